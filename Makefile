@@ -1,0 +1,96 @@
+# `make demo` and `make test` do all the set-up: nothing else has to be run before them.
+
+SHELL := /bin/bash
+VENV := .venv
+PYTHON ?=
+WORKERS ?= 2
+STAMP := $(VENV)/.rvgraph-installed
+RUN := $(VENV)/bin/python
+PYTEST := $(RUN) -m pytest --numprocesses $(WORKERS) --dist loadfile
+CHECKED := $(wildcard graphs samplers ppl tests benchmarks notebooks)
+
+# pymc-extras trails PyMC by a minor version: peers are measured in an environment of their own.
+BENCH_VENV := .venv-bench
+BENCH_STAMP := $(BENCH_VENV)/.rvgraph-installed
+
+PYENV := $${PYENV_ROOT:-$$HOME/.pyenv}/versions
+NEEDED := import sys; sys.exit(sys.version_info < (3, 12))
+VERSION := import sys; print("%d.%d.%d" % sys.version_info[:3])
+
+# Prints a Python of at least 3.12, or stops with what was found and what is needed.
+define find_python
+	found=""; chosen=""; \
+	for python in $(PYTHON) $(if $(PYTHON),,python3 python3.13 python3.12 python3.14 $(PYENV)/3.1[2-9]*/bin/python3); do \
+	    version=$$("$$python" -c '$(VERSION)' 2>/dev/null) || continue; \
+	    if "$$python" -c '$(NEEDED)' 2>/dev/null; then chosen="$$python"; break; fi; \
+	    found="$$found $$python ($$version)"; \
+	done; \
+	if [ -z "$$chosen" ]; then \
+	    echo "rvgraph needs Python 3.12 or newer; found:$${found:- none}. Install one, or name it: make PYTHON=/path/to/python3" >&2; \
+	    exit 1; \
+	fi
+endef
+
+# A failed venv (a Debian without python3-venv) would leave a Python without pip behind.
+define make_venv
+	if ! $(1)/bin/python -c '$(NEEDED)' 2>/dev/null; then \
+	    $(find_python); \
+	    "$$chosen" -m venv --clear $(1) || { rm -rf $(1); exit 1; }; \
+	fi
+endef
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-all check format notebooks bench clean
+
+help:
+	@echo "make demo       set up if needed, then the main job on real data"
+	@echo "make test       set up if needed, then the tests        (WORKERS=$(WORKERS))"
+	@echo "make test-all   the tests with the long statistical ones"
+	@echo "make check      format, lint, types, tests"
+	@echo "make format     rewrite the files in the house format"
+	@echo "make notebooks  run every notebook"
+	@echo "make bench      measure against peers"
+	@echo "make clean      remove caches and build outputs, not $(VENV)"
+
+$(STAMP): pyproject.toml constraints.txt
+	@$(call make_venv,$(VENV))
+	@echo "Installing into $(VENV) (once)"
+	@$(RUN) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,jax]'
+	@touch $@
+
+setup: $(STAMP)
+
+demo: $(STAMP)
+	@$(RUN) notebooks/old_faithful.py
+
+test: $(STAMP)
+	$(PYTEST)
+
+test-all: $(STAMP)
+	$(PYTEST) -m "slow or not slow"
+
+check: $(STAMP)
+	$(RUN) -m ruff format --check $(CHECKED)
+	$(RUN) -m ruff check $(CHECKED)
+	$(RUN) -m mypy
+	$(PYTEST)
+
+format: $(STAMP)
+	$(RUN) -m ruff format $(CHECKED)
+	$(RUN) -m ruff check --fix $(CHECKED)
+
+notebooks: $(STAMP)
+	@set -e; for script in notebooks/*.py; do echo "$$script"; $(RUN) "$$script"; done
+
+$(BENCH_STAMP): pyproject.toml constraints.txt
+	@$(call make_venv,$(BENCH_VENV))
+	@grep -v '^pymc==' constraints.txt > $(BENCH_VENV)/constraints.txt
+	@$(BENCH_VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c $(BENCH_VENV)/constraints.txt -e '.[jax,bench]'
+	@touch $@
+
+bench: $(BENCH_STAMP)
+	$(BENCH_VENV)/bin/python -m benchmarks
+
+clean:
+	rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find $(CHECKED) -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,102 @@
+"""Named arrays in one flat float64 vector, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from math import prod
+
+import numpy as np
+from numpy.typing import NDArray
+from pytensor.tensor.variable import TensorVariable
+
+from graphs.errors import ModelError
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where each named array lies in a flat float64 vector.
+
+    Integers and booleans are stored as float64, which is exact up to 2**53.
+
+    Parameters
+    ----------
+    names : tuple of str
+        Names of the arrays, in order.
+    shapes : tuple of tuple of int
+        Their shapes.
+    dtypes : tuple of str
+        Their dtypes once unpacked.
+
+    Examples
+    --------
+    >>> layout = Layout(("a", "k"), ((2,), ()), ("float64", "int64"))
+    >>> vector = layout.pack({"a": [1.0, 2.0], "k": 3})
+    >>> vector
+    array([1., 2., 3.])
+    >>> layout.unpack(vector)["k"]
+    array(3)
+    """
+
+    names: tuple[str, ...]
+    shapes: tuple[tuple[int, ...], ...]
+    dtypes: tuple[str, ...]
+
+    @classmethod
+    def of(cls, variables: Iterable[TensorVariable]) -> Layout:
+        """Lay out variables of fully static shape under their own names."""
+        variables = tuple(variables)
+        for variable in variables:
+            if None in variable.type.shape:
+                raise ModelError(
+                    f"{variable.name or variable} has the shape {variable.type.shape}; a flat state needs every "
+                    "length to be known: give the value variable a static shape.",
+                    variable.name,
+                )
+        return cls(
+            tuple(str(v.name) for v in variables),
+            tuple(tuple(int(n) for n in v.type.shape) for v in variables),
+            tuple(v.type.dtype for v in variables),
+        )
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Number of elements of each array."""
+        return tuple(prod(shape) for shape in self.shapes)
+
+    @property
+    def offsets(self) -> tuple[int, ...]:
+        """Position of the first element of each array."""
+        return tuple(np.cumsum((0, *self.sizes))[:-1].tolist())
+
+    @property
+    def size(self) -> int:
+        """Length of the flat vector."""
+        return sum(self.sizes)
+
+    def slice_of(self, name: str) -> slice:
+        """Return the slice of the flat vector that holds ``name``."""
+        i = self.names.index(name)
+        return slice(self.offsets[i], self.offsets[i] + self.sizes[i])
+
+    def pack(self, values: Mapping[str, object]) -> NDArray[np.float64]:
+        """Return the flat vector of ``values`` (each array broadcast-free, of its declared shape)."""
+        vector = np.empty(self.size)
+        for name, shape, offset, size in zip(self.names, self.shapes, self.offsets, self.sizes, strict=True):
+            if name not in values:
+                raise ModelError(f"No value for {name}; values are needed for {', '.join(self.names)}.", name)
+            value = np.asarray(values[name])
+            if value.shape != shape:
+                raise ModelError(f"The value of {name} has shape {value.shape}; its shape is {shape}.", name)
+            vector[offset : offset + size] = value.ravel()
+        return vector
+
+    def unpack(self, vector: NDArray[np.float64]) -> dict[str, NDArray]:
+        """Return the named arrays of a flat vector, or of an array of them (vectors on the last axis)."""
+        batch = vector.shape[:-1]
+        return {
+            name: vector[..., offset : offset + size].reshape(batch + shape).astype(dtype, copy=True)
+            for name, shape, dtype, offset, size in zip(
+                self.names, self.shapes, self.dtypes, self.offsets, self.sizes, strict=True
+            )
+        }

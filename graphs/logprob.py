@@ -1,0 +1,273 @@
+"""The joint log-probability of a graph of random variables: term by term, in natural or unconstrained space."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+import pytensor.tensor as pt
+from numpy.typing import NDArray
+from pytensor.graph.basic import Variable
+from pytensor.graph.traversal import explicit_graph_inputs
+from pytensor.tensor.variable import TensorVariable
+
+from graphs.density import LogDensity
+from graphs.errors import DerivationError, ModelError
+from graphs.finite import finite_states
+from graphs.guards import strip_guards
+from graphs.marginalize import Elimination, Factor, eliminate
+from graphs.model_graph import ModelGraph, as_model_graph
+from graphs.random_graph import prepare, static_shape, substitute, value_variable
+from graphs.rv_supports import support_of
+from graphs.supports import REAL, Support
+from graphs.terms import conditional_logprobs, raise_if_random
+from graphs.transforms import constrain, log_jacobian, transforms_of
+
+Space = Literal["natural", "unconstrained"]
+Marginalize = Literal["auto", "require"] | bool | Iterable[str]
+
+
+@dataclass(frozen=True, eq=False)
+class LogProb:
+    """A joint log-probability as graphs.
+
+    Parameters
+    ----------
+    terms : mapping of str to TensorVariable
+        One term per variable or potential, element by element. After a sum over a discrete variable the terms that
+        depended on it are one, named by those variables joined with ``+``.
+    values : mapping of str to TensorVariable
+        The free inputs, by the name of the variable they are values of.
+    natural : mapping of str to TensorVariable
+        The values in natural space, as graphs of ``values``; the same in natural space.
+    supports : mapping of str to Support
+        Where the values in natural space lie.
+    eliminations : tuple of Elimination
+        The discrete variables that were summed out, in that order; their logits are graphs of ``values``.
+    space : {"natural", "unconstrained"}
+        The space of ``values``.
+    graph : ModelGraph
+        What it was derived from.
+    """
+
+    terms: Mapping[str, TensorVariable]
+    values: Mapping[str, TensorVariable]
+    natural: Mapping[str, TensorVariable]
+    supports: Mapping[str, Support]
+    eliminations: tuple[Elimination, ...]
+    space: Space
+    graph: ModelGraph
+
+    @property
+    def total(self) -> TensorVariable:
+        """The joint log-probability; shape (), float64."""
+        sums = [pt.sum(term) for term in self.terms.values()]
+        total = pt.add(*sums) if len(sums) > 1 else sums[0] if sums else pt.constant(0.0)
+        total = pt.cast(total, "float64")
+        total.name = "logprob"
+        return total
+
+    @property
+    def logdensity(self) -> LogDensity:
+        """The total as a function of all values, and of the symbolic data that were given."""
+        total = self.total
+        inputs = dict.fromkeys([*self.values.values(), *explicit_graph_inputs([total])])
+        is_natural = self.space == "natural"
+        supports = {
+            value: self.supports[name] if is_natural or self.supports[name].is_discrete else REAL
+            for name, value in self.values.items()
+        }
+        return LogDensity(total, tuple(inputs), supports)
+
+    def dprint(self, file: Any = None) -> None:
+        """Print the graph of every term."""
+        for name, term in self.terms.items():
+            print(f"{name}:", file=file)
+            term.dprint(file=file)
+
+    def replace(self, replacements: Mapping[Variable, Variable]) -> LogProb:
+        """Return the same log-probability with variables of its graphs replaced."""
+        logits = [e.logits for e in self.eliminations]
+        graphs = [*self.terms.values(), *logits, *self.natural.values()]
+        new = substitute(graphs, replacements)
+        terms = dict(zip(self.terms, new[: len(self.terms)], strict=True))
+        eliminations = tuple(
+            replace(e, logits=g)
+            for e, g in zip(self.eliminations, new[len(terms) : len(terms) + len(logits)], strict=True)
+        )
+        natural = dict(zip(self.natural, new[len(terms) + len(logits) :], strict=True))
+        return replace(self, terms=terms, eliminations=eliminations, natural=natural)
+
+
+def logprob(
+    model: Any,
+    *,
+    space: Space = "natural",
+    marginalize: Marginalize = "auto",
+) -> LogProb:
+    """Derive the joint log-probability of a model.
+
+    Parameters
+    ----------
+    model : ppl.Model, ModelGraph, or mapping of TensorVariable to value
+        With a mapping, every random variable above its keys that is not a key itself is latent.
+    space : {"natural", "unconstrained"}
+        Where the values of latent variables live. In unconstrained space each is transformed to the real line and the
+        log-Jacobian is part of its term.
+    marginalize : "auto", "require", bool, or iterable of str
+        Which finite discrete latent variables are summed out: those for which it is possible (``"auto"``), all of them
+        or an error (``"require"``, ``True``), none (``False``), or those named.
+
+    Returns
+    -------
+    LogProb
+
+    Raises
+    ------
+    DerivationError
+        If no log-probability is known for a variable; carries the smallest such subgraph.
+    ModelError
+        If names, shapes or values do not fit.
+
+    Examples
+    --------
+    >>> import numpy as np, pymc as pm
+    >>> components = pm.Normal.dist([-2.0, 3.0], 1.0)
+    >>> index = pm.Categorical.dist([0.25, 0.75])
+    >>> y = components[index]
+    >>> round(float(logprob({y: 2.0, index: 1}).total.eval()), 6)
+    -1.706621
+    >>> round(float(logprob({y: 2.0}).total.eval()), 6)
+    -1.706497
+    """
+    graph = as_model_graph(model)
+    natural = _natural_logprob(graph)
+    summed = _sum_out(natural, marginalize)
+    return unconstrain(summed) if space == "unconstrained" else summed
+
+
+def _natural_logprob(graph: ModelGraph) -> LogProb:
+    """Derive the terms with a value for every variable, discrete ones included."""
+    outputs = [*graph.latent.values(), *(rv for rv, _ in graph.observed.values()), *graph.potentials.values()]
+    prepared = prepare(outputs)
+    latent = {name: _tensor(prepared.get(rv, rv)) for name, rv in graph.latent.items()}
+    observed = {name: (_tensor(prepared.get(rv, rv)), value) for name, (rv, value) in graph.observed.items()}
+    values = {name: value_variable(rv, name) for name, rv in latent.items()}
+    rv_values = {rv: values[name] for name, rv in latent.items()} | dict(observed.values())
+    names = [*latent, *observed]
+    terms = dict(zip(names, conditional_logprobs(rv_values, names), strict=True))
+    supports = {name: support_of(rv) for name, rv in latent.items()}
+    stand_ins = {rv: value for rv, value in rv_values.items() if rv not in {o for o, _ in observed.values()}}
+    stand_ins |= {rv: value for rv, value in observed.values()}
+    potentials = substitute([prepared.get(p, p) for p in graph.potentials.values()], stand_ins)
+    for name, potential in zip(graph.potentials, potentials, strict=True):
+        raise_if_random(potential, name)
+    terms |= dict(zip(graph.potentials, potentials, strict=True))
+    guarded = {values[name]: support for name, support in supports.items()}
+    terms = dict(zip(terms, strip_guards(list(terms.values()), guarded), strict=True))
+    prepared_graph = ModelGraph(latent, observed, graph.potentials, graph.transforms)
+    return LogProb(terms, values, dict(values), supports, (), "natural", prepared_graph)
+
+
+def _tensor(variable: Variable) -> TensorVariable:
+    assert isinstance(variable, TensorVariable)
+    return variable
+
+
+def states_of(logprob: LogProb, name: str) -> NDArray[np.int64] | None:
+    """Return the states of a latent variable, ``None`` unless they are finitely many."""
+    return finite_states(logprob.graph.latent[name])
+
+
+def _sum_out(natural: LogProb, marginalize: Marginalize) -> LogProb:
+    finite = [name for name in natural.values if states_of(natural, name) is not None]
+    if isinstance(marginalize, str) or isinstance(marginalize, bool):
+        chosen = finite if marginalize else []
+    else:
+        chosen = list(marginalize)
+        for name in chosen:
+            if name not in finite:
+                raise ModelError(
+                    f"{name!r} cannot be summed out: the finite discrete latent variables are "
+                    f"{', '.join(finite) or 'none'}.",
+                    name,
+                )
+    # Children first: what is left for a parent is then a function of it alone.
+    for name in reversed([n for n in natural.values if n in chosen]):
+        try:
+            natural = sum_out(natural, name)
+        except DerivationError:
+            if marginalize != "auto":
+                raise
+    return natural
+
+
+def sum_out(logprob: LogProb, name: str) -> LogProb:
+    """Sum one finite discrete variable out of a log-probability in natural space.
+
+    Raises
+    ------
+    DerivationError
+        If it cannot be done element by element.
+    """
+    states = states_of(logprob, name)
+    assert states is not None
+    factors = [Factor(n, g) for n, g in logprob.terms.items()]
+    factors, elimination = eliminate(factors, name, logprob.values[name], states)
+    values = {n: v for n, v in logprob.values.items() if n != name}
+    return replace(
+        logprob,
+        terms={f.name: f.graph for f in factors},
+        values=values,
+        natural={n: logprob.natural[n] for n in values},
+        supports={n: logprob.supports[n] for n in values},
+        eliminations=(*logprob.eliminations, elimination),
+    )
+
+
+def unconstrain(natural: LogProb, names: Iterable[str] | None = None) -> LogProb:
+    """Take the values of a log-probability to the real line, adding the log-Jacobians to its terms.
+
+    Parameters
+    ----------
+    natural : LogProb
+        In natural space.
+    names : iterable of str, optional
+        The variables to transform; all that have a transform by default.
+    """
+    rvs = {name: natural.graph.latent[name] for name in natural.values}
+    transforms = transforms_of(rvs, natural.graph.transforms)
+    if names is not None:
+        wanted = set(names)
+        transforms = {name: t for name, t in transforms.items() if name in wanted}
+    if not transforms:
+        return replace(natural, space="unconstrained")
+    stand_ins: dict[Variable, Variable] = {
+        rv: natural.values[name] for name, rv in natural.graph.latent.items() if name in natural.values
+    }
+    stand_ins |= {rv: value for rv, value in natural.graph.observed.values()}
+    values = dict(natural.values)
+    backward: dict[Variable, Variable] = {}
+    jacobians: dict[str, tuple[TensorVariable, TensorVariable | None]] = {}
+    for name, transform in transforms.items():
+        rv = rvs[name]
+        inputs = substitute(rv.owner.inputs, stand_ins)  # type: ignore[union-attr]
+        inputs = substitute(inputs, backward)
+        shape = static_shape(transform.forward(rv, *rv.owner.inputs))  # type: ignore[union-attr]
+        label = f"{name}_{getattr(transform, 'name', 'transformed')}__"
+        value = value_variable(rv, label, shape)
+        values[name] = value
+        backward[natural.values[name]] = constrain(transform, value, inputs)
+        raise_if_random(backward[natural.values[name]], name)
+        # A term that was summed together with others has no axes left to align the Jacobian with.
+        jacobians[name] = log_jacobian(transform, value, inputs, natural.terms.get(name))
+    terms = dict(natural.terms)
+    for name, (jacobian, term) in jacobians.items():
+        if term is None:
+            terms[f"{name}_jacobian"] = jacobian
+        else:
+            terms[name] = term + jacobian
+    moved = replace(natural, terms=terms).replace(backward)
+    return replace(moved, values=values, space="unconstrained")

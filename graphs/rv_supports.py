@@ -1,0 +1,61 @@
+"""Where the values of a random variable lie, as far as its distribution tells."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytensor.tensor as pt
+from pymc.logprob.transforms import (
+    CircularTransform,
+    IntervalTransform,
+    LogOddsTransform,
+    LogTransform,
+    SimplexTransform,
+)
+from pymc.pytensorf import constant_fold
+from pytensor.graph.basic import Constant, Variable
+from pytensor.tensor.variable import TensorVariable
+
+from graphs.finite import finite_states
+from graphs.supports import OTHER, POSITIVE, REAL, SIMPLEX, UNIT, Support, integers, interval
+from graphs.transforms import default_transform
+
+
+def support_of(rv: TensorVariable) -> Support:
+    """Return where the values of a random variable lie, as far as its distribution tells."""
+    if not str(rv.type.dtype).startswith("float"):
+        states = finite_states(rv)
+        return integers() if states is None else integers(states[0], states[-1])
+    transform = default_transform(rv)
+    if transform is None:
+        return REAL if getattr(rv.owner.op, "ndim_supp", 0) < 2 else OTHER  # type: ignore[union-attr]
+    if isinstance(transform, IntervalTransform):
+        return _interval_support(transform, rv)
+    for kind, support in _SUPPORTS:
+        if isinstance(transform, kind):
+            return support
+    return OTHER
+
+
+_SUPPORTS: tuple[tuple[type, Support], ...] = (
+    (LogTransform, POSITIVE),
+    (LogOddsTransform, UNIT),
+    (SimplexTransform, SIMPLEX),
+    (CircularTransform, interval(-np.pi, np.pi)),
+)
+
+
+def _interval_support(transform: IntervalTransform, rv: TensorVariable) -> Support:
+    bounds = transform.get_a_and_b(rv.owner.inputs)  # type: ignore[union-attr]
+    numbers = []
+    for bound, default in zip(bounds, (-np.inf, np.inf), strict=True):
+        if bound is None:
+            numbers.append(default)
+            continue
+        [value] = constant_fold([pt.as_tensor(bound)], raise_not_constant=False)
+        if isinstance(value, Variable) and not isinstance(value, Constant):
+            return OTHER
+        unique = np.unique(np.asarray(getattr(value, "data", value)))
+        if unique.size != 1:
+            return OTHER
+        numbers.append(float(unique[0]))
+    return interval(*numbers)

@@ -1,0 +1,101 @@
+"""The log-probability of each variable given its parents, and what to say where there is none."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+
+from pymc.logprob.basic import _find_unallowed_rvs_in_graph, conditional_logp
+from pytensor.graph.basic import Variable
+from pytensor.graph.traversal import toposort
+from pytensor.tensor.variable import TensorVariable
+
+from graphs.errors import DerivationError
+from graphs.random_graph import depends_on, find_consumed, find_random_variables, is_random
+
+
+def conditional_logprobs(rv_values: Mapping[TensorVariable, Variable], names: Sequence[str]) -> list[TensorVariable]:
+    """Return the log-probability of each variable given the values of the others.
+
+    Parameters
+    ----------
+    rv_values : mapping of TensorVariable to Variable
+        Random variables, or measurable functions of them, and their values.
+    names : sequence of str
+        Their names.
+
+    Raises
+    ------
+    DerivationError
+        If there is none; carries the smallest graph for which none is known.
+    """
+    if not rv_values:
+        return []
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)
+            terms = conditional_logp(dict(rv_values), warn_rvs=False)
+    except (NotImplementedError, RuntimeError, ValueError, TypeError) as error:
+        raise _explain(rv_values, names, error) from error
+    ordered = [terms[value] for value in rv_values.values()]
+    for name, term in zip(names, ordered, strict=True):
+        raise_if_random(term, name)
+    return ordered
+
+
+def raise_if_random(term: Variable, name: str) -> None:
+    """Raise if a graph still draws something.
+
+    Raises
+    ------
+    DerivationError
+        With what is left.
+    """
+    left = _find_unallowed_rvs_in_graph([term])
+    if left:
+        found = ", ".join(sorted(str(v) for v in left))
+        raise DerivationError(
+            f"The log-probability of {name} still contains random variables without a value: {found}. "
+            "Give each a name of its own and let it be part of the model.",
+            name,
+            term,
+        )
+
+
+def _explain(rv_values: Mapping[TensorVariable, Variable], names: Sequence[str], error: Exception) -> DerivationError:
+    """Find the variable, and the smallest graph above it, for which no log-probability can be derived."""
+    for (rv, _), name in zip(rv_values.items(), names, strict=True):
+        for variable in _measurable_path(rv, set(rv_values) - {rv}):
+            if not _is_derivable(variable):
+                operation = variable.owner.op if variable.owner is not None else variable
+                return DerivationError(
+                    f"No log-probability can be derived for {name}: that of {operation} is not known. Use a "
+                    "distribution with a density, or write the density yourself with ppl.Potential or pm.CustomDist.",
+                    name,
+                    variable,
+                )
+    return DerivationError(f"No joint log-probability can be derived for {', '.join(names)}: {error}", names[-1])
+
+
+def _measurable_path(rv: TensorVariable, valued: set[TensorVariable]) -> list[TensorVariable]:
+    """Return what lies between the random variables that ``rv`` is made of and ``rv`` itself, innermost first."""
+    if is_random(rv):
+        return [rv]
+    sources = find_consumed(rv) - valued
+    return [
+        out
+        for node in toposort([rv])
+        for out in node.outputs
+        if isinstance(out, TensorVariable) and (out in sources or depends_on(out, sources)) and out not in valued
+    ]
+
+
+def _is_derivable(variable: TensorVariable) -> bool:
+    stand_ins = {rv: rv.type() for rv in find_random_variables([variable]) if rv not in find_consumed(variable)}
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)
+            conditional_logp({variable: variable.type(), **stand_ins}, warn_rvs=False)
+    except (NotImplementedError, RuntimeError, ValueError, TypeError):
+        return False
+    return True

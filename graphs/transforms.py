@@ -1,0 +1,57 @@
+"""The change of variables that takes each support to the whole real line."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import pytensor.tensor as pt
+from pymc.distributions.transforms import _default_transform
+from pymc.logprob.transforms import Transform
+from pytensor.graph.basic import Variable
+from pytensor.tensor.variable import TensorVariable
+
+from graphs.errors import DerivationError
+
+
+def default_transform(rv: TensorVariable) -> Transform | None:
+    """Return PyMC's default transform of a random variable, ``None`` if its support is the real line or discrete."""
+    if rv.owner is None or not str(rv.type.dtype).startswith("float"):
+        return None
+    transform: Transform | None = _default_transform(rv.owner.op, rv)
+    return transform
+
+
+def constrain(transform: Transform, value: TensorVariable, inputs: Sequence[Variable]) -> TensorVariable:
+    """Return the natural value of an unconstrained one; ``inputs`` are those of the random variable's node."""
+    backward = transform.backward(value, *inputs)
+    if isinstance(backward, tuple):
+        raise DerivationError(f"The transform {transform} of {value.name} is not one-to-one.", value.name)
+    return backward
+
+
+def log_jacobian(
+    transform: Transform, value: TensorVariable, inputs: Sequence[Variable], term: TensorVariable | None
+) -> tuple[TensorVariable, TensorVariable | None]:
+    """Return the log-Jacobian of ``constrain`` and ``term``, both reduced to the same number of axes.
+
+    A transform of whole vectors (ordered, simplex) ties elements that the log-probability ``term`` has one by one;
+    these are summed.
+    """
+    jacobian = transform.log_jac_det(value, *inputs)
+    if term is None:
+        return jacobian, None
+    extra = term.type.ndim - jacobian.type.ndim
+    if extra < 0:
+        raise DerivationError(
+            f"The transform {transform} works element by element, but the distribution of {value.name} does not.",
+            value.name,
+        )
+    if extra:
+        term = pt.sum(term, axis=tuple(range(-extra, 0)))
+    return jacobian, term
+
+
+def transforms_of(rvs: Mapping[str, TensorVariable], chosen: Mapping[str, Transform | None]) -> dict[str, Transform]:
+    """Return the transform of each variable that has one: the chosen one, else PyMC's default."""
+    found = {name: chosen[name] if name in chosen else default_transform(rv) for name, rv in rvs.items()}
+    return {name: transform for name, transform in found.items() if transform is not None}

@@ -1,0 +1,160 @@
+"""Put data on a random variable: checks of type, shape and support, and missing values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytensor.tensor as pt
+from numpy.typing import NDArray
+from pymc.distributions.distribution import create_partial_observed_rv
+from pymc.distributions.shape_utils import change_dist_size
+from pytensor.compile.sharedvalue import SharedVariable
+from pytensor.graph.basic import Constant, Variable
+from pytensor.tensor.variable import TensorVariable
+
+from graphs.errors import ModelError
+from graphs.logprob import support_of
+from graphs.random_graph import is_random, static_shape
+
+
+@dataclass(frozen=True, eq=False)
+class Observation:
+    """A random variable with its data.
+
+    Parameters
+    ----------
+    variable : TensorVariable
+        The observed random variable; resized to the data where they have more axes; without its missing elements.
+    value : Constant
+        The data, without missing elements.
+    joined : TensorVariable or None
+        Where elements are missing: observed and missing elements in one array, to take the variable's place.
+    missing : TensorVariable or None
+        The missing elements, a latent variable.
+    data : array
+        The data as given, missing elements included.
+    """
+
+    variable: TensorVariable
+    value: Constant
+    joined: TensorVariable | None
+    missing: TensorVariable | None
+    data: NDArray
+
+
+def observe(rv: TensorVariable, name: str, data: Any) -> Observation:
+    """Check data against a random variable and split off missing elements.
+
+    Raises
+    ------
+    ModelError
+        If type, shape or support do not fit; names the variable and the first offending element.
+    """
+    values, mask = _as_array(data, name)
+    values, mask = _as_dtype(values, mask, rv, name)
+    rv = _fit_shape(rv, name, values.shape)
+    _check_support(rv, name, values, mask)
+    if not mask.any():
+        return Observation(rv, pt.constant(values, name=name), None, None, values)
+    if not is_random(rv):
+        raise ModelError(
+            f"{name} has {int(mask.sum())} missing values, but it is computed from random variables; missing values "
+            "are possible for random variables themselves only.",
+            name,
+        )
+    # Under a mask without effect on the support axes PyMC splits the variable in two independent ones.
+    (observed, _), (missing, _), joined = create_partial_observed_rv(rv, mask)
+    observed.name, missing.name, joined.name = f"{name}_observed", f"{name}_missing", name
+    full = values.astype("float64") if values.dtype.kind != "f" else values.copy()
+    full[mask] = np.nan
+    return Observation(observed, pt.constant(values[~mask], name=observed.name), joined, missing, full)
+
+
+def _as_array(data: Any, name: str) -> tuple[NDArray, NDArray[np.bool_]]:
+    if isinstance(data, SharedVariable):
+        data = data.get_value()
+    elif isinstance(data, Constant):
+        data = data.data
+    elif isinstance(data, Variable):
+        raise ModelError(f"The data of {name} are a symbolic expression ({data}); give an array.", name)
+    mask = np.ma.getmaskarray(data) if np.ma.isMaskedArray(data) else None
+    values = np.asarray(np.ma.getdata(data) if mask is not None else data)
+    if values.dtype == object:
+        values = _from_objects(values, name)
+    if values.dtype.kind not in "biuf":
+        raise ModelError(f"The data of {name} have the type {values.dtype}; numbers are needed.", name)
+    if mask is None:
+        mask = np.isnan(values) if values.dtype.kind == "f" else np.zeros(values.shape, bool)
+    elif values.dtype.kind == "f":
+        mask = mask | np.isnan(values)
+    infinite = np.isinf(values) & ~mask
+    if infinite.any():
+        where = _first(infinite)
+        raise ModelError(
+            f"The data of {name} are not finite: {name}{list(where)} = {values[where]}. Mark missing values with NaN.",
+            name,
+        )
+    return values, mask
+
+
+def _from_objects(values: NDArray, name: str) -> NDArray:
+    try:
+        return np.array([np.nan if v is None else v for v in values.ravel()], dtype="float64").reshape(values.shape)
+    except (TypeError, ValueError) as error:
+        raise ModelError(f"The data of {name} are not all numbers: {error}.", name) from error
+
+
+def _as_dtype(
+    values: NDArray, mask: NDArray[np.bool_], rv: TensorVariable, name: str
+) -> tuple[NDArray, NDArray[np.bool_]]:
+    if str(rv.type.dtype).startswith("float"):
+        return values.astype("float64"), mask
+    if values.dtype.kind == "f":
+        # NaN exists for floats only, so that is how integers with missing values arrive.
+        fractional = ~mask & (np.where(mask, 0.0, values) % 1 != 0)
+        if fractional.any() or not mask.any():
+            where = _first(fractional) if fractional.any() else _first(np.ones(values.shape, bool))
+            raise ModelError(
+                f"{name} is discrete but its data are floats ({name}{list(where)} = {values[where]}); "
+                "convert them with .astype(int) if they are counts or labels.",
+                name,
+            )
+        values = np.where(mask, 0, values)
+    return values.astype("int64"), mask
+
+
+def _fit_shape(rv: TensorVariable, name: str, shape: tuple[int, ...]) -> TensorVariable:
+    own = static_shape(rv)
+    if own == shape:
+        return rv
+    ndim_supp = getattr(rv.owner.op, "ndim_supp", 0) if is_random(rv) else len(own)  # type: ignore[union-attr]
+    batch, core = own[: len(own) - ndim_supp], own[len(own) - ndim_supp :]
+    fits = len(shape) >= len(own) and shape[len(shape) - len(core) :] == core
+    new_batch = shape[: len(shape) - len(core)]
+    fits = fits and all(n in (1, m) for n, m in zip(batch[::-1], new_batch[::-1], strict=False))
+    if not fits:
+        raise ModelError(
+            f"The data of {name} have shape {shape}, but {name} has shape {own} and cannot be broadcast to it.", name
+        )
+    resized: TensorVariable = change_dist_size(rv, new_batch)
+    resized.name = rv.name
+    return resized
+
+
+def _check_support(rv: TensorVariable, name: str, values: NDArray, mask: NDArray[np.bool_]) -> None:
+    if not is_random(rv):
+        return
+    support = support_of(rv)
+    outside = (values < support.lower) | (values > support.upper)
+    outside &= ~mask
+    if outside.any():
+        where = _first(outside)
+        raise ModelError(
+            f"The data of {name} lie outside its support ({support}): {name}{list(where)} = {values[where]}.", name
+        )
+
+
+def _first(condition: NDArray[np.bool_]) -> tuple[int, ...]:
+    return tuple(int(i) for i in np.argwhere(condition)[0])

@@ -1,0 +1,173 @@
+"""What a declaration adds to a variable of the graph: its name, axes, change of variables and starting value."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+from pymc.distributions import transforms
+from pymc.logprob.transforms import ChainedTransform, Transform
+from pytensor.graph.basic import Variable
+from pytensor.tensor.variable import TensorVariable
+
+from graphs.errors import ModelError
+from graphs.transforms import default_transform
+
+Dims = str | Sequence[str] | Mapping[str, int | Sequence[Any]]
+NAMED_TRANSFORMS: dict[str, Transform] = {
+    name: getattr(transforms, name) for name in ("circular", "log", "log_exp_m1", "logodds", "ordered", "simplex")
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Declaration:
+    """What was said about a named variable; kept in its ``tag.declaration``.
+
+    Parameters
+    ----------
+    name : str
+        The variable's name.
+    dims : tuple of str, optional
+        Names of its axes, one for each.
+    transform : Transform, None or "default"
+        The change of variables to the unconstrained space: resolved, so that it is the whole of it; ``"default"``
+        is PyMC's for the distribution, ``None`` is none.
+    initval : object, optional
+        Starting value, as given.
+    coords : mapping of str to tuple
+        Labels along those of ``dims`` that were given any.
+    """
+
+    name: str
+    dims: tuple[str, ...] | None = None
+    transform: Transform | Literal["default"] | None = "default"
+    initval: Any = None
+    coords: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Axes:
+    """Names of axes, with the lengths and labels that came with them."""
+
+    dims: tuple[str, ...]
+    lengths: tuple[int | None, ...]
+    coords: Mapping[str, tuple[Any, ...]]
+
+    @property
+    def shape(self) -> tuple[int, ...] | None:
+        """The whole shape, ``None`` where a length is not known."""
+        known = tuple(length for length in self.lengths if length is not None)
+        return known if len(known) == len(self.lengths) else None
+
+
+def declaration_of(variable: Variable) -> Declaration | None:
+    """Return the declaration of a variable, ``None`` if it was not declared by this package.
+
+    Examples
+    --------
+    >>> import ppl
+    >>> declaration_of(ppl.Normal("mu", 0, 1)).name
+    'mu'
+    """
+    declaration: Declaration | None = getattr(variable.tag, "declaration", None)
+    return declaration
+
+
+def check_name(name: object, function: str) -> str:
+    """Return ``name``, or raise if it is not the name of a variable."""
+    if isinstance(name, str) and name.strip():
+        return name
+    found = f"{name!r}" if isinstance(name, str) else f"{name!r}, of type {type(name).__name__}"
+    raise ModelError(
+        f"The first argument of ppl.{function} is the variable's name, a string that is not empty; found {found}. "
+        f'Write ppl.{function}("x", ...).'
+    )
+
+
+def read_dims(dims: Dims | None, name: str) -> Axes | None:
+    """Read ``"school"``, ``("school", "year")``, ``{"school": 8}`` or ``{"school": [labels]}``."""
+    if dims is None:
+        return None
+    if isinstance(dims, str):
+        dims = (dims,)
+    lengths: list[int | None] = []
+    coords: dict[str, tuple[Any, ...]] = {}
+    for dim in dims:
+        if not isinstance(dim, str) or not dim:
+            raise ModelError(f"The dims of {name} are {dims!r}; each has to be a string that is not empty.", name)
+        given = dims[dim] if isinstance(dims, Mapping) else None
+        if given is None or isinstance(given, int | np.integer):
+            lengths.append(None if given is None else int(given))
+        else:
+            coords[dim] = tuple(given)
+            lengths.append(len(coords[dim]))
+    if len(set(dims)) < len(lengths):
+        raise ModelError(f"The dims of {name} are {tuple(dims)}; a name cannot stand for two axes.", name)
+    return Axes(tuple(dims), tuple(lengths), coords)
+
+
+def check_axes(variable: TensorVariable, axes: Axes | None, name: str) -> None:
+    """Raise if the variable's axes are not those that were named."""
+    if axes is None:
+        return
+    if len(axes.dims) > variable.type.ndim:
+        first = axes.dims[-1]
+        raise ModelError(
+            f"{name} has dims {axes.dims} but {variable.type.ndim} axes, and the length of {first!r} is not known "
+            f"where it is declared: give size=..., or the length with the name, dims={{{first!r}: 8}}.",
+            name,
+        )
+    if len(axes.dims) < variable.type.ndim:
+        raise ModelError(
+            f"{name} has {variable.type.ndim} axes, of static shape {variable.type.shape}, but dims {axes.dims}: "
+            "name every axis.",
+            name,
+        )
+    for dim, length, actual in zip(axes.dims, axes.lengths, variable.type.shape, strict=True):
+        if length is not None and actual is not None and length != actual:
+            raise ModelError(f"The axis {dim!r} of {name} has length {actual}, but dims says {length}.", name)
+
+
+def resolve_transform(
+    rv: TensorVariable, transform: str | Transform | None, name: str
+) -> Transform | Literal["default"] | None:
+    """Return the whole change of variables of ``rv``: like PyMC, the default one first, then the one asked for."""
+    if transform is None or (isinstance(transform, str) and transform == "default"):
+        return transform
+    if not str(rv.type.dtype).startswith("float"):
+        raise ModelError(f"{name} is discrete and cannot be transformed: leave transform out.", name)
+    if isinstance(transform, str):
+        if transform not in NAMED_TRANSFORMS:
+            raise ModelError(
+                f"Unknown transform {transform!r} of {name}; choose from {', '.join(NAMED_TRANSFORMS)}, 'default', "
+                "None, or give one of pymc.distributions.transforms.",
+                name,
+            )
+        chosen = NAMED_TRANSFORMS[transform]
+    elif isinstance(transform, Transform):
+        chosen = transform
+    else:
+        raise ModelError(
+            f"The transform of {name} is {transform!r}; it has to be a name ({', '.join(NAMED_TRANSFORMS)}), "
+            "'default', None, or one of pymc.distributions.transforms.",
+            name,
+        )
+    if rv.type.ndim < (getattr(chosen, "ndim_supp", 0) or 0):
+        raise ModelError(
+            f"The transform {chosen.name!r} works along the last axis, but {name} has {rv.type.ndim} axes: "
+            "give it a size.",
+            name,
+        )
+    default = default_transform(rv)
+    if default is None or type(default) is type(chosen):
+        return chosen
+    return ChainedTransform([default, chosen])
+
+
+def declare(variable: TensorVariable, declaration: Declaration) -> TensorVariable:
+    """Name a variable of the graph and keep what was said about it."""
+    variable.name = declaration.name
+    variable.tag.declaration = declaration
+    return variable

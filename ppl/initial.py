@@ -1,0 +1,172 @@
+"""Where chains start."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pytensor
+import pytensor.tensor as pt
+from numpy.typing import NDArray
+from pymc.initial_point import make_initial_point_expression
+from pymc.logprob.transforms import Transform
+from pymc.pytensorf import compile as compile_pymc
+from pytensor.compile.mode import Mode
+from pytensor.tensor.variable import TensorVariable
+
+from graphs.errors import ModelError, SamplingError
+from graphs.logprob import LogProb
+from graphs.transforms import transforms_of
+from ppl.planning import Plan
+
+NUM_TRIES = 20
+# Run once: compiling would take longer than interpreting.
+INTERPRETED = Mode(linker="py", optimizer="fast_compile")
+
+
+def initial_points(
+    plan: Plan, init: str | Mapping[str, Any] | Sequence[Mapping[str, Any]] | None, chains: int, seed: int
+) -> NDArray[np.float64]:
+    """Return the joint state at which each chain starts.
+
+    Parameters
+    ----------
+    plan : Plan
+        What is sampled.
+    init : None, "jitter", "support_point", "prior", mapping, or sequence of mappings
+        Values in natural space by name, for all chains or one mapping per chain; variables that are not named start at
+        a central point of their distribution. By default (``"jitter"``) every variable on the real line is displaced
+        by a uniform number between -1 and 1; ``"prior"`` starts at draws from the prior.
+    chains : int
+        Number of chains.
+    seed : int
+        Seed of the displacements.
+
+    Returns
+    -------
+    (chains, size) float64 array
+
+    Raises
+    ------
+    ModelError
+        If a name or a shape does not fit.
+    SamplingError
+        If the log-density is not finite; names the term.
+    """
+    layout = plan.sweep.layout
+    per_chain = _given_values(plan, init, chains)
+    generator = np.random.default_rng(np.random.SeedSequence(seed).spawn(chains + 1)[-1])
+    is_jittered = init is None or init == "jitter"
+    strategy = "prior" if init == "prior" else "support_point"
+    log_terms = _LogTerms(plan)
+    points = np.empty((chains, layout.size))
+    centres: dict[int, dict[str, NDArray]] = {}
+    for chain, given in enumerate(per_chain):
+        key = chain if strategy == "prior" or len({id(g) for g in per_chain}) > 1 else 0
+        if key not in centres:
+            centres[key] = _central_values(plan, given, strategy, int(generator.integers(2**31)))
+        for attempt in range(NUM_TRIES):
+            values = _displaced(plan, centres[key], generator) if is_jittered else centres[key]
+            failure = log_terms.failure(values)
+            if failure is None:
+                break
+            if not is_jittered or attempt == NUM_TRIES - 1:
+                raise SamplingError(failure)
+        points[chain] = layout.pack(values)
+    return points
+
+
+def _given_values(plan: Plan, init: Any, chains: int) -> list[Mapping[str, Any]]:
+    if init is None or init in ("jitter", "support_point", "prior"):
+        return [{}] * chains
+    if isinstance(init, str):
+        raise ModelError(f"init is 'jitter', 'support_point', 'prior', or values by name, not {init!r}.")
+    per_chain = [init] * chains if isinstance(init, Mapping) else list(init)
+    if len(per_chain) != chains:
+        raise ModelError(f"init has {len(per_chain)} starting points for {chains} chains; give one for each.")
+    names = {a.name: a.shape for a in plan.assignments}
+    for given in per_chain:
+        for name, value in given.items():
+            if name not in names:
+                raise ModelError(f"init names {name!r}; the latent variables are {', '.join(names)}.", name)
+            shape = np.shape(value)
+            if shape != names[name]:
+                raise ModelError(f"The initial value of {name} has shape {shape}; its shape is {names[name]}.", name)
+    return per_chain
+
+
+def _moved_transforms(mixed: LogProb) -> dict[str, Transform]:
+    """Return the transforms of the variables that live on the real line."""
+    moved = [n for n in mixed.values if mixed.natural[n] is not mixed.values[n]]
+    transforms = transforms_of({n: mixed.graph.latent[n] for n in moved}, mixed.graph.transforms)
+    return {n: transforms[n] for n in moved}
+
+
+def _central_values(plan: Plan, given: Mapping[str, Any], strategy: str, seed: int) -> dict[str, NDArray]:
+    """Return a starting value for every variable of the joint state, in the space where it is sampled."""
+    latent = plan.mixed.graph.latent
+    rvs = list(latent.values())
+    chosen = {**plan.model.parts.initial_values, **given}
+    strategies = {rv: chosen.get(name) for name, rv in latent.items()}
+    transforms = _moved_transforms(plan.mixed)
+    expressions = make_initial_point_expression(
+        free_rvs=rvs,
+        rvs_to_transforms={latent[n]: t for n, t in transforms.items()},
+        initval_strategies=strategies,
+        default_strategy=strategy,
+        return_transformed=True,
+    )
+    evaluated = compile_pymc([], expressions, random_seed=seed, mode=INTERPRETED)()
+    values = dict(zip(latent, evaluated, strict=True))
+    centre = {str(plan.mixed.values[n].name): _finite(values[n], n, n in given) for n in plan.mixed.values}
+    centre |= {v.name: np.asarray(1.0) for v in plan.sweep.variables if v.name not in centre}
+    return centre
+
+
+def _finite(value: NDArray, name: str, is_given: bool) -> NDArray:
+    """Replace what a transform could not map, such as the zero gap between tied elements of an ordered vector."""
+    value = np.asarray(value)
+    bad = ~np.isfinite(value)
+    if bad.any() and is_given:
+        raise SamplingError(f"The initial value of {name} lies outside its support or on its boundary.")
+    return np.where(bad, 0.0, value) if bad.any() else value
+
+
+def _displaced(plan: Plan, centre: Mapping[str, NDArray], generator: np.random.Generator) -> dict[str, NDArray]:
+    moved = {str(plan.mixed.values[a.name].name) for a in plan.assignments if a.method == "nuts"}
+    return {
+        name: value + generator.uniform(-1, 1, np.shape(value)) if name in moved else value
+        for name, value in centre.items()
+    }
+
+
+class _LogTerms:
+    """The terms of the log-density at a point, to tell which one is not finite."""
+
+    def __init__(self, plan: Plan):
+        self.names = list(plan.mixed.terms)
+        self.inputs: list[TensorVariable] = list(plan.mixed.values.values())
+        terms = list(plan.mixed.terms.values())
+        self.function = pytensor.function(
+            self.inputs, [pt.sum(t) for t in terms], mode=INTERPRETED, on_unused_input="ignore"
+        )
+        self.terms = terms
+
+    def failure(self, values: Mapping[str, NDArray]) -> str | None:
+        arguments = [np.asarray(values[str(v.name)], v.type.dtype) for v in self.inputs]
+        sums = self.function(*arguments)
+        for name, term, total in zip(self.names, self.terms, sums, strict=True):
+            if np.isfinite(total):
+                continue
+            elements = np.asarray(
+                pytensor.function(self.inputs, term, mode=INTERPRETED, on_unused_input="ignore")(*arguments)
+            )
+            bad = np.argwhere(~np.isfinite(elements))
+            where = f" (element {tuple(int(i) for i in bad[0])})" if elements.ndim and bad.size else ""
+            return (
+                f"The log-probability of {name}{where} is {float(total)} at the initial point: the data may be "
+                "impossible under the model, or the starting values lie outside a support. Check the data, or give "
+                "starting values with init={...}."
+            )
+        return None

@@ -1,0 +1,296 @@
+"""Decide, variable by variable, what is summed out and what is drawn how; and say why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import pytensor.tensor as pt
+from pytensor.graph.basic import Variable
+from pytensor.tensor.variable import TensorVariable
+
+from graphs.conditional import Law, find_conditional
+from graphs.density import LogDensity
+from graphs.errors import DerivationError, ModelError
+from graphs.logprob import LogProb, logprob, states_of, sum_out, unconstrain
+from graphs.random_graph import depends_on, substitute
+from graphs.supports import Support
+from ppl.model import Model
+from samplers.blocks import Block, DrawBlock, NUTSBlock, Sweep
+from samplers.gibbs import gibbs_blocks
+from samplers.rmh import rmh_block
+
+Method = Literal["marginalize", "nuts", "gibbs", "rmh"]
+Marginalize = Literal["auto", "require"] | bool | Iterable[str]
+SAMPLERS = ("nuts", "gibbs", "rmh")
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """What happens to one variable.
+
+    Parameters
+    ----------
+    name : str
+        The variable.
+    method : {"marginalize", "nuts", "gibbs", "rmh"}
+        How it is dealt with.
+    reason : str
+        Why.
+    shape : tuple of int
+        Its shape.
+    support : Support
+        Where its values lie.
+    """
+
+    name: str
+    method: Method
+    reason: str
+    shape: tuple[int, ...]
+    support: Support
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """How a model is sampled.
+
+    Parameters
+    ----------
+    model : Model
+        The model.
+    assignments : tuple of Assignment
+        One per latent variable.
+    natural : LogProb
+        The joint log-probability in natural space after the sums.
+    mixed : LogProb
+        The same with the variables of NUTS and RMH on the real line: what is sampled.
+    laws : mapping of str to Law
+        The full conditionals of the variables drawn by Gibbs.
+    sweep : Sweep
+        What runs.
+    later : mapping of str to TensorVariable
+        Deterministics of summed-out variables: known after ``ppl.recover``.
+    """
+
+    model: Model
+    assignments: tuple[Assignment, ...]
+    natural: LogProb
+    mixed: LogProb
+    laws: Mapping[str, Law]
+    sweep: Sweep
+    later: Mapping[str, TensorVariable]
+
+    def __str__(self) -> str:
+        rows = [("variable", "shape", "support", "method", "why")]
+        rows += [(a.name, str(a.shape), str(a.support), _LABELS[a.method], a.reason) for a in self.assignments]
+        widths = [max(len(row[i]) for row in rows) for i in range(4)]
+        lines = ["  ".join([*(c.ljust(w) for c, w in zip(row, widths, strict=False)), row[4]]) for row in rows]
+        lines += [f"{name}: computed by ppl.recover, it depends on a summed-out variable" for name in self.later]
+        return "\n".join(lines)
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        cells = "".join(
+            f"<tr><td>{a.name}</td><td>{a.shape}</td><td>{a.support}</td><td>{_LABELS[a.method]}</td>"
+            f"<td>{a.reason}</td></tr>"
+            for a in self.assignments
+        )
+        head = "<tr><th>variable</th><th>shape</th><th>support</th><th>method</th><th>why</th></tr>"
+        return f"<table>{head}{cells}</table>"
+
+    def method_of(self, name: str) -> Method:
+        """Return the method of a variable."""
+        return next(a.method for a in self.assignments if a.name == name)
+
+    def dprint(self, file: Any = None) -> None:
+        """Print the plan, the laws, and the graph of the log-density that NUTS and RMH see."""
+        print(self, file=file)
+        for law in self.laws.values():
+            print(file=file)
+            law.dprint(file=file)
+        if any(a.method in ("nuts", "rmh") for a in self.assignments):
+            print("\nlog-density of " + ", ".join(str(v.name) for v in self.sweep.variables) + ":", file=file)
+            self.mixed.dprint(file=file)
+
+
+_LABELS = {"marginalize": "summed out", "nuts": "NUTS", "gibbs": "Gibbs", "rmh": "RMH"}
+
+
+def plan(model: Model, *, marginalize: Marginalize = "auto", sampler: str | Mapping[str, str] | None = None) -> Plan:
+    """Decide how each latent variable of a model is dealt with.
+
+    Finite discrete variables are summed out where that can be done element by element, else drawn from their full
+    conditional; unbounded discrete variables move by random-walk Metropolis-Hastings; continuous ones by NUTS.
+
+    Parameters
+    ----------
+    model : Model
+        The model.
+    marginalize : "auto", "require", bool, or iterable of str, default "auto"
+        Finite discrete variables to sum out: where possible, all or an error, all or none, or those named.
+    sampler : {"nuts", "gibbs", "rmh"} or mapping of str to these, optional
+        Overrides the choice for all continuous variables or for those named. ``"gibbs"`` for all takes the full
+        conditional wherever one is known and NUTS for the rest; for a named variable it has to be known.
+
+    Returns
+    -------
+    Plan
+        Printable; ``dprint`` shows the graphs.
+
+    Raises
+    ------
+    ModelError
+        If a name or a method is unknown or does not fit the variable.
+    DerivationError
+        If a sum or a law that was asked for does not exist.
+    """
+    named = _check_sampler(model, sampler)
+    joint = logprob(model, marginalize=False)
+    summed, reasons = _marginalize(joint, marginalize, named)
+    assignments: dict[str, Assignment] = {}
+    laws: dict[str, Law] = {}
+    for name in joint.values:
+        if name not in summed.values:
+            assignments[name] = _assignment(joint, name, "marginalize", reasons[name])
+            continue
+        choice = named.get(name, sampler if isinstance(sampler, str) else None)
+        method, reason, law = _choose(summed, name, choice, is_named=name in named, failed_sum=reasons.get(name))
+        assignments[name] = _assignment(joint, name, method, reason)
+        if law is not None:
+            laws[name] = law
+    moving = [n for n, a in assignments.items() if a.method in ("nuts", "rmh") and not a.support.is_discrete]
+    mixed = unconstrain(summed, moving)
+    sweep = _sweep(summed, mixed, assignments, laws)
+    later = {n: d for n, d in model.deterministics.items() if _depends_on_summed(d, model, assignments)}
+    return Plan(model, tuple(assignments.values()), summed, mixed, laws, sweep, later)
+
+
+def _check_sampler(model: Model, sampler: str | Mapping[str, str] | None) -> dict[str, str]:
+    named = dict(sampler) if isinstance(sampler, Mapping) else {}
+    for name, method in named.items():
+        if name not in model.latent:
+            raise ModelError(
+                f"sampler names {name!r}; the latent variables are {', '.join(model.latent) or 'none'}.", name
+            )
+        _check_method(method)
+    if isinstance(sampler, str):
+        _check_method(sampler)
+    return named
+
+
+def _check_method(method: str) -> None:
+    if method not in SAMPLERS:
+        raise ModelError(f"Unknown sampler {method!r}; choose from {', '.join(SAMPLERS)}.")
+
+
+def _marginalize(joint: LogProb, marginalize: Marginalize, named: Mapping[str, str]) -> tuple[LogProb, dict[str, str]]:
+    """Sum out what can be, children first; return why, or why not."""
+    finite = [name for name in joint.values if states_of(joint, name) is not None]
+    if isinstance(marginalize, str | bool):
+        if isinstance(marginalize, str) and marginalize not in ("auto", "require"):
+            raise ModelError(f"marginalize is 'auto', 'require', True, False or a list of names, not {marginalize!r}.")
+        chosen = [n for n in finite if n not in named] if marginalize else []
+        is_required = marginalize in ("require", True)
+    else:
+        chosen, is_required = list(marginalize), True
+        for name in chosen:
+            if name not in finite:
+                raise ModelError(
+                    f"{name!r} cannot be summed out; the finite discrete latent variables are "
+                    f"{', '.join(finite) or 'none'}.",
+                    name,
+                )
+    reasons: dict[str, str] = {}
+    for name in reversed([n for n in finite if n in chosen]):
+        states = states_of(joint, name)
+        assert states is not None
+        try:
+            joint = sum_out(joint, name)
+        except DerivationError as error:
+            if is_required:
+                raise
+            reasons[name] = str(error.__cause__ or error)
+        else:
+            plate = "x".join(str(n) for n in joint.eliminations[-1].value.type.shape)
+            reasons[name] = f"{len(states)} states" + (f", {plate} elements one by one" if plate else "")
+    return joint, reasons
+
+
+def _assignment(joint: LogProb, name: str, method: Method, reason: str) -> Assignment:
+    shape = tuple(int(n) for n in joint.values[name].type.shape)  # type: ignore[arg-type]
+    return Assignment(name, method, reason, shape, joint.supports[name])
+
+
+def _choose(
+    summed: LogProb, name: str, choice: str | None, *, is_named: bool, failed_sum: str | None
+) -> tuple[Method, str, Law | None]:
+    support = summed.supports[name]
+    if support.is_discrete:
+        return _choose_discrete(summed, name, choice if is_named else None, failed_sum)
+    if choice == "rmh":
+        return "rmh", "as asked for", None
+    if choice == "gibbs":
+        law, reason = find_conditional(summed.logdensity, summed.values[name], support=support)
+        if law is not None:
+            return "gibbs", f"{law.family} full conditional", law
+        if is_named:
+            raise DerivationError(f"There is no Gibbs step for {name}: {reason}.", name, summed.values[name])
+        return "nuts", f"no full conditional: {reason}", None
+    return "nuts", "as asked for" if choice == "nuts" else "continuous", None
+
+
+def _choose_discrete(
+    summed: LogProb, name: str, choice: str | None, failed_sum: str | None
+) -> tuple[Method, str, Law | None]:
+    if choice == "nuts":
+        raise ModelError(
+            f"{name} is discrete and NUTS needs a gradient; let it be drawn by 'gibbs' or 'rmh', or summed out.", name
+        )
+    kept = f"not summed out ({failed_sum})" if failed_sum else "not summed out"
+    if states_of(summed, name) is None:
+        if choice == "gibbs":
+            raise DerivationError(f"There is no Gibbs step for {name}: it has infinitely many states.", name)
+        return "rmh", "discrete without bounds", None
+    if choice == "rmh":
+        return "rmh", "as asked for", None
+    law, reason = find_conditional(summed.logdensity, summed.values[name], support=summed.supports[name])
+    if law is not None:
+        return "gibbs", f"{kept}; full conditional by enumeration", law
+    if choice == "gibbs":
+        raise DerivationError(f"There is no Gibbs step for {name}: {reason}.", name, summed.values[name])
+    return "rmh", f"{kept}; no full conditional: {reason}", None
+
+
+def _sweep(summed: LogProb, mixed: LogProb, assignments: Mapping[str, Assignment], laws: Mapping[str, Law]) -> Sweep:
+    by_method = {m: [n for n, a in assignments.items() if a.method == m] for m in ("nuts", "gibbs", "rmh")}
+    variables = [mixed.values[n] for m in ("nuts", "gibbs", "rmh") for n in by_method[m]]
+    scales = {n: pt.tensor(f"{n}_scale__", dtype="float64", shape=()) for n in by_method["rmh"]}
+    density = mixed.logdensity
+    blocks: list[Block] = []
+    if by_method["nuts"]:
+        blocks.append(NUTSBlock(tuple(mixed.values[n] for n in by_method["nuts"]), _needed(density)))
+    moved: dict[Variable, Variable] = {
+        summed.values[n]: mixed.natural[n] for n in summed.values if mixed.values[n] is not summed.values[n]
+    }
+    for block in gibbs_blocks([laws[n] for n in by_method["gibbs"]]) if laws else ():
+        blocks.append(_in_space(block, moved))
+    blocks += [rmh_block(density, mixed.values[n], scale) for n, scale in scales.items()]
+    return Sweep((*variables, *scales.values()), tuple(blocks))
+
+
+def _needed(density: LogDensity) -> LogDensity:
+    inputs = tuple(v for v in density.inputs if depends_on(density.total, [v]))
+    return LogDensity(density.total, inputs or density.inputs, density.supports)
+
+
+def _in_space(block: DrawBlock, moved: Mapping[Variable, Variable]) -> DrawBlock:
+    """Let a Gibbs draw read the values of other variables where they are: on the real line."""
+    *draws, next_rng = substitute([*block.draws, block.next_rng], moved)
+    return DrawBlock(block.kind, block.variables, block.rng, next_rng, tuple(draws))  # type: ignore[arg-type]
+
+
+def _depends_on_summed(graph: TensorVariable, model: Model, assignments: Mapping[str, Assignment]) -> bool:
+    summed = [model.latent[n] for n, a in assignments.items() if a.method == "marginalize"]
+    return bool(summed) and depends_on(graph, summed)

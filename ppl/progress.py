@@ -1,0 +1,70 @@
+"""The progress bar of a run, in terminals and notebooks."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+
+class ProgressBar:
+    """One line per chain: draws, divergences, step size, gradients per second.
+
+    Parameters
+    ----------
+    chains : int
+        Number of chains.
+    total : int
+        Iterations of each, tuning included.
+    is_shown : bool
+        Whether to show anything.
+    """
+
+    def __init__(self, chains: int, total: int, is_shown: bool):
+        self._progress = Progress(
+            TextColumn("chain {task.fields[chain]}"),
+            BarColumn(),
+            TextColumn("{task.completed:.0f}/{task.total:.0f}"),
+            TextColumn("{task.fields[phase]}"),
+            TextColumn("divergences {task.fields[divergences]}"),
+            TextColumn("step {task.fields[step_size]:.3g}"),
+            TextColumn("{task.fields[rate]:,.0f} gradients/s"),
+            TimeRemainingColumn(),
+            console=Console(stderr=True),
+            disable=not is_shown,
+            transient=False,
+        )
+        self._tasks: list[TaskID] = [
+            self._progress.add_task(
+                "", total=total, chain=chain, phase="waiting", divergences=0, step_size=float("nan"), rate=0.0
+            )
+            for chain in range(chains)
+        ]
+        self._start = time.perf_counter()
+
+    def __enter__(self) -> ProgressBar:
+        self._progress.start()
+        self._start = time.perf_counter()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._progress.stop()
+
+    def __call__(self, chains: Sequence[dict[str, Any]]) -> None:
+        """Show the state of every chain."""
+        seconds = max(time.perf_counter() - self._start, 1e-9)
+        for state in chains:
+            self._progress.update(
+                self._tasks[state["chain"]],
+                completed=state["draw"],
+                phase="tuning" if state["tuning"] else "sampling",
+                divergences=state["divergences"],
+                step_size=state["step_size"],
+                rate=state["num_gradients"] / seconds,
+            )

@@ -1,0 +1,94 @@
+"""From flat draws to an ArviZ DataTree: named arrays with coordinates, and what is worth knowing about the run."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import arviz as az
+import numpy as np
+from numpy.typing import NDArray
+from xarray import DataTree
+
+from ppl.model import Model
+
+logger = logging.getLogger("rvgraph")
+PACKAGES = ("rvgraph", "pytensor", "pymc", "numba", "numpy", "arviz", "jax", "blackjax")
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of the packages that a result depends on."""
+    found = {}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def to_datatree(
+    model: Model,
+    groups: Mapping[str, Mapping[str, NDArray]],
+    attributes: Mapping[str, Any],
+    extra_dims: Mapping[str, tuple[str, ...]] | None = None,
+    extra_coords: Mapping[str, Any] | None = None,
+) -> DataTree:
+    """Return a DataTree of named arrays; those of draws have chains and draws on their first two axes.
+
+    Parameters
+    ----------
+    model : Model
+        Gives dims, coords and data.
+    groups : mapping of str to mapping of str to array
+        E.g. ``posterior`` and ``sample_stats``.
+    attributes : mapping
+        Attributes of the tree and of its posterior.
+    extra_dims, extra_coords : mapping, optional
+        In addition to the model's.
+    """
+    everything: dict[str, Mapping[str, NDArray]] = {k: v for k, v in groups.items() if v}
+    if model.observed_data:
+        everything["observed_data"] = dict(model.observed_data)
+    if model.parts.constant_data:
+        everything["constant_data"] = dict(model.parts.constant_data)
+    attrs = {key: _plain(value) for key, value in attributes.items()}
+    tree: DataTree = az.from_dict(
+        everything,
+        coords={**model.coords, **(extra_coords or {})},
+        dims={name: list(dims) for name, dims in {**model.dims, **(extra_dims or {})}.items()},
+        attrs={"/": attrs, **{group: attrs for group in everything if group.endswith("posterior")}},
+    )
+    return tree
+
+
+def _plain(value: Any) -> Any:
+    """Keep what a netCDF file can hold."""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{k} {v}" for k, v in value.items())
+    if isinstance(value, bool | np.bool_):
+        return int(value)
+    return value
+
+
+def report(stats: Mapping[str, NDArray], max_tree_depth: int) -> None:
+    """Log, once, what went wrong while sampling."""
+    divergences = int(np.sum(stats["diverging"])) if "diverging" in stats else 0
+    if divergences:
+        logger.warning(
+            "%d of %d draws diverged: the posterior has regions that the step size is too large for. Reparametrise "
+            "(non-centred hierarchies), use stronger priors, or raise target_accept.",
+            divergences,
+            stats["diverging"].size,
+        )
+    if "tree_depth" in stats:
+        saturated = int(np.sum(stats["tree_depth"] >= max_tree_depth))
+        if saturated > 0.05 * stats["tree_depth"].size:
+            logger.warning(
+                "%d draws reached the maximum tree depth of %d: sampling is inefficient; rescale or decorrelate the "
+                "parameters, or raise max_tree_depth.",
+                saturated,
+                max_tree_depth,
+            )

@@ -1,0 +1,261 @@
+"""Compile a model once, and sample it as often as needed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pytensor.tensor as pt
+from numpy.typing import NDArray
+from pytensor.tensor.variable import TensorVariable
+from xarray import DataTree
+
+from graphs.backends import get_backend
+from graphs.errors import ModelError, SamplingError
+from graphs.random_graph import substitute
+from ppl.initial import initial_points
+from ppl.model import Model
+from ppl.planning import Plan, plan
+from ppl.progress import ProgressBar
+from ppl.results import logger, report, to_datatree, versions
+from samplers import SweepResult, compile_sweep
+
+Init = str | Mapping[str, Any] | Sequence[Mapping[str, Any]] | None
+
+
+class CompiledModel:
+    """A model ready to sample: everything is compiled, and any seed can be run.
+
+    Attributes
+    ----------
+    plan : Plan
+        What is summed out and what is drawn how.
+    backend : str
+        ``numba``, ``c`` or ``jax``.
+    compile_seconds : float
+        How long planning and compiling took.
+    """
+
+    def __init__(self, plan: Plan, backend: str):
+        start = time.perf_counter()
+        self.plan = plan
+        self.backend = backend
+        self._sweep = compile_sweep(plan.sweep, backend=backend)
+        self._names, self._expand = _compile_expansion(plan, backend)
+        self.compile_seconds = time.perf_counter() - start
+
+    def __repr__(self) -> str:
+        return f"CompiledModel({self.plan.model!r}, backend={self.backend!r})"
+
+    def dprint(self, file: Any = None) -> None:
+        """Print the plan and its graphs."""
+        self.plan.dprint(file=file)
+
+    def sample(
+        self,
+        draws: int = 1000,
+        tune: int = 1000,
+        chains: int = 4,
+        cores: int | None = None,
+        seed: int | None = None,
+        *,
+        init: Init = None,
+        progress: bool = True,
+        target_accept: float = 0.8,
+        max_tree_depth: int = 10,
+        thin: int = 1,
+        keep_tuning: bool = False,
+    ) -> DataTree:
+        """Sample; the arguments are those of `ppl.sample`."""
+        _check_counts(draws=draws, tune=tune, chains=chains, cores=cores, thin=thin, max_tree_depth=max_tree_depth)
+        if not 0 < target_accept < 1:
+            raise SamplingError(f"target_accept is a probability between 0 and 1, not {target_accept}.")
+        seed = int(np.random.SeedSequence().entropy) % 2**63 if seed is None else int(seed)  # type: ignore[arg-type]
+        start = initial_points(self.plan, init, chains, seed)
+        with ProgressBar(chains, tune + draws * thin, progress) as bar:
+            result = self._sweep.run(
+                start,
+                tune=tune,
+                draws=draws,
+                seed=seed,
+                cores=cores,
+                target_accept=target_accept,
+                max_tree_depth=max_tree_depth,
+                thin=thin,
+                keep_tuning=keep_tuning,
+                callback=bar,
+            )
+        if result.interrupted:
+            logger.warning("Interrupted: the %d draws of each chain made so far are returned.", result.draws.shape[1])
+        report(result.stats, max_tree_depth)
+        return self._to_datatree(result, seed)
+
+    def _to_datatree(self, result: SweepResult, seed: int) -> DataTree:
+        groups: dict[str, Mapping[str, NDArray]] = {
+            "posterior": self.expand(result.draws),
+            "sample_stats": dict(result.stats),
+        }
+        if "lp" in groups["posterior"]:
+            groups["sample_stats"] = {"lp": groups["posterior"].pop("lp"), **groups["sample_stats"]}  # type: ignore[attr-defined]
+        if result.tuning_draws is not None:
+            groups["warmup_posterior"] = {k: v for k, v in self.expand(result.tuning_draws).items() if k != "lp"}
+            groups["warmup_sample_stats"] = dict(result.tuning_stats or {})
+        attributes = {
+            "inference_library": "rvgraph",
+            "backend": self.backend,
+            "seed": seed,
+            "sampling_seconds": result.sampling_seconds,
+            "tuning_seconds": result.tuning_seconds,
+            "compile_seconds": self.compile_seconds,
+            "num_gradients": int(result.num_gradients),
+            "interrupted": result.interrupted,
+            "plan": str(self.plan),
+            "versions": versions(),
+        }
+        return to_datatree(self.plan.model, groups, attributes)
+
+    def expand(self, draws: NDArray[np.float64]) -> dict[str, NDArray]:
+        """Return the named values in natural space, and the deterministics, of flat draws (chains, draws, size)."""
+        layout = self.plan.sweep.layout
+        flat = layout.unpack(draws.reshape(-1, layout.size))
+        arrays = self._expand(*(flat[name] for name in layout.names))
+        return {
+            name: np.asarray(array).reshape(draws.shape[:2] + np.shape(array)[1:])
+            for name, array in zip(self._names, arrays, strict=True)
+        }
+
+
+def _compile_expansion(plan: Plan, backend: str) -> tuple[list[str], Callable[..., list[NDArray]]]:
+    outputs: dict[str, TensorVariable] = dict(plan.mixed.natural)
+    stand_ins = {plan.model.latent[n]: v for n, v in plan.mixed.natural.items()}
+    stand_ins |= {rv: value for rv, value in plan.model.graph.observed.values()}  # type: ignore[misc]
+    known = {n: d for n, d in plan.model.deterministics.items() if n not in plan.later}
+    outputs |= dict(zip(known, substitute(list(known.values()), stand_ins), strict=True))  # type: ignore[arg-type]
+    if not any(a.method == "nuts" for a in plan.assignments):
+        outputs["lp"] = plan.mixed.total
+    order = [n for n in (*plan.model.latent, *plan.model.deterministics, "lp") if n in outputs]
+    graphs = [pt.as_tensor(outputs[n]) for n in order]
+    return order, get_backend(backend).map(list(plan.sweep.variables), graphs)
+
+
+def _check_counts(**counts: int | None) -> None:
+    least = {"tune": 0}
+    for name, count in counts.items():
+        if count is None:
+            continue
+        if isinstance(count, bool) or not isinstance(count, int | np.integer) or count < least.get(name, 1):
+            raise SamplingError(f"{name} is a whole number, at least {least.get(name, 1)}; it was {count!r}.")
+
+
+def compile(
+    model: Model,
+    *,
+    backend: str = "numba",
+    sampler: str | Mapping[str, str] | None = None,
+    marginalize: str | bool | Iterable[str] = "auto",
+) -> CompiledModel:
+    """Plan a model and compile what samples it, without running it.
+
+    Parameters
+    ----------
+    model : Model
+        The model.
+    backend : {"numba", "c", "jax"}
+        What makes machine code.
+    sampler, marginalize
+        As in `ppl.plan`.
+
+    Returns
+    -------
+    CompiledModel
+        ``.sample(draws, tune, chains, seed=...)`` runs it, any number of times.
+
+    Raises
+    ------
+    ModelError, DerivationError
+        If the model cannot be sampled as asked.
+    BackendError
+        If the backend is unknown, not installed, or lacks an operation.
+    """
+    if not isinstance(model, Model):
+        raise ModelError(f"A ppl.Model is needed, not {type(model).__name__}; see ppl.Model and ppl.from_pymc.")
+    get_backend(backend)
+    start = time.perf_counter()
+    planned = plan(model, marginalize=marginalize, sampler=sampler)
+    if not planned.sweep.variables:
+        raise ModelError("There is nothing to sample: every latent variable is summed out. See ppl.recover.")
+    seconds = time.perf_counter() - start
+    compiled = CompiledModel(planned, backend)
+    compiled.compile_seconds += seconds
+    return compiled
+
+
+def sample(
+    model: Model,
+    draws: int = 1000,
+    tune: int = 1000,
+    chains: int = 4,
+    cores: int | None = None,
+    seed: int | None = None,
+    backend: str = "numba",
+    sampler: str | Mapping[str, str] | None = None,
+    marginalize: str | bool | Iterable[str] = "auto",
+    init: Init = None,
+    progress: bool = True,
+    **options: Any,
+) -> DataTree:
+    """Draw from the posterior of a model.
+
+    Parameters
+    ----------
+    model : Model
+        The model.
+    draws, tune : int, default 1000
+        Draws kept of each chain, and iterations before them in which step sizes and scales adapt.
+    chains : int, default 4
+        Number of chains.
+    cores : int, optional
+        Threads; as many as there are chains and processors by default. The draws do not depend on it.
+    seed : int, optional
+        With the same seed and backend the draws are identical. Random if not given, and recorded.
+    backend : {"numba", "c", "jax"}
+        What makes machine code.
+    sampler, marginalize
+        As in `ppl.plan`.
+    init : None, str, mapping, or sequence of mappings
+        Starting values: see `ppl.initial.initial_points`.
+    progress : bool, default True
+        Show a progress bar.
+    **options
+        ``target_accept`` (0.8), ``max_tree_depth`` (10), ``thin`` (1), ``keep_tuning`` (False).
+
+    Returns
+    -------
+    xarray.DataTree
+        ArviZ groups ``posterior`` (natural space), ``sample_stats``, ``observed_data``, ``constant_data``, and
+        ``warmup_*`` with ``keep_tuning=True``; run times, number of gradients, seed and versions in ``attrs``.
+
+    Raises
+    ------
+    ModelError, DerivationError, BackendError, SamplingError
+        As `ppl.compile`; SamplingError also for an initial point without a finite log-density.
+
+    Examples
+    --------
+    >>> import numpy as np, ppl
+    >>> mu = ppl.Normal("mu", 0, 10)
+    >>> y = ppl.Normal("y", mu, 1)
+    >>> trace = ppl.sample(ppl.Model({y: np.ones(5)}), draws=200, tune=200, chains=2, seed=1, progress=False)
+    >>> trace.posterior["mu"].shape
+    (2, 200)
+    """
+    _check_counts(draws=draws, tune=tune, chains=chains, cores=cores)
+    unknown = set(options) - {"target_accept", "max_tree_depth", "thin", "keep_tuning"}
+    if unknown:
+        raise SamplingError(
+            f"Unknown option {sorted(unknown)[0]!r}; there are target_accept, max_tree_depth, thin, keep_tuning."
+        )
+    compiled = compile(model, backend=backend, sampler=sampler, marginalize=marginalize)
+    return compiled.sample(draws, tune, chains, cores, seed, init=init, progress=progress, **options)

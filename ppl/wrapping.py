@@ -1,0 +1,201 @@
+"""How a PyMC distribution becomes a function that declares a named random variable."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pymc as pm
+from pymc.distributions import multivariate
+from pytensor.graph.basic import Variable
+from pytensor.tensor.variable import TensorVariable
+
+from graphs.errors import ModelError
+from ppl.declaration import Declaration, check_axes, check_name, declaration_of, declare, read_dims, resolve_transform
+from ppl.parameters import cast_parameter
+
+REFUSED = {
+    "observed": "condition on data with ppl.Model({{{name}: data}})",
+    "default_transform": "use transform=None for no transform at all",
+    "total_size": "declare a ppl.Potential with the scaled log-density",
+    "return_next_rng": "the generator is the sampler's business",
+}
+OWN_PARAMETERS = ("name", "size", "shape", "dims", "transform", "initval")
+# PyMC's ``dist`` also computes the matrices; these belong into ppl.Deterministic.
+DEFAULTS: dict[str, dict[str, Any]] = {"LKJCholeskyCov": {"compute_corr": False}}
+
+DOCUMENTATION = """Declare a random variable: {title}.
+
+Thin wrapper of pymc.{title}; same parameters, defaults and transform.
+
+Parameters
+----------
+name : str
+    Name of the variable.
+{parameters}
+size : int or tuple of int, optional
+    Shape of a batch of independent draws; the support's own axes come after it.
+shape : int or tuple of int, optional
+    The whole shape; instead of ``size``.
+dims : str, sequence of str, or mapping of str to int or labels, optional
+    Names of the axes. A mapping gives lengths, or labels, with them: ``dims={{"school": ["A", "B"]}}``.
+transform : {{"default", None}}, str or pymc.logprob.transforms.Transform, optional
+    Change of variables to the unconstrained space: PyMC's default one, none, or one more that is applied after the
+    default one: by name ("circular", "log", "log_exp_m1", "logodds", "ordered", "simplex") or as an object.
+initval : array_like or str, optional
+    Starting value.
+
+Returns
+-------
+TensorVariable
+    The random variable.
+
+Raises
+------
+ModelError
+    If the name is missing, or the parameters, dims or transform are not those of such a variable.
+"""
+
+
+def dist_signature(title: str) -> inspect.Signature:
+    """Return the signature of ``pymc.<title>.dist`` without what the wrapper handles itself."""
+    own = {*OWN_PARAMETERS, "return_next_rng"}
+    parameters = [
+        p.replace(annotation=inspect.Parameter.empty, default=DEFAULTS.get(title, {}).get(p.name, p.default))
+        for p in inspect.signature(_signature_source(title)).parameters.values()
+        if p.kind is not p.VAR_KEYWORD and p.name not in own and not (p.kind is p.VAR_POSITIONAL and p.name == "args")
+    ]
+    if title.endswith("RandomWalk") and "steps" not in {p.name for p in parameters}:
+        parameters.append(inspect.Parameter("steps", inspect.Parameter.KEYWORD_ONLY, default=None))
+    return inspect.Signature([*parameters, inspect.Parameter("kwargs", inspect.Parameter.VAR_KEYWORD)])
+
+
+def wrapper_signature(title: str) -> inspect.Signature:
+    """Return the signature of ``ppl.<title>``: the name, PyMC's parameters, then those of every declaration."""
+    *parameters, rest = dist_signature(title).parameters.values()
+    own = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default="default" if name == "transform" else None)
+        for name in OWN_PARAMETERS[1:]
+    ]
+    first = inspect.Parameter("name", inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    return inspect.Signature([first, *parameters, *own, rest], return_annotation=TensorVariable)
+
+
+def _signature_source(title: str) -> Callable[..., Any]:
+    """Where PyMC's class passes everything on, the method that it passes it to."""
+    distribution = getattr(pm, title)
+    if hasattr(distribution, "get_dists"):
+        return distribution.get_dists
+    hidden = getattr(multivariate, f"_{title}", None)
+    return distribution.dist if hidden is None or title in DEFAULTS else hidden.dist
+
+
+def _described_parameters(title: str) -> str:
+    """Return the section on parameters of PyMC's docstring, without its underline."""
+    text = inspect.getdoc(getattr(pm, title)) or ""
+    match = re.search(r"^Parameters\n-+\n(.*?)(?=^\w[^\n]*\n-+$|\Z)", text, flags=re.MULTILINE | re.DOTALL)
+    lines = match.group(1).rstrip().splitlines() if match else []
+    return "\n".join(line.rstrip() for line in lines if not line.startswith("name "))
+
+
+def _check_components(arguments: dict[str, Any], name: str) -> None:
+    """Raise on a named component: it would look like a latent variable, which it is not."""
+    for parameter in ("dist", "comp_dists", "init_dist", "innovation_dist", "sd_dist"):
+        given = arguments.get(parameter)
+        for component in given if isinstance(given, list | tuple) else (given,):
+            if isinstance(component, Variable) and (declared := declaration_of(component)) is not None:
+                raise ModelError(
+                    f"{parameter} of {name} is the variable {declared.name}; a component is a distribution and has no "
+                    "name: use the dist of PyMC's class, such as pm.Normal.dist(0, 1).",
+                    name,
+                )
+
+
+def _plain_size(size: Any) -> Any:
+    if isinstance(size, np.integer):
+        return int(size)
+    if isinstance(size, list | tuple | np.ndarray):
+        return tuple(int(n) if isinstance(n, np.integer) else n for n in size)
+    return size
+
+
+def _bind(title: str, signature: inspect.Signature, name: str, args: tuple, kwargs: dict[str, Any]) -> Any:
+    """Return the arguments of PyMC's ``dist``, defaults included, in the dtypes that we give them."""
+    for refused, remedy in REFUSED.items():
+        if refused in kwargs:
+            raise ModelError(f"ppl.{title} does not take {refused}=: {remedy.format(name=name)}.", name)
+    try:
+        bound = signature.bind(*args, **kwargs)
+    except TypeError as error:
+        raise ModelError(f"{name}: ppl.{title}: {error}; its parameters are {signature}.", name) from error
+    bound.apply_defaults()
+    _check_components(bound.arguments, name)
+    for parameter, value in bound.arguments.items():
+        kind = signature.parameters[parameter].kind
+        if kind is inspect.Parameter.VAR_POSITIONAL:
+            bound.arguments[parameter] = tuple(cast_parameter(v, title, parameter) for v in value)
+        elif kind is not inspect.Parameter.VAR_KEYWORD:
+            bound.arguments[parameter] = cast_parameter(value, title, parameter)
+    return bound
+
+
+def make_wrapper(title: str) -> Callable[..., TensorVariable]:
+    """Return the function that declares a random variable of ``pymc.<title>``.
+
+    Parameters
+    ----------
+    title : str
+        Name of the class in PyMC.
+
+    Returns
+    -------
+    callable
+        Its signature and docstring are generated from PyMC's.
+
+    Examples
+    --------
+    >>> normal = make_wrapper("Normal")
+    >>> normal("mu", 0, 10, size=3).type.shape
+    (3,)
+    """
+    distribution = getattr(pm, title)
+    inner = dist_signature(title)
+
+    def wrapper(
+        name: str,
+        *args: Any,
+        size: Any = None,
+        shape: Any = None,
+        dims: Any = None,
+        transform: Any = "default",
+        initval: Any = None,
+        **kwargs: Any,
+    ) -> TensorVariable:
+        check_name(name, title)
+        bound = _bind(title, inner, name, args, kwargs)
+        axes = read_dims(dims, name)
+        if size is None and shape is None and axes is not None:
+            shape = axes.shape
+        sizes = {k: _plain_size(v) for k, v in (("size", size), ("shape", shape)) if v is not None}
+        try:
+            rv = distribution.dist(*bound.args, **bound.kwargs, **sizes)
+        except (TypeError, ValueError, NotImplementedError) as error:
+            raise ModelError(f"{name}: pymc.{title} refuses its parameters: {error}", name) from error
+        if not isinstance(rv, TensorVariable):
+            raise ModelError(
+                f"{name}: ppl.{title} with these arguments is several variables, not one; leave compute_corr out and "
+                "build the matrices with ppl.Deterministic.",
+                name,
+            )
+        check_axes(rv, axes, name)
+        resolved = resolve_transform(rv, transform, name)
+        dims, coords = (axes.dims, axes.coords) if axes else (None, {})
+        return declare(rv, Declaration(name, dims, resolved, initval, coords))
+
+    wrapper.__name__ = wrapper.__qualname__ = title
+    wrapper.__doc__ = DOCUMENTATION.format(title=title, parameters=_described_parameters(title))
+    wrapper.__signature__ = wrapper_signature(title)  # type: ignore[attr-defined]
+    return wrapper

@@ -1,0 +1,81 @@
+"""What a sweep is made of: blocks that each move some variables of one joint state."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from pytensor.graph.basic import Variable
+from pytensor.tensor.variable import TensorVariable
+
+from graphs.density import LogDensity
+from graphs.layout import Layout
+
+
+@dataclass(frozen=True, eq=False)
+class NUTSBlock:
+    """Continuous, unconstrained variables moved together by the No-U-Turn sampler.
+
+    Parameters
+    ----------
+    variables : tuple of TensorVariable
+        The variables moved; they are inputs of ``logdensity`` and lie side by side in the joint state.
+    logdensity : LogDensity
+        Its remaining inputs are variables of the joint state that other blocks move.
+    """
+
+    variables: tuple[TensorVariable, ...]
+    logdensity: LogDensity
+
+
+@dataclass(frozen=True, eq=False)
+class DrawBlock:
+    """Variables moved by a step graph: a Gibbs draw, or a random-walk Metropolis-Hastings step.
+
+    Parameters
+    ----------
+    kind : {"gibbs", "rmh"}
+        For RMH, ``scale`` is a variable of the joint state that adaptation moves.
+    variables : tuple of TensorVariable
+        The variables moved.
+    rng, next_rng : Variable
+        The generator before and after.
+    draws : tuple of TensorVariable
+        New values, in the order of ``variables``, as graphs of the joint state's variables and ``rng``.
+    acceptance_rate : TensorVariable, optional
+        Shape (), float64: the probability with which the proposal was accepted (RMH).
+    scale : TensorVariable, optional
+        Shape (), float64: the variable of the joint state that holds the proposal's scale (RMH).
+    """
+
+    kind: Literal["gibbs", "rmh"]
+    variables: tuple[TensorVariable, ...]
+    rng: Variable
+    next_rng: Variable
+    draws: tuple[TensorVariable, ...]
+    acceptance_rate: TensorVariable | None = None
+    scale: TensorVariable | None = None
+
+
+Block = NUTSBlock | DrawBlock
+
+
+@dataclass(frozen=True, eq=False)
+class Sweep:
+    """Blocks applied in order to one joint state.
+
+    Parameters
+    ----------
+    variables : tuple of TensorVariable
+        The joint state, in order; named, of static shape.
+    blocks : tuple of Block
+        Applied one after the other; each sees the values that the blocks before it left.
+    """
+
+    variables: tuple[TensorVariable, ...]
+    blocks: tuple[Block, ...]
+
+    @property
+    def layout(self) -> Layout:
+        """How the joint state lies in one flat vector."""
+        return Layout.of(self.variables)
