@@ -1,1 +1,41 @@
-"""Symbolic graphs."""
+"""Symbolic graphs: log-probabilities, sums over discrete variables, full conditionals, and the backends that run them.
+
+This package knows neither chains nor data sets: `samplers` and `ppl` build on it, never the other way round.
+"""
+
+from __future__ import annotations
+
+from graphs.backends import get_backend
+from graphs.compiling import compile
+from graphs.conditional import Law, conditional, find_conditional
+from graphs.density import LogDensity, as_logdensity
+from graphs.errors import BackendError, DerivationError, ModelError, PPLError, SamplingError
+from graphs.layout import Layout
+from graphs.logprob import LogProb, ModelGraph, logprob, sum_out, unconstrain
+from graphs.printing import dprint
+from graphs.step import StepGraph
+from graphs.supports import Support
+
+__all__ = [
+    "BackendError",
+    "DerivationError",
+    "Law",
+    "Layout",
+    "LogDensity",
+    "LogProb",
+    "ModelError",
+    "ModelGraph",
+    "PPLError",
+    "SamplingError",
+    "StepGraph",
+    "Support",
+    "as_logdensity",
+    "compile",
+    "conditional",
+    "dprint",
+    "find_conditional",
+    "get_backend",
+    "logprob",
+    "sum_out",
+    "unconstrain",
+]

@@ -22,8 +22,8 @@ def compile(kernel: Any, *, backend: str = "numba") -> Any:
     Returns
     -------
     callable
-        ``state, info = step(rng, state)`` with a NumPy generator; ``step.run(rng, state, num_steps, thin=1)`` repeats it
-        without returning to Python in between.
+        ``state, info = step(rng, state)`` with a NumPy generator; ``step.run(rng, state, num_steps, thin=1)`` repeats
+        it without returning to Python in between.
 
     Raises
     ------

@@ -19,7 +19,9 @@ from graphs.finite import finite_states
 from graphs.guards import strip_guards
 from graphs.marginalize import Elimination, Factor, eliminate
 from graphs.model_graph import ModelGraph, as_model_graph
-from graphs.random_graph import prepare, static_shape, substitute, value_variable
+from graphs.preparation import prepare, widen
+from graphs.random_graph import static_shape, value_variable
+from graphs.rebuilding import substitute
 from graphs.rv_supports import support_of
 from graphs.supports import REAL, Support
 from graphs.terms import conditional_logprobs, raise_if_random
@@ -159,14 +161,13 @@ def _natural_logprob(graph: ModelGraph) -> LogProb:
     names = [*latent, *observed]
     terms = dict(zip(names, conditional_logprobs(rv_values, names), strict=True))
     supports = {name: support_of(rv) for name, rv in latent.items()}
-    stand_ins = {rv: value for rv, value in rv_values.items() if rv not in {o for o, _ in observed.values()}}
-    stand_ins |= {rv: value for rv, value in observed.values()}
-    potentials = substitute([prepared.get(p, p) for p in graph.potentials.values()], stand_ins)
+    potentials = substitute([prepared.get(p, p) for p in graph.potentials.values()], rv_values)
     for name, potential in zip(graph.potentials, potentials, strict=True):
         raise_if_random(potential, name)
     terms |= dict(zip(graph.potentials, potentials, strict=True))
     guarded = {values[name]: support for name, support in supports.items()}
-    terms = dict(zip(terms, strip_guards(list(terms.values()), guarded), strict=True))
+    graphs = strip_guards(widen(list(terms.values())), guarded)
+    terms = dict(zip(terms, graphs, strict=True))
     prepared_graph = ModelGraph(latent, observed, graph.potentials, graph.transforms)
     return LogProb(terms, values, dict(values), supports, (), "natural", prepared_graph)
 
@@ -183,7 +184,7 @@ def states_of(logprob: LogProb, name: str) -> NDArray[np.int64] | None:
 
 def _sum_out(natural: LogProb, marginalize: Marginalize) -> LogProb:
     finite = [name for name in natural.values if states_of(natural, name) is not None]
-    if isinstance(marginalize, str) or isinstance(marginalize, bool):
+    if isinstance(marginalize, str | bool):
         chosen = finite if marginalize else []
     else:
         chosen = list(marginalize)
@@ -247,7 +248,7 @@ def unconstrain(natural: LogProb, names: Iterable[str] | None = None) -> LogProb
     stand_ins: dict[Variable, Variable] = {
         rv: natural.values[name] for name, rv in natural.graph.latent.items() if name in natural.values
     }
-    stand_ins |= {rv: value for rv, value in natural.graph.observed.values()}
+    stand_ins |= dict(natural.graph.observed.values())
     values = dict(natural.values)
     backward: dict[Variable, Variable] = {}
     jacobians: dict[str, tuple[TensorVariable, TensorVariable | None]] = {}

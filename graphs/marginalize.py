@@ -18,7 +18,8 @@ from pytensor.tensor.variable import TensorVariable
 
 from graphs.errors import DerivationError
 from graphs.lifting import Lifted, MixingError, lift, states_on_axis
-from graphs.random_graph import depends_on, substitute
+from graphs.random_graph import depends_on
+from graphs.rebuilding import substitute
 
 
 @dataclass(frozen=True, eq=False)

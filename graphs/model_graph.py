@@ -39,6 +39,13 @@ class ModelGraph:
 
 
 def as_model_graph(model: Any) -> ModelGraph:
+    """Read a model from a ModelGraph, from anything with a ``graph``, or from a mapping of variables to values.
+
+    Raises
+    ------
+    ModelError
+        If it is none of these.
+    """
     model = getattr(model, "graph", model)
     if isinstance(model, ModelGraph):
         return model

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-import numpy as np
 import pytensor
 import pytensor.tensor as pt
 from pymc.distributions.distribution import SymbolicRandomVariable
-from pytensor.graph.basic import Apply, Constant, Variable
+from pytensor.graph.basic import Apply, Variable
 from pytensor.graph.traversal import ancestors, toposort
 from pytensor.tensor.elemwise import DimShuffle, Elemwise
 from pytensor.tensor.random.op import RandomVariable
-from pytensor.tensor.random.type import RandomGeneratorType
 from pytensor.tensor.subtensor import AdvancedSubtensor, Subtensor
 from pytensor.tensor.variable import TensorVariable
 
@@ -149,121 +147,6 @@ def _measured_parents(outcome: TensorVariable, node: Apply) -> list[TensorVariab
             )
         return unnamed
     return random_inputs
-
-
-def rebuild(
-    outputs: Sequence[Variable],
-    rewrite: Callable[[Apply, list[Variable]], list[Variable] | None],
-    replacements: Mapping[Variable, Variable] | None = None,
-) -> dict[Variable, Variable]:
-    """Rebuild the graphs of ``outputs`` node by node, parents first, and return what became of each variable.
-
-    ``rewrite(node, new_inputs)`` returns new outputs, or ``None`` to keep the node (cloned if its inputs changed).
-    Names and tags are kept. Variables in ``replacements`` are not looked into.
-    """
-    memo: dict[Variable, Variable] = dict(replacements or {})
-
-    def parents(variable: Variable) -> list[Variable]:
-        return [] if variable in memo or variable.owner is None else list(variable.owner.inputs)
-
-    reachable = set(_walk(outputs, parents))
-    for node in toposort([v for v in outputs if v.owner is not None]):
-        if not any(out in reachable and out not in memo for out in node.outputs):
-            continue
-        new_inputs = [memo.get(i, i) for i in node.inputs]
-        new_outputs = rewrite(node, new_inputs)
-        if new_outputs is None:
-            if all(a is b for a, b in zip(new_inputs, node.inputs, strict=True)):
-                continue
-            new_outputs = list(node.op.make_node(*new_inputs).outputs)
-        for old, new in zip(node.outputs, new_outputs, strict=True):
-            if old in memo:
-                continue
-            if new.name is None:
-                new.name = old.name
-            new.tag.__dict__.update({k: v for k, v in old.tag.__dict__.items() if k not in new.tag.__dict__})
-            memo[old] = new
-    return memo
-
-
-def _walk(outputs: Iterable[Variable], parents: Callable[[Variable], list[Variable]]) -> Iterable[Variable]:
-    seen: set[Variable] = set()
-    stack = list(outputs)
-    while stack:
-        variable = stack.pop()
-        if variable in seen:
-            continue
-        seen.add(variable)
-        yield variable
-        stack.extend(parents(variable))
-
-
-def substitute(outputs: Sequence[Variable], replacements: Mapping[Variable, Variable]) -> list[Variable]:
-    """Replace variables in graphs; what stands above a replaced variable is dropped."""
-    memo = rebuild(outputs, lambda node, inputs: None, replacements)
-    return [memo.get(out, out) for out in outputs]
-
-
-def prepare(outputs: Sequence[Variable]) -> dict[Variable, Variable]:
-    """Make random variables fit for derivation, and return what became of each variable.
-
-    Each gets a generator of its own: where one variable's generator is what another one left, the second would count
-    as dependent on the first. Their parameters are cast to float64:
-
-    PyTensor keeps small numbers as int8 or float32: ``sigma**2`` with ``sigma=36`` then overflows silently, and the
-    logarithm of a Poisson rate of 3 is taken in single precision. Integers that parametrise a discrete variable, which
-    may be counts, become int64.
-    """
-
-    def rewrite(node: Apply, inputs: list[Variable]) -> list[Variable] | None:
-        op = node.op
-        drawn = [out for out in node.outputs if is_random(out)]
-        if not drawn:
-            return None
-        inputs = [_own_generator(i) for i in inputs]
-        integer = "float64" if str(drawn[0].type.dtype).startswith("float") else "int64"
-        is_fixed = isinstance(op, SymbolicRandomVariable) and (
-            op.extended_signature is None or not hasattr(op, "rv_op")
-        )
-        parameters = set() if is_fixed else set(op.dist_params(node))
-        new_inputs = [
-            _widened(new, integer) if old in parameters else new for old, new in zip(node.inputs, inputs, strict=True)
-        ]
-        if all(a is b for a, b in zip(new_inputs, node.inputs, strict=True)):
-            return None
-        if all(a.type == b.type for a, b in zip(new_inputs, node.inputs, strict=True)):
-            return list(op.make_node(*new_inputs).outputs)
-        if isinstance(op, SymbolicRandomVariable):
-            return _rebuild_symbolic(node, new_inputs)
-        return list(op.make_node(*new_inputs).outputs)
-
-    return rebuild(outputs, rewrite)
-
-
-def _rebuild_symbolic(node: Apply, inputs: list[Variable]) -> list[Variable] | None:
-    op = node.op
-    ([*rngs], size, params), _ = op.get_input_output_type_idxs(op.extended_signature)
-    if len(rngs) != 1 or size is None:
-        return None
-    rebuilt = op.rebuild_rv(*(inputs[i] for i in params), size=inputs[size], rng=inputs[rngs[0]])
-    return list(rebuilt.owner.outputs)
-
-
-def _own_generator(variable: Variable) -> Variable:
-    if isinstance(variable.type, RandomGeneratorType) and variable.owner is not None:
-        return pt.random.shared_rng(seed=0)
-    return variable
-
-
-def _widened(parameter: Variable, integer: str) -> Variable:
-    if not isinstance(parameter, TensorVariable):
-        return parameter
-    dtype = "float64" if str(parameter.type.dtype).startswith("float") else integer
-    if parameter.type.dtype in (dtype, "bool"):
-        return parameter
-    if isinstance(parameter, Constant):
-        return pt.constant(np.asarray(parameter.data, dtype=dtype), name=parameter.name)
-    return pt.cast(parameter, dtype)
 
 
 def depends_on(variable: Variable, sources: Iterable[Variable]) -> bool:

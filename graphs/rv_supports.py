@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytensor.tensor as pt
+import pytensor.tensor.random.basic as ptr
+from pymc.distributions.discrete import DiscreteWeibullRV
 from pymc.logprob.transforms import (
     CircularTransform,
     IntervalTransform,
@@ -24,7 +26,7 @@ def support_of(rv: TensorVariable) -> Support:
     """Return where the values of a random variable lie, as far as its distribution tells."""
     if not str(rv.type.dtype).startswith("float"):
         states = finite_states(rv)
-        return integers() if states is None else integers(states[0], states[-1])
+        return integers(_lowest(rv)) if states is None else integers(states[0], states[-1])
     transform = default_transform(rv)
     if transform is None:
         return REAL if getattr(rv.owner.op, "ndim_supp", 0) < 2 else OTHER  # type: ignore[union-attr]
@@ -36,6 +38,22 @@ def support_of(rv: TensorVariable) -> Support:
     return OTHER
 
 
+def _lowest(rv: TensorVariable) -> float:
+    op = rv.owner.op  # type: ignore[union-attr]
+    if isinstance(op, ptr.GeometricRV):
+        return 1
+    counts = (ptr.PoissonRV, ptr.NegBinomialRV, ptr.BinomialRV, ptr.BetaBinomialRV, ptr.HyperGeometricRV)
+    return 0 if isinstance(op, (*counts, ptr.CategoricalRV, DiscreteWeibullRV)) else -np.inf
+
+
+def _lowest(rv: TensorVariable) -> float:
+    op = rv.owner.op  # type: ignore[union-attr]
+    if isinstance(op, ptr.GeometricRV):
+        return 1
+    counts = (ptr.PoissonRV, ptr.NegBinomialRV, ptr.BinomialRV, ptr.BetaBinomialRV, ptr.HyperGeometricRV)
+    return 0 if isinstance(op, (*counts, ptr.CategoricalRV, DiscreteWeibullRV)) else -np.inf
+
+
 _SUPPORTS: tuple[tuple[type, Support], ...] = (
     (LogTransform, POSITIVE),
     (LogOddsTransform, UNIT),
@@ -45,7 +63,7 @@ _SUPPORTS: tuple[tuple[type, Support], ...] = (
 
 
 def _interval_support(transform: IntervalTransform, rv: TensorVariable) -> Support:
-    bounds = transform.get_a_and_b(rv.owner.inputs)  # type: ignore[union-attr]
+    bounds = transform.get_a_and_b(rv.owner.inputs)[:2]  # type: ignore[union-attr]
     numbers = []
     for bound, default in zip(bounds, (-np.inf, np.inf), strict=True):
         if bound is None:

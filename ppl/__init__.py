@@ -1,6 +1,38 @@
-"""Declare a model as random variables, condition it on data, sample it."""
+"""Declare a model as random variables, condition it on data, sample it.
 
-from ppl.declare import Data, Density, Deterministic, Potential  # noqa: F401
+The first door of the library: distributions by their names (``ppl.Normal("mu", 0, 1)``), `Model`, `plan`, `sample`,
+`recover`. The graphs behind them are in `graphs`, the step functions in `samplers`.
+"""
+
+from __future__ import annotations
+
+from graphs.errors import BackendError, DerivationError, ModelError, PPLError, SamplingError
+from ppl import distributions
+from ppl.declare import Data, Density, Deterministic, Potential
 from ppl.distributions import *  # noqa: F403
-from ppl.interop import from_pymc  # noqa: F401
-from ppl.model import Model  # noqa: F401
+from ppl.interop import from_pymc
+from ppl.model import Model
+from ppl.planning import Plan, plan
+from ppl.recovery import recover
+from ppl.sampling import CompiledModel, compile, sample
+
+__all__ = [
+    "BackendError",
+    "CompiledModel",
+    "Data",
+    "Density",
+    "DerivationError",
+    "Deterministic",
+    "Model",
+    "ModelError",
+    "PPLError",
+    "Plan",
+    "Potential",
+    "SamplingError",
+    "compile",
+    "from_pymc",
+    "plan",
+    "recover",
+    "sample",
+    *distributions.__all__,
+]

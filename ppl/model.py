@@ -23,8 +23,8 @@ from graphs.random_graph import (
     find_random_variables,
     is_random,
     name_variables,
-    substitute,
 )
+from graphs.rebuilding import substitute
 from ppl.conditioning import Observation, observe
 from ppl.declaration import declaration_of
 from ppl.declare import Density
@@ -242,7 +242,7 @@ def _name_parts(
     potentials = _of_kind("potential", outputs)
     data = _of_kind("data", outputs)
     _refuse_unknown([v for v in extra if not is_random(v)], [*deterministics, *potentials])
-    names = name_variables([*observed, *latent, *deterministics, *potentials, *data])
+    names = name_variables([*latent, *observed, *deterministics, *potentials, *data])
     by_name = {name: variable for variable, name in names.items()}
     declarations = {n: d for n, v in by_name.items() if (d := declaration_of(v)) is not None}
     all_dims, all_coords = find_dimensions(by_name, declarations, coords, dims)

@@ -14,7 +14,8 @@ from graphs.conditional import Law, find_conditional
 from graphs.density import LogDensity
 from graphs.errors import DerivationError, ModelError
 from graphs.logprob import LogProb, logprob, states_of, sum_out, unconstrain
-from graphs.random_graph import depends_on, substitute
+from graphs.random_graph import depends_on
+from graphs.rebuilding import substitute
 from graphs.supports import Support
 from ppl.model import Model
 from samplers.blocks import Block, DrawBlock, NUTSBlock, Sweep

@@ -15,7 +15,8 @@ from xarray import DataTree
 from graphs.backends import get_backend
 from graphs.errors import ModelError
 from graphs.logprob import LogProb, logprob
-from graphs.random_graph import depends_on, substitute
+from graphs.random_graph import depends_on
+from graphs.rebuilding import substitute
 from ppl.model import Model
 from ppl.results import to_datatree
 
@@ -65,7 +66,7 @@ def recover(
     arguments = [posterior[n].to_numpy().reshape(-1, *posterior[n].shape[2:]) for n in summed.values]
     if not arguments:
         raise ModelError("Every variable was summed out, so that there are no draws to condition on.")
-    arrays = function(*arguments, rng=np.random.default_rng(seed))
+    arrays = function(np.random.default_rng(seed), *arguments)
     values = {n: np.asarray(a).reshape(shape + np.shape(a)[1:]) for n, a in zip(names, arrays, strict=True)}
     return _with_variables(model, trace, values, summed)
 
@@ -104,7 +105,7 @@ def _recovery_graphs(
     later = _later_deterministics(model, summed)
     stand_ins: dict[Variable, Variable] = {model.latent[n]: v for n, v in summed.values.items()}
     stand_ins |= {model.latent[e.name]: drawn[e.value] for e in summed.eliminations}
-    stand_ins |= {rv: value for rv, value in model.graph.observed.values()}
+    stand_ins |= dict(model.graph.observed.values())
     graphs = substitute([model.deterministics[n] for n in later], stand_ins)
     return [*names, *later], [*outputs, *graphs], start  # type: ignore[list-item]
 

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-import arviz as az
 import numpy as np
+from arviz_base import from_dict
 from numpy.typing import NDArray
 from xarray import DataTree
 
@@ -55,7 +55,7 @@ def to_datatree(
     if model.parts.constant_data:
         everything["constant_data"] = dict(model.parts.constant_data)
     attrs = {key: _plain(value) for key, value in attributes.items()}
-    tree: DataTree = az.from_dict(
+    tree: DataTree = from_dict(
         everything,
         coords={**model.coords, **(extra_coords or {})},
         dims={name: list(dims) for name, dims in {**model.dims, **(extra_dims or {})}.items()},

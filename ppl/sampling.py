@@ -14,7 +14,7 @@ from xarray import DataTree
 
 from graphs.backends import get_backend
 from graphs.errors import ModelError, SamplingError
-from graphs.random_graph import substitute
+from graphs.rebuilding import substitute
 from ppl.initial import initial_points
 from ppl.model import Model
 from ppl.planning import Plan, plan
@@ -130,7 +130,7 @@ class CompiledModel:
 def _compile_expansion(plan: Plan, backend: str) -> tuple[list[str], Callable[..., list[NDArray]]]:
     outputs: dict[str, TensorVariable] = dict(plan.mixed.natural)
     stand_ins = {plan.model.latent[n]: v for n, v in plan.mixed.natural.items()}
-    stand_ins |= {rv: value for rv, value in plan.model.graph.observed.values()}  # type: ignore[misc]
+    stand_ins |= dict(plan.model.graph.observed.values())  # type: ignore[arg-type]
     known = {n: d for n, d in plan.model.deterministics.items() if n not in plan.later}
     outputs |= dict(zip(known, substitute(list(known.values()), stand_ins), strict=True))  # type: ignore[arg-type]
     if not any(a.method == "nuts" for a in plan.assignments):

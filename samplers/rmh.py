@@ -19,7 +19,8 @@ from graphs.density import LogDensity, as_logdensity
 from graphs.errors import SamplingError
 from graphs.lifting import MixingError, lift
 from graphs.marginalize import add_on_plate
-from graphs.random_graph import depends_on, substitute
+from graphs.random_graph import depends_on
+from graphs.rebuilding import substitute
 from graphs.step import StepGraph
 from samplers.blocks import DrawBlock
 from samplers.kernel import Kernel

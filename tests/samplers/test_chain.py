@@ -14,9 +14,6 @@ from graphs.density import LogDensity
 from graphs.errors import BackendError, ModelError, SamplingError
 from samplers import DrawBlock, NUTSBlock, Sweep, SweepResult, compile_sweep, workers
 
-# Only the C backend speaks of BLAS.
-pytestmark = pytest.mark.filterwarnings("ignore:PyTensor could not link to a BLAS installation")
-
 SCALE = np.logspace(-2, 2, 10)
 
 
@@ -77,7 +74,7 @@ def test_scales_are_learnt() -> None:
     result = compiled.run(np.ones((2, 10)), tune=300, draws=1000, seed=3)
     np.testing.assert_allclose(result.inverse_mass_matrix, np.tile(SCALE**2, (2, 1)), rtol=1e-6)
     assert 0.7 < result.stats["acceptance_rate"].mean() < 0.9
-    assert np.all(result.stats["step_size"] == result.step_size[:, None])
+    np.testing.assert_allclose(result.stats["step_size"] / result.step_size[:, None], 1.0)
     num_steps = result.stats["n_steps"].sum()
     for i in range(10):
         size = array_stats.ess(result.draws[:, :, i], chain_axis=0, draw_axis=1, method="bulk")

@@ -6,10 +6,13 @@ import numpy as np
 import pytensor
 import pytensor.tensor as pt
 import pytest
+from pytensor.raise_op import Assert
 
+from graphs.backends.c import settle_blas
 from graphs.backends.numba import compile_program
 from graphs.errors import BackendError
 
+settle_blas()
 RNG = np.random.default_rng(20240917)
 DATA = {
     "x": RNG.normal(size=5),
@@ -95,10 +98,10 @@ def test_binary_operations(expression):
 @pytest.mark.parametrize(
     "expression",
     [
-        K + 1, K - J, K * K, K / 2, K // 2, -K // 2, K % 2, -K % 2, K**2, I8 * 100, I8 + I8, (I8 * 100).sum(), K & J,
+        K + 1, K - J, K * K, K / 2, K // 2, -K // 2, K % 2, -K % 2, K**2, I8 * 100, I8 + I8, K & J,
         K | 4, K ^ 1, K < J, K + X, K * B, B + B, B & B, B | (K > 1), B ^ B, B.astype("float64") * X, ~B, -K, abs(-K),
         pt.sign(-K), pt.sqr(K), pt.maximum(K, 1), pt.switch(B, K, -K), (K > 0).astype("int64"), X.astype("int64"),
-        (3 * X).astype("int8"), K.astype("float32").astype("float64"), pt.sqrt(K), pt.log(K + 1), pt.exp(B), K / K.sum(),
+        (3 * X).astype("int8"), K.astype("float32").astype("float64"), pt.sqrt(K), pt.log(K + 1), pt.exp(B.astype('float64')), K / K.sum(),
         pt.eq(B, B), pt.true_div(K, J),
     ],
     ids=str,
@@ -267,7 +270,7 @@ def test_outputs_that_are_inputs_constants_or_equal():
 
 
 def test_failed_checks_make_the_value_minus_infinity():
-    checked = pt.raise_op.Assert("positive")(X.sum(), pt.all(X > 0))
+    checked = Assert("positive")(X.sum(), pt.all(X > 0))
     program = compile_program([X], [2 * X], value=checked)
     assert program(np.ones(5))[0] == 5.0
     value, out = program(-np.ones(5))

@@ -1,0 +1,55 @@
+"""Backends: what turns graphs into machine code."""
+
+from __future__ import annotations
+
+from graphs.backends.base import Backend, CompiledStep
+from graphs.errors import BackendError
+
+__all__ = ["BACKENDS", "Backend", "CompiledStep", "get_backend"]
+
+BACKENDS = ("numba", "c", "jax")
+
+
+def get_backend(name: str) -> Backend:
+    """Return a backend by its name.
+
+    Parameters
+    ----------
+    name : {"numba", "c", "jax"}
+        ``numba`` is the fastest for models of ordinary size; ``c`` lacks no operation; ``jax`` runs on accelerators.
+
+    Returns
+    -------
+    Backend
+        The backend.
+
+    Raises
+    ------
+    BackendError
+        If the name is unknown, or what the backend needs is not installed.
+
+    Examples
+    --------
+    >>> get_backend("numba").name
+    'numba'
+    """
+    if name == "numba":
+        from graphs.backends.numba.backend import NumbaBackend
+
+        return NumbaBackend()
+    if name == "c":
+        from graphs.backends.c import CBackend
+
+        return CBackend()
+    if name == "jax":
+        try:
+            import blackjax  # noqa: F401
+            import jax  # noqa: F401
+        except ImportError as error:
+            raise BackendError(
+                f"The JAX backend needs {error.name}, which is not installed: pip install 'rvgraph[jax]'.", "jax"
+            ) from error
+        from graphs.backends.jax import JaxBackend
+
+        return JaxBackend()
+    raise BackendError(f"Unknown backend {name!r}; choose from {', '.join(BACKENDS)}.", str(name))

@@ -1,0 +1,137 @@
+"""What every backend offers."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pytensor.graph.basic import Variable
+from pytensor.tensor.variable import TensorVariable
+
+from graphs.step import StepGraph
+
+type ArrayFunction = Callable[..., list[NDArray]]
+"""Takes one array per input and returns one per output."""
+
+
+class CompiledStep(ABC):
+    """A step graph as machine code."""
+
+    @abstractmethod
+    def __call__(
+        self, rng: np.random.Generator, state_values: Sequence[Any]
+    ) -> tuple[list[NDArray], dict[str, NDArray]]:
+        """Make one step.
+
+        Parameters
+        ----------
+        rng : numpy.random.Generator
+            Seeds the backend's own generator for this call, and is advanced.
+        state_values : sequence of array
+            One value per state variable.
+
+        Returns
+        -------
+        new_values : list of array
+            The state after the step.
+        info : dict of str to array
+            Diagnostics of the step.
+        """
+
+    @abstractmethod
+    def run(
+        self, rng: np.random.Generator, state_values: Sequence[Any], num_steps: int, thin: int = 1
+    ) -> tuple[list[NDArray], dict[str, NDArray], dict[str, NDArray]]:
+        """Make many steps without returning to Python in between, where the backend can.
+
+        Parameters
+        ----------
+        rng : numpy.random.Generator
+            Seeds the backend's own generator, and is advanced.
+        state_values : sequence of array
+            One value per state variable.
+        num_steps : int
+            Number of steps.
+        thin : int
+            Every how many steps the state is kept.
+
+        Returns
+        -------
+        final_values : list of array
+            The state after the last step.
+        draws : dict of str to array
+            For each state variable ``num_steps // thin`` states on the first axis.
+        info : dict of str to array
+            Means of the diagnostics over all steps.
+        """
+
+
+class Backend(ABC):
+    """Turns graphs into functions of arrays.
+
+    Attributes
+    ----------
+    name : str
+        The name under which :func:`graphs.backends.get_backend` finds it.
+    """
+
+    name: str
+
+    @abstractmethod
+    def function(
+        self, inputs: Sequence[TensorVariable], outputs: Sequence[TensorVariable], rng: Variable | None = None
+    ) -> ArrayFunction:
+        """Compile a graph to a function of arrays.
+
+        Parameters
+        ----------
+        inputs, outputs : sequence of TensorVariable
+            The graph.
+        rng : Variable, optional
+            The generator that the graph draws from. The function then takes a ``numpy.random.Generator`` before the
+            arrays.
+
+        Returns
+        -------
+        callable
+            Takes one array per input and returns a list of one array per output.
+
+        Raises
+        ------
+        BackendError
+            If the backend lacks an operation.
+        """
+
+    @abstractmethod
+    def map(
+        self, inputs: Sequence[TensorVariable], outputs: Sequence[TensorVariable], rng: Variable | None = None
+    ) -> ArrayFunction:
+        """Compile a graph to a function over a leading axis that all its inputs and outputs have.
+
+        The parameters are those of :meth:`function`.
+        """
+
+    @abstractmethod
+    def step(self, step_graph: StepGraph) -> CompiledStep:
+        """Compile a step graph."""
+
+
+def as_arrays(values: Sequence[Any], variables: Sequence[TensorVariable]) -> list[NDArray]:
+    """Return values as arrays of the dtypes of their variables.
+
+    Raises
+    ------
+    ValueError
+        If there is not one value per variable, or one has another number of dimensions.
+    """
+    if len(values) != len(variables):
+        names = ", ".join(str(v.name or v) for v in variables)
+        raise ValueError(f"{len(variables)} values are needed, for {names}; {len(values)} were given.")
+    arrays = [np.asarray(value, dtype=v.type.dtype) for value, v in zip(values, variables, strict=True)]
+    for array, variable in zip(arrays, variables, strict=True):
+        if array.ndim != variable.type.ndim:
+            raise ValueError(f"The value of {variable.name} has {array.ndim} dimensions, not {variable.type.ndim}.")
+    return arrays

@@ -1,0 +1,8 @@
+"""The Numba backend: graphs compiled to one C function each."""
+
+from __future__ import annotations
+
+from graphs.backends.numba.compiling import compile_program
+from graphs.backends.numba.program import BoundProgram, Program, call_program
+
+__all__ = ["BoundProgram", "Program", "call_program", "compile_program"]

@@ -1,0 +1,199 @@
+"""Lowering of indexing: reading through indices, and writing or adding through them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from pytensor.graph.basic import Apply, Constant, Variable
+from pytensor.tensor.subtensor import (
+    AdvancedIncSubtensor,
+    AdvancedSubtensor,
+    IncSubtensor,
+    Subtensor,
+    unflatten_index_variables,
+)
+
+from graphs.backends.numba.codegen import Generator, lower
+from graphs.backends.numba.loops import combine, loop_nest
+from graphs.backends.numba.shaping import represent, subscripted
+from graphs.backends.numba.values import Array, Scalar, Subscript, View, convert
+from graphs.errors import BackendError
+
+
+def _static(variable: Any, generator: Generator, op: Any) -> int | None:
+    """Return the value of a slice bound, which must not depend on the inputs."""
+    if variable is None or isinstance(variable, int):
+        return variable
+    value = generator.value(variable)
+    if not isinstance(value, Scalar) or value.constant is None:
+        raise BackendError(f"The Numba backend needs constant slice bounds in {op}.", "numba", str(op))
+    return int(value.constant)
+
+
+def _scalar_position(variable: Any, length: int, generator: Generator, steps: list[int]) -> str:
+    """Return the position of a scalar index, which may count from the end."""
+    value = generator.value(variable)
+    assert isinstance(value, Scalar)
+    if value.constant is not None:
+        position = int(value.constant)
+        if not -length <= position < length:
+            raise BackendError(f"Index {position} is out of bounds for length {length}.", "numba")
+        return str(position % length)
+    name = generator.name("k")
+    index = generator.place_block(generator.after([value.step]))
+    plain = convert(value.expression, value.kind, "i")
+    generator.steps[index].lines.append(f"{name} = wrap_index({plain}, {length})")
+    generator.require(f"({-length} <= {plain}) & ({plain} < {length})", [index])
+    steps.append(index)
+    return name
+
+
+def _array_position(variable: Variable, length: int, generator: Generator, steps: list[int]) -> tuple[Array, int]:
+    """Return integer positions and the length by which they wrap around; 0 if they are known to lie inside."""
+    if isinstance(variable, Constant):
+        data = np.asarray(variable.data)
+        if data.size and not (data.min() >= -length and data.max() < length):
+            raise BackendError(f"An index is out of bounds for length {length}.", "numba")
+        if data.size and data.min() < 0:
+            variable = Constant(variable.type, np.where(data < 0, data + length, data).astype(data.dtype))
+        return generator.read(variable), 0
+    array = generator.read(variable)
+    steps.append(array.step)
+    names = [f"i{d}" for d in range(len(array.shape))]
+    current, inside = generator.name("k"), generator.name("inside")
+    body = [f"{current} = {array.load(names)}", f"{inside} &= ({-length} <= {current}) & ({current} < {length})"]
+    index = generator.append([f"{inside} = True", *loop_nest(array.shape, names, body)], [array])
+    generator.require(inside, [index])
+    return array, length
+
+
+def basic_subscripts(
+    entries: Sequence[Any], shape: Sequence[int], generator: Generator, op: Any
+) -> tuple[list[Subscript], tuple[int, ...], list[int]]:
+    """Return the subscripts of a basic index, the shape of the result, and the steps that it depends on."""
+    subscripts, result, steps = [], [], []
+    for entry, length in zip([*entries, *[slice(None)] * (len(shape) - len(entries))], shape, strict=True):
+        if isinstance(entry, slice):
+            bounds = slice(*(_static(part, generator, op) for part in (entry.start, entry.stop, entry.step)))
+            positions = range(*bounds.indices(length))
+            stride = 0 if len(positions) == 1 else positions.step
+            subscripts.append(Subscript(str(positions.start), stride, len(result)))
+            result.append(len(positions))
+        else:
+            subscripts.append(Subscript(_scalar_position(entry, length, generator, steps)))
+    return subscripts, tuple(result), steps
+
+
+def advanced_subscripts(
+    entries: Sequence[Any], shape: Sequence[int], generator: Generator, op: Any
+) -> tuple[list[Subscript], tuple[int, ...], list[int]]:
+    """Return the same for an advanced index, whose array dimensions come where NumPy puts them."""
+    expanded: list[Any] = []
+    for entry in entries:
+        if not isinstance(entry, slice) and entry.type.dtype == "bool":
+            if not isinstance(entry, Constant):
+                raise BackendError(
+                    f"The Numba backend cannot select by a mask that varies ({op}), whose result has no fixed shape; "
+                    "use switch, or backend='c'.",
+                    "numba",
+                    str(op),
+                )
+            expanded += [_integers(positions) for positions in np.asarray(entry.data).nonzero()]
+        else:
+            expanded.append(entry)
+    expanded += [slice(None)] * (len(shape) - len(expanded))
+    places = [d for d, entry in enumerate(expanded) if not isinstance(entry, slice)]
+    together = np.broadcast_shapes(*(generator.shape(expanded[d]) for d in places))
+    contiguous = places == list(range(places[0], places[-1] + 1))
+    first = places[0] if contiguous else 0
+    steps: list[int] = []
+    subscripts, result = [], [] if first else list(together)
+    for d, (entry, length) in enumerate(zip(expanded, shape, strict=True)):
+        if d == first and first:
+            result += together
+        if isinstance(entry, slice):
+            bounds = slice(*(_static(part, generator, op) for part in (entry.start, entry.stop, entry.step)))
+            positions = range(*bounds.indices(length))
+            subscripts.append(Subscript(str(positions.start), 0 if len(positions) == 1 else positions.step, len(result)))
+            result.append(len(positions))
+        elif generator.is_scalar(entry):
+            subscripts.append(Subscript(_scalar_position(entry, length, generator, steps)))
+        else:
+            array, wrap = _array_position(entry, length, generator, steps)
+            offset = first + len(together) - len(array.shape)
+            dims = tuple(None if n == 1 else offset + k for k, n in enumerate(array.shape))
+            subscripts.append(Subscript(array=array, dims=dims, wrap=wrap))
+    return subscripts, tuple(result), steps
+
+
+def _integers(positions: np.ndarray) -> Constant:
+    """Return a constant index vector."""
+    from pytensor.tensor.type import TensorType
+
+    return Constant(TensorType("int64", (len(positions),)), positions.astype(np.int64))
+
+
+def _subscripts(
+    op: Any, indices: Sequence[Variable], shape: Sequence[int], generator: Generator
+) -> tuple[list[Subscript], tuple[int, ...], list[int]]:
+    """Return the subscripts of any index."""
+    entries = unflatten_index_variables(list(indices), op.idx_list)
+    find = advanced_subscripts if isinstance(op, AdvancedSubtensor | AdvancedIncSubtensor) else basic_subscripts
+    return find(entries, shape, generator, op)
+
+
+@lower.register(Subtensor)
+@lower.register(AdvancedSubtensor)
+def lower_read(op: Subtensor | AdvancedSubtensor, node: Apply, generator: Generator) -> None:
+    """Represent an indexed array by its subscripts."""
+    source, (target,) = node.inputs[0], node.outputs
+    subscripts, shape, steps = _subscripts(op, node.inputs[1:], generator.shape(source), generator)
+    array = generator.read(source)
+    # Subscripts of a later step make the array readable only from that step on.
+    step = max([array.step, *steps])
+    represent(generator, target, subscripted(array, subscripts, shape, step))
+
+
+@lower.register(IncSubtensor)
+@lower.register(AdvancedIncSubtensor)
+def lower_write(op: IncSubtensor | AdvancedIncSubtensor, node: Apply, generator: Generator) -> None:
+    """Copy an array and write or add through an index, duplicates adding up."""
+    source, update, *indices = node.inputs
+    (target,) = node.outputs
+    shape = generator.shape(target)
+    subscripts, region, steps = _subscripts(op, indices, shape, generator)
+    whole = _writable(generator, source, target)
+    terms = generator.read(update)
+    skipped = len(region) - len(terms.shape)
+    names = [f"i{d}" for d in range(len(region))]
+    positions = [s.position(names) for s in subscripts]
+    place = whole.position([f"({p})" if " " in p else p for p in positions])
+    term_index = ["0" if n == 1 else names[skipped + d] for d, n in enumerate(terms.shape)]
+    term = convert(terms.load(term_index), terms.kind, whole.kind)
+    if not op.set_instead_of_inc:
+        term = combine("add", whole.kind, convert(place, whole.buffer.storage, whole.kind), term)
+    body = [f"{place} = {convert(term, whole.kind, whole.buffer.storage)}"]
+    index_arrays = [s.array for s in subscripts if s.array is not None]
+    generator.append(loop_nest(region, names, body), [whole, terms, *index_arrays])
+    step = len(generator.steps) - 1
+    final = View(whole.buffer, whole.kind, whole.shape, whole.strides, whole.offset, step)
+    represent(generator, target, final)
+
+
+def _writable(generator: Generator, source: Variable, target: Variable) -> View:
+    """Return memory that holds the source and may be overwritten: its own if nobody else reads it."""
+    value = generator.read(source)
+    clients = generator.fgraph.clients[source] if source.owner is not None else []
+    is_private = (
+        isinstance(value, View)
+        and value.buffer.scope == "work"
+        and len(clients) == 1
+        and generator.is_owned(source)
+        and target not in generator.reserved
+    )
+    if is_private:
+        assert isinstance(value, View)
+        return value
+    return generator.copy(value, target, into=generator.array(target, step=-1))

@@ -1,0 +1,117 @@
+"""The few machine-level operations that generated source needs and Python lacks."""
+
+from __future__ import annotations
+
+import operator
+from typing import Any
+
+from llvmlite import ir
+from numba.core import types
+from numba.core.datamodel import models
+from numba.core.extending import intrinsic, lower_builtin, register_model
+
+SCOPES = ("fixed", "out", "work")
+"""Memory that is only read (inputs, context, constants), the outputs, and scratch: they never overlap."""
+
+
+class ScopedPointer(types.CPointer):
+    """A pointer that tells LLVM which of the three disjoint memories it points into.
+
+    Without this LLVM has to assume that every store may change every input, and neither hoists loads nor vectorises
+    loops that touch several arrays.
+    """
+
+    def __init__(self, dtype: types.Type, scope: str):
+        super().__init__(dtype)
+        self.scope = scope
+        self.name = f"{scope}*{dtype}"
+
+
+@register_model(ScopedPointer)
+class ScopedPointerModel(models.PointerModel):
+    """A scoped pointer is a plain pointer."""
+
+
+FLOATS = {scope: ScopedPointer(types.float64, scope) for scope in SCOPES}
+INTEGERS = {scope: ScopedPointer(types.int64, scope) for scope in SCOPES}
+
+
+def _tag(module: ir.Module, instruction: ir.Instruction, scope: str) -> None:
+    """Attach LLVM's alias scopes: this access is in ``scope`` and in none of the others."""
+    domain = module.add_metadata(["rvgraph"])
+    nodes = {name: module.add_metadata([name, domain]) for name in SCOPES}
+    instruction.set_metadata("alias.scope", module.add_metadata([nodes[scope]]))
+    instruction.set_metadata("noalias", module.add_metadata([nodes[name] for name in SCOPES if name != scope]))
+
+
+@lower_builtin(operator.getitem, ScopedPointer, types.Integer)
+def _get(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+    """Load one element."""
+    value = builder.load(builder.gep(args[0], [args[1]]))
+    _tag(builder.module, value, sig.args[0].scope)
+    return value
+
+
+@lower_builtin(operator.setitem, ScopedPointer, types.Integer, types.Any)
+def _set(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+    """Store one element."""
+    store = builder.store(args[2], builder.gep(args[0], [args[1]]))
+    _tag(builder.module, store, sig.args[0].scope)
+    return context.get_dummy_value()
+
+
+def _pointer_at(pointers: dict[str, ScopedPointer], scope: str) -> Any:
+    """Make the intrinsic that gives a pointer into one memory, at an offset counted in 8-byte words."""
+
+    @intrinsic
+    def pointer_at(typing_context: Any, base: Any, offset: Any) -> Any:
+        """Return a pointer to the element at ``offset``."""
+
+        def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+            target = context.get_value_type(sig.return_type)
+            return builder.bitcast(builder.gep(args[0], [args[1]]), target)
+
+        return pointers[scope](base, offset), generate
+
+    return pointer_at
+
+
+fixed_floats = _pointer_at(FLOATS, "fixed")
+fixed_integers = _pointer_at(INTEGERS, "fixed")
+out_floats = _pointer_at(FLOATS, "out")
+work_floats = _pointer_at(FLOATS, "work")
+work_integers = _pointer_at(INTEGERS, "work")
+
+
+@intrinsic
+def plain_pointer(typing_context: Any, pointer: Any) -> Any:
+    """Return a scoped pointer as one that ``numba.carray`` takes."""
+
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        return args[0]
+
+    return types.CPointer(pointer.dtype)(pointer), generate
+
+
+@intrinsic
+def select(typing_context: Any, condition: Any, if_true: Any, if_false: Any) -> Any:
+    """Choose without a branch; both alternatives have been evaluated."""
+
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        condition = context.cast(builder, args[0], sig.args[0], types.boolean)
+        if condition.type.width > 1:
+            condition = builder.trunc(condition, ir.IntType(1))
+        return builder.select(condition, args[1], args[2])
+
+    result = typing_context.unify_types(if_true, if_false)
+    return result(types.boolean, result, result), generate
+
+
+@intrinsic
+def accumulate(typing_context: Any, total: Any, term: Any) -> Any:
+    """Add two floats in an order left to the compiler, so that sums become vector code."""
+
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        return builder.fadd(args[0], args[1], flags=("reassoc", "nsz"))
+
+    return types.float64(types.float64, types.float64), generate

@@ -1,0 +1,290 @@
+"""Compiled programs: one C function per graph, called by address on flat vectors."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import os
+import sys
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytensor
+from llvmlite import ir
+from numba import cfunc, njit
+from numba.core import cgutils, types
+from numba.core.extending import intrinsic, overload
+from numba.np.arrayobj import make_array
+from numpy.typing import NDArray
+from pytensor.graph.fg import FunctionGraph
+
+from graphs.layout import Layout
+
+_FLOATS = types.CPointer(types.float64)
+_INTEGERS = types.CPointer(types.int64)
+_WORDS = types.CPointer(types.uint64)
+SIGNATURE = types.float64(_FLOATS, _FLOATS, _FLOATS, _WORDS, _FLOATS, _INTEGERS, _FLOATS)
+"""``double program(x, context, out, rng, fdata, idata, work)``."""
+
+_FUNCTIONS: dict[str, Any] = {}
+
+
+def cache_directory() -> Path:
+    """Return where generated sources and their machine code are kept, inside PyTensor's compile directory."""
+    path = Path(pytensor.config.compiledir) / "rvgraph"
+    path.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def load_source(source: str, name: str, names: Mapping[str, Any]) -> ModuleType:
+    """Write a source file under the name given, unless it is there, and import it.
+
+    A file of stable path and date is what lets Numba find its machine code again in another process.
+
+    Parameters
+    ----------
+    source : str
+        Python source.
+    name : str
+        Module name; it must identify the source.
+    names : mapping of str to object
+        Global names of the module besides those that it defines.
+    """
+    path = cache_directory() / f"{name}.py"
+    if not path.exists():
+        handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
+        with os.fdopen(handle, "w") as file:
+            file.write(source)
+        os.replace(temporary, path)
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    vars(module).update(names)
+    spec.loader.exec_module(module)
+    # Machine code read back from disk looks for its module by name.
+    sys.modules[name] = module
+    return module
+
+
+def source_digest(*parts: str) -> str:
+    """Return a name-sized hash of what the machine code depends on."""
+    return hashlib.sha256("\x00".join(parts).encode()).hexdigest()[:24]
+
+
+def compile_function(source: str, name: str, names: Mapping[str, Any], *, key: str, cache: bool) -> Any:
+    """Compile the function ``program`` of a source to a C function, from the cache if it is there.
+
+    Parameters
+    ----------
+    source : str
+        Source that defines the function ``PROGRAM``, a placeholder for its final name.
+    name : str
+        Readable first part of the final name.
+    names : mapping of str to object
+        Global names of the source.
+    key : str
+        What the machine code depends on besides the source.
+    cache : bool
+        Whether machine code may be kept on disk.
+    """
+    # Symbols of equal name and different body are merged by LLVM: every source gets its own.
+    final = f"rvgraph_{name}_{source_digest(source, key)}"
+    if final not in _FUNCTIONS:
+        module = load_source(source.replace("PROGRAM", final), final, names)
+        _FUNCTIONS[final] = cfunc(SIGNATURE, cache=cache, error_model="numpy")(getattr(module, final))
+    return _FUNCTIONS[final]
+
+
+@intrinsic
+def _call_address(
+    typing_context: Any, row: Any, address: Any, x: Any, context: Any, out: Any, rng: Any, fdata: Any, idata: Any, work: Any
+) -> Any:
+    """Call a C function of the program signature by its address."""
+
+    def generate(codegen: Any, builder: Any, sig: Any, args: Any) -> Any:
+        double, integer = ir.DoubleType().as_pointer(), ir.IntType(64).as_pointer()
+        kind = ir.FunctionType(ir.DoubleType(), [double, double, double, integer, double, integer, double])
+        function = builder.inttoptr(args[1], kind.as_pointer())
+        arrays = [make_array(sig.args[i])(codegen, builder, args[i]).data for i in range(2, 6)]
+        data = [builder.inttoptr(value, cgutils.voidptr_t) for value in args[6:]]
+        pointers = [builder.bitcast(p, t) for p, t in zip([*arrays, *data], kind.args, strict=True)]
+        return builder.call(function, pointers)
+
+    return types.float64(row, address, x, context, out, rng, fdata, idata, work), generate
+
+
+def call_program(
+    row: NDArray[np.int64],
+    x: NDArray[np.float64],
+    context: NDArray[np.float64],
+    out: NDArray[np.float64],
+    rng: NDArray[np.uint64],
+) -> float:
+    """Run a program; also inside compiled code, where it costs a few nanoseconds.
+
+    Parameters
+    ----------
+    row : array, shape (4,), int64
+        ``BoundProgram.row``; its owner must be alive.
+    x : array, shape (num_inputs,), float64
+        Inputs; contiguous, as all others.
+    context : array, float64
+        Context.
+    out : array, shape (num_outputs,), float64
+        Receives the outputs. It must not overlap ``x`` or ``context``.
+    rng : array, shape (4,), uint64
+        Generator, updated in place.
+
+    Returns
+    -------
+    float
+        The program's ``value``; 0 if it has none; minus infinity if a check of the graph failed.
+    """
+    return _evaluate(row, x, context, out, rng)
+
+
+@overload(call_program, inline="always")
+def _call_program(row: Any, x: Any, context: Any, out: Any, rng: Any) -> Any:
+    """Compile :func:`call_program`."""
+
+    def run(row: Any, x: Any, context: Any, out: Any, rng: Any) -> Any:
+        return _call_address(row, row[0], x, context, out, rng, row[1], row[2], row[3])
+
+    return run
+
+
+@njit(nogil=True, cache=True)
+def _evaluate(row: Any, x: Any, context: Any, out: Any, rng: Any) -> Any:
+    """Run a program from Python."""
+    return call_program(row, x, context, out, rng)
+
+
+@dataclass(frozen=True, eq=False)
+class BoundProgram:
+    """A program with a scratch buffer of its own; to be used by one thread at a time.
+
+    Parameters
+    ----------
+    program : Program
+        Kept alive, with the memory that ``row`` points to.
+    work : array, float64
+        The scratch buffer.
+    """
+
+    program: Program
+    work: NDArray[np.float64]
+    row: NDArray[np.int64] = field(init=False)  # (4,) int64: addresses of function, fdata, idata, work
+
+    def __post_init__(self) -> None:
+        program = self.program
+        addresses = [program.address, program.fdata.ctypes.data, program.idata.ctypes.data, self.work.ctypes.data]
+        object.__setattr__(self, "row", np.array(addresses, dtype=np.int64))
+
+    @property
+    def num_inputs(self) -> int:
+        """Length of ``x``."""
+        return self.program.num_inputs
+
+    @property
+    def num_outputs(self) -> int:
+        """Length of ``out``."""
+        return self.program.num_outputs
+
+
+@dataclass(frozen=True, eq=False)
+class Program:
+    """A graph compiled to one C function over flat vectors.
+
+    Parameters
+    ----------
+    function : object
+        Numba's compiled function; kept alive.
+    source : str
+        The Python source that was compiled.
+    fgraph : FunctionGraph
+        The rewritten graph that it was made from.
+    inputs, context : Layout
+        How the inputs lie in ``x`` and the context variables in ``context``.
+    output_shapes, output_dtypes : tuple
+        Of the outputs, which lie one after the other in ``out``.
+    fdata, idata : array
+        The constants of the graph.
+    work_size : int
+        Length of the scratch buffer.
+    """
+
+    function: Any
+    source: str
+    fgraph: FunctionGraph
+    inputs: Layout
+    context: Layout
+    output_shapes: tuple[tuple[int, ...], ...]
+    output_dtypes: tuple[str, ...]
+    fdata: NDArray[np.float64]
+    idata: NDArray[np.int64]
+    work_size: int
+
+    @property
+    def address(self) -> int:
+        """Address of the C function."""
+        return int(self.function.address)
+
+    @property
+    def num_inputs(self) -> int:
+        """Length of ``x``."""
+        return self.inputs.size
+
+    @property
+    def num_outputs(self) -> int:
+        """Length of ``out``."""
+        return sum(int(np.prod(shape)) for shape in self.output_shapes)
+
+    def bind(self) -> BoundProgram:
+        """Return the program with a fresh scratch buffer."""
+        return BoundProgram(self, np.zeros(self.work_size + 1))
+
+    def __call__(
+        self, x: NDArray, context: NDArray | None = None, rng: NDArray[np.uint64] | None = None
+    ) -> tuple[float, NDArray[np.float64]]:
+        """Run once on flat vectors.
+
+        Parameters
+        ----------
+        x, context : array
+            Flat vectors of the inputs and of the context.
+        rng : array, shape (4,), uint64, optional
+            Generator, updated in place; needed by programs that draw.
+
+        Returns
+        -------
+        value : float
+            The scalar value, or 0.
+        out : array, shape (num_outputs,), float64
+            The outputs.
+        """
+        x = np.ascontiguousarray(x, dtype=np.float64)
+        context = np.ascontiguousarray(np.zeros(1) if context is None else context, dtype=np.float64)
+        if x.size != self.num_inputs:
+            raise ValueError(f"The program takes {self.num_inputs} inputs; {x.size} were given.")
+        out = np.empty(self.num_outputs)
+        bound = self.bind()
+        value = _evaluate(bound.row, x, context, out, np.ones(4, np.uint64) if rng is None else rng)
+        return value, out
+
+    def unpack(self, out: NDArray[np.float64]) -> list[NDArray]:
+        """Return the outputs of a flat vector, or of an array of them, as arrays of their own shapes and dtypes."""
+        arrays, start = [], 0
+        for shape, dtype in zip(self.output_shapes, self.output_dtypes, strict=True):
+            stop = start + int(np.prod(shape))
+            arrays.append(out[..., start:stop].reshape(out.shape[:-1] + shape).astype(dtype))
+            start = stop
+        return arrays
+
+    def dprint(self, **options: Any) -> Any:
+        """Print the rewritten graph; options are those of ``pytensor.dprint``."""
+        return pytensor.dprint(self.fgraph, **options)

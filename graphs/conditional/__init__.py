@@ -1,0 +1,27 @@
+"""Full conditionals as laws: family and parameters, read off a log-density graph."""
+
+from graphs.conditional.derive import conditional, find_conditional
+from graphs.conditional.families.beta import Beta, Dirichlet
+from graphs.conditional.families.finite import Finite
+from graphs.conditional.families.gamma import Gamma, InverseGamma, LogGamma, PowerGamma
+from graphs.conditional.families.normal import LogNormal, Normal
+from graphs.conditional.formula import formula
+from graphs.conditional.law import Law
+from graphs.conditional.verify import find_discrepancy
+
+__all__ = [
+    "Beta",
+    "Dirichlet",
+    "Finite",
+    "Gamma",
+    "InverseGamma",
+    "Law",
+    "LogGamma",
+    "LogNormal",
+    "Normal",
+    "PowerGamma",
+    "conditional",
+    "find_conditional",
+    "find_discrepancy",
+    "formula",
+]

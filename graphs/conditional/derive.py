@@ -1,0 +1,104 @@
+"""Full conditionals: from a log-density to the law of one of its variables given the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pytensor.graph.basic import Variable
+from pytensor.graph.traversal import explicit_graph_inputs
+from pytensor.tensor.variable import TensorVariable
+
+from graphs.conditional.expander import Expander
+from graphs.conditional.expansion import Obstacle
+from graphs.conditional.law import Law
+from graphs.conditional.pointwise import finite_law
+from graphs.conditional.recognize import recognize
+from graphs.conditional.simplify import simplify
+from graphs.conditional.verify import find_discrepancy
+from graphs.density import LogDensity
+from graphs.guards import strip_guards
+from graphs.supports import REAL, Support, as_support, integers
+
+
+def conditional(
+    logdensity: LogDensity | TensorVariable,
+    x: TensorVariable,
+    *,
+    support: Support | str | tuple[float, float] | None = None,
+) -> Law | None:
+    r"""Return the law of ``x`` given all the other variables of a log-density.
+
+    The log-density is written as a sum of natural parameters times features of x,
+    :math:`\log p(x, \ldots) = \sum_k \eta_k f_k(x) + c`; the features and the support name the family, and
+    :math:`\eta_k` are gradients in :math:`f_k`.
+
+    Parameters
+    ----------
+    logdensity : LogDensity or TensorVariable
+        The log-density, up to a constant; shape ().
+    x : TensorVariable
+        One of its inputs, of any shape.
+    support : Support, str or (lower, upper), optional
+        Support of x, where ``logdensity`` does not declare it: real, or integers by its dtype.
+
+    Returns
+    -------
+    Law or None
+        None where no law is known; :func:`find_conditional` says why.
+
+    References
+    ----------
+    Diaconis and Ylvisaker, "Conjugate priors for exponential families", Annals of Statistics 7, 1979.
+
+    Examples
+    --------
+    >>> import pytensor.tensor as pt
+    >>> x, y = pt.scalars("x", "y")
+    >>> print(conditional(2 * pt.log(x) - x * y**2 - y**2 + 2 * y - 4 * x, x, support="positive"))
+    x | rest ~ Gamma(shape=3, rate=y**2 + 4)
+    """
+    return find_conditional(logdensity, x, support=support)[0]
+
+
+def find_conditional(
+    logdensity: LogDensity | TensorVariable,
+    x: TensorVariable,
+    support: Support | str | tuple[float, float] | None = None,
+) -> tuple[Law | None, str]:
+    """Return the law of ``x`` given the rest, or None with the reason in words.
+
+    Parameters
+    ----------
+    logdensity, x, support
+        As for :func:`conditional`.
+
+    Returns
+    -------
+    tuple of (Law or None, str)
+        The reason is empty where there is a law.
+    """
+    total = logdensity.total if isinstance(logdensity, LogDensity) else logdensity
+    declared = dict(logdensity.supports) if isinstance(logdensity, LogDensity) else {}
+    if support is not None:
+        declared[x] = as_support(support)
+    own = declared.setdefault(x, REAL if x.type.dtype.startswith("float") else integers())
+    if total.type.ndim != 0:
+        return None, "the log-density is no scalar: sum it first"
+    if x not in set(explicit_graph_inputs([total])):
+        return None, "the log-density does not depend on it"
+    stripped = strip_guards(total, declared)
+    law = finite_law(stripped, x, own, declared) if own.is_finite else _exponential_family_law(stripped, x, declared)
+    if isinstance(law, Obstacle):
+        return None, law.reason
+    discrepancy = find_discrepancy(stripped, law, declared)
+    return (law, "") if discrepancy is None else (None, discrepancy)
+
+
+def _exponential_family_law(
+    total: TensorVariable, x: TensorVariable, supports: Mapping[Variable, Support]
+) -> Law | Obstacle:
+    natural = Expander(x, supports[x], supports).natural_parameters(total)
+    if isinstance(natural, Obstacle):
+        return natural
+    simplified = simplify(list(natural.values()))
+    return recognize(x, dict(zip(natural, simplified, strict=True)), supports[x])

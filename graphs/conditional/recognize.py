@@ -1,0 +1,159 @@
+"""Which law a set of features and a support make."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import inf
+
+import pytensor.tensor as pt
+from pytensor.graph.traversal import toposort
+from pytensor.tensor.variable import TensorVariable
+
+from graphs.conditional.coefficients import divide, filled, number, plus, scale
+from graphs.conditional.expansion import Monomial, Obstacle
+from graphs.conditional.families.beta import Beta, Dirichlet
+from graphs.conditional.families.gamma import Gamma, InverseGamma, LogGamma, PowerGamma
+from graphs.conditional.families.normal import LogNormal, Normal
+from graphs.conditional.law import Law
+from graphs.conditional.simplify import simplify
+from graphs.supports import Support
+
+X: Monomial = (("x", 1.0),)
+X_SQUARED: Monomial = (("x", 2.0),)
+LOG: Monomial = (("log", 1.0),)
+LOG_SQUARED: Monomial = (("log", 2.0),)
+LOG1M: Monomial = (("log1m", 1.0),)
+
+Parameters = Mapping[Monomial, TensorVariable]
+
+
+def recognize(x: TensorVariable, natural: Parameters, support: Support) -> Law | Obstacle:
+    """Return the law of ``x`` that has these natural parameters, or why none is known.
+
+    Parameters
+    ----------
+    x : TensorVariable
+        The variable.
+    natural : mapping of Monomial to TensorVariable
+        Coefficients of the features in the log-density; those that are absent are zero.
+    support : Support
+        Support of each element of x.
+
+    Returns
+    -------
+    Law or Obstacle
+    """
+    natural = {feature: eta for feature, eta in natural.items() if number(eta) != 0}
+    bounds = (support.lower, support.upper)
+    if support.kind == "simplex":
+        law = _dirichlet(x, natural)
+    elif support.kind != "interval":
+        law = None
+    elif bounds == (-inf, inf):
+        law = _on_reals(x, natural)
+    elif bounds == (0.0, inf):
+        law = _on_positives(x, natural)
+    elif bounds == (0.0, 1.0):
+        law = _beta(x, natural)
+    else:
+        law = None
+    return Obstacle(_why_not(natural, support)) if law is None else law
+
+
+def _on_reals(x: TensorVariable, natural: Parameters) -> Law | None:
+    if X_SQUARED in natural and set(natural) <= {X, X_SQUARED}:
+        return _normal(x, natural, X, X_SQUARED, Normal, ("mean", "variance"))
+    powers = [feature for feature in natural if feature[0][0] == "exp" and len(feature) == 1]
+    if len(powers) == 1 and set(natural) == {X, powers[0]}:
+        multiple = powers[0][0][1]
+        shape = divide(_get(natural, X, x), filled(multiple, x.type.ndim))
+        names = {"shape": shape, "rate": scale(-1.0, natural[powers[0]])}
+        return LogGamma(x, _graphs(x, names), multiple=multiple)
+    return None
+
+
+def _on_positives(x: TensorVariable, natural: Parameters) -> Law | None:
+    if LOG_SQUARED in natural and set(natural) <= {LOG, LOG_SQUARED}:
+        shifted = {**natural, LOG: plus(_get(natural, LOG, x), filled(1.0, x.type.ndim))}
+        return _normal(x, shifted, LOG, LOG_SQUARED, LogNormal, ("log_mean", "log_variance"))
+    powers = [feature for feature in natural if feature != LOG]
+    if len(powers) != 1 or len(powers[0]) != 1 or powers[0][0][0] != "x":
+        return None
+    exponent = powers[0][0][1]
+    one = filled(1.0, x.type.ndim)
+    shape = divide(plus(_get(natural, LOG, x), one), filled(exponent, x.type.ndim))
+    rate = scale(-1.0, natural[powers[0]])
+    if exponent == 1:
+        return Gamma(x, _graphs(x, {"shape": shape, "rate": rate}))
+    if exponent == -1:
+        return InverseGamma(x, _graphs(x, {"shape": shape, "scale": rate}))
+    return PowerGamma(x, _graphs(x, {"shape": shape, "rate": rate}), power=exponent)
+
+
+def _beta(x: TensorVariable, natural: Parameters) -> Law | None:
+    if not set(natural) <= {LOG, LOG1M}:
+        return None
+    one = filled(1.0, x.type.ndim)
+    alpha, beta = (plus(_get(natural, feature, x), one) for feature in (LOG, LOG1M))
+    return Beta(x, _graphs(x, {"alpha": alpha, "beta": beta}))
+
+
+def _dirichlet(x: TensorVariable, natural: Parameters) -> Law | None:
+    if not set(natural) <= {LOG}:
+        return None
+    concentration = plus(_get(natural, LOG, x), filled(1.0, x.type.ndim))
+    return Dirichlet(x, _graphs(x, {"concentration": concentration}))
+
+
+def _normal(
+    x: TensorVariable,
+    natural: Parameters,
+    first: Monomial,
+    second: Monomial,
+    family: type[Law],
+    names: tuple[str, str],
+) -> Law:
+    """Complete the square of ``a t + b t^2``: mean ``-a / 2b``, variance ``-1 / 2b``."""
+    slope, precision = _get(natural, first, x), scale(-2.0, natural[second])
+    variance = divide(filled(1.0, x.type.ndim), precision)
+    mean = _smallest([divide(slope, precision), divide(scale(0.5, slope), scale(0.5, precision))])
+    return family(x, _graphs(x, dict(zip(names, (mean, variance), strict=True))))
+
+
+def _smallest(graphs: list[TensorVariable]) -> TensorVariable:
+    """Return the graph of fewest nodes."""
+    return min(simplify(graphs), key=lambda graph: sum(1 for _ in toposort([graph])))
+
+
+def _get(natural: Parameters, feature: Monomial, x: TensorVariable) -> TensorVariable:
+    return natural.get(feature, filled(0.0, x.type.ndim))
+
+
+def _graphs(x: TensorVariable, parameters: Mapping[str, TensorVariable]) -> dict[str, TensorVariable]:
+    """Simplify parameters and give them the shape of x."""
+    shape = [n if n is not None else x.shape[axis] for axis, n in enumerate(x.type.shape)]
+    graphs = dict(zip(parameters, simplify(list(parameters.values())), strict=True))
+    return {
+        name: graph if graph.type.shape == x.type.shape else pt.alloc(graph, *shape) for name, graph in graphs.items()
+    }
+
+
+def describe(monomial: Monomial) -> str:
+    """Write a feature."""
+    names = {"x": "x", "log": "log(x)", "1-x": "(1-x)", "log1m": "log(1-x)", "exp": "exp(x)"}
+    return "*".join(names[atom] if p == 1 else f"{names[atom]}^{p:g}" for atom, p in monomial)
+
+
+def _why_not(natural: Parameters, support: Support) -> str:
+    if not natural:
+        return f"the log-density does not depend on it, and is improper on the support {support}"
+    features = set(natural)
+    named = ", ".join(sorted(describe(feature) for feature in features))
+    hint = ""
+    if support.is_positive and features <= {LOG, X, (("x", -1.0),)}:
+        hint = ": that would be a generalised inverse Gaussian law, which is not yet available"
+    elif support.kind == "interval" and features <= {X, X_SQUARED, LOG} and (support.lower, support.upper) != (-inf, inf):
+        hint = ": that would be a truncated law, which is not yet available" if features != {LOG} else ""
+    elif X in features and len(features) == 1:
+        hint = ": improper"
+    return f"no family is known that has the features {{{named}}} on the support {support}{hint}"

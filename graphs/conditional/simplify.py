@@ -1,0 +1,52 @@
+"""Simplify the graphs of parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytensor.tensor as pt
+from pytensor.graph.basic import Constant, Variable, clone_get_equiv
+from pytensor.graph.fg import FunctionGraph
+from pytensor.graph.rewriting.basic import WalkingGraphRewriter
+from pytensor.graph.rewriting.utils import rewrite_graph
+from pytensor.graph.traversal import graph_inputs
+from pytensor.tensor.basic import Alloc
+from pytensor.tensor.rewriting.math import local_sum_prod_of_mul_or_div
+from pytensor.tensor.variable import TensorVariable
+
+from graphs.conditional.evaluate import evaluate
+
+_LARGEST_FOLDED = 100_000
+_factor_out = WalkingGraphRewriter(local_sum_prod_of_mul_or_div, order="out_to_in")
+
+
+def simplify(outputs: Sequence[TensorVariable]) -> list[TensorVariable]:
+    """Canonicalize graphs, on the same inputs and without changing the given ones.
+
+    Factors are taken out of sums, and what depends on data alone is evaluated.
+    """
+    inputs = [i for i in graph_inputs(outputs) if not isinstance(i, Constant)]
+    equivalent = clone_get_equiv(inputs, outputs, copy_inputs=False, copy_orphans=False)
+    fgraph = FunctionGraph(inputs, [equivalent[output] for output in outputs], clone=False)
+    rewrite_graph(fgraph, include=("canonicalize",))
+    _factor_out.rewrite(fgraph)
+    _fold_data(fgraph)
+    return list(fgraph.outputs)
+
+
+def _fold_data(fgraph: FunctionGraph) -> None:
+    """Evaluate what depends on constants only; canonicalization leaves writes into constant arrays alone."""
+    fixed: set[Variable] = set()
+    for node in fgraph.toposort():
+        if all(isinstance(i, Constant) or i in fixed for i in node.inputs):
+            fixed.update(node.outputs)
+    frontier = [
+        v
+        for v in fixed
+        if not isinstance(v.owner.op, Alloc)
+        and any(not client.outputs or not set(client.outputs) <= fixed for client, _ in fgraph.clients[v])
+    ]
+    for variable in frontier:
+        results = evaluate([variable], {}) if isinstance(variable, TensorVariable) else None
+        if results is not None and results[0].size <= _LARGEST_FOLDED:
+            fgraph.replace(variable, pt.constant(results[0].astype(variable.type.dtype)), import_missing=True)

@@ -1,0 +1,126 @@
+"""Make a graph of random variables fit for derivation: double precision, and a generator for each variable."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytensor.tensor as pt
+from pymc.distributions.distribution import SymbolicRandomVariable
+from pytensor.graph.basic import Apply, Constant, Variable
+from pytensor.graph.op import HasInnerGraph
+from pytensor.tensor.elemwise import Elemwise
+from pytensor.tensor.random.type import RandomGeneratorType
+from pytensor.tensor.variable import TensorVariable
+
+from graphs.random_graph import is_random
+from graphs.rebuilding import rebuild
+
+
+def prepare(outputs: Sequence[Variable]) -> dict[Variable, Variable]:
+    """Make random variables fit for derivation, and return what became of each variable.
+
+    Each gets a generator of its own: where one variable's generator is what another one left, the second would count
+    as dependent on the first. Their parameters are computed in double precision, as in `widen`: PyTensor keeps small
+    numbers as int8, so that ``sigma**2`` with ``sigma=36`` overflows silently. Integers that parametrise a discrete
+    variable, which may be counts, become int64.
+    """
+    return rebuild(outputs, lambda node, inputs: _prepared(node, inputs) or _widened_node(node, inputs))
+
+
+def widen(graphs: Sequence[Variable]) -> list[Variable]:
+    """Compute graphs in double precision.
+
+    PyTensor gives a Python number the smallest dtype that holds it: 0.1 + 0.2 stay double, but 0.5 becomes float32 and
+    the logarithm of 2 (int8) is taken in single precision.
+
+    Examples
+    --------
+    >>> import pytensor.tensor as pt
+    >>> str(pt.log(2).type.dtype), str(widen([pt.log(2)])[0].type.dtype)
+    ('float32', 'float64')
+    """
+    memo = rebuild(graphs, _widened_node)
+    return [memo.get(g, g) for g in graphs]
+
+
+def _prepared(node: Apply, inputs: list[Variable]) -> list[Variable] | None:
+    op = node.op
+    drawn = [out for out in node.outputs if is_random(out)]
+    if not drawn:
+        return None
+    integer = "float64" if str(drawn[0].type.dtype).startswith("float") else "int64"
+    is_fixed = isinstance(op, SymbolicRandomVariable) and (op.extended_signature is None or not hasattr(op, "rv_op"))
+    parameters = set() if is_fixed else set(op.dist_params(node))
+    new = [
+        _as_parameter(v, integer) if old in parameters else _own_generator(v)
+        for old, v in zip(node.inputs, inputs, strict=True)
+    ]
+    if all(a is b for a, b in zip(new, node.inputs, strict=True)):
+        return None
+    if isinstance(op, SymbolicRandomVariable) and any(a.type != b.type for a, b in zip(new, node.inputs, strict=True)):
+        return _rebuild_symbolic(node, new)
+    return list(op.make_node(*new).outputs)
+
+
+def _rebuild_symbolic(node: Apply, inputs: list[Variable]) -> list[Variable] | None:
+    op = node.op
+    if op.extended_signature is None or not hasattr(op, "rv_op"):
+        return None
+    ([*rngs], size, params), _ = op.get_input_output_type_idxs(op.extended_signature)
+    if len(rngs) != 1 or size is None:
+        return None
+    rebuilt = op.rebuild_rv(*(inputs[i] for i in params), size=inputs[size], rng=inputs[rngs[0]])
+    return list(rebuilt.owner.outputs)
+
+
+def _own_generator(variable: Variable) -> Variable:
+    if isinstance(variable.type, RandomGeneratorType) and variable.owner is not None:
+        return pt.random.shared_rng(seed=0)
+    return variable
+
+
+def _as_parameter(parameter: Variable, integer: str) -> Variable:
+    if not isinstance(parameter, TensorVariable) or parameter.type.dtype == "bool":
+        return parameter
+    dtype = "float64" if str(parameter.type.dtype).startswith("float") else integer
+    return _as_dtype(parameter, dtype)
+
+
+def _as_dtype(variable: TensorVariable, dtype: str) -> TensorVariable:
+    if variable.type.dtype == dtype:
+        return variable
+    if isinstance(variable, Constant):
+        constant: TensorVariable = pt.constant(np.asarray(variable.data, dtype=dtype), name=variable.name)
+        return constant
+    return pt.cast(variable, dtype)
+
+
+def _widened_node(node: Apply, inputs: list[Variable]) -> list[Variable] | None:
+    """Give an element-wise node double-precision constants, and let single precision spread no further."""
+    if isinstance(node.op, HasInnerGraph):
+        # Its inner inputs are of fixed types.
+        new = [_like(now, before) for now, before in zip(inputs, node.inputs, strict=True)]
+    else:
+        is_single = isinstance(node.op, Elemwise) and str(node.outputs[0].type.dtype) == "float32"
+        new = [_widened_input(v, is_single) for v in inputs]
+    if all(a is b for a, b in zip(new, node.inputs, strict=True)):
+        return None
+    return list(node.op.make_node(*new).outputs)
+
+
+def _like(variable: Variable, original: Variable) -> Variable:
+    if isinstance(variable, TensorVariable) and isinstance(original, TensorVariable):
+        return _as_dtype(variable, str(original.type.dtype))
+    return variable
+
+
+def _widened_input(variable: Variable, is_single: bool) -> Variable:
+    if not isinstance(variable, TensorVariable):
+        return variable
+    dtype = str(variable.type.dtype)
+    if dtype == "float32" and isinstance(variable, Constant):
+        return _as_dtype(variable, "float64")
+    if is_single and dtype in ("int8", "int16", "uint8", "uint16"):
+        return _as_dtype(variable, "float64")
+    return variable

@@ -1,0 +1,61 @@
+"""Rebuild graphs node by node, so that variables can be replaced and nodes rewritten without touching the original."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from pytensor.graph.basic import Apply, Variable
+from pytensor.graph.traversal import toposort
+
+
+def rebuild(
+    outputs: Sequence[Variable],
+    rewrite: Callable[[Apply, list[Variable]], list[Variable] | None],
+    replacements: Mapping[Variable, Variable] | None = None,
+) -> dict[Variable, Variable]:
+    """Rebuild the graphs of ``outputs`` node by node, parents first, and return what became of each variable.
+
+    ``rewrite(node, new_inputs)`` returns new outputs, or ``None`` to keep the node (cloned if its inputs changed).
+    Names and tags are kept. Variables in ``replacements`` are not looked into.
+    """
+    memo: dict[Variable, Variable] = dict(replacements or {})
+
+    def parents(variable: Variable) -> list[Variable]:
+        return [] if variable in memo or variable.owner is None else list(variable.owner.inputs)
+
+    reachable = set(_walk(outputs, parents))
+    for node in toposort([v for v in outputs if v.owner is not None]):
+        if not any(out in reachable and out not in memo for out in node.outputs):
+            continue
+        new_inputs = [memo.get(i, i) for i in node.inputs]
+        new_outputs = rewrite(node, new_inputs)
+        if new_outputs is None:
+            if all(a is b for a, b in zip(new_inputs, node.inputs, strict=True)):
+                continue
+            new_outputs = list(node.op.make_node(*new_inputs).outputs)
+        for old, new in zip(node.outputs, new_outputs, strict=True):
+            if old in memo:
+                continue
+            if new.name is None:
+                new.name = old.name
+            new.tag.__dict__.update({k: v for k, v in old.tag.__dict__.items() if k not in new.tag.__dict__})
+            memo[old] = new
+    return memo
+
+
+def _walk(outputs: Iterable[Variable], parents: Callable[[Variable], list[Variable]]) -> Iterable[Variable]:
+    seen: set[Variable] = set()
+    stack = list(outputs)
+    while stack:
+        variable = stack.pop()
+        if variable in seen:
+            continue
+        seen.add(variable)
+        yield variable
+        stack.extend(parents(variable))
+
+
+def substitute(outputs: Sequence[Variable], replacements: Mapping[Variable, Variable]) -> list[Variable]:
+    """Replace variables in graphs; what stands above a replaced variable is dropped."""
+    memo = rebuild(outputs, lambda node, inputs: None, replacements)
+    return [memo.get(out, out) for out in outputs]

@@ -1,0 +1,303 @@
+"""The loop over sweeps of one chain.
+
+One source: ordinary Python for the C backend, compiled once for every model by Numba. What a model adds is data: a
+table of blocks and a program for each of them.
+"""
+
+from __future__ import annotations
+
+from math import exp, isfinite
+from typing import Any
+
+import numpy as np
+from numba import njit, types
+from numba.extending import overload, register_jitable
+from numpy.typing import NDArray
+
+from graphs.backends.numba.program import call_program
+from graphs.backends.numba.rng import fill_normal
+from samplers.adaptation import (
+    LOG_STEP_SIZE,
+    NUM_MOMENTS,
+    adapt_scale,
+    finish_averaging,
+    start_averaging,
+    start_inverse_mass_matrix,
+    update_averaging,
+    update_inverse_mass_matrix,
+)
+from samplers.hamiltonian import evaluate, leapfrog, scale_momentum
+from samplers.result import STATUS_DONE, STATUS_NOT_FINITE_DRAW, STATUS_NOT_FINITE_LOGDENSITY
+from samplers.state import (
+    FIRST_STATISTIC,
+    IS_STALE,
+    KIND,
+    KIND_NUTS,
+    NUM_DIVERGENT,
+    NUM_GRADIENTS,
+    NUM_ITERATIONS,
+    NUM_STATISTICS,
+    OFFSET,
+    SCALE,
+    SIZE,
+    Chain,
+    Settings,
+)
+from samplers.tree import Transition, transition
+from samplers.workspace import Workspace, load_point, num_workspace_rows
+
+type Vector = NDArray[np.float64]
+
+_LOG_ACCEPTANCE = -0.2231435513142097  # log(0.8)
+_MAX_DOUBLINGS = 60
+
+
+def draw(program: Any, state: Vector, out: Vector, rng: NDArray[np.uint64]) -> float:
+    """Write new values of a block's variables; return the acceptance probability.
+
+    Parameters
+    ----------
+    program : callable, or array, shape (4,), int64
+        ``(state, out, rng) -> float`` in Python; the row of a bound program in compiled code.
+    state : array, shape (size,), float64
+        The joint state.
+    out : array, float64
+        Overwritten.
+    rng : array, shape (4,), uint64
+        Generator.
+    """
+    return float(program(state, out, rng))
+
+
+@overload(draw)
+def _draw_by_program(program: Any, state: Any, out: Any, rng: Any) -> Any:
+    """Compile ``draw`` for a bound program."""
+    if not isinstance(program, types.Array):
+        return None
+
+    def call(program: Any, state: Any, out: Any, rng: Any) -> Any:
+        return call_program(program, state, state, out, rng)
+
+    return call
+
+
+@njit(cache=True, forceinline=True)
+def _scatter(out: Vector, targets: NDArray[np.int64], first: int, size: int, state: Vector) -> bool:
+    """Copy new values into the state, if all are finite; return whether they are."""
+    for i in range(size):
+        if not np.isfinite(out[i]):
+            return False
+    for i in range(size):
+        state[targets[first + i]] = out[i]
+    return True
+
+
+@njit(cache=True, forceinline=True)
+def _record(values: Vector, row: int, rows: NDArray[np.float64]) -> None:
+    """Copy a vector into a row."""
+    for i in range(values.size):
+        rows[row, i] = values[i]
+
+
+@register_jitable
+def find_step_size(
+    chain: Chain,
+    logdensity: Any,
+    position: Vector,
+    gradient: Vector,
+    value: float,
+    inverse_mass: Vector,
+    work: Workspace,
+) -> float:
+    """Double or halve a step size until one leapfrog step is accepted with probability 0.8, or no longer is.
+
+    References
+    ----------
+    Hoffman and Gelman (2014), The No-U-Turn sampler, JMLR 15, algorithm 4; threshold and fresh momenta as in Stan.
+    """
+    step_size = 1.0
+    is_growing = False
+    for attempt in range(_MAX_DOUBLINGS):
+        load_point(position, gradient, work)
+        fill_normal(chain.rng, work.momentum)
+        kinetic_energy = scale_momentum(inverse_mass, work.momentum)
+        new_value, new_kinetic_energy = leapfrog(
+            logdensity, chain.state, step_size, inverse_mass, work.position, work.momentum, work.gradient
+        )
+        chain.counters[NUM_GRADIENTS] += 1
+        is_accepted = new_value - new_kinetic_energy - value + kinetic_energy > _LOG_ACCEPTANCE
+        if attempt == 0:
+            is_growing = is_accepted
+        elif is_accepted != is_growing:
+            break
+        step_size *= 2.0 if is_growing else 0.5
+    return step_size
+
+
+@register_jitable
+def _learn_metric(
+    chain: Chain,
+    settings: Settings,
+    first: int,
+    size: int,
+    block: int,
+    logdensity: Any,
+    iteration: int,
+    work: Workspace,
+) -> None:
+    """Before a tuning step: learn from the last draw, and find a step size where the metric is new."""
+    position = chain.state[first : first + size]
+    gradient = chain.gradient[first : first + size]
+    inverse_mass = chain.inverse_mass_matrix[first : first + size]
+    is_new = False
+    if iteration == 0:
+        start_inverse_mass_matrix(gradient, inverse_mass)
+        is_new = True
+    else:
+        moments = chain.moments[NUM_MOMENTS * first : NUM_MOMENTS * (first + size)].reshape((NUM_MOMENTS, size))
+        is_new = update_inverse_mass_matrix(
+            chain.tuning[block], iteration - 1, settings.tune, position, gradient, moments, inverse_mass
+        )
+    if is_new:
+        value = chain.logdensity[block]
+        step_size = find_step_size(chain, logdensity, position, gradient, value, inverse_mass, work)
+        start_averaging(chain.tuning[block], step_size)
+
+
+@register_jitable(forceinline=True)
+def _write_statistics(statistics: Vector, at: int, info: Transition, step_size: float) -> None:
+    """Write the statistics of a transition in the order of ``samplers.result.NUTS_STATISTICS``."""
+    statistics[at] = info.logdensity
+    statistics[at + 1] = info.energy
+    statistics[at + 2] = info.acceptance_rate
+    statistics[at + 3] = step_size
+    statistics[at + 4] = info.tree_depth
+    statistics[at + 5] = info.num_steps
+    statistics[at + 6] = info.index_in_trajectory
+    statistics[at + 7] = info.is_divergent
+
+
+@register_jitable(forceinline=True)
+def _move_nuts(
+    chain: Chain, settings: Settings, row: NDArray[np.int64], block: int, logdensity: Any, iteration: int
+) -> int:
+    """Move a block by NUTS; return a status."""
+    first, size, depth = row[OFFSET], row[SIZE], settings.max_tree_depth
+    position = chain.state[first : first + size]
+    gradient = chain.gradient[first : first + size]
+    inverse_mass = chain.inverse_mass_matrix[first : first + size]
+    tuning = chain.tuning[block]
+    num_rows = num_workspace_rows(depth)
+    rows = chain.rows[: num_rows * size].reshape((num_rows, size))
+    work = Workspace(chain.point[0, :size], chain.point[1, :size], chain.point[2, :size], rows)
+    if iteration == 0 or row[IS_STALE]:
+        chain.logdensity[block] = evaluate(logdensity, position, chain.state, gradient)
+        chain.counters[NUM_GRADIENTS] += 1
+        if not isfinite(chain.logdensity[block]):
+            return STATUS_NOT_FINITE_LOGDENSITY
+    is_tuning = iteration < settings.tune
+    if iteration == 0 or is_tuning:
+        _learn_metric(chain, settings, first, size, block, logdensity, iteration, work)
+    step_size = exp(tuning[LOG_STEP_SIZE])
+    value = chain.logdensity[block]
+    info = transition(
+        chain.rng, logdensity, chain.state, step_size, inverse_mass, depth, position, gradient, value, work
+    )
+    chain.logdensity[block] = info.logdensity
+    chain.counters[NUM_GRADIENTS] += info.num_steps
+    if is_tuning:
+        update_averaging(tuning, info.acceptance_rate, settings.target_accept)
+        if iteration == settings.tune - 1:
+            finish_averaging(tuning)
+    elif info.is_divergent:
+        chain.counters[NUM_DIVERGENT] += 1
+    _write_statistics(chain.statistics, row[FIRST_STATISTIC], info, step_size)
+    return STATUS_DONE
+
+
+@register_jitable(forceinline=True)
+def _move_draw(
+    state: Vector,
+    out: Vector,
+    rng: NDArray[np.uint64],
+    statistics: Vector,
+    table: NDArray[np.int64],
+    block: int,
+    targets: NDArray[np.int64],
+    program: Any,
+    is_tuning: bool,
+    iteration: int,
+) -> int:
+    """Move a block by its draw program; return a status."""
+    acceptance_rate = draw(program, state, out, rng)
+    size = table[block, SIZE]
+    if not _scatter(out, targets, table[block, OFFSET], size, state):
+        return STATUS_NOT_FINITE_DRAW
+    if table[block, NUM_STATISTICS] > 0:
+        statistics[table[block, FIRST_STATISTIC]] = acceptance_rate
+    at = table[block, SCALE]
+    if at >= 0:
+        statistics[table[block, FIRST_STATISTIC] + 1] = state[at]
+        if is_tuning:
+            state[at] = adapt_scale(state[at], acceptance_rate, size, iteration + 1)
+    return STATUS_DONE
+
+
+@register_jitable
+def advance(
+    chain: Chain,
+    settings: Settings,
+    table: NDArray[np.int64],
+    targets: NDArray[np.int64],
+    programs: Any,
+    stop: int,
+    first: int,
+    thin: int,
+    draws: NDArray[np.float64],
+    statistics: NDArray[np.float64],
+) -> int:
+    """Sweep until ``stop`` sweeps have been done since the beginning of the chain.
+
+    Parameters
+    ----------
+    chain : Chain
+        Updated in place; what is drawn does not depend on how often this function returns in between.
+    settings : Settings
+        Tuning and NUTS.
+    table : array, shape (num_blocks, 7), int64
+        The blocks: kind, where they lie, and what they record.
+    targets : array, int64
+        Elements of the joint state that draw blocks move, one block after the other.
+    programs : array, shape (num_blocks, 4), int64; or sequence of callables
+        Bound programs, or in Python callables as in ``evaluate`` and ``draw``.
+    stop : int
+        Number of sweeps to have been done.
+    first, thin : int
+        The sweep ``first + thin * (k + 1)`` is recorded in row ``k``.
+    draws : array, shape (num_rows, size), float64
+        Joint states; nothing is recorded if it has no rows.
+    statistics : array, shape (num_rows, num_statistics), float64
+        Statistics of the blocks.
+
+    Returns
+    -------
+    int
+        Status, as in ``SweepResult``; ``chain.counters[0]`` tells how many sweeps have been completed.
+    """
+    # Names of their own: taking an array out of a tuple costs as much as a cheap draw.
+    state, out, rng, counters, now = chain.state, chain.out, chain.rng, chain.counters, chain.statistics
+    for iteration in range(counters[NUM_ITERATIONS], stop):
+        is_tuning = iteration < settings.tune
+        for block in range(table.shape[0]):
+            if table[block, KIND] == KIND_NUTS:
+                status = _move_nuts(chain, settings, table[block], block, programs[block], iteration)
+            else:
+                status = _move_draw(state, out, rng, now, table, block, targets, programs[block], is_tuning, iteration)
+            if status != STATUS_DONE:
+                return status
+        done = iteration + 1 - first
+        if draws.shape[0] > 0 and done % thin == 0:
+            _record(state, done // thin - 1, draws)
+            _record(now, done // thin - 1, statistics)
+        counters[NUM_ITERATIONS] = iteration + 1
+    return STATUS_DONE

@@ -1,0 +1,177 @@
+"""The blocks of a sweep as pure JAX functions of one chain's flat state."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from blackjax.mcmc.hmc import HMCState
+from blackjax.mcmc.hmc import init as evaluate_state
+from pytensor.graph.traversal import explicit_graph_inputs
+from pytensor.tensor.variable import TensorVariable
+
+from graphs.backends.jax_lowering import jax_callable
+from graphs.layout import Layout
+from samplers.adaptation import SCALAR_ACCEPTANCE, VECTOR_ACCEPTANCE
+from samplers.blocks import DrawBlock, NUTSBlock
+from samplers.jax_adaptation import (
+    Adaptation,
+    Phase,
+    adapt,
+    present_step_size,
+    start_adaptation,
+    start_averaging,
+    start_inverse_mass_matrix,
+)
+from samplers.jax_nuts import find_step_size, logdensity_function, pack, unpack
+from samplers.jax_trajectory import nuts_transition
+from samplers.result import STATUS_DONE, STATUS_NOT_FINITE_DRAW, STATUS_NOT_FINITE_LOGDENSITY
+
+Stats = dict[str, jax.Array]
+
+SCALE_GAIN = 2.0
+SCALE_DECAY = 0.6
+
+
+@dataclass(frozen=True)
+class JaxBlock:
+    """One block for one chain.
+
+    Parameters
+    ----------
+    init : callable
+        ``x -> memory``, where ``x`` is the flat joint state and ``memory`` what the block carries along.
+    step : callable
+        ``(key, x, memory, phase, target_accept) -> (x, memory, status, stats)``, the status as in ``SweepResult``.
+    num_refreshing_gradients : int
+        Gradients evaluated in each step besides those that its statistics count.
+    """
+
+    init: Callable[[jax.Array], Any]
+    step: Callable[..., tuple[jax.Array, Any, jax.Array, Stats]]
+    num_refreshing_gradients: int = 0
+
+
+class NUTSMemory(NamedTuple):
+    """What a NUTS block carries from draw to draw."""
+
+    logdensity: jax.Array  # () float64, at the position after the last draw
+    gradient: jax.Array  # (d,) float64
+    adaptation: Adaptation
+
+
+def nuts_block(block: NUTSBlock, layout: Layout, *, is_alone: bool, max_tree_depth: int) -> JaxBlock:
+    """Return the functions of a NUTS block.
+
+    Parameters
+    ----------
+    block : NUTSBlock
+        The block; its variables lie side by side in the joint state.
+    layout : Layout
+        How the joint state is laid out.
+    is_alone : bool
+        Whether no other block moves the inputs of the log-density: only then are its value and gradient carried from
+        draw to draw. With stale ones the chain has the wrong distribution.
+    max_tree_depth : int
+        Largest number of doublings of a trajectory.
+    """
+    variables = sorted(block.variables, key=lambda v: layout.slice_of(v.name).start)
+    start, stop = layout.slice_of(variables[0].name).start, layout.slice_of(variables[-1].name).stop
+    evaluate = logdensity_function(block.logdensity, variables, layout)
+
+    def init(x: jax.Array) -> NUTSMemory:
+        state = evaluate_state(x[start:stop], lambda position: evaluate(position, x))
+        metric = start_inverse_mass_matrix(state.logdensity_grad)
+        return NUTSMemory(state.logdensity, state.logdensity_grad, start_adaptation(metric))
+
+    def step(
+        key: jax.Array, x: jax.Array, memory: NUTSMemory, phase: Phase, target_accept: jax.Array
+    ) -> tuple[jax.Array, NUTSMemory, jax.Array, Stats]:
+        def logdensity(position: jax.Array) -> jax.Array:
+            return evaluate(position, x)
+
+        def search(adaptation: Adaptation) -> Adaptation:
+            found = find_step_size(search_key, before, logdensity, adaptation.inverse_mass_matrix)
+            return adaptation._replace(averaging=start_averaging(found))
+
+        key, search_key = jax.random.split(key)
+        before = (
+            HMCState(x[start:stop], memory.logdensity, memory.gradient)
+            if is_alone
+            else evaluate_state(x[start:stop], logdensity)
+        )
+        adaptation = jax.lax.cond(phase.is_searching, search, lambda a: a, memory.adaptation)
+        step_size = present_step_size(adaptation, phase.is_tuning)
+        state, info = nuts_transition(
+            key, before, logdensity, step_size, adaptation.inverse_mass_matrix, max_tree_depth
+        )
+        adaptation = adapt(
+            adaptation, phase, state.position, state.logdensity_grad, info.acceptance_rate, target_accept
+        )
+        stats = {
+            "lp": state.logdensity,
+            "diverging": info.is_divergent,
+            "tree_depth": info.tree_depth,
+            "n_steps": info.num_steps,
+            "acceptance_rate": info.acceptance_rate,
+            "step_size": step_size,
+            "energy": info.energy,
+            "index_in_trajectory": info.index_in_trajectory,
+        }
+        memory = NUTSMemory(state.logdensity, state.logdensity_grad, adaptation)
+        status = jnp.where(jnp.isfinite(before.logdensity), STATUS_DONE, STATUS_NOT_FINITE_LOGDENSITY)
+        return x.at[start:stop].set(state.position), memory, status, stats
+
+    return JaxBlock(init, step, num_refreshing_gradients=0 if is_alone else 1)
+
+
+def draw_block(block: DrawBlock, layout: Layout) -> JaxBlock:
+    """Return the functions of a Gibbs or random-walk block."""
+    inputs = _inputs(block)
+    draw = jax_callable(inputs, _outputs(block), rng=block.rng)
+    slices = [layout.slice_of(str(variable.name)) for variable in block.variables]
+    targets = np.concatenate([np.arange(s.start, s.stop) for s in slices])
+
+    def init(x: jax.Array) -> jax.Array:
+        return jnp.zeros(())
+
+    def step(
+        key: jax.Array, x: jax.Array, count: jax.Array, phase: Phase, target_accept: jax.Array
+    ) -> tuple[jax.Array, jax.Array, jax.Array, Stats]:
+        values = unpack(x, layout)
+        _, results = draw(key, *(values[v.name] for v in inputs))
+        new_values = pack(results[: len(block.variables)])
+        status = jnp.where(jnp.isfinite(new_values).all(), STATUS_DONE, STATUS_NOT_FINITE_DRAW)
+        x = x.at[targets].set(new_values)
+        if block.acceptance_rate is None:
+            return x, count, status, {}
+        stats = {"acceptance_rate": results[-1]}
+        if block.scale is not None:
+            scale = values[block.scale.name]
+            stats["scale"] = scale
+            adapted = jnp.where(phase.is_tuning, adapt_scale(scale, results[-1], targets.size, count + 1), scale)
+            x = x.at[layout.slice_of(block.scale.name)].set(adapted)
+        return x, count + 1, status, stats
+
+    return JaxBlock(init, step)
+
+
+def adapt_scale(scale: jax.Array, acceptance_rate: jax.Array, size: int, count: jax.Array) -> jax.Array:
+    """Return the proposal scale moved towards the best acceptance rate; as ``samplers.adaptation.adapt_scale``."""
+    target = SCALAR_ACCEPTANCE if size == 1 else VECTOR_ACCEPTANCE
+    return scale * jnp.exp(SCALE_GAIN * count**-SCALE_DECAY * (jnp.nan_to_num(acceptance_rate) - target))
+
+
+def _outputs(block: DrawBlock) -> list[TensorVariable]:
+    """Return what a draw block computes."""
+    return [*block.draws, *([] if block.acceptance_rate is None else [block.acceptance_rate])]
+
+
+def _inputs(block: DrawBlock) -> list[TensorVariable]:
+    """Return the variables of the joint state that the draws depend on."""
+    found = dict.fromkeys(explicit_graph_inputs(_outputs(block)))
+    return [variable for variable in found if variable is not block.rng]

@@ -1,0 +1,231 @@
+"""A sweep compiled into chunks of draws, between which Python has control."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from time import perf_counter
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from numpy.typing import NDArray
+
+from graphs.errors import SamplingError
+from samplers.blocks import NUTSBlock, Sweep
+from samplers.jax_adaptation import Phase, drawing_phases
+from samplers.jax_blocks import JaxBlock, NUTSMemory, Stats, draw_block, nuts_block
+from samplers.jax_record import Chunk, DrawRecord
+from samplers.result import STATUS_DONE, STATUS_MESSAGES, statistic_names, statistics_of
+from samplers.run import spawn_seeds
+
+Callback = Callable[[list[dict[str, Any]]], None]
+
+# Python gets control (progress, interruption) about this often.
+CHUNK_SECONDS = 0.3
+FIRST_CHUNK_DRAWS = 8
+LARGEST_GROWTH = 8
+LARGEST_CHUNK_DRAWS = 4096
+LARGEST_CHUNK_VALUES = 2**21
+
+
+class Chain(NamedTuple):
+    """The state of one chain; of all chains once a leading axis is added."""
+
+    key: jax.Array  # () JAX key
+    x: jax.Array  # (size,) float64: the joint state
+    memories: tuple[Any, ...]  # what each block carries
+    num_gradients: jax.Array  # () int64
+    num_divergent: jax.Array  # () int64, after tuning
+    num_completed: jax.Array  # () int64: sweeps before it failed, if it did
+    status: jax.Array  # () int64, as in SweepResult
+
+
+class ChunkPrograms(NamedTuple):
+    """The compiled functions of a sweep, for a number of chains and a tree depth."""
+
+    start: Callable[[jax.Array, NDArray], Chain]
+    advance: Callable[..., tuple[Chain, Chunk]]
+    capacity: int  # largest number of draws in one chunk
+
+
+def compile_chunks(sweep: Sweep, num_chains: int, max_tree_depth: int) -> ChunkPrograms:
+    """Compile a sweep for ``num_chains`` chains that run side by side.
+
+    One program serves tuning and drawing, and chunks of any length up to its capacity.
+    """
+    blocks = _blocks(sweep, max_tree_depth)
+    size = sweep.layout.size
+    capacity = int(np.clip(LARGEST_CHUNK_VALUES // (num_chains * size), FIRST_CHUNK_DRAWS, LARGEST_CHUNK_DRAWS))
+    keys = chain_keys(0, num_chains)
+    init = np.zeros((num_chains, size))
+    start = jax.jit(jax.vmap(lambda key, x: _start(blocks, key, x)))
+    chains = jax.eval_shape(start, keys, init)
+    phases = drawing_phases(capacity, is_start=False)
+    arguments = (chains, phases, np.int64(0), np.int64(1), np.float64(0.8))
+    sweep_all = jax.vmap(partial(_sweep, blocks, _statistic_names(sweep)), in_axes=(0, None, None))
+    advance = jax.jit(partial(_advance, sweep_all, capacity)).lower(*arguments).compile()
+    return ChunkPrograms(start.lower(keys, init).compile(), advance, capacity)
+
+
+def chain_keys(seed: Any, num_chains: int) -> jax.Array:
+    """Return a JAX key for each chain; shape (num_chains,)."""
+    return jax.random.wrap_key_data(np.stack([child.generate_state(2) for child in spawn_seeds(seed, num_chains)]))
+
+
+def _blocks(sweep: Sweep, max_tree_depth: int) -> list[JaxBlock]:
+    """Convert the blocks of a sweep."""
+    is_alone = len(sweep.blocks) == 1
+    return [
+        nuts_block(block, sweep.layout, is_alone=is_alone, max_tree_depth=max_tree_depth)
+        if isinstance(block, NUTSBlock)
+        else draw_block(block, sweep.layout)
+        for block in sweep.blocks
+    ]
+
+
+def _statistic_names(sweep: Sweep) -> list[dict[str, str]]:
+    """Return, for each block, what each of its statistics is called in the result."""
+    return [
+        dict(zip(statistics_of(block), names, strict=True))
+        for block, names in zip(sweep.blocks, statistic_names(sweep), strict=True)
+    ]
+
+
+def _start(blocks: list[JaxBlock], key: jax.Array, x: jax.Array) -> Chain:
+    """Return the first state of one chain."""
+    memories = tuple(block.init(x) for block in blocks)
+    zero = jnp.zeros((), "int64")
+    return Chain(key, x, memories, zero, zero, zero, zero + STATUS_DONE)
+
+
+def _sweep(
+    blocks: list[JaxBlock], names: list[dict[str, str]], chain: Chain, phase: Phase, target_accept: jax.Array
+) -> tuple[Chain, Stats]:
+    """Apply every block of one chain once."""
+    key, *block_keys = jax.random.split(chain.key, 1 + len(blocks))
+    x, status = chain.x, chain.status
+    memories: list[Any] = []
+    stats: Stats = {}
+    num_gradients, num_divergent = chain.num_gradients, chain.num_divergent
+    for i, block in enumerate(blocks):
+        x, memory, block_status, block_stats = block.step(block_keys[i], x, chain.memories[i], phase, target_accept)
+        memories.append(memory)
+        status = jnp.where(status == STATUS_DONE, block_status, status)
+        num_gradients += block_stats.get("n_steps", 0) + block.num_refreshing_gradients
+        num_divergent += jnp.where(phase.is_tuning, 0, block_stats.get("diverging", 0))
+        stats |= {names[i][name]: value for name, value in block_stats.items()}
+    num_completed = chain.num_completed + (status == STATUS_DONE)
+    return Chain(key, x, tuple(memories), num_gradients, num_divergent, num_completed, status), stats
+
+
+def _advance(
+    sweep: Callable[..., tuple[Chain, Stats]],
+    capacity: int,
+    chains: Chain,
+    phases: Phase,
+    num_draws: jax.Array,
+    thin: jax.Array,
+    target_accept: jax.Array,
+) -> tuple[Chain, Chunk]:
+    """Run ``num_draws * thin`` sweeps of all chains and keep every ``thin``-th."""
+
+    def kept(chains: Chain, stats: Stats) -> Chunk:
+        return Chunk(chains.x, chains.status, stats)
+
+    def body(i: jax.Array, carry: tuple) -> tuple:
+        chains, buffers = carry
+        slot = i // thin
+        # Sweeps are thinned only while nothing is adapted, but for the search for a step size before the first.
+        phase = jax.tree.map(lambda leaf: leaf[slot] & (i % thin == 0), phases)
+        chains, stats = sweep(chains, phase, target_accept)
+        return chains, jax.tree.map(lambda b, leaf: b.at[slot].set(leaf), buffers, kept(chains, stats))
+
+    one_phase = jax.tree.map(lambda leaf: leaf[0], phases)
+    shapes = jax.eval_shape(lambda: kept(*sweep(chains, one_phase, target_accept)))
+    buffers = jax.tree.map(lambda leaf: jnp.zeros((capacity, *leaf.shape), leaf.dtype), shapes)
+    return jax.lax.fori_loop(0, num_draws * thin, body, (chains, buffers))
+
+
+class ChunkLoop:
+    """The loop over chunks of draws.
+
+    Parameters
+    ----------
+    programs : ChunkPrograms
+        The compiled sweep.
+    chains : Chain
+        The states of all chains; replaced as they move.
+    target_accept : float
+        Acceptance rate at which NUTS's step size aims.
+    callback : callable, optional
+        Receives the progress of each chain after each chunk.
+    """
+
+    def __init__(self, programs: ChunkPrograms, chains: Chain, target_accept: float, callback: Callback | None):
+        self.programs = programs
+        self.chains = chains
+        self.target_accept = target_accept
+        self.callback = callback
+        self._chunk_draws = FIRST_CHUNK_DRAWS
+
+    def run(self, phases: Phase, thin: int, record: DrawRecord | None) -> None:
+        """Make one draw for each of ``phases``, and keep it in ``record``."""
+        total = len(phases.is_tuning)
+        done = 0
+        while done < total:
+            num = min(self._chunk_draws, total - done)
+            started = perf_counter()
+            chunk = self._advance(Phase(*(field[done : done + num] for field in phases)), num, thin)
+            self._resize_chunk(num, perf_counter() - started)
+            if record is not None:
+                record.add(chunk)
+            done += num
+            self._check_started()
+            if self.callback is not None:
+                self.callback(self._progress(done, bool(phases.is_tuning[0])))
+
+    def _advance(self, phases: Phase, num: int, thin: int) -> Chunk:
+        padding = self.programs.capacity - num
+        padded = Phase(*(np.pad(field, (0, padding)) for field in phases))
+        self.chains, chunk = self.programs.advance(
+            self.chains, padded, np.int64(num), np.int64(thin), np.float64(self.target_accept)
+        )
+        # Cut on the host: a slice in JAX would be compiled for every length.
+        return jax.tree.map(lambda leaf: np.asarray(leaf)[:num].copy(), chunk)
+
+    def _check_started(self) -> None:
+        """Raise if a chain could not even make its first sweep."""
+        status = np.asarray(self.chains.status)
+        for chain in np.flatnonzero((status != STATUS_DONE) & (np.asarray(self.chains.num_completed) == 0)):
+            raise SamplingError(
+                f"Chain {chain} cannot start: {STATUS_MESSAGES[int(status[chain])]} in the first sweep. Check the "
+                "initial point, or give another."
+            )
+
+    def _resize_chunk(self, num: int, seconds: float) -> None:
+        """Aim at a fixed time between two returns to Python."""
+        wanted = int(num * min(CHUNK_SECONDS / max(seconds, 1e-6), LARGEST_GROWTH))
+        self._chunk_draws = int(np.clip(wanted, 1, self.programs.capacity))
+
+    def adapted(self) -> tuple[NDArray, NDArray]:
+        """Return the step size of the first NUTS block, (chains,), and the mass matrices of all, (chains, d)."""
+        num_chains = len(self.chains.num_gradients)
+        adaptations = [memory.adaptation for memory in self.chains.memories if isinstance(memory, NUTSMemory)]
+        if not adaptations:
+            return np.full(num_chains, np.nan), np.zeros((num_chains, 0))
+        step_size = np.exp(np.asarray(adaptations[0].averaging.log_step_size_avg))
+        return step_size, np.concatenate([np.asarray(a.inverse_mass_matrix) for a in adaptations], axis=1)
+
+    def _progress(self, done: int, is_tuning: bool) -> list[dict[str, Any]]:
+        columns = {
+            "divergences": np.asarray(self.chains.num_divergent),
+            "step_size": self.adapted()[0],
+            "num_gradients": np.asarray(self.chains.num_gradients),
+        }
+        return [
+            {"chain": chain, "draw": done, "tuning": is_tuning}
+            | {name: column[chain].item() for name, column in columns.items()}
+            for chain in range(len(columns["step_size"]))
+        ]

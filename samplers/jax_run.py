@@ -1,0 +1,183 @@
+"""Running a sweep in JAX: chains side by side, draws in compiled chunks."""
+
+from __future__ import annotations
+
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from graphs.backends.jax import JaxBackend, JaxStep
+from graphs.errors import BackendError
+from graphs.layout import Layout
+from samplers.blocks import Sweep
+from samplers.nuts import NUTSKernel
+from samplers.result import STATUS_DONE, STATUS_INTERRUPTED, SweepResult, statistic_names
+from samplers.run import check_arguments
+
+try:
+    from samplers import jax_nuts_op  # noqa: F401  (registers the lowering of the NUTS Op)
+    from samplers.jax_adaptation import drawing_phases, tuning_phases
+    from samplers.jax_chunks import Callback, ChunkLoop, ChunkPrograms, chain_keys, compile_chunks
+    from samplers.jax_record import DrawRecord
+except ModuleNotFoundError as error:
+    raise BackendError(
+        f"The jax backend needs {error.name}: pip install 'rvgraph[jax]', or use backend=\"numba\".", "jax"
+    ) from error
+
+
+class JaxSweep:
+    """A sweep compiled by JAX.
+
+    All chains run side by side in one program (``vmap``), so a draw takes as long as the longest trajectory among
+    them; ``cores`` has no influence: XLA distributes the work.
+
+    Parameters
+    ----------
+    sweep : Sweep
+        The blocks and the joint state.
+
+    Attributes
+    ----------
+    compile_seconds : float
+        Time spent in compiling so far; a second run with as many chains and the same tree depth adds none.
+    """
+
+    def __init__(self, sweep: Sweep):
+        self.sweep = sweep
+        self.layout: Layout = sweep.layout
+        self.compile_seconds = 0.0
+        self._statistics = [name for names in statistic_names(sweep) for name in names]
+        self._programs: dict[tuple[int, int], ChunkPrograms] = {}
+
+    def run(
+        self,
+        init: NDArray[np.float64],
+        *,
+        tune: int,
+        draws: int,
+        seed: Any = None,
+        cores: int | None = None,
+        target_accept: float = 0.8,
+        max_tree_depth: int = 10,
+        thin: int = 1,
+        keep_tuning: bool = False,
+        callback: Callback | None = None,
+    ) -> SweepResult:
+        """Draw from every chain.
+
+        Parameters
+        ----------
+        init : array
+            Where each chain starts; shape (chains, size), float64.
+        tune : int
+            Number of adapting sweeps.
+        draws : int
+            Number of draws kept of each chain.
+        seed : int, sequence of int or numpy.random.SeedSequence, optional
+            The keys of chain ``i`` depend on the seed and on ``i`` alone.
+        cores : int, optional
+            Ignored; see the class.
+        target_accept : float
+            Acceptance rate at which the step size of NUTS aims; in (0, 1).
+        max_tree_depth : int
+            Largest number of doublings of a NUTS trajectory.
+        thin : int
+            Number of sweeps for each draw kept (after tuning).
+        keep_tuning : bool
+            Whether to return the tuning draws too.
+        callback : callable, optional
+            Called in this thread a few times a second with one dict for each chain: chain, draw, tuning,
+            divergences, step_size, num_gradients. It may raise KeyboardInterrupt.
+
+        Returns
+        -------
+        SweepResult
+            After KeyboardInterrupt: what has been drawn so far, with ``interrupted`` set.
+        """
+        init = np.ascontiguousarray(init, dtype=np.float64)
+        check_arguments(init, self.layout.size, tune, draws, target_accept, max_tree_depth, thin)
+        programs = self._compile(len(init), max_tree_depth)
+        started = perf_counter()
+        loop = ChunkLoop(programs, programs.start(chain_keys(seed, len(init)), init), target_accept, callback)
+        tuned, drawn = (DrawRecord(len(init), self.layout.size, self._statistics) for _ in range(2))
+        tuning_seconds, is_interrupted = None, False
+        try:
+            loop.run(tuning_phases(tune), 1, tuned if keep_tuning else None)
+            tuning_seconds = perf_counter() - started
+            loop.run(drawing_phases(draws, is_start=tune == 0), thin, drawn)
+        except KeyboardInterrupt:
+            is_interrupted = True
+        total_seconds = perf_counter() - started
+        if tuning_seconds is None:
+            tuning_seconds = total_seconds
+        seconds = (tuning_seconds, total_seconds - tuning_seconds)
+        return self._result(loop, tuned if keep_tuning else None, drawn, seconds, is_interrupted)
+
+    def _compile(self, num_chains: int, max_tree_depth: int) -> ChunkPrograms:
+        key = (num_chains, max_tree_depth)
+        if key not in self._programs:
+            started = perf_counter()
+            self._programs[key] = compile_chunks(self.sweep, num_chains, max_tree_depth)
+            self.compile_seconds += perf_counter() - started
+        return self._programs[key]
+
+    def _result(
+        self,
+        loop: ChunkLoop,
+        tuned: DrawRecord | None,
+        drawn: DrawRecord,
+        seconds: tuple[float, float],
+        is_interrupted: bool,
+    ) -> SweepResult:
+        status = np.array(loop.chains.status)
+        if is_interrupted:
+            status[status == STATUS_DONE] = STATUS_INTERRUPTED
+        step_size, inverse_mass_matrix = loop.adapted()
+        return SweepResult(
+            draws=drawn.draws(),
+            stats=drawn.stats(),
+            step_size=step_size,
+            inverse_mass_matrix=inverse_mass_matrix,
+            num_gradients=int(np.sum(loop.chains.num_gradients)),
+            tuning_seconds=seconds[0],
+            sampling_seconds=seconds[1],
+            tuning_draws=None if tuned is None else tuned.draws(),
+            tuning_stats=None if tuned is None else tuned.stats(),
+            interrupted=is_interrupted,
+            num_draws=drawn.num_draws(),
+            status=status,
+        )
+
+
+def compile_sweep_jax(sweep: Sweep) -> JaxSweep:
+    """Prepare a sweep for JAX; it is compiled when it first runs, for the number of chains that it then has.
+
+    Parameters
+    ----------
+    sweep : Sweep
+        The blocks and the joint state.
+
+    Returns
+    -------
+    JaxSweep
+        Its ``run`` draws.
+    """
+    return JaxSweep(sweep)
+
+
+def compile_nuts_jax(kernel: NUTSKernel) -> JaxStep:
+    """Compile the step of a NUTS kernel with JAX.
+
+    Parameters
+    ----------
+    kernel : NUTSKernel
+        The No-U-Turn sampler with its step size and mass matrix.
+
+    Returns
+    -------
+    JaxStep
+        ``(rng, values) -> (values, info)`` on arrays in the order of the kernel's graph.
+    """
+    return JaxBackend().step(kernel.graph())

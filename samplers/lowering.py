@@ -1,0 +1,287 @@
+"""Sweeps turned into what the loop over sweeps runs: a table of blocks, and a program for each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytensor
+from numpy.typing import NDArray
+from pytensor.compile.io import In
+from pytensor.graph.basic import Variable
+from pytensor.tensor.variable import TensorVariable
+
+from graphs.backends.c import settle_blas
+from graphs.density import LogDensity
+from graphs.errors import ModelError
+from graphs.layout import Layout
+from samplers import state
+from samplers.blocks import Block, DrawBlock, NUTSBlock, Sweep
+from samplers.result import statistics_of
+
+C_MODE = "CVM"
+
+
+@dataclass(frozen=True, eq=False)
+class Programs:
+    """The programs of one state.
+
+    Parameters
+    ----------
+    callables : array, shape (num_blocks, 4), int64, or tuple of callables
+        What ``samplers.chain.advance`` takes.
+    owners : tuple
+        Whatever must stay alive as long as they are used.
+    """
+
+    callables: Any
+    owners: tuple[Any, ...] = ()
+
+
+type BindPrograms = Callable[[np.random.SeedSequence], Programs]
+
+
+def block_table(sweep: Sweep) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Describe the blocks as numbers.
+
+    Parameters
+    ----------
+    sweep : Sweep
+        The blocks.
+
+    Returns
+    -------
+    table : array, shape (num_blocks, 7), int64
+        Columns as in ``samplers.state``.
+    targets : array, int64
+        Elements of the joint state that draw blocks move.
+    """
+    layout = sweep.layout
+    table = np.zeros((len(sweep.blocks), state.NUM_COLUMNS), np.int64)
+    targets: list[int] = []
+    num_statistics = 0
+    for row, block in zip(table, sweep.blocks, strict=True):
+        elements = [i for v in block.variables for i in _elements(layout, v)]
+        row[state.SIZE] = len(elements)
+        row[state.SCALE] = -1
+        row[state.FIRST_STATISTIC] = num_statistics
+        row[state.NUM_STATISTICS] = len(statistics_of(block))
+        num_statistics += row[state.NUM_STATISTICS]
+        if isinstance(block, NUTSBlock):
+            row[state.KIND] = state.KIND_NUTS
+            row[state.OFFSET] = _first_element(block, elements)
+            row[state.IS_STALE] = _is_stale(sweep, block)
+        else:
+            row[state.KIND] = state.KIND_DRAW
+            row[state.OFFSET] = len(targets)
+            targets += elements
+            if block.scale is not None:
+                row[state.SCALE] = _elements(layout, block.scale)[0]
+    return table, np.array(targets, np.int64)
+
+
+def _elements(layout: Layout, variable: TensorVariable) -> range:
+    """Return the elements of the joint state that hold a variable."""
+    if variable.name not in layout.names:
+        raise ModelError(f"{variable.name} is moved by a block, but is not in the joint state.", variable.name)
+    where = layout.slice_of(variable.name)
+    return range(where.start, where.stop)
+
+
+def _first_element(block: NUTSBlock, elements: list[int]) -> int:
+    """Return the first element of a NUTS block, whose elements lie side by side."""
+    if elements != list(range(elements[0], elements[0] + len(elements))):
+        names = ", ".join(str(v.name) for v in block.variables)
+        raise ModelError(
+            f"The variables {names} are moved by one NUTS block: they must be neighbours in the joint state."
+        )
+    return elements[0]
+
+
+def _is_stale(sweep: Sweep, block: NUTSBlock) -> bool:
+    """Return whether other blocks move what the block's log-density depends on."""
+    moved = {v for other in sweep.blocks if other is not block for v in other.variables}
+    moved |= {other.scale for other in sweep.blocks if isinstance(other, DrawBlock) and other.scale is not None}
+    return bool(moved.intersection(block.logdensity.inputs))
+
+
+def gradients(logdensity: LogDensity, variables: Sequence[TensorVariable]) -> list[TensorVariable]:
+    """Return the gradients of a log-density, zero where it does not depend on a variable.
+
+    Parameters
+    ----------
+    logdensity : LogDensity
+        The log-density.
+    variables : sequence of TensorVariable
+        Continuous inputs of it.
+
+    Returns
+    -------
+    list of TensorVariable
+        Of the shapes of ``variables``.
+    """
+    return pytensor.grad(logdensity.total, list(variables), disconnected_inputs="ignore")
+
+
+def compile_numba(sweep: Sweep) -> BindPrograms:
+    """Compile each block to a C function by Numba.
+
+    Parameters
+    ----------
+    sweep : Sweep
+        The blocks.
+
+    Returns
+    -------
+    callable
+        Gives each chain its own programs.
+    """
+    from graphs.backends.numba import compile_program
+
+    def compile_block(block: Block) -> Any:
+        if isinstance(block, DrawBlock):
+            return compile_program(
+                list(sweep.variables),
+                list(block.draws),
+                value=block.acceptance_rate,
+                rng=block.rng,
+                next_rng=block.next_rng,
+                name="draw",
+            )
+        # Its own elements of the joint state are out of date while the trajectory moves.
+        context = [v.type(name=v.name) if v in block.variables else v for v in sweep.variables]
+        return compile_program(
+            list(block.variables),
+            gradients(block.logdensity, block.variables),
+            value=block.logdensity.total,
+            context=context,
+            name="logdensity",
+        )
+
+    compiled = [compile_block(block) for block in sweep.blocks]
+
+    def bind(seed: np.random.SeedSequence) -> Programs:
+        bound = tuple(program.bind() for program in compiled)
+        return Programs(np.array([b.row for b in bound], np.int64).reshape(-1, 4), bound)
+
+    return bind
+
+
+def compile_c(sweep: Sweep) -> BindPrograms:
+    """Compile each block to a PyTensor function with C code.
+
+    Draws come from NumPy's generator, one for each state. The functions are shared: chains must not run at once.
+
+    Parameters
+    ----------
+    sweep : Sweep
+        The blocks.
+
+    Returns
+    -------
+    callable
+        Gives each chain its own programs.
+    """
+    layout = sweep.layout
+    makers = [
+        _c_draw(block, sweep.variables, layout)
+        if isinstance(block, DrawBlock)
+        else _c_logdensity(block, sweep.variables, layout)
+        for block in sweep.blocks
+    ]
+
+    def bind(seed: np.random.SeedSequence) -> Programs:
+        rng = np.random.default_rng(seed)
+        return Programs(tuple(make(rng) for make in makers))
+
+    return bind
+
+
+def _unpack(vector: NDArray[np.float64], layout: Layout) -> list[NDArray]:
+    """Return the arrays of a flat vector, in order, without copying the floating ones."""
+    return [
+        np.asarray(vector[start : start + size].reshape(shape), dtype)
+        for start, size, shape, dtype in zip(layout.offsets, layout.sizes, layout.shapes, layout.dtypes, strict=True)
+    ]
+
+
+def _flatten(arrays: Sequence[NDArray], out: NDArray[np.float64]) -> None:
+    """Write arrays one after the other."""
+    start = 0
+    for array in arrays:
+        out[start : start + array.size] = array.ravel()
+        start += array.size
+
+
+def logdensity_function(
+    logdensity: LogDensity, variables: Sequence[TensorVariable], context: Sequence[TensorVariable] = ()
+) -> Callable[[NDArray, NDArray, NDArray], float]:
+    """Compile a log-density and its gradient to a Python function with C code.
+
+    Parameters
+    ----------
+    logdensity : LogDensity
+        The log-density.
+    variables : sequence of TensorVariable
+        What is differentiated.
+    context : sequence of TensorVariable
+        The joint state.
+
+    Returns
+    -------
+    callable
+        ``(position, context, gradient) -> float`` as in ``samplers.hamiltonian.evaluate``.
+    """
+    settle_blas()
+    positions, contexts = Layout.of(variables), Layout.of(context)
+    used = [i for i, v in enumerate(context) if v in logdensity.inputs and v not in variables]
+    function = pytensor.function(
+        [*variables, *(context[i] for i in used)],
+        [logdensity.total, *gradients(logdensity, variables)],
+        mode=C_MODE,
+        on_unused_input="ignore",
+        trust_input=True,
+    )
+
+    def call(position: NDArray, context: NDArray, gradient: NDArray) -> float:
+        others = _unpack(context, contexts)
+        value, *parts = function(*_unpack(position, positions), *(others[i] for i in used))
+        _flatten(parts, gradient)
+        return float(value)
+
+    return call
+
+
+def _c_logdensity(block: NUTSBlock, variables: Sequence[TensorVariable], layout: Layout) -> Callable[[Any], Any]:
+    """Compile a NUTS block; the generator is not used."""
+    function = logdensity_function(block.logdensity, block.variables, variables)
+    return lambda rng: function
+
+
+def _c_draw(block: DrawBlock, variables: Sequence[TensorVariable], layout: Layout) -> Callable[[Any], Any]:
+    """Compile a draw block; each chain brings its generator."""
+    outputs: list[Variable] = [block.next_rng, *block.draws]
+    if block.acceptance_rate is not None:
+        outputs.append(block.acceptance_rate)
+    settle_blas()
+    function = pytensor.function(
+        [In(block.rng, mutable=True, borrow=True), *variables],
+        outputs,
+        mode=C_MODE,
+        on_unused_input="ignore",
+        trust_input=True,
+    )
+    num_draws = len(block.draws)
+
+    def bind(rng: np.random.Generator) -> Callable[[NDArray, NDArray, NDArray], float]:
+        def call(state: NDArray, out: NDArray, _: NDArray) -> float:
+            nonlocal rng
+            rng, *parts = function(rng, *_unpack(state, layout))
+            _flatten(parts[:num_draws], out)
+            return float(parts[num_draws]) if len(parts) > num_draws else 0.0
+
+        return call
+
+    return bind

@@ -1,0 +1,114 @@
+"""What a run of sweeps returns."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from samplers.blocks import Block, NUTSBlock, Sweep
+
+NUTS_STATISTICS = (
+    "lp",
+    "energy",
+    "acceptance_rate",
+    "step_size",
+    "tree_depth",
+    "n_steps",
+    "index_in_trajectory",
+    "diverging",
+)
+RMH_STATISTICS = ("acceptance_rate", "scale")
+STATISTIC_DTYPES = {"tree_depth": "int64", "n_steps": "int64", "index_in_trajectory": "int64", "diverging": "bool"}
+
+STATUS_DONE = 0
+STATUS_INTERRUPTED = 1
+STATUS_NOT_FINITE_DRAW = 2
+STATUS_NOT_FINITE_LOGDENSITY = 3
+STATUS_MESSAGES = {
+    STATUS_NOT_FINITE_DRAW: "a block drew a value that is not finite",
+    STATUS_NOT_FINITE_LOGDENSITY: "the log-density is not finite",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class SweepResult:
+    """Draws of all chains, and how they came about.
+
+    Parameters
+    ----------
+    draws : array, shape (chains, draws, size), float64
+        The joint state after each kept sweep; NaN where a chain has stopped early by itself.
+    stats : dict of str to array, shape (chains, draws)
+        Statistics of the blocks.
+    tuning_draws, tuning_stats : optional
+        The same while tuning.
+    step_size : array, shape (chains,), float64
+        Of the first NUTS block; NaN if there is none.
+    inverse_mass_matrix : array, shape (chains, d), float64
+        Diagonals of the NUTS blocks, one after the other.
+    num_gradients : int
+        Number of gradients evaluated, tuning included.
+    tuning_seconds, sampling_seconds : float
+        Wall time from the start until the last chain had tuned, and from then to the end.
+    interrupted : bool
+        Whether the run was interrupted; the arrays are then cut to the shortest chain that had not stopped.
+    num_draws : array, shape (chains,), int64
+        Number of draws of each chain.
+    status : array, shape (chains,), int64
+        0: complete; 1: interrupted; 2: a block drew a value that is not finite; 3: the log-density of a NUTS block is
+        not finite where another block has moved.
+    """
+
+    draws: NDArray[np.float64]
+    stats: dict[str, NDArray]
+    step_size: NDArray[np.float64]
+    inverse_mass_matrix: NDArray[np.float64]
+    num_gradients: int
+    tuning_seconds: float
+    sampling_seconds: float
+    tuning_draws: NDArray[np.float64] | None = None
+    tuning_stats: dict[str, NDArray] | None = None
+    interrupted: bool = False
+    num_draws: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    status: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+
+
+def statistics_of(block: Block) -> tuple[str, ...]:
+    """Return the names of the statistics of one block."""
+    if isinstance(block, NUTSBlock):
+        return NUTS_STATISTICS
+    if block.acceptance_rate is None:
+        return ()
+    return RMH_STATISTICS if block.scale is not None else RMH_STATISTICS[:1]
+
+
+def statistic_names(sweep: Sweep) -> tuple[tuple[str, ...], ...]:
+    """Return, for each block, the names of its statistics in ``SweepResult.stats``.
+
+    A name that several blocks share gets the names of the block's variables appended, except for the first NUTS
+    block, which keeps the plain name.
+
+    Parameters
+    ----------
+    sweep : Sweep
+        The blocks.
+
+    Returns
+    -------
+    tuple of tuple of str
+        In the order of ``statistics_of``.
+    """
+    count = Counter(name for block in sweep.blocks for name in statistics_of(block))
+    first_nuts = next((b for b in sweep.blocks if isinstance(b, NUTSBlock)), None)
+    return tuple(
+        tuple(
+            name
+            if count[name] == 1 or block is first_nuts
+            else "_".join([name, *(str(v.name) for v in block.variables)])
+            for name in statistics_of(block)
+        )
+        for block in sweep.blocks
+    )

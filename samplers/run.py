@@ -1,0 +1,289 @@
+"""Sweeps compiled, and run on several chains."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+from graphs.backends import get_backend
+from graphs.backends.numba import program, rng
+from graphs.backends.numba.program import load_source, source_digest
+from graphs.errors import SamplingError
+from samplers import adaptation, chain, hamiltonian, lowering, result, state, tree, workspace
+from samplers.adaptation import LOG_STEP_SIZE
+from samplers.blocks import NUTSBlock, Sweep
+from samplers.record import Record
+from samplers.result import STATUS_DONE, STATUS_INTERRUPTED, STATUS_MESSAGES, SweepResult
+from samplers.state import NUM_GRADIENTS, OFFSET, SIZE, Settings, new_chain
+from samplers.tree import MAX_TREE_DEPTH
+from samplers.workers import Callback, ChainRun, run_chains
+
+_ENTRY = '''"""The loop over sweeps, compiled."""
+
+from numba import njit
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def run(chain, settings, table, targets, programs, stop, first, thin, draws, statistics):
+    return advance(chain, settings, table, targets, programs, stop, first, thin, draws, statistics)
+'''
+_COMPILED_MODULES = (adaptation, chain, hamiltonian, result, state, tree, workspace, program, rng)
+
+
+@cache
+def compiled_advance() -> Callable[..., int]:
+    """Return ``samplers.chain.advance`` compiled by Numba: once for all models, kept on disk.
+
+    Numba's cache watches one file only. The loop is spread over several, so it is compiled from a file that is named
+    after the contents of them all.
+    """
+    sources = [Path(str(module.__file__)).read_text() for module in _COMPILED_MODULES]
+    name = f"advance_{source_digest(_ENTRY, numba.__version__, *sources)}"
+    module = load_source(_ENTRY, name, {"advance": chain.advance})
+    # Numba looks the module up when it loads machine code.
+    sys.modules[name] = module
+    return module.run
+
+
+def compile_sweep(sweep: Sweep, backend: str = "numba") -> Any:
+    """Compile a sweep.
+
+    Parameters
+    ----------
+    sweep : Sweep
+        Blocks and joint state.
+    backend : {"numba", "c", "jax"}
+        What compiles the log-densities and draws. Numba also compiles the loop and runs chains in threads; with C the
+        same loop runs as ordinary Python.
+
+    Returns
+    -------
+    CompiledSweep
+        Or, for JAX, an object with the same method ``run``.
+
+    Raises
+    ------
+    BackendError
+        If the backend is unknown, not installed, or lacks an operation.
+    ModelError
+        If a block moves what is not in the joint state.
+    """
+    if backend not in ("numba", "c"):
+        # Raises unless it is JAX and installed.
+        get_backend(backend)
+        from samplers.jax_run import compile_sweep_jax
+
+        return compile_sweep_jax(sweep)
+    return CompiledSweep(sweep, backend)
+
+
+def spawn_seeds(seed: Any, num_chains: int) -> list[np.random.SeedSequence]:
+    """Return one seed for each chain; that of a chain does not depend on how many there are."""
+    if isinstance(seed, np.random.SeedSequence):
+        # A copy: spawning twice from one object gives other seeds.
+        return np.random.SeedSequence(seed.entropy, spawn_key=seed.spawn_key, pool_size=seed.pool_size).spawn(
+            num_chains
+        )
+    return np.random.SeedSequence(seed).spawn(num_chains)
+
+
+def check_arguments(
+    init: NDArray[np.float64],
+    size: int,
+    tune: int,
+    draws: int,
+    target_accept: float,
+    max_tree_depth: int,
+    thin: int,
+) -> None:
+    """Raise SamplingError if an argument of ``CompiledSweep.run`` is out of range."""
+    if init.ndim != 2 or init.shape[1] != size or len(init) == 0:
+        raise SamplingError(f"init has shape {init.shape}; it must be (chains, {size}), with at least one chain.")
+    if not np.isfinite(init).all():
+        number, element = np.argwhere(~np.isfinite(init))[0]
+        raise SamplingError(
+            f"Chain {number} starts at {init[number, element]} (element {element}): not a finite number."
+        )
+    for name, value, low, high in (
+        ("tune", tune, 0, np.inf),
+        ("draws", draws, 0, np.inf),
+        ("thin", thin, 1, np.inf),
+        ("max_tree_depth", max_tree_depth, 1, MAX_TREE_DEPTH),
+    ):
+        if not low <= value <= high:
+            raise SamplingError(
+                f"{name} is {value}; it must be at least {low}" + (f", at most {high}." if high < np.inf else ".")
+            )
+    if not 0.0 < target_accept < 1.0:
+        raise SamplingError(f"target_accept is {target_accept}; it must lie between 0 and 1.")
+
+
+class CompiledSweep:
+    """A sweep that is ready to run.
+
+    Parameters
+    ----------
+    sweep : Sweep
+        Blocks and joint state.
+    backend : {"numba", "c"}
+        See ``compile_sweep``.
+
+    Attributes
+    ----------
+    compile_seconds : float
+        Time that compiling took.
+    """
+
+    def __init__(self, sweep: Sweep, backend: str):
+        start = perf_counter()
+        self.sweep = sweep
+        self.backend = backend
+        self.layout = sweep.layout
+        self._blocks = lowering.block_table(sweep)
+        self._nuts_blocks = [i for i, block in enumerate(sweep.blocks) if isinstance(block, NUTSBlock)]
+        self._bind = lowering.compile_numba(sweep) if backend == "numba" else lowering.compile_c(sweep)
+        self._advance: Callable[..., int] = compiled_advance() if backend == "numba" else chain.advance
+        # No sweep is done, but the loop is compiled here rather than by the first thread.
+        nothing = Record.empty(sweep, 1, 0)
+        self._start(np.zeros((1, self.layout.size)), 0, Settings(0, 0.8, 1), 1, nothing, nothing)[0].run_chunk()
+        self.compile_seconds = perf_counter() - start
+
+    def run(
+        self,
+        init: NDArray[np.float64],
+        *,
+        tune: int,
+        draws: int,
+        seed: Any = None,
+        cores: int | None = None,
+        target_accept: float = 0.8,
+        max_tree_depth: int = 10,
+        thin: int = 1,
+        keep_tuning: bool = False,
+        callback: Callback | None = None,
+    ) -> SweepResult:
+        """Draw.
+
+        Parameters
+        ----------
+        init : array, shape (chains, size), float64
+            Where each chain starts.
+        tune : int
+            Number of sweeps in which step size, inverse mass matrix and proposal scales are learnt.
+        draws : int
+            Number of draws of each chain.
+        seed : int, sequence of int, SeedSequence or None
+            The draws of a chain depend on the seed and the number of the chain, not on ``cores``.
+        cores : int, optional
+            Number of threads; by default one for each chain, at most one for each CPU. The C backend uses one.
+        target_accept : float
+            Acceptance rate that NUTS aims at; in (0, 1).
+        max_tree_depth : int
+            Trajectories have at most ``2**max_tree_depth - 1`` steps; 1 to 20.
+        thin : int
+            Keep one draw out of this many sweeps.
+        keep_tuning : bool
+            Whether to return the tuning draws.
+        callback : callable, optional
+            Called a few times a second, in this thread, with one dict for each chain: ``chain``, ``draw``,
+            ``tuning``, ``divergences``, ``step_size``, ``num_gradients``.
+
+        Returns
+        -------
+        SweepResult
+            After KeyboardInterrupt, what has been drawn.
+
+        Raises
+        ------
+        SamplingError
+            If an argument is out of range, or a chain cannot start.
+        """
+        init = np.ascontiguousarray(init, np.float64)
+        check_arguments(init, self.layout.size, tune, draws, target_accept, max_tree_depth, thin)
+        settings = Settings(int(tune), float(target_accept), int(max_tree_depth))
+        tuning_record = Record.empty(self.sweep, len(init), settings.tune if keep_tuning else 0)
+        record = Record.empty(self.sweep, len(init), int(draws))
+        runs = self._start(init, seed, settings, int(thin), tuning_record, record)
+        num_workers = min(len(init), cores or os.cpu_count() or 1) if self.backend == "numba" else 1
+        start = perf_counter()
+        interrupted = run_chains(runs, num_workers, callback)
+        end = perf_counter()
+        self._check_started(runs)
+        num_draws = np.array([run.num_kept for run in runs])
+        num_tuned = np.array([min(run.num_done, settings.tune) for run in runs])
+        has_stopped = np.array([run.status != STATUS_DONE for run in runs])
+        record = record.until(num_draws, has_stopped, interrupted)
+        tuning_record = tuning_record.until(num_tuned, has_stopped, interrupted)
+        tuned = start if tune == 0 else np.nanmax([end if np.isnan(run.tuned_at) else run.tuned_at for run in runs])
+        steps, diagonals = self._metrics(runs)
+        unfinished = np.array([not run.is_finished for run in runs])
+        return SweepResult(
+            draws=record.draws,
+            stats=record.named(self.sweep),
+            step_size=steps,
+            inverse_mass_matrix=diagonals,
+            num_gradients=sum(int(run.chain.counters[NUM_GRADIENTS]) for run in runs),
+            tuning_seconds=float(tuned - start),
+            sampling_seconds=float(end - tuned),
+            tuning_draws=tuning_record.draws if keep_tuning else None,
+            tuning_stats=tuning_record.named(self.sweep) if keep_tuning else None,
+            interrupted=interrupted,
+            num_draws=num_draws,
+            status=np.where(unfinished, STATUS_INTERRUPTED, [run.status for run in runs]),
+        )
+
+    def _start(
+        self,
+        init: NDArray[np.float64],
+        seed: Any,
+        settings: Settings,
+        thin: int,
+        tuning_record: Record,
+        record: Record,
+    ) -> list[ChainRun]:
+        """Set up the chains."""
+        seeds = spawn_seeds(seed, len(init))
+        num_statistics = record.statistics.shape[-1]
+        return [
+            ChainRun(
+                self._advance,
+                new_chain(position, seeds[i], len(self.sweep.blocks), num_statistics, settings.max_tree_depth),
+                settings,
+                self._bind(seeds[i]),
+                self._blocks,
+                record.draws.shape[1],
+                thin,
+                tuning_record.of_chain(i),
+                record.of_chain(i),
+                self._nuts_blocks[0] if self._nuts_blocks else -1,
+            )
+            for i, position in enumerate(init)
+        ]
+
+    def _check_started(self, runs: list[ChainRun]) -> None:
+        """Raise if a chain could not even make its first sweep."""
+        for number, run in enumerate(runs):
+            if run.status != STATUS_DONE and run.num_done == 0:
+                raise SamplingError(
+                    f"Chain {number} cannot start: {STATUS_MESSAGES[run.status]} in the first sweep. Check the initial "
+                    "point, or give another."
+                )
+
+    def _metrics(self, runs: list[ChainRun]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return step sizes and inverse mass matrices of the chains."""
+        table = self._blocks[0]
+        elements = [i for b in self._nuts_blocks for i in range(table[b, OFFSET], table[b, OFFSET] + table[b, SIZE])]
+        diagonals = np.array([run.chain.inverse_mass_matrix[elements] for run in runs])
+        if not self._nuts_blocks:
+            return np.full(len(runs), np.nan), diagonals
+        steps = np.exp([run.chain.tuning[self._nuts_blocks[0], LOG_STEP_SIZE] for run in runs])
+        return steps, diagonals

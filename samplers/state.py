@@ -1,0 +1,126 @@
+"""What the loop over sweeps works on: the memory of a chain, its settings, and the table of blocks."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from samplers.adaptation import NUM_MOMENTS, NUM_TUNING_FIELDS
+from samplers.workspace import num_workspace_rows
+
+type Vector = NDArray[np.float64]
+
+# Columns of the table of blocks.
+KIND = 0
+OFFSET = 1  # NUTS: first element of the joint state; draws: first element of `targets`
+SIZE = 2
+SCALE = 3  # element of the joint state that holds the proposal's scale, or -1
+FIRST_STATISTIC = 4
+NUM_STATISTICS = 5
+IS_STALE = 6  # whether other blocks move what the log-density depends on
+NUM_COLUMNS = 7
+
+KIND_NUTS = 0
+KIND_DRAW = 1
+
+# Counters.
+NUM_ITERATIONS = 0
+NUM_GRADIENTS = 1
+NUM_DIVERGENT = 2
+NUM_COUNTERS = 3
+
+
+class Chain(NamedTuple):
+    """Everything that a chain remembers, updated in place.
+
+    Attributes
+    ----------
+    state : array, shape (size,), float64
+        The joint state.
+    rng : array, shape (4,), uint64
+        Generator.
+    out : array, shape (size,), float64
+        Where draw programs write.
+    logdensity : array, shape (num_blocks,), float64
+        Of each NUTS block, at the state.
+    gradient : array, shape (size,), float64
+        Of each NUTS block, at the elements that it moves.
+    inverse_mass_matrix : array, shape (size,), float64
+        Diagonals, at the elements that NUTS moves.
+    tuning : array, shape (num_blocks, 7), float64
+        Tuning records.
+    moments : array, shape (8 * size,), float64
+        Moments of draws and gradients.
+    point : array, shape (3, size), float64
+        Position, momentum and gradient of the trajectory's current point.
+    rows : array, shape ((10 + 3 * max_tree_depth) * size,), float64
+        Rows of the NUTS workspace.
+    statistics : array, shape (num_statistics,), float64
+        Of the present sweep.
+    counters : array, shape (3,), int64
+        Sweeps done, gradients evaluated, divergences after tuning.
+    """
+
+    state: Vector
+    rng: NDArray[np.uint64]
+    out: Vector
+    logdensity: Vector
+    gradient: Vector
+    inverse_mass_matrix: Vector
+    tuning: NDArray[np.float64]
+    moments: Vector
+    point: NDArray[np.float64]
+    rows: Vector
+    statistics: Vector
+    counters: NDArray[np.int64]
+
+
+def new_chain(
+    state: Vector, seed: np.random.SeedSequence, num_blocks: int, num_statistics: int, max_tree_depth: int
+) -> Chain:
+    """Return a chain that has not moved yet.
+
+    Parameters
+    ----------
+    state : array, shape (size,), float64
+        Where it starts; copied.
+    seed : SeedSequence
+        Of the generator.
+    num_blocks, num_statistics, max_tree_depth : int
+        How much memory it needs.
+    """
+    size = state.size
+    return Chain(
+        state=state.copy(),
+        rng=seed.generate_state(4, np.uint64).astype(np.uint64),
+        out=np.zeros(size),
+        logdensity=np.zeros(num_blocks),
+        gradient=np.zeros(size),
+        inverse_mass_matrix=np.ones(size),
+        tuning=np.zeros((num_blocks, NUM_TUNING_FIELDS)),
+        moments=np.zeros(NUM_MOMENTS * size),
+        point=np.zeros((3, size)),
+        rows=np.zeros(num_workspace_rows(max_tree_depth) * size),
+        statistics=np.zeros(num_statistics),
+        counters=np.zeros(NUM_COUNTERS, np.int64),
+    )
+
+
+class Settings(NamedTuple):
+    """Numbers that stay the same during a run.
+
+    Attributes
+    ----------
+    tune : int
+        Number of tuning sweeps.
+    target_accept : float
+        Acceptance rate that the step size aims at.
+    max_tree_depth : int
+        Of NUTS.
+    """
+
+    tune: int
+    target_accept: float
+    max_tree_depth: int

@@ -1,0 +1,176 @@
+"""Models: what is found in the graph, how data are put on it, names and dims."""
+
+from __future__ import annotations
+
+import numpy as np
+import ppl
+import pymc as pm
+import pytensor.tensor as pt
+import pytest
+from graphs.errors import DerivationError, ModelError
+from graphs.logprob import logprob
+from scipy import stats
+
+from tests.enumeration import evaluator
+
+
+def test_latent_variables_are_found_parents_first():
+    tau = ppl.HalfNormal("tau", 5)
+    theta = ppl.Normal("theta", ppl.Normal("mu", 0, 5), tau, size=3)
+    y = ppl.Normal("y", theta, 2.0)
+    model = ppl.Model({y: np.zeros(3)})
+    names = list(model.latent)
+    assert set(names) == {"mu", "tau", "theta"}
+    assert names.index("theta") == 2
+    assert list(model.observed) == ["y"]
+
+
+def test_three_ways_to_declare_mix_and_unnamed_variables_get_stable_names():
+    _, a = pt.random.shared_rng(seed=1).normal(0.0, 2.0)
+    b = pm.Gamma.dist(2.0, 3.0)
+    c = ppl.Normal("c", a * b, 1)
+    y = pm.Normal.dist(c, 0.7)
+    model = ppl.Model({y: 1.3})
+    assert set(model.latent) == {"normal_1", "gamma_1", "c"}
+    assert list(model.observed) == ["normal_2"]
+    values = {"normal_1": 0.4, "gamma_1": 0.9, "c": -0.3}
+    expected = stats.norm.logpdf(0.4, 0, 2) + stats.gamma.logpdf(0.9, 2, scale=1 / 3)
+    expected += stats.norm.logpdf(-0.3, 0.36, 1) + stats.norm.logpdf(1.3, -0.3, 0.7)
+    np.testing.assert_allclose(evaluator(logprob(model))(values)[0], expected, rtol=1e-12)
+
+
+def test_a_model_is_immutable():
+    model = ppl.Model({ppl.Normal("y", ppl.Normal("m", 0, 1), 1): 0.3})
+    with pytest.raises(AttributeError, match="immutable"):
+        model.latent = {}
+
+
+def test_data_with_more_axes_repeat_the_variable():
+    y = ppl.Normal("y", ppl.Normal("m", 0, 1), 2.0)
+    model = ppl.Model({y: np.array([0.1, 0.9])})
+    expected = stats.norm.logpdf(0.5) + stats.norm.logpdf([0.1, 0.9], 0.5, 2).sum()
+    np.testing.assert_allclose(evaluator(logprob(model))({"m": 0.5})[0], expected)
+
+
+def test_missing_elements_become_a_latent_variable():
+    m = ppl.Normal("m", 0, 1)
+    y = ppl.Normal("y", m, 2.0, size=4)
+    model = ppl.Model({y: np.array([0.1, np.nan, 0.9, np.nan])})
+    assert set(model.latent) == {"m", "y_missing"}
+    assert list(model.observed) == ["y_observed"]
+    assert list(model.deterministics) == ["y"]
+    missing = np.array([1.2, -0.7])
+    expected = stats.norm.logpdf(0.5) + stats.norm.logpdf([0.1, 1.2, 0.9, -0.7], 0.5, 2).sum()
+    np.testing.assert_allclose(evaluator(logprob(model))({"m": 0.5, "y_missing": missing})[0], expected)
+
+
+def test_masked_arrays_and_children_of_partly_missing_variables():
+    x = ppl.Normal("x", ppl.Normal("m", 0, 1), 2.0, size=3)
+    y = ppl.Normal("y", 0.7 * x, 1.1)
+    data = np.ma.masked_array([0.1, 99.0, 0.9], mask=[False, True, False])
+    model = ppl.Model({x: data, y: np.array([0.3, 0.2, 0.1])})
+    value = evaluator(logprob(model))({"m": 0.5, "x_missing": np.array([1.2])})[0]
+    full = np.array([0.1, 1.2, 0.9])
+    expected = stats.norm.logpdf(0.5) + stats.norm.logpdf(full, 0.5, 2).sum()
+    expected += stats.norm.logpdf([0.3, 0.2, 0.1], 0.7 * full, 1.1).sum()
+    np.testing.assert_allclose(value, expected)
+
+
+def test_missing_finite_values_are_summed_out():
+    p = ppl.Beta("p", 2.5, 1.5)
+    z = ppl.Bernoulli("z", p, size=3)
+    model = ppl.Model({z: np.array([1.0, np.nan, 0.0])})
+    summed = logprob(model, marginalize="require")
+    assert list(summed.values) == ["p"]
+    expected = stats.beta.logpdf(0.3, 2.5, 1.5) + np.log(0.3) + np.log(0.7)
+    np.testing.assert_allclose(evaluator(summed)({"p": 0.3})[0], expected)
+
+
+def test_deterministics_potentials_data_and_dims():
+    x = ppl.Data("x", np.array([0.5, 1.5, 2.5]), dims="time")
+    slope = ppl.Normal("slope", 0, 1)
+    line = ppl.Deterministic("line", slope * x, dims="time")
+    y = ppl.Normal("y", line, 1.1, dims="time")
+    penalty = ppl.Potential("penalty", -(slope**4))
+    model = ppl.Model({y: np.array([0.4, 1.1, 2.2])}, penalty, coords={"time": [10, 20, 30]})
+    assert list(model.deterministics) == ["line"]
+    assert list(model.potentials) == ["penalty"]
+    np.testing.assert_array_equal(model.constant_data["x"], [0.5, 1.5, 2.5])
+    assert model.dims["line"] == ("time",)
+    assert model.coords["time"] == (10, 20, 30)
+    expected = stats.norm.logpdf(0.8) + stats.norm.logpdf([0.4, 1.1, 2.2], 0.8 * np.array([0.5, 1.5, 2.5]), 1.1).sum()
+    np.testing.assert_allclose(evaluator(logprob(model))({"slope": 0.8})[0], expected - 0.8**4)
+
+
+def test_density_is_a_model_of_its_own():
+    density = ppl.Density(
+        lambda x, y: 2 * pt.log(x) - x * y**2 - y**2 + 2 * y - 4 * x, support={"x": "positive", "y": "real"}
+    )
+    model = ppl.Model(density)
+    value = evaluator(logprob(model))({"x": 1.7, "y": 0.6})[0]
+    np.testing.assert_allclose(value, 2 * np.log(1.7) - 1.7 * 0.36 - 0.36 + 1.2 - 6.8)
+
+
+def test_dprint_graphviz_and_repr_show_the_model(capsys):
+    mu = ppl.Normal("mu", 0, 10)
+    model = ppl.Model({ppl.Normal("y", mu, 1): np.zeros(2)})
+    model.dprint()
+    assert "normal_rv" in capsys.readouterr().out
+    assert '"mu" -> "y"' in model.to_graphviz().source
+    assert model._repr_html_()
+    assert repr(model) == "Model(latent: mu; observed: y)"
+
+
+def test_integer_parameters_do_not_overflow():
+    """PyTensor keeps 36 as int8, whose square is 16: PyMC's own density of this variable is wrong."""
+    s = pm.HalfStudentT.dist(3, 36)
+    s.name = "s"
+    value = evaluator(logprob(ppl.Model(s)))({"s": 10.0})[0]
+    np.testing.assert_allclose(value, np.log(2) + stats.t.logpdf(10, 3, 0, 36), rtol=1e-8)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: ppl.Model({ppl.Normal("y", 0, 1, size=3): np.zeros(4)}), r"data of y have shape \(4,\).*\(3,\)"),
+        (lambda: ppl.Model({ppl.Gamma("y", 2, 1, size=2): np.array([1.0, -2.0])}), r"outside its support.*y\[1\] = -2"),
+        (lambda: ppl.Model({ppl.Poisson("y", 3, size=2): np.array([1, -2])}), r"outside its support.*y\[1\] = -2"),
+        (lambda: ppl.Model({ppl.Categorical("y", [0.5, 0.5]): 2}), r"outside its support.*= 2"),
+        (lambda: ppl.Model({ppl.Poisson("y", 3, size=2): np.array([1.0, 2.0])}), r"y is discrete.*astype\(int\)"),
+        (lambda: ppl.Model({ppl.Normal("y", 0, 1, size=2): np.array([1.0, np.inf])}), r"not finite: y\[1\] = inf"),
+        (lambda: ppl.Model({pt.dscalar("x") + 1: 2.0}), "observed but is not random"),
+        (lambda: ppl.Model({ppl.Normal("y", 0, 1): "text"}), "numbers are needed"),
+        (lambda: ppl.Model({"y": 1.0}), "keys of the data are random variables"),
+        (
+            lambda: ppl.Model({ppl.Normal("y", ppl.Normal("a", 0, 1) + ppl.Normal("a", 0, 1), 1): 0.0}),
+            "Two variables are named 'a'",
+        ),
+        (lambda: ppl.Model({ppl.Normal("y", 0, 1): 0.0}, dims={"z": "t"}), r"dims names 'z'.*y"),
+        (
+            lambda: ppl.Model({ppl.Normal("y", 0, 1, size=2): np.zeros(2)}, dims={"y": "t"}, coords={"t": [1, 2, 3]}),
+            "length 2 along 't', but coords has 3",
+        ),
+        (lambda: ppl.Model({ppl.Normal("y", 0, 1): 0.0}, pt.dscalar("free") * 2), "neither random nor declared"),
+        (lambda: ppl.Model({ppl.Normal("y", 0, 1): 0.0})["nothing"], "There is no variable 'nothing'"),
+        (lambda: ppl.Model({ppl.Normal("y", 0, 1): 0.0}, dims={"y": "t"}), "y has 0 axes but dims"),
+    ],
+)
+def test_bad_input_is_named(make, message):
+    with pytest.raises(ModelError, match=message):
+        make()
+
+
+def test_underivable_log_probability_names_the_variable_and_the_smallest_graph():
+    a = pm.Normal.dist(0, 1, size=3)
+    y = pt.sort(pt.sin(a))
+    y.name = "y"
+    with pytest.raises(DerivationError, match="No log-probability can be derived for y.*Sin") as caught:
+        logprob({y: np.zeros(3)})
+    assert caught.value.variable == "y"
+    assert "Sin" in str(caught.value.subgraph.owner.op)
+
+
+def test_ambiguous_noise_is_refused():
+    y = ppl.Normal("a", 0, 1) + ppl.Normal("b", 0, 1)
+    with pytest.raises(DerivationError, match="does not tell which one is measured"):
+        logprob({y: 0.0})
