@@ -14,6 +14,7 @@ from xarray import DataTree
 
 from graphs.backends import get_backend
 from graphs.errors import ModelError
+from graphs.finite import finite_states
 from graphs.logprob import LogProb, logprob
 from graphs.random_graph import depends_on
 from graphs.rebuilding import substitute
@@ -54,9 +55,12 @@ def recover(
     """
     drawn = set(trace["posterior"].data_vars)
     missing = [name for name in model.latent if name not in drawn]
-    summed = logprob(model, marginalize=missing) if missing else None
-    if summed is None:
+    if not missing:
         return trace
+    for name in missing:
+        if finite_states(model.latent[name]) is None:
+            raise ModelError(f"The trace is not one of this model: {name} is not in it and was not summed out.", name)
+    summed = logprob(model, marginalize=missing)
     _check_trace(summed, trace)
     names, outputs, rng = _recovery_graphs(model, summed, probabilities)
     inputs = list(summed.values.values())

@@ -57,8 +57,9 @@ def to_datatree(
     attrs = {key: _plain(value) for key, value in attributes.items()}
     tree: DataTree = from_dict(
         everything,
-        coords={**model.coords, **(extra_coords or {})},
+        coords={dim: list(labels) for dim, labels in {**model.coords, **(extra_coords or {})}.items()},
         dims={name: list(dims) for name, dims in {**model.dims, **(extra_dims or {})}.items()},
+        save_warmup=True,
         attrs={"/": attrs, **{group: attrs for group in everything if group.endswith("posterior")}},
     )
     return tree

@@ -1,10 +1,31 @@
-"""Markov chains on log-densities and laws."""
+"""Markov chains: step functions (`nuts`, `rmh`, `gibbs`) from log-densities and laws, and sweeps of them run fast.
+
+This package knows neither models nor users' data: it builds on `graphs`, and `ppl` builds on it.
+"""
 
 from __future__ import annotations
 
 from samplers.blocks import DrawBlock, NUTSBlock, Sweep
+from samplers.gibbs import GibbsKernel, gibbs, gibbs_blocks
 from samplers.kernel import Kernel
-from samplers.nuts import nuts
+from samplers.nuts import NUTSKernel, nuts
+from samplers.rmh import RMHKernel, rmh, rmh_block
 from samplers.run import CompiledSweep, SweepResult, compile_sweep
 
-__all__ = ["CompiledSweep", "DrawBlock", "Kernel", "NUTSBlock", "Sweep", "SweepResult", "compile_sweep", "nuts"]
+__all__ = [
+    "CompiledSweep",
+    "DrawBlock",
+    "GibbsKernel",
+    "Kernel",
+    "NUTSBlock",
+    "NUTSKernel",
+    "RMHKernel",
+    "Sweep",
+    "SweepResult",
+    "compile_sweep",
+    "gibbs",
+    "gibbs_blocks",
+    "nuts",
+    "rmh",
+    "rmh_block",
+]

@@ -213,7 +213,7 @@ def adapt_scale(scale: float, acceptance_rate: float, size: int, count: int) -> 
     acceptance_rate : float
         With which it was accepted.
     size : int
-        Number of elements moved at once: the target is 0.44 for one, 0.234 for more.
+        Number of elements accepted or rejected together: the target is 0.44 for one, 0.234 for more.
     count : int
         Number of proposals tried so far, this one included.
 

@@ -46,6 +46,8 @@ class DrawBlock:
         Shape (), float64: the probability with which the proposal was accepted (RMH).
     scale : TensorVariable, optional
         Shape (), float64: the variable of the joint state that holds the proposal's scale (RMH).
+    is_elementwise : bool
+        Whether each element is accepted or rejected on its own (RMH).
     """
 
     kind: Literal["gibbs", "rmh"]
@@ -55,6 +57,12 @@ class DrawBlock:
     draws: tuple[TensorVariable, ...]
     acceptance_rate: TensorVariable | None = None
     scale: TensorVariable | None = None
+    is_elementwise: bool = False
+
+    @property
+    def num_decided(self) -> int:
+        """Number of elements that are accepted or rejected together."""
+        return 1 if self.is_elementwise else Layout.of(self.variables).size
 
 
 Block = NUTSBlock | DrawBlock

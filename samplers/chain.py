@@ -35,6 +35,7 @@ from samplers.state import (
     KIND_NUTS,
     NUM_DIVERGENT,
     NUM_GRADIENTS,
+    NUM_DECIDED,
     NUM_ITERATIONS,
     NUM_STATISTICS,
     OFFSET,
@@ -239,7 +240,7 @@ def _move_draw(
     if at >= 0:
         statistics[table[block, FIRST_STATISTIC] + 1] = state[at]
         if is_tuning:
-            state[at] = adapt_scale(state[at], acceptance_rate, size, iteration + 1)
+            state[at] = adapt_scale(state[at], acceptance_rate, table[block, NUM_DECIDED], iteration + 1)
     return STATUS_DONE
 
 

@@ -205,8 +205,8 @@ def _in_order(laws: tuple[Law, ...], order: Order) -> tuple[Law, ...]:
         return laws
     if isinstance(order, str):
         raise SamplingError(
-            f"The order {order!r} is not available: a sweep is one graph, in one order. Give 'declared' or the variables "
-            "in the order in which to draw them."
+            f"The order {order!r} is not available: a sweep is one graph, in one order. Give 'declared', or the "
+            "variables in the order in which to draw them."
         )
     wanted = [str(getattr(item, "name", item)) for item in order]
     if sorted(wanted) != sorted(names):

@@ -153,7 +153,7 @@ def draw_block(block: DrawBlock, layout: Layout) -> JaxBlock:
         if block.scale is not None:
             scale = values[block.scale.name]
             stats["scale"] = scale
-            adapted = jnp.where(phase.is_tuning, adapt_scale(scale, results[-1], targets.size, count + 1), scale)
+            adapted = jnp.where(phase.is_tuning, adapt_scale(scale, results[-1], block.num_decided, count + 1), scale)
             x = x.at[layout.slice_of(block.scale.name)].set(adapted)
         return x, count + 1, status, stats
 

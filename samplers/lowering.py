@@ -53,7 +53,7 @@ def block_table(sweep: Sweep) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
 
     Returns
     -------
-    table : array, shape (num_blocks, 7), int64
+    table : array, shape (num_blocks, 8), int64
         Columns as in ``samplers.state``.
     targets : array, int64
         Elements of the joint state that draw blocks move.
@@ -76,6 +76,7 @@ def block_table(sweep: Sweep) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         else:
             row[state.KIND] = state.KIND_DRAW
             row[state.OFFSET] = len(targets)
+            row[state.NUM_DECIDED] = block.num_decided
             targets += elements
             if block.scale is not None:
                 row[state.SCALE] = _elements(layout, block.scale)[0]
@@ -91,7 +92,10 @@ def _elements(layout: Layout, variable: TensorVariable) -> range:
 
 
 def _first_element(block: NUTSBlock, elements: list[int]) -> int:
-    """Return the first element of a NUTS block, whose elements lie side by side."""
+    """Return the first element of a NUTS block, whose elements are continuous and lie side by side."""
+    for v in block.variables:
+        if not v.type.dtype.startswith("float"):
+            raise ModelError(f"{v.name} is discrete ({v.type.dtype}): NUTS cannot move it.", v.name)
     if elements != list(range(elements[0], elements[0] + len(elements))):
         names = ", ".join(str(v.name) for v in block.variables)
         raise ModelError(

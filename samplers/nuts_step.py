@@ -53,7 +53,7 @@ class NUTSStep(CompiledStep):
         """Make one step; see :meth:`graphs.backends.base.CompiledStep.__call__`."""
         values, _, statistics = self._run(rng, state_values, 1)
         del statistics["logdensity"]
-        return values, {name: column[0].astype(INFO_DTYPES[name]) for name, column in statistics.items()}
+        return values, {name: np.asarray(column[0], INFO_DTYPES[name]) for name, column in statistics.items()}
 
     def run(
         self, rng: np.random.Generator, state_values: Sequence[Any], num_steps: int, thin: int = 1

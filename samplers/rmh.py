@@ -181,6 +181,7 @@ def rmh_block(logdensity: LogDensity, variable: TensorVariable, scale: TensorVar
     rng = pt.random.rng("rng")
     next_rng, [proposal] = _propose(rng, (variable,), [scale])
     log_ratio = _elementwise_log_ratio(logdensity.total, variable, proposal)
+    is_elementwise = log_ratio is not None
     if log_ratio is None:
         [moved] = substitute([logdensity.total], {variable: proposal})
         log_ratio = moved - logdensity.total
@@ -188,7 +189,7 @@ def rmh_block(logdensity: LogDensity, variable: TensorVariable, scale: TensorVar
     next_rng, uniform = next_rng.uniform(0.0, 1.0, size=tuple(log_ratio.type.shape) or None)
     draw = pt.switch(_align(pt.log(uniform) < log_ratio, proposal), proposal, variable)
     acceptance_rate = pt.mean(pt.exp(pt.minimum(0.0, log_ratio)))
-    return DrawBlock("rmh", (variable,), rng, next_rng, (draw,), acceptance_rate, scale)
+    return DrawBlock("rmh", (variable,), rng, next_rng, (draw,), acceptance_rate, scale, is_elementwise)
 
 
 def _elementwise_log_ratio(
@@ -197,12 +198,15 @@ def _elementwise_log_ratio(
     if variable.type.ndim == 0:
         return None
     terms = [t for t in _summands(total) if depends_on(t, [variable])]
+    # Lifting replaces the variable, so the two states must not contain it yet.
+    new, old = variable.type(), variable.type()
     try:
-        lifted = lift(terms, variable, pt.stack([proposal, variable]))
+        lifted = lift(terms, variable, pt.stack([new, old]))
     except MixingError:
         return None
     both = add_on_plate(lifted, variable, 2)
-    return both[0] - both[1]
+    [log_ratio] = substitute([both[0] - both[1]], {new: proposal, old: variable})
+    return log_ratio
 
 
 def _summands(total: TensorVariable) -> list[TensorVariable]:
@@ -210,9 +214,9 @@ def _summands(total: TensorVariable) -> list[TensorVariable]:
     node = total.owner
     if node is None:
         return [total]
-    if isinstance(node.op, Elemwise) and isinstance(node.op.scalar_op, Add | Cast):
-        if all(i.type.ndim == 0 for i in node.inputs):
-            return [s for i in node.inputs for s in _summands(i)]
+    is_addition = isinstance(node.op, Elemwise) and isinstance(node.op.scalar_op, Add | Cast)
+    if is_addition and all(i.type.ndim == 0 for i in node.inputs):
+        return [s for i in node.inputs for s in _summands(i)]
     if isinstance(node.op, Sum) and node.op.axis in (None, tuple(range(node.inputs[0].type.ndim))):
         return [node.inputs[0]]
     return [total]

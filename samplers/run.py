@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -36,7 +35,7 @@ from numba import njit
 def run(chain, settings, table, targets, programs, stop, first, thin, draws, statistics):
     return advance(chain, settings, table, targets, programs, stop, first, thin, draws, statistics)
 '''
-_COMPILED_MODULES = (adaptation, chain, hamiltonian, result, state, tree, workspace, program, rng)
+_COMPILED_MODULES = (adaptation, chain, hamiltonian, result, state, tree, workspace, program)
 
 
 @cache
@@ -46,12 +45,11 @@ def compiled_advance() -> Callable[..., int]:
     Numba's cache watches one file only. The loop is spread over several, so it is compiled from a file that is named
     after the contents of them all.
     """
-    sources = [Path(str(module.__file__)).read_text() for module in _COMPILED_MODULES]
+    files = [Path(str(module.__file__)) for module in _COMPILED_MODULES]
+    files += sorted(Path(str(rng.__file__)).parent.glob("rng*.py"))
+    sources = [file.read_text() for file in files]
     name = f"advance_{source_digest(_ENTRY, numba.__version__, *sources)}"
-    module = load_source(_ENTRY, name, {"advance": chain.advance})
-    # Numba looks the module up when it loads machine code.
-    sys.modules[name] = module
-    return module.run
+    return load_source(_ENTRY, name, {"advance": chain.advance}).run
 
 
 def compile_sweep(sweep: Sweep, backend: str = "numba") -> Any:

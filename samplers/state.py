@@ -20,7 +20,8 @@ SCALE = 3  # element of the joint state that holds the proposal's scale, or -1
 FIRST_STATISTIC = 4
 NUM_STATISTICS = 5
 IS_STALE = 6  # whether other blocks move what the log-density depends on
-NUM_COLUMNS = 7
+NUM_DECIDED = 7  # elements accepted or rejected together
+NUM_COLUMNS = 8
 
 KIND_NUTS = 0
 KIND_DRAW = 1

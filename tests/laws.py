@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 import pytensor
-from graphs.conditional import Law
-from graphs.density import LogDensity
-from graphs.supports import Support
 from numpy.typing import NDArray
 from pytensor.graph.basic import Variable
 from pytensor.tensor.variable import TensorVariable
+
+from graphs.conditional import Law
+from graphs.density import LogDensity
+from graphs.supports import Support
 
 
 def assert_is_full_conditional(

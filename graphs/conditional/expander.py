@@ -129,5 +129,3 @@ class Expander:
         # The gradients are free of the features, but for their shapes.
         unused = {feature: full(filled(0.0, feature.type.ndim), self.x) for feature in variables}
         return dict(zip(found, substitute(list(found.values()), unused), strict=True))
-
-

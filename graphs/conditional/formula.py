@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytensor.scalar.basic as ps
 from pytensor.graph.basic import Apply, Constant, Variable
@@ -121,24 +123,8 @@ def _index(idx_list: tuple, indices: list[Text]) -> str:
 
 def _write_scalar(op: ps.ScalarOp, inputs: list[Text]) -> Text:
     kind = type(op)
-    if kind is ps.Add:
-        return _write_sum([(text, False) for text in inputs])
-    if kind is ps.Sub:
-        return _write_sum([(inputs[0], False), (inputs[1], True)])
-    if kind is ps.Mul:
-        return _write_product(inputs)
-    if kind in (ps.Second, ps.Cast, ps.Identity):
-        return inputs[-1]
-    if kind is ps.Neg:
-        return "-" + _bracket(inputs[0], _PRODUCT), _NEGATION
-    if kind is ps.TrueDiv:
-        return f"{_bracket(inputs[0], _PRODUCT)}/{_bracket(inputs[1], _POWER)}", _PRODUCT
-    if kind is ps.Reciprocal:
-        return f"1/{_bracket(inputs[0], _POWER)}", _PRODUCT
-    if kind is ps.Sqr:
-        return f"{_bracket(inputs[0], _ATOM)}**2", _POWER
-    if kind is ps.Pow:
-        return f"{_bracket(inputs[0], _ATOM)}**{_bracket(inputs[1], _POWER)}", _POWER
+    if kind in _INFIX:
+        return _INFIX[kind](inputs)
     if kind in _COMPARISONS and len(inputs) == 2:
         return f"{_bracket(inputs[0], _SUM)} {_COMPARISONS[kind]} {_bracket(inputs[1], _SUM)}", _COMPARISON
     name = {ps.Switch: "where", ps.Abs: "abs"}.get(kind, op.name or kind.__name__.lower())
@@ -178,3 +164,18 @@ def _write_product(inputs: list[Text]) -> Text:
     if not sign and len(above) <= 1 and not below and len(inputs) == 1:
         return inputs[0]
     return sign + body, _NEGATION if sign else _PRODUCT
+
+
+_INFIX: dict[type, Callable[[list[Text]], Text]] = {
+    ps.Add: lambda i: _write_sum([(text, False) for text in i]),
+    ps.Sub: lambda i: _write_sum([(i[0], False), (i[1], True)]),
+    ps.Mul: _write_product,
+    ps.Neg: lambda i: ("-" + _bracket(i[0], _PRODUCT), _NEGATION),
+    ps.TrueDiv: lambda i: (f"{_bracket(i[0], _PRODUCT)}/{_bracket(i[1], _POWER)}", _PRODUCT),
+    ps.Reciprocal: lambda i: (f"1/{_bracket(i[0], _POWER)}", _PRODUCT),
+    ps.Sqr: lambda i: (f"{_bracket(i[0], _ATOM)}**2", _POWER),
+    ps.Pow: lambda i: (f"{_bracket(i[0], _ATOM)}**{_bracket(i[1], _POWER)}", _POWER),
+    ps.Second: lambda i: i[-1],
+    ps.Cast: lambda i: i[-1],
+    ps.Identity: lambda i: i[-1],
+}

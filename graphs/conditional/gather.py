@@ -10,11 +10,13 @@ from pytensor.graph.basic import Apply, Constant, Variable
 from pytensor.tensor.subtensor import indices_from_subtensor
 from pytensor.tensor.variable import TensorVariable
 
+from graphs.conditional.indexing import trivial_axes
 from graphs.conditional.views import View
-from graphs.signs import Signs
 
 
-def gather(node: Apply, values: Mapping[Variable, TensorVariable], views: Mapping[Variable, View]):
+def gather(
+    node: Apply, values: Mapping[Variable, TensorVariable], views: Mapping[Variable, View]
+) -> tuple[View, TensorVariable] | None:
     """Return ``base[..., x, ...]`` for each value of x, or None where the index is of another kind.
 
     Parameters
@@ -28,10 +30,9 @@ def gather(node: Apply, values: Mapping[Variable, TensorVariable], views: Mappin
 
     Returns
     -------
-    Pointwise or None
+    tuple of (View, TensorVariable) or None
+        Which element of x each element depends on, and the array for each value of x on a new first axis.
     """
-    from graphs.conditional.pointwise import Pointwise
-
     base = node.inputs[0]
     entries = list(indices_from_subtensor(node.inputs[1:], node.op.idx_list))
     if len(set(views.values())) != 1 or any(isinstance(e, Variable) and _is_mask(e) for e in entries):
@@ -40,7 +41,9 @@ def gather(node: Apply, values: Mapping[Variable, TensorVariable], views: Mappin
         return None
     (view,) = set(views.values())
     block_ndim = max(_ndim(e) for e in entries if isinstance(e, Variable))
-    base, entries = _drop_trivial(base, entries, values, block_ndim)
+    trivial = trivial_axes(base, entries)
+    if trivial:
+        base, entries = base.squeeze(trivial), [e for axis, e in enumerate(entries) if axis not in trivial]
     positions = [p for p, e in enumerate(entries) if isinstance(e, Variable)]
     is_adjacent = positions == list(range(positions[0], positions[-1] + 1))
     start = positions[0] if is_adjacent else 0
@@ -51,7 +54,7 @@ def gather(node: Apply, values: Mapping[Variable, TensorVariable], views: Mappin
     moved = View(view.steps, view.base_ndim, order)
     whole = _take_whole(base, entries, values, start, block_ndim, rest)
     if whole is not None:
-        return Pointwise(moved, whole)
+        return moved, whole
     # The new first axis of the index has to stay in front of the axes that broadcasting may add to it.
     batched = tuple(
         values[e].dimshuffle(0, *("x",) * (block_ndim - _ndim(e)), *range(1, _ndim(e) + 1))
@@ -61,7 +64,7 @@ def gather(node: Apply, values: Mapping[Variable, TensorVariable], views: Mappin
         else e
         for e in entries
     )
-    return Pointwise(moved, pt.moveaxis(base[batched], start, 0))
+    return moved, pt.moveaxis(base[batched], start, 0)
 
 
 def _ndim(index: Variable) -> int:
@@ -70,23 +73,6 @@ def _ndim(index: Variable) -> int:
 
 def _is_mask(index: Variable) -> bool:
     return getattr(index.type, "dtype", "int64") == "bool"
-
-
-def _drop_trivial(
-    base: TensorVariable, entries: list, values: Mapping[Variable, TensorVariable], block_ndim: int
-) -> tuple[TensorVariable, list]:
-    """Drop axes of length one that are indexed by zeros, as PyMC's Categorical makes them."""
-    signs = Signs({})
-    has_full_index = any(isinstance(e, Variable) and e in values and _ndim(e) == block_ndim for e in entries)
-    trivial = []
-    for axis, entry in enumerate(entries):
-        if isinstance(entry, Variable) and entry not in values and base.type.shape[axis] == 1 and has_full_index:
-            known = signs.known(entry)
-            if known is not None and not np.any(known):
-                trivial.append(axis)
-    if not trivial:
-        return base, entries
-    return base.squeeze(tuple(trivial)), [e for axis, e in enumerate(entries) if axis not in trivial]
 
 
 def _take_whole(

@@ -29,7 +29,7 @@ from graphs.conditional.law import Law
 from graphs.conditional.simplify import simplify
 from graphs.conditional.tensor_rules import full
 from graphs.conditional.views import View
-from graphs.random_graph import substitute
+from graphs.rebuilding import substitute
 from graphs.supports import Support
 
 _MOST_VALUES = 1000
@@ -106,7 +106,9 @@ class Enumeration:
             if isinstance(node.op, Shape | Shape_i) or not any(i in self.states for i in node.inputs):
                 continue
             for output in node.outputs:
-                self.states[output] = self._state(node) if len(node.outputs) == 1 else Obstacle(f"{node.op} depends on it")
+                self.states[output] = (
+                    self._state(node) if len(node.outputs) == 1 else Obstacle(f"{node.op} depends on it")
+                )
         state = self.states[total]
         if isinstance(state, Obstacle):
             return state
@@ -141,7 +143,9 @@ class Enumeration:
             (view,) = views
             return Pointwise(view, op(*(values[i] if i in values else pt.shape_padleft(i) for i in node.inputs)))
         if isinstance(op, Subtensor | AdvancedSubtensor) and first is None:
-            return gather(node, values, {i: s.view for i in values if isinstance(s := self.states[i], Pointwise)})
+            views_by_index = {i: s.view for i in values if isinstance(s := self.states[i], Pointwise)}
+            gathered = gather(node, values, views_by_index)
+            return None if gathered is None else Pointwise(*gathered)
         if len(values) != 1 or first is None:
             return None
         (view,) = views
@@ -208,6 +212,7 @@ class Enumeration:
         is_linear = node is not None and self._is_linear(node)
         if isinstance(state, Summed) or (is_linear and isinstance(node.op, Elemwise | Sum) and self._is_sum(node)):
             return self._close_linear(node)
+        assert isinstance(state, Pointwise)
         values, view = state.values, state.view
         if not view.steps:
             order = (0, *(axis if axis == "x" else axis + 1 for axis in view.order))

@@ -152,7 +152,9 @@ def _why_not(natural: Parameters, support: Support) -> str:
     hint = ""
     if support.is_positive and features <= {LOG, X, (("x", -1.0),)}:
         hint = ": that would be a generalised inverse Gaussian law, which is not yet available"
-    elif support.kind == "interval" and features <= {X, X_SQUARED, LOG} and (support.lower, support.upper) != (-inf, inf):
+    elif (
+        support.kind == "interval" and features <= {X, X_SQUARED, LOG} and (support.lower, support.upper) != (-inf, inf)
+    ):
         hint = ": that would be a truncated law, which is not yet available" if features != {LOG} else ""
     elif X in features and len(features) == 1:
         hint = ": improper"

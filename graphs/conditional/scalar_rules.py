@@ -44,13 +44,21 @@ def expand_elemwise(expander: Expander, node: Apply, inputs: Sequence[Result]) -
         return inputs[1]
     if kind is ps.Switch and expander.depends(node.inputs[0]):
         return Obstacle(f"it is compared in the condition {expander.show(node.inputs[0])} of a switch")
-    for given in inputs:
-        if isinstance(given, Obstacle):
-            return given
+    expansions = without_obstacle(expander, node, inputs)
+    if isinstance(expansions, Obstacle):
+        return expansions
     rule = _RULES.get(kind)
     if rule is None:
         return Obstacle(f"{expander.show(node.outputs[0])} is no sum of features of it")
-    return rule(expander, node, inputs)
+    return rule(expander, node, expansions)
+
+
+def without_obstacle(expander: Expander, node: Apply, inputs: Sequence[Result]) -> list[Expansion] | Obstacle:
+    """Return the expansions of the inputs, or the first obstacle among those that depend on x."""
+    for variable, given in zip(node.inputs, inputs, strict=True):
+        if isinstance(given, Obstacle) and expander.depends(variable):
+            return given
+    return [Expansion() if isinstance(given, Obstacle) else given for given in inputs]
 
 
 def _expand_add(expander: Expander, node: Apply, inputs: Sequence[Expansion]) -> Result:
@@ -126,7 +134,9 @@ def _expand_exp_of(expander: Expander, node: Apply, exponent: Result) -> Result:
         if view is None:
             factor = pt.exp(coefficient)
         elif value is None or feature not in undo:
-            return Obstacle(f"{expander.show(node.outputs[0])} has no constant multiple of it or of its logarithm as exponent")
+            return Obstacle(
+                f"{expander.show(node.outputs[0])} has no constant multiple of it or of its logarithm as exponent"
+            )
         else:
             monomial = multiply_monomials(monomial, ((undo[feature], value),))
     (view,) = views
@@ -206,42 +216,47 @@ def log_of(expander: Expander, variable: TensorVariable) -> Result:
         if result is not None:
             return result
     given = expander.results[variable]
-    return given if isinstance(given, Obstacle) else _log_of_expansion(expander, given, f"log({expander.show(variable)})")
+    return (
+        given if isinstance(given, Obstacle) else _log_of_expansion(expander, given, f"log({expander.show(variable)})")
+    )
 
 
 def _log_of_node(expander: Expander, node: Apply) -> Result | None:
     """Take a logarithm apart where the factors that x enters are positive."""
-    inputs = node.inputs
     kind = type(node.op.scalar_op)
     if kind is ps.Exp:
-        return expander.results[inputs[0]]
-    if kind not in (ps.Mul, ps.TrueDiv, ps.Sqr, ps.Sqrt, ps.Pow, ps.Reciprocal):
-        return None
-    dependent = [i for i in inputs if expander.depends(i)]
+        return expander.results[node.inputs[0]]
+    dependent = [i for i in node.inputs if expander.depends(i)]
     if not all(expander.signs.of(i).is_non_negative for i in dependent):
         return None
     if kind in (ps.Mul, ps.TrueDiv):
-        signed = zip(inputs, (1.0, -1.0 if kind is ps.TrueDiv else 1.0, *[1.0] * len(inputs)), strict=False)
-        free = [power(expander.coefficient(i), s) for i, s in signed if not expander.depends(i)]
-        product = filled(1.0, node.outputs[0].type.ndim)
-        for factor in free:
-            product = times(product, factor)
-        total: Result = Expansion({CONSTANT: pt.log(product)} if free else {})
-        for position, given in enumerate(inputs):
-            if expander.depends(given) and isinstance(total, Expansion):
-                part = log_of(expander, given)
-                sign = -1.0 if kind is ps.TrueDiv and position == 1 else 1.0
-                total = part if isinstance(part, Obstacle) else add(total, scaled(sign, part))
-        return total
+        return _log_of_product(expander, node)
     exponents = {ps.Sqr: 2.0, ps.Sqrt: 0.5, ps.Reciprocal: -1.0}
-    if kind is ps.Pow and expander.depends(inputs[1]):
+    if kind not in (*exponents, ps.Pow) or (kind is ps.Pow and expander.depends(node.inputs[1])):
         return None
-    inner = log_of(expander, inputs[0])
+    inner = log_of(expander, node.inputs[0])
     if isinstance(inner, Obstacle):
         return inner
     if kind is ps.Pow:
-        return multiply(inner, Expansion({CONSTANT: expander.coefficient(inputs[1])}))
+        return multiply(inner, Expansion({CONSTANT: expander.coefficient(node.inputs[1])}))
     return scaled(exponents[kind], inner)
+
+
+def _log_of_product(expander: Expander, node: Apply) -> Result:
+    """Take the logarithm of all factors without x together: only their product has to be positive."""
+    is_quotient = type(node.op.scalar_op) is ps.TrueDiv
+    product = filled(1.0, node.outputs[0].type.ndim)
+    logs = Expansion()
+    for position, given in enumerate(node.inputs):
+        sign = -1.0 if is_quotient and position == 1 else 1.0
+        if not expander.depends(given):
+            product = times(product, power(expander.coefficient(given), sign))
+            continue
+        part = log_of(expander, given)
+        if isinstance(part, Obstacle):
+            return part
+        logs = add(logs, scaled(sign, part))
+    return logs if number(product) == 1 else add(logs, Expansion({CONSTANT: pt.log(product)}))
 
 
 def _log_of_expansion(expander: Expander, given: Expansion, shown: str) -> Result:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 import pytensor.tensor as pt
 from pytensor.graph.basic import Apply
@@ -13,12 +13,19 @@ from pytensor.tensor.elemwise import DimShuffle
 from pytensor.tensor.extra_ops import CumOp
 from pytensor.tensor.math import Dot, Sum
 from pytensor.tensor.shape import Reshape, SpecifyShape
-from pytensor.tensor.subtensor import AdvancedIncSubtensor, AdvancedSubtensor, IncSubtensor, Subtensor
+from pytensor.tensor.subtensor import (
+    AdvancedIncSubtensor,
+    AdvancedSubtensor,
+    IncSubtensor,
+    Subtensor,
+    indices_from_subtensor,
+)
 from pytensor.tensor.variable import TensorVariable
 
 from graphs.conditional.coefficients import filled, number, times
 from graphs.conditional.expansion import CONSTANT, Expansion, Key, Obstacle, add, multiply
-from graphs.conditional.scalar_rules import Result
+from graphs.conditional.indexing import trivial_axes
+from graphs.conditional.scalar_rules import Result, without_obstacle
 from graphs.conditional.views import View
 
 if TYPE_CHECKING:
@@ -27,39 +34,47 @@ if TYPE_CHECKING:
 
 def expand_array_op(expander: Expander, node: Apply, inputs: Sequence[Result]) -> Result:
     """Return the expansion of a node that is not element by element."""
-    op = node.op
-    shown = expander.show(node.outputs[0])
-    for variable, given in zip(node.inputs, inputs, strict=True):
-        if isinstance(given, Obstacle) and expander.depends(variable):
-            return given
-    if isinstance(op, SpecifyShape):
-        return inputs[0]
-    if isinstance(op, DimShuffle):
-        return _reorder(inputs[0], op)
-    if isinstance(op, Subtensor | AdvancedSubtensor | Reshape | ExtractDiag):
-        is_fixed = not any(expander.depends(i) for i in node.inputs[1:])
-        return _move(expander, node, inputs[0]) if is_fixed else Obstacle(f"it is an index in {shown}")
-    if isinstance(op, Alloc):
-        return _broadcast(node, inputs[0])
-    if isinstance(op, Sum):
-        return _sum(expander, node, inputs[0])
-    if isinstance(op, Dot) and all(expander.depends(i) for i in node.inputs) and node.inputs[0].type.ndim == 1:
-        return _inner_product(expander, node, inputs)
+    expansions = without_obstacle(expander, node, inputs)
+    if isinstance(expansions, Obstacle):
+        return expansions
+    for kinds, rule in _RULES:
+        if isinstance(node.op, kinds):
+            return rule(expander, node, expansions)
     if _is_product(node):
-        is_linear = sum(expander.depends(i) for i in node.inputs) == 1
-        return _apply_linear(expander, node, inputs) if is_linear else Obstacle(f"it enters twice in {shown}")
-    if isinstance(op, Join | MakeVector | IncSubtensor | AdvancedIncSubtensor) or _is_cumulative_sum(node):
+        return _expand_product(expander, node, expansions)
+    return Obstacle(f"{expander.show(node.outputs[0])} is no sum of features of it")
+
+
+def _expand_move(expander: Expander, node: Apply, inputs: Sequence[Expansion]) -> Result:
+    if any(expander.depends(i) for i in node.inputs[1:]):
+        return Obstacle(f"it is an index in {expander.show(node.outputs[0])}")
+    if isinstance(node.op, AdvancedSubtensor):
+        entries = indices_from_subtensor(node.inputs[1:], node.op.idx_list)
+        trivial = trivial_axes(node.inputs[0], entries)
+        if trivial:
+            squeezed = node.inputs[0].squeeze(trivial)
+            moved = squeezed[tuple(e for axis, e in enumerate(entries) if axis not in trivial)]
+            return _move(moved.owner, _reorder(inputs[0], squeezed.owner.op))
+    return _move(node, inputs[0])
+
+
+def _expand_product(expander: Expander, node: Apply, inputs: Sequence[Expansion]) -> Result:
+    if sum(expander.depends(i) for i in node.inputs) == 1:
         return _apply_linear(expander, node, inputs)
-    return Obstacle(f"{shown} is no sum of features of it")
+    if all(i.type.ndim == 1 for i in node.inputs):
+        return _inner_product(expander, node, inputs)
+    return Obstacle(f"it enters twice in {expander.show(node.outputs[0])}")
+
+
+def _expand_cumulative(expander: Expander, node: Apply, inputs: Sequence[Expansion]) -> Result:
+    if node.op.mode == "add":
+        return _apply_linear(expander, node, inputs)
+    return Obstacle(f"{expander.show(node.outputs[0])} is no sum of features of it")
 
 
 def _is_product(node: Apply) -> bool:
     op = node.op.core_op if isinstance(node.op, Blockwise) else node.op
     return isinstance(op, Dot)
-
-
-def _is_cumulative_sum(node: Apply) -> bool:
-    return isinstance(node.op, CumOp) and node.op.mode == "add"
 
 
 def _reorder(given: Expansion, op: DimShuffle) -> Expansion:
@@ -72,7 +87,7 @@ def _reorder(given: Expansion, op: DimShuffle) -> Expansion:
     return Expansion(terms, None if given.linear is None else op(given.linear))
 
 
-def _move(expander: Expander, node: Apply, given: Expansion) -> Expansion:
+def _move(node: Apply, given: Expansion) -> Expansion:
     """Index or reshape: views that vary take another step, coefficients are moved alike."""
     source, output, rest = node.inputs[0], node.outputs[0], node.inputs[1:]
     terms: dict[Key, TensorVariable] = {}
@@ -162,8 +177,7 @@ def _apply_linear(expander: Expander, node: Apply, inputs: Sequence[Expansion]) 
     for key in keys:
         view, monomial = key
         parts = {i: inputs[i].terms[key] for i in dependent if key in inputs[i].terms}
-        same_rank = view is not None and view.is_constant
-        if same_rank:
+        if view is not None and view.is_constant:
             moved = View(view.steps, view.base_ndim, ("x",) * output.type.ndim)
             result = add(result, Expansion({(moved, monomial): applied(parts)}))
         else:
@@ -189,3 +203,14 @@ def full(part: TensorVariable, like: TensorVariable) -> TensorVariable:
         return part
     lengths = [n if n is not None else like.shape[axis] for axis, n in enumerate(like.type.shape)]
     return pt.alloc(part, *lengths) if lengths else part
+
+
+_RULES: tuple[tuple[Any, Callable[[Expander, Apply, Sequence[Expansion]], Result]], ...] = (
+    (SpecifyShape, lambda expander, node, inputs: inputs[0]),
+    (DimShuffle, lambda expander, node, inputs: _reorder(inputs[0], node.op)),
+    (Alloc, lambda expander, node, inputs: _broadcast(node, inputs[0])),
+    (Sum, lambda expander, node, inputs: _sum(expander, node, inputs[0])),
+    ((Subtensor, AdvancedSubtensor, Reshape, ExtractDiag), _expand_move),
+    ((Join, MakeVector, IncSubtensor, AdvancedIncSubtensor), _apply_linear),
+    (CumOp, _expand_cumulative),
+)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,6 +13,7 @@ import pytest
 from arviz_stats.base import array_stats
 from scipy import special, stats
 
+import samplers
 from graphs.density import LogDensity
 from graphs.errors import BackendError, ModelError, SamplingError
 from samplers import DrawBlock, NUTSBlock, Sweep, SweepResult, compile_sweep, workers
@@ -269,6 +273,9 @@ def test_blocks_must_fit_the_joint_state() -> None:
         compile_sweep(Sweep((x, y, z), (NUTSBlock((x, z), density),)))
     with pytest.raises(ModelError, match="z is moved by a block"):
         compile_sweep(Sweep((x, y), (NUTSBlock((x, z), density),)))
+    k = pt.tensor("k", dtype="int64", shape=())
+    with pytest.raises(ModelError, match="k is discrete"):
+        compile_sweep(Sweep((k,), (NUTSBlock((k,), LogDensity(-(k**2), (k,))),)))
 
 
 def test_statistics_of_several_blocks_have_names_of_their_own() -> None:
@@ -279,3 +286,18 @@ def test_statistics_of_several_blocks_have_names_of_their_own() -> None:
     assert {"lp", "lp_y", "step_size", "step_size_y"} <= set(result.stats)
     assert result.inverse_mass_matrix.shape == (1, 3)
     assert_mean(result.draws[:, :, 1] ** 2, 0.5)
+
+
+def test_the_loop_is_compiled_once_for_all_processes() -> None:
+    script = """
+import pytensor.tensor as pt
+from samplers import Sweep, compile_sweep
+from samplers.run import compiled_advance
+compile_sweep(Sweep((pt.tensor("x", shape=()),), ()))
+stats = compiled_advance().stats
+print(sum(stats.cache_hits.values()), sum(stats.cache_misses.values()))
+"""
+    compile_sweep(normal_sweep())
+    root = Path(samplers.__file__).parent.parent
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=root)
+    assert result.stdout.split() == ["1", "0"]

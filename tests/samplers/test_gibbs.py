@@ -6,15 +6,16 @@ import numpy as np
 import pytensor
 import pytensor.tensor as pt
 import pytest
+from pytensor.graph.traversal import ancestors, explicit_graph_inputs
+from pytensor.tensor.random.op import RandomVariable
+from scipy import integrate, stats
+
 from graphs.conditional import conditional
 from graphs.density import LogDensity
 from graphs.errors import DerivationError, SamplingError
 from graphs.supports import POSITIVE, SIMPLEX, integers
-from pytensor.graph.traversal import ancestors, explicit_graph_inputs
-from pytensor.tensor.random.op import RandomVariable
 from samplers.blocks import DrawBlock
 from samplers.gibbs import GibbsKernel, gibbs, gibbs_blocks
-from scipy import integrate, stats
 
 X, Y = pt.dscalars("x", "y")
 BIVARIATE = LogDensity(2 * pt.log(X) - X * Y**2 - Y**2 + 2 * Y - 4 * X, (X, Y), {X: POSITIVE})

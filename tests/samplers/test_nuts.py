@@ -77,6 +77,18 @@ def test_thinned_steps_are_the_same_chain() -> None:
     np.testing.assert_array_equal(third["x"], every["x"][2::3])
 
 
+def test_step_on_c() -> None:
+    kernel = log_gamma_kernel()
+    step = kernel.compile("c")
+    state, info = step(np.random.default_rng(5), kernel.init({"x": [0.0, 1.0], "y": 2.0}))
+    assert info.num_steps > 0
+    _, draws, info = step.run(np.random.default_rng(6), state, 400)
+    assert_mean(draws["y"] ** 2, 1.0)
+    assert_mean(draws["x"][:, 0], float(special.digamma(SHAPE)))
+    assert draws["logdensity"].shape == (400,)
+    assert 0.6 < info.acceptance_rate < 0.99
+
+
 def test_op_in_a_graph_runs_the_same_transition() -> None:
     """The Op runs plain Python, the step compiled code: the same generator gives the same draw."""
     kernel = log_gamma_kernel()

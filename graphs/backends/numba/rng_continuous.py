@@ -134,10 +134,19 @@ def draw_truncated_normal(lower: float, upper: float, words: Words) -> tuple[flo
             return x, words
 
 
+@njit(cache=True)
+def draw_skew_normal(slant: float, words: Words) -> tuple[float, Words]:
+    """Draw from the skew-normal distribution of unit scale."""
+    x, words = draw_normal(words)
+    y, words = draw_normal(words)
+    return (slant * abs(x) + y) / math.sqrt(1.0 + slant * slant), words
+
+
 NAMES = {
     "draw_cauchy": draw_cauchy,
     "draw_laplace": draw_laplace,
     "draw_logistic": draw_logistic,
+    "draw_skew_normal": draw_skew_normal,
     "draw_student_t": draw_student_t,
     "draw_triangular": draw_triangular,
     "draw_truncated_normal": draw_truncated_normal,

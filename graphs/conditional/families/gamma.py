@@ -13,7 +13,7 @@ from graphs.conditional.law import Law
 
 
 class _GammaOf(Law):
-    """A law under which a function ``z`` of x has the density ``rate^shape z^(shape-1) exp(-rate z) / Gamma(shape)``."""
+    """A law under which a function z of x has the density ``rate^shape z^(shape-1) exp(-rate z) / Gamma(shape)``."""
 
     @property
     def _shape(self) -> TensorVariable:

@@ -218,5 +218,8 @@ def test_an_unknown_distribution_is_named():
 
 def test_impossible_parameters_give_nan():
     rng, scale = random_generator_type("rng"), pt.tensor("scale", shape=())
-    program = compile_program([scale], [rng.gamma(scale, scale=1.0)[1], rng.beta(scale, 1.0)[1], rng.normal(0.0, pt.log(scale))[1]], rng=rng)
+    second, gamma = rng.gamma(scale, scale=1.0)
+    third, beta = second.beta(scale, 1.0)
+    last, normal = third.normal(0.0, pt.log(scale))
+    program = compile_program([scale], [gamma, beta, normal], rng=rng, next_rng=last)
     assert np.isnan(program(np.array([-1.0]), rng=seed_states(0, 1)[0])[1]).all()

@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytensor.tensor as pt
-from graphs.density import LogDensity
-from graphs.supports import Support
 from pymc.logprob.basic import conditional_logp
 from pytensor.tensor.variable import TensorVariable
+
+from graphs.density import LogDensity
+from graphs.supports import Support
 
 
 def joint(

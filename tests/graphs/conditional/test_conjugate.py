@@ -8,10 +8,10 @@ import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
 import pytest
+
 from graphs.conditional import find_conditional
 from graphs.density import LogDensity
 from graphs.supports import POSITIVE, REAL, SIMPLEX, UNIT, integers
-
 from tests.graphs.conditional.joint import joint, with_values
 from tests.laws import assert_is_full_conditional
 
@@ -61,9 +61,10 @@ def gamma_of_gamma_rate() -> LogDensity:
 
 def weibull_scale() -> LogDensity:
     beta = pm.InverseGamma.dist(2.2, 0.6)
-    return joint({"beta": (beta**0.5, POSITIVE)} if False else {"beta": (beta, POSITIVE)}, {
-        pm.Weibull.dist(1.0, beta, shape=7): np.abs(DATA)
-    })
+    return joint(
+        {"beta": (beta**0.5, POSITIVE)} if False else {"beta": (beta, POSITIVE)},
+        {pm.Weibull.dist(1.0, beta, shape=7): np.abs(DATA)},
+    )
 
 
 def pareto_shape() -> LogDensity:

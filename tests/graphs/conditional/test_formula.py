@@ -7,6 +7,7 @@ import io
 import numpy as np
 import pytensor.tensor as pt
 import pytest
+
 from graphs.conditional import conditional, formula
 
 A, B = pt.dscalars("a", "b")

@@ -8,6 +8,8 @@ import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
 import pytest
+from pytensor.tensor.variable import TensorVariable
+
 from graphs.conditional import (
     Beta,
     Dirichlet,
@@ -22,8 +24,6 @@ from graphs.conditional import (
 )
 from graphs.density import LogDensity
 from graphs.supports import POSITIVE, REAL, SIMPLEX, UNIT, integers
-from pytensor.tensor.variable import TensorVariable
-
 from tests.graphs.conditional.joint import joint, with_values
 from tests.laws import assert_is_full_conditional
 
@@ -83,9 +83,10 @@ MUTATIONS: dict[str, tuple[str, Callable[[Law], Law]]] = {
     "lost child in the rate": ("tau", changed(rate=lambda g: g - 2.7)),
     "n for n / 2": ("tau", changed(shape=lambda g: g + 3)),
     "shape off by one": ("tau", changed(shape=lambda g: g + 1)),
-    "inverse gamma for gamma": ("tau", lambda law: InverseGamma(law.variable, {
-        "shape": law.parameters["shape"], "scale": law.parameters["rate"]
-    })),
+    "inverse gamma for gamma": (
+        "tau",
+        lambda law: InverseGamma(law.variable, {"shape": law.parameters["shape"], "scale": law.parameters["rate"]}),
+    ),
     "sign of the mean": ("mu", changed(mean=lambda g: -g)),
     "precision for variance": ("mu", changed(variance=lambda g: 1 / g)),
     "standard deviation for variance": ("mu", changed(variance=pt.sqrt)),
@@ -93,23 +94,29 @@ MUTATIONS: dict[str, tuple[str, Callable[[Law], Law]]] = {
     "variance halved": ("mu", changed(variance=lambda g: g / 2)),
     "rate for scale": ("v", changed(scale=lambda g: 1 / g)),
     "sum of squares not halved": ("v", changed(scale=lambda g: 2 * g)),
-    "gamma for inverse gamma": ("v", lambda law: Gamma(law.variable, {
-        "shape": law.parameters["shape"], "rate": law.parameters["scale"]
-    })),
+    "gamma for inverse gamma": (
+        "v",
+        lambda law: Gamma(law.variable, {"shape": law.parameters["shape"], "rate": law.parameters["scale"]}),
+    ),
     "lost Jacobian": ("sigma", lost_log_jacobian),
-    "failures for successes": ("q", lambda law: Beta(law.variable, {
-        "alpha": law.parameters["beta"], "beta": law.parameters["alpha"]
-    })),
+    "failures for successes": (
+        "q",
+        lambda law: Beta(law.variable, {"alpha": law.parameters["beta"], "beta": law.parameters["alpha"]}),
+    ),
     "lost prior of a proportion": ("q", changed(alpha=lambda g: g - 0.7)),
-    "counts by a wrong class": ("p", lambda law: Dirichlet(law.variable, {
-        "concentration": law.parameters["concentration"][::-1]
-    })),
+    "counts by a wrong class": (
+        "p",
+        lambda law: Dirichlet(law.variable, {"concentration": law.parameters["concentration"][::-1]}),
+    ),
     "uniform prior": ("p", changed(concentration=lambda g: g - np.array([0.7, 1.3, -0.2]))),
     "likelihood counted twice": ("k", reweighted),
     "classes in reverse": ("k", shifted_weights),
-    "normal for the wrong element": ("mu", lambda law: Normal(law.variable, {
-        "mean": law.parameters["mean"] + 0.01, "variance": law.parameters["variance"]
-    })),
+    "normal for the wrong element": (
+        "mu",
+        lambda law: Normal(
+            law.variable, {"mean": law.parameters["mean"] + 0.01, "variance": law.parameters["variance"]}
+        ),
+    ),
 }
 
 

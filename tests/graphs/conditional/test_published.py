@@ -9,10 +9,10 @@ import pymc as pm
 import pytensor
 import pytensor.tensor as pt
 import pytest
+
 from graphs.conditional import InverseGamma, conditional, find_conditional
 from graphs.density import LogDensity
 from graphs.supports import POSITIVE, REAL
-
 from tests.graphs.conditional.joint import joint, with_values
 from tests.laws import assert_is_full_conditional
 

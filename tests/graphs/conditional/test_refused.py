@@ -9,10 +9,10 @@ import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
 import pytest
+
 from graphs.conditional import conditional, find_conditional
 from graphs.density import LogDensity
 from graphs.supports import POSITIVE, REAL, SIMPLEX, UNIT, integers, interval
-
 from tests.graphs.conditional.joint import joint, with_values
 
 DATA = np.array([0.3, -1.2, 2.2, 0.9])
@@ -80,9 +80,9 @@ def random_walk() -> LogDensity:
 
 def indicators_of_a_chain() -> LogDensity:
     k = pt.lvector("x", shape=(5,))
-    return LogDensity(pt.constant(np.random.default_rng(1).normal(size=(3, 3)))[k[1:], k[:-1]].sum(), (k,), {
-        k: integers(0, 2)
-    })
+    return LogDensity(
+        pt.constant(np.random.default_rng(1).normal(size=(3, 3)))[k[1:], k[:-1]].sum(), (k,), {k: integers(0, 2)}
+    )
 
 
 def improper() -> LogDensity:

@@ -1,0 +1,81 @@
+"""Plans: what is summed out, drawn by Gibbs, NUTS or RMH, why, and how to override it."""
+
+from __future__ import annotations
+
+import numpy as np
+import ppl
+import pytensor.tensor as pt
+import pytest
+from graphs.errors import DerivationError, ModelError
+
+Y = np.array([-1.3, 0.4, 2.2, 0.7])
+
+
+def mixture():
+    w = ppl.Dirichlet("w", np.array([2.0, 3.0]))
+    mu = ppl.Normal("mu", 0, 3, size=2)
+    k = ppl.Categorical("k", w, size=4)
+    y = ppl.Normal("y", mu[k], 1.1)
+    return ppl.Model({y: Y}, ppl.Deterministic("centre", mu[k]))
+
+
+def counts():
+    rate = ppl.Gamma("rate", 2.0, 1.5)
+    n = ppl.Poisson("n", rate, size=4)
+    return ppl.Model({ppl.Normal("y", n, 1.0): Y})
+
+
+def test_default_plan():
+    plan = ppl.plan(mixture())
+    assert plan.method_of("k") == "marginalize"
+    assert plan.method_of("w") == plan.method_of("mu") == "nuts"
+    assert list(plan.later) == ["centre"]
+    text = str(plan)
+    assert "summed out" in text and "2 states, 4 elements one by one" in text and "ppl.recover" in text
+    assert "<table>" in plan._repr_html_()
+
+
+def test_gibbs_is_used_where_a_law_exists():
+    plan = ppl.plan(mixture(), sampler="gibbs", marginalize=False)
+    assert {a.name: a.method for a in plan.assignments} == {"w": "gibbs", "mu": "gibbs", "k": "gibbs"}
+    assert plan.laws["w"].family == "Dirichlet"
+    assert plan.laws["mu"].family == "Normal"
+
+
+def test_unbounded_counts_move_by_rmh_and_say_so():
+    plan = ppl.plan(counts())
+    assert plan.method_of("n") == "rmh"
+    assert "discrete without bounds" in str(plan)
+    assert ppl.plan(counts(), sampler={"rate": "gibbs"}).method_of("rate") == "gibbs"
+
+
+def test_dprint_shows_laws_and_log_density(capsys):
+    ppl.plan(mixture(), sampler={"mu": "gibbs"}, marginalize=False).dprint()
+    out = capsys.readouterr().out
+    assert "Normal" in out and "summed out" in out and "log-density" in out
+
+
+def test_what_cannot_be_summed_is_drawn():
+    k = ppl.Bernoulli("k", 0.3, size=3)
+    model = ppl.Model({ppl.Normal("y", pt.cumsum(k) * 1.0, 1.1): Y[:3]})
+    plan = ppl.plan(model)
+    assert plan.method_of("k") in ("gibbs", "rmh")
+    assert "Cumsum" in str(plan)
+    with pytest.raises(DerivationError, match="k cannot be summed out"):
+        ppl.plan(model, marginalize="require")
+
+
+@pytest.mark.parametrize(
+    ("make", "options", "error", "message"),
+    [
+        (mixture, {"sampler": {"z": "nuts"}}, ModelError, "sampler names 'z'.*"),
+        (mixture, {"sampler": "hmc"}, ModelError, "Unknown sampler 'hmc'.*nuts, gibbs, rmh"),
+        (counts, {"sampler": {"n": "nuts"}}, ModelError, "n is discrete and NUTS needs a gradient"),
+        (counts, {"marginalize": ["n"]}, ModelError, "'n' cannot be summed out"),
+        (counts, {"marginalize": "never"}, ModelError, "marginalize is"),
+        (counts, {"sampler": {"n": "gibbs"}}, DerivationError, "no Gibbs step for n"),
+    ],
+)
+def test_bad_overrides(make, options, error, message):
+    with pytest.raises(error, match=message):
+        ppl.plan(make(), **options)

@@ -1,0 +1,91 @@
+"""Recovered variables have their exact conditional distribution."""
+
+from __future__ import annotations
+
+import numpy as np
+import ppl
+import pytest
+from graphs.errors import ModelError
+from scipy import stats
+from scipy.special import softmax
+
+Y = np.array([-1.3, 0.4, 2.2, 0.7])
+W = np.array([0.25, 0.75])
+
+
+def mixture():
+    mu = ppl.Normal("mu", 0, 3, size=2, transform="ordered")
+    k = ppl.Categorical("k", W, size=4, dims="row")
+    y = ppl.Normal("y", mu[k], 1.1, dims="row")
+    return ppl.Model({y: Y}, ppl.Deterministic("centre", mu[k]), coords={"row": list("abcd")})
+
+
+@pytest.fixture(scope="module")
+def traces():
+    model = mixture()
+    trace = ppl.sample(model, draws=1500, tune=500, chains=2, seed=2, progress=False)
+    return model, trace, ppl.recover(model, trace, seed=1)
+
+
+def test_probabilities_are_bayes_rule_draw_by_draw(traces):
+    _, trace, recovered = traces
+    mu = trace.posterior["mu"].to_numpy()[..., None, :]
+    expected = softmax(np.log(W) + stats.norm.logpdf(Y[:, None], mu, 1.1), axis=-1)
+    np.testing.assert_allclose(recovered.posterior["k_probability"], expected, rtol=1e-9)
+    assert recovered.posterior["k_probability"].dims == ("chain", "draw", "row", "k_state")
+    assert recovered.posterior["k"].dims == ("chain", "draw", "row")
+
+
+def test_draws_follow_the_probabilities(traces):
+    *_, recovered = traces
+    k, p = recovered.posterior["k"].to_numpy(), recovered.posterior["k_probability"].to_numpy()[..., 1]
+    assert set(np.unique(k)) <= {0, 1}
+    # Each draw is an independent Bernoulli trial given the others: the error of the mean is known exactly.
+    error = np.sqrt((p * (1 - p)).sum(axis=(0, 1))) / k[..., 0].size
+    assert (np.abs(k.mean(axis=(0, 1)) - p.mean(axis=(0, 1))) < 4.5 * error).all()
+
+
+def test_deterministics_of_summed_variables_are_computed(traces):
+    _, trace, recovered = traces
+    assert "centre" not in trace.posterior
+    mu, k = recovered.posterior["mu"].to_numpy(), recovered.posterior["k"].to_numpy()
+    np.testing.assert_allclose(recovered.posterior["centre"], np.take_along_axis(mu, k, axis=-1))
+
+
+def test_the_trace_itself_is_unchanged_and_seeds_repeat(traces):
+    model, trace, recovered = traces
+    assert "k" not in trace.posterior
+    again = ppl.recover(model, trace, seed=1)
+    np.testing.assert_array_equal(again.posterior["k"], recovered.posterior["k"])
+    assert "k_probability" not in ppl.recover(model, trace, seed=1, probabilities=False).posterior
+
+
+def test_nested_indices_are_drawn_jointly():
+    """Inner given outer: joint frequencies against the enumerated joint distribution."""
+    outer = ppl.Bernoulli("outer", 0.4)
+    table = np.array([[0.2, 0.5, 0.3], [0.7, 0.1, 0.2]])
+    import pytensor.tensor as pt
+
+    inner = ppl.Categorical("inner", pt.constant(table)[outer])
+    m = ppl.Normal("m", 0, 1)
+    y = ppl.Normal("y", pt.constant(np.array([-1.0, 0.5, 2.0]))[inner] + 0.0 * m, 1.0)
+    model = ppl.Model({y: 0.9})
+    trace = ppl.sample(model, draws=4000, tune=200, chains=2, seed=2, progress=False)
+    recovered = ppl.recover(model, trace, seed=3).posterior
+    prior = np.array([0.6, 0.4])[:, None] * table
+    joint = prior * stats.norm.pdf(0.9, [-1.0, 0.5, 2.0], 1.0)
+    joint /= joint.sum()
+    counts = np.zeros((2, 3))
+    np.add.at(counts, (recovered["outer"].to_numpy().ravel(), recovered["inner"].to_numpy().ravel()), 1)
+    found = counts / counts.sum()
+    # The draws are independent: m has no influence.
+    assert (np.abs(found - joint) < 4.5 * np.sqrt(joint * (1 - joint) / 8000)).all()
+
+
+def test_nothing_to_recover_and_wrong_traces():
+    y = ppl.Normal("y", ppl.Normal("m", 0, 1), 1.0)
+    model = ppl.Model({y: 0.3})
+    trace = ppl.sample(model, draws=10, tune=10, chains=1, seed=1, progress=False)
+    assert ppl.recover(model, trace) is trace
+    with pytest.raises(ModelError, match=r"not one of this model: mu"):
+        ppl.recover(mixture(), trace)

@@ -1,0 +1,102 @@
+"""Random-walk Metropolis-Hastings: exact invariance, and means and quantiles on a skewed target."""
+
+from __future__ import annotations
+
+import graphs
+import numpy as np
+import ppl
+import pytensor.tensor as pt
+import pytest
+import samplers
+from graphs.errors import ModelError, SamplingError
+from scipy import stats
+from scipy.special import logsumexp
+
+W, LOC, SCALE = np.array([0.2, 0.3, 0.1, 0.4]), np.array([-2, 0, 3.2, 2.5]), np.array([1.2, 1, 5, 2.8])
+
+
+def mixture():
+    rng, n = pt.random.shared_rng(seed=1).normal(LOC, SCALE)
+    rng, i = rng.categorical(W)
+    return graphs.logprob({n[i]: pt.dscalar("y")})
+
+
+@pytest.fixture(scope="module")
+def chains():
+    kernel = samplers.rmh(mixture(), scale=6.0, chains=500)
+    step = graphs.compile(kernel, backend="numba")
+    state = kernel.init({"y": 0.0})
+    state, draws, info = step.run(np.random.default_rng(1), state, 2000, thin=20)
+    return kernel, step, state, draws, info
+
+
+def test_quantiles_of_many_chains_against_the_exact_distribution(chains):
+    *_, draws, _ = chains
+    final = draws["y"][20:].ravel() if isinstance(draws, dict) else draws.position["y"][20:].ravel()
+    for q in (0.05, 0.5, 0.95):
+        grid = np.linspace(-15, 25, 40001)
+        cdf = (W * stats.norm.cdf(grid[:, None], LOC, SCALE)).sum(1)
+        x = grid[np.searchsorted(cdf, q)]
+        # 500 chains, 80 draws each, 20 steps apart at an acceptance rate near 0.4: at least 10 per chain are worth one
+        # independent draw, so the standard error is below sqrt(q (1 - q) / 5000); 4 of them allowed.
+        assert abs((final < x).mean() - q) < 4 * np.sqrt(q * (1 - q) / 5000)
+
+
+def test_state_keeps_the_log_density_of_its_position(chains):
+    _, _, state, *_ = chains
+    y = state.position["y"]
+    expected = logsumexp(np.log(W) + stats.norm.logpdf(y[:, None], LOC, SCALE), axis=1)
+    np.testing.assert_allclose(state.logdensity, expected, rtol=1e-12)
+
+
+def test_a_step_moves_or_stays_as_its_info_says(chains):
+    _, step, state, *_ = chains
+    new, info = step(np.random.default_rng(3), state)
+    moved = new.position["y"] != state.position["y"]
+    np.testing.assert_array_equal(moved, np.asarray(info.is_accepted, bool))
+    assert 0 < info.acceptance_rate.mean() < 1
+    again, _ = step(np.random.default_rng(3), state)
+    np.testing.assert_array_equal(again.position["y"], new.position["y"])
+
+
+def test_integers_move_by_whole_steps_and_have_the_right_distribution():
+    k = pt.lscalar("k")
+    logdensity = pt.switch(k >= 0, k * np.log(3.5) - pt.gammaln(k + 1.0), -np.inf)
+    kernel = samplers.rmh((logdensity, [k]), scale=2.0, chains=400)
+    step = graphs.compile(kernel, backend="numba")
+    state, draws, _ = step.run(np.random.default_rng(2), kernel.init({"k": 3}), 600, thin=20)
+    final = (draws["k"] if isinstance(draws, dict) else draws.position["k"])[5:].ravel()
+    assert final.dtype == np.int64
+    expected = stats.poisson(3.5)
+    n_effective = 400 * 10
+    assert abs(final.mean() - 3.5) < 4 * np.sqrt(3.5 / n_effective)
+    assert abs((final == 0).mean() - expected.pmf(0)) < 4 * np.sqrt(expected.pmf(0) / n_effective)
+
+
+def test_elements_of_a_separable_density_are_accepted_one_by_one():
+    n = ppl.Poisson("n", 3.0, size=5)
+    y = ppl.Normal("y", n, 1.0)
+    density = graphs.logprob(ppl.Model({y: np.arange(5.0)})).logdensity
+    [value] = density.inputs
+    block = samplers.rmh_block(density, value, pt.dscalar("scale"))
+    from samplers.rmh import _elementwise_log_ratio
+
+    proposal = pt.vector("proposal", dtype="int64", shape=(5,))
+    ratio = _elementwise_log_ratio(density.total, value, proposal)
+    old, new = np.array([3, 3, 3, 3, 3]), np.array([2, 3, 4, 5, 1])
+    expected = stats.poisson.logpmf(new, 3) - stats.poisson.logpmf(old, 3)
+    expected += stats.norm.logpdf(np.arange(5.0), new) - stats.norm.logpdf(np.arange(5.0), old)
+    np.testing.assert_allclose(ratio.eval({value: old, proposal: new}), expected, atol=1e-12)
+    assert block.draws[0].type.shape == (5,)
+
+
+def test_bad_input():
+    x = pt.dscalar("x")
+    with pytest.raises(SamplingError, match="proposal of x needs a positive scale"):
+        samplers.rmh((-(x**2), [x]), scale=0.0)
+    with pytest.raises(SamplingError, match="lacks x"):
+        samplers.rmh((-(x**2), [x])).init({})
+    with pytest.raises(SamplingError, match="log-density at the initial position"):
+        samplers.rmh((pt.log(x), [x])).init({"x": -1.0})
+    with pytest.raises(ModelError, match="also depends on s"):
+        samplers.rmh((-(x**2) * pt.dscalar("s"), [x]))
