@@ -254,9 +254,9 @@ def unconstrain(natural: LogProb, names: Iterable[str] | None = None) -> LogProb
     jacobians: dict[str, tuple[TensorVariable, TensorVariable | None]] = {}
     for name, transform in transforms.items():
         rv = rvs[name]
-        inputs = substitute(rv.owner.inputs, stand_ins)  # type: ignore[union-attr]
+        inputs = substitute(rv.owner.inputs, stand_ins)
         inputs = substitute(inputs, backward)
-        shape = static_shape(transform.forward(rv, *rv.owner.inputs))  # type: ignore[union-attr]
+        shape = static_shape(transform.forward(rv, *rv.owner.inputs))
         label = f"{name}_{getattr(transform, 'name', 'transformed')}__"
         value = value_variable(rv, label, shape)
         values[name] = value

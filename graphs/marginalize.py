@@ -107,7 +107,7 @@ def eliminate(
 
 def add_on_plate(lifted: Sequence[Lifted], value: TensorVariable, num_states: int) -> TensorVariable:
     """Add up what was lifted, element by element of the plate; shape (K, *plate)."""
-    plate = tuple(int(n) for n in value.type.shape)  # type: ignore[arg-type]
+    plate = tuple(int(n) for n in value.type.shape)
     added = [_on_plate(item, len(plate)) for item in lifted]
     total = pt.add(*added) if len(added) > 1 else added[0]
     full = (num_states, *plate)

@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-import pytensor
 import pytensor.tensor as pt
 from pymc.distributions.distribution import SymbolicRandomVariable
 from pytensor.graph.basic import Apply, Variable
 from pytensor.graph.traversal import ancestors, toposort
+from pytensor.graph.utils import MissingInputError
 from pytensor.tensor.elemwise import DimShuffle, Elemwise
 from pytensor.tensor.random.op import RandomVariable
 from pytensor.tensor.subtensor import AdvancedSubtensor, Subtensor
 from pytensor.tensor.variable import TensorVariable
 
 from graphs.errors import DerivationError, ModelError
+from graphs.interpreting import interpret
 
 
 def is_random(variable: Variable) -> bool:
@@ -62,9 +63,8 @@ def static_shape(variable: Variable) -> tuple[int, ...]:
     if None not in shape:
         return tuple(int(n) for n in shape)
     try:
-        with pytensor.config.change_flags(mode="FAST_COMPILE"):
-            value = pytensor.function([], variable.shape, on_unused_input="ignore", mode="FAST_RUN")()
-    except pytensor.graph.utils.MissingInputError as error:
+        value = interpret([], variable.shape)()
+    except MissingInputError as error:
         raise ModelError(
             f"The shape of {variable.name or variable} is not known: it depends on {error}. Give it a size.",
             variable.name,

@@ -29,7 +29,7 @@ def support_of(rv: TensorVariable) -> Support:
         return integers(_lowest(rv)) if states is None else integers(states[0], states[-1])
     transform = default_transform(rv)
     if transform is None:
-        return REAL if getattr(rv.owner.op, "ndim_supp", 0) < 2 else OTHER  # type: ignore[union-attr]
+        return REAL if getattr(rv.owner.op, "ndim_supp", 0) < 2 else OTHER
     if isinstance(transform, IntervalTransform):
         return _interval_support(transform, rv)
     for kind, support in _SUPPORTS:
@@ -39,15 +39,7 @@ def support_of(rv: TensorVariable) -> Support:
 
 
 def _lowest(rv: TensorVariable) -> float:
-    op = rv.owner.op  # type: ignore[union-attr]
-    if isinstance(op, ptr.GeometricRV):
-        return 1
-    counts = (ptr.PoissonRV, ptr.NegBinomialRV, ptr.BinomialRV, ptr.BetaBinomialRV, ptr.HyperGeometricRV)
-    return 0 if isinstance(op, (*counts, ptr.CategoricalRV, DiscreteWeibullRV)) else -np.inf
-
-
-def _lowest(rv: TensorVariable) -> float:
-    op = rv.owner.op  # type: ignore[union-attr]
+    op = rv.owner.op
     if isinstance(op, ptr.GeometricRV):
         return 1
     counts = (ptr.PoissonRV, ptr.NegBinomialRV, ptr.BinomialRV, ptr.BetaBinomialRV, ptr.HyperGeometricRV)
@@ -63,7 +55,7 @@ _SUPPORTS: tuple[tuple[type, Support], ...] = (
 
 
 def _interval_support(transform: IntervalTransform, rv: TensorVariable) -> Support:
-    bounds = transform.get_a_and_b(rv.owner.inputs)[:2]  # type: ignore[union-attr]
+    bounds = transform.get_a_and_b(rv.owner.inputs)[:2]
     numbers = []
     for bound, default in zip(bounds, (-np.inf, np.inf), strict=True):
         if bound is None:

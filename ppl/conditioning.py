@@ -129,7 +129,7 @@ def _fit_shape(rv: TensorVariable, name: str, shape: tuple[int, ...]) -> TensorV
     own = static_shape(rv)
     if own == shape:
         return rv
-    ndim_supp = getattr(rv.owner.op, "ndim_supp", 0) if is_random(rv) else len(own)  # type: ignore[union-attr]
+    ndim_supp = getattr(rv.owner.op, "ndim_supp", 0) if is_random(rv) else len(own)
     batch, core = own[: len(own) - ndim_supp], own[len(own) - ndim_supp :]
     fits = len(shape) >= len(own) and shape[len(shape) - len(core) :] == core
     new_batch = shape[: len(shape) - len(core)]

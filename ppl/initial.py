@@ -6,23 +6,21 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import pytensor
 import pytensor.tensor as pt
 from numpy.typing import NDArray
 from pymc.initial_point import make_initial_point_expression
 from pymc.logprob.transforms import Transform
 from pymc.pytensorf import compile as compile_pymc
-from pytensor.compile.mode import Mode
 from pytensor.tensor.variable import TensorVariable
 
+from graphs.backends.c import settle_blas
 from graphs.errors import ModelError, SamplingError
+from graphs.interpreting import INTERPRETED, interpret
 from graphs.logprob import LogProb
 from graphs.transforms import transforms_of
 from ppl.planning import Plan
 
 NUM_TRIES = 20
-# Run once: compiling would take longer than interpreting.
-INTERPRETED = Mode(linker="py", optimizer="fast_compile")
 
 
 def initial_points(
@@ -117,6 +115,7 @@ def _central_values(plan: Plan, given: Mapping[str, Any], strategy: str, seed: i
         default_strategy=strategy,
         return_transformed=True,
     )
+    settle_blas()
     evaluated = compile_pymc([], expressions, random_seed=seed, mode=INTERPRETED)()
     values = dict(zip(latent, evaluated, strict=True))
     centre = {str(plan.mixed.values[n].name): _finite(values[n], n, n in given) for n in plan.mixed.values}
@@ -148,9 +147,7 @@ class _LogTerms:
         self.names = list(plan.mixed.terms)
         self.inputs: list[TensorVariable] = list(plan.mixed.values.values())
         terms = list(plan.mixed.terms.values())
-        self.function = pytensor.function(
-            self.inputs, [pt.sum(t) for t in terms], mode=INTERPRETED, on_unused_input="ignore"
-        )
+        self.function = interpret(self.inputs, [pt.sum(t) for t in terms])
         self.terms = terms
 
     def failure(self, values: Mapping[str, NDArray]) -> str | None:
@@ -159,9 +156,7 @@ class _LogTerms:
         for name, term, total in zip(self.names, self.terms, sums, strict=True):
             if np.isfinite(total):
                 continue
-            elements = np.asarray(
-                pytensor.function(self.inputs, term, mode=INTERPRETED, on_unused_input="ignore")(*arguments)
-            )
+            elements = np.asarray(interpret(self.inputs, term)(*arguments))
             bad = np.argwhere(~np.isfinite(elements))
             where = f" (element {tuple(int(i) for i in bad[0])})" if elements.ndim and bad.size else ""
             return (

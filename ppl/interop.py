@@ -55,7 +55,7 @@ def from_pymc(pm_model: pm.Model) -> Model:
         value = frozen.rvs_to_values[rv]
         if not isinstance(value, Constant):
             raise ModelError(
-                f"The data of {rv.name} are not constant ({value}); minibatches and symbolic data cannot be taken over.",
+                f"The data of {rv.name} are not constant ({value}): minibatches and symbolic data cannot be taken.",
                 rv.name,
             )
         observed[str(rv.name)] = (rv, value)

@@ -89,7 +89,14 @@ class Model:
 
     latent: Mapping[str, TensorVariable]
     observed: Mapping[str, TensorVariable]
+    deterministics: Mapping[str, TensorVariable]
+    potentials: Mapping[str, TensorVariable]
+    observed_data: Mapping[str, NDArray]
+    constant_data: Mapping[str, NDArray]
+    coords: Mapping[str, Sequence[Any]]
+    dims: Mapping[str, tuple[str, ...]]
     graph: ModelGraph
+    parts: Parts
 
     def __init__(
         self,
@@ -140,8 +147,6 @@ class Model:
             raise ModelError(f"There is no variable {name!r}; the model has {', '.join(everything)}.", name)
         return everything[name]
 
-    parts: Parts
-
     @property
     def named_variables(self) -> dict[str, TensorVariable]:
         """All variables by name."""
@@ -150,7 +155,7 @@ class Model:
     def dprint(self, file: Any = None) -> None:
         """Print the graph of every observed variable and potential, with the latent variables above them."""
         outputs = [*self.observed.values(), *self.parts.potentials.values()]
-        seen = {v for v in ancestors(outputs)}
+        seen = set(ancestors(outputs))
         outputs += [v for v in self.latent.values() if v not in seen]
         outputs += [v for v in self.parts.deterministics.values() if v not in seen]
         dprint(outputs, file=file)
@@ -188,7 +193,7 @@ def _assemble(
     observations = [
         replace(o, variable=next(replaced), joined=None if o.joined is None else next(replaced)) for o in observations
     ]
-    extra = list(replaced)  # type: ignore[arg-type]
+    extra = list(replaced)
     return _name_parts(observations, extra, density_variables, coords, dims)
 
 
@@ -261,10 +266,7 @@ def _name_parts(
 
 
 def _of_kind(kind: str, outputs: Sequence[TensorVariable]) -> list[TensorVariable]:
-    found = []
-    for variable in ancestors(outputs):
-        if isinstance(variable, TensorVariable) and getattr(variable.tag, kind, False):
-            found.append(variable)
+    found = [v for v in ancestors(outputs) if isinstance(v, TensorVariable) and getattr(v.tag, kind, False)]
     return _unique(reversed(found))
 
 
@@ -283,4 +285,4 @@ def _refuse_unknown(terms: Sequence[TensorVariable], known: Sequence[TensorVaria
 
 
 def _data_of(variable: TensorVariable) -> NDArray:
-    return np.asarray(variable.get_value() if isinstance(variable, SharedVariable) else variable.data)  # type: ignore[attr-defined]
+    return np.asarray(variable.get_value() if isinstance(variable, SharedVariable) else variable.data)

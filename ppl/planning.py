@@ -220,7 +220,7 @@ def _marginalize(joint: LogProb, marginalize: Marginalize, named: Mapping[str, s
 
 
 def _assignment(joint: LogProb, name: str, method: Method, reason: str) -> Assignment:
-    shape = tuple(int(n) for n in joint.values[name].type.shape)  # type: ignore[arg-type]
+    shape = tuple(int(n) for n in joint.values[name].type.shape)
     return Assignment(name, method, reason, shape, joint.supports[name])
 
 
@@ -275,8 +275,8 @@ def _sweep(summed: LogProb, mixed: LogProb, assignments: Mapping[str, Assignment
     moved: dict[Variable, Variable] = {
         summed.values[n]: mixed.natural[n] for n in summed.values if mixed.values[n] is not summed.values[n]
     }
-    for block in gibbs_blocks([laws[n] for n in by_method["gibbs"]]) if laws else ():
-        blocks.append(_in_space(block, moved))
+    if laws:
+        blocks += [_in_space(block, moved) for block in gibbs_blocks([laws[n] for n in by_method["gibbs"]])]
     blocks += [rmh_block(density, mixed.values[n], scale) for n, scale in scales.items()]
     return Sweep((*variables, *scales.values()), tuple(blocks))
 
@@ -289,7 +289,7 @@ def _needed(density: LogDensity) -> LogDensity:
 def _in_space(block: DrawBlock, moved: Mapping[Variable, Variable]) -> DrawBlock:
     """Let a Gibbs draw read the values of other variables where they are: on the real line."""
     *draws, next_rng = substitute([*block.draws, block.next_rng], moved)
-    return DrawBlock(block.kind, block.variables, block.rng, next_rng, tuple(draws))  # type: ignore[arg-type]
+    return DrawBlock(block.kind, block.variables, block.rng, next_rng, tuple(draws))
 
 
 def _depends_on_summed(graph: TensorVariable, model: Model, assignments: Mapping[str, Assignment]) -> bool:

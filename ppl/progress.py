@@ -25,6 +25,9 @@ class ProgressBar:
     """
 
     def __init__(self, chains: int, total: int, is_shown: bool):
+        console = Console(stderr=True)
+        self._is_notebook = is_shown and console.is_jupyter
+        self._output: Any = None
         self._progress = Progress(
             TextColumn("chain {task.fields[chain]}"),
             BarColumn(),
@@ -34,9 +37,9 @@ class ProgressBar:
             TextColumn("step {task.fields[step_size]:.3g}"),
             TextColumn("{task.fields[rate]:,.0f} gradients/s"),
             TimeRemainingColumn(),
-            console=Console(stderr=True),
-            disable=not is_shown,
-            transient=False,
+            console=console,
+            # Rich draws live in notebooks only with ipywidgets, which the display below does without.
+            disable=not is_shown or self._is_notebook,
         )
         self._tasks: list[TaskID] = [
             self._progress.add_task(
@@ -47,14 +50,23 @@ class ProgressBar:
         self._start = time.perf_counter()
 
     def __enter__(self) -> ProgressBar:
-        self._progress.start()
+        if self._is_notebook:
+            from IPython.display import display
+
+            self._output = display(self._table(), display_id=True)
+        else:
+            self._progress.start()
         self._start = time.perf_counter()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._progress.stop()
+        if not self._is_notebook:
+            self._progress.stop()
+
+    def _table(self) -> Any:
+        return self._progress.make_tasks_table(self._progress.tasks)
 
     def __call__(self, chains: Sequence[dict[str, Any]]) -> None:
         """Show the state of every chain."""
@@ -68,3 +80,5 @@ class ProgressBar:
                 step_size=state["step_size"],
                 rate=state["num_gradients"] / seconds,
             )
+        if self._output is not None:
+            self._output.update(self._table())

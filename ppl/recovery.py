@@ -81,7 +81,7 @@ def _check_trace(summed: LogProb, trace: DataTree) -> None:
         if name not in posterior or posterior[name].shape[2:] != tuple(value.type.shape):
             found = posterior[name].shape[2:] if name in posterior else "none"
             raise ModelError(
-                f"The trace is not one of this model: {name} has shape {tuple(value.type.shape)}, in the trace {found}.",
+                f"The trace is not one of this model: {name} has shape {tuple(value.type.shape)}, there {found}.",
                 name,
             )
 
@@ -98,7 +98,7 @@ def _recovery_graphs(
     for elimination in reversed(summed.eliminations):
         [logits] = substitute([elimination.logits], drawn)
         probability = pt.special.softmax(pt.moveaxis(logits, 0, -1), axis=-1)
-        rng, index = rng.categorical(probability)  # type: ignore[attr-defined]
+        rng, index = rng.categorical(probability)
         draw = pt.constant(elimination.states)[index]
         drawn[elimination.value] = draw
         names.append(elimination.name)
@@ -111,7 +111,7 @@ def _recovery_graphs(
     stand_ins |= {model.latent[e.name]: drawn[e.value] for e in summed.eliminations}
     stand_ins |= dict(model.graph.observed.values())
     graphs = substitute([model.deterministics[n] for n in later], stand_ins)
-    return [*names, *later], [*outputs, *graphs], start  # type: ignore[list-item]
+    return [*names, *later], [*outputs, *graphs], start
 
 
 def _later_deterministics(model: Model, summed: LogProb) -> list[str]:
@@ -130,7 +130,7 @@ def _with_variables(model: Model, trace: DataTree, values: dict[str, NDArray], s
         dims[f"{name}_probability"] = (*plate, f"{name}_state")
         coords[f"{name}_state"] = elimination.states.tolist()
         coords |= {
-            dim: list(range(int(n)))  # type: ignore[arg-type]
+            dim: list(range(int(n)))
             for dim, n in zip(plate, elimination.value.type.shape, strict=True)
             if dim not in model.coords
         }

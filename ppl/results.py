@@ -13,8 +13,10 @@ from numpy.typing import NDArray
 from xarray import DataTree
 
 from ppl.model import Model
+from samplers.result import STATUS_MESSAGES, SweepResult
 
 logger = logging.getLogger("rvgraph")
+MANY_SATURATED = 0.05
 PACKAGES = ("rvgraph", "pytensor", "pymc", "numba", "numpy", "arviz", "jax", "blackjax")
 
 
@@ -74,8 +76,19 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def report(stats: Mapping[str, NDArray], max_tree_depth: int) -> None:
+def report(result: SweepResult, max_tree_depth: int) -> None:
     """Log, once, what went wrong while sampling."""
+    if result.interrupted:
+        logger.warning("Interrupted: the %d draws of each chain made so far are returned.", result.draws.shape[1])
+    for chain, (status, draws) in enumerate(zip(result.status, result.num_draws, strict=True)):
+        if int(status) in STATUS_MESSAGES:
+            logger.warning(
+                "Chain %d stopped after %d draws: %s. Its remaining draws are NaN.",
+                chain,
+                draws,
+                STATUS_MESSAGES[int(status)],
+            )
+    stats = result.stats
     divergences = int(np.sum(stats["diverging"])) if "diverging" in stats else 0
     if divergences:
         logger.warning(
@@ -84,12 +97,11 @@ def report(stats: Mapping[str, NDArray], max_tree_depth: int) -> None:
             divergences,
             stats["diverging"].size,
         )
-    if "tree_depth" in stats:
-        saturated = int(np.sum(stats["tree_depth"] >= max_tree_depth))
-        if saturated > 0.05 * stats["tree_depth"].size:
-            logger.warning(
-                "%d draws reached the maximum tree depth of %d: sampling is inefficient; rescale or decorrelate the "
-                "parameters, or raise max_tree_depth.",
-                saturated,
-                max_tree_depth,
-            )
+    saturated = int(np.sum(stats["tree_depth"] >= max_tree_depth)) if "tree_depth" in stats else 0
+    if saturated > MANY_SATURATED * stats.get("tree_depth", np.zeros(0)).size:
+        logger.warning(
+            "%d draws reached the maximum tree depth of %d: sampling is inefficient; rescale or decorrelate the "
+            "parameters, or raise max_tree_depth.",
+            saturated,
+            max_tree_depth,
+        )

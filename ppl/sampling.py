@@ -19,7 +19,7 @@ from ppl.initial import initial_points
 from ppl.model import Model
 from ppl.planning import Plan, plan
 from ppl.progress import ProgressBar
-from ppl.results import logger, report, to_datatree, versions
+from ppl.results import report, to_datatree, versions
 from samplers import SweepResult, compile_sweep
 
 Init = str | Mapping[str, Any] | Sequence[Mapping[str, Any]] | None
@@ -44,6 +44,7 @@ class CompiledModel:
         self.backend = backend
         self._sweep = compile_sweep(plan.sweep, backend=backend)
         self._names, self._expand = _compile_expansion(plan, backend)
+        self._lazy_seconds = getattr(self._sweep, "compile_seconds", 0.0)
         self.compile_seconds = time.perf_counter() - start
 
     def __repr__(self) -> str:
@@ -87,12 +88,14 @@ class CompiledModel:
                 keep_tuning=keep_tuning,
                 callback=bar,
             )
-        if result.interrupted:
-            logger.warning("Interrupted: the %d draws of each chain made so far are returned.", result.draws.shape[1])
-        report(result.stats, max_tree_depth)
+        report(result, max_tree_depth)
         return self._to_datatree(result, seed)
 
     def _to_datatree(self, result: SweepResult, seed: int) -> DataTree:
+        # JAX compiles at the first run, when the number of chains is known.
+        lazy = getattr(self._sweep, "compile_seconds", 0.0)
+        self.compile_seconds += lazy - self._lazy_seconds
+        self._lazy_seconds = lazy
         groups: dict[str, Mapping[str, NDArray]] = {
             "posterior": self.expand(result.draws),
             "sample_stats": dict(result.stats),
@@ -130,9 +133,9 @@ class CompiledModel:
 def _compile_expansion(plan: Plan, backend: str) -> tuple[list[str], Callable[..., list[NDArray]]]:
     outputs: dict[str, TensorVariable] = dict(plan.mixed.natural)
     stand_ins = {plan.model.latent[n]: v for n, v in plan.mixed.natural.items()}
-    stand_ins |= dict(plan.model.graph.observed.values())  # type: ignore[arg-type]
+    stand_ins |= dict(plan.model.graph.observed.values())
     known = {n: d for n, d in plan.model.deterministics.items() if n not in plan.later}
-    outputs |= dict(zip(known, substitute(list(known.values()), stand_ins), strict=True))  # type: ignore[arg-type]
+    outputs |= dict(zip(known, substitute(list(known.values()), stand_ins), strict=True))
     if not any(a.method == "nuts" for a in plan.assignments):
         outputs["lp"] = plan.mixed.total
     order = [n for n in (*plan.model.latent, *plan.model.deterministics, "lp") if n in outputs]

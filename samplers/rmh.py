@@ -17,6 +17,7 @@ from pytensor.tensor.variable import TensorVariable
 
 from graphs.density import LogDensity, as_logdensity
 from graphs.errors import SamplingError
+from graphs.interpreting import interpret
 from graphs.lifting import MixingError, lift
 from graphs.marginalize import add_on_plate
 from graphs.random_graph import depends_on
@@ -61,8 +62,7 @@ class RMHKernel(Kernel):
         self.chains = chains
         batch = () if chains is None else (chains,)
         self._inputs = tuple(
-            pt.tensor(v.name, dtype=v.type.dtype, shape=(*batch, *v.type.shape))  # type: ignore[arg-type]
-            for v in logdensity.inputs
+            pt.tensor(v.name, dtype=v.type.dtype, shape=(*batch, *v.type.shape)) for v in logdensity.inputs
         )
         self._batch = batch
 
@@ -93,7 +93,7 @@ class RMHKernel(Kernel):
                 raise SamplingError(f"The initial position lacks {v.name}.")
             values[str(v.name)] = np.broadcast_to(np.asarray(position[v.name], v.type.dtype), v.type.shape).copy()
         constants = tuple(pt.constant(values[str(v.name)]) for v in self._inputs)
-        logdensity = np.asarray(self._density_at(constants).eval())
+        logdensity = np.asarray(interpret([], self._density_at(constants))())
         if not np.all(np.isfinite(logdensity)):
             raise SamplingError(f"The log-density at the initial position is {logdensity}; choose another position.")
         return RMHState(values, logdensity)

@@ -9,12 +9,10 @@ from typing import Any
 import numpy as np
 import pytensor
 from numpy.typing import NDArray
-from pytensor.compile.mode import Mode
 from scipy.special import logsumexp, softmax
 
+from graphs.interpreting import interpret
 from graphs.logprob import LogProb, logprob, states_of
-
-INTERPRETED = Mode(linker="py", optimizer="fast_compile")
 
 
 def evaluator(lp: LogProb, with_gradient: bool = False) -> Any:
@@ -22,7 +20,7 @@ def evaluator(lp: LogProb, with_gradient: bool = False) -> Any:
     inputs = list(lp.values.values())
     continuous = [v for v in inputs if v.type.dtype == "float64"] if with_gradient else []
     gradients = pytensor.grad(lp.total, continuous, disconnected_inputs="ignore") if continuous else []
-    function = pytensor.function(inputs, [lp.total, *gradients], mode=INTERPRETED, on_unused_input="ignore")
+    function = interpret(inputs, [lp.total, *gradients])
 
     def call(values: Mapping[str, Any]) -> tuple[float, dict[str, NDArray]]:
         out = function(*(np.asarray(values[n], v.type.dtype) for n, v in lp.values.items()))

@@ -146,9 +146,22 @@ class Enumeration:
             views_by_index = {i: s.view for i in values if isinstance(s := self.states[i], Pointwise)}
             gathered = gather(node, values, views_by_index)
             return None if gathered is None else Pointwise(*gathered)
-        if len(values) != 1 or first is None:
+        if len(views) != 1:
             return None
         (view,) = views
+        if len(values) == 1 and first is not None:
+            laid_out = self._laid_out(node, view, first)
+            if laid_out is not None:
+                return laid_out
+        if not view.is_constant:
+            return None
+        batches = {i: _full_batch(batch, i) for i, batch in values.items()}
+        constant = View(view.steps, view.base_ndim, ("x",) * output.type.ndim)
+        return Pointwise(constant, vectorize_graph(output, batches))
+
+    def _laid_out(self, node: Apply, view: View, first: TensorVariable) -> Pointwise | None:
+        """Follow an operation that moves, repeats or reduces."""
+        op, output = node.op, node.outputs[0]
         if isinstance(op, TensorFromScalar | ScalarFromTensor | SpecifyShape):
             return Pointwise(view, first)
         if isinstance(op, DimShuffle):
@@ -161,18 +174,13 @@ class Enumeration:
             return Pointwise(view.reorder(order), padded)
         if isinstance(op, CAReduce):
             return self._reduced(node, view, first)
-        if isinstance(op, _MOVES) and all(first.type.broadcastable[1:]):
-            moved = View(view.steps, view.base_ndim, ("x",) * output.type.ndim)
-            order = (0, *("x",) * output.type.ndim)
+        if not isinstance(op, _MOVES) or view.is_constant:
+            return None
+        moved = view.then(op, tuple(node.inputs[1:]), output.type.ndim)
+        if all(first.type.broadcastable[1:]):
             flat = first.reshape((first.type.shape[0],))
-            view = moved if view.is_constant else view.then(op, tuple(node.inputs[1:]), output.type.ndim)
-            return Pointwise(view, flat.dimshuffle(*order))
-        if isinstance(op, _MOVES) or view.is_constant:
-            batch = _full_batch(first, node.inputs[0])
-            moved = View(view.steps, view.base_ndim, ("x",) * output.type.ndim)
-            view = moved if view.is_constant else view.then(op, tuple(node.inputs[1:]), output.type.ndim)
-            return Pointwise(view, vectorize_graph(output, {node.inputs[0]: batch}))
-        return None
+            return Pointwise(moved, flat.dimshuffle(0, *("x",) * output.type.ndim))
+        return Pointwise(moved, vectorize_graph(output, {node.inputs[0]: _full_batch(first, node.inputs[0])}))
 
     def _reduced(self, node: Apply, view: View, first: TensorVariable) -> Pointwise | None:
         """Reduce over axes along which x does not vary."""
@@ -226,7 +234,9 @@ class Enumeration:
 
     def _close_linear(self, node: Apply) -> TensorVariable:
         op, output = node.op, node.outputs[0]
-        closed = {i: full(self._close(i), i) for i in node.inputs if i in self.states}
+        closed = {i: self._close(i) for i in node.inputs if i in self.states}
+        if not isinstance(op, Elemwise):
+            closed = {i: full(part, i) for i, part in closed.items()}
         if isinstance(op, Elemwise) and isinstance(op.scalar_op, ps.Add):
             total = sum(closed[i] for i in node.inputs if i in closed)
             return full(total, output)

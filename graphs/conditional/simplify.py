@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import pytensor.tensor as pt
 from pytensor.graph.basic import Constant, Variable, clone_get_equiv
 from pytensor.graph.fg import FunctionGraph
@@ -48,5 +49,7 @@ def _fold_data(fgraph: FunctionGraph) -> None:
     ]
     for variable in frontier:
         results = evaluate([variable], {}) if isinstance(variable, TensorVariable) else None
-        if results is not None and results[0].size <= _LARGEST_FOLDED:
+        data = sum(np.size(i.data) for i in graph_inputs([variable]) if isinstance(i, Constant))
+        # Broadcast copies of small constants are better left to the loops that read them.
+        if results is not None and results[0].size <= min(data, _LARGEST_FOLDED):
             fgraph.replace(variable, pt.constant(results[0].astype(variable.type.dtype)), import_missing=True)

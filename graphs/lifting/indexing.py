@@ -50,7 +50,8 @@ def _take(array: TensorVariable, states: TensorVariable) -> TensorVariable:
         data = np.asarray(states.data).ravel()
         if rows is not None and (data.size and (data.max() >= rows or data.min() < -rows)):
             raise ModelError(
-                f"A discrete variable takes values up to {data.max()}, but {array.name or array}, which it indexes, has only "
+                f"A discrete variable takes values up to {data.max()}, but {array.name or array}, which it indexes, "
+                "has only "
                 f"{rows} rows. Give both the same length."
             )
         if rows == data.size and np.array_equal(data, np.arange(rows)):

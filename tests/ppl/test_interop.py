@@ -5,14 +5,15 @@ from __future__ import annotations
 import warnings
 
 import numpy as np
-import ppl
 import pymc as pm
 import pytensor.tensor as pt
 import pytest
-from graphs.errors import ModelError
-from graphs.logprob import logprob
 
-from tests.enumeration import INTERPRETED
+import ppl
+from graphs.backends.c import settle_blas
+from graphs.errors import ModelError
+from graphs.interpreting import INTERPRETED
+from graphs.logprob import logprob
 
 
 def eight_schools():
@@ -57,6 +58,7 @@ def covariance():
 def test_log_density_is_pymcs(make):
     pm_model = make()
     model = ppl.from_pymc(pm_model)
+    settle_blas()
     derived = logprob(model, space="unconstrained")
     rng = np.random.default_rng(3)
     start = pm_model.initial_point()

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-import ppl
 import pytest
-from graphs.errors import ModelError
 from scipy import stats
 from scipy.special import softmax
+
+import ppl
+from graphs.errors import ModelError
 
 Y = np.array([-1.3, 0.4, 2.2, 0.7])
 W = np.array([0.25, 0.75])

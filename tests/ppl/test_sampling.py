@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import arviz as az
 import numpy as np
-import ppl
 import pytensor.tensor as pt
 import pytest
-from graphs.errors import BackendError, ModelError, SamplingError
 from scipy import integrate, stats
+
+import ppl
+from graphs.errors import BackendError, ModelError, SamplingError
 
 Y = np.array([1.1, -0.3, 2.4, 0.8, 1.9])
 
@@ -52,7 +53,15 @@ def test_result_has_everything(trace):
     wanted = {"lp", "diverging", "tree_depth", "n_steps", "acceptance_rate", "step_size", "energy"}
     assert wanted <= set(stats_.data_vars)
     assert stats_["lp"].shape == (4, 1000)
-    for key in ("sampling_seconds", "tuning_seconds", "compile_seconds", "num_gradients", "seed", "backend", "versions"):
+    for key in (
+        "sampling_seconds",
+        "tuning_seconds",
+        "compile_seconds",
+        "num_gradients",
+        "seed",
+        "backend",
+        "versions",
+    ):
         assert key in trace.attrs
     assert trace.attrs["seed"] == 3
     assert "pytensor" in trace.attrs["versions"]
@@ -119,7 +128,7 @@ def test_compound_of_nuts_gibbs_and_rmh():
     model = ppl.Model({y: data})
     trace = ppl.sample(model, draws=6000, tune=1000, chains=2, seed=5, sampler={"rate": "gibbs"}, progress=False)
     plan = str(trace.attrs["plan"])
-    assert "Gibbs" in plan and "RMH" in plan and "NUTS" in plan
+    assert all(method in plan for method in ("Gibbs", "RMH", "NUTS"))
     counts = np.arange(30)
     prior = stats.nbinom.pmf(counts, 3.0, 1.5 / 2.5)
     weight = np.array(

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import graphs
 import numpy as np
-import ppl
 import pytensor.tensor as pt
 import pytest
-import samplers
-from graphs.errors import ModelError, SamplingError
 from scipy import stats
 from scipy.special import logsumexp
+
+import graphs
+import ppl
+import samplers
+from graphs.errors import ModelError, SamplingError
 
 W, LOC, SCALE = np.array([0.2, 0.3, 0.1, 0.4]), np.array([-2, 0, 3.2, 2.5]), np.array([1.2, 1, 5, 2.8])
 

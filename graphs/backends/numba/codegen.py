@@ -16,7 +16,7 @@ from pytensor.graph.fg import FunctionGraph
 from pytensor.graph.op import Op
 from pytensor.tensor.shape import Reshape
 
-from graphs.backends.numba import intrinsics, numerics, rng, rng_continuous, rng_discrete, rng_vector
+from graphs.backends.numba import intrinsics, numerics, rng, rng_continuous, rng_discrete, rng_vector, vector_math
 from graphs.backends.numba.loops import INDENT, Access, Block, Kernel, Reduction, Text
 from graphs.backends.numba.scalar import literal
 from graphs.backends.numba.values import (
@@ -97,7 +97,7 @@ class Generator:
         self.idata: list[NDArray[np.int64]] = []
         self.preface: list[str] = []
         self.names: dict[str, Any] = dict(numerics.NAMES)
-        for module in (rng, rng_continuous, rng_discrete, rng_vector):
+        for module in (rng, rng_continuous, rng_discrete, rng_vector, vector_math):
             self.names |= module.NAMES
         self.keys: list[str] | None = []
         self.reserved: dict[Variable, Buffer] = {}
@@ -139,7 +139,9 @@ class Generator:
     def buffer_name(self, hint: str | None) -> str:
         """Return a readable and unused name."""
         stem = re.sub(r"\W", "_", hint or "")
-        stem = stem if re.match(r"[A-Za-z]\w*[A-Za-z]\w*$", stem) and len(stem) < 30 else f"v_{stem[:20]}" if stem else "v"
+        stem = (
+            stem if re.match(r"[A-Za-z]\w*[A-Za-z]\w*$", stem) and len(stem) < 30 else f"v_{stem[:20]}" if stem else "v"
+        )
         name = stem
         while name in self._taken or name in self.names or name == "v":
             name = self.name(stem + "_")
@@ -179,7 +181,9 @@ class Generator:
         if variable not in self.values:
             if not isinstance(variable, Constant):
                 raise BackendError(
-                    f"The Numba backend has no value for {variable} of type {variable.type}.", "numba", str(variable.owner)
+                    f"The Numba backend has no value for {variable} of type {variable.type}.",
+                    "numba",
+                    str(variable.owner),
                 )
             self.values[variable] = self._constant(variable)
         return self.values[variable]
@@ -336,8 +340,15 @@ class Generator:
         block.lines.append(f"ok = ok & {condition}")
 
     def reduction(
-        self, variable: Variable, kernel: Kernel, index: int, operation: str, term: str, kind: Kind,
-        loops: frozenset[int], dims: tuple[int | None, ...],
+        self,
+        variable: Variable,
+        kernel: Kernel,
+        index: int,
+        operation: str,
+        term: str,
+        kind: Kind,
+        loops: frozenset[int],
+        dims: tuple[int | None, ...],
     ) -> None:
         """Reduce the local variable ``term`` over some loops of a kernel."""
         name = self.name("r")
@@ -415,7 +426,7 @@ def _declare(generator: Generator, variables: Sequence[Variable], base: str) -> 
         shape, kind = generator.shape(variable), kind_of(variable.type.dtype)
         buffer = Buffer(generator.buffer_name(variable.name), "f", prod(shape), "fixed", base, offset)
         offset += prod(shape)
-        if prod(shape) == 1 :
+        if prod(shape) == 1:
             if generator.fgraph.clients[variable]:
                 name = f"{buffer.name}_value"
                 generator.buffers.append(buffer)
@@ -436,7 +447,11 @@ def _reserve_outputs(generator: Generator, outputs: Sequence[Variable]) -> list[
         generator.buffers.append(buffer)
         places.append(buffer)
         origin = variable
-        while origin.owner is not None and isinstance(origin.owner.op, Reshape) and len(generator.fgraph.clients[origin]) == 1:
+        while (
+            origin.owner is not None
+            and isinstance(origin.owner.op, Reshape)
+            and len(generator.fgraph.clients[origin]) == 1
+        ):
             origin = origin.owner.inputs[0]
         if origin.owner is not None and size != 1 and origin not in generator.reserved:
             generator.reserved[origin] = buffer

@@ -17,7 +17,15 @@ from graphs.backends.numba.prepare import rewritten, static_shapes
 from graphs.backends.numba.program import Program, compile_function, source_digest
 from graphs.layout import Layout
 
-LIBRARY = ("intrinsics.py", "numerics.py", "rng.py", "rng_continuous.py", "rng_discrete.py", "rng_vector.py")
+LIBRARY = (
+    "intrinsics.py",
+    "numerics.py",
+    "rng.py",
+    "rng_continuous.py",
+    "rng_discrete.py",
+    "rng_vector.py",
+    "vector_math.py",
+)
 
 
 @cache

@@ -49,9 +49,7 @@ def earliest_step(generator: Generator, inputs: Sequence[Variable], domain: Shap
     return earliest
 
 
-def element(
-    generator: Generator, kernel: Kernel, index: int, variable: Variable, shape: Shape
-) -> tuple[str, Kind]:
+def element(generator: Generator, kernel: Kernel, index: int, variable: Variable, shape: Shape) -> tuple[str, Kind]:
     """Return the local variable that holds an input's current element inside a loop over ``shape``.
 
     Parameters
@@ -101,7 +99,7 @@ def lower_elemwise(op: Elemwise, node: Apply, generator: Generator) -> None:
     kernel = generator.steps[index]
     assert isinstance(kernel, Kernel)
     operands = [element(generator, kernel, index, variable, shape) for variable in node.inputs]
-    results = apply_scalar(generator, op.scalar_op, inner, operands, dtypes, kernel.lines)
+    results = apply_scalar(generator, op.scalar_op, inner, operands, dtypes, kernel.lines, in_loop=True)
     for variable, (name, kind) in zip(node.outputs, results, strict=True):
         generator.values[variable] = Element(kernel, name, kind, generator.shape(variable))
 
@@ -183,4 +181,3 @@ def lower_argmax(op: Argmax, node: Apply, generator: Generator) -> None:
     search.append(view.store([index[d] for d in kept], place, "i"))
     generator.append(loop_nest([shape[d] for d in kept], [index[d] for d in kept], search), [array, view])
     generator.values[target] = view
-

@@ -105,7 +105,9 @@ def _argument(
     name = generator.name("a")
     if generator.is_scalar(variable):
         number = f"np.{_exact(dtype)}({convert(*generator.operand(variable), kind)})"
-        lines.append(f"{name} = np.full({core}, {number})" if hasattr(variable.type, "broadcastable") else f"{name} = {number}")
+        lines.append(
+            f"{name} = np.full({core}, {number})" if hasattr(variable.type, "broadcastable") else f"{name} = {number}"
+        )
         return name
     view = generator.view(variable, contiguous=True)
     if (view.buffer.storage == "f") != (kind == "f"):

@@ -116,7 +116,9 @@ def advanced_subscripts(
         if isinstance(entry, slice):
             bounds = slice(*(_static(part, generator, op) for part in (entry.start, entry.stop, entry.step)))
             positions = range(*bounds.indices(length))
-            subscripts.append(Subscript(str(positions.start), 0 if len(positions) == 1 else positions.step, len(result)))
+            subscripts.append(
+                Subscript(str(positions.start), 0 if len(positions) == 1 else positions.step, len(result))
+            )
             result.append(len(positions))
         elif generator.is_scalar(entry):
             subscripts.append(Subscript(_scalar_position(entry, length, generator, steps)))

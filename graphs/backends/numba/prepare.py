@@ -97,7 +97,9 @@ def _inline_graphs(fgraph: FunctionGraph, keep: tuple[type, ...] = ()) -> bool:
         for node in nodes:
             replacements = zip(node.outputs, inline_ofg_node(node), strict=True)
             fgraph.replace_all(
-                [(old, new) for old, new in replacements if fgraph.clients.get(old)], import_missing=True, reason="inline"
+                [(old, new) for old, new in replacements if fgraph.clients.get(old)],
+                import_missing=True,
+                reason="inline",
             )
     return found
 

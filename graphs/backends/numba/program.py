@@ -102,7 +102,16 @@ def compile_function(source: str, name: str, names: Mapping[str, Any], *, key: s
 
 @intrinsic
 def _call_address(
-    typing_context: Any, row: Any, address: Any, x: Any, context: Any, out: Any, rng: Any, fdata: Any, idata: Any, work: Any
+    typing_context: Any,
+    row: Any,
+    address: Any,
+    x: Any,
+    context: Any,
+    out: Any,
+    rng: Any,
+    fdata: Any,
+    idata: Any,
+    work: Any,
 ) -> Any:
     """Call a C function of the program signature by its address."""
 

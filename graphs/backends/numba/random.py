@@ -42,7 +42,11 @@ UNIVARIATE: dict[str, tuple[str, str, str]] = {
     "skewnormal": ("fff", "draw_skew_normal({2}, words)", "{0} + {1} * {d}"),
     "t": ("fff", "draw_student_t({0}, words)", "{1} + {2} * {d}"),
     "triangular": ("fff", "draw_triangular({}, {}, {}, words)", "{d}"),
-    "truncated_normal": ("ffff", "draw_truncated_normal(({2} - {0}) / {1}, ({3} - {0}) / {1}, words)", "{0} + {1} * {d}"),
+    "truncated_normal": (
+        "ffff",
+        "draw_truncated_normal(({2} - {0}) / {1}, ({3} - {0}) / {1}, words)",
+        "{0} + {1} * {d}",
+    ),
     "truncexpon": ("fff", "draw_uniform(words)", "{1} - {2} * math.log1p({d} * math.expm1(-{0}))"),
     "uniform": ("ff", "draw_uniform(words)", "{0} + ({1} - {0}) * {d}"),
     "vonmises": ("ff", "draw_vonmises({}, {}, words)", "{d}"),

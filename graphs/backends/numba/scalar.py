@@ -52,6 +52,15 @@ FLOAT_FUNCTIONS: dict[type[ps.ScalarOp], str] = {
 }
 """Functions computed in double precision, whatever the dtypes of the inputs."""
 
+IN_LOOPS: dict[type[ps.ScalarOp], str] = {
+    ps.Exp: "vector_exp({})",
+    ps.Log: "vector_log({})",
+    ps.Log1p: "vector_log1p({})",
+    psm.Sigmoid: "vector_sigmoid({})",
+    psm.Softplus: "vector_softplus({})",
+}
+"""What replaces functions inside loops: they become vector code. Elsewhere a call is quicker to compile."""
+
 SAME_KIND: dict[type[ps.ScalarOp], str] = {
     ps.Sub: "({} - {})",
     ps.IntDiv: "({} // {})",
@@ -139,7 +148,7 @@ def _cast(operand: Operand, dtype: str) -> str:
     return _wrapped(convert(expression, kind, target), dtype) if kind != target or target == "i" else expression
 
 
-def expression_of(op: ps.ScalarOp, operands: Sequence[Operand], dtype: str) -> str | None:
+def expression_of(op: ps.ScalarOp, operands: Sequence[Operand], dtype: str, *, in_loop: bool = False) -> str | None:
     """Return the source of one scalar operation, or None for one that has no expression of its own.
 
     Parameters
@@ -150,6 +159,8 @@ def expression_of(op: ps.ScalarOp, operands: Sequence[Operand], dtype: str) -> s
         Its operands.
     dtype : str
         Dtype of the result.
+    in_loop : bool
+        Whether the expression is going to be evaluated for every element of an array.
     """
     kind, exact = kind_of(dtype), type(op)
     if exact in COMPARISONS:
@@ -165,7 +176,8 @@ def expression_of(op: ps.ScalarOp, operands: Sequence[Operand], dtype: str) -> s
     if exact in special:
         return special[exact]()
     if exact in FLOAT_FUNCTIONS and kind == "f":
-        return FLOAT_FUNCTIONS[exact].format(*(convert(*operand, "f") for operand in operands))
+        function = IN_LOOPS.get(exact, FLOAT_FUNCTIONS[exact]) if in_loop else FLOAT_FUNCTIONS[exact]
+        return function.format(*(convert(*operand, "f") for operand in operands))
     converted = [convert(*operand, kind) for operand in operands]
     if exact in FLOAT_SAME:
         return FLOAT_SAME[exact].format(*converted) if kind == "f" else converted[0]
@@ -180,8 +192,14 @@ def expression_of(op: ps.ScalarOp, operands: Sequence[Operand], dtype: str) -> s
 
 
 def apply_scalar(
-    generator: Generator, op: ps.ScalarOp, node: Apply | None, operands: Sequence[Operand], dtypes: Sequence[str],
+    generator: Generator,
+    op: ps.ScalarOp,
+    node: Apply | None,
+    operands: Sequence[Operand],
+    dtypes: Sequence[str],
     lines: list[str],
+    *,
+    in_loop: bool = False,
 ) -> list[Operand]:
     """Append the statements of a scalar operation and return the local variables that hold its results.
 
@@ -199,10 +217,12 @@ def apply_scalar(
         Dtypes of its results.
     lines : list of str
         Receives the statements.
+    in_loop : bool
+        Whether the statements are executed for every element of an array.
     """
     if isinstance(op, ps.Composite):
-        return _apply_composite(generator, op, operands, lines)
-    expression = expression_of(op, operands, dtypes[0]) if len(dtypes) == 1 else None
+        return _apply_composite(generator, op, operands, lines, in_loop)
+    expression = expression_of(op, operands, dtypes[0], in_loop=in_loop) if len(dtypes) == 1 else None
     if expression is None:
         return _call_scalar(generator, op, node, operands, dtypes, lines)
     name = generator.name("t")
@@ -211,7 +231,7 @@ def apply_scalar(
 
 
 def _apply_composite(
-    generator: Generator, op: ps.Composite, operands: Sequence[Operand], lines: list[str]
+    generator: Generator, op: ps.Composite, operands: Sequence[Operand], lines: list[str], in_loop: bool
 ) -> list[Operand]:
     """Expand a fused operation."""
     known: dict[Variable, Operand] = dict(zip(op.fgraph.inputs, operands, strict=True))
@@ -223,15 +243,19 @@ def _apply_composite(
         return known[variable]
 
     for inner in op.fgraph.toposort():
-        results = apply_scalar(
-            generator, inner.op, inner, [operand(v) for v in inner.inputs], [v.type.dtype for v in inner.outputs], lines
-        )
+        arguments = [operand(v) for v in inner.inputs]
+        dtypes = [v.type.dtype for v in inner.outputs]
+        results = apply_scalar(generator, inner.op, inner, arguments, dtypes, lines, in_loop=in_loop)
         known.update(zip(inner.outputs, results, strict=True))
     return [operand(v) for v in op.fgraph.outputs]
 
 
 def _call_scalar(
-    generator: Generator, op: ps.ScalarOp, node: Apply | None, operands: Sequence[Operand], dtypes: Sequence[str],
+    generator: Generator,
+    op: ps.ScalarOp,
+    node: Apply | None,
+    operands: Sequence[Operand],
+    dtypes: Sequence[str],
     lines: list[str],
 ) -> list[Operand]:
     """Call PyTensor's own Numba implementation of a scalar operation."""

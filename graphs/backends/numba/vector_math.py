@@ -65,13 +65,15 @@ def _fused(typing_context: Any, x: Any, y: Any, z: Any) -> Any:
     """Return ``x * y + z``, rounded once where the processor can."""
 
     def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        function = builder.module.declare_intrinsic("llvm.fmuladd", [ir.DoubleType()])
+        double = ir.DoubleType()
+        kind = ir.FunctionType(double, [double, double, double])
+        function = builder.module.declare_intrinsic("llvm.fmuladd", [double], kind)
         return builder.call(function, args)
 
     return types.float64(types.float64, types.float64, types.float64), generate
 
 
-@njit(cache=True, forceinline=True)
+@njit(cache=True, forceinline=True, error_model="numpy")
 def exp(x: float) -> float:
     """Return the exponential."""
     bounded = select(x > 710.0, 710.0, select(x < -746.0, -746.0, x))
@@ -96,7 +98,7 @@ def exp(x: float) -> float:
     return y * _float((half + 1023) << 52) * _float((exponent - half + 1023) << 52)
 
 
-@njit(cache=True, forceinline=True)
+@njit(cache=True, forceinline=True, error_model="numpy")
 def _log_of_mantissa(f: float) -> tuple[float, float, float]:
     """Return ``s``, ``f**2 / 2`` and ``R`` with ``log(1 + f) = f - f**2 / 2 + s * (f**2 / 2 + R)``."""
     s = f / (2.0 + f)
@@ -110,7 +112,7 @@ def _log_of_mantissa(f: float) -> tuple[float, float, float]:
     return s, 0.5 * f * f, p * z
 
 
-@njit(cache=True, forceinline=True)
+@njit(cache=True, forceinline=True, error_model="numpy")
 def log(x: float) -> float:
     """Return the natural logarithm; minus infinity at 0, NaN below."""
     is_small = x < SMALLEST_NORMAL
@@ -125,7 +127,7 @@ def log(x: float) -> float:
     return select(x > 0.0, y, select(x == 0.0, -math.inf, math.nan))
 
 
-@njit(cache=True, forceinline=True)
+@njit(cache=True, forceinline=True, error_model="numpy")
 def log1p(x: float) -> float:
     """Return the logarithm of ``1 + x``."""
     u = 1.0 + x
@@ -144,13 +146,13 @@ def log1p(x: float) -> float:
     return select(x > -1.0, y, select(x == -1.0, -math.inf, math.nan))
 
 
-@njit(cache=True, forceinline=True)
+@njit(cache=True, forceinline=True, error_model="numpy")
 def softplus(x: float) -> float:
     """Return ``log(1 + exp(x))``."""
     return select(x > 0.0, x, select(x < 0.0, 0.0, x)) + log1p(exp(-abs(x)))
 
 
-@njit(cache=True, forceinline=True)
+@njit(cache=True, forceinline=True, error_model="numpy")
 def sigmoid(x: float) -> float:
     """Return ``1 / (1 + exp(-x))``."""
     return 1.0 / (1.0 + exp(-x))

@@ -170,13 +170,6 @@ def test_a_dirichlet_multinomial_model():
     check([p], total, [RNG.normal(size=4)])
 
 
-def test_an_lkj_prior():
-    x = pt.tensor("x", shape=(3,))
-    corr = pt.eye(3) + pt.set_subtensor(pt.zeros((3, 3))[np.triu_indices(3, 1)], pt.tanh(x))
-    total = pm.logp(pm.LKJCorr.dist(n=3, eta=2.0), corr + corr.T - pt.eye(3))
-    check([x], total, [np.array([0.1, -0.2, 0.3])])
-
-
 def test_a_hidden_markov_model_by_scan():
     logits, mean = pt.tensor("logits", shape=(2, 2)), pt.tensor("mean", shape=(2,))
     transition = pt.special.log_softmax(logits, axis=1)
@@ -186,7 +179,11 @@ def test_a_hidden_markov_model_by_scan():
         return emission + pt.logsumexp(previous[:, None] + transition, axis=0)
 
     states = pytensor.scan(
-        forward, sequences=[emissions[1:]], outputs_info=[emissions[0]], non_sequences=[transition], return_updates=False
+        forward,
+        sequences=[emissions[1:]],
+        outputs_info=[emissions[0]],
+        non_sequences=[transition],
+        return_updates=False,
     )
     check([logits, mean], pt.logsumexp(states[-1]), [RNG.normal(size=(2, 2)), np.array([-1.0, 1.0])])
 

@@ -64,10 +64,14 @@ def test_continuous_draws(name):
     assert scipy.stats.kstest(draws, distribution.cdf).pvalue > FALSE_ALARM
 
 
-@pytest.mark.parametrize(("lower", "upper"), [(-1, 2), (0.3, 0.9), (2, 5), (4, np.inf), (-np.inf, -3), (-0.2, np.inf), (-9, -8)])
+@pytest.mark.parametrize(
+    ("lower", "upper"), [(-1, 2), (0.3, 0.9), (2, 5), (4, np.inf), (-np.inf, -3), (-0.2, np.inf), (-9, -8)]
+)
 def test_truncated_normal_draws(lower, upper):
     draws = sample(
-        lambda rng, size: pm.TruncatedNormal.dist(1.0, 2.0, lower=1 + 2 * lower, upper=1 + 2 * upper, size=size, rng=rng)
+        lambda rng, size: pm.TruncatedNormal.dist(
+            1.0, 2.0, lower=1 + 2 * lower, upper=1 + 2 * upper, size=size, rng=rng
+        )
     )
     distribution = scipy.stats.truncnorm(lower, upper, 1, 2)
     assert scipy.stats.kstest(draws, distribution.cdf).pvalue > FALSE_ALARM
@@ -82,7 +86,10 @@ DISCRETE = {
     "beta_binomial": (lambda **k: random.betabinom(15, 2.0, 3.0, **k), scipy.stats.betabinom(15, 2, 3)),
     "hypergeometric": (lambda **k: random.hypergeometric(7, 12, 11, **k), scipy.stats.hypergeom(19, 7, 11)),
     "integers": (lambda **k: random.integers(-2, 5, **k), scipy.stats.randint(-2, 5)),
-    "discrete_uniform": (lambda **k: pm.DiscreteUniform.dist(3, 8, size=k['size'], rng=k['rng']), scipy.stats.randint(3, 9)),
+    "discrete_uniform": (
+        lambda **k: pm.DiscreteUniform.dist(3, 8, size=k["size"], rng=k["rng"]),
+        scipy.stats.randint(3, 9),
+    ),
     "categorical": (
         lambda **k: random.categorical([0.2, 0.5, 0.3], **k),
         scipy.stats.rv_discrete(values=([0, 1, 2], [0.2, 0.5, 0.3])),
@@ -122,7 +129,9 @@ def test_dirichlet_draws(concentration):
 
 def test_multivariate_normal_draws():
     mean, covariance = np.array([1.0, -2.0, 0.5]), np.array([[2.0, 0.6, -0.3], [0.6, 1.0, 0.2], [-0.3, 0.2, 0.5]])
-    draws = sample(lambda rng, size: random.multivariate_normal(mean, covariance, size=size, rng=rng, return_next_rng=True))
+    draws = sample(
+        lambda rng, size: random.multivariate_normal(mean, covariance, size=size, rng=rng, return_next_rng=True)
+    )
     whitened = np.linalg.solve(np.linalg.cholesky(covariance), (draws - mean).T)
     for row in whitened:
         assert scipy.stats.kstest(row, "norm").pvalue > FALSE_ALARM

@@ -61,10 +61,7 @@ def gamma_of_gamma_rate() -> LogDensity:
 
 def weibull_scale() -> LogDensity:
     beta = pm.InverseGamma.dist(2.2, 0.6)
-    return joint(
-        {"beta": (beta**0.5, POSITIVE)} if False else {"beta": (beta, POSITIVE)},
-        {pm.Weibull.dist(1.0, beta, shape=7): np.abs(DATA)},
-    )
+    return joint({"beta": (beta, POSITIVE)}, {pm.Weibull.dist(1.0, beta, shape=7): np.abs(DATA)})
 
 
 def pareto_shape() -> LogDensity:

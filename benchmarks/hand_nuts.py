@@ -1,0 +1,135 @@
+"""The No-U-Turn sampler written by hand for Numba, for one density: what nothing general costs."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numba import njit, types
+
+# (position, gradient to be written) -> log-density
+LOGDENSITY = types.FunctionType(types.float64(types.float64[::1], types.float64[::1]))
+MAX_DEPTH = 10
+_LEFT, _RIGHT = 0, 1
+
+
+@njit(types.float64(types.float64[::1], types.float64[::1]), nogil=True)
+def standard_normal(position: Any, gradient: Any) -> float:
+    """The log-density of independent standard normals."""
+    value = 0.0
+    for i in range(position.size):
+        gradient[i] = -position[i]
+        value -= 0.5 * position[i] * position[i]
+    return value
+
+
+@njit(nogil=True)
+def _is_turning(inverse_mass: Any, first: Any, last: Any, total: Any) -> bool:
+    left = right = 0.0
+    for i in range(inverse_mass.size):
+        velocity = inverse_mass[i] * (total[i] - 0.5 * (first[i] + last[i]))
+        left += first[i] * velocity
+        right += last[i] * velocity
+    return left <= 0.0 or right <= 0.0
+
+
+@njit(nogil=True)
+def _log_add(a: float, b: float) -> float:
+    if a == -np.inf:
+        return b
+    high, low = (a, b) if a > b else (b, a)
+    return high + math.log1p(math.exp(low - high))
+
+
+@njit(nogil=True)
+def _has_turned(inverse_mass: Any, leaf: int, momentum: Any, total: Any, kept: Any, spare: Any) -> bool:
+    """Compare an odd leaf with the first leaves of all subtrees that it ends; keep an even one for later."""
+    slot = 0
+    rest = leaf >> 1
+    while rest:
+        slot += rest & 1
+        rest >>= 1
+    if leaf & 1 == 0:
+        kept[0, slot] = momentum
+        kept[1, slot] = total
+        return False
+    rest = leaf
+    while rest & 1:
+        for i in range(spare.size):
+            spare[i] = total[i] - kept[1, slot, i] + kept[0, slot, i]
+        if _is_turning(inverse_mass, kept[0, slot], momentum, spare):
+            return True
+        slot -= 1
+        rest >>= 1
+    return False
+
+
+@njit(nogil=True)
+def _transition(
+    logdensity: Any, point: Any, value: float, step_size: float, inverse_mass: Any, rng: Any, work: Any, kept: Any
+) -> tuple[float, int]:
+    """Move ``point`` (position, gradient); return its log-density and the number of gradients."""
+    size = inverse_mass.size
+    ends, now, drawn = work[:6].reshape((2, 3, size)), work[6:9], work[9:11]
+    total, subtotal, spare = work[11], work[12], work[13]
+    energy = -value
+    for i in range(size):
+        total[i] = rng.standard_normal() / math.sqrt(inverse_mass[i])
+        energy += 0.5 * inverse_mass[i] * total[i] ** 2
+    for end in (_LEFT, _RIGHT):
+        ends[end, 0], ends[end, 1], ends[end, 2] = point[0], total, point[1]
+    log_weight, num_gradients = 0.0, 0
+    for depth in range(MAX_DEPTH):
+        end = _RIGHT if rng.random() < 0.5 else _LEFT
+        step = step_size if end == _RIGHT else -step_size
+        now[:] = ends[end]
+        position, momentum, gradient = now[0], now[1], now[2]
+        sub_weight, drawn_value = -np.inf, 0.0
+        subtotal[:] = 0.0
+        for leaf in range(1 << depth):
+            for i in range(size):
+                momentum[i] += 0.5 * step * gradient[i]
+                position[i] += step * inverse_mass[i] * momentum[i]
+            new_value = logdensity(position, gradient)
+            num_gradients += 1
+            kinetic = 0.0
+            for i in range(size):
+                momentum[i] += 0.5 * step * gradient[i]
+                kinetic += 0.5 * inverse_mass[i] * momentum[i] * momentum[i]
+                subtotal[i] += momentum[i]
+            log_ratio = energy + new_value - kinetic
+            if not log_ratio > -1000.0:
+                return value, num_gradients
+            sub_weight = _log_add(sub_weight, log_ratio)
+            if leaf == 0 or math.log(rng.random()) < log_ratio - sub_weight:
+                drawn[0], drawn[1], drawn_value = position, gradient, new_value
+            if _has_turned(inverse_mass, leaf, momentum, subtotal, kept, spare):
+                return value, num_gradients
+        ends[end] = now
+        if math.log(rng.random()) < sub_weight - log_weight:
+            point[:], value = drawn, drawn_value
+        log_weight = _log_add(log_weight, sub_weight)
+        for i in range(size):
+            total[i] += subtotal[i]
+        if _is_turning(inverse_mass, ends[_LEFT, 1], ends[_RIGHT, 1], total):
+            break
+    return value, num_gradients
+
+
+@njit(nogil=True)
+def sample(
+    logdensity: Any, position: Any, step_size: float, inverse_mass: Any, num_draws: int, rng: Any
+) -> tuple[Any, int]:
+    """Return draws, shape (num_draws, size), and the number of gradients."""
+    size = position.size
+    point = np.empty((2, size))
+    point[0] = position
+    value = logdensity(point[0], point[1])
+    work, kept = np.empty((14, size)), np.empty((2, MAX_DEPTH, size))
+    draws, num_gradients = np.empty((num_draws, size)), 0
+    for draw in range(num_draws):
+        value, count = _transition(logdensity, point, value, step_size, inverse_mass, rng, work, kept)
+        num_gradients += count
+        draws[draw] = point[0]
+    return draws, num_gradients

@@ -1,0 +1,29 @@
+"""Evaluate graphs that are needed once or twice: compiling them would take longer than running them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytensor
+from pytensor.compile.mode import Mode
+from pytensor.graph.basic import Variable
+
+from graphs.backends.c import settle_blas
+
+INTERPRETED = Mode(linker="py", optimizer="fast_compile")
+
+
+def interpret(inputs: Sequence[Variable], outputs: Any) -> Callable[..., Any]:
+    """Return a function of arrays that evaluates graphs node by node in NumPy.
+
+    Parameters
+    ----------
+    inputs : sequence of Variable
+        Inputs; those that are not needed are ignored.
+    outputs : Variable or sequence of Variable
+        Graphs.
+    """
+    settle_blas()
+    function: Callable[..., Any] = pytensor.function(list(inputs), outputs, mode=INTERPRETED, on_unused_input="ignore")
+    return function

@@ -1,0 +1,88 @@
+"""The branch-free functions are accurate to one unit in the last place, and right at every special value."""
+
+from __future__ import annotations
+
+import math
+
+import mpmath
+import numpy as np
+import pytest
+from numba import njit
+
+from graphs.backends.numba import vector_math
+
+RNG = np.random.default_rng(0)
+NUM_POINTS = 2000
+SPECIAL = np.array(
+    [0.0, -0.0, 1.0, -1.0, np.inf, -np.inf, np.nan, 5e-324, 1e-310, 2.3e-308, 710.0, 709.78, 709.79, -745.1, -745.2]
+    + [-746.0, 1e308, -1e308, 1e-20, -1e-20, -1 + 1e-16, -1 - 1e-15, 2.0**60]
+)
+
+
+@njit(cache=True, error_model="numpy")
+def apply(function, x, out):
+    for i in range(x.size):
+        out[i] = function(x[i])
+
+
+def evaluate(function, x):
+    out = np.empty_like(x)
+    apply(function, x, out)
+    return out
+
+
+def units_off(function, exact, x):
+    """Return the largest error in units in the last place."""
+    worst = 0.0
+    with mpmath.workprec(120):
+        for point, value in zip(x, evaluate(function, x), strict=True):
+            truth = exact(mpmath.mpf(float(point)))
+            if truth != 0 and abs(truth) < 1.7e308:
+                worst = max(worst, float(abs(mpmath.mpf(float(value)) - truth) / math.ulp(float(truth))))
+    return worst
+
+
+def test_exponential():
+    x = np.concatenate([RNG.uniform(-745, 709, NUM_POINTS), RNG.normal(size=NUM_POINTS), RNG.uniform(-745, -708, 300)])
+    assert units_off(vector_math.exp, mpmath.exp, x) < 1.0
+
+
+def test_logarithm():
+    x = np.concatenate(
+        [np.exp(RNG.uniform(-745, 709, NUM_POINTS)), RNG.uniform(0.5, 2, NUM_POINTS), 1 + RNG.normal(size=500) * 1e-3]
+    )
+    assert units_off(vector_math.log, mpmath.log, x[x > 0]) < 1.0
+
+
+def test_logarithm_of_one_plus():
+    x = np.concatenate(
+        [
+            np.exp(RNG.uniform(-745, 709, NUM_POINTS)),
+            RNG.uniform(-1, 1, NUM_POINTS),
+            RNG.normal(size=500) * 1e-3,
+            -np.exp(RNG.uniform(-40, 0, 500)),
+        ]
+    )
+    assert units_off(vector_math.log1p, mpmath.log1p, x) < 1.0
+
+
+def test_softplus_and_sigmoid():
+    x = RNG.uniform(-700, 700, NUM_POINTS)
+    x[:500] /= 100
+    assert units_off(vector_math.softplus, lambda t: mpmath.log1p(mpmath.exp(t)), x) < 2.5
+    assert units_off(vector_math.sigmoid, lambda t: 1 / (1 + mpmath.exp(-t)), x) < 2.5
+
+
+@pytest.mark.parametrize(
+    ("function", "reference"),
+    [
+        (vector_math.exp, np.exp),
+        (vector_math.log, np.log),
+        (vector_math.log1p, np.log1p),
+        (vector_math.softplus, lambda x: np.logaddexp(0.0, x)),
+    ],
+)
+def test_special_values(function, reference):
+    with np.errstate(all="ignore"):
+        expected = reference(SPECIAL)
+    np.testing.assert_allclose(evaluate(function, SPECIAL), expected, rtol=1e-15)
