@@ -66,50 +66,70 @@ def _has_turned(inverse_mass: Any, leaf: int, momentum: Any, total: Any, kept: A
 
 
 @njit(nogil=True)
+def _leapfrog(logdensity: Any, step: float, inverse_mass: Any, now: Any) -> tuple[float, float]:
+    """Move ``now`` (position, momentum, gradient); return the log-density and the kinetic energy."""
+    position, momentum, gradient = now[0], now[1], now[2]
+    for i in range(inverse_mass.size):
+        momentum[i] += 0.5 * step * gradient[i]
+        position[i] += step * inverse_mass[i] * momentum[i]
+    value = logdensity(position, gradient)
+    kinetic = 0.0
+    for i in range(inverse_mass.size):
+        momentum[i] += 0.5 * step * gradient[i]
+        kinetic += 0.5 * inverse_mass[i] * momentum[i] * momentum[i]
+    return value, kinetic
+
+
+@njit(nogil=True)
+def _extend(
+    logdensity: Any, step: float, inverse_mass: Any, depth: int, start: float, rng: Any, now: Any, work: Any, kept: Any
+) -> tuple[float, float, int]:
+    """Make ``2**depth`` steps; return their log-weight, minus infinity if they failed, the value drawn, the number."""
+    drawn, total, spare = work[0:2], work[2], work[3]
+    log_weight, drawn_value = -np.inf, 0.0
+    total[:] = 0.0
+    for leaf in range(1 << depth):
+        value, kinetic = _leapfrog(logdensity, step, inverse_mass, now)
+        log_ratio = value - kinetic - start
+        if not log_ratio > -1000.0:
+            return -np.inf, value, leaf + 1
+        log_weight = _log_add(log_weight, log_ratio)
+        if leaf == 0 or math.log(rng.random()) < log_ratio - log_weight:
+            drawn[0], drawn[1], drawn_value = now[0], now[2], value
+        for i in range(inverse_mass.size):
+            total[i] += now[1, i]
+        if _has_turned(inverse_mass, leaf, now[1], total, kept, spare):
+            return -np.inf, value, leaf + 1
+    return log_weight, drawn_value, 1 << depth
+
+
+@njit(nogil=True)
 def _transition(
     logdensity: Any, point: Any, value: float, step_size: float, inverse_mass: Any, rng: Any, work: Any, kept: Any
 ) -> tuple[float, int]:
     """Move ``point`` (position, gradient); return its log-density and the number of gradients."""
     size = inverse_mass.size
-    ends, now, drawn = work[:6].reshape((2, 3, size)), work[6:9], work[9:11]
-    total, subtotal, spare = work[11], work[12], work[13]
-    energy = -value
+    ends, now, total, rest = work[:6].reshape((2, 3, size)), work[6:9], work[9], work[10:]
+    drawn, subtotal = rest[0:2], rest[2]
+    start = value
     for i in range(size):
         total[i] = rng.standard_normal() / math.sqrt(inverse_mass[i])
-        energy += 0.5 * inverse_mass[i] * total[i] ** 2
+        start -= 0.5 * inverse_mass[i] * total[i] ** 2
     for end in (_LEFT, _RIGHT):
         ends[end, 0], ends[end, 1], ends[end, 2] = point[0], total, point[1]
     log_weight, num_gradients = 0.0, 0
     for depth in range(MAX_DEPTH):
         end = _RIGHT if rng.random() < 0.5 else _LEFT
-        step = step_size if end == _RIGHT else -step_size
         now[:] = ends[end]
-        position, momentum, gradient = now[0], now[1], now[2]
-        sub_weight, drawn_value = -np.inf, 0.0
-        subtotal[:] = 0.0
-        for leaf in range(1 << depth):
-            for i in range(size):
-                momentum[i] += 0.5 * step * gradient[i]
-                position[i] += step * inverse_mass[i] * momentum[i]
-            new_value = logdensity(position, gradient)
-            num_gradients += 1
-            kinetic = 0.0
-            for i in range(size):
-                momentum[i] += 0.5 * step * gradient[i]
-                kinetic += 0.5 * inverse_mass[i] * momentum[i] * momentum[i]
-                subtotal[i] += momentum[i]
-            log_ratio = energy + new_value - kinetic
-            if not log_ratio > -1000.0:
-                return value, num_gradients
-            sub_weight = _log_add(sub_weight, log_ratio)
-            if leaf == 0 or math.log(rng.random()) < log_ratio - sub_weight:
-                drawn[0], drawn[1], drawn_value = position, gradient, new_value
-            if _has_turned(inverse_mass, leaf, momentum, subtotal, kept, spare):
-                return value, num_gradients
+        step = step_size if end == _RIGHT else -step_size
+        added, new_value, count = _extend(logdensity, step, inverse_mass, depth, start, rng, now, rest, kept)
+        num_gradients += count
+        if added == -np.inf:
+            break
         ends[end] = now
-        if math.log(rng.random()) < sub_weight - log_weight:
-            point[:], value = drawn, drawn_value
-        log_weight = _log_add(log_weight, sub_weight)
+        if math.log(rng.random()) < added - log_weight:
+            point[:], value = drawn, new_value
+        log_weight = _log_add(log_weight, added)
         for i in range(size):
             total[i] += subtotal[i]
         if _is_turning(inverse_mass, ends[_LEFT, 1], ends[_RIGHT, 1], total):

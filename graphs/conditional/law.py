@@ -56,6 +56,10 @@ class Law(ABC):
     def mode(self) -> TensorVariable:
         """Return the mode of the density, where it lies inside the support."""
 
+    def also(self) -> str:
+        """Return another name of the same law, where it has a common one."""
+        return ""
+
     def __str__(self) -> str:
         """Write the law with formulas for its parameters."""
         written = ", ".join(f"{name}={formula(graph)}" for name, graph in self.parameters.items())
@@ -71,6 +75,8 @@ class Law(ABC):
         """
         file = sys.stdout if file is None else file
         print(self, file=file)
+        if self.also():
+            print(f"also: {self.also()}", file=file)
         for name, graph in self.parameters.items():
             print(f"{name}:", file=file)
             print(pytensor.dprint(graph, file="str"), end="", file=file)

@@ -2,49 +2,20 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
-from functools import singledispatch
 from math import prod
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pytensor.graph.basic import Apply, Constant, Variable
+from pytensor.graph.basic import Variable
 from pytensor.graph.fg import FunctionGraph
-from pytensor.graph.op import Op
 from pytensor.tensor.shape import Reshape
 
-from graphs.backends.numba import intrinsics, numerics, rng, rng_continuous, rng_discrete, rng_vector, vector_math
-from graphs.backends.numba.loops import INDENT, Access, Block, Kernel, Reduction, Text
-from graphs.backends.numba.scalar import literal
-from graphs.backends.numba.values import (
-    Array,
-    Broadcast,
-    Buffer,
-    Element,
-    Gather,
-    Kind,
-    Scalar,
-    Shape,
-    Value,
-    View,
-    contiguous_strides,
-    convert,
-    kind_of,
-)
-from graphs.errors import BackendError
-
-Step = Block | Kernel
-
-
-@singledispatch
-def lower(op: Op, node: Apply, generator: Generator) -> None:
-    """Add the statements of a node; registered per Op, with PyTensor's Numba implementation for all others."""
-    from graphs.backends.numba.fallback import lower_foreign
-
-    lower_foreign(op, node, generator)
+from graphs.backends.numba.generator import Generator, lower
+from graphs.backends.numba.loops import INDENT
+from graphs.backends.numba.values import Buffer, Scalar, Shape, View, contiguous_strides, convert, kind_of
 
 
 @dataclass(frozen=True)
@@ -73,316 +44,9 @@ class Generated:
     work_size: int
 
 
-class Generator:
-    """Collects the steps of a program while the nodes of a graph are lowered in topological order.
-
-    A step is a block of scalar statements, a loop nest or other text. A node is placed into the first step that comes
-    late enough for its inputs, so that scalars are computed early and loops over equal domains fuse.
-
-    Parameters
-    ----------
-    fgraph : FunctionGraph
-        The rewritten graph.
-    shapes : mapping of Variable to tuple of int
-        Shape of every tensor variable.
-    """
-
-    def __init__(self, fgraph: FunctionGraph, shapes: Mapping[Variable, Shape]):
-        self.fgraph = fgraph
-        self.shapes = shapes
-        self.steps: list[Step] = []
-        self.values: dict[Variable, Value] = {}
-        self.buffers: list[Buffer] = []
-        self.fdata: list[NDArray[np.float64]] = []
-        self.idata: list[NDArray[np.int64]] = []
-        self.preface: list[str] = []
-        self.names: dict[str, Any] = dict(numerics.NAMES)
-        for module in (rng, rng_continuous, rng_discrete, rng_vector, vector_math):
-            self.names |= module.NAMES
-        self.keys: list[str] | None = []
-        self.reserved: dict[Variable, Buffer] = {}
-        self.can_fail = False
-        self.owned: set[Variable] = set()
-        self.last_draw = -1
-        self.uses_rng = False
-        self._count = 0
-        self._taken: set[str] = set()
-
-    def name(self, prefix: str) -> str:
-        """Return a new local name."""
-        self._count += 1
-        return f"{prefix}{self._count}"
-
-    def shape(self, variable: Variable) -> Shape:
-        """Return the shape of a tensor variable; () for a scalar one."""
-        if isinstance(variable, Constant):
-            return tuple(np.shape(variable.data))
-        return self.shapes.get(variable, ())
-
-    def is_scalar(self, variable: Variable) -> bool:
-        """Whether a variable has one element and so is a local variable."""
-        return prod(self.shape(variable)) == 1
-
-    # ---------------------------------------------------------------- memory
-
-    def fixed(self, data: NDArray, name: str | None = None) -> Buffer:
-        """Place constant data beside the machine code."""
-        storage, pool = ("f", self.fdata) if data.dtype.kind == "f" else ("i", self.idata)
-        flat = np.ascontiguousarray(data).astype(np.float64 if storage == "f" else np.int64).ravel()
-        offset = sum(array.size for array in pool)
-        pool.append(flat)  # type: ignore[arg-type]
-        base = "fdata" if storage == "f" else "idata"
-        buffer = Buffer(self.buffer_name(name or "constant"), storage, flat.size, "fixed", base, offset)  # type: ignore[arg-type]
-        self.buffers.append(buffer)
-        return buffer
-
-    def buffer_name(self, hint: str | None) -> str:
-        """Return a readable and unused name."""
-        stem = re.sub(r"\W", "_", hint or "")
-        stem = (
-            stem if re.match(r"[A-Za-z]\w*[A-Za-z]\w*$", stem) and len(stem) < 30 else f"v_{stem[:20]}" if stem else "v"
-        )
-        name = stem
-        while name in self._taken or name in self.names or name == "v":
-            name = self.name(stem + "_")
-        self._taken.add(name)
-        return name
-
-    def array(self, variable: Variable, *, step: int) -> View:
-        """Return new memory for a variable that is written by the step of this index."""
-        shape, kind = self.shape(variable), kind_of(variable.type.dtype)
-        buffer = self.reserved.pop(variable, None)
-        if buffer is None:
-            buffer = Buffer(self.buffer_name(variable.name), "f" if kind == "f" else "i", prod(shape))
-            self.buffers.append(buffer)
-        buffer.use(step)
-        self.owned.add(variable)
-        return View(buffer, kind, shape, contiguous_strides(shape), step=step)
-
-    def is_owned(self, variable: Variable) -> bool:
-        """Whether memory was made for this variable, so that no other variable is a view of a part of it."""
-        return variable in self.owned
-
-    def pointer_function(self, buffer: Buffer) -> str:
-        """Return the name of the intrinsic that gives pointers into the memory of a buffer."""
-        name = f"{buffer.scope}_{'floats' if buffer.storage == 'f' else 'integers'}"
-        self.names[name] = getattr(intrinsics, name)
-        return name
-
-    def use(self, array: Array, step: int) -> None:
-        """Note that a step reads or writes an array."""
-        for buffer in array.buffers():
-            buffer.use(step)
-
-    # ---------------------------------------------------------------- values
-
-    def value(self, variable: Variable) -> Value:
-        """Return the representation of a variable, making it for a constant."""
-        if variable not in self.values:
-            if not isinstance(variable, Constant):
-                raise BackendError(
-                    f"The Numba backend has no value for {variable} of type {variable.type}.",
-                    "numba",
-                    str(variable.owner),
-                )
-            self.values[variable] = self._constant(variable)
-        return self.values[variable]
-
-    def _constant(self, variable: Constant) -> Value:
-        """Represent a constant: small or uniform ones in the source, others as data."""
-        data = np.asarray(variable.data)
-        kind = kind_of(data.dtype.name)
-        if data.size and (data.size == 1 or (data == data.flat[0]).all()):
-            scalar = self._literal(data.flat[0].item(), kind)
-            return scalar if data.size == 1 else Broadcast(scalar, data.shape)
-        buffer = self.fixed(data, variable.name)
-        return View(buffer, kind, data.shape, contiguous_strides(data.shape))
-
-    def _literal(self, number: float | int | bool, kind: Kind) -> Scalar:
-        """Represent a number: literally if it is short, else as data, so that machine code survives other data."""
-        source = literal(number, kind)
-        if kind == "f" and len(source) > 8 and np.isfinite(number):
-            buffer = self.fixed(np.array([number]), "number")
-            name = self.name("c")
-            self.preface.append(f"{name} = {buffer.name}[0]")
-            return Scalar(name, kind, constant=number)
-        return Scalar(source, kind, constant=number)
-
-    def operand(self, variable: Variable) -> tuple[str, Kind]:
-        """Return the local variable or literal of a variable of one element."""
-        value = self.value(variable)
-        assert isinstance(value, Scalar), variable
-        return value.expression, value.kind
-
-    def read(self, variable: Variable) -> Array:
-        """Return an array that can be read by later steps, stored if it was only an element of a loop."""
-        value = self.value(variable)
-        if isinstance(value, Element):
-            view = self._stored(value, variable)
-            self.values[variable] = view
-            return view
-        if isinstance(value, Scalar):
-            return Broadcast(value, self.shape(variable))
-        return value
-
-    def _stored(self, value: Element, variable: Variable) -> View:
-        """Store an element of a loop, unless that has been done for a variable of the same elements."""
-        step = self.steps.index(value.kernel)
-        strides = contiguous_strides(value.shape)
-        if variable not in self.reserved:
-            for store in value.kernel.stores:
-                if store.name == value.name and store.kind == value.kind and store.array.buffer.scope == "work":  # type: ignore[union-attr]
-                    return View(store.array.buffer, value.kind, value.shape, strides, step=step)  # type: ignore[union-attr]
-        view = self.array(variable, step=step)
-        value.kernel.stores.append(Access(value.name, view, self.loops(value.shape), value.kind))
-        return view
-
-    def view(self, variable: Variable, *, contiguous: bool = False) -> View:
-        """Return a strided view, copied if necessary."""
-        array = self.read(variable)
-        if isinstance(array, View) and (array.is_contiguous or not contiguous):
-            return array
-        copy = self.copy(array, variable)
-        if not isinstance(self.values[variable], Scalar):
-            self.values[variable] = copy
-        return copy
-
-    def copy(self, array: Array, variable: Variable, *, into: View | None = None) -> View:
-        """Add a loop that copies an array into new memory, or into the memory given."""
-        step = self.after([array.step] if into is None else [array.step, into.step])
-        if prod(array.shape) == 1:
-            index = self.place_block(step)
-            if into is None:
-                into = self.array(variable, step=index)
-            zeros = ["0"] * len(array.shape)
-            block = self.steps[index]
-            assert isinstance(block, Block)
-            block.lines.append(into.store(zeros, array.load(zeros), array.kind))
-            self.use(array, index)
-            self.use(into, index)
-            into.step = index
-            return into
-        index = self.place_kernel(tuple(n for n in array.shape if n != 1), step)
-        kernel = self.steps[index]
-        assert isinstance(kernel, Kernel)
-        if into is None:
-            into = self.array(variable, step=index)
-        name = self.load(kernel, index, array, self.loops(array.shape))
-        kernel.stores.append(Access(name, into, self.loops(array.shape), array.kind))
-        self.use(into, index)
-        into.step = index
-        return into
-
-    @staticmethod
-    def loops(shape: Shape) -> tuple[int | None, ...]:
-        """Return for each dimension the loop that runs along it, none along dimensions of length one."""
-        counter = iter(range(len(shape)))
-        return tuple(None if n == 1 else next(counter) for n in shape)
-
-    # ---------------------------------------------------------------- placing
-
-    def after(self, steps: Iterable[int]) -> int:
-        """Return the first step at which values assigned by these steps are known."""
-        return max((s if s >= 0 and type(self.steps[s]) is Block else s + 1 for s in steps), default=0)
-
-    def place_block(self, earliest: int) -> int:
-        """Return the index of the first block of statements from ``earliest`` on."""
-        for index in range(earliest, len(self.steps)):
-            if type(self.steps[index]) is Block:
-                return index
-        self.steps.append(Block())
-        return len(self.steps) - 1
-
-    def place_kernel(self, domain: Shape, earliest: int) -> int:
-        """Return the index of the first loop nest over the domain from ``earliest`` on."""
-        for index in range(earliest, len(self.steps)):
-            step = self.steps[index]
-            if isinstance(step, Kernel) and step.domain == domain:
-                return index
-        self.steps.append(Kernel(domain))
-        return len(self.steps) - 1
-
-    def append(self, lines: list[str], arrays: Iterable[Array] = ()) -> int:
-        """Append a step of its own that touches these arrays, and return its index."""
-        self.steps.append(Text(lines))
-        index = len(self.steps) - 1
-        for array in arrays:
-            self.use(array, index)
-        return index
-
-    def load(self, kernel: Kernel, index: int, array: Array, dims: tuple[int | None, ...]) -> str:
-        """Return the local variable that holds an array's element inside a loop."""
-        if isinstance(array, Broadcast):
-            return array.scalar.expression
-        for load in kernel.loads:
-            if load.array is array and load.dims == dims:
-                return load.name
-        name = self.name("e")
-        kernel.loads.append(Access(name, array, dims, array.kind))
-        self.use(array, index)
-        return name
-
-    def assign(self, variable: Variable, expression: str, steps: Iterable[int]) -> None:
-        """Assign an expression to a variable of one element."""
-        index = self.place_block(self.after(steps))
-        block = self.steps[index]
-        assert isinstance(block, Block)
-        name, kind = self.name("s"), kind_of(variable.type.dtype)
-        block.lines.append(f"{name} = {expression}")
-        self.values[variable] = Scalar(name, kind, index)
-
-    def require(self, condition: str, steps: Iterable[int]) -> None:
-        """Make the program fail unless the condition holds."""
-        self.can_fail = True
-        index = self.place_block(self.after(steps))
-        block = self.steps[index]
-        assert isinstance(block, Block)
-        block.lines.append(f"ok = ok & {condition}")
-
-    def reduction(
-        self,
-        variable: Variable,
-        kernel: Kernel,
-        index: int,
-        operation: str,
-        term: str,
-        kind: Kind,
-        loops: frozenset[int],
-        dims: tuple[int | None, ...],
-    ) -> None:
-        """Reduce the local variable ``term`` over some loops of a kernel."""
-        name = self.name("r")
-        is_partial = len(loops) < len(kernel.domain)
-        array: Array
-        if is_partial:
-            array = self.array(variable, step=index)
-            self.values[variable] = array
-        else:
-            array = Broadcast(Scalar(name, kind, index), ())
-            self.values[variable] = Scalar(name, kind, index)
-        kernel.reductions.append(Reduction(name, array, dims, kind, operation, term, loops, is_partial))
-
-    # ---------------------------------------------------------------- foreign code
-
-    def foreign(self, op: Op, node: Apply) -> str:
-        """Return the name of PyTensor's Numba implementation of a node."""
-        from graphs.backends.numba.fallback import foreign_function
-
-        function, key = foreign_function(op, node)
-        if key is None:
-            self.keys = None
-        elif self.keys is not None:
-            if key in self.keys:
-                return f"foreign{self.keys.index(key)}"
-            self.keys.append(key)
-        name = f"foreign{len(self.keys) - 1}" if self.keys is not None else self.name("foreign_")
-        self.names[name] = function
-        return name
-
-
 def generate(
     fgraph: FunctionGraph,
-    shapes: Mapping[Variable, Shape],
+    shapes: MutableMapping[Variable, Shape],
     *,
     num_inputs: int,
     num_context: int,
@@ -424,16 +88,16 @@ def _declare(generator: Generator, variables: Sequence[Variable], base: str) -> 
     offset = 0
     for variable in variables:
         shape, kind = generator.shape(variable), kind_of(variable.type.dtype)
-        buffer = Buffer(generator.buffer_name(variable.name), "f", prod(shape), "fixed", base, offset)
+        buffer = Buffer(generator.memory.name(variable.name), "f", prod(shape), "fixed", base, offset)
         offset += prod(shape)
         if prod(shape) == 1:
             if generator.fgraph.clients[variable]:
                 name = f"{buffer.name}_value"
-                generator.buffers.append(buffer)
+                generator.memory.add(buffer)
                 generator.preface.append(f"{name} = {convert(f'{buffer.name}[0]', 'f', kind)}")
                 generator.values[variable] = Scalar(name, kind)
             continue
-        generator.buffers.append(buffer)
+        generator.memory.add(buffer)
         generator.values[variable] = View(buffer, kind, shape, contiguous_strides(shape))
 
 
@@ -442,9 +106,9 @@ def _reserve_outputs(generator: Generator, outputs: Sequence[Variable]) -> list[
     places, offset = [], 0
     for variable in outputs:
         size = prod(generator.shape(variable))
-        buffer = Buffer(generator.buffer_name(f"out_{variable.name or ''}"), "f", size, "out", "out", offset)
+        buffer = Buffer(generator.memory.name(f"out_{variable.name or ''}"), "f", size, "out", "out", offset)
         offset += size
-        generator.buffers.append(buffer)
+        generator.memory.add(buffer)
         places.append(buffer)
         origin = variable
         while (
@@ -471,12 +135,11 @@ def _write_output(generator: Generator, variable: Variable, place: Buffer) -> No
 
 def _assemble(generator: Generator, value: str | None, num_numbers: int) -> Generated:
     """Join preface, steps and ending."""
-    work_size = _place_buffers(generator)
-    lines = [f"def PROGRAM(x, context, out, rng, fdata, idata, work):"]
-    for buffer in generator.buffers:
-        if buffer.scope != "work" or buffer.first >= 0:
-            pointer = generator.pointer_function(buffer)
-            lines.append(f"{INDENT}{buffer.name} = {pointer}({buffer.base}, {buffer.offset})")
+    work_size = generator.memory.place_scratch()
+    lines = ["def PROGRAM(x, context, out, rng, fdata, idata, work):"]
+    for buffer in generator.memory.used():
+        pointer = generator.pointer_function(buffer)
+        lines.append(f"{INDENT}{buffer.name} = {pointer}({buffer.base}, {buffer.offset})")
     lines += [INDENT + line for line in generator.preface]
     if generator.can_fail:
         lines.append(f"{INDENT}ok = True")
@@ -494,24 +157,7 @@ def _assemble(generator: Generator, value: str | None, num_numbers: int) -> Gene
         "\n".join(lines) + "\n",
         generator.names,
         None if generator.keys is None else "|".join(generator.keys),
-        np.concatenate([np.zeros(0), *generator.fdata]),
-        np.concatenate([np.zeros(0, np.int64), *generator.idata]),
+        np.concatenate([np.zeros(0), *generator.memory.fdata]),
+        np.concatenate([np.zeros(0, np.int64), *generator.memory.idata]),
         work_size,
     )
-
-
-def _place_buffers(generator: Generator) -> int:
-    """Give scratch buffers their offsets, reusing the memory of those no longer needed; return the total size."""
-    active: list[Buffer] = []
-    total = 0
-    for buffer in sorted((b for b in generator.buffers if b.scope == "work" and b.first >= 0), key=lambda b: b.first):
-        active = [b for b in active if b.last >= buffer.first]
-        offset = 0
-        for other in sorted(active, key=lambda b: b.offset):
-            if other.offset - offset >= buffer.size:
-                break
-            offset = max(offset, other.offset + other.size)
-        buffer.offset = offset
-        active.append(buffer)
-        total = max(total, offset + buffer.size)
-    return total

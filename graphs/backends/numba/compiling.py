@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 
 import numba
+import pytensor
 from pytensor.graph.basic import Variable
 from pytensor.tensor.variable import TensorVariable
 
@@ -25,6 +26,7 @@ LIBRARY = (
     "rng_discrete.py",
     "rng_vector.py",
     "vector_math.py",
+    "ziggurat.py",
 )
 
 
@@ -105,8 +107,7 @@ def compile_program(
         code.source,
         name,
         code.names,
-        key=f"{_library_digest()} {code.key}",
-        cache=code.key is not None,
+        key=None if code.key is None else f"{_library_digest()} {pytensor.config.numba__fastmath} {code.key}",
     )
     return Program(
         function=function,

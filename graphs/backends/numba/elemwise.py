@@ -10,7 +10,7 @@ from pytensor.graph.basic import Apply, Variable
 from pytensor.tensor.elemwise import CAReduce, Elemwise
 from pytensor.tensor.math import Argmax, MulWithoutZeros
 
-from graphs.backends.numba.codegen import Generator, lower
+from graphs.backends.numba.generator import Generator, lower
 from graphs.backends.numba.loops import INITIAL, Block, Kernel, loop_nest
 from graphs.backends.numba.scalar import apply_scalar
 from graphs.backends.numba.values import Element, Kind, Scalar, Shape, convert, kind_of

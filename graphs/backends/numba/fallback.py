@@ -13,7 +13,7 @@ from pytensor.graph.op import Op
 from pytensor.link.numba.dispatch.basic import numba_funcify_ensure_cache
 from pytensor.tensor.random.type import RandomType
 
-from graphs.backends.numba.codegen import Generator
+from graphs.backends.numba.generator import Generator
 from graphs.backends.numba.intrinsics import plain_pointer
 from graphs.backends.numba.loops import loop_nest
 from graphs.backends.numba.shaping import represent
@@ -129,7 +129,7 @@ def _argument(
 def _shadow(generator: Generator, variable: Variable) -> Variable:
     """Return a variable of the same type and shape, to own a copy in other storage."""
     shadow = variable.type()
-    generator.shapes[shadow] = generator.shape(variable)  # type: ignore[index]
+    generator.shapes[shadow] = generator.shape(variable)
     return shadow
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from pytensor.graph.basic import Apply, Constant, Variable
+from pytensor.tensor.elemwise import Elemwise
 from pytensor.tensor.subtensor import (
     AdvancedIncSubtensor,
     AdvancedSubtensor,
@@ -15,7 +16,7 @@ from pytensor.tensor.subtensor import (
     unflatten_index_variables,
 )
 
-from graphs.backends.numba.codegen import Generator, lower
+from graphs.backends.numba.generator import Generator, lower
 from graphs.backends.numba.loops import combine, loop_nest
 from graphs.backends.numba.shaping import represent, subscripted
 from graphs.backends.numba.values import Array, Scalar, Subscript, View, convert
@@ -73,7 +74,9 @@ def basic_subscripts(
     entries: Sequence[Any], shape: Sequence[int], generator: Generator, op: Any
 ) -> tuple[list[Subscript], tuple[int, ...], list[int]]:
     """Return the subscripts of a basic index, the shape of the result, and the steps that it depends on."""
-    subscripts, result, steps = [], [], []
+    subscripts: list[Subscript] = []
+    result: list[int] = []
+    steps: list[int] = []
     for entry, length in zip([*entries, *[slice(None)] * (len(shape) - len(entries))], shape, strict=True):
         if isinstance(entry, slice):
             bounds = slice(*(_static(part, generator, op) for part in (entry.start, entry.stop, entry.step)))
@@ -165,7 +168,7 @@ def lower_write(op: IncSubtensor | AdvancedIncSubtensor, node: Apply, generator:
     source, update, *indices = node.inputs
     (target,) = node.outputs
     shape = generator.shape(target)
-    subscripts, region, steps = _subscripts(op, indices, shape, generator)
+    subscripts, region, _ = _subscripts(op, indices, shape, generator)
     whole = _writable(generator, source, target)
     terms = generator.read(update)
     skipped = len(region) - len(terms.shape)
@@ -187,15 +190,15 @@ def lower_write(op: IncSubtensor | AdvancedIncSubtensor, node: Apply, generator:
 def _writable(generator: Generator, source: Variable, target: Variable) -> View:
     """Return memory that holds the source and may be overwritten: its own if nobody else reads it."""
     value = generator.read(source)
-    clients = generator.fgraph.clients[source] if source.owner is not None else []
+    # Views share memory: only an operation that wrote its own, for this one reader, can give it away.
     is_private = (
-        isinstance(value, View)
-        and value.buffer.scope == "work"
-        and len(clients) == 1
-        and generator.is_owned(source)
+        source.owner is not None
+        and isinstance(source.owner.op, Elemwise | IncSubtensor | AdvancedIncSubtensor)
+        and len(generator.fgraph.clients[source]) == 1
+        and source in generator.owned
         and target not in generator.reserved
     )
-    if is_private:
-        assert isinstance(value, View)
+    if is_private and isinstance(value, View) and value.buffer.scope == "work":
+        generator.owned.add(target)
         return value
     return generator.copy(value, target, into=generator.array(target, step=-1))

@@ -6,9 +6,13 @@ import operator
 from typing import Any
 
 from llvmlite import ir
-from numba.core import types
+from numba import types
+from numba.core import extending
 from numba.core.datamodel import models
-from numba.core.extending import intrinsic, lower_builtin, register_model
+from numba.core.extending import lower_builtin, register_model
+
+intrinsic: Any = extending.intrinsic
+"""Numba's decorator; its own annotation takes the function for one that is called with the typing context."""
 
 SCOPES = ("fixed", "out", "work")
 """Memory that is only read (inputs, context, constants), the outputs, and scratch: they never overlap."""

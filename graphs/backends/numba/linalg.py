@@ -8,8 +8,8 @@ from pytensor.graph.basic import Apply
 from pytensor.tensor.blockwise import Blockwise
 from pytensor.tensor.math import Dot
 
-from graphs.backends.numba.codegen import Generator, lower
 from graphs.backends.numba.fallback import lower_foreign
+from graphs.backends.numba.generator import Generator, lower
 from graphs.backends.numba.loops import loop_nest
 from graphs.backends.numba.shaping import represent
 from graphs.backends.numba.values import Array, View, convert
@@ -22,7 +22,6 @@ BLAS_SIZE = 16
 def lower_dot(op: Dot, node: Apply, generator: Generator) -> None:
     """Add a product; small ones and those with a vector as loops, others by BLAS."""
     left, right = node.inputs
-    (target,) = node.outputs
     sizes = (*generator.shape(left), generator.shape(right)[-1])
     if len(sizes) == 3 and len(generator.shape(right)) == 2 and min(sizes) > BLAS_SIZE:
         lower_foreign(op, node, generator)

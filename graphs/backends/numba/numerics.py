@@ -8,10 +8,9 @@ from typing import Any
 import numpy as np
 from numba import njit
 from numba.core import types
-from numba.core.extending import intrinsic
 from numba.extending import register_jitable
 
-from graphs.backends.numba.intrinsics import accumulate, select
+from graphs.backends.numba.intrinsics import accumulate, intrinsic, select
 
 LOG_HALF = math.log(0.5)
 

@@ -64,7 +64,7 @@ def _check_closed(inputs: Sequence[Variable], outputs: Sequence[Variable]) -> No
     for variable in graph_inputs(outputs, inputs):
         if not isinstance(variable, Constant) and variable not in given and not isinstance(variable.type, RandomType):
             raise BackendError(
-                f"The graph depends on {variable.name or variable}, which is not among its inputs; pass it as an input, "
+                f"The graph depends on {variable.name or variable}, which is not among its inputs; pass it as an input "
                 "or replace it by a constant.",
                 "numba",
             )

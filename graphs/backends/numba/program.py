@@ -7,6 +7,7 @@ import importlib.util
 import os
 import sys
 import tempfile
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,13 +17,14 @@ from typing import Any
 import numpy as np
 import pytensor
 from llvmlite import ir
-from numba import cfunc, njit
-from numba.core import cgutils, types
-from numba.core.extending import intrinsic, overload
+from numba import cfunc, njit, types
+from numba.core import cgutils
+from numba.core.extending import overload
 from numba.np.arrayobj import make_array
 from numpy.typing import NDArray
 from pytensor.graph.fg import FunctionGraph
 
+from graphs.backends.numba.intrinsics import intrinsic
 from graphs.layout import Layout
 
 _FLOATS = types.CPointer(types.float64)
@@ -58,11 +60,12 @@ def load_source(source: str, name: str, names: Mapping[str, Any]) -> ModuleType:
     path = cache_directory() / f"{name}.py"
     if not path.exists():
         handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
-        with os.fdopen(handle, "w") as file:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
             file.write(source)
         os.replace(temporary, path)
     spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     vars(module).update(names)
     spec.loader.exec_module(module)
@@ -76,7 +79,7 @@ def source_digest(*parts: str) -> str:
     return hashlib.sha256("\x00".join(parts).encode()).hexdigest()[:24]
 
 
-def compile_function(source: str, name: str, names: Mapping[str, Any], *, key: str, cache: bool) -> Any:
+def compile_function(source: str, name: str, names: Mapping[str, Any], *, key: str | None) -> Any:
     """Compile the function ``program`` of a source to a C function, from the cache if it is there.
 
     Parameters
@@ -87,16 +90,21 @@ def compile_function(source: str, name: str, names: Mapping[str, Any], *, key: s
         Readable first part of the final name.
     names : mapping of str to object
         Global names of the source.
-    key : str
-        What the machine code depends on besides the source.
-    cache : bool
-        Whether machine code may be kept on disk.
+    key : str or None
+        What the machine code depends on besides the source; None if that cannot be told, so that it is neither kept on
+        disk nor shared.
     """
     # Symbols of equal name and different body are merged by LLVM: every source gets its own.
-    final = f"rvgraph_{name}_{source_digest(source, key)}"
+    final = f"rvgraph_{name}_{source_digest(source, key or uuid.uuid4().hex)}"
+    source = source.replace("PROGRAM", final)
+    if key is None:
+        module = ModuleType(final)
+        vars(module).update(names)
+        exec(compile(source, final, "exec"), vars(module))
+        return cfunc(SIGNATURE, error_model="numpy")(getattr(module, final))
     if final not in _FUNCTIONS:
-        module = load_source(source.replace("PROGRAM", final), final, names)
-        _FUNCTIONS[final] = cfunc(SIGNATURE, cache=cache, error_model="numpy")(getattr(module, final))
+        module = load_source(source, final, names)
+        _FUNCTIONS[final] = cfunc(SIGNATURE, cache=True, error_model="numpy")(getattr(module, final))
     return _FUNCTIONS[final]
 
 

@@ -8,7 +8,7 @@ import numba
 from pytensor.graph.basic import Apply, Variable
 from pytensor.tensor.random.op import RandomVariable
 
-from graphs.backends.numba.codegen import Generator, lower
+from graphs.backends.numba.generator import Generator, lower
 from graphs.backends.numba.intrinsics import plain_pointer
 from graphs.backends.numba.loops import Block, loop_nest
 from graphs.backends.numba.shaping import represent
@@ -83,7 +83,7 @@ def _statements(
 ) -> tuple[list[str], str]:
     """Return the statements of one draw and the expression of its result."""
     kinds, draw, transform = recipe
-    arguments = [convert(*operand, target) for operand, target in zip(operands, kinds, strict=True)]  # type: ignore[arg-type]
+    arguments = [convert(*operand, target) for operand, target in zip(operands, kinds, strict=True)]
     name = generator.name("d")
     native: Kind = "i" if transform == "{d}" and recipe in _INTEGER_RECIPES else "f"
     lines = [f"{name}, words = {draw.format(*arguments)}"]

@@ -14,54 +14,28 @@ Marsaglia and Tsang (2000b), A simple method for generating gamma variables, ACM
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from math import erfc, exp, log, log1p, nan, pi, sqrt
+from math import exp, log, nan, sqrt
 from typing import Any
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-NUM_LAYERS = 256
-NORMAL_TAIL = 3.6541528853610088
-EXPONENTIAL_TAIL = 7.69711747013104972
+from graphs.backends.numba.ziggurat import (
+    EXPONENTIAL_HEIGHT,
+    EXPONENTIAL_TAIL,
+    EXPONENTIAL_THRESHOLD,
+    EXPONENTIAL_WIDTH,
+    NORMAL_HEIGHT,
+    NORMAL_TAIL,
+    NORMAL_THRESHOLD,
+    NORMAL_WIDTH,
+    NUM_LAYERS,
+)
 
 type Words = tuple[np.uint64, np.uint64, np.uint64, np.uint64]
 
 
-def _ziggurat(
-    tail: float, area: float, density: Callable[[float], float], inverse: Callable[[float], float], bits: int
-) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
-    """Return the acceptance thresholds, widths (per integer unit) and heights of the layers (2000a, section 2)."""
-    unit = 2.0**bits
-    edges = np.empty(NUM_LAYERS + 1)
-    edges[NUM_LAYERS] = area / density(tail)
-    edges[NUM_LAYERS - 1] = tail
-    for i in range(NUM_LAYERS - 2, 0, -1):
-        edges[i] = inverse(area / edges[i + 1] + density(edges[i + 1]))
-    edges[0] = 0.0
-    # Layer 0 is the base strip with the tail, of the width that makes its area that of the others.
-    widths = np.concatenate(([edges[NUM_LAYERS]], edges[1:NUM_LAYERS]))
-    inner = np.concatenate(([tail], edges[: NUM_LAYERS - 1]))
-    thresholds = (inner / widths * unit).astype(np.int64)
-    heights = np.array([1.0, *(density(float(x)) for x in edges[1:NUM_LAYERS])])
-    return thresholds, widths / unit, heights
-
-
-_NORMAL_THRESHOLD, _NORMAL_WIDTH, _NORMAL_HEIGHT = _ziggurat(
-    NORMAL_TAIL,
-    NORMAL_TAIL * exp(-0.5 * NORMAL_TAIL**2) + sqrt(pi / 2) * erfc(NORMAL_TAIL / sqrt(2)),
-    lambda x: exp(-0.5 * x * x),
-    lambda y: sqrt(-2.0 * log(y)),
-    52,
-)
-_EXP_THRESHOLD, _EXP_WIDTH, _EXP_HEIGHT = _ziggurat(
-    EXPONENTIAL_TAIL,
-    (EXPONENTIAL_TAIL + 1.0) * exp(-EXPONENTIAL_TAIL),
-    lambda x: exp(-x),
-    lambda y: -log(y),
-    53,
-)
 _LAYER_MASK = np.uint64(NUM_LAYERS - 1)
 _U11, _U17, _U19, _U23, _U41, _U45 = (np.uint64(n) for n in (11, 17, 19, 23, 41, 45))
 _UNIT = 2.0**-53
@@ -116,8 +90,8 @@ def draw_positive(words: Words) -> tuple[float, Words]:
 def _draw_normal_edge(layer: np.uint64, integer: np.int64, words: Words) -> tuple[float, Words]:
     """Finish a normal draw whose first point fell outside the inner rectangle of its layer."""
     while True:
-        x = integer * _NORMAL_WIDTH[layer]
-        if abs(integer) < _NORMAL_THRESHOLD[layer]:
+        x = integer * NORMAL_WIDTH[layer]
+        if abs(integer) < NORMAL_THRESHOLD[layer]:
             return x, words
         if layer == 0:
             while True:
@@ -127,8 +101,8 @@ def _draw_normal_edge(layer: np.uint64, integer: np.int64, words: Words) -> tupl
                 if -2.0 * log(v) > excess * excess:
                     return (NORMAL_TAIL + excess if integer >= 0 else -NORMAL_TAIL - excess), words
         u, words = draw_uniform(words)
-        below = _NORMAL_HEIGHT[layer]
-        if below + u * (_NORMAL_HEIGHT[layer - np.uint64(1)] - below) < exp(-0.5 * x * x):
+        below = NORMAL_HEIGHT[layer]
+        if below + u * (NORMAL_HEIGHT[layer - np.uint64(1)] - below) < exp(-0.5 * x * x):
             return x, words
         bits, words = draw_bits(words)
         layer = bits & _LAYER_MASK
@@ -142,8 +116,8 @@ def draw_normal(words: Words) -> tuple[float, Words]:
     layer = bits & _LAYER_MASK
     # The sign comes with the upper 53 bits, the layer from the lower eight: they are independent.
     integer = np.int64(bits) >> 11
-    if abs(integer) < _NORMAL_THRESHOLD[layer]:
-        return integer * _NORMAL_WIDTH[layer], words
+    if abs(integer) < NORMAL_THRESHOLD[layer]:
+        return integer * NORMAL_WIDTH[layer], words
     return _draw_normal_edge(layer, integer, words)
 
 
@@ -152,16 +126,16 @@ def _draw_exponential_edge(layer: np.uint64, integer: np.int64, words: Words) ->
     """Finish an exponential draw whose first point fell outside the inner rectangle of its layer."""
     start = 0.0
     while True:
-        x = integer * _EXP_WIDTH[layer]
-        if integer < _EXP_THRESHOLD[layer]:
+        x = integer * EXPONENTIAL_WIDTH[layer]
+        if integer < EXPONENTIAL_THRESHOLD[layer]:
             return start + x, words
         if layer == 0:
             # Without memory: beyond the last layer the distribution is the same again.
             start += EXPONENTIAL_TAIL
         else:
             u, words = draw_uniform(words)
-            below = _EXP_HEIGHT[layer]
-            if below + u * (_EXP_HEIGHT[layer - np.uint64(1)] - below) < exp(-x):
+            below = EXPONENTIAL_HEIGHT[layer]
+            if below + u * (EXPONENTIAL_HEIGHT[layer - np.uint64(1)] - below) < exp(-x):
                 return start + x, words
         bits, words = draw_bits(words)
         layer = bits & _LAYER_MASK
@@ -174,8 +148,8 @@ def draw_exponential(words: Words) -> tuple[float, Words]:
     bits, words = draw_bits(words)
     layer = bits & _LAYER_MASK
     integer = np.int64(bits >> _U11)
-    if integer < _EXP_THRESHOLD[layer]:
-        return integer * _EXP_WIDTH[layer], words
+    if integer < EXPONENTIAL_THRESHOLD[layer]:
+        return integer * EXPONENTIAL_WIDTH[layer], words
     return _draw_exponential_edge(layer, integer, words)
 
 

@@ -3,7 +3,8 @@
 References
 ----------
 Devroye (1986), Non-Uniform Random Variate Generation, Springer.
-Michael, Schucany and Haas (1976), Generating random variates using transformations with multiple roots, Am. Stat. 30(2).
+Michael, Schucany and Haas (1976), Generating random variates using transformations with multiple roots, American
+Statistician 30(2).
 Best and Fisher (1979), Efficient simulation of the von Mises distribution, Applied Statistics 28(2).
 Robert (1995), Simulation of truncated normal variables, Statistics and Computing 5(2).
 """

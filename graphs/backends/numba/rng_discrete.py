@@ -27,19 +27,21 @@ from graphs.backends.numba.rng import (
     store_words,
 )
 
+type Count = int | np.int64
+
 INVALID = np.iinfo(np.int64).min
 """What a draw with impossible parameters gives, integers having no NaN."""
 
 
 @njit(cache=True)
-def draw_bernoulli(probability: float, words: Words) -> tuple[int, Words]:
+def draw_bernoulli(probability: float, words: Words) -> tuple[Count, Words]:
     """Draw 1 with the probability given, else 0."""
     u, words = draw_uniform(words)
     return np.int64(u < probability), words
 
 
 @njit(cache=True)
-def draw_integer(lower: int, upper: int, words: Words) -> tuple[int, Words]:
+def draw_integer(lower: int, upper: int, words: Words) -> tuple[Count, Words]:
     """Draw from ``lower, ..., upper - 1``, all equally probable."""
     if upper <= lower:
         return INVALID, words
@@ -53,7 +55,7 @@ def draw_integer(lower: int, upper: int, words: Words) -> tuple[int, Words]:
 
 
 @njit(cache=True, error_model="numpy")
-def draw_geometric(probability: float, words: Words) -> tuple[int, Words]:
+def draw_geometric(probability: float, words: Words) -> tuple[Count, Words]:
     """Draw the number of trials up to and including the first success."""
     if not 0.0 < probability <= 1.0:
         return INVALID, words
@@ -64,7 +66,7 @@ def draw_geometric(probability: float, words: Words) -> tuple[int, Words]:
 
 
 @njit(cache=True)
-def draw_poisson(mean: float, words: Words) -> tuple[int, Words]:
+def draw_poisson(mean: float, words: Words) -> tuple[Count, Words]:
     """Draw from the Poisson distribution: by products below a mean of 10, else by Hormann's PTRS (1993a)."""
     if not mean >= 0.0:
         return INVALID, words
@@ -94,7 +96,7 @@ def draw_poisson(mean: float, words: Words) -> tuple[int, Words]:
 
 
 @njit(cache=True)
-def _draw_binomial_inversion(n: int, probability: float, words: Words) -> tuple[int, Words]:
+def _draw_binomial_inversion(n: int, probability: float, words: Words) -> tuple[Count, Words]:
     """Draw from the binomial distribution of small mean by summing its probabilities."""
     odds, first = probability / (1.0 - probability), math.exp(n * math.log1p(-probability))
     while True:
@@ -108,7 +110,7 @@ def _draw_binomial_inversion(n: int, probability: float, words: Words) -> tuple[
 
 
 @njit(cache=True)
-def _draw_binomial_rejection(n: int, probability: float, words: Words) -> tuple[int, Words]:
+def _draw_binomial_rejection(n: int, probability: float, words: Words) -> tuple[Count, Words]:
     """Draw from the binomial distribution by Hormann's BTRS (1993b), for a mean of at least 10."""
     spread = math.sqrt(n * probability * (1.0 - probability))
     b = 1.15 + 2.53 * spread
@@ -136,7 +138,7 @@ def _draw_binomial_rejection(n: int, probability: float, words: Words) -> tuple[
 
 
 @njit(cache=True)
-def draw_binomial(n: int, probability: float, words: Words) -> tuple[int, Words]:
+def draw_binomial(n: int, probability: float, words: Words) -> tuple[Count, Words]:
     """Draw from the binomial distribution."""
     if not 0.0 <= probability <= 1.0 or n < 0:
         return INVALID, words
@@ -151,21 +153,21 @@ def draw_binomial(n: int, probability: float, words: Words) -> tuple[int, Words]
 
 
 @njit(cache=True, error_model="numpy")
-def draw_negative_binomial(n: float, probability: float, words: Words) -> tuple[int, Words]:
+def draw_negative_binomial(n: float, probability: float, words: Words) -> tuple[Count, Words]:
     """Draw the number of failures before the ``n``-th success."""
     g, words = draw_gamma(n, words)
     return draw_poisson(g * (1.0 - probability) / probability, words)
 
 
 @njit(cache=True)
-def draw_beta_binomial(n: int, alpha: float, beta: float, words: Words) -> tuple[int, Words]:
+def draw_beta_binomial(n: int, alpha: float, beta: float, words: Words) -> tuple[Count, Words]:
     """Draw from the binomial distribution whose probability is beta distributed."""
     probability, words = draw_beta(alpha, beta, words)
     return draw_binomial(n, probability, words)
 
 
 @njit(cache=True)
-def draw_hypergeometric(good: int, bad: int, sample: int, words: Words) -> tuple[int, Words]:
+def draw_hypergeometric(good: int, bad: int, sample: int, words: Words) -> tuple[Count, Words]:
     """Draw the number of good ones among ``sample`` drawn without replacement."""
     if good < 0 or bad < 0 or sample < 0 or sample > good + bad:
         return INVALID, words
@@ -173,14 +175,14 @@ def draw_hypergeometric(good: int, bad: int, sample: int, words: Words) -> tuple
     total, remaining = good + bad, good
     for _ in range(rest):
         i, words = draw_integer(0, total, words)
-        remaining -= np.int64(i < remaining)
+        remaining -= int(i < remaining)
         total -= 1
     # Drawing the complement and drawing the sample are the same.
     return (good - remaining if rest == sample else remaining), words
 
 
 @njit(cache=True)
-def draw_categorical(probabilities: NDArray[np.float64], words: Words) -> tuple[int, Words]:
+def draw_categorical(probabilities: NDArray[np.float64], words: Words) -> tuple[Count, Words]:
     """Draw a position with probability proportional to its entry."""
     total = 0.0
     for probability in probabilities:

@@ -14,7 +14,7 @@ from pytensor.tensor.math import MulWithoutZeros
 from graphs.backends.numba.values import Kind, convert, kind_of
 
 if TYPE_CHECKING:
-    from graphs.backends.numba.codegen import Generator
+    from graphs.backends.numba.generator import Generator
 
 type Operand = tuple[str, Kind]
 

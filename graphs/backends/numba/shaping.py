@@ -25,7 +25,7 @@ from pytensor.tensor.elemwise import DimShuffle
 from pytensor.tensor.extra_ops import CpuContiguous
 from pytensor.tensor.shape import Reshape, Shape, Shape_i, SpecifyShape
 
-from graphs.backends.numba.codegen import Generator, lower
+from graphs.backends.numba.generator import Generator, lower
 from graphs.backends.numba.loops import Block
 from graphs.backends.numba.values import (
     Array,
@@ -79,7 +79,7 @@ def lower_dimshuffle(op: DimShuffle, node: Apply, generator: Generator) -> None:
         return
     loops = generator.loops(generator.shape(source))
     moved = [loops[d] for d in op.new_order if d != "x" and loops[d] is not None]
-    if isinstance(value, Element) and moved == sorted(moved):  # type: ignore[type-var]
+    if isinstance(value, Element) and moved == sorted(moved):
         generator.values[target] = Element(value.kernel, value.name, value.kind, shape)
         return
     array = generator.read(source)

@@ -9,7 +9,9 @@ import pytensor.tensor as pt
 from pytensor.graph.basic import Variable
 from pytensor.tensor.variable import TensorVariable
 
+from graphs.conditional.formula import formula
 from graphs.conditional.law import Law
+from graphs.conditional.simplify import simplify
 
 
 class _GammaOf(Law):
@@ -134,6 +136,11 @@ class InverseGamma(_GammaOfPower):
     def squared_scale(self) -> TensorVariable:
         """Squared scale as a scaled inverse chi-squared law."""
         return self.parameters["scale"] / self.parameters["shape"]
+
+    def also(self) -> str:
+        """Return the law as a scaled inverse chi-squared one."""
+        degrees, squared_scale = map(formula, simplify([self.degrees_of_freedom, self.squared_scale]))
+        return f"ScaledInverseChiSquared(degrees_of_freedom={degrees}, squared_scale={squared_scale})"
 
     def mean(self) -> TensorVariable:
         """Return the mean, for shapes above one."""

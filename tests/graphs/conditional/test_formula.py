@@ -51,3 +51,13 @@ def test_law_is_printed_with_its_graphs() -> None:
     law.dprint(out)
     printed = out.getvalue()
     assert printed.startswith("a | rest ~ Gamma(shape=3, rate=b**2 + 4)\nshape:\n3.0 [id A]\nrate:\nAdd [id A]")
+
+
+def test_inverse_gamma_is_also_scaled_inverse_chi_squared() -> None:
+    law = conditional(-2.5 * pt.log(A) - 3 * B / A, A, support="positive")
+    assert law is not None
+    out = io.StringIO()
+    law.dprint(out)
+    lines = out.getvalue().splitlines()
+    assert lines[0] == "a | rest ~ InverseGamma(shape=1.5, scale=3*b)"
+    assert lines[1] == "also: ScaledInverseChiSquared(degrees_of_freedom=3, squared_scale=2*b)"
