@@ -142,7 +142,7 @@ def logprob(
     >>> round(float(logprob({y: 2.0, index: 1}).total.eval()), 6)
     -1.706621
     >>> round(float(logprob({y: 2.0}).total.eval()), 6)
-    -1.706497
+    -1.706436
     """
     graph = as_model_graph(model)
     natural = _natural_logprob(graph)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
 from types import TracebackType
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 
 class ProgressBar:
@@ -18,33 +19,29 @@ class ProgressBar:
     ----------
     chains : int
         Number of chains.
-    total : int
-        Iterations of each, tuning included.
+    tune, draws : int
+        Tuning sweeps and kept draws of each.
     is_shown : bool
         Whether to show anything.
     """
 
-    def __init__(self, chains: int, total: int, is_shown: bool):
+    def __init__(self, chains: int, tune: int, draws: int, is_shown: bool):
+        self._tune = tune
         console = Console(stderr=True)
         self._is_notebook = is_shown and console.is_jupyter
         self._output: Any = None
         self._progress = Progress(
             TextColumn("chain {task.fields[chain]}"),
-            BarColumn(),
+            BarColumn(bar_width=12),
             TextColumn("{task.completed:.0f}/{task.total:.0f}"),
             TextColumn("{task.fields[phase]}"),
-            TextColumn("divergences {task.fields[divergences]}"),
-            TextColumn("step {task.fields[step_size]:.3g}"),
-            TextColumn("{task.fields[rate]:,.0f} gradients/s"),
-            TimeRemainingColumn(),
+            TextColumn("{task.fields[detail]}"),
             console=console,
             # Rich draws live in notebooks only with ipywidgets, which the display below does without.
             disable=not is_shown or self._is_notebook,
         )
         self._tasks: list[TaskID] = [
-            self._progress.add_task(
-                "", total=total, chain=chain, phase="waiting", divergences=0, step_size=float("nan"), rate=0.0
-            )
+            self._progress.add_task("", total=tune + draws, chain=chain, phase="waiting", detail="")
             for chain in range(chains)
         ]
         self._start = time.perf_counter()
@@ -72,13 +69,18 @@ class ProgressBar:
         """Show the state of every chain."""
         seconds = max(time.perf_counter() - self._start, 1e-9)
         for state in chains:
+            done = state["draw"] if state["tuning"] else self._tune + state["draw"]
             self._progress.update(
                 self._tasks[state["chain"]],
-                completed=state["draw"],
+                completed=done,
                 phase="tuning" if state["tuning"] else "sampling",
-                divergences=state["divergences"],
-                step_size=state["step_size"],
-                rate=state["num_gradients"] / seconds,
+                detail=_detail(state, done / seconds, state["num_gradients"] / seconds),
             )
         if self._output is not None:
             self._output.update(self._table())
+
+
+def _detail(state: dict[str, Any], sweeps: float, gradients: float) -> str:
+    if math.isnan(state["step_size"]):
+        return f"{sweeps:.2g} sweeps/s"
+    return f"{state['divergences']} divergent, step {state['step_size']:.3g}, {gradients:.2g} gradients/s"

@@ -75,7 +75,7 @@ class CompiledModel:
             raise SamplingError(f"target_accept is a probability between 0 and 1, not {target_accept}.")
         seed = int(np.random.SeedSequence().entropy) % 2**63 if seed is None else int(seed)  # type: ignore[arg-type]
         start = initial_points(self.plan, init, chains, seed)
-        with ProgressBar(chains, tune + draws * thin, progress) as bar:
+        with ProgressBar(chains, tune, draws, progress) as bar:
             result = self._sweep.run(
                 start,
                 tune=tune,
