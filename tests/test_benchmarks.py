@@ -1,0 +1,142 @@
+"""The benchmarks run, and what they time gives right answers; no times are asserted."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+import ppl
+from benchmarks import (
+    bivariate_gibbs,
+    first_draw,
+    hand_nuts,
+    mixture_density,
+    nuts_overhead,
+    rmh_mixture,
+    scaled_t_gibbs,
+    small_models,
+)
+from benchmarks.__main__ import NAMES, main
+from benchmarks.measure import is_installed, print_table, rows_of, skipped, timed
+
+# By quadrature: SciPy's dblquad over x in (0, 8), y in (-6, 6).
+BIVARIATE_MEANS = 0.6510590629974939, 0.6359707143845065
+
+
+def assert_mean(draws: np.ndarray, expected: float) -> None:
+    """Compare the mean of one chain with the error that batches of it tell."""
+    batches = draws[: draws.size // 20 * 20].reshape(20, -1).mean(axis=1)
+    assert abs(draws.mean() - expected) < 4.5 * batches.std(ddof=1) / math.sqrt(20)
+
+
+def test_the_table(capsys: pytest.CaptureFixture[str]) -> None:
+    costs = iter([9.0, 9.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0])
+    contenders = {"ours": lambda: next(costs), "theirs": lambda: next(costs)}
+    print_table("Title", [*rows_of("task", contenders, 3, "s", 1.0, 3.0), skipped("task", "absent", "not installed")])
+    printed = capsys.readouterr().out
+    lines = {line.split("|")[2].strip(): [c.strip() for c in line.split("|")[3:6]] for line in printed.splitlines()[4:]}
+    assert lines == {
+        "ours": ["3 s", "", "<= 3: yes"],
+        "theirs": ["4 s", "1.33", ""],
+        "absent": ["skipped: not installed", "", ""],
+    }
+
+
+def test_time_per_count() -> None:
+    assert timed(lambda: None, 1e9)() < 1e-6
+
+
+def test_unknown_names_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.argv", ["benchmarks", "speed"])
+    with pytest.raises(SystemExit):
+        main()
+    assert len(NAMES) == 7
+
+
+def test_nuts_overhead() -> None:
+    for contender in (
+        nuts_overhead.by_model(3, 20, True),
+        nuts_overhead.by_kernel(3, 20),
+        nuts_overhead.by_hand(3, 20),
+    ):
+        assert contender() > 0
+
+
+def test_hand_written_nuts() -> None:
+    draws, num_gradients = hand_nuts.sample(
+        hand_nuts.standard_normal, np.zeros(2), 0.9, np.array([1.0, 0.5]), 4000, np.random.default_rng(1)
+    )
+    assert num_gradients > 4000
+    for column in draws.T:
+        assert_mean(column, 0.0)
+        assert_mean(column**2, 1.0)
+
+
+def test_scaled_t_gibbs() -> None:
+    data = scaled_t_gibbs.DATA[:60]
+    ours = scaled_t_gibbs.by_kernel(data, 3000)()
+    ours = np.column_stack([ours["mu"], ours["alpha2"] * ours["tau2"]])[200:]
+    by_numpy = scaled_t_gibbs.by_numpy(data, 3000, np.random.default_rng(1))[200:]
+    by_hand = scaled_t_gibbs.by_hand(data, 3000, np.random.default_rng(2))[200:]
+    assert scaled_t_gibbs.one_by_one(data, 2, np.random.default_rng(1)).shape == (2, 2)
+    for other in (by_numpy, by_hand):
+        for i in (0, 1):
+            assert_mean(ours[:, i] - other[:, i], 0.0)
+
+
+def test_bivariate_gibbs() -> None:
+    ours = bivariate_gibbs.by_kernel(1000)()
+    by_hand = bivariate_gibbs.by_hand(1000, np.random.default_rng(1))
+    for x, y in ((ours["x"], ours["y"]), by_hand.T):
+        assert_mean(x, BIVARIATE_MEANS[0])
+        assert_mean(y, BIVARIATE_MEANS[1])
+    assert bivariate_gibbs.loop(2, np.random.default_rng(1)).shape == (2, 2)
+
+
+def test_rmh_mixture() -> None:
+    expected = float(rmh_mixture.WEIGHTS @ rmh_mixture.LOCATIONS)
+    ours = rmh_mixture.by_kernel(1000, 300)()
+    by_numpy = rmh_mixture.by_numpy(1000, 300)
+    by_hand = rmh_mixture.by_hand(1000, 300, np.random.default_rng(1))
+    for positions in (ours, by_numpy, by_hand):
+        assert_mean(positions, expected)
+
+
+def test_first_draw() -> None:
+    assert first_draw.by_rvgraph(2, 2, 1).shape == (1, 2, 3)
+
+
+def test_mixture_density() -> None:
+    """All forms of the density are the same number."""
+    points = mixture_density.data(9, 2)
+    declared = mixture_density.declared_density(mixture_density.declare(points, 2))
+    by_mixture = mixture_density.pymc_density(mixture_density.marginalised(points, 2))
+    values = [
+        mixture_density.by_program(mixture_density.as_program(*d), mixture_density.point(d[1], 2), 1)()
+        for d in (declared, by_mixture)
+    ]
+    np.testing.assert_allclose(values[0], values[1], rtol=1e-12)
+
+
+@pytest.mark.skipif(not is_installed("jax"), reason="JAX is not installed")
+def test_mixture_density_in_jax() -> None:
+    points = mixture_density.data(9, 2)
+    total, inputs = mixture_density.pymc_density(mixture_density.marginalised(points, 2))
+    assert [v.name.split("_")[0] for v in inputs] == ["w", "mu", "sigma"]
+    at = mixture_density.point(inputs, 2)
+    ours = mixture_density.by_program(mixture_density.as_program(total, inputs), at, 1)()
+    # What it leaves out: the Dirichlet's and the half-normals' constants, and the simplex transform's.
+    constants = math.log(2) + 2 * math.log(2)
+    assert mixture_density.by_jax(points, 2, at, 1)() + constants == pytest.approx(ours, rel=1e-4)
+
+
+def test_small_models() -> None:
+    for declare, build, start in small_models.MODELS.values():
+        model = declare()
+        assert isinstance(model, ppl.Model)
+        assert {rv.name for rv in build().free_RVs} == set(model.latent) - {"k"}
+        assert set(start) <= set(model.latent)
+    draws = {"x": np.random.default_rng(1).normal(size=(4, 100, 2))}
+    assert 100 < small_models.least_ess(draws, ("x",)) < 800
