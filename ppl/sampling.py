@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -13,13 +14,14 @@ from pytensor.tensor.variable import TensorVariable
 from xarray import DataTree
 
 from graphs.backends import get_backend
+from graphs.backends.c import blas_notice
 from graphs.errors import ModelError, SamplingError
 from graphs.rebuilding import substitute
 from ppl.initial import initial_points
 from ppl.model import Model
 from ppl.planning import Plan, plan
 from ppl.progress import ProgressBar
-from ppl.results import report, to_datatree, versions
+from ppl.results import logger, report, to_datatree, versions
 from samplers import SweepResult, compile_sweep
 
 Init = str | Mapping[str, Any] | Sequence[Mapping[str, Any]] | None
@@ -152,6 +154,12 @@ def _check_counts(**counts: int | None) -> None:
             raise SamplingError(f"{name} is a whole number, at least {least.get(name, 1)}; it was {count!r}.")
 
 
+@cache
+def _say_once(notice: str | None) -> None:
+    if notice:
+        logger.warning(notice)
+
+
 def compile(
     model: Model,
     *,
@@ -185,6 +193,8 @@ def compile(
     if not isinstance(model, Model):
         raise ModelError(f"A ppl.Model is needed, not {type(model).__name__}; see ppl.Model and ppl.from_pymc.")
     get_backend(backend)
+    if backend == "c":
+        _say_once(blas_notice())
     start = time.perf_counter()
     planned = plan(model, marginalize=marginalize, sampler=sampler)
     if not planned.sweep.variables:

@@ -36,7 +36,7 @@ def test_the_table(capsys: pytest.CaptureFixture[str]) -> None:
     contenders = {"ours": lambda: next(costs), "theirs": lambda: next(costs)}
     print_table("Title", [*rows_of("task", contenders, 3, "s", 1.0, 3.0), skipped("task", "absent", "not installed")])
     printed = capsys.readouterr().out
-    lines = {line.split("|")[2].strip(): [c.strip() for c in line.split("|")[3:6]] for line in printed.splitlines()[4:]}
+    lines = {line.split("|")[2].strip(): [c.strip() for c in line.split("|")[3:6]] for line in printed.splitlines()[5:]}
     assert lines == {
         "ours": ["3 s", "", "<= 3: yes"],
         "theirs": ["4 s", "1.33", ""],

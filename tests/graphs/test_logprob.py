@@ -89,7 +89,7 @@ def test_errors():
         logprob(3)
     with pytest.raises(ModelError, match="is not a random variable"):
         logprob({"x": 1.0})
-    with pytest.raises(DerivationError, match="cannot be derived|No log-probability") as caught:
+    with pytest.raises(DerivationError, match=r"No (joint )?log-probability can be derived") as caught:
         logprob({pt.sort(pm.Normal.dist(0, 1, size=3) ** 3 % 2): np.zeros(3)})
     assert caught.value.subgraph is not None
 
