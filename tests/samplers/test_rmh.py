@@ -65,7 +65,7 @@ def test_integers_move_by_whole_steps_and_have_the_right_distribution():
     logdensity = pt.switch(k >= 0, k * np.log(3.5) - pt.gammaln(k + 1.0), -np.inf)
     kernel = samplers.rmh((logdensity, [k]), scale=2.0, chains=400)
     step = graphs.compile(kernel, backend="numba")
-    state, draws, _ = step.run(np.random.default_rng(2), kernel.init({"k": 3}), 600, thin=20)
+    _, draws, _ = step.run(np.random.default_rng(2), kernel.init({"k": 3}), 600, thin=20)
     final = (draws["k"] if isinstance(draws, dict) else draws.position["k"])[5:].ravel()
     assert final.dtype == np.int64
     expected = stats.poisson(3.5)
