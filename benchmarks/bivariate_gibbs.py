@@ -55,7 +55,7 @@ def loop(num_draws: int, rng: Any) -> NDArray[np.float64]:
     return draws
 
 
-by_hand = njit(loop)
+by_hand = njit(cache=True)(loop)
 
 
 def by_jax(num_draws: int) -> Callable[[], NDArray[np.float64]]:

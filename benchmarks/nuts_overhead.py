@@ -61,9 +61,7 @@ def by_hand(dimension: int, num_draws: int) -> Contender:
     def cost() -> float:
         rng = np.random.default_rng(1)
         start = perf_counter()
-        _, num_gradients = hand_nuts.sample(
-            hand_nuts.standard_normal, np.zeros(dimension), step_size, np.ones(dimension), num_draws, rng
-        )
+        _, num_gradients = hand_nuts.sample(np.zeros(dimension), step_size, np.ones(dimension), num_draws, rng)
         return (perf_counter() - start) / num_gradients
 
     return cost

@@ -12,6 +12,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 import graphs
+import ppl
 from benchmarks.measure import Row, missing_rows, rows_of, timed
 from benchmarks.processes import compile_rows
 from samplers.rmh import rmh
@@ -26,8 +27,8 @@ NUM_CHAINS, NUM_STEPS = 1000, 10_000
 
 def by_kernel(num_chains: int, num_steps: int) -> Callable[[], NDArray[np.float64]]:
     """Return a function that runs the step function of the declared mixture; it gives the last positions."""
-    index = pt.random.categorical(WEIGHTS)
-    components = pt.random.normal(LOCATIONS, SCALES)
+    index = ppl.Categorical("index", WEIGHTS)
+    components = ppl.Normal("components", LOCATIONS, SCALES)
     y = pt.dscalar("y")
     total = graphs.logprob({components[index]: y}).total
     kernel = rmh((total, [y]), scale=STEP, chains=num_chains)
@@ -56,7 +57,7 @@ def by_numpy(num_chains: int, num_steps: int) -> NDArray[np.float64]:
     return position
 
 
-@njit
+@njit(cache=True)
 def _logdensity(y: float) -> float:
     total = 0.0
     for k in range(4):
@@ -64,7 +65,7 @@ def _logdensity(y: float) -> float:
     return math.log(total)
 
 
-@njit
+@njit(cache=True)
 def by_hand(num_chains: int, num_steps: int, rng: Any) -> Any:
     """Return the same, one chain after the other; the sum of exponentials is not guarded against underflow."""
     positions = np.zeros(num_chains)

@@ -95,7 +95,7 @@ def one_by_one(data: NDArray[np.float64], num_sweeps: int, rng: np.random.Genera
     return draws
 
 
-@njit
+@njit(cache=True)
 def by_hand(data: Any, num_sweeps: int, rng: Any) -> Any:
     """Return the same from loops over elements, with NumPy's generator."""
     n, nu = data.size, DEGREES_OF_FREEDOM

@@ -123,7 +123,7 @@ def _on_plate(lifted: Lifted, plate_ndim: int) -> TensorVariable:
     free = tuple(i + 1 for i, axis in enumerate(lifted.axes) if axis is None)
     value = pt.sum(lifted.value, axis=free) if free else lifted.value
     kept = [axis for axis in lifted.axes if axis is not None]
-    return value.dimshuffle([0, *(kept.index(axis) + 1 for axis in range(plate_ndim))])
+    return value.dimshuffle([0, *(kept.index(axis) + 1 if axis in kept else "x" for axis in range(plate_ndim))])
 
 
 def logsumexp(logits: TensorVariable) -> TensorVariable:

@@ -66,9 +66,10 @@ def lift(outputs: Sequence[TensorVariable], variable: TensorVariable, states: Te
     MixingError
         With the reason, if an element of an output depends on several elements of ``variable``.
     """
-    ndim = variable.type.ndim
-    num_states = int(states.type.shape[0])
-    lifting = Lifting(ndim, num_states, {variable: Lifted(states, tuple(range(ndim)))}, {})
+    # Along an axis of length one there is nothing to mix, and it may be broadcast: it is not followed.
+    axes = tuple(None if length == 1 else axis for axis, length in enumerate(variable.type.shape))
+    plate_axes = tuple(axis for axis in axes if axis is not None)
+    lifting = Lifting(plate_axes, int(states.type.shape[0]), {variable: Lifted(states, axes)}, {})
     for node in toposort(list(outputs)):
         if isinstance(node.op, Shape | Shape_i) or not any(lifting.depends(i) for i in node.inputs):
             continue
@@ -92,6 +93,6 @@ def _lift_checked(node: Apply, lifting: Lifting) -> list[Lifted]:
     result = [lift_guard(*guard, lifting)] if guard else _rule_of(node.op)(node.op, node, lifting)
     for lifted in result:
         present = sorted(a for a in lifted.axes if a is not None)
-        if present != list(range(lifting.plate_ndim)):
+        if present != list(lifting.plate_axes):
             raise MixingError(f"{node.op} makes an element depend on several elements of the plate")
     return [Lifted(folded(lifted.value), lifted.axes) for lifted in result]

@@ -22,7 +22,7 @@ def _lift_subtensor(op: Subtensor, node: Apply, lifting: Lifting) -> list[Lifted
     if not lifted_indices:
         return [_slice_lifted(op, node, lifting)]
     if array in lifting.done or len(op.idx_list) > 1 or not isinstance(op.idx_list[0], int):
-        if lifting.plate_ndim:
+        if lifting.plate_axes:
             raise MixingError(f"{op} indexes by several variables at once")
         return lift_unknown(op, node, lifting)
     states = lifting.done[lifted_indices[0]].value

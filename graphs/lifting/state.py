@@ -29,13 +29,13 @@ class Lifted:
 
 @dataclass(frozen=True, eq=False)
 class Lifting:
-    """What is lifted: the plate's number of axes, the states, and what became of each variable so far.
+    """What is lifted: the axes of the plate that are followed, the states, and what became of each variable so far.
 
     A failure counts only once something needs the variable: the ``all`` inside a parameter check reduces along the
     plate, but a check is lifted from the comparisons below it.
     """
 
-    plate_ndim: int
+    plate_axes: tuple[int, ...]
     num_states: int
     done: dict[Variable, Lifted]
     failed: dict[Variable, str]
@@ -92,7 +92,7 @@ def broadcast_axes(node: Apply, lifting: Lifting, batch_ndims: Sequence[int], ou
 
 def lift_unknown(op: Any, node: Apply, lifting: Lifting) -> list[Lifted]:
     """Lift a node of a kind that has no rule: possible where the plate has no axes."""
-    if lifting.plate_ndim:
+    if lifting.plate_axes:
         raise MixingError(f"it is not known how {op} treats the elements of the plate")
     replacements = {i: _full(lifting.done[i].value, lifting) for i in node.inputs if i in lifting.done}
     stand_ins = {i: i.type() for i in replacements}

@@ -151,6 +151,45 @@ def through_potential() -> Case:
     return ppl.Model({y: Y}, ppl.Potential("tilt", k * m * 0.7)), {"m": 0.4}
 
 
+def plate_of_one() -> Case:
+    """A plate of length one follows nothing, and is broadcast against the data."""
+    mu = ppl.Normal("mu", 0, 2, size=3)
+    k = ppl.Categorical("k", W, size=1)
+    y = ppl.Normal("y", mu[k], 1.1, size=4)
+    return ppl.Model({y: Y}), {"mu": MU}
+
+
+def states_not_from_zero() -> Case:
+    k = ppl.DiscreteUniform("k", -2, 1, size=2)
+    a = ppl.Normal("a", 0, 1, size=4)
+    return ppl.Model({ppl.Normal("y", a[k] * k, 1.0): Y[:2]}), {"a": np.array([0.3, -0.8, 1.2, 0.6])}
+
+
+def observed_parent_of_observed() -> Case:
+    mu = ppl.Normal("mu", 0, 2, size=3)
+    k = ppl.Categorical("k", W, size=4)
+    x = ppl.Normal("x", mu[k], 1.3)
+    y = ppl.Normal("y", x * mu[k], 0.7)
+    return ppl.Model({x: Y, y: Y[::-1]}), {"mu": MU}
+
+
+def as_many_states_as_elements() -> Case:
+    """K equals n: an axis of states must not be taken for one of elements."""
+    mu = ppl.Normal("mu", 0, 2, size=3)
+    k = ppl.Categorical("k", W, size=3)
+    table = pt.constant(np.array([[0.1, 0.7, -0.3], [1.2, -0.5, 0.4], [0.9, 0.2, -1.1]]))
+    y = ppl.Normal("y", mu[k] + mu + table[k, np.array([2, 0, 1])], 1.1)
+    return ppl.Model({y: Y[:3]}), {"mu": MU}
+
+
+def visits() -> Case:
+    """Occupancy: one state per site, several visits."""
+    z = ppl.Bernoulli("z", ppl.Beta("psi", 2, 2), size=3)
+    y = ppl.Bernoulli("y", (z * ppl.Beta("p", 2, 3))[:, None], size=(3, 4))
+    data = np.array([[0, 1, 0, 0], [0, 0, 0, 0], [1, 1, 0, 1]])
+    return ppl.Model({y: data}), {"psi": 0.3, "p": 0.4}
+
+
 CASES: list[Callable[[], Case]] = [
     plate,
     scalar_index,
@@ -169,6 +208,11 @@ CASES: list[Callable[[], Case]] = [
     continuous_child,
     without_children,
     through_potential,
+    plate_of_one,
+    states_not_from_zero,
+    observed_parent_of_observed,
+    as_many_states_as_elements,
+    visits,
 ]
 
 
@@ -177,6 +221,38 @@ def test_sum_equals_enumeration(case):
     model, values = case()
     summed = assert_is_marginal(model, values)
     assert summed.eliminations
+
+
+TABLE = pt.constant(np.arange(9.0).reshape(3, 3))
+ENTANGLED: dict[str, Callable[[Any, Any], Any]] = {
+    "reversed": lambda mu, k: mu[k[::-1]],
+    "permuted": lambda mu, k: mu[k[np.array([2, 0, 1])]],
+    "outer sum": lambda mu, k: mu[k][:, None] + mu[k][None, :],
+    "stacked": lambda mu, k: pt.stack([mu[k], 2 * mu[k]]),
+    "grouped": lambda mu, k: mu[k[np.array([0, 0, 1, 2, 2])]],
+    "part": lambda mu, k: mu[k[1:]],
+    "sum": lambda mu, k: mu[k].sum(),
+    "permuted by a product": lambda mu, k: pt.dot(np.eye(3)[[1, 2, 0]], mu[k]),
+    "softmax": lambda mu, k: pt.special.softmax(mu[k]),
+    "centred": lambda mu, k: mu[k] - mu[k].mean(),
+    "table of pairs": lambda mu, k: TABLE[k, k[::-1]],
+    "partly set": lambda mu, k: pt.zeros(3)[1:].set(mu[k][1:]),
+    "cumulative": lambda mu, k: pt.cumsum(mu[k]),
+    "sorted": lambda mu, k: pt.sort(mu[k]),
+}
+
+
+@pytest.mark.parametrize("name", ENTANGLED)
+def test_elements_that_depend_on_each_other_are_summed_rightly_or_refused(name):
+    mu = ppl.Normal("mu", 0, 2, size=3)
+    k = ppl.Categorical("k", W, size=3)
+    y = ppl.Normal("y", ENTANGLED[name](mu, k), 1.1)
+    shape = tuple(y.shape.eval())
+    data = np.linspace(-1, 2, int(np.prod(shape))).reshape(shape)
+    try:
+        assert_is_marginal(ppl.Model({y: data}), {"mu": MU})
+    except DerivationError as refusal:
+        assert "k cannot be summed out element by element" in str(refusal)
 
 
 def test_published_mixture():
