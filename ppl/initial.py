@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -21,58 +22,79 @@ from graphs.transforms import transforms_of
 from ppl.planning import Plan
 
 NUM_TRIES = 20
+_STREAM = 20  # apart from the streams of the chains themselves
 
 
-def initial_points(
-    plan: Plan, init: str | Mapping[str, Any] | Sequence[Mapping[str, Any]] | None, chains: int, seed: int
-) -> NDArray[np.float64]:
-    """Return the joint state at which each chain starts.
+class StartingPoints:
+    """Where the chains of a plan start; what can be evaluated once for all runs is kept.
 
     Parameters
     ----------
     plan : Plan
         What is sampled.
-    init : None, "jitter", "support_point", "prior", mapping, or sequence of mappings
-        Values in natural space by name, for all chains or one mapping per chain; variables that are not named start at
-        a central point of their distribution. By default (``"jitter"``) every variable on the real line is displaced
-        by a uniform number between -1 and 1; ``"prior"`` starts at draws from the prior.
-    chains : int
-        Number of chains.
-    seed : int
-        Seed of the displacements.
-
-    Returns
-    -------
-    (chains, size) float64 array
-
-    Raises
-    ------
-    ModelError
-        If a name or a shape does not fit.
-    SamplingError
-        If the log-density is not finite; names the term.
     """
-    layout = plan.sweep.layout
-    per_chain = _given_values(plan, init, chains)
-    generator = np.random.default_rng(np.random.SeedSequence(seed).spawn(chains + 1)[-1])
-    is_jittered = init is None or init == "jitter"
-    strategy = "prior" if init == "prior" else "support_point"
-    log_terms = _LogTerms(plan)
-    points = np.empty((chains, layout.size))
-    centres: dict[int, dict[str, NDArray]] = {}
-    for chain, given in enumerate(per_chain):
-        key = chain if strategy == "prior" or len({id(g) for g in per_chain}) > 1 else 0
-        if key not in centres:
-            centres[key] = _central_values(plan, given, strategy, int(generator.integers(2**31)))
-        for attempt in range(NUM_TRIES):
-            values = _displaced(plan, centres[key], generator) if is_jittered else centres[key]
-            failure = log_terms.failure(values)
+
+    def __init__(self, plan: Plan):
+        self.plan = plan
+
+    @cached_property
+    def _log_terms(self) -> _LogTerms:
+        return _LogTerms(self.plan)
+
+    @cached_property
+    def _support_points(self) -> dict[str, NDArray]:
+        return _central_values(self.plan, {}, "support_point", 0)
+
+    def __call__(
+        self, init: str | Mapping[str, Any] | Sequence[Mapping[str, Any]] | None, chains: int, seed: int
+    ) -> NDArray[np.float64]:
+        """Return the joint state at which each chain starts.
+
+        Parameters
+        ----------
+        init : None, "jitter", "support_point", "prior", mapping, or sequence of mappings
+            Values in natural space by name, for all chains or one mapping per chain; variables that are not named
+            start at a central point of their distribution. By default (``"jitter"``) every variable that NUTS moves is
+            displaced by a uniform number between -1 and 1 on the real line; ``"prior"`` starts at draws from the prior.
+        chains : int
+            Number of chains.
+        seed : int
+            Seed of the displacements and draws.
+
+        Returns
+        -------
+        (chains, size) float64 array
+
+        Raises
+        ------
+        ModelError
+            If a name or a shape does not fit.
+        SamplingError
+            If the log-density is not finite; names the term.
+        """
+        given = _given_values(self.plan, init, chains)
+        generators = [np.random.default_rng(s) for s in np.random.SeedSequence([seed, _STREAM]).spawn(chains)]
+        is_jittered = init is None or init == "jitter"
+        points = []
+        for values, generator in zip(given, generators, strict=True):
+            if init == "prior" or values:
+                strategy = "prior" if init == "prior" else "support_point"
+                centre = _central_values(self.plan, values, strategy, int(generator.integers(2**31)))
+            else:
+                centre = self._support_points
+            points.append(self._finite_point(centre, generator, is_jittered))
+        return np.stack(points)
+
+    def _finite_point(
+        self, centre: Mapping[str, NDArray], generator: np.random.Generator, is_jittered: bool
+    ) -> NDArray[np.float64]:
+        failure: str | None = None
+        for _ in range(NUM_TRIES if is_jittered else 1):
+            values = _displaced(self.plan, centre, generator) if is_jittered else centre
+            failure = self._log_terms.failure(values)
             if failure is None:
-                break
-            if not is_jittered or attempt == NUM_TRIES - 1:
-                raise SamplingError(failure)
-        points[chain] = layout.pack(values)
-    return points
+                return self.plan.sweep.layout.pack(values)
+        raise SamplingError(str(failure))
 
 
 def _given_values(plan: Plan, init: Any, chains: int) -> list[Mapping[str, Any]]:

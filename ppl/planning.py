@@ -19,7 +19,7 @@ from graphs.rebuilding import substitute
 from graphs.supports import Support
 from ppl.model import Model
 from samplers.blocks import Block, DrawBlock, NUTSBlock, Sweep
-from samplers.gibbs import gibbs_blocks
+from samplers.gibbs import gibbs_block
 from samplers.rmh import rmh_block
 
 Method = Literal["marginalize", "nuts", "gibbs", "rmh"]
@@ -276,7 +276,7 @@ def _sweep(summed: LogProb, mixed: LogProb, assignments: Mapping[str, Assignment
         summed.values[n]: mixed.natural[n] for n in summed.values if mixed.values[n] is not summed.values[n]
     }
     if laws:
-        blocks += [_in_space(block, moved) for block in gibbs_blocks([laws[n] for n in by_method["gibbs"]])]
+        blocks.append(_in_space(gibbs_block([laws[n] for n in by_method["gibbs"]]), moved))
     blocks += [rmh_block(density, mixed.values[n], scale) for n, scale in scales.items()]
     return Sweep((*variables, *scales.values()), tuple(blocks))
 

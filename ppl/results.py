@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -20,6 +21,7 @@ MANY_SATURATED = 0.05
 PACKAGES = ("rvgraph", "pytensor", "pymc", "numba", "numpy", "arviz", "jax", "blackjax")
 
 
+@cache
 def versions() -> dict[str, str]:
     """Return the versions of the packages that a result depends on."""
     found = {}

@@ -17,7 +17,7 @@ from graphs.backends import get_backend
 from graphs.backends.c import blas_notice
 from graphs.errors import ModelError, SamplingError
 from graphs.rebuilding import substitute
-from ppl.initial import initial_points
+from ppl.initial import StartingPoints
 from ppl.model import Model
 from ppl.planning import Plan, plan
 from ppl.progress import ProgressBar
@@ -45,6 +45,7 @@ class CompiledModel:
         self.plan = plan
         self.backend = backend
         self._sweep = compile_sweep(plan.sweep, backend=backend)
+        self._starting_points = StartingPoints(plan)
         self._names, self._expand = _compile_expansion(plan, backend)
         self._lazy_seconds = getattr(self._sweep, "compile_seconds", 0.0)
         self.compile_seconds = time.perf_counter() - start
@@ -76,7 +77,7 @@ class CompiledModel:
         if not 0 < target_accept < 1:
             raise SamplingError(f"target_accept is a probability between 0 and 1, not {target_accept}.")
         seed = int(np.random.SeedSequence().entropy) % 2**63 if seed is None else int(seed)  # type: ignore[arg-type]
-        start = initial_points(self.plan, init, chains, seed)
+        start = self._starting_points(init, chains, seed)
         with ProgressBar(chains, tune, draws, progress) as bar:
             result = self._sweep.run(
                 start,
@@ -238,7 +239,8 @@ def sample(
     sampler, marginalize
         As in `ppl.plan`.
     init : None, str, mapping, or sequence of mappings
-        Starting values: see `ppl.initial.initial_points`.
+        Values in natural space by name, for all chains or one mapping per chain; ``"jitter"`` (default) displaces
+        central points at random, ``"support_point"`` does not, ``"prior"`` starts at draws from the prior.
     progress : bool, default True
         Show a progress bar.
     **options

@@ -6,7 +6,7 @@ This package knows neither models nor users' data: it builds on `graphs`, and `p
 from __future__ import annotations
 
 from samplers.blocks import DrawBlock, NUTSBlock, Sweep
-from samplers.gibbs import GibbsKernel, gibbs, gibbs_blocks
+from samplers.gibbs import GibbsKernel, gibbs, gibbs_block, gibbs_blocks
 from samplers.kernel import Kernel
 from samplers.nuts import NUTSKernel, nuts
 from samplers.rmh import RMHKernel, rmh, rmh_block
@@ -24,6 +24,7 @@ __all__ = [
     "SweepResult",
     "compile_sweep",
     "gibbs",
+    "gibbs_block",
     "gibbs_blocks",
     "nuts",
     "rmh",
