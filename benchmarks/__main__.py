@@ -23,9 +23,11 @@ ON_ONE_CORE = ("nuts_overhead", "scaled_t_gibbs", "bivariate_gibbs", "rmh_mixtur
 def main() -> int:
     """Parse the command line and run."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("names", nargs="*", choices=[[], *NAMES], metavar="name", help=", ".join(NAMES))
+    parser.add_argument("names", nargs="*", metavar="name", help=", ".join(NAMES))
     parser.add_argument("--quick", action="store_true", help="medians of 3 instead of 5 runs; compile times once")
     options = parser.parse_args()
+    if unknown := set(options.names) - set(NAMES):
+        parser.error(f"no benchmark {', '.join(sorted(unknown))}; there are {', '.join(NAMES)}")
     if len(options.names) == 1:
         run_here(options.names[0], options.quick)
         return 0

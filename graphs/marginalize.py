@@ -13,7 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 import pytensor.tensor as pt
 from numpy.typing import NDArray
-from pytensor.gradient import disconnected_grad
+from pytensor.gradient import DisconnectedGrad, disconnected_grad
+from pytensor.graph.replace import _vectorize_node, _vectorize_not_needed
 from pytensor.tensor.variable import TensorVariable
 
 from graphs.errors import DerivationError
@@ -124,6 +125,10 @@ def _on_plate(lifted: Lifted, plate_ndim: int) -> TensorVariable:
     value = pt.sum(lifted.value, axis=free) if free else lifted.value
     kept = [axis for axis in lifted.axes if axis is not None]
     return value.dimshuffle([0, *(kept.index(axis) + 1 if axis in kept else "x" for axis in range(plate_ndim))])
+
+
+# A view of any number of axes; PyTensor would loop over them in Python.
+_vectorize_node.register(DisconnectedGrad)(_vectorize_not_needed)
 
 
 def logsumexp(logits: TensorVariable) -> TensorVariable:

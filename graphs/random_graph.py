@@ -30,10 +30,16 @@ def is_random(variable: Variable) -> bool:
 
 
 def find_random_variables(outputs: Iterable[Variable]) -> list[TensorVariable]:
-    """Return every random variable among the ancestors of ``outputs``, parents before children."""
-    return [
-        out for node in toposort([v for v in outputs if v.owner is not None]) for out in node.outputs if is_random(out)
-    ]
+    """Return every random variable among the ancestors of ``outputs``, in the order in which they were made.
+
+    Parents are made before their children.
+    """
+    nodes = toposort([v for v in outputs if v.owner is not None])
+    return sorted((out for node in nodes for out in node.outputs if is_random(out)), key=_creation_number)
+
+
+def _creation_number(variable: Variable) -> int:
+    return int(variable.auto_name.removeprefix("auto_"))
 
 
 def parameters_of(rv: TensorVariable) -> tuple[Variable, ...]:

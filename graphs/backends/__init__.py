@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 from graphs.backends.base import Backend, CompiledStep
 from graphs.errors import BackendError
 
@@ -43,7 +45,10 @@ def get_backend(name: str) -> Backend:
         return CBackend()
     if name == "jax":
         try:
-            import blackjax  # noqa: F401
+            with warnings.catch_warnings():
+                # BlackJAX imports a progress bar that asks for ipywidgets, and that we do not use.
+                warnings.filterwarnings("ignore", message="IProgress not found")
+                import blackjax  # noqa: F401
             import jax  # noqa: F401
         except ImportError as error:
             raise BackendError(

@@ -1,0 +1,42 @@
+"""The notebooks are those of their scripts, and run to the end: each ends in assertions."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+import nbformat
+import pytest
+
+FOLDER = Path(__file__).resolve().parents[1] / "notebooks"
+spec = importlib.util.spec_from_file_location("notebooks_build", FOLDER / "build.py")
+assert spec is not None
+assert spec.loader is not None
+build = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(build)
+
+NEEDS_JAX = {"mixture_rmh", "line_fit_nuts"}
+
+
+def test_every_script_is_built():
+    assert {p.stem for p in FOLDER.glob("*.py")} - {"build"} == set(build.NAMES)
+    assert {p.stem for p in FOLDER.glob("*.ipynb")} == set(build.NAMES)
+
+
+@pytest.mark.parametrize("name", build.NAMES)
+def test_notebook_has_the_cells_of_its_script(name):
+    stored = nbformat.read(FOLDER / f"{name}.ipynb", as_version=4)
+    fresh = build.notebook_of(name)
+    assert [(c.cell_type, c.source) for c in stored.cells] == [(c.cell_type, c.source) for c in fresh.cells]
+    assert any(output for cell in stored.cells if cell.cell_type == "code" for output in cell.outputs)
+    assert (FOLDER / f"{name}.ipynb").stat().st_size < 1_000_000
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("name", build.NAMES)
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_notebook_runs(name):
+    if name in NEEDS_JAX:
+        pytest.importorskip("blackjax", reason="this notebook compares backends, and JAX is an extra")
+    assert "assert" in build.notebook_of(name).cells[-1].source
+    build.execute(build.notebook_of(name))
