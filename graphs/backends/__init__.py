@@ -44,17 +44,21 @@ def get_backend(name: str) -> Backend:
 
         return CBackend()
     if name == "jax":
-        try:
-            with warnings.catch_warnings():
-                # BlackJAX imports a progress bar that asks for ipywidgets, and that we do not use.
-                warnings.filterwarnings("ignore", message="IProgress not found")
-                import blackjax  # noqa: F401
-            import jax  # noqa: F401
-        except ImportError as error:
-            raise BackendError(
-                f"The JAX backend needs {error.name}, which is not installed: pip install 'rvgraph[jax]'.", "jax"
-            ) from error
-        from graphs.backends.jax import JaxBackend
-
-        return JaxBackend()
+        with warnings.catch_warnings():
+            # What JAX libraries import asks for ipywidgets, for a progress bar that we do not use.
+            warnings.filterwarnings("ignore", message="IProgress not found")
+            return _jax_backend()
     raise BackendError(f"Unknown backend {name!r}; choose from {', '.join(BACKENDS)}.", str(name))
+
+
+def _jax_backend() -> Backend:
+    try:
+        import blackjax  # noqa: F401
+        import jax  # noqa: F401
+    except ImportError as error:
+        raise BackendError(
+            f"The JAX backend needs {error.name}, which is not installed: pip install 'rvgraph[jax]'.", "jax"
+        ) from error
+    from graphs.backends.jax import JaxBackend
+
+    return JaxBackend()
