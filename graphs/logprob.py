@@ -17,7 +17,7 @@ from graphs.density import LogDensity
 from graphs.errors import DerivationError, ModelError
 from graphs.finite import finite_states
 from graphs.guards import strip_guards
-from graphs.marginalize import Elimination, Factor, eliminate
+from graphs.marginalize import Elimination, Factor, eliminate, unused_name
 from graphs.model_graph import ModelGraph, as_model_graph
 from graphs.preparation import prepare, widen
 from graphs.random_graph import static_shape, value_variable
@@ -165,8 +165,8 @@ def _natural_logprob(graph: ModelGraph) -> LogProb:
     for name, potential in zip(graph.potentials, potentials, strict=True):
         raise_if_random(potential, name)
     terms |= dict(zip(graph.potentials, potentials, strict=True))
-    guarded = {values[name]: support for name, support in supports.items()}
-    graphs = strip_guards(widen(list(terms.values())), guarded)
+    # Bounds of latent variables stay: in natural space nothing else keeps a value in its support.
+    graphs = strip_guards(widen(list(terms.values())), {})
     terms = dict(zip(terms, graphs, strict=True))
     prepared_graph = ModelGraph(latent, observed, graph.potentials, graph.transforms)
     return LogProb(terms, values, dict(values), supports, (), "natural", prepared_graph)
@@ -215,6 +215,7 @@ def sum_out(logprob: LogProb, name: str) -> LogProb:
     """
     states = states_of(logprob, name)
     assert states is not None
+    logprob = strip(logprob, [name])
     factors = [Factor(n, g) for n, g in logprob.terms.items()]
     factors, elimination = eliminate(factors, name, logprob.values[name], states)
     values = {n: v for n, v in logprob.values.items() if n != name}
@@ -240,9 +241,8 @@ def unconstrain(natural: LogProb, names: Iterable[str] | None = None) -> LogProb
     """
     rvs = {name: natural.graph.latent[name] for name in natural.values}
     transforms = transforms_of(rvs, natural.graph.transforms)
-    if names is not None:
-        wanted = set(names)
-        transforms = {name: t for name, t in transforms.items() if name in wanted}
+    wanted = {n for n in natural.values if not natural.supports[n].is_discrete} if names is None else set(names)
+    transforms = {name: t for name, t in transforms.items() if name in wanted}
     if not transforms:
         return replace(natural, space="unconstrained")
     stand_ins: dict[Variable, Variable] = {
@@ -251,6 +251,7 @@ def unconstrain(natural: LogProb, names: Iterable[str] | None = None) -> LogProb
     stand_ins |= dict(natural.graph.observed.values())
     values = dict(natural.values)
     backward: dict[Variable, Variable] = {}
+    merged = {e.term for e in natural.eliminations}
     jacobians: dict[str, tuple[TensorVariable, TensorVariable | None]] = {}
     for name, transform in transforms.items():
         rv = rvs[name]
@@ -262,13 +263,34 @@ def unconstrain(natural: LogProb, names: Iterable[str] | None = None) -> LogProb
         values[name] = value
         backward[natural.values[name]] = constrain(transform, value, inputs)
         raise_if_random(backward[natural.values[name]], name)
-        # A term that was summed together with others has no axes left to align the Jacobian with.
-        jacobians[name] = log_jacobian(transform, value, inputs, natural.terms.get(name))
+        # A term that was summed together with others may have lost the axes of the variable.
+        own = None if name in merged else natural.terms.get(name)
+        jacobians[name] = log_jacobian(transform, value, inputs, own)
     terms = dict(natural.terms)
     for name, (jacobian, term) in jacobians.items():
         if term is None:
-            terms[f"{name}_jacobian"] = jacobian
+            terms[unused_name(f"{name}_jacobian", terms)] = jacobian
         else:
             terms[name] = term + jacobian
-    moved = replace(natural, terms=terms).replace(backward)
-    return replace(moved, values=values, space="unconstrained")
+    moved = replace(replace(natural, terms=terms).replace(backward), values=values, space="unconstrained")
+    return strip(moved, transforms)
+
+
+def strip(logprob: LogProb, names: Iterable[str]) -> LogProb:
+    """Drop the checks and bounds that hold as long as the variables named stay in their supports.
+
+    Parameters
+    ----------
+    logprob : LogProb
+        Any.
+    names : iterable of str
+        Variables that never leave their support: those on the real line, and those drawn from laws.
+    """
+    supports: dict[Variable, Support] = {
+        logprob.values[n]: logprob.supports[n] if logprob.natural[n] is logprob.values[n] else REAL for n in names
+    }
+    graphs = [*logprob.terms.values(), *(e.logits for e in logprob.eliminations)]
+    stripped = iter(strip_guards(graphs, supports))
+    terms = {name: next(stripped) for name in logprob.terms}
+    eliminations = tuple(replace(e, logits=next(stripped)) for e in logprob.eliminations)
+    return replace(logprob, terms=terms, eliminations=eliminations)

@@ -7,7 +7,7 @@ factor. What was added up, the *logits*, is kept: read backwards, the eliminatio
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -53,12 +53,15 @@ class Elimination:
         Its states.
     logits : TensorVariable
         Shape (K, *plate): log-probability of each state and everything else, given the other values.
+    term : str
+        Name of the factor that holds the sum.
     """
 
     name: str
     value: TensorVariable
     states: NDArray[np.int64]
     logits: TensorVariable
+    term: str
 
 
 def eliminate(
@@ -102,8 +105,15 @@ def eliminate(
         ) from reason
     logits = add_on_plate(lifted, value, len(states))
     children = [f.name for f in touched if f.name != name] or [name]
-    factor = Factor("+".join(children), logsumexp(logits))
-    return [*rest, factor], Elimination(name, value, states, logits)
+    term = unused_name("+".join(children), {f.name for f in rest})
+    return [*rest, Factor(term, logsumexp(logits))], Elimination(name, value, states, logits, term)
+
+
+def unused_name(name: str, taken: Container[str]) -> str:
+    """Return ``name``, with primes as long as it is taken."""
+    while name in taken:
+        name += "'"
+    return name
 
 
 def add_on_plate(lifted: Sequence[Lifted], value: TensorVariable, num_states: int) -> TensorVariable:

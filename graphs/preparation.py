@@ -11,6 +11,7 @@ from pytensor.graph.basic import Apply, Constant, Variable
 from pytensor.graph.op import HasInnerGraph
 from pytensor.tensor.elemwise import Elemwise
 from pytensor.tensor.random.type import RandomGeneratorType
+from pytensor.tensor.shape import Shape
 from pytensor.tensor.variable import TensorVariable
 
 from graphs.random_graph import is_random
@@ -98,6 +99,9 @@ def _as_dtype(variable: TensorVariable, dtype: str) -> TensorVariable:
 
 def _widened_node(node: Apply, inputs: list[Variable]) -> list[Variable] | None:
     """Give an element-wise node double-precision constants, and let single precision spread no further."""
+    if isinstance(node.op, Shape) and None not in node.inputs[0].type.shape:
+        # So that nothing random is left where only its shape was needed.
+        return [pt.constant(np.array(node.inputs[0].type.shape, dtype="int64"))]
     if isinstance(node.op, HasInnerGraph):
         # Its inner inputs are of fixed types.
         new = [_like(now, before) for now, before in zip(inputs, node.inputs, strict=True)]

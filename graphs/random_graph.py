@@ -6,12 +6,17 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import pytensor.tensor as pt
-from pymc.distributions.distribution import SymbolicRandomVariable
+from pymc.distributions.censored import CensoredRV
+from pymc.distributions.distribution import PartialObservedRV, SymbolicRandomVariable
+from pymc.distributions.mixture import _BaseMixtureRV
+from pymc.distributions.multivariate import _LKJCholeskyCovRV
+from pymc.distributions.timeseries import GARCH11RV, AutoRegressiveRV, EulerMaruyamaRV, RandomWalkRV
 from pytensor.graph.basic import Apply, Variable
-from pytensor.graph.traversal import ancestors, toposort
+from pytensor.graph.traversal import ancestors
 from pytensor.graph.utils import MissingInputError
 from pytensor.tensor.elemwise import DimShuffle, Elemwise
 from pytensor.tensor.random.op import RandomVariable
+from pytensor.tensor.shape import Shape, Shape_i
 from pytensor.tensor.subtensor import AdvancedSubtensor, Subtensor
 from pytensor.tensor.variable import TensorVariable
 
@@ -32,10 +37,54 @@ def is_random(variable: Variable) -> bool:
 def find_random_variables(outputs: Iterable[Variable]) -> list[TensorVariable]:
     """Return every random variable among the ancestors of ``outputs``, in the order in which they were made.
 
-    Parents are made before their children.
+    Parents are made before their children. What only gives its shape is left out.
     """
-    nodes = toposort([v for v in outputs if v.owner is not None])
-    return sorted((out for node in nodes for out in node.outputs if is_random(out)), key=_creation_number)
+    nodes = _value_nodes(outputs)
+    consumed = {component for node in nodes for component in _components(node)}
+    found = (out for node in nodes for out in node.outputs if is_random(out) and out not in consumed)
+    return sorted(found, key=_creation_number)
+
+
+def _value_nodes(outputs: Iterable[Variable]) -> list[Apply]:
+    """Return the nodes on whose values the outputs depend."""
+    seen: dict[Apply, None] = {}
+    stack = [v.owner for v in outputs if v.owner is not None]
+    while stack:
+        node = stack.pop()
+        if node in seen or isinstance(node.op, Shape | Shape_i):
+            continue
+        seen[node] = None
+        stack.extend(i.owner for i in node.inputs if i.owner is not None)
+    return list(seen)
+
+
+def _components(node: Apply) -> list[Variable]:
+    """Return the random inputs of a distribution that is made of others; they are no variables of their own."""
+    for kind, positions in _COMPOSED:
+        if isinstance(node.op, kind):
+            op: Any = node.op
+            parameters = node.inputs if kind is PartialObservedRV else op.dist_params(node)
+            return [_without_axes(parameter) for parameter in parameters[positions]]
+    return []
+
+
+def _without_axes(variable: Variable) -> Variable:
+    while variable.owner is not None and isinstance(variable.owner.op, DimShuffle):
+        variable = variable.owner.inputs[0]
+    return variable
+
+
+# Where PyMC's composed distributions have their components among their parameters.
+_COMPOSED: tuple[tuple[type, slice], ...] = (
+    (PartialObservedRV, slice(0, 1)),
+    (CensoredRV, slice(0, 1)),
+    (_BaseMixtureRV, slice(1, None)),
+    (RandomWalkRV, slice(0, 2)),
+    (AutoRegressiveRV, slice(2, 3)),
+    (GARCH11RV, slice(4, 5)),
+    (EulerMaruyamaRV, slice(0, 1)),
+    (_LKJCholeskyCovRV, slice(2, 3)),
+)
 
 
 def _creation_number(variable: Variable) -> int:

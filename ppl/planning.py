@@ -13,10 +13,11 @@ from pytensor.tensor.variable import TensorVariable
 from graphs.conditional import Law, find_conditional
 from graphs.density import LogDensity
 from graphs.errors import DerivationError, ModelError
-from graphs.logprob import LogProb, logprob, states_of, sum_out, unconstrain
+from graphs.logprob import LogProb, logprob, states_of, strip, sum_out, unconstrain
 from graphs.random_graph import depends_on
 from graphs.rebuilding import substitute
 from graphs.supports import Support
+from graphs.transforms import transforms_of
 from ppl.model import Model
 from samplers.blocks import Block, DrawBlock, NUTSBlock, Sweep
 from samplers.gibbs import gibbs_block
@@ -161,11 +162,46 @@ def plan(model: Model, *, marginalize: Marginalize = "auto", sampler: str | Mapp
         assignments[name] = _assignment(joint, name, method, reason)
         if law is not None:
             laws[name] = law
-    moving = [n for n, a in assignments.items() if a.method in ("nuts", "rmh") and not a.support.is_discrete]
-    mixed = unconstrain(summed, moving)
+    mixed = _mixed(summed, assignments, laws, named)
     sweep = _sweep(summed, mixed, assignments, laws)
     later = {n: d for n, d in model.deterministics.items() if _depends_on_summed(d, model, assignments)}
     return Plan(model, tuple(assignments.values()), summed, mixed, laws, sweep, later)
+
+
+def _mixed(
+    summed: LogProb, assignments: dict[str, Assignment], laws: dict[str, Law], named: Mapping[str, str]
+) -> LogProb:
+    """Take what NUTS and RMH move to the real line; correct laws and assignments that this touches.
+
+    If the bounds of a moved variable depend on one that is drawn from a law, then that draw moves the variable's
+    natural value too: the law has to hold the value on the real line instead.
+    """
+    while True:
+        moving = [n for n, a in assignments.items() if a.method in ("nuts", "rmh") and not a.support.is_discrete]
+        mixed = strip(unconstrain(summed, moving), laws)
+        entangled = [n for n in laws if any(m != n and depends_on(mixed.natural[m], [mixed.values[n]]) for m in moving)]
+        lost = [n for n in entangled if not _derive_again(mixed, n, laws)]
+        if not lost:
+            return mixed
+        for name in lost:
+            del laws[name]
+            if name in named:
+                raise DerivationError(
+                    f"There is no Gibbs step for {name}: the bounds of another variable depend on it, and there is no "
+                    "law given that variable on the real line.",
+                    name,
+                )
+            old = assignments[name]
+            method: Method = "rmh" if old.support.is_discrete else "nuts"
+            reason = "the bounds of another variable depend on it, so that it has no full conditional"
+            assignments[name] = Assignment(name, method, reason, old.shape, old.support)
+
+
+def _derive_again(mixed: LogProb, name: str, laws: dict[str, Law]) -> bool:
+    law, _ = find_conditional(mixed.logdensity, mixed.values[name], support=mixed.supports[name])
+    if law is not None:
+        laws[name] = law
+    return law is not None
 
 
 def _check_sampler(model: Model, sampler: str | Mapping[str, str] | None) -> dict[str, str]:
@@ -207,7 +243,10 @@ def _marginalize(joint: LogProb, marginalize: Marginalize, named: Mapping[str, s
     for name in reversed([n for n in finite if n in chosen]):
         states = states_of(joint, name)
         assert states is not None
+        bounded = _bounded_by(joint, name)
         try:
+            if bounded:
+                raise DerivationError(f"{name} cannot be summed out: the bounds of {bounded} depend on it.", name)
             joint = sum_out(joint, name)
         except DerivationError as error:
             if is_required:
@@ -217,6 +256,17 @@ def _marginalize(joint: LogProb, marginalize: Marginalize, named: Mapping[str, s
             plate = "x".join(str(n) for n in joint.eliminations[-1].value.type.shape)
             reasons[name] = f"{len(states)} states" + (f", {plate} elements one by one" if plate else "")
     return joint, reasons
+
+
+def _bounded_by(joint: LogProb, name: str) -> str | None:
+    """Return a continuous variable whose transform depends on the discrete variable ``name``."""
+    rvs = {n: joint.graph.latent[n] for n in joint.values}
+    for other, transform in transforms_of(rvs, joint.graph.transforms).items():
+        rv = rvs[other]
+        backward = transform.backward(joint.values[other], *rv.owner.inputs)
+        if isinstance(backward, TensorVariable) and depends_on(backward, [rvs[name]]):
+            return other
+    return None
 
 
 def _assignment(joint: LogProb, name: str, method: Method, reason: str) -> Assignment:

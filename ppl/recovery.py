@@ -53,6 +53,8 @@ def recover(
     ModelError
         If the trace is not one of this model.
     """
+    if not isinstance(trace, DataTree) or "posterior" not in trace:
+        raise ModelError(f"A trace of ppl.sample is needed, not {type(trace).__name__}.")
     drawn = set(trace["posterior"].data_vars)
     missing = [name for name in model.latent if name not in drawn]
     if not missing:

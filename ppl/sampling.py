@@ -24,6 +24,8 @@ from ppl.progress import ProgressBar
 from ppl.results import logger, report, to_datatree, versions
 from samplers import SweepResult, compile_sweep
 
+# Among the outputs of a draw; no variable can have this name.
+LOGDENSITY = ""
 Init = str | Mapping[str, Any] | Sequence[Mapping[str, Any]] | None
 
 
@@ -76,7 +78,7 @@ class CompiledModel:
         _check_counts(draws=draws, tune=tune, chains=chains, cores=cores, thin=thin, max_tree_depth=max_tree_depth)
         if not 0 < target_accept < 1:
             raise SamplingError(f"target_accept is a probability between 0 and 1, not {target_accept}.")
-        seed = int(np.random.SeedSequence().entropy) % 2**63 if seed is None else int(seed)  # type: ignore[arg-type]
+        seed = _checked_seed(seed)
         start = self._starting_points(init, chains, seed)
         with ProgressBar(chains, tune, draws, progress) as bar:
             result = self._sweep.run(
@@ -99,15 +101,11 @@ class CompiledModel:
         lazy = getattr(self._sweep, "compile_seconds", 0.0)
         self.compile_seconds += lazy - self._lazy_seconds
         self._lazy_seconds = lazy
-        groups: dict[str, Mapping[str, NDArray]] = {
-            "posterior": self.expand(result.draws),
-            "sample_stats": dict(result.stats),
-        }
-        if "lp" in groups["posterior"]:
-            groups["sample_stats"] = {"lp": groups["posterior"].pop("lp"), **groups["sample_stats"]}  # type: ignore[attr-defined]
+        posterior, statistics = self._expanded(result.draws, result.stats)
+        groups: dict[str, Mapping[str, NDArray]] = {"posterior": posterior, "sample_stats": statistics}
         if result.tuning_draws is not None:
-            groups["warmup_posterior"] = {k: v for k, v in self.expand(result.tuning_draws).items() if k != "lp"}
-            groups["warmup_sample_stats"] = dict(result.tuning_stats or {})
+            warmup = self._expanded(result.tuning_draws, result.tuning_stats or {})
+            groups["warmup_posterior"], groups["warmup_sample_stats"] = warmup
         attributes = {
             "inference_library": "rvgraph",
             "backend": self.backend,
@@ -121,6 +119,15 @@ class CompiledModel:
             "versions": versions(),
         }
         return to_datatree(self.plan.model, groups, attributes)
+
+    def _expanded(
+        self, draws: NDArray[np.float64], stats: Mapping[str, NDArray]
+    ) -> tuple[dict[str, NDArray], dict[str, NDArray]]:
+        """Return named values and statistics; the log-density, where no block of the sweep gave it."""
+        values = self.expand(draws)
+        if LOGDENSITY not in values:
+            return values, dict(stats)
+        return values, {"lp": values.pop(LOGDENSITY), **stats}
 
     def expand(self, draws: NDArray[np.float64]) -> dict[str, NDArray]:
         """Return the named values in natural space, and the deterministics, of flat draws (chains, draws, size)."""
@@ -140,8 +147,8 @@ def _compile_expansion(plan: Plan, backend: str) -> tuple[list[str], Callable[..
     known = {n: d for n, d in plan.model.deterministics.items() if n not in plan.later}
     outputs |= dict(zip(known, substitute(list(known.values()), stand_ins), strict=True))
     if not any(a.method == "nuts" for a in plan.assignments):
-        outputs["lp"] = plan.mixed.total
-    order = [n for n in (*plan.model.latent, *plan.model.deterministics, "lp") if n in outputs]
+        outputs[LOGDENSITY] = plan.mixed.total
+    order = [n for n in (*plan.model.latent, *plan.model.deterministics, LOGDENSITY) if n in outputs]
     graphs = [pt.as_tensor(outputs[n]) for n in order]
     return order, get_backend(backend).map(list(plan.sweep.variables), graphs)
 
@@ -153,6 +160,14 @@ def _check_counts(**counts: int | None) -> None:
             continue
         if isinstance(count, bool) or not isinstance(count, int | np.integer) or count < least.get(name, 1):
             raise SamplingError(f"{name} is a whole number, at least {least.get(name, 1)}; it was {count!r}.")
+
+
+def _checked_seed(seed: int | None) -> int:
+    if seed is None:
+        return int(np.random.SeedSequence().entropy) % 2**63  # type: ignore[arg-type]
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
+        raise SamplingError(f"seed is a whole number, at least 0; it was {seed!r}.")
+    return int(seed)
 
 
 @cache

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -23,6 +23,7 @@ from graphs.marginalize import add_on_plate
 from graphs.random_graph import depends_on
 from graphs.rebuilding import substitute
 from graphs.step import StepGraph
+from graphs.supports import REAL, Support
 from samplers.blocks import DrawBlock
 from samplers.kernel import Kernel
 
@@ -102,9 +103,11 @@ class RMHKernel(Kernel):
         """Return the step as one graph."""
         rng = pt.random.rng("rng")
         current = pt.tensor("logdensity", dtype="float64", shape=self._batch)
-        next_rng, proposal = _propose(rng, self._inputs, [self.scales[str(v.name)] for v in self._inputs])
+        supports = [self.logdensity.supports.get(v, REAL) for v in self.logdensity.inputs]
+        scales = [self.scales[str(v.name)] for v in self._inputs]
+        next_rng, proposal, is_inside = _propose(rng, self._inputs, scales, supports)
         proposed = self._density_at(proposal)
-        log_ratio = proposed - current
+        log_ratio = _zero_outside(proposed - current, is_inside)
         next_rng, uniform = next_rng.uniform(0.0, 1.0, size=self._batch or None)
         is_accepted = pt.log(uniform) < log_ratio
         moved = tuple(
@@ -179,12 +182,14 @@ def rmh_block(logdensity: LogDensity, variable: TensorVariable, scale: TensorVar
         Shape (), float64: standard deviation of the step, a variable of the joint state.
     """
     rng = pt.random.rng("rng")
-    next_rng, [proposal] = _propose(rng, (variable,), [scale])
+    support = logdensity.supports.get(variable, REAL)
+    next_rng, [proposal], is_inside = _propose(rng, (variable,), [scale], [support])
     log_ratio = _elementwise_log_ratio(logdensity.total, variable, proposal)
     is_elementwise = log_ratio is not None
     if log_ratio is None:
         [moved] = substitute([logdensity.total], {variable: proposal})
         log_ratio = moved - logdensity.total
+    log_ratio = _zero_outside(log_ratio, is_inside)
     log_ratio = pt.switch(pt.isnan(log_ratio), -np.inf, log_ratio)
     next_rng, uniform = next_rng.uniform(0.0, 1.0, size=tuple(log_ratio.type.shape) or None)
     draw = pt.switch(_align(pt.log(uniform) < log_ratio, proposal), proposal, variable)
@@ -223,16 +228,35 @@ def _summands(total: TensorVariable) -> list[TensorVariable]:
 
 
 def _propose(
-    rng: Any, values: tuple[TensorVariable, ...], scales: list[Any]
-) -> tuple[Variable, tuple[TensorVariable, ...]]:
-    proposals = []
-    for value, scale in zip(values, scales, strict=True):
+    rng: Any, values: Sequence[TensorVariable], scales: Sequence[Any], supports: Sequence[Support]
+) -> tuple[Variable, tuple[TensorVariable, ...], list[TensorVariable]]:
+    """Return proposals, and for bounded integers whether they are within bounds.
+
+    Integers that would leave their bounds stay: they may index something, so that the density is never evaluated there.
+    """
+    proposals, insides = [], []
+    for value, scale, support in zip(values, scales, supports, strict=True):
         rng, noise = rng.normal(0.0, 1.0, size=tuple(value.type.shape) or None)
         step = noise * scale
-        if value.type.dtype.startswith("int"):
-            step = pt.cast(pt.round(step), value.type.dtype)
-        proposals.append(value + step)
-    return rng, tuple(proposals)
+        if not value.type.dtype.startswith("int"):
+            proposals.append(value + step)
+            continue
+        proposal = value + pt.cast(pt.round(step), value.type.dtype)
+        if support.is_discrete and (support.lower > -np.inf or support.upper < np.inf):
+            is_inside = pt.and_(proposal >= support.lower, proposal <= support.upper)
+            insides.append(is_inside)
+            proposal = pt.switch(is_inside, proposal, value)
+        proposals.append(proposal)
+    return rng, tuple(proposals), insides
+
+
+def _zero_outside(log_ratio: TensorVariable, insides: Sequence[TensorVariable]) -> TensorVariable:
+    """Count what would have left its bounds as rejected."""
+    for is_inside in insides:
+        extra = is_inside.type.ndim - log_ratio.type.ndim
+        condition = pt.all(is_inside, axis=tuple(range(-extra, 0))) if extra else is_inside
+        log_ratio = pt.switch(condition, log_ratio, -np.inf)
+    return log_ratio
 
 
 def _align(condition: TensorVariable, value: TensorVariable) -> TensorVariable:

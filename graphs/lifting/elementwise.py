@@ -26,7 +26,8 @@ def _lift_elemwise(op: Elemwise, node: Apply, lifting: Lifting) -> list[Lifted]:
         chosen = np.unique(np.asarray(condition.data).astype(bool))
         if chosen.size == 1:
             branch = node.inputs[1 if chosen[0] else 2]
-            if branch in lifting.done and lifting.done[branch].axes == axes:
+            is_whole = branch.type.shape == node.outputs[0].type.shape
+            if is_whole and branch in lifting.done and lifting.done[branch].axes == axes:
                 return [lifting.done[branch]]
     return [Lifted(out, axes) for out in op.make_node(*inputs).outputs]
 

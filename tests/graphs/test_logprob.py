@@ -32,10 +32,16 @@ def test_terms_are_those_of_each_variable():
 
 
 def test_no_random_variable_is_left_and_guards_are_gone():
-    density = logprob(hierarchy())
+    density = logprob(hierarchy(), space="unconstrained")
     assert not find_random_variables(density.terms.values())
     operations = {str(v.owner.op) for v in ancestors(density.terms.values()) if v.owner is not None}
     assert not any("Check" in op or "Switch" in op for op in operations)
+
+
+def test_a_value_outside_its_support_has_density_zero():
+    density = logprob(hierarchy())
+    given = {density.values["tau"]: -0.9, density.values["theta"]: np.array([0.2, -0.5, 1.1])}
+    assert density.total.eval(given) == -np.inf
 
 
 def test_symbolic_data_become_inputs():

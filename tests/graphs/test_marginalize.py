@@ -191,6 +191,20 @@ def visits() -> Case:
     return ppl.Model({y: data}), {"psi": 0.3, "p": 0.4}
 
 
+def states_that_give_several_latents_their_scale() -> Case:
+    """The term of s loses its axes; its Jacobian must not be counted once for each of them."""
+    k = ppl.Categorical("k", W, size=1)
+    s = ppl.HalfNormal("s", pt.constant(SIGMA)[k], size=3)
+    return ppl.Model({ppl.Normal("y", 0, s, size=3): Y[:3]}), {"s": np.array([0.4, 1.3, 2.1])}
+
+
+def condition_true_at_all_states() -> Case:
+    k = ppl.Bernoulli("k", 0.3, size=3)
+    a = ppl.Normal("a", 0, 1, size=(2, 3))
+    y = ppl.Normal("y", pt.switch(k >= 0, 0.5 * k, a), 1.1, size=(2, 3))
+    return ppl.Model({y: np.arange(6.0).reshape(2, 3)}), {"a": np.ones((2, 3)) * 0.3}
+
+
 CASES: list[Callable[[], Case]] = [
     plate,
     scalar_index,
@@ -214,6 +228,8 @@ CASES: list[Callable[[], Case]] = [
     observed_parent_of_observed,
     as_many_states_as_elements,
     visits,
+    states_that_give_several_latents_their_scale,
+    condition_true_at_all_states,
 ]
 
 
@@ -296,6 +312,23 @@ def test_zero_weight_leaves_the_gradient_finite():
 def test_terms_are_named_by_what_was_summed_together():
     model, _ = shared_by_two()
     assert "y+x" in logprob(model).terms or "x+y" in logprob(model).terms
+
+
+def test_summed_terms_never_lose_each_other_by_their_names():
+    a, b = ppl.Bernoulli("a", 0.3), ppl.Bernoulli("b", 0.6)
+    y = ppl.Normal("y+x", a, 1.1)
+    x = ppl.Normal("x", a, 1.3)
+    z = ppl.Normal("y", a + 0 * b, 0.9)
+    model = ppl.Model({y: 0.4, x: 0.1, z: 0.2})
+    assert_is_marginal(model, {})
+
+
+def test_jacobian_of_a_summed_term_is_counted_once():
+    model, _ = states_that_give_several_latents_their_scale()
+    natural, moved = logprob(model), logprob(model, space="unconstrained")
+    v = np.array([-0.5, 0.3, 0.9])
+    expected = natural.total.eval({natural.values["s"]: np.exp(v)}) + v.sum()
+    np.testing.assert_allclose(moved.total.eval({moved.values["s"]: v}), expected)
 
 
 def chain() -> Any:

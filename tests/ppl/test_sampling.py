@@ -143,6 +143,20 @@ def test_compound_of_nuts_gibbs_and_rmh():
     assert_moments(trace, "rate", ((counts + 3) * post).sum() / 2.5, float(trace.posterior["rate"].std()))
 
 
+def test_bounds_that_depend_on_a_drawn_variable():
+    """The draw of k moves z with it, since z lives on the real line: its law has to know."""
+    k = ppl.Bernoulli("k", 0.5)
+    z = ppl.Uniform("z", 0, pt.as_tensor([1.0, 3.0])[k])
+    y = ppl.Normal("y", z, 0.7)
+    model = ppl.Model({y: 0.9})
+    assert "bounds of z depend on it" in str(ppl.plan(model))
+    weights = [0.5 * integrate.quad(lambda v, u=u: stats.norm.pdf(0.9, v, 0.7) / u, 0, u)[0] for u in (1.0, 3.0)]
+    exact = weights[1] / sum(weights)
+    for sampler in ("gibbs", "rmh"):
+        trace = ppl.sample(model, draws=20_000, tune=500, chains=2, seed=5, sampler={"k": sampler}, progress=False)
+        assert_moments(trace, "k", exact, np.sqrt(exact * (1 - exact)))
+
+
 def test_interrupt_returns_what_was_drawn(compiled, monkeypatch):
     calls = []
 

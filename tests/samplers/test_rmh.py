@@ -91,6 +91,26 @@ def test_elements_of_a_separable_density_are_accepted_one_by_one():
     assert block.draws[0].type.shape == (5,)
 
 
+def test_bounded_integers_stay_within_their_bounds():
+    """A finite variable that indexes a table: three states of unequal weight, against the exact probabilities."""
+    weights = np.array([0.15, 0.6, 0.25])
+    k = ppl.Categorical("k", weights, size=3)
+    y = ppl.Normal("y", pt.constant(np.array([-1.0, 0.4, 1.3]))[k], 1.1)
+    data = np.array([0.2, -0.9, 1.5])
+    trace = ppl.sample(
+        ppl.Model({y: data}), draws=20_000, tune=500, chains=2, seed=4, sampler={"k": "rmh"}, progress=False
+    )
+    found = trace.posterior["k"].to_numpy().reshape(-1, 3)
+    assert found.min() >= 0
+    assert found.max() <= 2
+    exact = weights * stats.norm.pdf(data[:, None], [-1.0, 0.4, 1.3], 1.1)
+    exact /= exact.sum(1, keepdims=True)
+    for state in range(3):
+        # A step of a three-state chain is worth at least a tenth of an independent draw.
+        error = np.sqrt(exact[:, state] * (1 - exact[:, state]) / 4000)
+        assert (np.abs((found == state).mean(0) - exact[:, state]) < 4.5 * error).all()
+
+
 def test_bad_input():
     x = pt.dscalar("x")
     with pytest.raises(SamplingError, match="proposal of x needs a positive scale"):
