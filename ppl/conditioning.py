@@ -64,12 +64,15 @@ def observe(rv: TensorVariable, name: str, data: Any) -> Observation:
             "are possible for random variables themselves only.",
             name,
         )
-    # Under a mask without effect on the support axes PyMC splits the variable in two independent ones.
-    (observed, _), (missing, _), joined = create_partial_observed_rv(rv, mask)
+    # A copy, because the joined array takes the place of the variable wherever that is used.
+    copy = rv.owner.clone().outputs[rv.owner.outputs.index(rv)]
+    # PyMC splits it into two independent variables where the missing elements allow that.
+    (observed, is_observed), (missing, _), joined = create_partial_observed_rv(copy, mask)
     observed.name, missing.name, joined.name = f"{name}_observed", f"{name}_missing", name
+    given = values[np.asarray(getattr(is_observed, "data", is_observed))]
     full = values.astype("float64") if values.dtype.kind != "f" else values.copy()
     full[mask] = np.nan
-    return Observation(observed, pt.constant(values[~mask], name=observed.name), joined, missing, full)
+    return Observation(observed, pt.constant(given, name=observed.name), joined, missing, full)
 
 
 def _as_array(data: Any, name: str) -> tuple[NDArray, NDArray[np.bool_]]:

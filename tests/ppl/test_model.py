@@ -76,6 +76,23 @@ def test_masked_arrays_and_children_of_partly_missing_variables():
     np.testing.assert_allclose(value, expected)
 
 
+def test_missing_rows_and_elements_of_vectors():
+    m = ppl.Normal("m", 0, 1, size=2)
+    covariance = np.array([[1.2, 0.3], [0.3, 0.8]])
+    full = np.array([[1.0, 2.0], [-0.4, 0.9], [0.2, 1.0]])
+    prior = stats.norm.logpdf([0.3, -0.2]).sum()
+    expected = prior + stats.multivariate_normal([0.3, -0.2], covariance).logpdf(full).sum()
+    row = full.copy()
+    row[1] = np.nan
+    element = full.copy()
+    element[1, 0] = np.nan
+    for data, missing in ((row, full[[1]]), (element, full[1, [0]])):
+        y = ppl.MvNormal("y", m, covariance, size=3)
+        model = ppl.Model({y: data})
+        value = evaluator(logprob(model))({"m": np.array([0.3, -0.2]), "y_missing": missing})[0]
+        np.testing.assert_allclose(value, expected)
+
+
 def test_missing_finite_values_are_summed_out():
     p = ppl.Beta("p", 2.5, 1.5)
     z = ppl.Bernoulli("z", p, size=3)
