@@ -33,6 +33,9 @@ def finite_states(rv: TensorVariable) -> NDArray[np.int64] | None:
         return None
     if isinstance(op, ptr.BernoulliRV):
         return np.arange(2)
+    known = (ptr.CategoricalRV, ptr.IntegersRV, ptr.BinomialRV, ptr.BetaBinomialRV, ptr.HyperGeometricRV)
+    if not isinstance(op, (*known, BetaBinomial.rv_type, DiscreteUniform.rv_type)):
+        return None
     parameters = parameters_of(rv)
     if isinstance(op, ptr.CategoricalRV):
         length = parameters[0].type.shape[-1]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from math import prod
 from typing import Any, Literal
 
 import numpy as np
@@ -20,7 +21,7 @@ from graphs.guards import strip_guards
 from graphs.marginalize import Elimination, Factor, eliminate, unused_name
 from graphs.model_graph import ModelGraph, as_model_graph
 from graphs.preparation import prepare, widen
-from graphs.random_graph import static_shape, value_variable
+from graphs.random_graph import depends_on, static_shape, value_variable
 from graphs.rebuilding import substitute
 from graphs.rv_supports import support_of
 from graphs.supports import REAL, Support
@@ -195,14 +196,55 @@ def _sum_out(natural: LogProb, marginalize: Marginalize) -> LogProb:
                     f"{', '.join(finite) or 'none'}.",
                     name,
                 )
-    # Children first: what is left for a parent is then a function of it alone.
-    for name in reversed([n for n in natural.values if n in chosen]):
-        try:
-            natural = sum_out(natural, name)
-        except DerivationError:
-            if marginalize != "auto":
-                raise
-    return natural
+    summed, errors = sum_out_all(natural, chosen)
+    if errors and marginalize != "auto":
+        raise next(iter(errors.values()))
+    return summed
+
+
+def sum_out_all(logprob: LogProb, names: Iterable[str]) -> tuple[LogProb, dict[str, DerivationError]]:
+    """Sum out what can be: large plates before small ones, children before parents.
+
+    A sum over a scalar ties everything below it together, so that plates have to be gone by then. What fails is tried
+    again after the others.
+
+    Parameters
+    ----------
+    logprob : LogProb
+        In natural space.
+    names : iterable of str
+        Finite discrete variables, parents first.
+
+    Returns
+    -------
+    LogProb
+        Without those that could be summed out.
+    dict of str to DerivationError
+        Why the others could not.
+    """
+    waiting = sorted(reversed(list(names)), key=lambda n: -prod(logprob.values[n].type.shape))
+    errors: dict[str, DerivationError] = {}
+    while waiting:
+        errors = {}
+        for name in waiting:
+            try:
+                logprob = sum_out(logprob, name)
+            except DerivationError as error:
+                errors[name] = error
+        if len(errors) == len(waiting):
+            break
+        waiting = list(errors)
+    return logprob, errors
+
+
+def _bounded_by(logprob: LogProb, name: str) -> str | None:
+    """Return a continuous variable whose transform depends on the discrete variable ``name``."""
+    rvs = {n: logprob.graph.latent[n] for n in logprob.values}
+    for other, transform in transforms_of(rvs, logprob.graph.transforms).items():
+        backward = transform.backward(logprob.values[other], *rvs[other].owner.inputs)
+        if isinstance(backward, TensorVariable) and depends_on(backward, [rvs[name]]):
+            return other
+    return None
 
 
 def sum_out(logprob: LogProb, name: str) -> LogProb:
@@ -215,6 +257,9 @@ def sum_out(logprob: LogProb, name: str) -> LogProb:
     """
     states = states_of(logprob, name)
     assert states is not None
+    bounded = _bounded_by(logprob, name)
+    if bounded is not None:
+        raise DerivationError(f"{name} cannot be summed out: the bounds of {bounded} depend on it.", name)
     logprob = strip(logprob, [name])
     factors = [Factor(n, g) for n, g in logprob.terms.items()]
     factors, elimination = eliminate(factors, name, logprob.values[name], states)

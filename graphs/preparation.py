@@ -9,12 +9,13 @@ import pytensor.tensor as pt
 from pymc.distributions.distribution import SymbolicRandomVariable
 from pytensor.graph.basic import Apply, Constant, Variable
 from pytensor.graph.op import HasInnerGraph
+from pytensor.tensor.basic import MakeVector
 from pytensor.tensor.elemwise import Elemwise
 from pytensor.tensor.random.type import RandomGeneratorType
 from pytensor.tensor.shape import Shape
 from pytensor.tensor.variable import TensorVariable
 
-from graphs.random_graph import is_random
+from graphs.random_graph import components_of, is_random
 from graphs.rebuilding import rebuild
 
 
@@ -52,7 +53,7 @@ def _prepared(node: Apply, inputs: list[Variable]) -> list[Variable] | None:
         return None
     integer = "float64" if str(drawn[0].type.dtype).startswith("float") else "int64"
     is_fixed = isinstance(op, SymbolicRandomVariable) and (op.extended_signature is None or not hasattr(op, "rv_op"))
-    parameters = set() if is_fixed else set(op.dist_params(node))
+    parameters = set() if is_fixed or components_of(node) else set(op.dist_params(node))
     new = [
         _as_parameter(v, integer) if old in parameters else _own_generator(v)
         for old, v in zip(node.inputs, inputs, strict=True)
@@ -60,8 +61,22 @@ def _prepared(node: Apply, inputs: list[Variable]) -> list[Variable] | None:
     if all(a is b for a, b in zip(new, node.inputs, strict=True)):
         return None
     if isinstance(op, SymbolicRandomVariable) and any(a.type != b.type for a, b in zip(new, node.inputs, strict=True)):
-        return _rebuild_symbolic(node, new)
-    return list(op.make_node(*new).outputs)
+        rebuilt = _rebuild_symbolic(node, new)
+        if rebuilt is not None:
+            return rebuilt
+        new = [_like(now, before) for now, before in zip(new, node.inputs, strict=True)]
+    return _remade(node, new)
+
+
+def _remade(node: Apply, inputs: list[Variable]) -> list[Variable]:
+    """Make a node again on wider inputs; on inputs of the old types, where it is made for these alone."""
+    if isinstance(node.op, MakeVector) and node.op.dtype == "float32":
+        return list(MakeVector("float64").make_node(*inputs).outputs)
+    try:
+        return list(node.op.make_node(*inputs).outputs)
+    except TypeError:
+        same = [_like(now, before) for now, before in zip(inputs, node.inputs, strict=True)]
+        return list(node.op.make_node(*same).outputs)
 
 
 def _rebuild_symbolic(node: Apply, inputs: list[Variable]) -> list[Variable] | None:
@@ -71,7 +86,11 @@ def _rebuild_symbolic(node: Apply, inputs: list[Variable]) -> list[Variable] | N
     ([*rngs], size, params), _ = op.get_input_output_type_idxs(op.extended_signature)
     if len(rngs) != 1 or size is None:
         return None
-    rebuilt = op.rebuild_rv(*(inputs[i] for i in params), size=inputs[size], rng=inputs[rngs[0]])
+    try:
+        rebuilt = op.rebuild_rv(*(inputs[i] for i in params), size=inputs[size], rng=inputs[rngs[0]])
+    except (TypeError, ValueError):
+        # Some of its integers are shapes, and PyMC does not tell which.
+        return None
     return list(rebuilt.owner.outputs)
 
 
@@ -110,7 +129,7 @@ def _widened_node(node: Apply, inputs: list[Variable]) -> list[Variable] | None:
         new = [_widened_input(v, is_single) for v in inputs]
     if all(a is b for a, b in zip(new, node.inputs, strict=True)):
         return None
-    return list(node.op.make_node(*new).outputs)
+    return _remade(node, new)
 
 
 def _like(variable: Variable, original: Variable) -> Variable:

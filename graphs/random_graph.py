@@ -40,7 +40,7 @@ def find_random_variables(outputs: Iterable[Variable]) -> list[TensorVariable]:
     Parents are made before their children. What only gives its shape is left out.
     """
     nodes = _value_nodes(outputs)
-    consumed = {component for node in nodes for component in _components(node)}
+    consumed = {component for node in nodes for component in components_of(node)}
     found = (out for node in nodes for out in node.outputs if is_random(out) and out not in consumed)
     return sorted(found, key=_creation_number)
 
@@ -58,7 +58,7 @@ def _value_nodes(outputs: Iterable[Variable]) -> list[Apply]:
     return list(seen)
 
 
-def _components(node: Apply) -> list[Variable]:
+def components_of(node: Apply) -> list[Variable]:
     """Return the random inputs of a distribution that is made of others; they are no variables of their own."""
     for kind, positions in _COMPOSED:
         if isinstance(node.op, kind):

@@ -53,7 +53,6 @@ for value in (0.3, 1.7, 4.1):
 kernel = samplers.gibbs(list(plan.laws.values()))
 kernel.dprint()
 
-# %%
 step = graphs.compile(kernel, backend="numba")
 state = kernel.init({"x": 1.0, "y": 0.5})
 step.run(np.random.default_rng(0), state, 10)
@@ -90,19 +89,19 @@ def f(y, x):
 
 def expectation(g):
     above, _ = integrate.dblquad(lambda y, x: g(x, y) * f(y, x), 0, 15, -8, 8, epsabs=1e-10)
-    return above / expectation.constant
+    return above / constant
 
 
-expectation.constant = integrate.dblquad(f, 0, 15, -8, 8, epsabs=1e-10)[0]
-xs, ys = (np.asarray(draws[name]) if isinstance(draws, dict) else draws.position[name] for name in ("x", "y"))
+constant, _ = integrate.dblquad(f, 0, 15, -8, 8, epsabs=1e-10)
+xs, ys = draws["x"], draws["y"]
 moments = {"x": lambda x, y: x, "y": lambda x, y: y, "x^2": lambda x, y: x**2, "x y": lambda x, y: x * y}
 for name, g in moments.items():
     exact, found = expectation(g), g(xs, ys)
     error = found.std() / np.sqrt(len(found))
     print(f"E[{name}]: exact {exact:.5f}, found {found.mean():.5f}, Monte Carlo error {error:.5f}")
     assert abs(found.mean() - exact) < 4.5 * error
-lag = float(az.ess(az.convert_to_dataset({"x": xs[None]}))["x"]) / len(xs)
-assert lag > 0.8
+efficiency = float(az.ess(az.convert_to_dataset({"x": xs[None]}))["x"]) / len(xs)
+assert efficiency > 0.8  # effective draws per draw
 
 # %% [markdown]
 # `ppl.sample` runs the same laws as a model, with the result in ArviZ's format.

@@ -104,7 +104,7 @@ for name, draws, color in (("all points equal", naive, "tab:orange"), ("with out
     axis.plot(grid, lines.mean(0), color=color, label=name)
     axis.fill_between(grid, *np.quantile(lines, [0.05, 0.95], axis=0), color=color, alpha=0.2)
 figure.colorbar(points, label="probability of being an outlier")
-axis.legend()
+_ = axis.legend()
 
 # %% [markdown]
 # ## Checks

@@ -83,7 +83,10 @@ def _as_array(data: Any, name: str) -> tuple[NDArray, NDArray[np.bool_]]:
     elif isinstance(data, Variable):
         raise ModelError(f"The data of {name} are a symbolic expression ({data}); give an array.", name)
     mask = np.ma.getmaskarray(data) if np.ma.isMaskedArray(data) else None
-    values = np.asarray(np.ma.getdata(data) if mask is not None else data)
+    try:
+        values = np.asarray(np.ma.getdata(data) if mask is not None else data)
+    except ValueError as error:
+        raise ModelError(f"The data of {name} are not an array: {error}.", name) from error
     if values.dtype == object:
         values = _from_objects(values, name)
     if values.dtype.kind not in "biuf":
@@ -136,7 +139,7 @@ def _fit_shape(rv: TensorVariable, name: str, shape: tuple[int, ...]) -> TensorV
     batch, core = own[: len(own) - ndim_supp], own[len(own) - ndim_supp :]
     fits = len(shape) >= len(own) and shape[len(shape) - len(core) :] == core
     new_batch = shape[: len(shape) - len(core)]
-    fits = fits and all(n in (1, m) for n, m in zip(batch[::-1], new_batch[::-1], strict=False))
+    fits = fits and is_random(rv) and all(n in (1, m) for n, m in zip(batch[::-1], new_batch[::-1], strict=False))
     if not fits:
         raise ModelError(
             f"The data of {name} have shape {shape}, but {name} has shape {own} and cannot be broadcast to it.", name

@@ -74,11 +74,12 @@ class StartingPoints:
         """
         given = _given_values(self.plan, init, chains)
         generators = [np.random.default_rng(s) for s in np.random.SeedSequence([seed, _STREAM]).spawn(chains)]
-        is_jittered = init is None or init == "jitter"
+        is_jittered = init is None or (isinstance(init, str) and init == "jitter")
         points = []
         for values, generator in zip(given, generators, strict=True):
-            if init == "prior" or values:
-                strategy = "prior" if init == "prior" else "support_point"
+            is_prior = isinstance(init, str) and init == "prior"
+            if is_prior or values:
+                strategy = "prior" if is_prior else "support_point"
                 centre = _central_values(self.plan, values, strategy, int(generator.integers(2**31)))
             else:
                 centre = self._support_points
@@ -98,10 +99,16 @@ class StartingPoints:
 
 
 def _given_values(plan: Plan, init: Any, chains: int) -> list[Mapping[str, Any]]:
-    if init is None or init in ("jitter", "support_point", "prior"):
+    if init is None or (isinstance(init, str) and init in ("jitter", "support_point", "prior")):
         return [{}] * chains
     if isinstance(init, str):
         raise ModelError(f"init is 'jitter', 'support_point', 'prior', or values by name, not {init!r}.")
+    is_sequence = isinstance(init, Sequence) and all(isinstance(given, Mapping) for given in init)
+    if not isinstance(init, Mapping) and not is_sequence:
+        raise ModelError(
+            "init is 'jitter', 'support_point', 'prior', values by name, or one such mapping per chain, not "
+            f"{type(init).__name__}."
+        )
     per_chain = [init] * chains if isinstance(init, Mapping) else list(init)
     if len(per_chain) != chains:
         raise ModelError(f"init has {len(per_chain)} starting points for {chains} chains; give one for each.")
@@ -110,6 +117,8 @@ def _given_values(plan: Plan, init: Any, chains: int) -> list[Mapping[str, Any]]
         for name, value in given.items():
             if name not in names:
                 raise ModelError(f"init names {name!r}; the latent variables are {', '.join(names)}.", name)
+            if np.asarray(value).dtype.kind not in "biuf":
+                raise ModelError(f"The initial value of {name} is {value!r}; a number or an array is needed.", name)
             shape = np.shape(value)
             if shape != names[name]:
                 raise ModelError(f"The initial value of {name} has shape {shape}; its shape is {names[name]}.", name)

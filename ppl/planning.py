@@ -13,11 +13,11 @@ from pytensor.tensor.variable import TensorVariable
 from graphs.conditional import Law, find_conditional
 from graphs.density import LogDensity
 from graphs.errors import DerivationError, ModelError
-from graphs.logprob import LogProb, logprob, states_of, strip, sum_out, unconstrain
+from graphs.logprob import LogProb, logprob, states_of, strip, sum_out_all, unconstrain
 from graphs.random_graph import depends_on
 from graphs.rebuilding import substitute
 from graphs.supports import Support
-from graphs.transforms import transforms_of
+from graphs.transforms import default_transform
 from ppl.model import Model
 from samplers.blocks import Block, DrawBlock, NUTSBlock, Sweep
 from samplers.gibbs import gibbs_block
@@ -205,6 +205,8 @@ def _derive_again(mixed: LogProb, name: str, laws: dict[str, Law]) -> bool:
 
 
 def _check_sampler(model: Model, sampler: str | Mapping[str, str] | None) -> dict[str, str]:
+    if sampler is not None and not isinstance(sampler, str | Mapping):
+        raise ModelError(f"sampler is {', '.join(SAMPLERS)}, or a mapping of names to these, not {sampler!r}.")
     named = dict(sampler) if isinstance(sampler, Mapping) else {}
     for name, method in named.items():
         if name not in model.latent:
@@ -230,6 +232,8 @@ def _marginalize(joint: LogProb, marginalize: Marginalize, named: Mapping[str, s
             raise ModelError(f"marginalize is 'auto', 'require', True, False or a list of names, not {marginalize!r}.")
         chosen = [n for n in finite if n not in named] if marginalize else []
         is_required = marginalize in ("require", True)
+    elif not isinstance(marginalize, Iterable):
+        raise ModelError(f"marginalize is 'auto', 'require', True, False or a list of names, not {marginalize!r}.")
     else:
         chosen, is_required = list(marginalize), True
         for name in chosen:
@@ -239,34 +243,15 @@ def _marginalize(joint: LogProb, marginalize: Marginalize, named: Mapping[str, s
                     f"{', '.join(finite) or 'none'}.",
                     name,
                 )
-    reasons: dict[str, str] = {}
-    for name in reversed([n for n in finite if n in chosen]):
-        states = states_of(joint, name)
-        assert states is not None
-        bounded = _bounded_by(joint, name)
-        try:
-            if bounded:
-                raise DerivationError(f"{name} cannot be summed out: the bounds of {bounded} depend on it.", name)
-            joint = sum_out(joint, name)
-        except DerivationError as error:
-            if is_required:
-                raise
-            reasons[name] = str(error.__cause__ or error)
-        else:
-            plate = "x".join(str(n) for n in joint.eliminations[-1].value.type.shape)
-            reasons[name] = f"{len(states)} states" + (f", {plate} elements one by one" if plate else "")
-    return joint, reasons
-
-
-def _bounded_by(joint: LogProb, name: str) -> str | None:
-    """Return a continuous variable whose transform depends on the discrete variable ``name``."""
-    rvs = {n: joint.graph.latent[n] for n in joint.values}
-    for other, transform in transforms_of(rvs, joint.graph.transforms).items():
-        rv = rvs[other]
-        backward = transform.backward(joint.values[other], *rv.owner.inputs)
-        if isinstance(backward, TensorVariable) and depends_on(backward, [rvs[name]]):
-            return other
-    return None
+    summed, errors = sum_out_all(joint, [n for n in finite if n in chosen])
+    if errors and is_required:
+        raise next(iter(errors.values()))
+    reasons = {name: str(error.__cause__ or error) for name, error in errors.items()}
+    for elimination in summed.eliminations:
+        plate = "x".join(str(n) for n in elimination.value.type.shape)
+        one_by_one = f", {plate} elements one by one" if plate else ""
+        reasons[elimination.name] = f"{len(elimination.states)} states{one_by_one}"
+    return summed, reasons
 
 
 def _assignment(joint: LogProb, name: str, method: Method, reason: str) -> Assignment:
@@ -283,13 +268,21 @@ def _choose(
     if choice == "rmh":
         return "rmh", "as asked for", None
     if choice == "gibbs":
-        law, reason = find_conditional(summed.logdensity, summed.values[name], support=support)
+        law, reason = _law_of(summed, name)
         if law is not None:
             return "gibbs", f"{law.family} full conditional", law
         if is_named:
             raise DerivationError(f"There is no Gibbs step for {name}: {reason}.", name, summed.values[name])
         return "nuts", f"no full conditional: {reason}", None
     return "nuts", "as asked for" if choice == "nuts" else "continuous", None
+
+
+def _law_of(summed: LogProb, name: str) -> tuple[Law | None, str]:
+    chosen = summed.graph.transforms.get(name)
+    default = default_transform(summed.graph.latent[name])
+    if chosen is not None and type(chosen) is not type(default):
+        return None, f"its transform ({getattr(chosen, 'name', chosen)}) restricts it, which a law would not know"
+    return find_conditional(summed.logdensity, summed.values[name], support=summed.supports[name])
 
 
 def _choose_discrete(

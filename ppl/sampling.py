@@ -76,8 +76,8 @@ class CompiledModel:
     ) -> DataTree:
         """Sample; the arguments are those of `ppl.sample`."""
         _check_counts(draws=draws, tune=tune, chains=chains, cores=cores, thin=thin, max_tree_depth=max_tree_depth)
-        if not 0 < target_accept < 1:
-            raise SamplingError(f"target_accept is a probability between 0 and 1, not {target_accept}.")
+        if not isinstance(target_accept, int | float | np.floating) or not 0 < target_accept < 1:
+            raise SamplingError(f"target_accept is a probability between 0 and 1, not {target_accept!r}.")
         seed = _checked_seed(seed)
         start = self._starting_points(init, chains, seed)
         with ProgressBar(chains, tune, draws, progress) as bar:
@@ -103,7 +103,7 @@ class CompiledModel:
         self._lazy_seconds = lazy
         posterior, statistics = self._expanded(result.draws, result.stats)
         groups: dict[str, Mapping[str, NDArray]] = {"posterior": posterior, "sample_stats": statistics}
-        if result.tuning_draws is not None:
+        if result.tuning_draws is not None and result.tuning_draws.size:
             warmup = self._expanded(result.tuning_draws, result.tuning_stats or {})
             groups["warmup_posterior"], groups["warmup_sample_stats"] = warmup
         attributes = {

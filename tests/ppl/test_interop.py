@@ -47,6 +47,25 @@ def missing():
     return model
 
 
+def zero_inflated():
+    with pm.Model() as model:
+        rate = pm.HalfNormal("rate", 2)
+        pm.ZeroInflatedPoisson("y", 0.5, rate, observed=[0, 1, 2])
+        pm.Censored("c", pm.Normal.dist(rate, 0.5), lower=-1, upper=3, observed=[0.2, 1.0, 3.0])
+        pm.HurdleGamma("h", 0.5, 2, 3, observed=[0, 1.0, 2.0])
+    return model
+
+
+def time_series():
+    with pm.Model() as model:
+        walk = pm.GaussianRandomWalk("walk", mu=0.5, sigma=2, init_dist=pm.Normal.dist(0, 0.5), steps=3)
+        pm.AR("ar", rho=[0.5], sigma=2, init_dist=pm.Normal.dist(0, 0.5), observed=[0, 1, 2.0])
+        pm.Normal("y", walk, 1, observed=np.array([0.1, 0.4, 0.2, 0.9]))
+        pm.StickBreakingWeights("w", 1.5, 3)
+        pm.ZeroSumNormal("zero", 1, shape=3)
+    return model
+
+
 def covariance():
     with pm.Model() as model:
         chol, _, _ = pm.LKJCholeskyCov("chol", n=2, eta=2.0, sd_dist=pm.Exponential.dist(1.0, size=2))
@@ -54,7 +73,10 @@ def covariance():
     return model
 
 
-@pytest.mark.parametrize("make", [eight_schools, transforms, missing, covariance], ids=lambda f: f.__name__)
+MODELS = [eight_schools, transforms, missing, covariance, zero_inflated, time_series]
+
+
+@pytest.mark.parametrize("make", MODELS, ids=lambda f: f.__name__)
 def test_log_density_is_pymcs(make):
     pm_model = make()
     model = ppl.from_pymc(pm_model)
@@ -68,6 +90,15 @@ def test_log_density_is_pymcs(make):
     found = derived.total.eval({by_name[name]: value for name, value in points.items()}, mode=INTERPRETED)
     # PyMC takes logarithms of its own small constants in single precision, we in double.
     np.testing.assert_allclose(found, expected, rtol=1e-7)
+
+
+def test_components_of_composed_distributions_are_no_latent_variables():
+    w = ppl.Dirichlet("w", np.ones(2))
+    m = ppl.Normal("m", 0, 1, size=2)
+    y = ppl.NormalMixture("y", w, m, 1.0, size=4)
+    z = ppl.ZeroInflatedPoisson("z", ppl.Beta("psi", 1, 1), 2.0, size=3)
+    model = ppl.Model({y: np.zeros(4), z: np.array([0, 1, 2])})
+    assert set(model.latent) == {"w", "m", "psi"}
 
 
 def test_coords_dims_and_data_are_kept():

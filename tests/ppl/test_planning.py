@@ -69,6 +69,22 @@ def test_what_cannot_be_summed_is_drawn():
         ppl.plan(model, marginalize="require")
 
 
+def test_a_transform_that_restricts_is_not_forgotten_by_gibbs():
+    mu = ppl.Normal("mu", 0, 1, size=2, transform="ordered")
+    model = ppl.Model({ppl.Normal("y", mu, 1.0): Y[:2]})
+    assert ppl.plan(model, sampler="gibbs").method_of("mu") == "nuts"
+    with pytest.raises(DerivationError, match="ordered"):
+        ppl.plan(model, sampler={"mu": "gibbs"})
+
+
+def test_sums_that_become_possible_by_other_sums():
+    k = ppl.Categorical("k", np.array([0.2, 0.5, 0.3]), size=4)
+    z = ppl.Bernoulli("z", 0.4)
+    mu = ppl.Normal("mu", 0, 1, size=3)
+    plan = ppl.plan(ppl.Model({ppl.Normal("y", mu[k] + z, 1.0): Y}))
+    assert plan.method_of("k") == plan.method_of("z") == "marginalize"
+
+
 @pytest.mark.parametrize(
     ("make", "options", "error", "message"),
     [
@@ -77,6 +93,8 @@ def test_what_cannot_be_summed_is_drawn():
         (counts, {"sampler": {"n": "nuts"}}, ModelError, "n is discrete and NUTS needs a gradient"),
         (counts, {"marginalize": ["n"]}, ModelError, "'n' cannot be summed out"),
         (counts, {"marginalize": "never"}, ModelError, "marginalize is"),
+        (counts, {"marginalize": 3}, ModelError, "marginalize is"),
+        (counts, {"sampler": ["nuts"]}, ModelError, "sampler is nuts, gibbs, rmh, or a mapping"),
         (counts, {"sampler": {"n": "gibbs"}}, DerivationError, "no Gibbs step for n"),
     ],
 )

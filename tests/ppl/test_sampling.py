@@ -183,6 +183,9 @@ def test_interrupt_returns_what_was_drawn(compiled, monkeypatch):
         ({"target_acept": 0.9}, SamplingError, "Unknown option 'target_acept'"),
         ({"init": {"nu": 1.0}}, ModelError, "init names 'nu'.*mu"),
         ({"init": {"mu": [1.0, 2.0]}}, ModelError, r"initial value of mu has shape \(2,\)"),
+        ({"init": {"mu": "a"}}, ModelError, "initial value of mu is 'a'"),
+        ({"init": np.zeros(2)}, ModelError, "init is 'jitter'"),
+        ({"seed": -1}, SamplingError, "seed is a whole number"),
         ({"init": [{"mu": 1.0}]}, ModelError, "1 starting points for 4 chains"),
     ],
 )

@@ -121,7 +121,17 @@ def static_shapes(fgraph: FunctionGraph) -> dict[Variable, Shape]:
         else:
             shapes[variable] = tuple(int(n) for n in shape)
     if unknown:
-        shapes.update(_observed_shapes(fgraph, unknown))
+        observed, *others = (_observed_shapes(fgraph, unknown, example) for example in _EXAMPLES)
+        for variable in unknown:
+            if any(other[variable] != observed[variable] for other in others):
+                operation = variable.owner.op if variable.owner is not None else variable
+                raise BackendError(
+                    f"The Numba backend needs shapes that do not depend on values, but that of {operation} does. "
+                    'Fix it with pytensor.tensor.specify_shape, or use backend="c".',
+                    "numba",
+                    str(operation),
+                )
+        shapes.update(observed)
     return shapes
 
 
@@ -132,8 +142,12 @@ def _tensors(fgraph: FunctionGraph) -> list[Variable]:
     return [v for v in dict.fromkeys(variables) if hasattr(v.type, "broadcastable")]
 
 
-def _observed_shapes(fgraph: FunctionGraph, unknown: Sequence[Variable]) -> dict[Variable, Shape]:
-    """Run the ancestors of variables of unknown shape on example values."""
+# Shapes that differ between these depend on values.
+_EXAMPLES = (1, 0, 2)
+
+
+def _observed_shapes(fgraph: FunctionGraph, unknown: Sequence[Variable], example: int) -> dict[Variable, Shape]:
+    """Run the ancestors of variables of unknown shape on inputs that are full of one example value."""
     values: dict[Variable, Any] = {}
     for variable in fgraph.inputs:
         if isinstance(variable.type, RandomType):
@@ -144,7 +158,7 @@ def _observed_shapes(fgraph: FunctionGraph, unknown: Sequence[Variable]) -> dict
                 "numba",
             )
         else:
-            values[variable] = np.full(variable.type.shape, 1, dtype=variable.type.dtype)
+            values[variable] = np.full(variable.type.shape, example, dtype=variable.type.dtype)
     needed = set(applys_between(fgraph.inputs, unknown))
     for node in fgraph.toposort():
         if node in needed:
