@@ -58,6 +58,8 @@ def observe(rv: TensorVariable, name: str, data: Any) -> Observation:
     _check_support(rv, name, values, mask)
     if not mask.any():
         return Observation(rv, pt.constant(values, name=name), None, None, values)
+    if not mask.ndim:
+        raise ModelError(f"The only value of {name} is missing: leave it out of the data.", name)
     if not is_random(rv):
         raise ModelError(
             f"{name} has {int(mask.sum())} missing values, but it is computed from random variables; missing values "

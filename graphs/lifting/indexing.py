@@ -70,6 +70,8 @@ def _lift_advanced(op: AdvancedSubtensor, node: Apply, lifting: Lifting) -> list
         raise MixingError(f"{op} mixes slices and arrays of indices")
     if array in lifting.done:
         raise MixingError("what is indexed depends on the plate too")
+    if any(i.type.dtype == "bool" for i in indices):
+        raise MixingError("a mask depends on the plate")
     index_ndim = max(i.type.ndim for i in indices)
     axes = broadcast_axes(Apply(op, list(indices), []), lifting, [i.type.ndim for i in indices], index_ndim)
     rest = array.type.ndim - arrays
