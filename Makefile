@@ -48,7 +48,7 @@ help:
 	@echo "make test-all   the tests with the long statistical ones"
 	@echo "make check      format, lint, types, tests"
 	@echo "make format     rewrite the files in the house format"
-	@echo "make notebooks  run every notebook"
+	@echo "make notebooks  build and run every notebook"
 	@echo "make bench      measure against peers"
 	@echo "make clean      remove caches and build outputs, not $(VENV)"
 
@@ -80,7 +80,7 @@ format: $(STAMP)
 	$(RUN) -m ruff check --fix $(CHECKED)
 
 notebooks: $(STAMP)
-	@set -e; for script in notebooks/*.py; do echo "$$script"; $(RUN) "$$script"; done
+	@$(RUN) notebooks/build.py
 
 $(BENCH_STAMP): pyproject.toml constraints.txt
 	@$(call make_venv,$(BENCH_VENV))

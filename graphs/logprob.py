@@ -222,7 +222,8 @@ def sum_out_all(logprob: LogProb, names: Iterable[str]) -> tuple[LogProb, dict[s
     dict of str to DerivationError
         Why the others could not.
     """
-    waiting = sorted(reversed(list(names)), key=lambda n: -prod(logprob.values[n].type.shape))
+    children_first = list(names)[::-1]
+    waiting = sorted(children_first, key=lambda n: -prod(logprob.values[n].type.shape))
     errors: dict[str, DerivationError] = {}
     while waiting:
         errors = {}

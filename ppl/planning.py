@@ -249,7 +249,7 @@ def _marginalize(joint: LogProb, marginalize: Marginalize, named: Mapping[str, s
     reasons = {name: str(error.__cause__ or error) for name, error in errors.items()}
     for elimination in summed.eliminations:
         plate = "x".join(str(n) for n in elimination.value.type.shape)
-        one_by_one = f", {plate} elements one by one" if plate else ""
+        one_by_one = f", {plate} elements one by one" if plate not in ("", "1") else ""
         reasons[elimination.name] = f"{len(elimination.states)} states{one_by_one}"
     return summed, reasons
 

@@ -214,7 +214,12 @@ def compile(
     start = time.perf_counter()
     planned = plan(model, marginalize=marginalize, sampler=sampler)
     if not planned.sweep.variables:
-        raise ModelError("There is nothing to sample: every latent variable is summed out. See ppl.recover.")
+        why = (
+            "every latent variable is summed out; use marginalize=False to draw them"
+            if model.latent
+            else "none is latent"
+        )
+        raise ModelError(f"There is nothing to sample: {why}.")
     seconds = time.perf_counter() - start
     compiled = CompiledModel(planned, backend)
     compiled.compile_seconds += seconds

@@ -73,7 +73,8 @@ class Kernel(ABC):
         """Print the graph of the step; options are those of ``pytensor.dprint``."""
         step = self.graph()
         options.setdefault("print_type", True)
-        return pytensor.dprint([*step.next_state, *step.info.values()], **options)
+        printed = pytensor.dprint([*step.next_state, *step.info.values()], **options)
+        return printed if isinstance(printed, str) else None
 
 
 class KernelStep:
