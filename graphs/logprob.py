@@ -145,6 +145,10 @@ def logprob(
     >>> round(float(logprob({y: 2.0}).total.eval()), 6)
     -1.706436
     """
+    if space not in ("natural", "unconstrained"):
+        raise ModelError(f"space is 'natural' or 'unconstrained', not {space!r}.")
+    if isinstance(marginalize, str) and marginalize not in ("auto", "require"):
+        raise ModelError(f"marginalize is 'auto', 'require', True, False or a list of names, not {marginalize!r}.")
     graph = as_model_graph(model)
     natural = _natural_logprob(graph)
     summed = _sum_out(natural, marginalize)

@@ -70,8 +70,12 @@ def _as_value(rv: TensorVariable, value: Any, name: str) -> Variable:
     if isinstance(value, Variable):
         return value
     array = np.asarray(value)
+    if array.dtype.kind not in "biuf":
+        raise ModelError(f"The value of {name} is {value!r}; a number, an array or a variable is needed.", name)
     if str(rv.type.dtype).startswith("float"):
         array = array.astype("float64")
+    elif array.dtype.kind == "f":
+        raise ModelError(f"{name} is discrete but its value is a float ({value!r}).", name)
     shape = static_shape(rv)
     if array.shape != shape:
         raise ModelError(f"The value of {name} has shape {array.shape}, but {name} has shape {shape}.", name)

@@ -112,17 +112,26 @@ def _given_values(plan: Plan, init: Any, chains: int) -> list[Mapping[str, Any]]
     per_chain = [init] * chains if isinstance(init, Mapping) else list(init)
     if len(per_chain) != chains:
         raise ModelError(f"init has {len(per_chain)} starting points for {chains} chains; give one for each.")
-    names = {a.name: a.shape for a in plan.assignments}
     for given in per_chain:
         for name, value in given.items():
-            if name not in names:
-                raise ModelError(f"init names {name!r}; the latent variables are {', '.join(names)}.", name)
-            if np.asarray(value).dtype.kind not in "biuf":
-                raise ModelError(f"The initial value of {name} is {value!r}; a number or an array is needed.", name)
-            shape = np.shape(value)
-            if shape != names[name]:
-                raise ModelError(f"The initial value of {name} has shape {shape}; its shape is {names[name]}.", name)
+            _check_given(plan, name, value)
     return per_chain
+
+
+def _check_given(plan: Plan, name: str, value: Any) -> None:
+    assigned = {a.name: a for a in plan.assignments}
+    if name not in assigned:
+        raise ModelError(f"init names {name!r}; the latent variables are {', '.join(assigned)}.", name)
+    assignment = assigned[name]
+    if assignment.method == "marginalize":
+        raise ModelError(f"init names {name!r}, which is summed out and does not start anywhere.", name)
+    array = np.asarray(value)
+    if array.dtype.kind not in "biuf":
+        raise ModelError(f"The initial value of {name} is {value!r}; a number or an array is needed.", name)
+    if array.shape != assignment.shape:
+        raise ModelError(f"The initial value of {name} has shape {array.shape}; its shape is {assignment.shape}.", name)
+    if assignment.support.is_discrete and np.any(array % 1):
+        raise ModelError(f"The initial value of {name} is {value!r}, but {name} is discrete.", name)
 
 
 def _moved_transforms(mixed: LogProb) -> dict[str, Transform]:

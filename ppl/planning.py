@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import pytensor.tensor as pt
+from pymc.distributions.censored import CensoredRV
+from pymc.distributions.mixture import _HurdleRV
 from pytensor.graph.basic import Variable
 from pytensor.tensor.variable import TensorVariable
 
@@ -263,6 +265,14 @@ def _choose(
     summed: LogProb, name: str, choice: str | None, *, is_named: bool, failed_sum: str | None
 ) -> tuple[Method, str, Law | None]:
     support = summed.supports[name]
+    rv = summed.graph.latent[name]
+    if rv.owner is not None and isinstance(rv.owner.op, CensoredRV | _HurdleRV) and not support.is_discrete:
+        raise DerivationError(
+            f"{name} has single values of positive probability among continuous ones: no sampler here can move between "
+            "the two. Observe it, or declare the part that it comes from as a variable of its own.",
+            name,
+            rv,
+        )
     if support.is_discrete:
         return _choose_discrete(summed, name, choice if is_named else None, failed_sum)
     if choice == "rmh":

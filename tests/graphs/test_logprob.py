@@ -93,6 +93,12 @@ def test_errors():
         logprob({x: np.zeros(2)})
     with pytest.raises(ModelError, match="A model or a mapping"):
         logprob(3)
+    with pytest.raises(ModelError, match="space is 'natural'"):
+        logprob({x: np.zeros(3)}, space="unconstraned")
+    with pytest.raises(ModelError, match="marginalize is 'auto'"):
+        logprob({x: np.zeros(3)}, marginalize="k")
+    with pytest.raises(ModelError, match="is discrete but its value is a float"):
+        logprob({pm.Poisson.dist(3.0): 2.5})
     with pytest.raises(ModelError, match="is not a random variable"):
         logprob({"x": 1.0})
     with pytest.raises(DerivationError, match=r"No (joint )?log-probability can be derived") as caught:

@@ -157,6 +157,8 @@ def test_integer_parameters_do_not_overflow():
         (lambda: ppl.Model({ppl.Normal("y", 0, 1, size=2): np.array([1.0, np.inf])}), r"not finite: y\[1\] = inf"),
         (lambda: ppl.Model({pt.dscalar("x") + 1: 2.0}), "observed but is not random"),
         (lambda: ppl.Model({ppl.Normal("y", 0, 1): "text"}), "numbers are needed"),
+        (lambda: ppl.Model({ppl.Normal("chain", 0, 1): 0.0}), "'chain' cannot be the name"),
+        (lambda: ppl.Model({ppl.Normal("a/b", 0, 1): 0.0}), "'a/b' cannot be the name"),
         (lambda: ppl.Model({"y": 1.0}), "keys of the data are random variables"),
         (
             lambda: ppl.Model({ppl.Normal("y", ppl.Normal("a", 0, 1) + ppl.Normal("a", 0, 1), 1): 0.0}),

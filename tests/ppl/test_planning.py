@@ -77,6 +77,15 @@ def test_a_transform_that_restricts_is_not_forgotten_by_gibbs():
         ppl.plan(model, sampler={"mu": "gibbs"})
 
 
+@pytest.mark.filterwarnings("ignore:No safe default transform")
+def test_atoms_among_continuous_values_are_refused():
+    import pymc as pm
+
+    for k in (ppl.HurdleGamma("k", 0.5, 2.0, 1.0), ppl.Censored("k", pm.Normal.dist(2.0, 1.0), lower=1.0, upper=3.0)):
+        with pytest.raises(DerivationError, match="k has single values of positive probability"):
+            ppl.plan(ppl.Model({ppl.Normal("y", k, 1.0): 1.5}))
+
+
 def test_sums_that_become_possible_by_other_sums():
     k = ppl.Categorical("k", np.array([0.2, 0.5, 0.3]), size=4)
     z = ppl.Bernoulli("z", 0.4)

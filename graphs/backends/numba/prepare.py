@@ -126,8 +126,8 @@ def static_shapes(fgraph: FunctionGraph) -> dict[Variable, Shape]:
             if any(other[variable] != observed[variable] for other in others):
                 operation = variable.owner.op if variable.owner is not None else variable
                 raise BackendError(
-                    f"The Numba backend needs shapes that do not depend on values, but that of {operation} does. "
-                    'Fix it with pytensor.tensor.specify_shape, or use backend="c".',
+                    "The Numba backend needs shapes that do not depend on values, as where a mask selects, but that of "
+                    f'{operation} does. Fix it with pytensor.tensor.specify_shape, or use backend="c".',
                     "numba",
                     str(operation),
                 )
