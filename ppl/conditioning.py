@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytensor.tensor as pt
+import pytensor.tensor.random.basic as ptr
 from numpy.typing import NDArray
 from pymc.distributions.distribution import create_partial_observed_rv
 from pymc.distributions.shape_utils import change_dist_size
@@ -66,6 +67,15 @@ def observe(rv: TensorVariable, name: str, data: Any) -> Observation:
             "are possible for random variables themselves only.",
             name,
         )
+    ndim_supp = rv.owner.op.ndim_supp
+    if ndim_supp and not isinstance(rv.owner.op, ptr.MvNormalRV):
+        core = tuple(range(-ndim_supp, 0))
+        if (mask.any(core) != mask.all(core)).any():
+            raise ModelError(
+                f"{name} misses elements inside a row, but they depend on the others of that row (a sum, say): only "
+                "whole rows may be missing.",
+                name,
+            )
     # A copy, because the joined array takes the place of the variable wherever that is used.
     copy = rv.owner.clone().outputs[rv.owner.outputs.index(rv)]
     # PyMC splits it into two independent variables where the missing elements allow that.

@@ -158,6 +158,12 @@ def test_integer_parameters_do_not_overflow():
         (lambda: ppl.Model({pt.dscalar("x") + 1: 2.0}), "observed but is not random"),
         (lambda: ppl.Model({ppl.Normal("y", 0, 1): "text"}), "numbers are needed"),
         (lambda: ppl.Model({ppl.Normal("chain", 0, 1): 0.0}), "'chain' cannot be the name"),
+        (
+            lambda: ppl.Model(
+                {ppl.Dirichlet("y", np.ones(3), size=2): np.array([[0.2, np.nan, 0.3], [0.2, 0.3, 0.5]])}
+            ),
+            "misses elements inside a row",
+        ),
         (lambda: ppl.Model({ppl.Normal("a/b", 0, 1): 0.0}), "'a/b' cannot be the name"),
         (lambda: ppl.Model({"y": 1.0}), "keys of the data are random variables"),
         (
