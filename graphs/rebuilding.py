@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from pytensor.graph.basic import Apply, Variable
-from pytensor.graph.traversal import toposort
+from pytensor.graph.traversal import toposort, walk
 
 
 def rebuild(
@@ -23,7 +23,7 @@ def rebuild(
     def parents(variable: Variable) -> list[Variable]:
         return [] if variable in memo or variable.owner is None else list(variable.owner.inputs)
 
-    reachable = set(_walk(outputs, parents))
+    reachable = set(walk(outputs, parents))
     for node in toposort([v for v in outputs if v.owner is not None]):
         if not any(out in reachable and out not in memo for out in node.outputs):
             continue
@@ -41,18 +41,6 @@ def rebuild(
             new.tag.__dict__.update({k: v for k, v in old.tag.__dict__.items() if k not in new.tag.__dict__})
             memo[old] = new
     return memo
-
-
-def _walk(outputs: Iterable[Variable], parents: Callable[[Variable], list[Variable]]) -> Iterable[Variable]:
-    seen: set[Variable] = set()
-    stack = list(outputs)
-    while stack:
-        variable = stack.pop()
-        if variable in seen:
-            continue
-        seen.add(variable)
-        yield variable
-        stack.extend(parents(variable))
 
 
 def substitute(outputs: Sequence[Variable], replacements: Mapping[Variable, Variable]) -> list[Variable]:

@@ -175,7 +175,7 @@ class Model:
         svg = getattr(drawing, "_repr_image_svg_xml", None)
         try:
             return str(svg()) if svg is not None else str(drawing._repr_html_())
-        except Exception:
+        except Exception:  # graphviz raises its own kinds where the `dot` program is missing
             return f"<pre>{drawing.source}</pre>"
 
 

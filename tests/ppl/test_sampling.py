@@ -157,6 +157,26 @@ def test_bounds_that_depend_on_a_drawn_variable():
         assert_moments(trace, "k", exact, np.sqrt(exact * (1 - exact)))
 
 
+@pytest.mark.parametrize("sampler", ["nuts", "rmh"])
+def test_without_a_transform_bounds_still_hold(sampler):
+    """A uniform prior and one normal observation: a truncated normal posterior."""
+    a = ppl.Uniform("a", 0.0, 1.0, transform=None)
+    model = ppl.Model({ppl.Normal("y", a, 0.6): 0.8})
+    trace = ppl.sample(model, draws=8000, tune=1000, chains=2, seed=6, sampler=sampler, progress=False)
+    draws = trace.posterior["a"].to_numpy()
+    assert draws.min() > 0
+    assert draws.max() < 1
+    exact = stats.truncnorm(-0.8 / 0.6, 0.2 / 0.6, 0.8, 0.6)
+    assert_moments(trace, "a", exact.mean(), exact.std())
+
+
+def test_counts_that_start_at_one_stay_there():
+    """A geometric variable under a random walk, without data: its own distribution."""
+    trace = ppl.sample(ppl.Model(ppl.Geometric("n", 0.4)), draws=8000, tune=500, chains=2, seed=7, progress=False)
+    assert trace.posterior["n"].min() >= 1
+    assert_moments(trace, "n", 2.5, np.sqrt(0.6) / 0.4)
+
+
 def test_interrupt_returns_what_was_drawn(compiled, monkeypatch):
     calls = []
 

@@ -55,6 +55,12 @@ def test_an_index_out_of_bounds_makes_the_value_minus_infinity():
     assert program(np.concatenate([DATA["x"], [2], DATA["k"] + 4]))[0] == -np.inf
 
 
+def test_a_range_whose_length_is_a_value_is_refused():
+    n = pt.lscalar("n")
+    with pytest.raises(BackendError, match="do not depend on values"):
+        compile_program([n], [pt.arange(n).sum()])
+
+
 def test_a_shape_that_depends_on_values_is_refused():
     with pytest.raises(BackendError, match=r"Nonzero|mask"):
         compile_program([X], [X[X > 0]])
