@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytensor.tensor as pt
 import pytensor.tensor.random.basic as ptr
 from numpy.typing import NDArray
 from pymc.distributions.discrete import BetaBinomial, DiscreteUniform
@@ -10,13 +11,15 @@ from pymc.pytensorf import constant_fold
 from pytensor.graph.basic import Variable
 from pytensor.tensor.variable import TensorVariable
 
-from graphs.random_graph import parameters_of
+from graphs.lifting import MixingError, lift, of_states
+from graphs.random_graph import is_random, parameters_of, static_shape
 
 
 def finite_states(rv: TensorVariable) -> NDArray[np.int64] | None:
     """Return the states of a random variable, ``None`` where there are infinitely many or they are not known.
 
-    Bernoulli, categorical, and, with constant bounds, binomial, beta-binomial, hypergeometric and discrete uniform.
+    Bernoulli, categorical, and binomial, beta-binomial, hypergeometric and discrete uniform, where their bounds are
+    constant or depend on other variables of finitely many states.
 
     Parameters
     ----------
@@ -52,8 +55,51 @@ def finite_states(rv: TensorVariable) -> NDArray[np.int64] | None:
 
 
 def _between(lower: Variable | None, upper: Variable, correction: int) -> NDArray[np.int64] | None:
-    bounds = constant_fold([v for v in (lower, upper) if v is not None], raise_not_constant=False)
-    if any(isinstance(b, Variable) or np.asarray(b).size == 0 for b in bounds):
+    bounds = [_range(bound) for bound in (lower, upper) if bound is not None]
+    if any(bound is None for bound in bounds):
         return None
-    low = 0 if lower is None else int(np.min(bounds[0]))
-    return np.arange(low, int(np.max(bounds[-1])) + correction + 1)
+    low = 0 if lower is None else bounds[0][0]  # type: ignore[index]
+    return np.arange(low, bounds[-1][1] + correction + 1)  # type: ignore[index]
+
+
+def _range(bound: Variable) -> tuple[int, int] | None:
+    """Return the least and the greatest value of a bound, over the states of the discrete variables above it."""
+    [value] = constant_fold([bound], raise_not_constant=False)
+    if isinstance(value, Variable):
+        value = _at_all_states(pt.as_tensor(bound))
+    if value is None or np.asarray(value).size == 0:
+        return None
+    return int(np.min(value)), int(np.max(value))
+
+
+def _at_all_states(bound: TensorVariable) -> NDArray | None:
+    """Evaluate a bound that depends on other variables of finitely many states; None if on any others."""
+    bindings, count = {}, 0
+    for rv in _nearest_random(bound):
+        states = finite_states(rv)
+        if states is None:
+            return None
+        shape = static_shape(rv)
+        size = int(np.prod(shape))
+        bindings[rv] = of_states(rv, states, np.arange(count, count + size).reshape(shape))
+        count += size
+    if not bindings:
+        return None
+    [lifted] = lift([bound], bindings)
+    if isinstance(lifted, MixingError):
+        return None
+    [value] = constant_fold([lifted.value], raise_not_constant=False)
+    return None if isinstance(value, Variable) else np.asarray(value)
+
+
+def _nearest_random(variable: Variable) -> list[TensorVariable]:
+    """Return the random variables above a variable, without those that are above these."""
+    found: dict[TensorVariable, None] = {}
+    stack = [variable]
+    while stack:
+        current = stack.pop()
+        if is_random(current):
+            found[current] = None
+        elif current.owner is not None:
+            stack.extend(current.owner.inputs)
+    return list(found)

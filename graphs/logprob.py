@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from math import prod
 from typing import Any, Literal
 
 import numpy as np
@@ -15,10 +14,18 @@ from pytensor.graph.traversal import explicit_graph_inputs
 from pytensor.tensor.variable import TensorVariable
 
 from graphs.density import LogDensity
+from graphs.elimination.summation import (
+    CannotSumError,
+    Finite,
+    Summation,
+    sum_over,
+    terms_after,
+    unused_name,
+)
 from graphs.errors import DerivationError, ModelError
 from graphs.finite import finite_states
 from graphs.guards import strip_guards
-from graphs.marginalize import Elimination, Factor, eliminate, unused_name
+from graphs.lifting import MOST_STATES
 from graphs.model_graph import ModelGraph, as_model_graph
 from graphs.preparation import prepare, widen
 from graphs.random_graph import depends_on, static_shape, value_variable
@@ -47,8 +54,8 @@ class LogProb:
         The values in natural space, as graphs of ``values``; the same in natural space.
     supports : mapping of str to Support
         Where the values in natural space lie.
-    eliminations : tuple of Elimination
-        The discrete variables that were summed out, in that order; their logits are graphs of ``values``.
+    sums : tuple of Summation
+        How discrete variables were summed out; their graphs are of values in natural space.
     space : {"natural", "unconstrained"}
         The space of ``values``.
     graph : ModelGraph
@@ -59,7 +66,7 @@ class LogProb:
     values: Mapping[str, TensorVariable]
     natural: Mapping[str, TensorVariable]
     supports: Mapping[str, Support]
-    eliminations: tuple[Elimination, ...]
+    sums: tuple[Summation, ...]
     space: Space
     graph: ModelGraph
 
@@ -92,16 +99,16 @@ class LogProb:
 
     def replace(self, replacements: Mapping[Variable, Variable]) -> LogProb:
         """Return the same log-probability with variables of its graphs replaced."""
-        logits = [e.logits for e in self.eliminations]
-        graphs = [*self.terms.values(), *logits, *self.natural.values()]
+        graphs = [*self.terms.values(), *self.natural.values()]
         new = substitute(graphs, replacements)
         terms = dict(zip(self.terms, new[: len(self.terms)], strict=True))
-        eliminations = tuple(
-            replace(e, logits=g)
-            for e, g in zip(self.eliminations, new[len(terms) : len(terms) + len(logits)], strict=True)
-        )
-        natural = dict(zip(self.natural, new[len(terms) + len(logits) :], strict=True))
-        return replace(self, terms=terms, eliminations=eliminations, natural=natural)
+        natural = dict(zip(self.natural, new[len(terms) :], strict=True))
+        return replace(self, terms=terms, natural=natural)
+
+    @property
+    def summed(self) -> tuple[str, ...]:
+        """Names of the variables that were summed out."""
+        return tuple(v.name for s in self.sums for v in s.variables)
 
 
 def logprob(
@@ -109,6 +116,7 @@ def logprob(
     *,
     space: Space = "natural",
     marginalize: Marginalize = "auto",
+    max_states: int = MOST_STATES,
 ) -> LogProb:
     """Derive the joint log-probability of a model.
 
@@ -122,6 +130,8 @@ def logprob(
     marginalize : "auto", "require", bool, or iterable of str
         Which finite discrete latent variables are summed out: those for which it is possible (``"auto"``), all of them
         or an error (``"require"``, ``True``), none (``False``), or those named.
+    max_states : int, default 2**24
+        Most joint states of discrete elements that one factor may depend on.
 
     Returns
     -------
@@ -151,7 +161,7 @@ def logprob(
         raise ModelError(f"marginalize is 'auto', 'require', True, False or a list of names, not {marginalize!r}.")
     graph = as_model_graph(model)
     natural = _natural_logprob(graph)
-    summed = _sum_out(natural, marginalize)
+    summed = _sum_out(natural, marginalize, max_states)
     return unconstrain(summed) if space == "unconstrained" else summed
 
 
@@ -187,7 +197,7 @@ def states_of(logprob: LogProb, name: str) -> NDArray[np.int64] | None:
     return finite_states(logprob.graph.latent[name])
 
 
-def _sum_out(natural: LogProb, marginalize: Marginalize) -> LogProb:
+def _sum_out(natural: LogProb, marginalize: Marginalize, max_states: int) -> LogProb:
     finite = [name for name in natural.values if states_of(natural, name) is not None]
     if isinstance(marginalize, str | bool):
         chosen = finite if marginalize else []
@@ -200,24 +210,25 @@ def _sum_out(natural: LogProb, marginalize: Marginalize) -> LogProb:
                     f"{', '.join(finite) or 'none'}.",
                     name,
                 )
-    summed, errors = sum_out_all(natural, chosen)
+    summed, errors = sum_out_all(natural, chosen, max_states)
     if errors and marginalize != "auto":
         raise next(iter(errors.values()))
     return summed
 
 
-def sum_out_all(logprob: LogProb, names: Iterable[str]) -> tuple[LogProb, dict[str, DerivationError]]:
-    """Sum out what can be: large plates before small ones, children before parents.
-
-    A sum over a scalar ties everything below it together, so that plates have to be gone by then. What fails is tried
-    again after the others.
+def sum_out_all(
+    logprob: LogProb, names: Iterable[str], max_states: int = MOST_STATES
+) -> tuple[LogProb, dict[str, DerivationError]]:
+    """Sum out what can be, all at once.
 
     Parameters
     ----------
     logprob : LogProb
         In natural space.
     names : iterable of str
-        Finite discrete variables, parents first.
+        Finite discrete variables.
+    max_states : int, default 2**24
+        Most joint states of discrete elements that one factor may depend on.
 
     Returns
     -------
@@ -226,19 +237,26 @@ def sum_out_all(logprob: LogProb, names: Iterable[str]) -> tuple[LogProb, dict[s
     dict of str to DerivationError
         Why the others could not.
     """
-    children_first = list(names)[::-1]
-    waiting = sorted(children_first, key=lambda n: -prod(logprob.values[n].type.shape))
     errors: dict[str, DerivationError] = {}
+    waiting = []
+    for name in names:
+        bounded = _bounded_by(logprob, name)
+        if bounded is None:
+            waiting.append(name)
+        else:
+            errors[name] = DerivationError(f"{name} cannot be summed out: the bounds of {bounded} depend on it.", name)
     while waiting:
-        errors = {}
-        for name in waiting:
-            try:
-                logprob = sum_out(logprob, name)
-            except DerivationError as error:
-                errors[name] = error
-        if len(errors) == len(waiting):
-            break
-        waiting = list(errors)
+        try:
+            return sum_out(logprob, waiting, max_states), errors
+        except CannotSumError as error:
+            for name in error.names:
+                errors[name] = DerivationError(
+                    f"{name} cannot be summed out: {error}. Leave it to be drawn (marginalize excludes {name!r})"
+                    f"{' or raise max_states' if 'joint states' in str(error) else ''}.",
+                    name,
+                )
+                errors[name].__cause__ = error
+            waiting = [name for name in waiting if name not in error.names]
     return logprob, errors
 
 
@@ -252,31 +270,33 @@ def _bounded_by(logprob: LogProb, name: str) -> str | None:
     return None
 
 
-def sum_out(logprob: LogProb, name: str) -> LogProb:
-    """Sum one finite discrete variable out of a log-probability in natural space.
+def sum_out(logprob: LogProb, names: Iterable[str], max_states: int = MOST_STATES) -> LogProb:
+    """Sum finite discrete variables out of a log-probability in natural space.
 
     Raises
     ------
-    DerivationError
-        If it cannot be done element by element.
+    CannotSumError
+        If that is not possible; it names the variables to leave.
     """
-    states = states_of(logprob, name)
-    assert states is not None
-    bounded = _bounded_by(logprob, name)
-    if bounded is not None:
-        raise DerivationError(f"{name} cannot be summed out: the bounds of {bounded} depend on it.", name)
-    logprob = strip(logprob, [name])
-    factors = [Factor(n, g) for n, g in logprob.terms.items()]
-    factors, elimination = eliminate(factors, name, logprob.values[name], states)
-    values = {n: v for n, v in logprob.values.items() if n != name}
+    names = list(names)
+    stripped = strip(logprob, names)
+    summation = sum_over(stripped.terms, [finite_of(logprob, name) for name in names], max_states=max_states)
+    values = {n: v for n, v in logprob.values.items() if n not in names}
     return replace(
-        logprob,
-        terms={f.name: f.graph for f in factors},
+        stripped,
+        terms=terms_after(summation, list(stripped.terms)),
         values=values,
         natural={n: logprob.natural[n] for n in values},
         supports={n: logprob.supports[n] for n in values},
-        eliminations=(*logprob.eliminations, elimination),
+        sums=(*logprob.sums, summation),
     )
+
+
+def finite_of(logprob: LogProb, name: str) -> Finite:
+    """Return a finite discrete variable with its states."""
+    states = states_of(logprob, name)
+    assert states is not None
+    return Finite(name, logprob.values[name], states)
 
 
 def unconstrain(natural: LogProb, names: Iterable[str] | None = None) -> LogProb:
@@ -301,7 +321,7 @@ def unconstrain(natural: LogProb, names: Iterable[str] | None = None) -> LogProb
     stand_ins |= dict(natural.graph.observed.values())
     values = dict(natural.values)
     backward: dict[Variable, Variable] = {}
-    merged = {e.term for e in natural.eliminations}
+    merged = {name for s in natural.sums for piece in s.pieces for name in piece.names}
     jacobians: dict[str, tuple[TensorVariable, TensorVariable | None]] = {}
     for name, transform in transforms.items():
         rv = rvs[name]
@@ -339,8 +359,5 @@ def strip(logprob: LogProb, names: Iterable[str]) -> LogProb:
     supports: dict[Variable, Support] = {
         logprob.values[n]: logprob.supports[n] if logprob.natural[n] is logprob.values[n] else REAL for n in names
     }
-    graphs = [*logprob.terms.values(), *(e.logits for e in logprob.eliminations)]
-    stripped = iter(strip_guards(graphs, supports))
-    terms = {name: next(stripped) for name in logprob.terms}
-    eliminations = tuple(replace(e, logits=next(stripped)) for e in logprob.eliminations)
-    return replace(logprob, terms=terms, eliminations=eliminations)
+    stripped = strip_guards(list(logprob.terms.values()), supports)
+    return replace(logprob, terms=dict(zip(logprob.terms, stripped, strict=True)))

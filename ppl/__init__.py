@@ -1,7 +1,7 @@
 """Declare a model as random variables, condition it on data, sample it.
 
 The first door of the library: distributions by their names (``ppl.Normal("mu", 0, 1)``), `Model`, `plan`, `sample`,
-`recover`. The graphs behind them are in `graphs`, the step functions in `samplers`.
+`recover`, `log_likelihood`. The graphs behind them are in `graphs`, the step functions in `samplers`.
 """
 
 from __future__ import annotations
@@ -11,8 +11,10 @@ from ppl import distributions
 from ppl.declare import Data, Density, Deterministic, Potential
 from ppl.distributions import *  # noqa: F403
 from ppl.interop import from_pymc
+from ppl.likelihood import log_likelihood
 from ppl.model import Model
-from ppl.planning import Plan, plan
+from ppl.planning import plan
+from ppl.plans import Plan
 from ppl.recovery import recover
 from ppl.sampling import CompiledModel, compile, sample
 
@@ -31,6 +33,7 @@ __all__ = [
     "SamplingError",
     "compile",
     "from_pymc",
+    "log_likelihood",
     "plan",
     "recover",
     "sample",

@@ -19,7 +19,7 @@ from graphs.errors import ModelError, SamplingError
 from graphs.interpreting import INTERPRETED, interpret
 from graphs.logprob import LogProb
 from graphs.transforms import transforms_of
-from ppl.planning import Plan
+from ppl.plans import Plan
 
 NUM_TRIES = 20
 _STREAM = 20  # apart from the streams of the chains themselves

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import pytensor.tensor as pt
 from pymc.distributions.censored import CensoredRV
@@ -14,115 +13,30 @@ from pytensor.tensor.variable import TensorVariable
 
 from graphs.conditional import Law, find_conditional
 from graphs.density import LogDensity
+from graphs.elimination.costs import Cost, costs_of
 from graphs.errors import DerivationError, ModelError
+from graphs.lifting import MOST_STATES
 from graphs.logprob import LogProb, logprob, states_of, strip, sum_out_all, unconstrain
 from graphs.random_graph import depends_on
 from graphs.rebuilding import substitute
-from graphs.supports import Support
 from graphs.transforms import default_transform
 from ppl.model import Model
+from ppl.plans import Assignment, Method, Plan
 from samplers.blocks import Block, DrawBlock, NUTSBlock, Sweep
 from samplers.gibbs import gibbs_block
 from samplers.rmh import rmh_block
 
-Method = Literal["marginalize", "nuts", "gibbs", "rmh"]
 Marginalize = Literal["auto", "require"] | bool | Iterable[str]
 SAMPLERS = ("nuts", "gibbs", "rmh")
 
 
-@dataclass(frozen=True)
-class Assignment:
-    """What happens to one variable.
-
-    Parameters
-    ----------
-    name : str
-        The variable.
-    method : {"marginalize", "nuts", "gibbs", "rmh"}
-        How it is dealt with.
-    reason : str
-        Why.
-    shape : tuple of int
-        Its shape.
-    support : Support
-        Where its values lie.
-    """
-
-    name: str
-    method: Method
-    reason: str
-    shape: tuple[int, ...]
-    support: Support
-
-
-@dataclass(frozen=True, eq=False)
-class Plan:
-    """How a model is sampled.
-
-    Parameters
-    ----------
-    model : Model
-        The model.
-    assignments : tuple of Assignment
-        One per latent variable.
-    natural : LogProb
-        The joint log-probability in natural space after the sums.
-    mixed : LogProb
-        The same with the variables of NUTS and RMH on the real line: what is sampled.
-    laws : mapping of str to Law
-        The full conditionals of the variables drawn by Gibbs.
-    sweep : Sweep
-        What runs.
-    later : mapping of str to TensorVariable
-        Deterministics of summed-out variables: known after ``ppl.recover``.
-    """
-
-    model: Model
-    assignments: tuple[Assignment, ...]
-    natural: LogProb
-    mixed: LogProb
-    laws: Mapping[str, Law]
-    sweep: Sweep
-    later: Mapping[str, TensorVariable]
-
-    def __str__(self) -> str:
-        rows = [("variable", "shape", "support", "method", "why")]
-        rows += [(a.name, str(a.shape), str(a.support), _LABELS[a.method], a.reason) for a in self.assignments]
-        widths = [max(len(row[i]) for row in rows) for i in range(4)]
-        lines = ["  ".join([*(c.ljust(w) for c, w in zip(row, widths, strict=False)), row[4]]) for row in rows]
-        lines += [f"{name}: computed by ppl.recover, it depends on a summed-out variable" for name in self.later]
-        return "\n".join(lines)
-
-    __repr__ = __str__
-
-    def _repr_html_(self) -> str:
-        cells = "".join(
-            f"<tr><td>{a.name}</td><td>{a.shape}</td><td>{a.support}</td><td>{_LABELS[a.method]}</td>"
-            f"<td>{a.reason}</td></tr>"
-            for a in self.assignments
-        )
-        head = "<tr><th>variable</th><th>shape</th><th>support</th><th>method</th><th>why</th></tr>"
-        return f"<table>{head}{cells}</table>"
-
-    def method_of(self, name: str) -> Method:
-        """Return the method of a variable."""
-        return next(a.method for a in self.assignments if a.name == name)
-
-    def dprint(self, file: Any = None) -> None:
-        """Print the plan, the laws, and the graph of the log-density that NUTS and RMH see."""
-        print(self, file=file)
-        for law in self.laws.values():
-            print(file=file)
-            law.dprint(file=file)
-        if any(a.method in ("nuts", "rmh") for a in self.assignments):
-            print("\nlog-density of " + ", ".join(str(v.name) for v in self.sweep.variables) + ":", file=file)
-            self.mixed.dprint(file=file)
-
-
-_LABELS = {"marginalize": "summed out", "nuts": "NUTS", "gibbs": "Gibbs", "rmh": "RMH"}
-
-
-def plan(model: Model, *, marginalize: Marginalize = "auto", sampler: str | Mapping[str, str] | None = None) -> Plan:
+def plan(
+    model: Model,
+    *,
+    marginalize: Marginalize = "auto",
+    sampler: str | Mapping[str, str] | None = None,
+    max_states: int = MOST_STATES,
+) -> Plan:
     """Decide how each latent variable of a model is dealt with.
 
     Finite discrete variables are summed out where that can be done element by element, else drawn from their full
@@ -152,7 +66,7 @@ def plan(model: Model, *, marginalize: Marginalize = "auto", sampler: str | Mapp
     """
     named = _check_sampler(model, sampler)
     joint = logprob(model, marginalize=False)
-    summed, reasons = _marginalize(joint, marginalize, named)
+    summed, reasons = _marginalize(joint, marginalize, named, max_states)
     assignments: dict[str, Assignment] = {}
     laws: dict[str, Law] = {}
     for name in joint.values:
@@ -226,7 +140,9 @@ def _check_method(method: str) -> None:
         raise ModelError(f"Unknown sampler {method!r}; choose from {', '.join(SAMPLERS)}.")
 
 
-def _marginalize(joint: LogProb, marginalize: Marginalize, named: Mapping[str, str]) -> tuple[LogProb, dict[str, str]]:
+def _marginalize(
+    joint: LogProb, marginalize: Marginalize, named: Mapping[str, str], max_states: int
+) -> tuple[LogProb, dict[str, str]]:
     """Sum out what can be, children first; return why, or why not."""
     finite = [name for name in joint.values if states_of(joint, name) is not None]
     if isinstance(marginalize, str | bool):
@@ -245,15 +161,21 @@ def _marginalize(joint: LogProb, marginalize: Marginalize, named: Mapping[str, s
                     f"{', '.join(finite) or 'none'}.",
                     name,
                 )
-    summed, errors = sum_out_all(joint, [n for n in finite if n in chosen])
+    summed, errors = sum_out_all(joint, [n for n in finite if n in chosen], max_states)
     if errors and is_required:
         raise next(iter(errors.values()))
     reasons = {name: str(error.__cause__ or error) for name, error in errors.items()}
-    for elimination in summed.eliminations:
-        plate = "x".join(str(n) for n in elimination.value.type.shape)
-        one_by_one = f", {plate} elements one by one" if plate not in ("", "1") else ""
-        reasons[elimination.name] = f"{len(elimination.states)} states{one_by_one}"
+    reasons |= {cost.name: _reason(cost) for s in summed.sums for cost in costs_of(s)}
     return summed, reasons
+
+
+def _reason(cost: Cost) -> str:
+    elements = f", {cost.elements} elements" if cost.elements > 1 else ""
+    return (
+        f"{cost.states} states{elements} {cost.how}"
+        if cost.width == 1
+        else f"{cost.states} states{elements}: {cost.how}"
+    )
 
 
 def _assignment(joint: LogProb, name: str, method: Method, reason: str) -> Assignment:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pytensor.tensor as pt
@@ -13,9 +13,11 @@ from pytensor.tensor.variable import TensorVariable
 from xarray import DataTree
 
 from graphs.backends import get_backend
+from graphs.elimination.summation import Finite, sum_over
+from graphs.elimination.traceback import probabilities_of, trace_back
 from graphs.errors import ModelError
 from graphs.finite import finite_states
-from graphs.logprob import LogProb, logprob
+from graphs.logprob import LogProb, finite_of, logprob, strip
 from graphs.random_graph import depends_on
 from graphs.rebuilding import substitute
 from ppl.model import Model
@@ -23,12 +25,19 @@ from ppl.results import to_datatree
 
 
 def recover(
-    model: Model, trace: DataTree, *, probabilities: bool = True, seed: int | None = None, backend: str = "numba"
+    model: Model,
+    trace: DataTree,
+    *,
+    probs: bool = True,
+    most_probable: bool = False,
+    seed: int | None = None,
+    backend: str = "numba",
 ) -> DataTree:
     """Return the trace with draws and probabilities of the variables that were summed out.
 
-    Each draw is exact: it comes from the distribution of the discrete variables given the data and that draw of the
-    continuous ones. Deterministics that depend on them are computed too.
+    Each draw is exact: it comes from the joint distribution of the discrete variables given the data and that draw of
+    the continuous ones; along chains this is forward filtering, backward sampling. Deterministics that depend on them
+    are computed too.
 
     Parameters
     ----------
@@ -36,8 +45,12 @@ def recover(
         The model that was sampled.
     trace : DataTree
         The result of `ppl.sample`; it is not changed.
-    probabilities : bool, default True
-        Also return ``<name>_probability``: the probability of each state (last axis) in each draw.
+    probs : bool, default True
+        Also return ``<name>_probability``: the marginal probability of each state (last axis) in each draw, given the
+        data and the continuous variables.
+    most_probable : bool, default False
+        Also return ``<name>_most_probable``: the jointly most probable values in each draw (along chains the Viterbi
+        path); of those that are equally probable the lowest.
     seed : int, optional
         Seed of the draws.
     backend : {"numba", "c", "jax"}
@@ -62,24 +75,25 @@ def recover(
     for name in missing:
         if finite_states(model.latent[name]) is None:
             raise ModelError(f"The trace is not one of this model: {name} is not in it and was not summed out.", name)
-    summed = logprob(model, marginalize=missing)
-    _check_trace(summed, trace)
-    names, outputs, rng = _recovery_graphs(model, summed, probabilities)
-    inputs = list(summed.values.values())
-    function = get_backend(backend).map(inputs, outputs, rng=rng)
+    joint = strip(logprob(model, marginalize=False), missing)
+    kept = {name: value for name, value in joint.values.items() if name not in missing}
+    check_trace(kept, trace)
+    graphs, rng = _recovery_graphs(model, joint, missing, probs, most_probable)
+    if not kept:
+        raise ModelError("Every variable was summed out, so that there are no draws to condition on.")
+    function = get_backend(backend).map(list(kept.values()), list(graphs.values()), rng=rng)
     posterior = trace["posterior"]
     shape = (posterior.sizes["chain"], posterior.sizes["draw"])
-    arguments = [posterior[n].to_numpy().reshape(-1, *posterior[n].shape[2:]) for n in summed.values]
-    if not arguments:
-        raise ModelError("Every variable was summed out, so that there are no draws to condition on.")
+    arguments = [posterior[n].to_numpy().reshape(-1, *posterior[n].shape[2:]) for n in kept]
     arrays = function(np.random.default_rng(seed), *arguments)
-    values = {n: np.asarray(a).reshape(shape + np.shape(a)[1:]) for n, a in zip(names, arrays, strict=True)}
-    return _with_variables(model, trace, values, summed)
+    values = {n: np.asarray(a).reshape(shape + np.shape(a)[1:]) for n, a in zip(graphs, arrays, strict=True)}
+    return _with_variables(model, trace, values, [finite_of(joint, name) for name in missing])
 
 
-def _check_trace(summed: LogProb, trace: DataTree) -> None:
+def check_trace(kept: Mapping[str, TensorVariable], trace: DataTree) -> None:
+    """Raise if a trace lacks one of the variables, or has it in another shape."""
     posterior = trace["posterior"]
-    for name, value in summed.values.items():
+    for name, value in kept.items():
         if name not in posterior or posterior[name].shape[2:] != tuple(value.type.shape):
             found = posterior[name].shape[2:] if name in posterior else "none"
             raise ModelError(
@@ -89,53 +103,49 @@ def _check_trace(summed: LogProb, trace: DataTree) -> None:
 
 
 def _recovery_graphs(
-    model: Model, summed: LogProb, probabilities: bool
-) -> tuple[list[str], list[TensorVariable], Variable]:
-    """Read the eliminations backwards: the last variable summed out depends on no other one."""
-    rng: Variable = pt.random.rng("rng")
-    drawn: dict[Variable, Variable] = {}
-    names: list[str] = []
-    outputs: list[TensorVariable] = []
-    start = rng
-    for elimination in reversed(summed.eliminations):
-        [logits] = substitute([elimination.logits], drawn)
-        probability = pt.special.softmax(pt.moveaxis(logits, 0, -1), axis=-1)
-        rng, index = rng.categorical(probability)
-        draw = pt.constant(elimination.states)[index]
-        drawn[elimination.value] = draw
-        names.append(elimination.name)
-        outputs.append(draw)
-        if probabilities:
-            names.append(f"{elimination.name}_probability")
-            outputs.append(probability)
-    later = _later_deterministics(model, summed)
-    stand_ins: dict[Variable, Variable] = {model.latent[n]: v for n, v in summed.values.items()}
-    stand_ins |= {model.latent[e.name]: drawn[e.value] for e in summed.eliminations}
+    model: Model, joint: LogProb, missing: Sequence[str], probs: bool, most_probable: bool
+) -> tuple[dict[str, TensorVariable], Variable]:
+    """Return what is computed for each draw, and the generator that it draws with."""
+    variables = [finite_of(joint, name) for name in missing]
+    start: Variable = pt.random.rng("rng")
+    summation = sum_over(joint.terms, variables, with_probes=probs)
+    _, drawn = trace_back(summation, start)
+    graphs = dict(drawn)
+    if probs:
+        found = probabilities_of(summation)
+        graphs |= {f"{name}_probability": pt.moveaxis(p, 0, -1) for name, p in found.items()}
+    if most_probable:
+        best = sum_over(joint.terms, variables, mode="max")
+        _, paths = trace_back(best, start, mode="max")
+        graphs |= {f"{name}_most_probable": path for name, path in paths.items()}
+    stand_ins: dict[Variable, Variable] = {model.latent[n]: v for n, v in joint.values.items()}
+    stand_ins |= {model.latent[n]: value for n, value in drawn.items()}
     stand_ins |= dict(model.graph.observed.values())
-    graphs = substitute([model.deterministics[n] for n in later], stand_ins)
-    return [*names, *later], [*outputs, *graphs], start
+    later = _later_deterministics(model, missing)
+    computed = substitute([model.deterministics[n] for n in later], stand_ins)
+    return {**graphs, **dict(zip(later, computed, strict=True))}, start
 
 
-def _later_deterministics(model: Model, summed: LogProb) -> list[str]:
-    eliminated = [model.latent[e.name] for e in summed.eliminations]
+def _later_deterministics(model: Model, missing: Sequence[str]) -> list[str]:
+    eliminated = [model.latent[name] for name in missing]
     return [n for n, d in model.deterministics.items() if depends_on(d, eliminated)]
 
 
-def _with_variables(model: Model, trace: DataTree, values: dict[str, NDArray], summed: LogProb) -> DataTree:
+def _with_variables(model: Model, trace: DataTree, values: dict[str, NDArray], variables: Sequence[Finite]) -> DataTree:
     dims: dict[str, tuple[str, ...]] = {}
     coords: dict[str, Sequence[int]] = {}
-    for elimination in summed.eliminations:
-        name = elimination.name
+    for variable in variables:
+        name = variable.name
+        plate = model.dims.get(name) or tuple(f"{name}_dim_{i}" for i in range(len(variable.shape)))
+        dims[f"{name}_most_probable"] = tuple(plate)
         if f"{name}_probability" not in values:
             continue
-        plate = model.dims.get(name) or tuple(f"{name}_dim_{i}" for i in range(elimination.value.type.ndim))
         dims[f"{name}_probability"] = (*plate, f"{name}_state")
-        coords[f"{name}_state"] = elimination.states.tolist()
+        coords[f"{name}_state"] = variable.states.tolist()
         coords |= {
-            dim: list(range(int(n)))
-            for dim, n in zip(plate, elimination.value.type.shape, strict=True)
-            if dim not in model.coords
+            dim: list(range(int(n))) for dim, n in zip(plate, variable.shape, strict=True) if dim not in model.coords
         }
+    dims = {name: axes for name, axes in dims.items() if name in values}
     new = to_datatree(model, {"posterior": values}, {}, dims, coords)
     tree = trace.copy()
     merged = xr.merge([trace["posterior"].to_dataset(), new["posterior"].to_dataset()], combine_attrs="override")

@@ -16,10 +16,12 @@ from xarray import DataTree
 from graphs.backends import get_backend
 from graphs.backends.c import blas_notice
 from graphs.errors import ModelError, SamplingError
+from graphs.lifting import MOST_STATES
 from graphs.rebuilding import substitute
 from ppl.initial import StartingPoints
 from ppl.model import Model
-from ppl.planning import Plan, plan
+from ppl.planning import plan
+from ppl.plans import Plan
 from ppl.progress import ProgressBar
 from ppl.results import logger, report, to_datatree, versions
 from samplers import SweepResult, compile_sweep
@@ -182,6 +184,7 @@ def compile(
     backend: str = "numba",
     sampler: str | Mapping[str, str] | None = None,
     marginalize: str | bool | Iterable[str] = "auto",
+    max_states: int = MOST_STATES,
 ) -> CompiledModel:
     """Plan a model and compile what samples it, without running it.
 
@@ -191,7 +194,7 @@ def compile(
         The model.
     backend : {"numba", "c", "jax"}
         What makes machine code.
-    sampler, marginalize
+    sampler, marginalize, max_states
         As in `ppl.plan`.
 
     Returns
@@ -212,7 +215,7 @@ def compile(
     if backend == "c":
         _say_once(blas_notice())
     start = time.perf_counter()
-    planned = plan(model, marginalize=marginalize, sampler=sampler)
+    planned = plan(model, marginalize=marginalize, sampler=sampler, max_states=max_states)
     if not planned.sweep.variables:
         why = (
             "every latent variable is summed out; use marginalize=False to draw them"
@@ -236,6 +239,7 @@ def sample(
     backend: str = "numba",
     sampler: str | Mapping[str, str] | None = None,
     marginalize: str | bool | Iterable[str] = "auto",
+    max_states: int = MOST_STATES,
     init: Init = None,
     progress: bool = True,
     **options: Any,
@@ -256,7 +260,7 @@ def sample(
         With the same seed and backend the draws are identical. Random if not given, and recorded.
     backend : {"numba", "c", "jax"}
         What makes machine code.
-    sampler, marginalize
+    sampler, marginalize, max_states
         As in `ppl.plan`.
     init : None, str, mapping, or sequence of mappings
         Values in natural space by name, for all chains or one mapping per chain; ``"jitter"`` (default) displaces
@@ -292,5 +296,5 @@ def sample(
         raise SamplingError(
             f"Unknown option {sorted(unknown)[0]!r}; there are target_accept, max_tree_depth, thin, keep_tuning."
         )
-    compiled = compile(model, backend=backend, sampler=sampler, marginalize=marginalize)
+    compiled = compile(model, backend=backend, sampler=sampler, marginalize=marginalize, max_states=max_states)
     return compiled.sample(draws, tune, chains, cores, seed, init=init, progress=progress, **options)

@@ -16,10 +16,10 @@ from pytensor.tensor.math import Sum
 from pytensor.tensor.variable import TensorVariable
 
 from graphs.density import LogDensity, as_logdensity
+from graphs.elimination.families import families_of, on_atoms
 from graphs.errors import SamplingError
 from graphs.interpreting import interpret
-from graphs.lifting import MixingError, lift
-from graphs.marginalize import add_on_plate
+from graphs.lifting import Lifted, MixingError, Slot, lift
 from graphs.random_graph import depends_on
 from graphs.rebuilding import substitute
 from graphs.step import StepGraph
@@ -203,14 +203,20 @@ def _elementwise_log_ratio(
     if variable.type.ndim == 0:
         return None
     terms = [t for t in _summands(total) if depends_on(t, [variable])]
+    shape = tuple(int(n) for n in variable.type.shape)
+    count = int(np.prod(shape))
     # Lifting replaces the variable, so the two states must not contain it yet.
     new, old = variable.type(), variable.type()
-    try:
-        lifted = lift(terms, variable, pt.stack([new, old]))
-    except MixingError:
-        return None
-    both = add_on_plate(lifted, variable, 2)
-    [log_ratio] = substitute([both[0] - both[1]], {new: proposal, old: variable})
+    slot = Slot(2, np.arange(count).reshape(shape))
+    lifted = lift(terms, {variable: Lifted(pt.stack([new, old]), (slot,), shape)}, max_states=2)
+    parts: list[TensorVariable] = []
+    for item in lifted:
+        if isinstance(item, MixingError):
+            return None
+        families, _ = families_of(("",), item)
+        parts += [on_atoms(family, count) for family in families]
+    both = pt.add(*parts) if len(parts) > 1 else parts[0]
+    [log_ratio] = substitute([(both[0] - both[1]).reshape(shape)], {new: proposal, old: variable})
     return log_ratio
 
 

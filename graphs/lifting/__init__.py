@@ -1,98 +1,125 @@
-"""Evaluate a graph at every state of a discrete variable at once, without mixing the elements of its plate.
+"""Evaluate graphs at all states of discrete variables at once, element by element.
 
-A discrete variable ``k`` of shape (n,) with K states has K**n configurations, but a graph in which element i depends
-on ``k[i]`` alone needs only K evaluations of n elements. Lifting replaces ``k`` by its K states on a new leading axis
-and rebuilds the graph above it, node by node; beside each lifted variable it keeps ``axes``: for each axis of the
-original variable, the axis of ``k`` along which it follows ``k`` element by element, or ``None``.
+A discrete variable of n elements with K states has K**n configurations, but a graph in which element i depends on
+``k[i]`` alone needs K evaluations of n elements, one in which it depends on ``s[i]`` and ``s[i - 1]`` needs K*K.
+Lifting replaces each element of the variables by its states on a new leading axis and rebuilds the graph above it,
+node by node; beside each array it keeps, for every such axis (slot) and element, *which* element of which variable has
+its states there. Whatever is done with constant positions (slices, shifts, groups, joins) is done to these numbers too.
 
-A node that would make an element depend on several elements of ``k`` (a sum along the plate, ``k[1:]``, a pair
-``(k_i, k_j)``) ends the lifting with a reason: such a variable has to be eliminated in another way.
+An operation on whole vectors (a sum along the plate, softmax, a product of matrices) is evaluated at the joint states
+of all the atoms in a vector, as long as these are not too many.
 
-Limits: axes that follow ``k`` have length one after lifting as long as nothing else varies along them, so that
-``mu[k]`` becomes ``mu[:, None]``, a view, and not a gather of K times n elements.
+Limits: axes along which only the atoms differ have length one after lifting, so that ``mu[k]`` becomes ``mu[:, None]``,
+a view, and not a gather of K times n elements.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pytensor.tensor as pt
 from numpy.typing import NDArray
-from pytensor.graph.basic import Apply
+from pytensor.graph.basic import Apply, Variable
 from pytensor.graph.traversal import toposort
 from pytensor.tensor.shape import Shape, Shape_i
 from pytensor.tensor.variable import TensorVariable
 
-from graphs.lifting import elementwise, indexing
-from graphs.lifting.guards import as_guard, lift_guard
-from graphs.lifting.state import Lifted, Lifting, MixingError, Rule, folded, lift_unknown
+from graphs.lifting import batched, elementwise, indexing, moving
+from graphs.lifting.guards import as_guard, conjuncts, lift_guard
+from graphs.lifting.state import ABSENT, Lifted, Lifting, MixingError, Slot, TooLargeError, folded
 
-__all__ = ["Lifted", "MixingError", "lift", "states_on_axis"]
+__all__ = ["ABSENT", "MOST_STATES", "Lifted", "MixingError", "Slot", "TooLargeError", "lift", "lift_nodes", "of_states"]
 
-RULES: dict[type, Rule] = {**elementwise.RULES, **indexing.RULES}
+MOST_STATES = 2**24
+"""Most joint states of what a term depends on."""
 
-
-def _rule_of(op: Any) -> Rule:
-    return next((RULES[kind] for kind in type(op).__mro__ if kind in RULES), lift_unknown)
-
-
-def states_on_axis(states: NDArray[np.int64], variable: TensorVariable) -> TensorVariable:
-    """Return states as a constant of shape (K, 1, ..., 1), one axis more than ``variable``."""
-    shape = (-1,) + (1,) * variable.type.ndim
-    constant: TensorVariable = pt.constant(states.reshape(shape).astype(variable.type.dtype))
-    return constant
+RULES: dict[type, Any] = {**elementwise.RULES, **indexing.RULES, **moving.RULES, **batched.RULES}
 
 
-def lift(outputs: Sequence[TensorVariable], variable: TensorVariable, states: TensorVariable) -> list[Lifted]:
-    """Evaluate ``outputs`` at every state of ``variable``.
+def of_states(variable: TensorVariable, states: NDArray[np.int64], atoms: NDArray[np.int64]) -> Lifted:
+    """Return a discrete variable at its states.
+
+    Parameters
+    ----------
+    variable : TensorVariable
+        A discrete variable.
+    states : (K,) int64 array
+        Its states.
+    atoms : int64 array of the variable's shape
+        The number of each element.
+    """
+    shape = atoms.shape
+    constant = pt.constant(states.reshape((-1, *(1,) * len(shape))).astype(variable.type.dtype))
+    return Lifted(constant, (Slot(len(states), atoms),), shape)
+
+
+def lift(
+    outputs: Sequence[TensorVariable], bindings: Mapping[Variable, Lifted], max_states: int = MOST_STATES
+) -> list[Lifted | MixingError]:
+    """Evaluate ``outputs`` at all states of discrete variables.
 
     Parameters
     ----------
     outputs : sequence of TensorVariable
-        Graphs that depend on ``variable``.
-    variable : TensorVariable
-        A value variable of static shape.
-    states : TensorVariable
-        Its states on the first axis, then the axes of ``variable``, of their length or of length one.
+        Graphs that may depend on the variables.
+    bindings : mapping of TensorVariable to Lifted
+        The variables at their states.
+    max_states : int
+        Most joint states of the atoms that one element may depend on.
 
     Returns
     -------
-    list of Lifted
-
-    Raises
-    ------
-    MixingError
-        With the reason, if an element of an output depends on several elements of ``variable``.
+    list of Lifted or MixingError
+        For each output, why it could not be lifted.
     """
-    # Along an axis of length one there is nothing to mix, and it may be broadcast: it is not followed.
-    axes = tuple(None if length == 1 else axis for axis, length in enumerate(variable.type.shape))
-    plate_axes = tuple(axis for axis in axes if axis is not None)
-    lifting = Lifting(plate_axes, int(states.type.shape[0]), {variable: Lifted(states, axes)}, {})
-    for node in toposort(list(outputs)):
-        if isinstance(node.op, Shape | Shape_i) or not any(lifting.depends(i) for i in node.inputs):
+    lifting = Lifting(dict(bindings), {}, max_states)
+    lift_nodes(outputs, lifting)
+    return [lifting.failed[out] if out in lifting.failed else lifting.get(out) for out in outputs]
+
+
+def lift_nodes(outputs: Sequence[Variable], lifting: Lifting) -> None:
+    """Lift what the outputs need of what depends on atoms; failures are kept where they happened."""
+    _find_dependent(outputs, lifting)
+    stack = list(outputs)
+    while stack:
+        variable = stack[-1]
+        if variable.owner is None or not lifting.depends(variable) or _is_settled(variable, lifting):
+            stack.pop()
             continue
+        missing = [v for v in _needed(variable.owner) if v in lifting.dependent and not _is_settled(v, lifting)]
+        if missing:
+            stack.extend(missing)
+            continue
+        stack.pop()
+        node = variable.owner
         try:
-            lifted = _lift_checked(node, lifting)
+            lifting.done.update(zip(node.outputs, _lift_node(node, lifting), strict=True))
         except MixingError as reason:
-            lifting.failed.update(dict.fromkeys(node.outputs, str(reason)))
-        else:
-            lifting.done.update(zip(node.outputs, lifted, strict=True))
-    for out in outputs:
-        if out in lifting.failed:
-            raise MixingError(lifting.failed[out])
-    return [lifting.done[out] for out in outputs]
+            lifting.failed.update(dict.fromkeys(node.outputs, reason))
 
 
-def _lift_checked(node: Apply, lifting: Lifting) -> list[Lifted]:
+def _is_settled(variable: Variable, lifting: Lifting) -> bool:
+    return variable in lifting.done or variable in lifting.failed
+
+
+def _find_dependent(outputs: Sequence[Variable], lifting: Lifting) -> None:
+    lifting.dependent.update(lifting.done)
+    for node in toposort(list(outputs)):
+        if not isinstance(node.op, Shape | Shape_i) and any(i in lifting.dependent for i in node.inputs):
+            lifting.dependent.update(node.outputs)
+
+
+def _needed(node: Apply) -> list[Variable]:
+    """Return the inputs to lift: of a parameter check the comparisons, not whether all of them hold."""
     guard = as_guard(node)
-    for variable in [guard[0]] if guard else node.inputs:
-        if variable in lifting.failed:
-            raise MixingError(lifting.failed[variable])
-    result = [lift_guard(*guard, lifting)] if guard else _rule_of(node.op)(node.op, node, lifting)
-    for lifted in result:
-        present = sorted(a for a in lifted.axes if a is not None)
-        if present != list(lifting.plate_axes):
-            raise MixingError(f"{node.op} makes an element depend on several elements of the plate")
-    return [Lifted(folded(lifted.value), lifted.axes) for lifted in result]
+    return list(node.inputs) if guard is None else [guard[0], *conjuncts(guard[1])]
+
+
+def _lift_node(node: Apply, lifting: Lifting) -> list[Lifted]:
+    guard = as_guard(node)
+    if guard is not None:
+        return [lift_guard(*guard, lifting)]
+    rule = next((RULES[kind] for kind in type(node.op).__mro__ if kind in RULES), batched.lift_batched)
+    return [Lifted(folded(out.value), out.slots, out.shape) for out in rule(node.op, node, lifting)]

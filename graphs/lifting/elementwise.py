@@ -1,96 +1,207 @@
-"""Lift operations that treat elements alike: element-wise ones, reductions, moved and added axes."""
+"""Lift operations that treat elements alike, and reductions."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import pytensor.scalar.basic as ps
 import pytensor.tensor as pt
 from pytensor.compile.ops import ViewOp
 from pytensor.graph.basic import Apply, Constant
 from pytensor.scalar.basic import Switch
-from pytensor.tensor.basic import Alloc, ScalarFromTensor, TensorFromScalar
-from pytensor.tensor.blockwise import Blockwise
+from pytensor.tensor.basic import ScalarFromTensor, TensorFromScalar
 from pytensor.tensor.elemwise import CAReduce, DimShuffle, Elemwise
+from pytensor.tensor.math import Dot, Sum
 from pytensor.tensor.shape import SpecifyShape
 
-from graphs.lifting.state import Lifted, Lifting, MixingError, Rule, broadcast_axes
+from graphs.lifting.batched import lift_batched
+from graphs.lifting.state import (
+    Atoms,
+    Lifted,
+    Lifting,
+    MixingError,
+    Slot,
+    aligned,
+    check_number,
+    folded,
+    shuffled,
+    take,
+    widened,
+)
+
+_IDEMPOTENT = (ps.ScalarMaximum, ps.ScalarMinimum, ps.AND, ps.OR)
 
 
 def _lift_elemwise(op: Elemwise, node: Apply, lifting: Lifting) -> list[Lifted]:
-    ndim = node.outputs[0].type.ndim
-    axes = broadcast_axes(node, lifting, [i.type.ndim for i in node.inputs], ndim)
-    inputs = [lifting.value(i) for i in node.inputs]
-    condition = inputs[0]
-    if isinstance(op.scalar_op, Switch) and isinstance(condition, Constant):
-        chosen = np.unique(np.asarray(condition.data).astype(bool))
+    parts = [lifting.get(i) for i in node.inputs]
+    return apply_elementwise(op, parts, lifting)
+
+
+def apply_elementwise(op: Elemwise, parts: Sequence[Lifted], lifting: Lifting) -> list[Lifted]:
+    """Apply an element-wise operation to lifted arrays."""
+    shape = np.broadcast_shapes(*(p.shape for p in parts))
+    slots, values = aligned(parts, len(shape), lifting)
+    if isinstance(op.scalar_op, Switch) and isinstance(values[0], Constant):
+        chosen = np.unique(np.asarray(values[0].data).astype(bool))
         if chosen.size == 1:
-            branch = node.inputs[1 if chosen[0] else 2]
-            is_whole = branch.type.shape == node.outputs[0].type.shape
-            if is_whole and branch in lifting.done and lifting.done[branch].axes == axes:
-                return [lifting.done[branch]]
-    return [Lifted(out, axes) for out in op.make_node(*inputs).outputs]
-
-
-def _lift_blockwise(op: Blockwise, node: Apply, lifting: Lifting) -> list[Lifted]:
-    cores = [len(core) for core in op.inputs_sig]
-    batch_ndims = [i.type.ndim - core for i, core in zip(node.inputs, cores, strict=True)]
-    for i, ndim in zip(node.inputs, batch_ndims, strict=True):
-        axes = lifting.axes(i)
-        if axes is not None and any(a is not None for a in axes[ndim:]):
-            raise MixingError(f"{op} treats the plate as a vector or matrix")
-    axes = broadcast_axes(node, lifting, batch_ndims, op.batch_ndim(node))
-    outputs = op.make_node(*(lifting.value(i) for i in node.inputs)).outputs
-    return [Lifted(out, axes + (None,) * (out.type.ndim - 1 - len(axes))) for out in outputs]
+            branch = parts[1 if chosen[0] else 2]
+            if branch.shape == shape and branch.slots == slots:
+                return [branch]
+    return [Lifted(folded(out), slots, shape) for out in op.make_node(*values).outputs]
 
 
 def _lift_dimshuffle(op: DimShuffle, node: Apply, lifting: Lifting) -> list[Lifted]:
-    lifted = lifting.done[node.inputs[0]]
-    order = [0] + [axis if axis == "x" else axis + 1 for axis in op.new_order]
-    axes = tuple(None if axis == "x" else lifted.axes[axis] for axis in op.new_order)
-    return [Lifted(lifted.value.dimshuffle(order), axes)]
+    lifted = lifting.get(node.inputs[0])
+    count = len(lifted.slots)
+    order = [*range(count), *("x" if axis == "x" else axis + count for axis in op.new_order)]
+    shape = tuple(1 if axis == "x" else lifted.shape[axis] for axis in op.new_order)
+    slots = tuple(Slot(s.size, _shuffled_atoms(s.atoms, op.new_order)) for s in lifted.slots)
+    return [Lifted(shuffled(lifted.value, order), slots, shape)]
+
+
+def _shuffled_atoms(atoms: Atoms, order: Sequence[int | str]) -> Atoms:
+    kept = [axis for axis in order if isinstance(axis, int)]
+    dropped = [axis for axis in range(atoms.ndim) if axis not in kept]
+    moved = atoms.transpose([*dropped, *kept]).reshape([atoms.shape[axis] for axis in kept])
+    return moved[tuple(None if axis == "x" else slice(None) for axis in order)]
 
 
 def _lift_reduction(op: CAReduce, node: Apply, lifting: Lifting) -> list[Lifted]:
-    lifted = lifting.done[node.inputs[0]]
-    reduced = range(len(lifted.axes)) if op.axis is None else op.axis
-    if any(lifted.axes[axis] is not None for axis in reduced):
-        raise MixingError(f"{op} reduces along the plate")
-    axes = tuple(a for i, a in enumerate(lifted.axes) if i not in reduced)
-    return [Lifted(op.clone(axis=tuple(axis + 1 for axis in reduced))(lifted.value), axes)]
+    lifted = lifting.get(node.inputs[0])
+    axes = range(len(lifted.shape)) if op.axis is None else op.axis
+    return [reduced(lifted, sorted((axis % len(lifted.shape) for axis in axes), reverse=True), op, lifting)]
 
 
-def _lift_alloc(op: Alloc, node: Apply, lifting: Lifting) -> list[Lifted]:
-    value, *shape = node.inputs
-    if any(s in lifting.done for s in shape):
-        raise MixingError("a shape depends on a discrete variable")
-    lifted = lifting.done[value]
-    new = len(shape) - len(lifted.axes)
-    axes = (None,) * new + lifted.axes
-    source = lifted.value.dimshuffle([0] + ["x"] * new + list(range(1, len(lifted.axes) + 1)))
-    # Along the plate a length of one stays: broadcasting does the rest.
-    own, wanted = source.type.shape[1:], node.outputs[0].type.shape
-    if all(a is not None or (n == m and n is not None) for a, n, m in zip(axes, own, wanted, strict=True)):
-        return [Lifted(source, axes)]
-    widths = [source.shape[i + 1] if a is not None else shape[i] for i, a in enumerate(axes)]
-    return [Lifted(pt.alloc(source, source.shape[0], *widths), axes)]
+def reduced(lifted: Lifted, axes: Sequence[int], op: CAReduce, lifting: Lifting) -> Lifted:
+    """Reduce over axes, the last one first; elements that depend on different atoms are combined one by one."""
+    varying = [axis for axis in axes if lifted.varies_along(axis)]
+    if varying and lifting.is_cautious and isinstance(op.scalar_op, ps.Add):
+        raise MixingError("a sum combines different discrete elements")
+    fixed = [axis for axis in axes if axis not in varying]
+    lifted = _reduced_together(lifted, fixed, op, keepdims=True) if fixed else lifted
+    for axis in varying:
+        lifted = _reduced_one_by_one(lifted, axis, op, lifting)
+    return _without_axes(lifted, axes)
+
+
+def _without_axes(lifted: Lifted, axes: Sequence[int]) -> Lifted:
+    kept = [axis for axis in range(len(lifted.shape)) if axis not in axes]
+    count = len(lifted.slots)
+    slots = tuple(Slot(s.size, _shuffled_atoms(s.atoms, kept)) for s in lifted.slots)
+    value = shuffled(lifted.value, [*range(count), *(axis + count for axis in kept)])
+    return Lifted(value, slots, tuple(lifted.shape[axis] for axis in kept))
+
+
+def _reduced_together(lifted: Lifted, axes: Sequence[int], op: CAReduce, keepdims: bool) -> Lifted:
+    """Reduce over axes along which no atom varies; they stay as axes of length one."""
+    count = len(lifted.slots)
+    is_idempotent = isinstance(op.scalar_op, _IDEMPOTENT)
+    value = lifted.value if is_idempotent else _repeated(lifted, axes, op)
+    places = [axis + count for axis in axes if lifted.lengths[axis] != 1 or value.type.shape[axis + count] != 1]
+    if places:
+        reduction = folded(op.clone(axis=tuple(sorted(places)))(value))
+        order: list[int | str] = []
+        kept = iter(range(reduction.type.ndim))
+        order = ["x" if i in places else next(kept) for i in range(value.type.ndim)]
+        value = shuffled(reduction, order)
+    elif value.type.dtype != (dtype := op.make_node(value).outputs[0].type.dtype):
+        value = folded(pt.cast(value, dtype))
+    slots = tuple(Slot(s.size, _first(s.atoms, axes)) for s in lifted.slots)
+    shape = tuple(1 if i in axes else n for i, n in enumerate(lifted.shape))
+    return Lifted(value, slots, shape)
+
+
+def _repeated(lifted: Lifted, axes: Sequence[int], op: CAReduce) -> Any:
+    """Count what stands once for many elements as often as it should be."""
+    times = int(np.prod([lifted.shape[axis] for axis in axes if lifted.lengths[axis] == 1], dtype=int))
+    if times == 1:
+        return lifted.value
+    if isinstance(op.scalar_op, ps.Add):
+        return folded(lifted.value * np.asarray(times, dtype=_product_dtype(lifted.value.type.dtype)))
+    return widened(lifted, axes)
+
+
+def _product_dtype(dtype: str) -> str:
+    return "int64" if np.dtype(dtype).kind in "biu" else dtype
+
+
+def _first(atoms: Atoms, axes: Sequence[int]) -> Atoms:
+    return atoms[tuple(slice(0, 1) if i in axes else slice(None) for i in range(atoms.ndim))]
+
+
+def _reduced_one_by_one(lifted: Lifted, axis: int, op: CAReduce, lifting: Lifting) -> Lifted:
+    check_number(lifted, axis, lifting)
+    groups = _groups_along(lifted, axis)
+    pieces = [_reduced_together(take(lifted, axis, group), [axis], op, keepdims=True) for group in groups]
+    total = pieces[0]
+    for piece in pieces[1:]:
+        [total] = apply_elementwise(_pairwise(op), [total, piece], lifting)
+    return total
+
+
+def _pairwise(op: CAReduce) -> Elemwise:
+    """Return the operation that a reduction applies to pairs."""
+    typed = {ps.Add: ps.add, ps.Mul: ps.mul, ps.AND: ps.and_, ps.OR: ps.or_}
+    return Elemwise(typed.get(type(op.scalar_op), op.scalar_op))
+
+
+def _groups_along(lifted: Lifted, axis: int) -> list[Any]:
+    """Return groups of positions along an axis that depend on the same atoms."""
+    length = lifted.shape[axis]
+    columns = []
+    for slot in lifted.slots:
+        moved = np.moveaxis(slot.atoms, axis, 0)
+        flat = np.broadcast_to(moved, (length, *moved.shape[1:])).reshape(length, -1)
+        columns.append(flat)
+    _, inverse = np.unique(np.concatenate(columns, axis=1), axis=0, return_inverse=True)
+    inverse = inverse.ravel()
+    first = list(dict.fromkeys(inverse.tolist()))
+    return [np.flatnonzero(inverse == label) for label in first]
+
+
+def _name(op: Any) -> str:
+    return type(op).__name__.lower()
+
+
+def _lift_dot(op: Dot, node: Apply, lifting: Lifting) -> list[Lifted]:
+    """Lift a product of vectors or matrices as a sum of products."""
+    left, right = (lifting.get(i) for i in node.inputs)
+    if not left.varies_along(len(left.shape) - 1) and not right.varies_along(0):
+        return lift_batched(op, node, lifting)
+    axis = len(left.shape) - 1
+    ndim = len(left.shape) + len(right.shape) - 2
+    total_ndim = ndim + 1
+    rows = len(left.shape) - 1
+    # Axes: rows of the left one, columns of the right one, then what is summed over.
+    first = _laid_out(left, [*range(rows), *["x"] * (total_ndim - rows - 1), axis])
+    second = _laid_out(right, [*["x"] * rows, *range(1, len(right.shape)), 0])
+    [product] = apply_elementwise(Elemwise(ps.mul), [first, second], lifting)
+    return [reduced(product, [total_ndim - 1], Sum(), lifting)]
+
+
+def _laid_out(lifted: Lifted, order: Sequence[int | str]) -> Lifted:
+    count = len(lifted.slots)
+    value = shuffled(lifted.value, [*range(count), *("x" if a == "x" else a + count for a in order)])  # type: ignore[operator]
+    slots = tuple(Slot(s.size, _shuffled_atoms(s.atoms, order)) for s in lifted.slots)
+    return Lifted(value, slots, tuple(1 if a == "x" else lifted.shape[a] for a in order))  # type: ignore[index]
 
 
 def _lift_view(op: ViewOp, node: Apply, lifting: Lifting) -> list[Lifted]:
-    lifted = lifting.done[node.inputs[0]]
-    return [Lifted(op(lifted.value), lifted.axes)]
+    lifted = lifting.get(node.inputs[0])
+    return [Lifted(op(lifted.value), lifted.slots, lifted.shape)]
 
 
 def _lift_same(op: Any, node: Apply, lifting: Lifting) -> list[Lifted]:
-    return [lifting.done[node.inputs[0]]]
+    return [lifting.get(node.inputs[0])]
 
 
-RULES: dict[type, Rule] = {
+RULES: dict[type, Any] = {
     Elemwise: _lift_elemwise,
-    Blockwise: _lift_blockwise,
     DimShuffle: _lift_dimshuffle,
     CAReduce: _lift_reduction,
-    Alloc: _lift_alloc,
+    Dot: _lift_dot,
     ViewOp: _lift_view,
     SpecifyShape: _lift_same,
     ScalarFromTensor: _lift_same,

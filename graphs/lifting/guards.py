@@ -8,16 +8,19 @@ import numpy as np
 import pytensor.tensor as pt
 from pymc.logprob.utils import CheckParameterValue
 from pytensor.graph.basic import Apply, Constant, Variable
-from pytensor.scalar.basic import Switch
+from pytensor.scalar.basic import Switch, switch
 from pytensor.tensor.basic import MakeVector, ScalarFromTensor, TensorFromScalar
 from pytensor.tensor.elemwise import DimShuffle, Elemwise
 from pytensor.tensor.math import All
-from pytensor.tensor.variable import TensorVariable
 
-from graphs.lifting.state import Lifted, Lifting, MixingError, folded
+from graphs.lifting.elementwise import apply_elementwise, reduced
+from graphs.lifting.state import Lifted, Lifting, folded
+
+_SWITCH = Elemwise(switch)
+_ALL = All()
 
 
-def as_guard(node: Apply) -> tuple[TensorVariable, list[Variable]] | None:
+def as_guard(node: Apply) -> tuple[Variable, list[Variable]] | None:
     """Read ``Check(expression, conditions)`` and ``switch(all(condition), expression, -inf)``."""
     if isinstance(node.op, CheckParameterValue):
         return node.inputs[0], node.inputs[1:]
@@ -37,43 +40,45 @@ def _without_new_axes(variable: Variable) -> Variable:
     return variable
 
 
-def lift_guard(expression: TensorVariable, conditions: list[Variable], lifting: Lifting) -> Lifted:
-    """Guard element by element: a check of all parameters at once rejects each state by its own parameters."""
-    if expression not in lifting.done:
-        raise MixingError("a parameter check depends on the plate, but what it guards does not")
-    lifted = lifting.done[expression]
-    value = lifted.value
-    for condition in _conjuncts(conditions):
-        guard = _lift_condition(condition, lifted, lifting)
-        if isinstance(guard, Constant) and bool(np.all(guard.data)):
-            continue
-        value = pt.switch(guard, value, -np.inf)
-    return Lifted(value, lifted.axes)
+def lift_guard(expression: Variable, conditions: Sequence[Variable], lifting: Lifting) -> Lifted:
+    """Guard element by element: a check of all parameters at once rejects each state by its own parameters.
+
+    Every element of a condition guards at least one element of the expression, and minus infinity anywhere is minus
+    infinity in the sum.
+    """
+    guarded = lifting.get(expression)
+    impossible = Lifted(pt.constant(np.float64(-np.inf)), (), ())
+    for condition in conjuncts(conditions):
+        if not lifting.depends(condition):
+            fixed = folded(pt.all(condition))
+            if isinstance(fixed, Constant) and bool(fixed.data):
+                continue
+            guard = Lifted(fixed, (), ())
+        else:
+            guard = _aligned_condition(lifting.get(condition), guarded, lifting)
+            if isinstance(guard.value, Constant) and bool(np.all(guard.value.data)):
+                continue
+        [guarded] = apply_elementwise(_SWITCH, [guard, guarded, impossible], lifting)
+    return guarded
 
 
-def _conjuncts(conditions: Sequence[Variable]) -> list[Variable]:
+def conjuncts(conditions: Sequence[Variable]) -> list[Variable]:
     """Open ``all`` and ``stack`` around conditions, down to the element-wise comparisons."""
     found: list[Variable] = []
     for condition in conditions:
         node = condition.owner
         opens = isinstance(node.op, All | ScalarFromTensor | TensorFromScalar | MakeVector) if node else False
-        found.extend(_conjuncts(node.inputs) if opens else [condition])
+        found.extend(conjuncts(node.inputs) if opens else [condition])
     return found
 
 
-def _lift_condition(condition: Variable, guarded: Lifted, lifting: Lifting) -> TensorVariable:
-    if condition in lifting.failed:
-        raise MixingError(lifting.failed[condition])
-    if condition not in lifting.done:
-        return folded(pt.all(condition))
-    lifted = lifting.done[condition]
-    extra = len(lifted.axes) - len(guarded.axes)
+def _aligned_condition(condition: Lifted, guarded: Lifted, lifting: Lifting) -> Lifted:
+    """Bring a condition to the axes of what it guards: those that it has more are about vectors and matrices."""
+    extra = len(condition.shape) - len(guarded.shape)
     if extra > 0:
-        if any(a is not None for a in lifted.axes[-extra:]):
-            raise MixingError("a parameter check reduces along the plate")
-        lifted = Lifted(pt.all(lifted.value, axis=tuple(range(-extra, 0))), lifted.axes[: len(lifted.axes) - extra])
-    missing = len(guarded.axes) - len(lifted.axes)
-    aligned = (None,) * missing + lifted.axes
-    if any(a is not None and a != b for a, b in zip(aligned, guarded.axes, strict=True)):
-        raise MixingError("a parameter check is not aligned with what it guards")
-    return lifted.value.dimshuffle([0] + ["x"] * missing + list(range(1, len(lifted.axes) + 1)))
+        last = range(len(condition.shape) - 1, len(guarded.shape) - 1, -1)
+        condition = reduced(condition, list(last), _ALL, lifting)
+    own = guarded.shape[len(guarded.shape) - len(condition.shape) :]
+    if any(n not in (1, m) for n, m in zip(condition.shape, own, strict=True)):
+        condition = reduced(condition, list(range(len(condition.shape)))[::-1], _ALL, lifting)
+    return condition

@@ -1,101 +1,253 @@
-"""Lift indexing: by the discrete variable itself, or of what depends on it."""
+"""Lift indexing: by discrete variables, and of what depends on them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pytensor.tensor as pt
+from numpy.typing import NDArray
 from pymc.pytensorf import constant_fold
-from pytensor.graph.basic import Apply, Constant
-from pytensor.tensor.subtensor import AdvancedSubtensor, Subtensor
+from pytensor.graph.basic import Apply, Constant, Variable
+from pytensor.tensor.subtensor import AdvancedSubtensor, Subtensor, indices_from_subtensor
+from pytensor.tensor.type_other import NoneTypeT
 from pytensor.tensor.variable import TensorVariable
 
 from graphs.errors import ModelError
-from graphs.lifting.state import Lifted, Lifting, MixingError, Rule, broadcast_axes, folded, lift_unknown
+from graphs.lifting.state import (
+    Lifted,
+    Lifting,
+    MixingError,
+    Slot,
+    aligned,
+    folded,
+    padded,
+    shuffled,
+    spread,
+    widened,
+)
+
+Entry = Any
+"""A slice of numbers, an integer array, or a variable."""
 
 
-def _lift_subtensor(op: Subtensor, node: Apply, lifting: Lifting) -> list[Lifted]:
-    """Index by slices or scalars; a scalar index may be the discrete variable itself."""
-    array, *indices = node.inputs
-    lifted_indices = [i for i in indices if i in lifting.done]
-    if not lifted_indices:
-        return [_slice_lifted(op, node, lifting)]
-    if array in lifting.done or len(op.idx_list) > 1 or not isinstance(op.idx_list[0], int):
-        if lifting.plate_axes:
-            raise MixingError(f"{op} indexes by several variables at once")
-        return lift_unknown(op, node, lifting)
-    states = lifting.done[lifted_indices[0]].value
-    return [Lifted(_take(array, states), (None,) * (array.type.ndim - 1))]
+def entries_of(op: Any, inputs: Sequence[Variable], lifting: Lifting) -> list[Entry]:
+    """Return what an array is indexed by: slices and integer arrays where these are known, variables else.
+
+    Raises
+    ------
+    MixingError
+        If a slice is not known.
+    """
+    return [_entry(index, lifting) for index in indices_from_subtensor(list(inputs), op.idx_list)]
 
 
-def _slice_lifted(op: Subtensor, node: Apply, lifting: Lifting) -> Lifted:
-    lifted = lifting.done[node.inputs[0]]
-    axes: list[int | None] = []
-    for axis, entry in zip(lifted.axes, op.idx_list, strict=False):
-        if axis is not None and entry != slice(None):
-            raise MixingError(f"{op} takes a part of the plate")
-        if not isinstance(entry, int):
-            axes.append(axis)
-    out_axes = (*axes, *lifted.axes[len(op.idx_list) :])
-    value = Subtensor((slice(None), *op.idx_list))(lifted.value, *node.inputs[1:])
-    return Lifted(value, out_axes)
+def _entry(index: Any, lifting: Lifting) -> Entry:
+    if isinstance(index, slice):
+        return slice(*(_number(bound, lifting) for bound in (index.start, index.stop, index.step)))
+    if index is None or isinstance(getattr(index, "type", None), NoneTypeT):
+        raise MixingError("new axes among indices are not supported")
+    if not isinstance(index, Variable):
+        return np.asarray(index)
+    if lifting.depends(index):
+        return index
+    known = _known(index)
+    return index if known is None else known
 
 
-def _take(array: TensorVariable, states: TensorVariable) -> TensorVariable:
-    """Return ``array[states]``; where the states are all of its rows in order that is the array itself."""
-    rows = array.type.shape[0]
-    batch = states.type.ndim - 1
-    if isinstance(states, Constant):
-        data = np.asarray(states.data).ravel()
-        if rows is not None and (data.size and (data.max() >= rows or data.min() < -rows)):
-            raise ModelError(
-                f"A discrete variable takes values up to {data.max()}, but {array.name or array}, which it indexes, "
-                "has only "
-                f"{rows} rows. Give both the same length."
-            )
-        if rows == data.size and np.array_equal(data, np.arange(rows)):
-            return array.dimshuffle([0] + ["x"] * batch + list(range(1, array.type.ndim)))
-    return array[states]
+def _known(variable: Variable) -> NDArray | None:
+    if isinstance(variable, Constant):
+        return np.asarray(variable.data)
+    [value] = constant_fold([pt.as_tensor(variable)], raise_not_constant=False)
+    return None if isinstance(value, Variable) else np.asarray(value)
 
 
-def _lift_advanced(op: AdvancedSubtensor, node: Apply, lifting: Lifting) -> list[Lifted]:
-    """Index by arrays, one of which is the discrete variable: ``mu[k]``, ``w[arange(n), k]``."""
-    array, *indices = node.inputs
-    entries = list(op.idx_list)
-    arrays = len([e for e in entries if isinstance(e, int)])
-    if any(not isinstance(e, int) for e in entries[:arrays]) or arrays != len(indices):
-        raise MixingError(f"{op} mixes slices and arrays of indices")
-    if any(e != slice(None) for e in entries[arrays:]):
-        raise MixingError(f"{op} mixes slices and arrays of indices")
-    if array in lifting.done:
-        raise MixingError("what is indexed depends on the plate too")
-    if any(i.type.dtype == "bool" for i in indices):
-        raise MixingError("a mask depends on the plate")
-    index_ndim = max(i.type.ndim for i in indices)
-    axes = broadcast_axes(Apply(op, list(indices), []), lifting, [i.type.ndim for i in indices], index_ndim)
-    rest = array.type.ndim - arrays
-    if arrays == 1:
-        states = lifting.done[indices[0]].value
-        return [Lifted(_take(array, states), axes + (None,) * rest)]
-    value = _take_along(array, indices, lifting, index_ndim)
-    return [Lifted(value, axes + (None,) * rest)]
+def _number(bound: Any, lifting: Lifting) -> int | None:
+    if bound is None or isinstance(bound, int | np.integer):
+        return bound if bound is None else int(bound)
+    if isinstance(bound.type, NoneTypeT):
+        return None
+    if lifting.depends(bound):
+        raise MixingError("the bounds of a slice depend on a discrete variable: write it as pt.switch instead")
+    known = _known(bound)
+    if known is None:
+        raise MixingError("the bounds of a slice are not known")
+    return int(known)
 
 
-def _take_along(
-    array: TensorVariable, indices: Sequence[TensorVariable], lifting: Lifting, index_ndim: int
-) -> TensorVariable:
-    fixed = [v if isinstance(v, TensorVariable) else pt.constant(v) for v in constant_fold(indices, False)]
-    lifted = [lifting.value(i if i in lifting.done else f) for i, f in zip(indices, fixed, strict=True)]
-    padded = [
-        folded(v.dimshuffle([0] + ["x"] * (index_ndim - v.type.ndim + 1) + list(range(1, v.type.ndim)))) for v in lifted
+def _lift_indexing(op: Any, node: Apply, lifting: Lifting) -> list[Lifted]:
+    array, *inputs = node.inputs
+    entries = entries_of(op, inputs, lifting)
+    lifted = lifting.get(array)
+    if any(isinstance(e, Variable) and lifting.depends(e) for e in entries):
+        return [_index_by_states(lifted, array, entries, lifting)]
+    if any(isinstance(e, Variable) for e in entries):
+        raise MixingError(f"{op} indexes what depends on discrete variables by something that is not known")
+    return [index_fixed(lifted, entries)]
+
+
+def index_fixed(lifted: Lifted, entries: Sequence[Entry]) -> Lifted:
+    """Index a lifted array by slices and integer arrays."""
+    entries = _without_masks(entries)
+    entries = [*entries, *[slice(None)] * (len(lifted.shape) - len(entries))]
+    index = tuple(entries)
+    slots = tuple(Slot(s.size, _indexed_atoms(s.atoms, lifted.shape, index)) for s in lifted.slots)
+    shape = np.broadcast_to(np.zeros(()), lifted.shape)[index].shape
+    # Axes of length one, along which nothing varies, are indexed by zeros.
+    narrow = [
+        _first_of(e) if n == 1 and m != 1 else e for e, n, m in zip(entries, lifted.lengths, lifted.shape, strict=True)
     ]
-    moved = _whole_rows(array, padded, lifting)
-    return array[tuple(padded)] if moved is None else moved
+    count = len(lifted.slots)
+    is_plain = all(isinstance(e, slice) and e == slice(None) for e in narrow)
+    graph_index = (
+        *(slice(None),) * count,
+        *(int(e) if isinstance(e, np.ndarray) and not e.ndim else e for e in narrow),
+    )
+    value = lifted.value if is_plain else folded(lifted.value[graph_index])
+    return Lifted(_slots_first(value, narrow, count), slots, shape)
 
 
-def _whole_rows(array: TensorVariable, indices: Sequence[TensorVariable], lifting: Lifting) -> TensorVariable | None:
-    """Return ``w[arange(n), k]`` at every state as a transpose of ``w``, if that is what it is."""
+def _without_masks(entries: Sequence[Entry]) -> list[Entry]:
+    opened: list[Entry] = []
+    for entry in entries:
+        is_mask = isinstance(entry, np.ndarray) and entry.dtype == bool
+        opened.extend(np.nonzero(entry) if is_mask else [entry])
+    return opened
+
+
+def _indexed_atoms(atoms: NDArray[np.int64], shape: tuple[int, ...], index: tuple[Entry, ...]) -> NDArray[np.int64]:
+    if atoms.size == 1:
+        ndim = np.broadcast_to(np.zeros(()), shape)[index].ndim
+        return atoms.reshape((1,) * ndim)
+    return np.broadcast_to(atoms, shape)[index]
+
+
+def _first_of(entry: Entry) -> Entry:
+    if isinstance(entry, slice):
+        return slice(None)
+    return np.zeros((1,) * entry.ndim, dtype=np.int64)
+
+
+def _slots_first(value: TensorVariable, entries: Sequence[Entry], count: int) -> TensorVariable:
+    """Move axes of states to the front again, which arrays of indices apart from each other push back."""
+    places = [i for i, e in enumerate(entries) if not isinstance(e, slice)]
+    arrays = [np.asarray(entries[i]) for i in places]
+    has_arrays = any(a.ndim for a in arrays)
+    if not count or not has_arrays or places == list(range(places[0], places[-1] + 1)):
+        return value
+    added = max(a.ndim for a in arrays)
+    order = [*range(added, added + count), *range(added), *range(added + count, value.type.ndim)]
+    return shuffled(value, order)
+
+
+def _index_by_states(array: Lifted, source: Variable, entries: Sequence[Entry], lifting: Lifting) -> Lifted:
+    """Index by arrays some of which depend on atoms; the array may depend on atoms too."""
+    entries = [*entries, *[slice(None)] * (len(array.shape) - len(entries))]
+    for place, entry in enumerate(entries):
+        if isinstance(entry, slice) and entry != slice(None):
+            array = index_fixed(array, [*[slice(None)] * place, entry])
+    indexed = [i for i, e in enumerate(entries) if not isinstance(e, slice)]
+    others = [i for i in range(len(array.shape)) if i not in indexed]
+    for axis in indexed:
+        array = spread(array, axis, lifting)
+    indices = [_lifted_index(entries[i], lifting) for i in indexed]
+    index_ndim = max(len(i.shape) for i in indices)
+    index_shape = np.broadcast_shapes(*(i.shape for i in indices))
+    before = [i for i in others if i < indexed[0]] if _is_adjacent(indexed) else []
+    moved = _indexed_first(array, indexed, others)
+    rest = len(others)
+    parts = [moved, *(_with_axes_after(i, index_ndim, rest) for i in indices)]
+    slots, values = aligned([_unindexed(moved, len(indexed), index_ndim), *parts[1:]], index_ndim + rest, lifting)
+    index_values = [_without_last(v, rest) for v in values[1:]]
+    _check_range(index_values, [array.shape[i] for i in indexed], source)
+    result = _gather(moved, slots, index_values, index_ndim, rest)
+    shape = (*index_shape, *(array.shape[i] for i in others))
+    return _in_place(Lifted(result, slots, shape), index_ndim, len(before))
+
+
+def _is_adjacent(places: Sequence[int]) -> bool:
+    return list(places) == list(range(places[0], places[-1] + 1))
+
+
+def _lifted_index(entry: Entry, lifting: Lifting) -> Lifted:
+    if isinstance(entry, Variable):
+        return lifting.get(entry)
+    return Lifted(pt.constant(np.asarray(entry, dtype=np.int64)), (), np.shape(entry))
+
+
+def _indexed_first(array: Lifted, indexed: Sequence[int], others: Sequence[int]) -> Lifted:
+    count = len(array.slots)
+    value = widened(array, indexed)
+    value = shuffled(value, [*range(count), *(i + count for i in indexed), *(i + count for i in others)])
+    slots = tuple(Slot(s.size, s.atoms.transpose([*indexed, *others])) for s in array.slots)
+    return Lifted(value, slots, tuple(array.shape[i] for i in (*indexed, *others)))
+
+
+def _unindexed(moved: Lifted, num_indexed: int, index_ndim: int) -> Lifted:
+    """Return the slots of the array as those of the result: new axes in place of those that are indexed."""
+    shape = (*(1,) * index_ndim, *moved.shape[num_indexed:])
+    slots = tuple(
+        Slot(s.size, s.atoms[(0,) * num_indexed].reshape((1,) * index_ndim + s.atoms.shape[num_indexed:]))
+        for s in moved.slots
+    )
+    # Only its slots are used: the value is gathered later.
+    stand_in: Any = pt.zeros((*(s.size for s in slots), *shape))
+    return Lifted(stand_in, slots, shape)
+
+
+def _with_axes_after(index: Lifted, index_ndim: int, rest: int) -> Lifted:
+    count = len(index.slots)
+    missing = index_ndim - len(index.shape)
+    order = [*range(count), *["x"] * missing, *range(count, count + len(index.shape)), *["x"] * rest]
+    slots = tuple(Slot(s.size, padded(s.atoms, index_ndim)[(..., *(None,) * rest)]) for s in index.slots)
+    shape = (*(1,) * missing, *index.shape, *(1,) * rest)
+    return Lifted(shuffled(index.value, order), slots, shape)
+
+
+def _without_last(value: TensorVariable, rest: int) -> TensorVariable:
+    return shuffled(value, list(range(value.type.ndim - rest))) if rest else value
+
+
+def _check_range(indices: Sequence[TensorVariable], lengths: Sequence[int], source: Variable) -> None:
+    for index, length in zip(indices, lengths, strict=True):
+        if (
+            isinstance(index, Constant)
+            and index.data.size
+            and (index.data.max() >= length or index.data.min() < -length)
+        ):
+            extreme = index.data.max() if index.data.max() >= length else index.data.min()
+            word = "up to" if extreme >= 0 else "down to"
+            raise ModelError(
+                f"A discrete variable takes values {word} {extreme}, but {source.name or source}, which it indexes, "
+                f"has only {length} rows. Give both the same length."
+            )
+
+
+def _gather(
+    moved: Lifted,
+    slots: Sequence[Slot],
+    indices: Sequence[TensorVariable],
+    index_ndim: int,
+    rest: int,
+) -> TensorVariable:
+    """Return the value with axes: slots, then those of the indices, then the rest of the array."""
+    count = len(moved.slots)
+    if not count:
+        whole = _whole_rows(moved.value, indices, rest)
+        return folded(moved.value[tuple(indices)]) if whole is None else whole
+    # The array's slots came first when the slots were merged, each in a place of its own.
+    arranged = []
+    ndim = len(slots) + index_ndim
+    for place, slot in enumerate(moved.slots):
+        shape = [1] * ndim
+        shape[place] = slot.size
+        arranged.append(np.arange(slot.size).reshape(shape))
+    return folded(moved.value[(*arranged, *indices)])
+
+
+def _whole_rows(array: TensorVariable, indices: Sequence[TensorVariable], rest: int) -> TensorVariable | None:
+    """Return ``array[indices]`` as a transpose, if the indices are all positions of different axes in order."""
     order: list[int | str] = ["x"] * indices[0].type.ndim
     for axis, index in enumerate(indices):
         length = array.type.shape[axis]
@@ -113,7 +265,18 @@ def _whole_rows(array: TensorVariable, indices: Sequence[TensorVariable], liftin
     dropped = [i for i in range(len(indices)) if i not in order]
     if any(array.type.shape[i] != 1 for i in dropped):
         return None
-    return array.dimshuffle([*order, *range(len(indices), array.type.ndim)])
+    return shuffled(array, [*order, *range(len(indices), array.type.ndim)])
 
 
-RULES: dict[type, Rule] = {Subtensor: _lift_subtensor, AdvancedSubtensor: _lift_advanced}
+def _in_place(lifted: Lifted, index_ndim: int, before: int) -> Lifted:
+    """Put the axes of the indices where indexing puts them: after the axes that come ``before``."""
+    if not before:
+        return lifted
+    count, ndim = len(lifted.slots), len(lifted.shape)
+    axes = [*range(index_ndim, index_ndim + before), *range(index_ndim), *range(index_ndim + before, ndim)]
+    value = shuffled(lifted.value, [*range(count), *(a + count for a in axes)])
+    slots = tuple(Slot(s.size, s.atoms.transpose(axes)) for s in lifted.slots)
+    return Lifted(value, slots, tuple(lifted.shape[a] for a in axes))
+
+
+RULES: dict[type, Any] = {Subtensor: _lift_indexing, AdvancedSubtensor: _lift_indexing}

@@ -237,7 +237,7 @@ CASES: list[Callable[[], Case]] = [
 def test_sum_equals_enumeration(case):
     model, values = case()
     summed = assert_is_marginal(model, values)
-    assert summed.eliminations
+    assert summed.sums
 
 
 TABLE = pt.constant(np.arange(9.0).reshape(3, 3))
@@ -331,16 +331,24 @@ def test_jacobian_of_a_summed_term_is_counted_once():
     np.testing.assert_allclose(moved.total.eval({moved.values["s"]: v}), expected)
 
 
-def chain() -> Any:
-    k = [ppl.Bernoulli("k0", 0.3, size=3)]
-    y = ppl.Normal("y", pt.cumsum(k[0]) * 1.0, 1.1)
-    return ppl.Model({y: Y[:3]})
+def clique() -> Any:
+    """Thirty elements in one square: 2**30 joint states."""
+    k = ppl.Bernoulli("k", 0.3, size=30)
+    j = ppl.Bernoulli("j", 0.6, size=3)
+    return ppl.Model({ppl.Normal("y", k.sum(), 1.1): 7.5, ppl.Normal("x", j * 1.3, 0.7): Y[:3]})
 
 
-def test_mixing_elements_is_refused_with_a_reason():
-    with pytest.raises(DerivationError, match=r"k0 cannot be summed out element by element.*Cumsum"):
-        logprob(chain(), marginalize="require")
-    assert "k0" in logprob(chain()).values
+def test_too_many_elements_at_once_are_left_alone_with_a_reason():
+    with pytest.raises(DerivationError, match=r"k cannot be summed out: .*30 discrete elements at once.*joint states"):
+        logprob(clique(), marginalize="require")
+    assert set(logprob(clique()).values) == {"k"}
+
+
+def test_the_limit_is_an_argument():
+    k = ppl.Bernoulli("k", 0.3, size=4)
+    model = ppl.Model({ppl.Normal("y", k.sum() ** 2, 1.1): 7.5})
+    assert not logprob(model, max_states=16).values
+    assert set(logprob(model, max_states=15).values) == {"k"}
 
 
 def test_index_out_of_range_names_both_lengths():

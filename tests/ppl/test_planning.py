@@ -62,11 +62,11 @@ def test_dprint_shows_laws_and_log_density(capsys):
 def test_what_cannot_be_summed_is_drawn():
     k = ppl.Bernoulli("k", 0.3, size=3)
     model = ppl.Model({ppl.Normal("y", pt.cumsum(k) * 1.0, 1.1): Y[:3]})
-    plan = ppl.plan(model)
+    plan = ppl.plan(model, max_states=4)
     assert plan.method_of("k") in ("gibbs", "rmh")
-    assert "Cumsum" in str(plan)
+    assert "3 discrete elements" in str(plan)
     with pytest.raises(DerivationError, match="k cannot be summed out"):
-        ppl.plan(model, marginalize="require")
+        ppl.plan(model, marginalize="require", max_states=4)
 
 
 def test_a_transform_that_restricts_is_not_forgotten_by_gibbs():

@@ -58,7 +58,7 @@ def test_the_trace_itself_is_unchanged_and_seeds_repeat(traces):
     assert "k" not in trace.posterior
     again = ppl.recover(model, trace, seed=1)
     np.testing.assert_array_equal(again.posterior["k"], recovered.posterior["k"])
-    assert "k_probability" not in ppl.recover(model, trace, seed=1, probabilities=False).posterior
+    assert "k_probability" not in ppl.recover(model, trace, seed=1, probs=False).posterior
 
 
 def test_nested_indices_are_drawn_jointly():

@@ -1,0 +1,92 @@
+"""The log-likelihood of every observation at every posterior draw, for model comparison and checks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from xarray import DataTree
+
+from graphs.backends import get_backend
+from graphs.elimination.pointwise import Entry, pointwise
+from graphs.errors import ModelError
+from graphs.finite import finite_states
+from graphs.lifting import MOST_STATES
+from graphs.logprob import finite_of, logprob, strip
+from ppl.model import Model
+from ppl.recovery import check_trace
+from ppl.results import to_datatree
+
+
+def log_likelihood(model: Model, trace: DataTree, *, backend: str = "numba", max_states: int = MOST_STATES) -> DataTree:
+    """Return the trace with a group ``log_likelihood``: one number per independent part of the data and draw.
+
+    Rows that share no discrete variable have one number each, whatever was summed out. Rows that do are not
+    independent given the continuous variables: a Markov chain has one number per series, an index shared by a group
+    one per group, a site one for all its visits. Several observed variables that depend on the same discrete elements
+    have a joint entry, named by all of them: ``"y+x"``.
+
+    Parameters
+    ----------
+    model : Model
+        The model that was sampled.
+    trace : DataTree
+        The result of `ppl.sample`; it is not changed.
+    backend : {"numba", "c", "jax"}
+        What makes machine code.
+    max_states : int
+        As in `ppl.plan`.
+
+    Returns
+    -------
+    DataTree
+        As ArviZ's ``loo`` and ``compare`` take it.
+
+    Raises
+    ------
+    ModelError
+        If the trace is not one of this model.
+
+    Examples
+    --------
+    >>> import numpy as np, ppl
+    >>> k = ppl.Bernoulli("k", 0.3, size=3)
+    >>> y = ppl.Normal("y", ppl.Normal("mu", 0, 1) * k, 1)
+    >>> model = ppl.Model({y: np.array([0.3, 1.5, -0.2])})
+    >>> trace = ppl.sample(model, draws=50, tune=50, chains=2, seed=1, progress=False)
+    >>> ppl.log_likelihood(model, trace).log_likelihood["y"].shape
+    (2, 50, 3)
+    """
+    if not isinstance(trace, DataTree) or "posterior" not in trace:
+        raise ModelError(f"A trace of ppl.sample is needed, not {type(trace).__name__}.")
+    if not model.observed:
+        raise ModelError("The model has no data, so that there is no likelihood.")
+    drawn = set(trace["posterior"].data_vars)
+    missing = [name for name in model.latent if name not in drawn]
+    for name in missing:
+        if finite_states(model.latent[name]) is None:
+            raise ModelError(f"The trace is not one of this model: {name} is not in it and was not summed out.", name)
+    joint = strip(logprob(model, marginalize=False), missing)
+    kept = {name: value for name, value in joint.values.items() if name not in missing}
+    check_trace(kept, trace)
+    variables = [finite_of(joint, name) for name in missing]
+    entries = pointwise(joint.terms, list(model.observed), variables, max_states)
+    function = get_backend(backend).map(list(kept.values()), [entry.graph for entry in entries.values()])
+    posterior = trace["posterior"]
+    shape = (posterior.sizes["chain"], posterior.sizes["draw"])
+    arguments = [posterior[n].to_numpy().reshape(-1, *posterior[n].shape[2:]) for n in kept]
+    arrays = function(*arguments) if arguments else [np.asarray(a) for a in function()]
+    values = {n: np.asarray(a).reshape(shape + np.shape(a)[1:]) for n, a in zip(entries, arrays, strict=True)}
+    dims = {n: d for n, entry in entries.items() if (d := _dims(model, n, entry)) is not None}
+    new = to_datatree(model, {"log_likelihood": values}, {}, dims)
+    tree = trace.copy()
+    tree["log_likelihood"] = new["log_likelihood"]
+    return tree
+
+
+def _dims(model: Model, name: str, entry: Entry) -> tuple[str, ...] | None:
+    dims: Sequence[str] | None = None if entry.source is None else model.dims.get(entry.source)
+    if dims is None:
+        # Other axes than those of the variable of this name get their own names.
+        return tuple(f"{name}_dim_{i}" for i in range(entry.graph.type.ndim)) if name in model.dims else None
+    return tuple(dims[axis] for axis in entry.axes)

@@ -1,0 +1,136 @@
+"""What a plan says: which variable is summed out, which is drawn how, and what it costs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from pytensor.tensor.variable import TensorVariable
+
+from graphs.conditional import Law
+from graphs.elimination.costs import Cost, costs_of
+from graphs.logprob import LogProb
+from graphs.supports import Support
+from ppl.model import Model
+from samplers.blocks import Sweep
+
+Method = Literal["marginalize", "nuts", "gibbs", "rmh"]
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """What happens to one variable.
+
+    Parameters
+    ----------
+    name : str
+        The variable.
+    method : {"marginalize", "nuts", "gibbs", "rmh"}
+        How it is dealt with.
+    reason : str
+        Why.
+    shape : tuple of int
+        Its shape.
+    support : Support
+        Where its values lie.
+    """
+
+    name: str
+    method: Method
+    reason: str
+    shape: tuple[int, ...]
+    support: Support
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """How a model is sampled.
+
+    Parameters
+    ----------
+    model : Model
+        The model.
+    assignments : tuple of Assignment
+        One per latent variable.
+    natural : LogProb
+        The joint log-probability in natural space after the sums.
+    mixed : LogProb
+        The same with the variables of NUTS and RMH on the real line: what is sampled.
+    laws : mapping of str to Law
+        The full conditionals of the variables drawn by Gibbs.
+    sweep : Sweep
+        What runs.
+    later : mapping of str to TensorVariable
+        Deterministics of summed-out variables: known after ``ppl.recover``.
+    """
+
+    model: Model
+    assignments: tuple[Assignment, ...]
+    natural: LogProb
+    mixed: LogProb
+    laws: Mapping[str, Law]
+    sweep: Sweep
+    later: Mapping[str, TensorVariable]
+
+    @property
+    def costs(self) -> list[Cost]:
+        """What the sums over discrete variables cost per evaluation of the log-density."""
+        return [cost for s in self.natural.sums for cost in costs_of(s)]
+
+    def _tables(self) -> list[list[tuple[str, ...]]]:
+        rows: list[tuple[str, ...]] = [("variable", "shape", "support", "method", "why")]
+        rows += [(a.name, str(a.shape), str(a.support), _LABELS[a.method], a.reason) for a in self.assignments]
+        tables = [rows]
+        if self.costs:
+            sums: list[tuple[str, ...]] = [_COST_HEAD]
+            sums += [_cost_row(cost) for cost in self.costs]
+            tables.append(sums)
+        return tables
+
+    def __str__(self) -> str:
+        blocks = ["\n".join(_aligned(table)) for table in self._tables()]
+        later = [f"{name}: computed by ppl.recover, it depends on a summed-out variable" for name in self.later]
+        return "\n\n".join(blocks) + "".join(f"\n{line}" for line in later)
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        return "".join(_html(table) for table in self._tables())
+
+    def method_of(self, name: str) -> Method:
+        """Return the method of a variable."""
+        return next(a.method for a in self.assignments if a.name == name)
+
+    def dprint(self, file: Any = None) -> None:
+        """Print the plan, the laws, and the graph of the log-density that NUTS and RMH see."""
+        print(self, file=file)
+        for law in self.laws.values():
+            print(file=file)
+            law.dprint(file=file)
+        if any(a.method in ("nuts", "rmh") for a in self.assignments):
+            print("\nlog-density of " + ", ".join(str(v.name) for v in self.sweep.variables) + ":", file=file)
+            self.mixed.dprint(file=file)
+
+
+_LABELS = {"marginalize": "summed out", "nuts": "NUTS", "gibbs": "Gibbs", "rmh": "RMH"}
+_COST_HEAD = ("summed out", "order", "states", "elements", "width", "operations", "bytes", "instead")
+
+
+def _cost_row(cost: Cost) -> tuple[str, ...]:
+    numbers = (cost.states, cost.elements, cost.width, cost.operations, cost.num_bytes)
+    instead = "Gibbs" if cost.width == 1 else "RMH"
+    return (cost.name, cost.order, *(f"{n:,}" for n in numbers), instead)
+
+
+def _aligned(table: Sequence[tuple[str, ...]]) -> list[str]:
+    last = len(table[0]) - 1
+    widths = [max(len(row[i]) for row in table) for i in range(last)]
+    return ["  ".join([*(c.ljust(w) for c, w in zip(row, widths, strict=False)), row[last]]) for row in table]
+
+
+def _html(table: Sequence[tuple[str, ...]]) -> str:
+    head, *rows = table
+    first = "".join(f"<th>{cell}</th>" for cell in head)
+    rest = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in rows)
+    return f"<table><tr>{first}</tr>{rest}</table>"
