@@ -30,6 +30,7 @@ from ppl.declaration import declaration_of
 from ppl.declare import Density
 from ppl.dimensions import find_dimensions
 from ppl.graphviz import model_to_graphviz
+from ppl.probabilities import check_probabilities
 
 
 @dataclass(frozen=True, eq=False)
@@ -248,6 +249,7 @@ def _name_parts(
     data = _of_kind("data", outputs)
     _refuse_unknown([v for v in extra if not is_random(v)], [*deterministics, *potentials])
     names = name_variables([*latent, *observed, *deterministics, *potentials, *data])
+    check_probabilities({names[v]: v for v in (*latent, *observed)})
     by_name = {name: variable for variable, name in names.items()}
     declarations = {n: d for n, v in by_name.items() if (d := declaration_of(v)) is not None}
     all_dims, all_coords = find_dimensions(by_name, declarations, coords, dims)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -181,7 +182,13 @@ def make_wrapper(title: str) -> Callable[..., TensorVariable]:
             shape = axes.shape
         sizes = {k: _plain_size(v) for k, v in (("size", size), ("shape", shape)) if v is not None}
         try:
-            rv = distribution.dist(*bound.args, **bound.kwargs, **sizes)
+            with warnings.catch_warnings():
+                warnings.filterwarnings("error", message=".*automatically rescaled.*", category=UserWarning)
+                rv = distribution.dist(*bound.args, **bound.kwargs, **sizes)
+        except UserWarning as warning:
+            raise ModelError(
+                f"{name}: {str(warning).split(' They')[0]} Divide the probabilities by their sum.", name
+            ) from warning
         except (TypeError, ValueError, NotImplementedError) as error:
             raise ModelError(f"{name}: pymc.{title} refuses its parameters: {error}", name) from error
         if not isinstance(rv, TensorVariable):

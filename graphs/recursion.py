@@ -1,0 +1,272 @@
+r"""The forward recursion of a Markov chain, in log space, as one operation.
+
+.. math:: \alpha_{t+1}(c, n) = \log \sum_a \exp\{\alpha_t(a, c) + \psi_t(a, c, n)\} + \epsilon_t(n)
+
+The state is that of ``width`` neighbouring positions: ``a`` is the oldest, ``c`` the others, ``n`` the new one. A chain
+of first order has no ``c``. One step costs a multiplication and an addition per triple (a, c, n) where the transition
+potentials are the same at all steps, besides one exponential and one logarithm per state.
+
+References
+----------
+Rabiner (1989), A tutorial on hidden Markov models, Proc. IEEE 77(2): forward algorithm, Viterbi algorithm.
+Chib (1996), Calculating posterior distributions and modal estimates in Markov mixture models, J. Econometrics 75:
+forward filtering, backward sampling.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import numpy as np
+import pytensor.tensor as pt
+from numpy.typing import NDArray
+from pytensor.gradient import DisconnectedType
+from pytensor.graph.basic import Apply, Variable
+from pytensor.graph.op import Op
+from pytensor.tensor.variable import TensorVariable
+
+Mode = Literal["sum", "max"]
+
+
+class Dimensions:
+    """Sizes and strides of the arguments of a recursion.
+
+    Parameters
+    ----------
+    num_steps : int
+        Number of steps.
+    initial, transition, emission : tuple of int
+        Shapes (B, A * C), (T or 1, B or 1, A, C, N), (T or 1, B or 1, N).
+    """
+
+    def __init__(
+        self, num_steps: int, initial: Sequence[int], transition: Sequence[int], emission: Sequence[int] = (1, 1, 1)
+    ):
+        self.num_steps = num_steps
+        self.num_series = int(initial[0])
+        self.a, self.c, self.n = (int(size) for size in transition[2:])
+        self.num_states = self.a * self.c
+        self.size = self.num_states * self.n
+        self.transition_strides = _strides(transition, self.size)
+        self.emission_strides = _strides(emission, self.n)
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """Arguments of the loops."""
+        return (self.num_steps, self.num_series, self.a, self.c, self.n, *self.transition_strides)
+
+
+def _strides(shape: Sequence[int], size: int) -> tuple[int, int]:
+    steps, series = int(shape[0]), int(shape[1])
+    return (series * size if steps > 1 else 0, size if series > 1 else 0)
+
+
+def _checked(variables: Sequence[Any], ndims: Sequence[int], names: Sequence[str]) -> list[TensorVariable]:
+    checked = []
+    for variable, ndim, name in zip(variables, ndims, names, strict=True):
+        tensor = pt.as_tensor(variable)
+        if tensor.type.ndim != ndim:
+            raise ValueError(f"{name} has {tensor.type.ndim} dimensions; {ndim} are needed.")
+        checked.append(pt.cast(tensor, "float64") if tensor.type.dtype != "float64" else tensor)
+    return checked
+
+
+def _kernels() -> Any:
+    # The backends import this module.
+    from graphs.backends.numba import recursion_kernels
+
+    return recursion_kernels
+
+
+def _flat(array: NDArray) -> NDArray[np.float64]:
+    return np.ascontiguousarray(array, dtype=np.float64).reshape(-1)
+
+
+class ForwardRecursion(Op):
+    """``(log_initial, log_transition, log_emission) -> (log_total, log_states)``; see `forward_recursion`."""
+
+    __props__ = ("num_steps", "mode")
+
+    def __init__(self, num_steps: int, mode: Mode = "sum"):
+        self.num_steps = num_steps
+        self.mode = mode
+
+    def make_node(self, log_initial: Any, log_transition: Any, log_emission: Any) -> Apply:
+        """Check the dimensions."""
+        names = ("log_initial", "log_transition", "log_emission")
+        inputs = _checked((log_initial, log_transition, log_emission), (2, 5, 3), names)
+        series, states = inputs[0].type.shape
+        total = pt.tensor(dtype="float64", shape=(series,))
+        return Apply(self, inputs, [total, pt.tensor(dtype="float64", shape=(self.num_steps + 1, series, states))])
+
+    def infer_shape(self, fgraph: Any, node: Apply, shapes: Any) -> list[tuple]:
+        """Return the shapes of the outputs."""
+        series, states = shapes[0]
+        return [(series,), (self.num_steps + 1, series, states)]
+
+    def perform(self, node: Apply, inputs: Sequence[NDArray], output_storage: list) -> None:
+        """Run the compiled loops."""
+        initial, transition, emission = inputs
+        d = Dimensions(self.num_steps, initial.shape, transition.shape, emission.shape)
+        total = np.empty(d.num_series)
+        states = np.empty((self.num_steps + 1, d.num_series, d.num_states))
+        work = np.empty(d.num_states + d.size)
+        arguments = (_flat(initial), _flat(transition), _flat(emission), total, states.reshape(-1), work)
+        _kernels().forward(*arguments, *d.numbers, *d.emission_strides, self.mode == "max")
+        output_storage[0][0], output_storage[1][0] = total, states
+
+    def connection_pattern(self, node: Apply) -> list[list[bool]]:
+        """Only the totals are differentiable."""
+        return [[True, False]] * 3
+
+    def pullback(
+        self, inputs: Sequence[Variable], outputs: Sequence[Variable], cotangents: Sequence[Variable]
+    ) -> list[Variable]:
+        """Return the gradients with respect to the inputs."""
+        if self.mode == "max":
+            raise NotImplementedError("The recursion of the most probable path has no gradient.")
+        outer = cotangents[0]
+        if isinstance(outer.type, DisconnectedType):
+            return [DisconnectedType()() for _ in inputs]
+        op = RecursionGradient(self.num_steps)
+        return list(op(*inputs, *outputs, outer, return_list=True))
+
+
+class RecursionGradient(Op):
+    """Gradients of the totals, summed over the axes of length one along which the inputs were repeated."""
+
+    __props__ = ("num_steps",)
+
+    def __init__(self, num_steps: int):
+        self.num_steps = num_steps
+
+    def make_node(self, *inputs: Any) -> Apply:
+        """Take the inputs and outputs of the recursion and the gradient with respect to the totals."""
+        names = ("log_initial", "log_transition", "log_emission", "log_total", "log_states", "outer")
+        checked = _checked(inputs, (2, 5, 3, 1, 3, 1), names)
+        return Apply(self, checked, [v.type() for v in checked[:3]])
+
+    def infer_shape(self, fgraph: Any, node: Apply, shapes: Any) -> list[tuple]:
+        """Return the shapes of the outputs."""
+        return list(shapes[:3])
+
+    def perform(self, node: Apply, inputs: Sequence[NDArray], output_storage: list) -> None:
+        """Run the compiled loops."""
+        initial, transition, emission, total, states, outer = inputs
+        d = Dimensions(self.num_steps, initial.shape, transition.shape, emission.shape)
+        results = [np.empty(array.shape) for array in (initial, transition, emission)]
+        work = np.empty(3 * d.num_states + d.size)
+        given = (_flat(transition), _flat(states), _flat(total), _flat(outer))
+        sizes = (transition.size, emission.size)
+        flat = (array.reshape(-1) for array in results)
+        _kernels().gradient(*given, *flat, work, *d.numbers, *d.emission_strides, *sizes)
+        for storage, result in zip(output_storage, results, strict=True):
+            storage[0] = result
+
+
+class Traceback(Op):
+    """``(log_transition, log_states, uniform) -> path``; see `traceback`."""
+
+    __props__ = ("width", "mode")
+
+    def __init__(self, width: int, mode: Mode = "sum"):
+        self.width = width
+        self.mode = mode
+
+    def make_node(self, log_transition: Any, log_states: Any, uniform: Any) -> Apply:
+        """Check the dimensions."""
+        inputs = _checked((log_transition, log_states, uniform), (5, 3, 2), ("log_transition", "log_states", "uniform"))
+        steps, series, _ = inputs[1].type.shape
+        length = None if steps is None else steps - 1 + self.width
+        return Apply(self, inputs, [pt.tensor(dtype="int64", shape=(length, series))])
+
+    def infer_shape(self, fgraph: Any, node: Apply, shapes: Any) -> list[tuple]:
+        """Return the shape of the path."""
+        steps, series, _ = shapes[1]
+        return [(steps - 1 + self.width, series)]
+
+    def perform(self, node: Apply, inputs: Sequence[NDArray], output_storage: list) -> None:
+        """Run the compiled loops."""
+        transition, states, uniform = inputs
+        d = Dimensions(states.shape[0] - 1, states.shape[1:], transition.shape)
+        path = np.empty((d.num_steps + self.width, d.num_series), dtype=np.int64)
+        given = (_flat(transition), _flat(states), _flat(uniform), path.reshape(-1), np.empty(d.num_states))
+        _kernels().trace_back(*given, *d.numbers, self.width, self.mode == "max")
+        output_storage[0][0] = path
+
+
+def forward_recursion(
+    log_initial: TensorVariable,
+    log_transition: TensorVariable,
+    log_emission: TensorVariable,
+    num_steps: int | None = None,
+    mode: Mode = "sum",
+) -> tuple[TensorVariable, TensorVariable]:
+    """Sum (or maximise) over all paths of B chains, in log space.
+
+    Parameters
+    ----------
+    log_initial : TensorVariable
+        Shape (B, A * C): log-potentials of the joint states of the first ``width`` positions, the first one slowest.
+    log_transition : TensorVariable
+        Shape (T or 1, B or 1, A, C, N) with N = A: log-potentials that tie the oldest position, the ones between, and
+        the new one. Minus infinity is a transition that is impossible.
+    log_emission : TensorVariable
+        Shape (T or 1, B or 1, N): added to the new position of each step.
+    num_steps : int, optional
+        T; read from the shapes by default.
+    mode : {"sum", "max"}
+        ``"max"`` follows the best path, without gradient.
+
+    Returns
+    -------
+    log_total : TensorVariable
+        Shape (B,): the log of the sum over all paths; minus infinity, with gradient zero, where no path is possible.
+    log_states : TensorVariable
+        Shape (T + 1, B, A * C): the joint states of the last positions at every step. It has no gradient.
+
+    Examples
+    --------
+    >>> import numpy as np, pytensor.tensor as pt
+    >>> stay = np.log(np.array([[0.9, 0.1], [0.2, 0.8]]))
+    >>> total, _ = forward_recursion(pt.zeros((1, 2)), pt.constant(stay[None, None, :, None]), pt.zeros((3, 1, 2)))
+    >>> float(total.eval()[0].round(6))  # both starts have weight one, whatever comes after
+    0.693147
+    """
+    if num_steps is None:
+        lengths = [log_transition.type.shape[0], log_emission.type.shape[0]]
+        num_steps = max(int(n) for n in lengths if n is not None)
+    total, states = ForwardRecursion(num_steps, mode)(log_initial, log_transition, log_emission)
+    return total, states
+
+
+def traceback(
+    log_transition: TensorVariable,
+    log_states: TensorVariable,
+    uniform: TensorVariable,
+    mode: Mode = "sum",
+    width: int = 1,
+) -> TensorVariable:
+    """Draw a path of each chain from its distribution, or find the best one, from the last position to the first.
+
+    Parameters
+    ----------
+    log_transition : TensorVariable
+        As it was given to `forward_recursion`.
+    log_states : TensorVariable
+        As it came out, in the same mode.
+    uniform : TensorVariable
+        Shape (T + 1, B): uniform random numbers; not used in mode ``"max"``.
+    mode : {"sum", "max"}
+        Draw, or take the most probable path; of equally probable states the first.
+    width : int
+        Number of positions whose joint state is carried.
+
+    Returns
+    -------
+    TensorVariable
+        Shape (T + width, B), int64: the state at each position.
+    """
+    path: TensorVariable = Traceback(width, mode)(log_transition, log_states, uniform)
+    return path

@@ -1,0 +1,80 @@
+"""Check the constant probabilities of discrete variables before anything is compiled."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pytensor.tensor.random.basic as ptr
+from numpy.typing import NDArray
+from pytensor.graph.basic import Constant, Variable
+from pytensor.tensor.basic import Alloc
+from pytensor.tensor.elemwise import DimShuffle
+from pytensor.tensor.subtensor import AdvancedSubtensor, Subtensor
+from pytensor.tensor.variable import TensorVariable
+
+from graphs.errors import ModelError
+from graphs.random_graph import parameters_of
+
+TOLERANCE = 1e-5
+"""PyMC's own, in the log-probability of a categorical variable."""
+
+
+def check_probabilities(variables: Mapping[str, TensorVariable]) -> None:
+    """Raise if the constant probabilities of a Bernoulli or categorical variable are none.
+
+    Tables of probabilities that are looked up by another variable (``P[z]``) are checked too.
+
+    Parameters
+    ----------
+    variables : mapping of str to TensorVariable
+        Random variables by name.
+
+    Raises
+    ------
+    ModelError
+        With the row and what it sums to.
+    """
+    checked: set[Variable] = set()
+    for name, rv in variables.items():
+        op = rv.owner.op if rv.owner is not None else None
+        if not isinstance(op, ptr.BernoulliRV | ptr.CategoricalRV):
+            continue
+        table = _table_of(parameters_of(rv)[0])
+        if table is None or table in checked:
+            continue
+        checked.add(table)
+        _check_range(name, np.asarray(table.data))
+        if isinstance(op, ptr.CategoricalRV):
+            check_sums(name, np.asarray(table.data))
+
+
+def _table_of(variable: Variable) -> Constant | None:
+    """Return the constant whose elements, or whose rows, a parameter consists of."""
+    while variable.owner is not None:
+        if not isinstance(variable.owner.op, Subtensor | AdvancedSubtensor | DimShuffle | Alloc):
+            return None
+        variable = variable.owner.inputs[0]
+    return variable if isinstance(variable, Constant) else None
+
+
+def _check_range(name: str, table: NDArray) -> None:
+    bad = ~((table >= 0) & (table <= 1))
+    if bad.any():
+        where = tuple(int(i) for i in np.argwhere(bad)[0])
+        raise ModelError(
+            f"The probabilities of {name} lie between 0 and 1, but that at {where} is {table[where]}.", name
+        )
+
+
+def check_sums(name: str, table: NDArray) -> None:
+    """Raise if the rows of a table of probabilities do not sum to one."""
+    sums = table.sum(axis=-1)
+    bad = np.abs(sums - 1) > TOLERANCE
+    if bad.any():
+        where = tuple(int(i) for i in np.argwhere(bad)[0])
+        row = f" in row {where}" if where else ""
+        total = f"{float(sums[where]):.6g}"
+        raise ModelError(
+            f"The probabilities of {name}{row} sum to {total}, not to one: divide them by their sum.", name
+        )
