@@ -11,6 +11,7 @@ from pymc.pytensorf import constant_fold
 from pytensor.graph.basic import Variable
 from pytensor.tensor.variable import TensorVariable
 
+from graphs.chains.markov_chain import MarkovChainRV
 from graphs.lifting import MixingError, lift, of_states
 from graphs.random_graph import is_random, parameters_of, static_shape
 
@@ -18,8 +19,8 @@ from graphs.random_graph import is_random, parameters_of, static_shape
 def finite_states(rv: TensorVariable) -> NDArray[np.int64] | None:
     """Return the states of a random variable, ``None`` where there are infinitely many or they are not known.
 
-    Bernoulli, categorical, and binomial, beta-binomial, hypergeometric and discrete uniform, where their bounds are
-    constant or depend on other variables of finitely many states.
+    Bernoulli, categorical, Markov chains, and binomial, beta-binomial, hypergeometric and discrete uniform, where their
+    bounds are constant or depend on other variables of finitely many states.
 
     Parameters
     ----------
@@ -36,11 +37,11 @@ def finite_states(rv: TensorVariable) -> NDArray[np.int64] | None:
         return None
     if isinstance(op, ptr.BernoulliRV):
         return np.arange(2)
-    known = (ptr.CategoricalRV, ptr.IntegersRV, ptr.BinomialRV, ptr.BetaBinomialRV, ptr.HyperGeometricRV)
+    known = (MarkovChainRV, ptr.CategoricalRV, ptr.IntegersRV, ptr.BinomialRV, ptr.BetaBinomialRV, ptr.HyperGeometricRV)
     if not isinstance(op, (*known, BetaBinomial.rv_type, DiscreteUniform.rv_type)):
         return None
     parameters = parameters_of(rv)
-    if isinstance(op, ptr.CategoricalRV):
+    if isinstance(op, ptr.CategoricalRV | MarkovChainRV):
         length = parameters[0].type.shape[-1]
         return None if length is None else np.arange(length)
     if isinstance(op, ptr.IntegersRV):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from graphs.errors import BackendError, DerivationError, ModelError, PPLError, SamplingError
 from ppl import distributions
+from ppl.chains import MarkovChain
 from ppl.declare import Data, Density, Deterministic, Potential
 from ppl.distributions import *  # noqa: F403
 from ppl.interop import from_pymc
@@ -25,6 +26,7 @@ __all__ = [
     "Density",
     "DerivationError",
     "Deterministic",
+    "MarkovChain",
     "Model",
     "ModelError",
     "PPLError",

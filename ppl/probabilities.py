@@ -44,9 +44,9 @@ def check_probabilities(variables: Mapping[str, TensorVariable]) -> None:
         if table is None or table in checked:
             continue
         checked.add(table)
-        _check_range(name, np.asarray(table.data))
+        check_range(name, np.asarray(table.data), name)
         if isinstance(op, ptr.CategoricalRV):
-            check_sums(name, np.asarray(table.data))
+            check_sums(name, np.asarray(table.data), name)
 
 
 def _table_of(variable: Variable) -> Constant | None:
@@ -58,16 +58,17 @@ def _table_of(variable: Variable) -> Constant | None:
     return variable if isinstance(variable, Constant) else None
 
 
-def _check_range(name: str, table: NDArray) -> None:
+def check_range(what: str, table: NDArray, name: str) -> None:
+    """Raise if probabilities are not between zero and one."""
     bad = ~((table >= 0) & (table <= 1))
     if bad.any():
         where = tuple(int(i) for i in np.argwhere(bad)[0])
         raise ModelError(
-            f"The probabilities of {name} lie between 0 and 1, but that at {where} is {table[where]}.", name
+            f"The probabilities of {what} lie between 0 and 1, but that at {where} is {table[where]}.", name
         )
 
 
-def check_sums(name: str, table: NDArray) -> None:
+def check_sums(what: str, table: NDArray, name: str) -> None:
     """Raise if the rows of a table of probabilities do not sum to one."""
     sums = table.sum(axis=-1)
     bad = np.abs(sums - 1) > TOLERANCE
@@ -76,5 +77,5 @@ def check_sums(name: str, table: NDArray) -> None:
         row = f" in row {where}" if where else ""
         total = f"{float(sums[where]):.6g}"
         raise ModelError(
-            f"The probabilities of {name}{row} sum to {total}, not to one: divide them by their sum.", name
+            f"The probabilities of {what}{row} sum to {total}, not to one: divide them by their sum.", name
         )

@@ -86,12 +86,17 @@ def summands(graph: TensorVariable, opening: Opening) -> list[TensorVariable]:
     stack: list[tuple[TensorVariable, Weight]] = [(graph, None)]
     while stack:
         variable, weight = stack.pop()
-        parts = _opened(variable, weight, opening) if opening.mixes(variable) else None
+        is_opened = opening.mixes(variable) or (variable is graph and _is_join(variable))
+        parts = _opened(variable, weight, opening) if is_opened else None
         if parts is None:
             found.append(variable if weight is None else variable * weight)
         else:
             stack.extend(reversed(parts))
     return found
+
+
+def _is_join(variable: Variable) -> bool:
+    return variable.owner is not None and isinstance(variable.owner.op, Join)
 
 
 def _opened(variable: TensorVariable, weight: Weight, opening: Opening) -> list[tuple[TensorVariable, Weight]] | None:
