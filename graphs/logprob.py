@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
 import pytensor.tensor as pt
 from numpy.typing import NDArray
 from pytensor.graph.basic import Variable
-from pytensor.graph.traversal import explicit_graph_inputs
+from pytensor.graph.traversal import ancestors, explicit_graph_inputs
 from pytensor.tensor.variable import TensorVariable
 
 from graphs.density import LogDensity
@@ -28,11 +28,12 @@ from graphs.guards import strip_guards
 from graphs.lifting import MOST_STATES
 from graphs.model_graph import ModelGraph, as_model_graph
 from graphs.preparation import prepare, widen
-from graphs.random_graph import depends_on, static_shape, value_variable
-from graphs.rebuilding import substitute
+from graphs.random_graph import static_shape, value_variable
+from graphs.rebuilding import substitute, untraced
+from graphs.rolling import find_rolls
 from graphs.rv_supports import support_of
 from graphs.supports import REAL, Support
-from graphs.terms import conditional_logprobs, raise_if_random
+from graphs.terms import joint_terms, raise_if_random
 from graphs.transforms import constrain, log_jacobian, transforms_of
 
 Space = Literal["natural", "unconstrained"]
@@ -60,6 +61,9 @@ class LogProb:
         The space of ``values``.
     graph : ModelGraph
         What it was derived from.
+    members : mapping of str to tuple of str
+        The variables in each term: where twenty or more were declared one by one in the same form, such as the steps of
+        a loop, they share a term with an axis of its own.
     """
 
     terms: Mapping[str, TensorVariable]
@@ -69,6 +73,7 @@ class LogProb:
     sums: tuple[Summation, ...]
     space: Space
     graph: ModelGraph
+    members: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def total(self) -> TensorVariable:
@@ -160,23 +165,32 @@ def logprob(
     if isinstance(marginalize, str) and marginalize not in ("auto", "require"):
         raise ModelError(f"marginalize is 'auto', 'require', True, False or a list of names, not {marginalize!r}.")
     graph = as_model_graph(model)
-    natural = _natural_logprob(graph)
-    summed = _sum_out(natural, marginalize, max_states)
-    return unconstrain(summed) if space == "unconstrained" else summed
+    with untraced():
+        natural = _natural_logprob(graph)
+        summed = _sum_out(natural, marginalize, max_states)
+        return unconstrain(summed) if space == "unconstrained" else summed
 
 
 def _natural_logprob(graph: ModelGraph) -> LogProb:
     """Derive the terms with a value for every variable, discrete ones included."""
-    outputs = [*graph.latent.values(), *(rv for rv, _ in graph.observed.values()), *graph.potentials.values()]
-    prepared = prepare(outputs)
-    latent = {name: _tensor(prepared.get(rv, rv)) for name, rv in graph.latent.items()}
-    observed = {name: (_tensor(prepared.get(rv, rv)), value) for name, (rv, value) in graph.observed.items()}
-    values = {name: value_variable(rv, name) for name, rv in latent.items()}
-    rv_values = {rv: values[name] for name, rv in latent.items()} | dict(observed.values())
-    names = [*latent, *observed]
-    terms = dict(zip(names, conditional_logprobs(rv_values, names), strict=True))
+    given = {name: rv for name, (rv, _) in graph.observed.items()}
+    values = {name: value_variable(rv, name) for name, rv in graph.latent.items()}
+    rv_values: dict[TensorVariable, Variable] = {rv: values[name] for name, rv in graph.latent.items()}
+    rv_values |= dict(graph.observed.values())
+    rollable = [*given.values(), *(rv for rv in graph.latent.values() if finite_states(rv) is not None)]
+    rolls, left = find_rolls(rv_values, rollable)
+    # Those that are taken together are values from here on.
+    rolled: dict[Variable, Variable] = {rv: rv_values[rv] for rv in rv_values if rv not in left}
+    potentials = substitute(list(graph.potentials.values()), rolled) if rolled else list(graph.potentials.values())
+    prepared = prepare([*left.values(), *potentials])
+    ready = {rv: _tensor(prepared.get(new, new)) for rv, new in left.items()}
+    latent = {name: ready.get(rv, rv) for name, rv in graph.latent.items()}
+    observed = {name: (ready.get(rv, rv), value) for name, (rv, value) in graph.observed.items()}
+    name_of = {rv: name for name, rv in {**graph.latent, **given}.items()}
+    own = {ready[rv]: rv_values[rv] for rv in left}
+    terms, members = joint_terms(own, [name_of[rv] for rv in left], rolls, name_of)
     supports = {name: support_of(rv) for name, rv in latent.items()}
-    potentials = substitute([prepared.get(p, p) for p in graph.potentials.values()], rv_values)
+    potentials = substitute([prepared.get(p, p) for p in potentials], own)
     for name, potential in zip(graph.potentials, potentials, strict=True):
         raise_if_random(potential, name)
     terms |= dict(zip(graph.potentials, potentials, strict=True))
@@ -184,7 +198,8 @@ def _natural_logprob(graph: ModelGraph) -> LogProb:
     graphs = strip_guards(widen(list(terms.values())), {})
     terms = dict(zip(terms, graphs, strict=True))
     prepared_graph = ModelGraph(latent, observed, graph.potentials, graph.transforms)
-    return LogProb(terms, values, dict(values), supports, (), "natural", prepared_graph)
+    members |= {name: (name,) for name in graph.potentials}
+    return LogProb(terms, values, dict(values), supports, (), "natural", prepared_graph, members)
 
 
 def _tensor(variable: Variable) -> TensorVariable:
@@ -238,13 +253,12 @@ def sum_out_all(
         Why the others could not.
     """
     errors: dict[str, DerivationError] = {}
-    waiting = []
-    for name in names:
-        bounded = _bounded_by(logprob, name)
-        if bounded is None:
-            waiting.append(name)
-        else:
-            errors[name] = DerivationError(f"{name} cannot be summed out: the bounds of {bounded} depend on it.", name)
+    names = list(names)
+    bounding = _bounding(logprob, names)
+    waiting = [name for name in names if name not in bounding]
+    for name, bounded in bounding.items():
+        reason = f"{name} cannot be summed out: the bounds of {bounded} depend on it."
+        errors[name] = DerivationError(reason, name)
     while waiting:
         try:
             return sum_out(logprob, waiting, max_states), errors
@@ -260,14 +274,16 @@ def sum_out_all(
     return logprob, errors
 
 
-def _bounded_by(logprob: LogProb, name: str) -> str | None:
-    """Return a continuous variable whose transform depends on the discrete variable ``name``."""
+def _bounding(logprob: LogProb, names: Iterable[str]) -> dict[str, str]:
+    """Return which discrete variables the transform of a continuous one depends on, and of which."""
     rvs = {n: logprob.graph.latent[n] for n in logprob.values}
+    found: dict[str, str] = {}
     for other, transform in transforms_of(rvs, logprob.graph.transforms).items():
         backward = transform.backward(logprob.values[other], *rvs[other].owner.inputs)
-        if isinstance(backward, TensorVariable) and depends_on(backward, [rvs[name]]):
-            return other
-    return None
+        if isinstance(backward, TensorVariable):
+            above = set(ancestors([backward]))
+            found |= {name: other for name in names if rvs[name] in above or logprob.values[name] in above}
+    return found
 
 
 def sum_out(logprob: LogProb, names: Iterable[str], max_states: int = MOST_STATES) -> LogProb:
@@ -284,12 +300,16 @@ def sum_out(logprob: LogProb, names: Iterable[str], max_states: int = MOST_STATE
     values = {n: v for n, v in logprob.values.items() if n not in names}
     return replace(
         stripped,
-        terms=terms_after(summation, list(stripped.terms)),
+        terms=terms_after(summation, list(stripped.terms), _priors(logprob, names)),
         values=values,
         natural={n: logprob.natural[n] for n in values},
         supports={n: logprob.supports[n] for n in values},
         sums=(*logprob.sums, summation),
     )
+
+
+def _priors(logprob: LogProb, names: Sequence[str]) -> list[str]:
+    return [term for term, members in logprob.members.items() if set(members) <= set(names)]
 
 
 def finite_of(logprob: LogProb, name: str) -> Finite:

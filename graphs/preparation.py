@@ -55,7 +55,7 @@ def _prepared(node: Apply, inputs: list[Variable]) -> list[Variable] | None:
     is_fixed = isinstance(op, SymbolicRandomVariable) and (op.extended_signature is None or not hasattr(op, "rv_op"))
     parameters = set() if is_fixed or components_of(node) else set(op.dist_params(node))
     new = [
-        _as_parameter(v, integer) if old in parameters else _own_generator(v)
+        as_parameter(v, integer) if old in parameters else _own_generator(v)
         for old, v in zip(node.inputs, inputs, strict=True)
     ]
     if all(a is b for a, b in zip(new, node.inputs, strict=True)):
@@ -100,7 +100,8 @@ def _own_generator(variable: Variable) -> Variable:
     return variable
 
 
-def _as_parameter(parameter: Variable, integer: str) -> Variable:
+def as_parameter(parameter: Variable, integer: str) -> Variable:
+    """Return a parameter in double precision, integers as ``integer``."""
     if not isinstance(parameter, TensorVariable) or parameter.type.dtype == "bool":
         return parameter
     dtype = "float64" if str(parameter.type.dtype).startswith("float") else integer

@@ -100,7 +100,7 @@ class ForwardRecursion(Op):
         total = pt.tensor(dtype="float64", shape=(series,))
         return Apply(self, inputs, [total, pt.tensor(dtype="float64", shape=(self.num_steps + 1, series, states))])
 
-    def infer_shape(self, fgraph: Any, node: Apply, shapes: Any) -> list[tuple]:
+    def infer_shape(self, node: Apply, shapes: Any) -> list[tuple]:
         """Return the shapes of the outputs."""
         series, states = shapes[0]
         return [(series,), (self.num_steps + 1, series, states)]
@@ -147,7 +147,7 @@ class RecursionGradient(Op):
         checked = _checked(inputs, (2, 5, 3, 1, 3, 1), names)
         return Apply(self, checked, [v.type() for v in checked[:3]])
 
-    def infer_shape(self, fgraph: Any, node: Apply, shapes: Any) -> list[tuple]:
+    def infer_shape(self, node: Apply, shapes: Any) -> list[tuple]:
         """Return the shapes of the outputs."""
         return list(shapes[:3])
 
@@ -181,7 +181,7 @@ class Traceback(Op):
         length = None if steps is None else steps - 1 + self.width
         return Apply(self, inputs, [pt.tensor(dtype="int64", shape=(length, series))])
 
-    def infer_shape(self, fgraph: Any, node: Apply, shapes: Any) -> list[tuple]:
+    def infer_shape(self, node: Apply, shapes: Any) -> list[tuple]:
         """Return the shape of the path."""
         steps, series, _ = shapes[1]
         return [(steps - 1 + self.width, series)]

@@ -12,6 +12,52 @@ from pytensor.tensor.variable import TensorVariable
 
 from graphs.errors import DerivationError
 from graphs.random_graph import depends_on, find_consumed, find_random_variables, is_random
+from graphs.rolling import Roll
+
+
+def joint_terms(
+    rv_values: Mapping[TensorVariable, Variable],
+    names: Sequence[str],
+    rolls: Sequence[Roll],
+    name_of: Mapping[TensorVariable, str],
+) -> tuple[dict[str, TensorVariable], dict[str, tuple[str, ...]]]:
+    """Return the log-probability of each variable, those of the same form in one term.
+
+    Parameters
+    ----------
+    rv_values : mapping of TensorVariable to Variable
+        Random variables, or measurable functions of them, and their values.
+    names : sequence of str
+        Their names.
+    rolls : sequence of Roll
+        Further variables, with their log-probabilities.
+    name_of : mapping of TensorVariable to str
+        The names of these.
+
+    Returns
+    -------
+    terms : dict of str to TensorVariable
+        By the name of the variable, or a joint name.
+    members : dict of str to tuple of str
+        The names of the variables in each term.
+
+    Raises
+    ------
+    DerivationError
+        As `conditional_logprobs`.
+    """
+    terms = dict(zip(names, conditional_logprobs(rv_values, names), strict=True))
+    members = {name: (name,) for name in names}
+    for roll in rolls:
+        own = tuple(name_of[rv] for rv in roll.variables)
+        terms[joint_name(own)] = roll.logprob
+        members[joint_name(own)] = own
+    return terms, members
+
+
+def joint_name(names: Sequence[str]) -> str:
+    """Return the name of a term of several variables."""
+    return "+".join(names) if len(names) <= 4 else f"{names[0]}+...+{names[-1]}"
 
 
 def conditional_logprobs(rv_values: Mapping[TensorVariable, Variable], names: Sequence[str]) -> list[TensorVariable]:

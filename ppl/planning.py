@@ -18,7 +18,7 @@ from graphs.errors import DerivationError, ModelError
 from graphs.lifting import MOST_STATES
 from graphs.logprob import LogProb, logprob, states_of, strip, sum_out_all, unconstrain
 from graphs.random_graph import depends_on
-from graphs.rebuilding import substitute
+from graphs.rebuilding import substitute, untraced
 from graphs.transforms import default_transform
 from ppl.model import Model
 from ppl.plans import Assignment, Method, Plan
@@ -65,6 +65,17 @@ def plan(
         If a sum or a law that was asked for does not exist.
     """
     named = _check_sampler(model, sampler)
+    with untraced():
+        return _planned(model, marginalize, sampler, named, max_states)
+
+
+def _planned(
+    model: Model,
+    marginalize: Marginalize,
+    sampler: str | Mapping[str, str] | None,
+    named: dict[str, str],
+    max_states: int,
+) -> Plan:
     joint = logprob(model, marginalize=False)
     summed, reasons = _marginalize(joint, marginalize, named, max_states)
     assignments: dict[str, Assignment] = {}

@@ -17,9 +17,10 @@ from pytensor.graph.basic import Variable
 from pytensor.tensor.variable import TensorVariable
 
 from graphs.elimination.families import Integers
-from graphs.elimination.summation import Finite, Summation, joint_name, sum_over
+from graphs.elimination.summation import Finite, Summation, sum_over
 from graphs.lifting import ABSENT, MOST_STATES
 from graphs.rebuilding import substitute
+from graphs.terms import joint_name
 
 
 @dataclass(frozen=True, eq=False)

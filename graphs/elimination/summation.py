@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import prod
 
@@ -20,6 +20,7 @@ from graphs.elimination.summands import Opening, summands
 from graphs.lifting import MOST_STATES, Lifted, MixingError, TooLargeError, lift, lift_nodes, of_states
 from graphs.lifting.state import Lifting
 from graphs.rebuilding import substitute
+from graphs.terms import joint_name
 
 
 @dataclass(frozen=True, eq=False)
@@ -250,13 +251,22 @@ def _largest(error: TooLargeError, variables: Sequence[Finite], offsets: Mapping
     return max(variables, key=weight).name
 
 
-def terms_after(summation: Summation, order: Sequence[str]) -> dict[str, TensorVariable]:
+def terms_after(summation: Summation, order: Sequence[str], priors: Collection[str] = ()) -> dict[str, TensorVariable]:
     """Return the terms of the joint log-probability after a sum.
 
     What was summed together is one term, named by the variables that it is about, joined by ``+``: the children of the
     discrete variables, or these themselves where they have none.
+
+    Parameters
+    ----------
+    summation : Summation
+        The sum.
+    order : sequence of str
+        The names of the terms in the order in which they are joined.
+    priors : collection of str
+        The terms that are log-probabilities of the discrete variables themselves.
     """
-    summed = {v.name for v in summation.variables}
+    summed = {v.name for v in summation.variables} | set(priors)
     terms = dict(summation.rest)
     grouped: dict[str, list[Piece]] = {}
     for piece in summation.pieces:
@@ -273,11 +283,6 @@ def terms_after(summation: Summation, order: Sequence[str]) -> dict[str, TensorV
     # Only shapes of the values can be left.
     zeros = {value: pt.zeros(value.type.shape, dtype=value.type.dtype) for value in found}
     return dict(zip(terms, substitute(list(terms.values()), zeros), strict=True))
-
-
-def joint_name(names: Sequence[str]) -> str:
-    """Return the name of a term of several variables."""
-    return "+".join(names) if len(names) <= 4 else f"{names[0]}+...+{names[-1]}"
 
 
 def unused_name(name: str, taken: Mapping[str, object]) -> str:

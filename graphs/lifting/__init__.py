@@ -16,6 +16,7 @@ a view, and not a gather of K times n elements.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -51,8 +52,15 @@ def of_states(variable: TensorVariable, states: NDArray[np.int64], atoms: NDArra
         The number of each element.
     """
     shape = atoms.shape
-    constant = pt.constant(states.reshape((-1, *(1,) * len(shape))).astype(variable.type.dtype))
+    constant = _states(tuple(states.tolist()), len(shape), variable.type.dtype)
     return Lifted(constant, (Slot(len(states), atoms),), shape)
+
+
+@lru_cache(maxsize=1000)
+def _states(states: tuple[int, ...], ndim: int, dtype: str) -> TensorVariable:
+    """Return the same constant for all variables of the same states: what is the same need not be joined."""
+    constant: TensorVariable = pt.constant(np.array(states, dtype=dtype).reshape((-1, *(1,) * ndim)))
+    return constant
 
 
 def lift(

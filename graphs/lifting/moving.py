@@ -36,13 +36,12 @@ def _lift_join(op: Join, node: Apply, lifting: Lifting) -> list[Lifted]:
 
 
 def _lift_vector(op: MakeVector, node: Apply, lifting: Lifting) -> list[Lifted]:
-    parts = [_with_axis(lifting.get(i)) for i in node.inputs]
+    scalars = [lifting.get(i) for i in node.inputs]
+    # Scalars of the same states share a value.
+    distinct = {s.value: s for s in scalars}
+    values = {value: shuffled(value, [*range(len(s.slots)), "x"]) for value, s in distinct.items()}
+    parts = [Lifted(values[s.value], tuple(Slot(t.size, t.atoms.reshape(1)) for t in s.slots), (1,)) for s in scalars]
     return [joined(parts, 0, lifting)]
-
-
-def _with_axis(lifted: Lifted) -> Lifted:
-    slots = tuple(Slot(s.size, s.atoms.reshape((1,))) for s in lifted.slots)
-    return Lifted(shuffled(lifted.value, [*range(len(slots)), "x"]), slots, (1,))
 
 
 def _lift_reshape(op: Reshape, node: Apply, lifting: Lifting) -> list[Lifted]:

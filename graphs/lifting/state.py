@@ -317,6 +317,8 @@ def joined(parts: Sequence[Lifted], axis: int, lifting: Lifting) -> Lifted:
         places.append(own)
     slots = tuple(Slot(size, _joined_atoms(parts, places, i, axis)) for i, size in enumerate(sizes))
     lifting.check_size(slots)
+    if all(p.value is parts[0].value and p.lengths == (1,) * ndim and len(p.slots) == len(sizes) for p in parts):
+        return Lifted(parts[0].value, slots, tuple(shape))
     lengths = [max(p.lengths[i] for p in parts) for i in range(ndim)]
     values = []
     for part, own in zip(parts, places, strict=True):

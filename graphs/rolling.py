@@ -1,0 +1,238 @@
+"""Variables that were declared one by one in a loop, taken together again.
+
+A thousand scalars ``x_t ~ Bernoulli(p[x_{t-1}])`` are a thousand graphs of the same form. Their log-probability is
+derived once, for vectors: where the graphs of the members differ, in constants, data or values, the differing leaves
+are stacked. What is the same variable in all of them stays as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytensor.tensor as pt
+from pymc.logprob.abstract import _logprob
+from pytensor.graph.basic import Apply, Constant, Variable
+from pytensor.graph.replace import _vectorize_node
+from pytensor.tensor.basic import ScalarFromTensor, TensorFromScalar
+from pytensor.tensor.random.op import RandomVariable
+from pytensor.tensor.subtensor import Subtensor, indices_from_subtensor
+from pytensor.tensor.type import TensorType
+from pytensor.tensor.variable import TensorVariable
+
+from graphs.preparation import as_parameter
+from graphs.rebuilding import substitute
+
+FEWEST = 20
+"""Fewer variables of the same form keep terms of their own."""
+_LARGEST_SIGNATURE = 60
+
+
+@dataclass(frozen=True, eq=False)
+class Roll:
+    """Variables of the same form.
+
+    Parameters
+    ----------
+    variables : tuple of TensorVariable
+        The random variables.
+    logprob : TensorVariable
+        Shape (m, ...): their log-probabilities.
+    """
+
+    variables: tuple[TensorVariable, ...]
+    logprob: TensorVariable
+
+
+def find_rolls(
+    rv_values: Mapping[TensorVariable, Variable], candidates: Sequence[TensorVariable]
+) -> tuple[list[Roll], dict[TensorVariable, TensorVariable]]:
+    """Find the variables of the same form and derive their log-probabilities together.
+
+    Parameters
+    ----------
+    rv_values : mapping of TensorVariable to Variable
+        Random variables and their values.
+    candidates : sequence of TensorVariable
+        The variables among them that may be taken together.
+
+    Returns
+    -------
+    rolls : list of Roll
+        The groups.
+    left : dict of TensorVariable to TensorVariable
+        The other variables, with the values of those in groups in place of these.
+    """
+    eligible = [rv for rv in candidates if rv.owner is not None and isinstance(rv.owner.op, RandomVariable)]
+    if len(eligible) < FEWEST:
+        return [], {rv: rv for rv in rv_values}
+    parameters = _conditional_parameters(eligible, rv_values)
+    signatures = _Signatures()
+    groups: dict[Hashable, list[TensorVariable]] = {}
+    for rv in eligible:
+        signature = signatures.of(rv, parameters[rv], rv_values[rv])
+        if signature is not None:
+            groups.setdefault(signature, []).append(rv)
+    rolls = []
+    for members in groups.values():
+        if len(members) >= FEWEST:
+            logprob = _joint_logprob(members, parameters, rv_values)
+            if logprob is not None:
+                rolls.append(Roll(tuple(members), logprob))
+    rolled: dict[Variable, Variable] = {rv: rv_values[rv] for roll in rolls for rv in roll.variables}
+    left = [rv for rv in rv_values if rv not in rolled]
+    if not rolled:
+        return [], {rv: rv for rv in rv_values}
+    replaced = substitute(left, rolled)
+    return rolls, dict(zip(left, replaced, strict=True))  # type: ignore[arg-type]
+
+
+def _conditional_parameters(
+    rvs: Sequence[TensorVariable], rv_values: Mapping[TensorVariable, Variable]
+) -> dict[TensorVariable, list[Variable]]:
+    """Return the parameters of each variable as graphs of the values of the others."""
+    inputs = [list(rv.owner.op.dist_params(rv.owner)) for rv in rvs]
+    flat = [i for own in inputs for i in own]
+    new = iter(substitute(flat, rv_values))
+    return {rv: [next(new) for _ in own] for rv, own in zip(rvs, inputs, strict=True)}
+
+
+class _Signatures:
+    """What the form of a graph is: equal for graphs that differ only in their leaves."""
+
+    def __init__(self) -> None:
+        self._known: dict[Variable, tuple[int, int]] = {}
+        self._numbers: dict[Hashable, int] = {}
+
+    def of(self, rv: TensorVariable, parameters: Sequence[Variable], value: Variable) -> Hashable | None:
+        forms = [self._form(p) for p in (*parameters, value)]
+        if any(size > _LARGEST_SIGNATURE for _, size in forms):
+            return None
+        return (rv.owner.op, rv.type, tuple(number for number, _ in forms))
+
+    def _form(self, variable: Variable) -> tuple[int, int]:
+        """Return the number of a form, and how many nodes it has."""
+        if variable in self._known:
+            return self._known[variable]
+        node = variable.owner
+        key: Hashable
+        if node is None:
+            key, size = ("leaf", isinstance(variable, Constant), variable.type), 1
+        else:
+            forms = [self._form(i) for i in node.inputs]
+            key = (node.op, node.outputs.index(variable), tuple(number for number, _ in forms))
+            size = 1 + sum(size for _, size in forms)
+        self._known[variable] = (self._numbers.setdefault(key, len(self._numbers)), size)
+        return self._known[variable]
+
+
+def _joint_logprob(
+    members: Sequence[TensorVariable],
+    parameters: Mapping[TensorVariable, Sequence[Variable]],
+    rv_values: Mapping[TensorVariable, Variable],
+) -> TensorVariable | None:
+    """Return the log-probabilities of variables of the same form; None where that cannot be done."""
+    first = members[0]
+    op: Any = first.owner.op
+    stacker = _Stacker(len(members))
+    try:
+        value = stacker.stacked_values([rv_values[rv] for rv in members])
+        columns = zip(*(parameters[rv] for rv in members), strict=True)
+        stacked = [stacker.batched(tuple(column)) for column in columns]
+    except (NotImplementedError, ValueError, TypeError):
+        return None
+    batch_ndim = first.type.ndim - op.ndim_supp
+    integer = "float64" if str(first.type.dtype).startswith("float") else "int64"
+    aligned = [
+        as_parameter(_aligned(now, old, batch_ndim + core), integer)
+        for now, old, core in zip(stacked, parameters[first], op.ndims_params, strict=True)
+    ]
+    logprob = _logprob(op, (value,), first.owner.inputs[0], first.owner.inputs[1], *aligned)
+    is_one_each = isinstance(logprob, TensorVariable) and logprob.type.ndim == batch_ndim + 1
+    if not is_one_each:
+        return None
+    if logprob.type.shape[0] != len(members):
+        logprob = pt.broadcast_to(logprob, (len(members), *value.shape[1 : batch_ndim + 1]))
+    return logprob
+
+
+def _aligned(stacked: Variable, original: Variable, ndim: int) -> Variable:
+    """Put new axes between that of the members and the parameter's own, so that it broadcasts against the value."""
+    assert isinstance(stacked, TensorVariable)
+    assert isinstance(original, TensorVariable)
+    if stacked.type.ndim == original.type.ndim:
+        return stacked
+    missing = ndim - original.type.ndim
+    return stacked.dimshuffle([0, *["x"] * missing, *range(1, stacked.type.ndim)]) if missing > 0 else stacked
+
+
+def _bounds(entry: slice) -> tuple[Any, Any, Any]:
+    return entry.start, entry.stop, entry.step
+
+
+class _Stacker:
+    """Evaluate the graphs of all members at once, node by node."""
+
+    def __init__(self, count: int):
+        self.count = count
+        self._memo: dict[tuple[Variable, ...], Variable] = {}
+
+    def batched(self, members: tuple[Variable, ...]) -> Variable:
+        """Return a variable with a first axis for the members; without it where all are the same variable."""
+        first = members[0]
+        if all(m is first for m in members):
+            return first
+        if members in self._memo:
+            return self._memo[members]
+        if first.owner is None:
+            result = self._stacked(members)
+        else:
+            columns = zip(*(m.owner.inputs for m in members), strict=True)  # type: ignore[union-attr]
+            inputs = [self.batched(tuple(column)) for column in columns]
+            result = self._applied(first, inputs)
+        self._memo[members] = result
+        return result
+
+    def stacked_values(self, values: Sequence[Variable]) -> TensorVariable:
+        """Return values with a first axis for the members."""
+        if all(isinstance(v, Constant) for v in values):
+            constant: TensorVariable = pt.constant(np.stack([v.data for v in values]))  # type: ignore[attr-defined]
+            return constant
+        return pt.stack(list(values))
+
+    def _applied(self, first: Variable, inputs: list[Variable]) -> Variable:
+        node = first.owner
+        assert node is not None
+        if all(a is b for a, b in zip(inputs, node.inputs, strict=True)):
+            return first
+        if isinstance(node.op, ScalarFromTensor | TensorFromScalar):
+            return inputs[0]
+        if isinstance(node.op, Subtensor):
+            return self._indexed(node, inputs)
+        batched = _vectorize_node(node.op, node, *inputs)
+        outputs = batched.outputs if isinstance(batched, Apply) else batched
+        return outputs[node.outputs.index(first)]
+
+    def _indexed(self, node: Apply, inputs: list[Variable]) -> Variable:
+        """Index by one position per member."""
+        array, *indices = inputs
+        entries = indices_from_subtensor(indices, node.op.idx_list)
+        if any(isinstance(b, Variable) and b.type.ndim for e in entries if isinstance(e, slice) for b in _bounds(e)):
+            raise NotImplementedError("slices of different lengths")
+        if array is not node.inputs[0]:
+            return array[(np.arange(self.count), *entries)]  # type: ignore[index]
+        before = next(i for i, e in enumerate(entries) if not isinstance(e, slice))
+        result = array[tuple(entries)]  # type: ignore[index]
+        return pt.moveaxis(result, before, 0) if before else result
+
+    def _stacked(self, members: tuple[Variable, ...]) -> Variable:
+        if not isinstance(members[0].type, TensorType):
+            raise TypeError(f"{members[0]} is no array")
+        if all(isinstance(m, Constant) for m in members):
+            data = np.stack([m.data for m in members])  # type: ignore[attr-defined]
+            if np.all(data == data[0]):
+                return members[0]
+            return pt.constant(data)
+        return pt.stack(list(members))
