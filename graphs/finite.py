@@ -12,6 +12,7 @@ from pytensor.graph.basic import Variable
 from pytensor.tensor.variable import TensorVariable
 
 from graphs.chains.markov_chain import MarkovChainRV
+from graphs.chains.scans import SequenceRV
 from graphs.lifting import MixingError, lift, of_states
 from graphs.random_graph import is_random, parameters_of, static_shape
 
@@ -37,6 +38,8 @@ def finite_states(rv: TensorVariable) -> NDArray[np.int64] | None:
         return None
     if isinstance(op, ptr.BernoulliRV):
         return np.arange(2)
+    if isinstance(op, SequenceRV):
+        return finite_states(op.step.draw)
     known = (MarkovChainRV, ptr.CategoricalRV, ptr.IntegersRV, ptr.BinomialRV, ptr.BetaBinomialRV, ptr.HyperGeometricRV)
     if not isinstance(op, (*known, BetaBinomial.rv_type, DiscreteUniform.rv_type)):
         return None

@@ -12,8 +12,10 @@ from pymc.logprob.transforms import Transform
 from pytensor.graph.basic import Variable
 from pytensor.tensor.variable import TensorVariable
 
+from graphs.chains.scans import take_out_of_scans
 from graphs.errors import ModelError
 from graphs.random_graph import find_consumed, find_random_variables, name_variables, static_shape
+from graphs.rebuilding import substitute
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,6 +61,10 @@ def graph_of_values(values: Mapping[TensorVariable, Any]) -> ModelGraph:
     for rv in values:
         if not isinstance(rv, TensorVariable):
             raise ModelError(f"{rv!r} is not a random variable; the keys are random variables, the values their data.")
+    opened = take_out_of_scans(list(values))
+    if opened:
+        new = substitute(list(values), opened)
+        values = dict(zip(new, values.values(), strict=True))  # type: ignore[arg-type]
     consumed = {rv for outcome in values for rv in find_consumed(outcome)}
     latent = [rv for rv in find_random_variables(values) if rv not in consumed and rv not in values]
     names = name_variables([*latent, *values])

@@ -14,14 +14,12 @@ from typing import Any
 import numpy as np
 import pytensor.tensor as pt
 from pymc.logprob.abstract import _logprob
-from pytensor.graph.basic import Apply, Constant, Variable
-from pytensor.graph.replace import _vectorize_node
-from pytensor.tensor.basic import ScalarFromTensor, TensorFromScalar
+from pytensor.graph.basic import Constant, Variable
 from pytensor.tensor.random.op import RandomVariable
-from pytensor.tensor.subtensor import Subtensor, indices_from_subtensor
 from pytensor.tensor.type import TensorType
 from pytensor.tensor.variable import TensorVariable
 
+from graphs.batching import aligned_parameter, apply_batched
 from graphs.preparation import as_parameter
 from graphs.rebuilding import substitute
 
@@ -146,7 +144,7 @@ def _joint_logprob(
     batch_ndim = first.type.ndim - op.ndim_supp
     integer = "float64" if str(first.type.dtype).startswith("float") else "int64"
     aligned = [
-        as_parameter(_aligned(now, old, batch_ndim + core), integer)
+        as_parameter(aligned_parameter(now, old, batch_ndim + core), integer)
         for now, old, core in zip(stacked, parameters[first], op.ndims_params, strict=True)
     ]
     logprob = _logprob(op, (value,), first.owner.inputs[0], first.owner.inputs[1], *aligned)
@@ -156,20 +154,6 @@ def _joint_logprob(
     if logprob.type.shape[0] != len(members):
         logprob = pt.broadcast_to(logprob, (len(members), *value.shape[1 : batch_ndim + 1]))
     return logprob
-
-
-def _aligned(stacked: Variable, original: Variable, ndim: int) -> Variable:
-    """Put new axes between that of the members and the parameter's own, so that it broadcasts against the value."""
-    assert isinstance(stacked, TensorVariable)
-    assert isinstance(original, TensorVariable)
-    if stacked.type.ndim == original.type.ndim:
-        return stacked
-    missing = ndim - original.type.ndim
-    return stacked.dimshuffle([0, *["x"] * missing, *range(1, stacked.type.ndim)]) if missing > 0 else stacked
-
-
-def _bounds(entry: slice) -> tuple[Any, Any, Any]:
-    return entry.start, entry.stop, entry.step
 
 
 class _Stacker:
@@ -191,7 +175,8 @@ class _Stacker:
         else:
             columns = zip(*(m.owner.inputs for m in members), strict=True)  # type: ignore[union-attr]
             inputs = [self.batched(tuple(column)) for column in columns]
-            result = self._applied(first, inputs)
+            outputs = apply_batched(first.owner, inputs, self.count)
+            result = outputs[first.owner.outputs.index(first)]
         self._memo[members] = result
         return result
 
@@ -201,31 +186,6 @@ class _Stacker:
             constant: TensorVariable = pt.constant(np.stack([v.data for v in values]))  # type: ignore[attr-defined]
             return constant
         return pt.stack(list(values))
-
-    def _applied(self, first: Variable, inputs: list[Variable]) -> Variable:
-        node = first.owner
-        assert node is not None
-        if all(a is b for a, b in zip(inputs, node.inputs, strict=True)):
-            return first
-        if isinstance(node.op, ScalarFromTensor | TensorFromScalar):
-            return inputs[0]
-        if isinstance(node.op, Subtensor):
-            return self._indexed(node, inputs)
-        batched = _vectorize_node(node.op, node, *inputs)
-        outputs = batched.outputs if isinstance(batched, Apply) else batched
-        return outputs[node.outputs.index(first)]
-
-    def _indexed(self, node: Apply, inputs: list[Variable]) -> Variable:
-        """Index by one position per member."""
-        array, *indices = inputs
-        entries = indices_from_subtensor(indices, node.op.idx_list)
-        if any(isinstance(b, Variable) and b.type.ndim for e in entries if isinstance(e, slice) for b in _bounds(e)):
-            raise NotImplementedError("slices of different lengths")
-        if array is not node.inputs[0]:
-            return array[(np.arange(self.count), *entries)]  # type: ignore[index]
-        before = next(i for i, e in enumerate(entries) if not isinstance(e, slice))
-        result = array[tuple(entries)]  # type: ignore[index]
-        return pt.moveaxis(result, before, 0) if before else result
 
     def _stacked(self, members: tuple[Variable, ...]) -> Variable:
         if not isinstance(members[0].type, TensorType):

@@ -15,6 +15,7 @@ from pytensor.graph.basic import Constant, Variable
 from pytensor.graph.traversal import ancestors
 from pytensor.tensor.variable import TensorVariable
 
+from graphs.chains.scans import take_out_of_scans
 from graphs.errors import ModelError
 from graphs.logprob import ModelGraph
 from graphs.printing import dprint
@@ -186,8 +187,9 @@ def _assemble(
     coords: Mapping[str, Sequence[Any]],
     dims: Mapping[str, Sequence[str] | str],
 ) -> Parts:
-    observations, renamed = _observe_all(observed)
     extra, density_variables = _flatten(terms)
+    observed, extra = _without_scans(observed, extra)
+    observations, renamed = _observe_all(observed)
     # An observed variable may stand below another one that was resized or has missing elements.
     graphs = [v for o in observations for v in (o.variable, *([o.joined] if o.joined is not None else []))]
     replaced = iter(substitute([*graphs, *extra], renamed))
@@ -196,6 +198,18 @@ def _assemble(
     ]
     extra = list(replaced)
     return _name_parts(observations, extra, density_variables, coords, dims)
+
+
+def _without_scans(
+    observed: Mapping[TensorVariable, Any], extra: list[TensorVariable]
+) -> tuple[Mapping[TensorVariable, Any], list[TensorVariable]]:
+    """Let the variables that a scan draws be variables of the model."""
+    variables = [v for v in observed if isinstance(v, TensorVariable)]
+    opened = take_out_of_scans([*variables, *extra])
+    if not opened:
+        return observed, extra
+    new = substitute([*variables, *extra], opened)
+    return dict(zip(new[: len(variables)], observed.values(), strict=True)), new[len(variables) :]
 
 
 def _observe_all(observed: Mapping[TensorVariable, Any]) -> tuple[list[Observation], dict[Variable, Variable]]:

@@ -149,21 +149,56 @@ def _index_by_states(array: Lifted, source: Variable, entries: Sequence[Entry], 
             array = index_fixed(array, [*[slice(None)] * place, entry])
     indexed = [i for i, e in enumerate(entries) if not isinstance(e, slice)]
     others = [i for i in range(len(array.shape)) if i not in indexed]
-    for axis in indexed:
-        array = spread(array, axis, lifting)
+    lengths = [array.shape[i] for i in indexed]
+    rest_shape = tuple(array.shape[i] for i in others)
+    before = [i for i in others if i < indexed[0]] if _is_adjacent(indexed) else []
     indices = [_lifted_index(entries[i], lifting) for i in indexed]
     index_ndim = max(len(i.shape) for i in indices)
     index_shape = np.broadcast_shapes(*(i.shape for i in indices))
-    before = [i for i in others if i < indexed[0]] if _is_adjacent(indexed) else []
-    moved = _indexed_first(array, indexed, others)
+    moved = _transposed(array, [*indexed, *others])
+    if moved.slots:
+        moved, indices = _along_fixed(moved, indices, index_ndim)
+    else:
+        moved = _with_axes_before(moved, index_ndim)
+    count = len(indices)
+    for axis in range(index_ndim, index_ndim + count):
+        moved = spread(moved, axis, lifting)
     rest = len(others)
-    parts = [moved, *(_with_axes_after(i, index_ndim, rest) for i in indices)]
-    slots, values = aligned([_unindexed(moved, len(indexed), index_ndim), *parts[1:]], index_ndim + rest, lifting)
+    parts = [_unindexed(moved, index_ndim, count), *(_with_axes_after(i, index_ndim, rest) for i in indices)]
+    slots, values = aligned(parts, index_ndim + rest, lifting)
     index_values = [_without_last(v, rest) for v in values[1:]]
-    _check_range(index_values, [array.shape[i] for i in indexed], source)
-    result = _gather(moved, slots, index_values, index_ndim, rest)
-    shape = (*index_shape, *(array.shape[i] for i in others))
-    return _in_place(Lifted(result, slots, shape), index_ndim, len(before))
+    if not array.slots:
+        _check_range(index_values, lengths, source)
+    result = _gather(moved, slots, index_values, index_ndim)
+    return _in_place(Lifted(result, slots, (*index_shape, *rest_shape)), index_ndim, len(before))
+
+
+def _transposed(array: Lifted, axes: Sequence[int]) -> Lifted:
+    count = len(array.slots)
+    value = shuffled(array.value, [*range(count), *(i + count for i in axes)])
+    slots = tuple(Slot(s.size, s.atoms.transpose(axes)) for s in array.slots)
+    return Lifted(value, slots, tuple(array.shape[i] for i in axes))
+
+
+def _with_axes_before(array: Lifted, num_axes: int) -> Lifted:
+    count = len(array.slots)
+    value = shuffled(array.value, [*range(count), *["x"] * num_axes, *range(count, array.value.type.ndim)])
+    slots = tuple(Slot(s.size, s.atoms[(None,) * num_axes]) for s in array.slots)
+    return Lifted(value, slots, (*(1,) * num_axes, *array.shape))
+
+
+def _along_fixed(moved: Lifted, indices: Sequence[Lifted], index_ndim: int) -> tuple[Lifted, list[Lifted]]:
+    """Index by what is known: its axes become the first ones, those to be indexed by states follow."""
+    fixed = [i for i, index in enumerate(indices) if not index.slots]
+    free = [i for i, index in enumerate(indices) if index.slots]
+    later = range(len(indices), len(moved.shape))
+    moved = _transposed(moved, [*fixed, *free, *later])
+    if not fixed:
+        return _with_axes_before(moved, index_ndim), list(indices)
+    known = [np.asarray(indices[i].value.data) for i in fixed]  # type: ignore[attr-defined]
+    ndim = max(k.ndim for k in known)
+    moved = index_fixed(moved, [k.reshape((1,) * (ndim - k.ndim) + k.shape) for k in known])
+    return _with_axes_before(moved, index_ndim - ndim), [indices[i] for i in free]
 
 
 def _is_adjacent(places: Sequence[int]) -> bool:
@@ -176,23 +211,14 @@ def _lifted_index(entry: Entry, lifting: Lifting) -> Lifted:
     return Lifted(pt.constant(np.asarray(entry, dtype=np.int64)), (), np.shape(entry))
 
 
-def _indexed_first(array: Lifted, indexed: Sequence[int], others: Sequence[int]) -> Lifted:
-    count = len(array.slots)
-    value = widened(array, indexed)
-    value = shuffled(value, [*range(count), *(i + count for i in indexed), *(i + count for i in others)])
-    slots = tuple(Slot(s.size, s.atoms.transpose([*indexed, *others])) for s in array.slots)
-    return Lifted(value, slots, tuple(array.shape[i] for i in (*indexed, *others)))
-
-
-def _unindexed(moved: Lifted, num_indexed: int, index_ndim: int) -> Lifted:
-    """Return the slots of the array as those of the result: new axes in place of those that are indexed."""
-    shape = (*(1,) * index_ndim, *moved.shape[num_indexed:])
-    slots = tuple(
-        Slot(s.size, s.atoms[(0,) * num_indexed].reshape((1,) * index_ndim + s.atoms.shape[num_indexed:]))
-        for s in moved.slots
-    )
+def _unindexed(moved: Lifted, index_ndim: int, count: int) -> Lifted:
+    """Return the slots of the array as those of the result: without the axes that are indexed by states."""
+    keep = [*range(index_ndim), *range(index_ndim + count, len(moved.shape))]
+    index = tuple(slice(None) if axis in keep else 0 for axis in range(len(moved.shape)))
+    slots = tuple(Slot(s.size, s.atoms[index]) for s in moved.slots)
+    shape = tuple(moved.shape[axis] for axis in keep)
     # Only its slots are used: the value is gathered later.
-    stand_in: Any = pt.zeros((*(s.size for s in slots), *shape))
+    stand_in: Any = pt.zeros((*(s.size for s in slots), *(1,) * len(shape)))
     return Lifted(stand_in, slots, shape)
 
 
@@ -224,29 +250,27 @@ def _check_range(indices: Sequence[TensorVariable], lengths: Sequence[int], sour
             )
 
 
-def _gather(
-    moved: Lifted,
-    slots: Sequence[Slot],
-    indices: Sequence[TensorVariable],
-    index_ndim: int,
-    rest: int,
-) -> TensorVariable:
+def _gather(moved: Lifted, slots: Sequence[Slot], indices: Sequence[TensorVariable], index_ndim: int) -> TensorVariable:
     """Return the value with axes: slots, then those of the indices, then the rest of the array."""
-    count = len(moved.slots)
-    if not count:
-        whole = _whole_rows(moved.value, indices, rest)
-        return folded(moved.value[tuple(indices)]) if whole is None else whole
+    count, ndim = len(moved.slots), len(slots) + index_ndim
+    value = widened(moved, range(index_ndim, index_ndim + len(indices)))
+    entries: list[TensorVariable] = []
     # The array's slots came first when the slots were merged, each in a place of its own.
-    arranged = []
-    ndim = len(slots) + index_ndim
-    for place, slot in enumerate(moved.slots):
+    places = [*range(count), *range(len(slots), ndim)]
+    for axis, place in enumerate(places):
         shape = [1] * ndim
-        shape[place] = slot.size
-        arranged.append(np.arange(slot.size).reshape(shape))
-    return folded(moved.value[(*arranged, *indices)])
+        shape[place] = -1
+        entries.append(pt.constant(np.arange(int(value.type.shape[axis])).reshape(shape)))  # type: ignore[arg-type]
+    entries.extend(indices)
+    whole = _whole_rows(value, entries)
+    if whole is not None:
+        return whole
+    if not count and all(int(n or 2) == 1 for n in value.type.shape[:index_ndim]):
+        return folded(value[(0,) * index_ndim][tuple(indices)])
+    return folded(value[tuple(entries)])
 
 
-def _whole_rows(array: TensorVariable, indices: Sequence[TensorVariable], rest: int) -> TensorVariable | None:
+def _whole_rows(array: TensorVariable, indices: Sequence[TensorVariable]) -> TensorVariable | None:
     """Return ``array[indices]`` as a transpose, if the indices are all positions of different axes in order."""
     order: list[int | str] = ["x"] * indices[0].type.ndim
     for axis, index in enumerate(indices):
