@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Literal
 
+import numpy as np
 import pytensor.tensor as pt
+from numpy.typing import NDArray
 from pymc.distributions.censored import CensoredRV
 from pymc.distributions.mixture import _HurdleRV
 from pytensor.graph.basic import Variable
@@ -23,6 +25,7 @@ from graphs.transforms import default_transform
 from ppl.model import Model
 from ppl.plans import Assignment, Method, Plan
 from samplers.blocks import Block, DrawBlock, NUTSBlock, Sweep
+from samplers.coloured import coloured_block, find_groups
 from samplers.gibbs import gibbs_block
 from samplers.rmh import rmh_block
 
@@ -105,7 +108,8 @@ def _mixed(
     """
     while True:
         moving = [n for n, a in assignments.items() if a.method in ("nuts", "rmh") and not a.support.is_discrete]
-        mixed = strip(unconstrain(summed, moving), laws)
+        drawn = [n for n, a in assignments.items() if a.method == "gibbs"]
+        mixed = strip(unconstrain(summed, moving), drawn)
         entangled = [n for n in laws if any(m != n and depends_on(mixed.natural[m], [mixed.values[n]]) for m in moving)]
         lost = [n for n in entangled if not _derive_again(mixed, n, laws)]
         if not lost:
@@ -245,9 +249,19 @@ def _choose_discrete(
     law, reason = find_conditional(summed.logdensity, summed.values[name], support=summed.supports[name])
     if law is not None:
         return "gibbs", f"{kept}; full conditional by enumeration", law
+    groups = _groups_of(summed, name)
+    if groups is not None:
+        number = "its elements in turn" if len(groups) > 2 else f"{len(groups)} groups of elements in turn"
+        return "gibbs", f"{kept}; full conditionals by enumeration, {number}", None
     if choice == "gibbs":
         raise DerivationError(f"There is no Gibbs step for {name}: {reason}.", name, summed.values[name])
     return "rmh", f"{kept}; no full conditional: {reason}", None
+
+
+def _groups_of(logprob: LogProb, name: str) -> list[NDArray[np.int64]] | None:
+    states = states_of(logprob, name)
+    assert states is not None
+    return find_groups(list(logprob.terms.values()), logprob.values[name], states)
 
 
 def _sweep(summed: LogProb, mixed: LogProb, assignments: Mapping[str, Assignment], laws: Mapping[str, Law]) -> Sweep:
@@ -262,7 +276,13 @@ def _sweep(summed: LogProb, mixed: LogProb, assignments: Mapping[str, Assignment
         summed.values[n]: mixed.natural[n] for n in summed.values if mixed.values[n] is not summed.values[n]
     }
     if laws:
-        blocks.append(_in_space(gibbs_block([laws[n] for n in by_method["gibbs"]]), moved))
+        blocks.append(_in_space(gibbs_block([laws[n] for n in by_method["gibbs"] if n in laws]), moved))
+    for name in by_method["gibbs"]:
+        if name not in laws:
+            groups, states = _groups_of(mixed, name), states_of(mixed, name)
+            assert groups is not None
+            assert states is not None
+            blocks.append(coloured_block(list(mixed.terms.values()), mixed.values[name], states, groups))
     blocks += [rmh_block(density, mixed.values[n], scale) for n, scale in scales.items()]
     return Sweep((*variables, *scales.values()), tuple(blocks))
 

@@ -119,7 +119,7 @@ _COST_HEAD = ("summed out", "order", "states", "elements", "width", "operations"
 
 def _cost_row(cost: Cost) -> tuple[str, ...]:
     numbers = (cost.states, cost.elements, cost.width, cost.operations, cost.num_bytes)
-    instead = "Gibbs" if cost.width == 1 else "RMH"
+    instead = "Gibbs" if cost.width == 1 else "Gibbs in groups"
     return (cost.name, cost.order, *(f"{n:,}" for n in numbers), instead)
 
 

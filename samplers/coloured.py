@@ -1,0 +1,135 @@
+"""Gibbs sampling of discrete arrays whose elements depend on each other: groups of independent elements in turn.
+
+Elements that share no factor are independent given the others, so that they are drawn at once: two groups for a chain
+or a grid, as many as there are elements where each depends on all others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytensor.tensor as pt
+from numpy.typing import NDArray
+from pytensor.tensor.variable import TensorVariable
+
+from graphs.elimination.families import Integers, families_of, on_atoms
+from graphs.elimination.network import Network
+from graphs.elimination.summands import Opening, summands
+from graphs.lifting import ABSENT, Lifted, MixingError, Slot, lift_nodes, of_states
+from graphs.lifting.state import Lifting
+from samplers.blocks import DrawBlock
+
+MOST_GROUPS = 64
+_MOST_STATES = 2**12
+
+
+def find_groups(
+    terms: Sequence[TensorVariable], variable: TensorVariable, states: NDArray[np.int64]
+) -> list[Integers] | None:
+    """Put the elements of a discrete variable into groups that are independent given the others.
+
+    Parameters
+    ----------
+    terms : sequence of TensorVariable
+        The terms of the joint log-probability.
+    variable : TensorVariable
+        The variable.
+    states : (K,) int64 array
+        Its states.
+
+    Returns
+    -------
+    list of int64 array or None
+        Positions in the flattened variable; None if there would be too many groups.
+    """
+    count = int(np.prod(variable.type.shape, dtype=int))
+    numbers = np.arange(count)
+    lifting = Lifting({variable: of_states(variable, states, numbers.reshape(variable.type.shape))}, {}, _MOST_STATES)
+    ties = []
+    for lifted in _lifted_parts(terms, lifting):
+        if isinstance(lifted, MixingError):
+            # Some factor ties too many elements: take each by itself.
+            return [numbers[i : i + 1] for i in range(count)] if count <= MOST_GROUPS else None
+        families, _ = families_of(("",), lifted)
+        ties += families
+    network = Network(ties, np.full(count, len(states)), np.ones(count, bool))
+    colours = np.full(count, -1)
+    for atom in range(count):
+        taken = set(colours[network.neighbours(atom)].tolist())
+        colours[atom] = next(c for c in range(count + 1) if c not in taken)
+    groups = [np.flatnonzero(colours == c) for c in range(int(colours.max()) + 1)]
+    return groups if len(groups) <= MOST_GROUPS else None
+
+
+def _lifted_parts(terms: Sequence[TensorVariable], lifting: Lifting) -> list[Lifted | MixingError]:
+    """Return what depends on the variable, sums over its elements taken apart."""
+    cautious = Lifting(dict(lifting.done), {}, lifting.max_states, is_cautious=True)
+    lift_nodes(list(terms), cautious)
+    opening = Opening(cautious)
+    parts = [part for term in terms for part in summands(term, opening)]
+    whole = Lifting(cautious.done, {}, lifting.max_states)
+    lift_nodes(parts, whole)
+    dependent = [part for part in parts if whole.depends(part)]
+    return [whole.failed[part] if part in whole.failed else whole.done[part] for part in dependent]
+
+
+def coloured_block(
+    terms: Sequence[TensorVariable],
+    variable: TensorVariable,
+    states: NDArray[np.int64],
+    groups: Sequence[Integers],
+) -> DrawBlock:
+    """Return the block of a sweep that draws the groups one after the other from their full conditionals.
+
+    Parameters
+    ----------
+    terms : sequence of TensorVariable
+        The terms of the joint log-probability.
+    variable : TensorVariable
+        A variable of the joint state.
+    states : (K,) int64 array
+        Its states.
+    groups : sequence of int64 array
+        As `find_groups` returns them.
+    """
+    start = pt.random.rng("rng")
+    rng = start
+    shape = tuple(int(n) for n in variable.type.shape)
+    current: TensorVariable = variable
+    for group in groups:
+        logits = _logits(terms, variable, current, states, group)
+        weights = pt.special.softmax(logits.dimshuffle(1, 0), axis=-1)
+        rng, index = rng.categorical(weights)
+        drawn = pt.constant(states.astype(np.int64))[index]
+        flat = pt.set_subtensor(current.reshape((-1,))[group], pt.cast(drawn, variable.type.dtype))
+        current = flat.reshape(shape)
+    return DrawBlock("gibbs", (variable,), start, rng, (current,))
+
+
+def _logits(
+    terms: Sequence[TensorVariable],
+    variable: TensorVariable,
+    current: TensorVariable,
+    states: NDArray[np.int64],
+    group: Integers,
+) -> TensorVariable:
+    """Return the log-probability of each state of the members of a group, given all others; shape (K, m)."""
+    shape = tuple(int(n) for n in variable.type.shape)
+    count = int(np.prod(shape, dtype=int))
+    is_member = np.zeros(count, bool)
+    is_member[group] = True
+    is_member = is_member.reshape(shape)
+    column = pt.constant(states.astype(np.int64).reshape((-1, *(1,) * len(shape))))
+    value = pt.switch(is_member, column, current[None])
+    atoms = np.where(is_member, np.arange(count).reshape(shape), ABSENT)
+    lifted = Lifted(pt.cast(value, variable.type.dtype), (Slot(len(states), atoms),), shape)
+    # What is not in the group is held, and only the members have states.
+    parts = []
+    for item in _lifted_parts(terms, Lifting({variable: lifted}, {}, _MOST_STATES)):
+        if isinstance(item, MixingError):
+            raise item
+        families, _ = families_of(("",), item)
+        parts += [on_atoms(part, count) for part in families]
+    total = pt.add(*parts) if len(parts) > 1 else parts[0]
+    return total[:, group]
