@@ -94,7 +94,7 @@ def MarkovChain(
         start = _probabilities(init, name, "init")
     _check_init(start, name, states, int(lags))
     op = MarkovChainRV(int(steps), int(lags), bool(time_varying))
-    rv = op(transition, start, size=_as_size(size), rng=pt.random.shared_rng(seed=None))
+    rv = op.make_node(pt.random.shared_rng(seed=None), _as_size(size), transition, start).outputs[1]
     check_axes(rv, axes, name)
     declared_dims, coords = (axes.dims, axes.coords) if axes else (None, {})
     return declare(rv, Declaration(name, declared_dims, None, initval, coords))

@@ -283,7 +283,7 @@ class _Opened:
         ]
         batch = draw.type.shape[:batch_ndim]
         size = None if None in batch else (self.num_steps, *batch)
-        rv: TensorVariable = op(*aligned, size=size, rng=pt.random.shared_rng(seed=None))
+        rv: TensorVariable = op.make_node(pt.random.shared_rng(seed=None), size, *aligned).outputs[1]
         rv.name = draw.name
         return rv
 
