@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from pytensor.tensor.variable import TensorVariable
 from xarray import DataTree
 
 from graphs.backends import get_backend
 from graphs.elimination.pointwise import Entry, pointwise
+from graphs.elimination.summation import CannotSumError
 from graphs.errors import ModelError
 from graphs.finite import finite_states
 from graphs.lifting import MOST_STATES
@@ -21,10 +23,10 @@ from ppl.results import to_datatree
 def log_likelihood(model: Model, trace: DataTree, *, backend: str = "numba", max_states: int = MOST_STATES) -> DataTree:
     """Return the trace with a group ``log_likelihood``: one number per independent part of the data and draw.
 
-    Rows that share no discrete variable have one number each, whatever was summed out. Rows that do are not
-    independent given the continuous variables: a Markov chain has one number per series, an index shared by a group
-    one per group, a site one for all its visits. Several observed variables that depend on the same discrete elements
-    have a joint entry, named by all of them: ``"y+x"``.
+    Discrete variables of finitely many states are summed out here, whether they were drawn or not. Rows that share none
+    have one number each. Rows that do are not independent given the continuous variables: a Markov chain has one number
+    per series, an index shared by a group one per group, a site one for all its visits. Several observed variables that
+    depend on the same discrete elements have a joint entry, named by all of them: ``"y+x"``.
 
     Parameters
     ----------
@@ -61,16 +63,8 @@ def log_likelihood(model: Model, trace: DataTree, *, backend: str = "numba", max
         raise ModelError(f"A trace of ppl.sample is needed, not {type(trace).__name__}.")
     if not model.observed:
         raise ModelError("The model has no data, so that there is no likelihood.")
-    drawn = set(trace["posterior"].data_vars)
-    missing = [name for name in model.latent if name not in drawn]
-    for name in missing:
-        if finite_states(model.latent[name]) is None:
-            raise ModelError(f"The trace is not one of this model: {name} is not in it and was not summed out.", name)
-    joint = strip(logprob(model, marginalize=False), missing)
-    kept = {name: value for name, value in joint.values.items() if name not in missing}
+    kept, entries = _entries(model, max_states)
     check_trace(kept, trace)
-    variables = [finite_of(joint, name) for name in missing]
-    entries = pointwise(joint.terms, list(model.observed), variables, max_states)
     function = get_backend(backend).map(list(kept.values()), [entry.graph for entry in entries.values()])
     posterior = trace["posterior"]
     shape = (posterior.sizes["chain"], posterior.sizes["draw"])
@@ -82,6 +76,24 @@ def log_likelihood(model: Model, trace: DataTree, *, backend: str = "numba", max
     tree = trace.copy()
     tree["log_likelihood"] = new["log_likelihood"]
     return tree
+
+
+def _entries(model: Model, max_states: int) -> tuple[dict[str, TensorVariable], dict[str, Entry]]:
+    """Return the variables that the log-likelihood is conditional on, and its entries."""
+    joint = logprob(model, marginalize=False)
+    finite = [name for name, rv in model.latent.items() if finite_states(rv) is not None]
+    while True:
+        stripped = strip(joint, finite)
+        observed = [term for term, members in joint.members.items() if set(members) <= set(model.observed)]
+        priors = [term for term, members in joint.members.items() if set(members) <= set(finite)]
+        variables = [finite_of(joint, name) for name in finite]
+        try:
+            entries = pointwise(stripped.terms, observed, variables, priors, max_states)
+        except CannotSumError as error:
+            # What cannot be summed was drawn.
+            finite = [name for name in finite if name not in error.names]
+            continue
+        return {name: value for name, value in joint.values.items() if name not in finite}, entries
 
 
 def _dims(model: Model, name: str, entry: Entry) -> tuple[str, ...] | None:

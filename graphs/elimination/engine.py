@@ -15,6 +15,8 @@ from graphs.elimination.sequence import Row, SequenceStep, eliminate_rows, find_
 from graphs.lifting import MOST_STATES, TooLargeError
 
 Step = BatchStep | SequenceStep
+TABLES = 8
+"""How many tables of the largest size all joint sums together may amount to."""
 LONGEST_UNROLLED = 12
 """Components of more atoms are eliminated by a recursion, where they are narrow."""
 _MOST_COMPARED = 3000
@@ -75,6 +77,8 @@ class _Elimination:
         self.states = states
         self.mode = mode
         self.log_max_states = float(np.log2(max_states)) + 1e-9
+        # Many tables that are each just small enough are too much too.
+        self.operations_left = TABLES * max_states
         self.active = np.zeros(len(states), bool)
         for part in families:
             self.active[part.atoms] = True
@@ -141,7 +145,8 @@ class _Elimination:
     def _is_narrow(self, network: Network, row: Row) -> bool:
         log_states = float(np.log2(self.states[row.atoms].max()))
         log_cost = log_states * (row.width + 1)
-        if log_cost > self.log_max_states:
+        is_tied = row.width > 1
+        if log_cost > self.log_max_states or (is_tied and len(row.atoms) * 2.0**log_cost > self.operations_left):
             return False
         if len(row.atoms) > _MOST_COMPARED or row.width == 1:
             return True
@@ -166,6 +171,10 @@ class _Elimination:
         self.families = left
         self.active[members] = False
         self.result.steps.extend(steps)
+        self.operations_left -= sum(step.num_entries for step in steps if step.neighbours.shape[1] > 1)
+        if self.operations_left < 0:
+            atoms = [int(a) for step in steps for a in (*step.atoms, *step.neighbours.ravel())]
+            raise TooLargeError("so many discrete elements depend on each other that the sum has too many terms", atoms)
         ends = [step for step in steps if not step.neighbours.shape[1]]
         for part, step in zip(finished, ends, strict=True):
             self._finish(part, step.atoms)

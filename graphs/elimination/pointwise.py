@@ -46,6 +46,7 @@ def pointwise(
     terms: Mapping[str, TensorVariable],
     observed: Sequence[str],
     variables: Sequence[Finite],
+    priors: Sequence[str],
     max_states: int = MOST_STATES,
 ) -> dict[str, Entry]:
     """Return the log-likelihood of each independent part of the data.
@@ -58,6 +59,8 @@ def pointwise(
         Names of the terms of data.
     variables : sequence of Finite
         What is summed out.
+    priors : sequence of str
+        Names of the terms that are the log-probabilities of these.
     max_states : int
         As in `sum_over`.
 
@@ -70,7 +73,7 @@ def pointwise(
     if not variables:
         return {name: Entry(terms[name], name, tuple(range(terms[name].type.ndim))) for name in observed}
     summation = sum_over(terms, variables, max_states=max_states)
-    totals = _by_component(summation, terms, observed, variables, max_states)
+    totals = _by_component(summation, terms, observed, priors, max_states)
     members: dict[tuple[str, ...], list[str]] = {}
     for name in observed:
         atoms = summation.elements.get(name)
@@ -137,17 +140,18 @@ def _by_component(
     summation: Summation,
     terms: Mapping[str, TensorVariable],
     observed: Sequence[str],
-    variables: Sequence[Finite],
+    priors: Sequence[str],
     max_states: int,
 ) -> _Totals:
     """Return the log-likelihood of each component."""
     labels = summation.eliminated.labels
     totals = _totals(summation, labels)
-    priors = {v.name for v in variables}
-    if _in_pieces(summation) <= priors | set(observed):
+    if _in_pieces(summation) <= set(priors) | set(observed):
         # The priors of the discrete variables sum to one.
         return totals
-    without = sum_over({n: t for n, t in terms.items() if n not in observed}, variables, max_states=max_states)
+    without = sum_over(
+        {n: t for n, t in terms.items() if n not in observed}, summation.variables, max_states=max_states
+    )
     # Without the data a component may fall apart.
     parts = pt.zeros(totals.graph.type.shape)
     for piece in without.pieces:

@@ -12,7 +12,15 @@ from pytensor.graph.basic import Variable
 from pytensor.tensor.variable import TensorVariable
 
 # Lowerings are registered by importing the modules that define them.
-from graphs.backends.numba import elemwise, indexing, linalg, random, recursion, shaping  # noqa: F401
+from graphs.backends.numba import (  # noqa: F401
+    elemwise,
+    indexing,
+    linalg,
+    random,
+    recursion,
+    recursion_pytensor,
+    shaping,
+)
 from graphs.backends.numba.codegen import generate
 from graphs.backends.numba.prepare import rewritten, static_shapes
 from graphs.backends.numba.program import Program, compile_function, source_digest
