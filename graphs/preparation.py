@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytensor.tensor as pt
 from pymc.distributions.distribution import SymbolicRandomVariable
+from pytensor.conditional import IfElse
 from pytensor.graph.basic import Apply, Constant, Variable
 from pytensor.graph.op import HasInnerGraph
 from pytensor.tensor.basic import MakeVector
@@ -122,6 +123,11 @@ def _widened_node(node: Apply, inputs: list[Variable]) -> list[Variable] | None:
     if isinstance(node.op, Shape) and None not in node.inputs[0].type.shape:
         # So that nothing random is left where only its shape was needed.
         return [pt.constant(np.array(node.inputs[0].type.shape, dtype="int64"))]
+    if isinstance(node.op, IfElse):
+        # Of log-probabilities, cheap: a switch has a gradient on every backend, and can be lifted.
+        condition, *branches = inputs
+        half = len(branches) // 2
+        return [pt.switch(condition, a, b) for a, b in zip(branches[:half], branches[half:], strict=True)]
     if isinstance(node.op, HasInnerGraph):
         # Its inner inputs are of fixed types.
         new = [_like(now, before) for now, before in zip(inputs, node.inputs, strict=True)]
