@@ -57,10 +57,10 @@ def _indexed(node: Apply, inputs: Sequence[Variable], count: int) -> Variable:
             raise NotImplementedError("slices of different lengths")
     if _is_batched(array, node.inputs[0]):
         if not any(isinstance(e, Variable) and getattr(e.type, "ndim", 0) for e in entries):
-            return array[(slice(None), *entries)]  # type: ignore[index]
-        return array[(np.arange(count), *entries)]  # type: ignore[index]
+            return array[(slice(None), *entries)]
+        return array[(np.arange(count), *entries)]
     before = next(i for i, e in enumerate(entries) if not isinstance(e, slice))
-    result = array[tuple(entries)]  # type: ignore[index]
+    result = array[tuple(entries)]
     return pt.moveaxis(result, before, 0) if before else result
 
 

@@ -64,7 +64,7 @@ def graph_of_values(values: Mapping[TensorVariable, Any]) -> ModelGraph:
     opened = take_out_of_scans(list(values))
     if opened:
         new = substitute(list(values), opened)
-        values = dict(zip(new, values.values(), strict=True))  # type: ignore[arg-type]
+        values = dict(zip(new, values.values(), strict=True))
     consumed = {rv for outcome in values for rv in find_consumed(outcome)}
     latent = [rv for rv in find_random_variables(values) if rv not in consumed and rv not in values]
     names = name_variables([*latent, *values])

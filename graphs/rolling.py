@@ -84,7 +84,7 @@ def find_rolls(
     if not rolled:
         return [], {rv: rv for rv in rv_values}
     replaced = substitute(left, rolled)
-    return rolls, dict(zip(left, replaced, strict=True))  # type: ignore[arg-type]
+    return rolls, dict(zip(left, replaced, strict=True))
 
 
 def _conditional_parameters(
@@ -173,7 +173,7 @@ class _Stacker:
         if first.owner is None:
             result = self._stacked(members)
         else:
-            columns = zip(*(m.owner.inputs for m in members), strict=True)  # type: ignore[union-attr]
+            columns = zip(*(m.owner.inputs for m in members), strict=True)
             inputs = [self.batched(tuple(column)) for column in columns]
             outputs = apply_batched(first.owner, inputs, self.count)
             result = outputs[first.owner.outputs.index(first)]
@@ -183,7 +183,7 @@ class _Stacker:
     def stacked_values(self, values: Sequence[Variable]) -> TensorVariable:
         """Return values with a first axis for the members."""
         if all(isinstance(v, Constant) for v in values):
-            constant: TensorVariable = pt.constant(np.stack([v.data for v in values]))  # type: ignore[attr-defined]
+            constant: TensorVariable = pt.constant(np.stack([v.data for v in values]))
             return constant
         return pt.stack(list(values))
 
@@ -191,7 +191,7 @@ class _Stacker:
         if not isinstance(members[0].type, TensorType):
             raise TypeError(f"{members[0]} is no array")
         if all(isinstance(m, Constant) for m in members):
-            data = np.stack([m.data for m in members])  # type: ignore[attr-defined]
+            data = np.stack([m.data for m in members])
             if np.all(data == data[0]):
                 return members[0]
             return pt.constant(data)

@@ -47,7 +47,7 @@ def joint_terms(
         As `conditional_logprobs`.
     """
     terms = dict(zip(names, conditional_logprobs(rv_values, names), strict=True))
-    members = {name: (name,) for name in names}
+    members: dict[str, tuple[str, ...]] = {name: (name,) for name in names}
     for roll in rolls:
         own = tuple(name_of[rv] for rv in roll.variables)
         terms[joint_name(own)] = roll.logprob

@@ -136,9 +136,7 @@ trace_mines = ppl.recover(mines, ppl.sample(mines, **quiet), seed=1)
 posterior = trace_mines.posterior
 year = posterior["tau_probability"].mean(("chain", "draw")).to_numpy()
 rates = [float(posterior[n].mean()) for n in ("early", "late")]
-print(
-    f"last year of the early rate: most probably {int(years[int(year.argmax())])}; rates {rates[0]:.2f}, {rates[1]:.2f}"
-)
+print(f"last year of the early rate: {int(years[int(year.argmax())])}; rates {rates[0]:.2f}, {rates[1]:.2f}")
 fig, ax = plt.subplots(figsize=(9, 2.5))
 ax.bar(years, disasters, color="0.8")
 ax.bar(years, 10 * year, color="C3", width=0.5)
@@ -159,9 +157,8 @@ N = ppl.Binomial("N", 60, ppl.Beta("fed", 1, 1), size=30)
 counting = ppl.Model({ppl.Binomial("counts", N[:, None], q, size=(30, 4)): counts})
 trace_counting = ppl.recover(counting, ppl.sample(counting, **quiet), seed=1)
 estimated = trace_counting.posterior["N"].mean(("chain", "draw")).to_numpy()
-print(
-    f"q = {float(trace_counting.posterior['q'].mean()):.2f}; correlation with the truth {np.corrcoef(estimated, animals)[0, 1]:.2f}"
-)
+found_share = float(trace_counting.posterior["q"].mean())
+print(f"q = {found_share:.2f}; correlation with the truth {np.corrcoef(estimated, animals)[0, 1]:.2f}")
 
 # %% [markdown]
 # ## 6. Missing labels
@@ -206,8 +203,8 @@ print(f"P(burglary | both call) = {answer:.4f}")
 # %% [markdown]
 # ## 8. What is left
 #
-# Counts without a bound have infinitely many states, and a grid of 20 x 20 tied spins too many joint ones. The plan says
-# so and draws these, and only these; the mixture beside them is still summed out.
+# Counts without a bound have infinitely many states, and a grid of 20 x 20 tied spins too many joint ones. The plan
+# says so and draws these, and only these; the mixture beside them is still summed out.
 
 # %%
 grid = ppl.Bernoulli("grid", 0.5, size=(20, 20))

@@ -15,9 +15,10 @@ from pymc.pytensorf import compile as compile_pymc
 from pytensor.tensor.variable import TensorVariable
 
 from graphs.backends.c import settle_blas
+from graphs.elimination.pointwise import best_over_states
 from graphs.errors import ModelError, SamplingError
 from graphs.interpreting import INTERPRETED, interpret
-from graphs.logprob import LogProb
+from graphs.logprob import LogProb, finite_of, logprob, strip
 from graphs.transforms import transforms_of
 from ppl.plans import Plan
 
@@ -189,6 +190,7 @@ class _LogTerms:
         terms = list(plan.mixed.terms.values())
         self.function = interpret(self.inputs, [pt.sum(t) for t in terms])
         self.terms = terms
+        self.plan = plan
 
     def failure(self, values: Mapping[str, NDArray]) -> str | None:
         arguments = [np.asarray(values[str(v.name)], v.type.dtype) for v in self.inputs]
@@ -196,6 +198,9 @@ class _LogTerms:
         for name, term, total in zip(self.names, self.terms, sums, strict=True):
             if np.isfinite(total):
                 continue
+            impossible = self._impossible_data(arguments)
+            if impossible is not None:
+                return impossible
             elements = np.asarray(interpret(self.inputs, term)(*arguments))
             bad = np.argwhere(~np.isfinite(elements))
             where = f" (element {tuple(int(i) for i in bad[0])})" if elements.ndim and bad.size else ""
@@ -204,4 +209,29 @@ class _LogTerms:
                 "impossible under the model, or the starting values lie outside a support. Check the data, or give "
                 "starting values with init={...}."
             )
+        return None
+
+    def _impossible_data(self, arguments: list[NDArray]) -> str | None:
+        """Name the first observation that is impossible under every state of what was summed out."""
+        summed = self.plan.natural.summed
+        if not summed:
+            return None
+        joint = strip(logprob(self.plan.model, marginalize=False), summed)
+        natural = [self.plan.mixed.natural[name] for name in self.plan.natural.values]
+        point = interpret(self.inputs, natural)(*arguments)
+        best = best_over_states(
+            joint.terms,
+            [name for name in self.plan.model.observed if name in joint.terms],
+            [finite_of(joint, name) for name in summed],
+        )
+        values = [joint.values[name] for name in self.plan.natural.values]
+        found = interpret(values, list(best.values()))(*point)
+        for name, elements in zip(best, found, strict=True):
+            bad = np.argwhere(~np.isfinite(elements))
+            if bad.size:
+                where = bad[0].tolist() if np.ndim(elements) else ""
+                return (
+                    f"The data of {name}{where} are impossible under every state of {', '.join(summed)} at the initial "
+                    "point. Check that row, or give starting values with init={...}."
+                )
         return None

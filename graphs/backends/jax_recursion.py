@@ -106,7 +106,8 @@ def _funcify_forward(op: ForwardRecursion, **kwargs: Any) -> Callable[..., Any]:
 def _funcify_gradient(op: RecursionGradient, **kwargs: Any) -> Callable[..., Any]:
     def recursion_gradient(initial: Any, transition: Any, emission: Any, total: Any, states: Any, outer: Any) -> Any:
         def totals(*inputs: Any) -> Any:
-            return forward(*inputs, op.num_steps, "sum", default_form())[0]
+            initial, transition, emission = inputs
+            return forward(initial, transition, emission, op.num_steps, "sum", default_form())[0]
 
         return jax.vjp(totals, initial, transition, emission)[1](outer)
 

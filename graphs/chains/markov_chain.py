@@ -42,7 +42,7 @@ class MarkovChainRV(RandomVariable):
     def _supp_shape_from_params(self, dist_params: Sequence[Variable], **kwargs: Any) -> tuple[int, ...]:
         return (self.steps,)
 
-    def rng_fn(self, rng: np.random.Generator, *arguments: Any) -> NDArray[np.int64]:  # type: ignore[override]
+    def rng_fn(self, rng: np.random.Generator, *arguments: Any) -> NDArray[np.int64]:
         """Draw chains by NumPy."""
         transition, initial, size = arguments
         ndim = self.lags + 1 + self.time_varying

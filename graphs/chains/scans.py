@@ -221,9 +221,9 @@ class _Opened:
     def sequence(self, inner: Variable) -> TensorVariable:
         """Return all steps of an inner variable."""
         if inner in self.sequences:
-            return self.sequences[inner]  # type: ignore[return-value]
+            return self.sequences[inner]
         if inner.owner is not None and isinstance(inner.owner.op, RandomVariable):
-            result = self._random(inner)  # type: ignore[arg-type]
+            result = self._random(inner)
         elif inner in self.recurrent and any(v in self.recurrent[inner] for v in ancestors([inner])):
             raise DerivationError(
                 "A scan draws random variables and carries something else from step to step that is computed from them "
@@ -324,7 +324,7 @@ def _simulated(step: Step, outer: Sequence[Variable], rng: Variable) -> tuple[Te
     """Draw the sequence by a scan, for samples from the prior."""
     import pytensor
 
-    taps = sorted({lag for lag in step.history.values()}, reverse=True)
+    taps = sorted(set(step.history.values()), reverse=True)
     rows = [v for v, (_, has_rows) in step.outer.items() if has_rows]
     fixed = [v for v, (_, has_rows) in step.outer.items() if not has_rows]
     num_taps = len(taps)
@@ -386,7 +386,7 @@ def _initial_rows(buffer: Variable, count: int) -> Variable:
         if base is not None and isinstance(base.op, AllocEmpty):
             rows = node.inputs[1]
             return rows if rows.type.shape[0] == count else pt.specify_shape(rows, (count, *rows.type.shape[1:]))
-    return buffer[:count]  # type: ignore[index]
+    return buffer[:count]
 
 
 def _skips(node: Apply, count: int) -> bool:

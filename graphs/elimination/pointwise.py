@@ -18,7 +18,7 @@ from pytensor.tensor.variable import TensorVariable
 
 from graphs.elimination.families import Integers
 from graphs.elimination.summation import Finite, Summation, sum_over
-from graphs.lifting import ABSENT, MOST_STATES
+from graphs.lifting import ABSENT, MOST_STATES, Lifted, lift, of_states
 from graphs.rebuilding import substitute
 from graphs.terms import joint_name
 
@@ -208,3 +208,35 @@ def _axes_of_components(own: Integers, components: Integers) -> tuple[int, ...] 
 
 def _varies(array: NDArray, axis: int) -> bool:
     return bool(np.any(array != array.take([0], axis=axis)))
+
+
+def best_over_states(
+    terms: Mapping[str, TensorVariable], names: Sequence[str], variables: Sequence[Finite]
+) -> dict[str, TensorVariable]:
+    """Return the largest log-probability of each element of some terms, over all states of discrete variables.
+
+    Parameters
+    ----------
+    terms : mapping of str to TensorVariable
+        The joint log-probability, the variables not yet summed out.
+    names : sequence of str
+        The terms in question.
+    variables : sequence of Finite
+        What is summed out.
+
+    Returns
+    -------
+    dict of str to TensorVariable
+        In the shape of each term; terms that cannot be evaluated element by element are missing.
+    """
+    bindings: dict[Variable, Lifted] = {}
+    count = 0
+    for v in variables:
+        bindings[v.value] = of_states(v.value, v.states, np.arange(count, count + v.size).reshape(v.shape))
+        count += v.size
+    found = {}
+    for name, lifted in zip(names, lift([terms[name] for name in names], bindings), strict=True):
+        if isinstance(lifted, Lifted):
+            best = pt.max(lifted.value, axis=tuple(range(len(lifted.slots)))) if lifted.slots else lifted.value
+            found[name] = pt.broadcast_to(best, lifted.shape)
+    return found

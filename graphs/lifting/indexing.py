@@ -195,7 +195,7 @@ def _along_fixed(moved: Lifted, indices: Sequence[Lifted], index_ndim: int) -> t
     moved = _transposed(moved, [*fixed, *free, *later])
     if not fixed:
         return _with_axes_before(moved, index_ndim), list(indices)
-    known = [np.asarray(indices[i].value.data) for i in fixed]  # type: ignore[attr-defined]
+    known = [np.asarray(indices[i].value.data) for i in fixed]
     ndim = max(k.ndim for k in known)
     moved = index_fixed(moved, [k.reshape((1,) * (ndim - k.ndim) + k.shape) for k in known])
     return _with_axes_before(moved, index_ndim - ndim), [indices[i] for i in free]
@@ -260,7 +260,7 @@ def _gather(moved: Lifted, slots: Sequence[Slot], indices: Sequence[TensorVariab
     for axis, place in enumerate(places):
         shape = [1] * ndim
         shape[place] = -1
-        entries.append(pt.constant(np.arange(int(value.type.shape[axis])).reshape(shape)))  # type: ignore[arg-type]
+        entries.append(pt.constant(np.arange(int(value.type.shape[axis])).reshape(shape)))
     entries.extend(indices)
     whole = _whole_rows(value, entries)
     if whole is not None:

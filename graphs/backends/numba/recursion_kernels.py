@@ -46,7 +46,7 @@ def _log_sum(values: Any, size: int) -> float:
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def forward(
+def forward(  # noqa: C901 (one loop, kept flat for the compiler)
     initial: Any,  # (B, A * C)
     transition: Any,  # (T or 1, B or 1, A, C, N), as a flat array; so are the others
     emission: Any,  # (T or 1, B or 1, N)
@@ -149,7 +149,7 @@ def _exact(old: Any, ties: Any, size_a: int, size_c: int, size_n: int, c: int, n
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def gradient(
+def gradient(  # noqa: C901 (one loop, kept flat for the compiler)
     transition: Any,
     states: Any,
     total: Any,
