@@ -15,9 +15,10 @@ NAMES = (
     "rmh_mixture",
     "first_draw",
     "mixture_density",
+    "marginalization",
     "small_models",
 )
-ON_ONE_CORE = ("nuts_overhead", "scaled_t_gibbs", "bivariate_gibbs", "rmh_mixture", "mixture_density")
+ON_ALL_CORES = ("first_draw", "small_models")
 
 
 def main() -> int:
@@ -43,7 +44,7 @@ def run_here(name: str, quick: bool) -> None:
     """Run one benchmark in this process."""
     os.environ.setdefault("JAX_PLATFORMS", "cpu")
     os.environ.setdefault("JAX_ENABLE_X64", "1")
-    if name in ON_ONE_CORE and hasattr(os, "sched_setaffinity"):
+    if name not in ON_ALL_CORES and hasattr(os, "sched_setaffinity"):
         # Before NumPy and JAX count the processors.
         os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
     from benchmarks.measure import print_table

@@ -39,6 +39,13 @@ def last_line(command: Sequence[str], environment: dict[str, str]) -> str:
     return done.stdout.strip().splitlines()[-1]
 
 
+def seconds_of(name: str, call: str) -> float:
+    """Return what a benchmark's function returns in a process of its own, with empty caches."""
+    with tempfile.TemporaryDirectory() as folder:
+        code = f"from benchmarks import {name}; print({name}.{call})"
+        return float(last_line(["-c", code], caches_in(folder)))
+
+
 def compile_rows(name: str, repeats: int) -> Iterator[Row]:
     """Measure a benchmark's ``first_call``, imports left out: deriving, compiling, and a short run."""
     what = "derive, compile, run once"

@@ -12,7 +12,7 @@ from pytensor.graph.basic import Variable
 from pytensor.tensor.variable import TensorVariable
 
 from graphs.chains.markov_chain import MarkovChainRV
-from graphs.chains.scans import SequenceRV
+from graphs.chains.sequence_rv import SequenceRV
 from graphs.lifting import MixingError, lift, of_states
 from graphs.random_graph import is_random, parameters_of, static_shape
 

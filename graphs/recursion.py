@@ -83,6 +83,22 @@ def _flat(array: NDArray) -> NDArray[np.float64]:
     return np.ascontiguousarray(array, dtype=np.float64).reshape(-1)
 
 
+def _check_shapes(num_steps: int, initial: Sequence[Any], transition: Sequence[Any], emission: Sequence[Any]) -> None:
+    """Raise if known shapes do not fit; None is unknown."""
+    for shape, name in ((transition, "log_transition"), (emission, "log_emission")):
+        if shape[0] not in (None, 1, num_steps):
+            raise ValueError(f"{name} has {shape[0]} steps; the number of steps is {num_steps}.")
+        if None not in (shape[1], initial[0]) and shape[1] not in (1, initial[0]):
+            raise ValueError(f"{name} has {shape[1]} series, log_initial {initial[0]}.")
+    a, c, n = transition[2:]
+    if None not in (a, n) and a != n:
+        raise ValueError(f"log_transition ties {a} states to {n}; they have to be equally many.")
+    if None not in (a, c, initial[1]) and a * c != initial[1]:
+        raise ValueError(f"log_initial has {initial[1]} joint states, log_transition {a * c}.")
+    if None not in (n, emission[2]) and n != emission[2]:
+        raise ValueError(f"log_emission has {emission[2]} states, log_transition {n}.")
+
+
 class ForwardRecursion(Op):
     """``(log_initial, log_transition, log_emission) -> (log_total, log_states)``; see `forward_recursion`."""
 
@@ -96,6 +112,7 @@ class ForwardRecursion(Op):
         """Check the dimensions."""
         names = ("log_initial", "log_transition", "log_emission")
         inputs = _checked((log_initial, log_transition, log_emission), (2, 5, 3), names)
+        _check_shapes(self.num_steps, *(v.type.shape for v in inputs))
         series, states = inputs[0].type.shape
         total = pt.tensor(dtype="float64", shape=(series,))
         return Apply(self, inputs, [total, pt.tensor(dtype="float64", shape=(self.num_steps + 1, series, states))])
@@ -108,6 +125,7 @@ class ForwardRecursion(Op):
     def perform(self, node: Apply, inputs: Sequence[NDArray], output_storage: list) -> None:
         """Run the compiled loops."""
         initial, transition, emission = inputs
+        _check_shapes(self.num_steps, initial.shape, transition.shape, emission.shape)
         d = Dimensions(self.num_steps, initial.shape, transition.shape, emission.shape)
         total = np.empty(d.num_series)
         states = np.empty((self.num_steps + 1, d.num_series, d.num_states))
@@ -177,7 +195,10 @@ class Traceback(Op):
     def make_node(self, log_transition: Any, log_states: Any, uniform: Any) -> Apply:
         """Check the dimensions."""
         inputs = _checked((log_transition, log_states, uniform), (5, 3, 2), ("log_transition", "log_states", "uniform"))
-        steps, series, _ = inputs[1].type.shape
+        steps, series, states = inputs[1].type.shape
+        a = inputs[0].type.shape[2]
+        if a is not None and states is not None and a**self.width != states:
+            raise ValueError(f"width is {self.width}, but log_states has {states} joint states of {a} each.")
         length = None if steps is None else steps - 1 + self.width
         return Apply(self, inputs, [pt.tensor(dtype="int64", shape=(length, series))])
 
@@ -224,7 +245,8 @@ def forward_recursion(
     log_total : TensorVariable
         Shape (B,): the log of the sum over all paths; minus infinity, with gradient zero, where no path is possible.
     log_states : TensorVariable
-        Shape (T + 1, B, A * C): the joint states of the last positions at every step. It has no gradient.
+        Shape (T + 1, B, A * C): the joint states of the last positions at every step, relative to the largest one. It
+        has no gradient.
 
     Examples
     --------
@@ -246,7 +268,7 @@ def traceback(
     log_states: TensorVariable,
     uniform: TensorVariable,
     mode: Mode = "sum",
-    width: int = 1,
+    width: int | None = None,
 ) -> TensorVariable:
     """Draw a path of each chain from its distribution, or find the best one, from the last position to the first.
 
@@ -260,13 +282,16 @@ def traceback(
         Shape (T + 1, B): uniform random numbers; not used in mode ``"max"``.
     mode : {"sum", "max"}
         Draw, or take the most probable path; of equally probable states the first.
-    width : int
-        Number of positions whose joint state is carried.
+    width : int, optional
+        Number of positions whose joint state is carried; read from the shapes by default.
 
     Returns
     -------
     TensorVariable
         Shape (T + width, B), int64: the state at each position.
     """
+    if width is None:
+        size, states = int(log_transition.type.shape[2]), int(log_states.type.shape[-1])
+        width = next((w for w in range(1, 64) if size**w >= states), 1)
     path: TensorVariable = Traceback(width, mode)(log_transition, log_states, uniform)
     return path

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -10,8 +12,13 @@ import pytest
 import ppl
 from benchmarks import (
     bivariate_gibbs,
+    evaluation,
     first_draw,
+    hand_hmm,
     hand_nuts,
+    marginal_models,
+    marginal_recovery,
+    marginalization,
     mixture_density,
     nuts_overhead,
     rmh_mixture,
@@ -52,7 +59,7 @@ def test_unknown_names_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.argv", ["benchmarks", "speed"])
     with pytest.raises(SystemExit):
         main()
-    assert len(NAMES) == 7
+    assert len(NAMES) == 8
 
 
 def test_nuts_overhead() -> None:
@@ -109,10 +116,10 @@ def test_first_draw() -> None:
 def test_mixture_density() -> None:
     """All forms of the density are the same number."""
     points = mixture_density.data(9, 2)
-    declared = mixture_density.declared_density(mixture_density.declare(points, 2))
-    by_mixture = mixture_density.pymc_density(mixture_density.marginalised(points, 2))
+    declared = evaluation.declared_density(mixture_density.declare(points, 2))
+    by_mixture = evaluation.pymc_density(mixture_density.marginalised(points, 2))
     values = [
-        mixture_density.by_program(mixture_density.as_program(*d), mixture_density.point(d[1], 2), 1)()
+        evaluation.by_program(evaluation.as_program(*d), mixture_density.point(d[1], 2))(1)
         for d in (declared, by_mixture)
     ]
     # PyMC's graph holds constants of single precision: it is off by 1.3e-7.
@@ -122,13 +129,77 @@ def test_mixture_density() -> None:
 @pytest.mark.skipif(not is_installed("jax"), reason="JAX is not installed")
 def test_mixture_density_in_jax() -> None:
     points = mixture_density.data(9, 2)
-    total, inputs = mixture_density.pymc_density(mixture_density.marginalised(points, 2))
+    total, inputs = evaluation.pymc_density(mixture_density.marginalised(points, 2))
     assert [v.name.split("_")[0] for v in inputs] == ["w", "mu", "sigma"]
     at = mixture_density.point(inputs, 2)
-    ours = mixture_density.by_program(mixture_density.as_program(total, inputs), at, 1)()
+    ours = evaluation.by_program(evaluation.as_program(total, inputs), at)(1)
     # What it leaves out: the Dirichlet's and the half-normals' constants, and the simplex transform's.
     constants = math.log(2) + 2 * math.log(2)
-    assert mixture_density.by_jax(points, 2, at, 1)() + constants == pytest.approx(ours, rel=1e-4)
+    in_jax = evaluation.by_jax(mixture_density.in_jax(points, 2), at)(1)
+    assert in_jax + constants == pytest.approx(ours, rel=1e-4)
+
+
+TESTED = (marginalization.OURS, marginalization.NUMBA, marginal_models.IN_JAX, marginal_models.SCAN)
+CASES = {
+    "mixture": partial(marginal_models.mixture_case, 9, 3),
+    "hmm": partial(marginal_models.hmm_case, 12, 3),
+    "poisson": partial(marginal_models.poisson_case, 9),
+}
+
+
+@pytest.mark.parametrize("kind", CASES)
+def test_marginalization(kind: str) -> None:
+    """All contenders that are installed say how much more probable one point is than another; constants may differ."""
+    case = CASES[kind]()
+    name = {"mixture": "mu", "hmm": "mu", "poisson": "b"}[kind]
+    moved = replace(case, at={**case.at, name: case.at[name] + 0.3})
+    differences = {
+        who: build(moved)(1) - build(case)(1)
+        for who, (build, reason) in marginalization.builders(case).items()
+        # Compiling scans with PyTensor's Numba takes a minute, and JAX is tested in single precision.
+        if reason is None and who in TESTED
+    }
+    by_hand = case.by_hand()
+    at = by_hand.compile_fn([by_hand.logp()], inputs=by_hand.value_vars, mode="FAST_COMPILE", point_fn=False)
+    points = [[c.at[v.name.split("_")[0]].reshape(v.type.shape) for v in by_hand.value_vars] for c in (case, moved)]
+    expected = at(*points[1])[0] - at(*points[0])[0]
+    assert differences.pop(marginalization.OURS) == pytest.approx(expected, rel=1e-6)
+    for difference in differences.values():
+        assert difference == pytest.approx(expected, abs=1e-3)
+
+
+def test_hidden_markov_model_by_hand() -> None:
+    """The gradient written by hand is that of the value."""
+    case, rng = CASES["hmm"](), np.random.default_rng(1)
+    at = np.concatenate([v.ravel() for v in case.at.values()]) + 0.1 * rng.standard_normal(10)
+    space = np.empty((2, 3, 3)), np.empty((2, 12, 3)), np.empty(12)
+    gradient, other = np.empty(10), np.empty(10)
+    hand_hmm.value_and_gradient(at, case.data["y"], 3, gradient, *space)
+    for i in range(10):
+        step = 1e-5 * (np.arange(10) == i)
+        points = (at + step, at - step)
+        above, below = (hand_hmm.value_and_gradient(x, case.data["y"], 3, other, *space) for x in points)
+        assert gradient[i] == pytest.approx((above - below) / 2e-5, rel=1e-5, abs=1e-7)
+
+
+def test_chains_written_one_by_one() -> None:
+    assert marginalization.rewrite_seconds(marginalization.OURS, 3) > 0
+    assert len(marginal_models.loop_in_pymc(3).free_RVs) == len(ppl.Model(marginal_models.declared_loop(3)).latent) == 4
+
+
+@pytest.mark.parametrize("kind", ["mixture", "hmm"])
+def test_recovery(kind: str) -> None:
+    """Ours and the loop written by hand draw each state equally often."""
+    case = CASES[kind]()
+    draws = marginal_recovery.posterior(case, 2, 1000)
+    ours, by_hand = (
+        np.asarray(build(case, draws)()).reshape(2000, -1)
+        for build in (marginal_recovery.by_rvgraph, marginal_recovery.by_hand)
+    )
+    for state in range(case.num_states):
+        for a, b in zip((ours == state).T, (by_hand == state).T, strict=True):
+            pooled = np.mean([a, b])
+            assert abs(a.mean() - b.mean()) <= 4.5 * math.sqrt(2 * pooled * (1 - pooled) / 2000)
 
 
 def test_small_models() -> None:

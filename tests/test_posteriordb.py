@@ -81,6 +81,16 @@ def low_dim_gauss_mix(data: dict[str, Any]) -> ppl.Model:
     return ppl.Model({y: np.array(data["y"])})
 
 
+def hmm_drive(data: dict[str, Any]) -> ppl.Model:
+    alpha = np.array(data["alpha"], float)
+    rows = [ppl.Dirichlet("theta1", alpha[0]), ppl.Dirichlet("theta2", alpha[1])]
+    phi = ppl.Normal("phi", [0.0, 3.0], 1, transform="ordered")
+    lambda_ = ppl.Normal("lambda", [0.0, 3.0], 1, transform="ordered")
+    z = ppl.MarkovChain("z", pt.stack(rows), np.full(2, 0.5), steps=data["N"])
+    u, v = ppl.Normal("u", phi[z], data["tau"]), ppl.Normal("v", lambda_[z], data["rho"])
+    return ppl.Model({u: np.array(data["u"]), v: np.array(data["v"])})
+
+
 def gp_pois_regr(data: dict[str, Any]) -> ppl.Model:
     x = np.array(data["x"], float)
     rho = ppl.Gamma("rho", 25, 4)
@@ -101,6 +111,7 @@ POSTERIORS = {
     "sblri-blr": blr,
     "arK-arK": ark,
     "low_dim_gauss_mix-low_dim_gauss_mix": low_dim_gauss_mix,
+    "bball_drive_event_1-hmm_drive_1": hmm_drive,
     "gp_pois_regr-gp_pois_regr": gp_pois_regr,
 }
 

@@ -32,6 +32,8 @@ def _combine(log_values: jax.Array, axis: int, mode: str) -> jax.Array:
     shift = jnp.where(jnp.isinf(top), 0.0, top)
     total = jnp.sum(jnp.exp(log_values - shift), axis=axis, keepdims=True)
     result = jnp.where(is_impossible, -jnp.inf, jnp.log(jnp.where(is_impossible, 1.0, total)) + shift)
+    # Plus infinity is no log-potential.
+    result = jnp.where(top == jnp.inf, jnp.nan, result)
     return jnp.squeeze(result, axis=axis)
 
 
@@ -46,16 +48,23 @@ def forward(
     """Return totals and states; the arguments are those of `graphs.recursion.forward_recursion`."""
     series = log_initial.shape[0]
     if num_steps == 0:
-        return _combine(log_initial, 1, mode), log_initial[None]
+        return _combine(log_initial, 1, mode), _relative(log_initial[None])[0]
     run = _by_scan if form == "scan" else _by_associative_scan
-    states = run(log_initial, log_transition, log_emission, num_steps, mode)
+    total, states = run(log_initial, log_transition, log_emission, num_steps, mode)
     everything = jnp.concatenate([log_initial[None], states.reshape(num_steps, series, -1)])
-    return _combine(everything[-1], 1, mode), everything
+    return total, _relative(everything)[0]
+
+
+def _relative(states: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Return log-potentials relative to the largest one, so that long chains lose no digits, and that."""
+    top = jax.lax.stop_gradient(jnp.max(states, axis=-1, keepdims=True))
+    shift = jnp.where(jnp.isinf(top), 0.0, top)
+    return states - shift, shift[..., 0]
 
 
 def _by_scan(
     log_initial: jax.Array, log_transition: jax.Array, log_emission: jax.Array, num_steps: int, mode: str
-) -> jax.Array:
+) -> tuple[jax.Array, jax.Array]:
     series = log_initial.shape[0]
     _, _, size_a, size_c, size_n = log_transition.shape
     varying = {
@@ -64,20 +73,22 @@ def _by_scan(
         if value.shape[0] > 1 or num_steps == 1
     }
 
-    def step(old: jax.Array, at: dict[str, jax.Array]) -> tuple[jax.Array, jax.Array]:
+    def step(carried: tuple[jax.Array, jax.Array], at: dict[str, jax.Array]) -> tuple[Any, jax.Array]:
+        old, offset = carried
         ties = at.get("transition", log_transition[0])
         added = at.get("emission", log_emission[0])
         joint = old.reshape(series, size_a, size_c, 1) + ties
         new = (_combine(joint, 1, mode) + added[:, None, :]).reshape(series, size_c * size_n)
-        return new, new
+        new, shift = _relative(new)
+        return (new, offset + shift), new
 
-    _, states = jax.lax.scan(step, log_initial, varying, length=num_steps)
-    return states
+    (last, offset), states = jax.lax.scan(step, _relative(log_initial), varying, length=num_steps)
+    return offset + _combine(last, 1, mode), states
 
 
 def _by_associative_scan(
     log_initial: jax.Array, log_transition: jax.Array, log_emission: jax.Array, num_steps: int, mode: str
-) -> jax.Array:
+) -> tuple[jax.Array, jax.Array]:
     series = log_initial.shape[0]
     _, _, size_a, size_c, size_n = log_transition.shape
     num_states = size_a * size_c
@@ -91,7 +102,8 @@ def _by_associative_scan(
         return _combine(left[..., :, :, None] + right[..., None, :, :], -2, mode)
 
     products = jax.lax.associative_scan(multiply, matrices)
-    return _combine(log_initial[None, :, :, None] + products, 2, mode)
+    states = _combine(log_initial[None, :, :, None] + products, 2, mode)
+    return _combine(states[-1], 1, mode), states
 
 
 @jax_funcify.register(ForwardRecursion)

@@ -29,6 +29,7 @@ from graphs.layout import Layout
 LIBRARY = (
     "intrinsics.py",
     "numerics.py",
+    "recursion_kernels.py",
     "rng.py",
     "rng_continuous.py",
     "rng_discrete.py",

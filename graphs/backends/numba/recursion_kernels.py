@@ -46,6 +46,27 @@ def _log_sum(values: Any, size: int) -> float:
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
+def _relative(logits: Any, size: int) -> float:
+    """Make log-potentials relative to the largest one, so that long chains lose no digits, and return that."""
+    top = _largest(logits, size)
+    if math.isinf(top):
+        return 0.0
+    for i in range(size):
+        logits[i] -= top
+    return top
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _fill(transition: Any, table: Any, size: int) -> float:
+    """Fill a table of exponentials relative to the largest one, and return that: what is lost is below any sum kept."""
+    top = _largest(transition, size)
+    scale = 0.0 if math.isinf(top) else top
+    for i in range(size):
+        table[i] = exp(transition[i] - scale)
+    return scale
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
 def forward(  # noqa: C901 (one loop, kept flat for the compiler)
     initial: Any,  # (B, A * C)
     transition: Any,  # (T or 1, B or 1, A, C, N), as a flat array; so are the others
@@ -69,12 +90,13 @@ def forward(  # noqa: C901 (one loop, kept flat for the compiler)
     size = num_states * size_n
     is_shared = step_t == 0 and step_b == 0
     weights, table = work[:num_states], work[num_states : num_states + size]
+    scale = 0.0
     if is_shared and not is_max:
-        for i in range(size):
-            table[i] = exp(transition[i])
+        scale = _fill(transition, table, size)
     for b in range(num_series):
         for i in range(num_states):
             states[b * num_states + i] = initial[b * num_states + i]
+        total[b] = _relative(states[b * num_states : (b + 1) * num_states], num_states)
     for t in range(num_steps):
         for b in range(num_series):
             start = (t * num_series + b) * num_states
@@ -94,14 +116,14 @@ def forward(  # noqa: C901 (one loop, kept flat for the compiler)
                             if value > best or math.isnan(value):
                                 best = value
                         new[c * size_n + n] = best + added[n]
+                total[b] += _relative(new, num_states)
                 continue
             top = _largest(old, num_states)
             shift = 0.0 if math.isinf(top) else top
             for i in range(num_states):
                 weights[i] = exp(old[i] - shift)
             if not is_shared:
-                for i in range(size):
-                    table[i] = exp(ties[i])
+                scale = _fill(ties, table, size)
             for i in range(num_states):
                 new[i] = 0.0
             for a in range(size_a):
@@ -115,20 +137,21 @@ def forward(  # noqa: C901 (one loop, kept flat for the compiler)
             if is_safe:
                 for c in range(size_c):
                     for n in range(size_n):
-                        new[c * size_n + n] = shift + log(new[c * size_n + n]) + added[n]
+                        new[c * size_n + n] = shift + scale + log(new[c * size_n + n]) + added[n]
             else:
                 for c in range(size_c):
                     for n in range(size_n):
                         place = c * size_n + n
                         if new[place] > SAFE and new[place] < np.inf:
-                            new[place] = shift + log(new[place]) + added[n]
+                            new[place] = shift + scale + log(new[place]) + added[n]
                         else:
                             new[place] = _exact(old, ties, size_a, size_c, size_n, c, n) + added[n]
+            total[b] += _relative(new, num_states)
     last = num_steps * num_series * num_states
     for b in range(num_series):
         start = last + b * num_states
         final = states[start : start + num_states]
-        total[b] = _largest(final, num_states) if is_max else _log_sum(final, num_states)
+        total[b] += _largest(final, num_states) if is_max else _log_sum(final, num_states)
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -141,7 +164,7 @@ def _exact(old: Any, ties: Any, size_a: int, size_c: int, size_n: int, c: int, n
             return float(np.nan)
         top = max(top, value)
     if math.isinf(top):
-        return top
+        return top if top < 0 else float(np.nan)
     total = 0.0
     for a in range(size_a):
         total += exp(old[a * size_c + c] + ties[(a * size_c + c) * size_n + n] - top)
@@ -182,13 +205,12 @@ def gradient(  # noqa: C901 (one loop, kept flat for the compiler)
     for i in range(size_emission):
         to_emission[i] = 0.0
     if is_shared:
-        for i in range(size):
-            table[i] = exp(transition[i])
+        _fill(transition, table, size)
     for b in range(num_series):
         start = (num_steps * num_series + b) * num_states
         for i in range(num_states):
-            # Nothing is possible: the gradient is zero.
-            adjoint[i] = 0.0 if total[b] == -np.inf else outer[b] * exp(states[start + i] - total[b])
+            adjoint[i] = states[start + i]
+        _share(adjoint, num_states, outer[b])
         for t in range(num_steps - 1, -1, -1):
             start = (t * num_series + b) * num_states
             old = states[start : start + num_states]
@@ -204,8 +226,7 @@ def gradient(  # noqa: C901 (one loop, kept flat for the compiler)
             for i in range(num_states):
                 weights[i] = exp(old[i] - shift)
             if not is_shared:
-                for i in range(size):
-                    table[i] = exp(ties[i])
+                _fill(ties, table, size)
             for i in range(num_states):
                 ratio[i] = 0.0
             for a in range(size_a):
@@ -254,14 +275,31 @@ def _exact_step(
             amount = adjoint[c * size_n + n]
             if amount == 0.0:
                 continue
-            base = _exact(old, ties, size_a, size_c, size_n, c, n)
+            # Shares of the sum itself: relative to its logarithm they would not add up to one exactly, step after step.
+            top, total = -np.inf, 0.0
+            for a in range(size_a):
+                top = max(top, old[a * size_c + c] + ties[(a * size_c + c) * size_n + n])
+            for a in range(size_a):
+                total += exp(old[a * size_c + c] + ties[(a * size_c + c) * size_n + n] - top)
             for a in range(size_a):
                 place = (a * size_c + c) * size_n + n
-                share = amount * exp(old[a * size_c + c] + ties[place] - base)
+                share = amount * exp(old[a * size_c + c] + ties[place] - top) / total
                 result[a * size_c + c] += share
                 slope[place] += share
     for i in range(size_a * size_c):
         adjoint[i] = result[i]
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _share(logits: Any, size: int, amount: float) -> None:
+    """Replace log-potentials by their shares of an amount; by zero where nothing is possible."""
+    top = _largest(logits, size)
+    total = 0.0
+    for i in range(size):
+        logits[i] = 0.0 if top == -np.inf else exp(logits[i] - top)
+        total += logits[i]
+    for i in range(size):
+        logits[i] = 0.0 if total == 0.0 else amount * logits[i] / total
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
