@@ -42,7 +42,7 @@ def find_random_variables(outputs: Iterable[Variable]) -> list[TensorVariable]:
     nodes = _value_nodes(outputs)
     consumed = {component for node in nodes for component in components_of(node)}
     found = (out for node in nodes for out in node.outputs if is_random(out) and out not in consumed)
-    return sorted(found, key=_creation_number)
+    return sorted(found, key=creation_number)
 
 
 def _value_nodes(outputs: Iterable[Variable]) -> list[Apply]:
@@ -56,6 +56,22 @@ def _value_nodes(outputs: Iterable[Variable]) -> list[Apply]:
         seen[node] = None
         stack.extend(i.owner for i in node.inputs if i.owner is not None)
     return list(seen)
+
+
+def has_random(variable: Variable) -> bool:
+    """Whether a random variable is among the ancestors of ``variable``, as in `find_random_variables`."""
+    seen: set[Apply] = set()
+    stack = [variable]
+    while stack:
+        current = stack.pop()
+        node = current.owner
+        if node is None or node in seen or isinstance(node.op, Shape | Shape_i):
+            continue
+        if is_random(current):
+            return True
+        seen.add(node)
+        stack.extend(node.inputs)
+    return False
 
 
 def components_of(node: Apply) -> list[Variable]:
@@ -87,7 +103,8 @@ _COMPOSED: tuple[tuple[type, slice], ...] = (
 )
 
 
-def _creation_number(variable: Variable) -> int:
+def creation_number(variable: Variable) -> int:
+    """Return a number that is greater for variables that were made later."""
     return int(variable.auto_name.removeprefix("auto_"))
 
 
@@ -188,9 +205,7 @@ def find_consumed(outcome: TensorVariable) -> set[TensorVariable]:
 
 
 def _measured_parents(outcome: TensorVariable, node: Apply) -> list[TensorVariable]:
-    random_inputs = [
-        i for i in node.inputs if isinstance(i, TensorVariable) and (is_random(i) or find_random_variables([i]))
-    ]
+    random_inputs = [i for i in node.inputs if isinstance(i, TensorVariable) and has_random(i)]
     if not random_inputs:
         raise ModelError(
             f"{outcome.name or outcome} is observed but is not random: no random variable leads to it.", outcome.name

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytensor
 from pytensor.graph.basic import Apply, Variable
-from pytensor.graph.traversal import toposort, walk
+from pytensor.graph.traversal import toposort
 
 
 def untraced() -> AbstractContextManager[Any]:
@@ -28,14 +28,7 @@ def rebuild(
     Names and tags are kept. Variables in ``replacements`` are not looked into.
     """
     memo: dict[Variable, Variable] = dict(replacements or {})
-
-    def parents(variable: Variable) -> list[Variable]:
-        return [] if variable in memo or variable.owner is None else list(variable.owner.inputs)
-
-    reachable = set(walk(outputs, parents))
-    for node in toposort([v for v in outputs if v.owner is not None]):
-        if not any(out in reachable and out not in memo for out in node.outputs):
-            continue
+    for node in toposort([v for v in outputs if v not in memo], blockers=replacements):
         new_inputs = [memo.get(i, i) for i in node.inputs]
         new_outputs = rewrite(node, new_inputs)
         if new_outputs is None:
@@ -56,3 +49,15 @@ def substitute(outputs: Sequence[Variable], replacements: Mapping[Variable, Vari
     """Replace variables in graphs; what stands above a replaced variable is dropped."""
     memo = rebuild(outputs, lambda node, inputs: None, replacements)
     return [memo.get(out, out) for out in outputs]
+
+
+def isolated(variable: Variable) -> tuple[Any, dict[Variable, Variable]]:
+    """Return a copy of a variable whose node stands on inputs of its own, and what these stand for.
+
+    An input whose shape its type does not tell stays: it may follow from what is above.
+    """
+    node = variable.owner
+    assert node is not None
+    new = [i if i.owner is None or None in getattr(i.type, "shape", ()) else i.type() for i in node.inputs]
+    copy = node.clone_with_new_inputs(new).outputs[node.outputs.index(variable)]
+    return copy, {a: b for a, b in zip(new, node.inputs, strict=True) if a is not b}

@@ -15,6 +15,8 @@ forward filtering, backward sampling.
 
 from __future__ import annotations
 
+import functools
+import operator
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -24,42 +26,35 @@ from numpy.typing import NDArray
 from pytensor.gradient import DisconnectedType
 from pytensor.graph.basic import Apply, Variable
 from pytensor.graph.op import Op
+from pytensor.graph.replace import _vectorize_node
 from pytensor.tensor.variable import TensorVariable
 
 Mode = Literal["sum", "max"]
 
 
-class Dimensions:
-    """Sizes and strides of the arguments of a recursion.
+def sizes_of(
+    num_steps: int, initial: Sequence[int], transition: Sequence[int], emission: Sequence[int] | None = None
+) -> Any:
+    """Return the sizes that the compiled loops take, checked: they read memory without looking.
 
     Parameters
     ----------
     num_steps : int
         Number of steps.
-    initial, transition, emission : tuple of int
+    initial, transition, emission : sequence of int
         Shapes (B, A * C), (T or 1, B or 1, A, C, N), (T or 1, B or 1, N).
     """
+    # The backends import this module.
+    from graphs.backends.numba.recursion.tables import Sizes
 
-    def __init__(
-        self, num_steps: int, initial: Sequence[int], transition: Sequence[int], emission: Sequence[int] = (1, 1, 1)
-    ):
-        self.num_steps = num_steps
-        self.num_series = int(initial[0])
-        self.a, self.c, self.n = (int(size) for size in transition[2:])
-        self.num_states = self.a * self.c
-        self.size = self.num_states * self.n
-        self.transition_strides = _strides(transition, self.size)
-        self.emission_strides = _strides(emission, self.n)
-
-    @property
-    def numbers(self) -> tuple[int, ...]:
-        """Arguments of the loops."""
-        return (self.num_steps, self.num_series, self.a, self.c, self.n, *self.transition_strides)
-
-
-def _strides(shape: Sequence[int], size: int) -> tuple[int, int]:
-    steps, series = int(shape[0]), int(shape[1])
-    return (series * size if steps > 1 else 0, size if series > 1 else 0)
+    num_series, (c, n) = int(initial[0]), (int(size) for size in transition[3:])
+    emission = (1, 1, n) if emission is None else emission
+    _check_shapes(num_steps, initial, transition, emission)
+    tie_t, tie_b, added_t, added_b = (int(shape[i] > 1) for shape in (transition, emission) for i in (0, 1))
+    size = n * c * max(num_series, (num_series if tie_b else 1) * n if tie_t else 1)
+    # Enough steps at once for long loops, few enough for the cache.
+    chunk = max(1, min(num_steps, max(2048 // max(size, 1), 8)))
+    return Sizes(num_steps, num_series, chunk, c, n, tie_t, tie_b, added_t, added_b)
 
 
 def _checked(variables: Sequence[Any], ndims: Sequence[int], names: Sequence[str]) -> list[TensorVariable]:
@@ -72,15 +67,10 @@ def _checked(variables: Sequence[Any], ndims: Sequence[int], names: Sequence[str
     return checked
 
 
-def _kernels() -> Any:
-    # The backends import this module.
-    from graphs.backends.numba import recursion_kernels
+def _run(name: str, *arguments: Any) -> None:
+    from graphs.backends.numba.recursion.kernels import call
 
-    return recursion_kernels
-
-
-def _flat(array: NDArray) -> NDArray[np.float64]:
-    return np.ascontiguousarray(array, dtype=np.float64).reshape(-1)
+    call(name, *arguments)
 
 
 def _check_shapes(num_steps: int, initial: Sequence[Any], transition: Sequence[Any], emission: Sequence[Any]) -> None:
@@ -125,13 +115,10 @@ class ForwardRecursion(Op):
     def perform(self, node: Apply, inputs: Sequence[NDArray], output_storage: list) -> None:
         """Run the compiled loops."""
         initial, transition, emission = inputs
-        _check_shapes(self.num_steps, initial.shape, transition.shape, emission.shape)
-        d = Dimensions(self.num_steps, initial.shape, transition.shape, emission.shape)
-        total = np.empty(d.num_series)
-        states = np.empty((self.num_steps + 1, d.num_series, d.num_states))
-        work = np.empty(d.num_states + d.size)
-        arguments = (_flat(initial), _flat(transition), _flat(emission), total, states.reshape(-1), work)
-        _kernels().forward(*arguments, *d.numbers, *d.emission_strides, self.mode == "max")
+        sizes = sizes_of(self.num_steps, initial.shape, transition.shape, emission.shape)
+        total = np.empty(initial.shape[0])
+        states = np.empty((self.num_steps + 1, *initial.shape))
+        _run("best" if self.mode == "max" else "forward", sizes, inputs, (total, states))
         output_storage[0][0], output_storage[1][0] = total, states
 
     def connection_pattern(self, node: Apply) -> list[list[bool]]:
@@ -148,7 +135,7 @@ class ForwardRecursion(Op):
         if isinstance(outer.type, DisconnectedType):
             return [DisconnectedType()() for _ in inputs]
         op = RecursionGradient(self.num_steps)
-        return list(op(*inputs, *outputs, outer, return_list=True))
+        return list(op(*inputs[1:], outputs[1], outer, return_list=True))
 
 
 class RecursionGradient(Op):
@@ -160,25 +147,23 @@ class RecursionGradient(Op):
         self.num_steps = num_steps
 
     def make_node(self, *inputs: Any) -> Apply:
-        """Take the inputs and outputs of the recursion and the gradient with respect to the totals."""
-        names = ("log_initial", "log_transition", "log_emission", "log_total", "log_states", "outer")
-        checked = _checked(inputs, (2, 5, 3, 1, 3, 1), names)
-        return Apply(self, checked, [v.type() for v in checked[:3]])
+        """Take transitions, emissions and states, and the gradient with respect to the totals."""
+        names = ("log_transition", "log_emission", "log_states", "outer")
+        transition, emission, states, outer = _checked(inputs, (5, 3, 3, 1), names)
+        _check_shapes(self.num_steps, states.type.shape[1:], transition.type.shape, emission.type.shape)
+        initial = pt.tensor(dtype="float64", shape=states.type.shape[1:])
+        return Apply(self, [transition, emission, states, outer], [initial, transition.type(), emission.type()])
 
     def infer_shape(self, node: Apply, shapes: Any) -> list[tuple]:
         """Return the shapes of the outputs."""
-        return list(shapes[:3])
+        return [tuple(shapes[2][1:]), *shapes[:2]]
 
     def perform(self, node: Apply, inputs: Sequence[NDArray], output_storage: list) -> None:
         """Run the compiled loops."""
-        initial, transition, emission, total, states, outer = inputs
-        d = Dimensions(self.num_steps, initial.shape, transition.shape, emission.shape)
-        results = [np.empty(array.shape) for array in (initial, transition, emission)]
-        work = np.empty(3 * d.num_states + d.size)
-        given = (_flat(transition), _flat(states), _flat(total), _flat(outer))
-        sizes = (transition.size, emission.size)
-        flat = (array.reshape(-1) for array in results)
-        _kernels().gradient(*given, *flat, work, *d.numbers, *d.emission_strides, *sizes)
+        transition, emission, states, outer = inputs
+        sizes = sizes_of(self.num_steps, states.shape[1:], transition.shape, emission.shape)
+        results = [np.empty(shape) for shape in (states.shape[1:], transition.shape, emission.shape)]
+        _run("gradient", sizes, (transition, states, outer), results)
         for storage, result in zip(output_storage, results, strict=True):
             storage[0] = result
 
@@ -210,11 +195,11 @@ class Traceback(Op):
     def perform(self, node: Apply, inputs: Sequence[NDArray], output_storage: list) -> None:
         """Run the compiled loops."""
         transition, states, uniform = inputs
-        d = Dimensions(states.shape[0] - 1, states.shape[1:], transition.shape)
-        path = np.empty((d.num_steps + self.width, d.num_series), dtype=np.int64)
-        given = (_flat(transition), _flat(states), _flat(uniform), path.reshape(-1), np.empty(d.num_states))
-        _kernels().trace_back(*given, *d.numbers, self.width, self.mode == "max")
-        output_storage[0][0] = path
+        num_steps, num_series = states.shape[0] - 1, states.shape[1]
+        sizes = sizes_of(num_steps, states.shape[1:], transition.shape)
+        path = np.empty((num_steps + self.width, num_series))
+        _run("trace_back", sizes, (transition, states, uniform), (path,), self.width, self.mode == "max")
+        output_storage[0][0] = path.astype(np.int64)
 
 
 def forward_recursion(
@@ -295,3 +280,77 @@ def traceback(
         width = next((w for w in range(1, 64) if size**w >= states), 1)
     path: TensorVariable = Traceback(width, mode)(log_transition, log_states, uniform)
     return path
+
+
+@_vectorize_node.register(ForwardRecursion)
+def _vectorize_forward(op: ForwardRecursion, node: Apply, *inputs: TensorVariable) -> list[TensorVariable]:
+    """Take new axes in front as further series."""
+    batch = _batch_shape(inputs, (2, 5, 3))
+    series = node.inputs[0].type.shape[0] or inputs[0].shape[-2]
+    initial = _folded(inputs[0], 2, 0, batch, series)
+    # What is the same for all stays one.
+    others = [
+        v if v.type.ndim == core and v.type.broadcastable[1] else _folded(v, core, 1, batch, series)
+        for v, core in zip(inputs[1:], (5, 3), strict=True)
+    ]
+    total, states = op(initial, *others)
+    return [_unfolded(total, 0, batch, series), _unfolded(states, 1, batch, series)]
+
+
+@_vectorize_node.register(RecursionGradient)
+def _vectorize_gradient(op: RecursionGradient, node: Apply, *inputs: TensorVariable) -> list[TensorVariable]:
+    """Take new axes in front as further series, and sum only over those that were series before."""
+    batch = _batch_shape(inputs, (5, 3, 3, 1))
+    series = node.inputs[2].type.shape[1] or inputs[2].shape[-2]
+    folded = [
+        _folded(v, core, axis, batch, series) for v, core, axis in zip(inputs, (5, 3, 3, 1), (1, 1, 1, 0), strict=True)
+    ]
+    to_initial, *others = op(*folded)
+    results = [_unfolded(to_initial, 0, batch, series)]
+    for found, variable in zip(others, node.inputs, strict=False):
+        result = _unfolded(found, 1, batch, series)
+        axis = len(batch) + 1
+        results.append(result.sum(axis=axis, keepdims=True) if variable.type.broadcastable[1] else result)
+    return results
+
+
+@_vectorize_node.register(Traceback)
+def _vectorize_traceback(op: Traceback, node: Apply, *inputs: TensorVariable) -> list[TensorVariable]:
+    """Take new axes in front as further series."""
+    batch = _batch_shape(inputs, (5, 3, 2))
+    series = node.inputs[1].type.shape[1] or inputs[1].shape[-2]
+    folded = [_folded(v, core, 1, batch, series) for v, core in zip(inputs, (5, 3, 2), strict=True)]
+    return [_unfolded(op(*folded), 1, batch, series)]
+
+
+def _batch_shape(variables: Sequence[TensorVariable], cores: Sequence[int]) -> list[Any]:
+    """Return the common shape of the axes in front."""
+    count = max(v.type.ndim - core for v, core in zip(variables, cores, strict=True))
+    shape: list[Any] = [1] * count
+    for variable, core in zip(variables, cores, strict=True):
+        own = variable.type.ndim - core
+        for i in range(own):
+            if not variable.type.broadcastable[i]:
+                size = variable.type.shape[i]
+                shape[count - own + i] = variable.shape[i] if size is None else size
+    return shape
+
+
+def _folded(variable: TensorVariable, core: int, axis: int, batch: Sequence[Any], series: Any) -> TensorVariable:
+    """Merge the axes in front into the axis of series."""
+    inner = [variable.shape[i] if n is None else n for i, n in enumerate(variable.type.shape)][-core:]
+    inner[axis] = series
+    whole = pt.broadcast_to(variable, (*batch, *inner))
+    moved = pt.moveaxis(whole, range(len(batch)), range(axis, axis + len(batch)))
+    return moved.reshape((*inner[:axis], _product([*batch, series]), *inner[axis + 1 :]))
+
+
+def _unfolded(result: TensorVariable, axis: int, batch: Sequence[Any], series: Any) -> TensorVariable:
+    """Put axes that were merged into that of series in front again."""
+    inner = [result.shape[i] if n is None else n for i, n in enumerate(result.type.shape)]
+    split = result.reshape((*inner[:axis], *batch, series, *inner[axis + 1 :]))
+    return pt.moveaxis(split, range(axis, axis + len(batch)), range(len(batch)))
+
+
+def _product(sizes: Sequence[Any]) -> Any:
+    return functools.reduce(operator.mul, sizes)

@@ -18,6 +18,7 @@ from pytensor.tensor.variable import TensorVariable
 from graphs.errors import ModelError
 from graphs.logprob import support_of
 from graphs.random_graph import is_random, static_shape
+from graphs.rebuilding import isolated, substitute
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,15 +77,22 @@ def observe(rv: TensorVariable, name: str, data: Any) -> Observation:
                 "whole rows may be missing.",
                 name,
             )
-    # A copy, because the joined array takes the place of the variable wherever that is used.
-    copy = rv.owner.clone().outputs[rv.owner.outputs.index(rv)]
+    # A copy, because the joined array takes the place of the variable wherever that is used; on inputs of its own,
+    # because PyMC rewrites everything above it.
+    copy, stand_ins = isolated(rv)
     # PyMC splits it into two independent variables where the missing elements allow that.
     (observed, is_observed), (missing, _), joined = create_partial_observed_rv(copy, mask)
+    observed, missing, joined = (_tensor(v) for v in substitute([observed, missing, joined], stand_ins))
     observed.name, missing.name, joined.name = f"{name}_observed", f"{name}_missing", name
     given = values[np.asarray(getattr(is_observed, "data", is_observed))]
     full = values.astype("float64") if values.dtype.kind != "f" else values.copy()
     full[mask] = np.nan
     return Observation(observed, pt.constant(given, name=observed.name), joined, missing, full)
+
+
+def _tensor(variable: Variable) -> TensorVariable:
+    assert isinstance(variable, TensorVariable)
+    return variable
 
 
 def _as_array(data: Any, name: str) -> tuple[NDArray, NDArray[np.bool_]]:

@@ -19,6 +19,7 @@ from graphs.elimination.pointwise import best_over_states
 from graphs.errors import ModelError, SamplingError
 from graphs.interpreting import INTERPRETED, interpret
 from graphs.logprob import LogProb, finite_of, logprob, strip
+from graphs.preparation import prepare
 from graphs.transforms import transforms_of
 from ppl.plans import Plan
 
@@ -144,7 +145,9 @@ def _moved_transforms(mixed: LogProb) -> dict[str, Transform]:
 
 def _central_values(plan: Plan, given: Mapping[str, Any], strategy: str, seed: int) -> dict[str, NDArray]:
     """Return a starting value for every variable of the joint state, in the space where it is sampled."""
-    latent = plan.mixed.graph.latent
+    # Those of the plan may depend on values of others.
+    prepared = prepare(list(plan.model.latent.values()))
+    latent: dict[str, Any] = {name: prepared.get(rv, rv) for name, rv in plan.model.latent.items()}
     rvs = list(latent.values())
     chosen = {**plan.model.parts.initial_values, **given}
     strategies = {rv: chosen.get(name) for name, rv in latent.items()}

@@ -20,6 +20,7 @@ from graphs.errors import ModelError
 from graphs.logprob import ModelGraph
 from graphs.printing import dprint
 from graphs.random_graph import (
+    creation_number,
     find_consumed,
     find_random_variables,
     is_random,
@@ -220,14 +221,17 @@ def _observe_all(observed: Mapping[TensorVariable, Any]) -> tuple[list[Observati
             )
         find_consumed(rv)
     names = name_variables(list(observed))
-    observations, renamed = [], {}
-    for rv, data in observed.items():
-        observation = observe(rv, names[rv], data)
-        observations.append(observation)
+    found: dict[TensorVariable, Observation] = {}
+    renamed: dict[Variable, Variable] = {}
+    # Parents are made before their children: these have to stand below what their parents have become.
+    for rv in sorted(observed, key=creation_number):
+        [current] = substitute([rv], renamed) if renamed else [rv]
+        observation = observe(current, names[rv], observed[rv])  # type: ignore[arg-type]
+        found[rv] = observation
         new = observation.joined if observation.joined is not None else observation.variable
         if new is not rv:
             renamed[rv] = new
-    return observations, renamed
+    return [found[rv] for rv in observed], renamed
 
 
 def _flatten(terms: Iterable[Any]) -> tuple[list[TensorVariable], list[TensorVariable]]:

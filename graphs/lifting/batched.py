@@ -8,7 +8,7 @@ from typing import Any
 import pytensor.tensor as pt
 from pytensor.compile.builders import OpFromGraph
 from pytensor.graph.basic import Apply
-from pytensor.graph.replace import clone_replace, vectorize_graph
+from pytensor.graph.replace import vectorize_graph
 from pytensor.tensor.basic import ExtractDiag
 from pytensor.tensor.blockwise import Blockwise
 from pytensor.tensor.extra_ops import CumOp
@@ -16,6 +16,7 @@ from pytensor.tensor.special import LogSoftmax, Softmax
 from pytensor.tensor.variable import TensorVariable
 
 from graphs.lifting.state import Lifted, Lifting, MixingError, Slot, aligned, folded, spread, widened
+from graphs.rebuilding import substitute
 
 
 def _lift_blockwise(op: Blockwise, node: Apply, lifting: Lifting) -> list[Lifted]:
@@ -125,7 +126,7 @@ def _lift_inner_graph(op: OpFromGraph, node: Apply, lifting: Lifting) -> list[Li
     """Open a graph in a graph, and lift what is inside."""
     from graphs.lifting import lift_nodes
 
-    inner = clone_replace(op.inner_outputs, dict(zip(op.inner_inputs, node.inputs, strict=True)), copy_inputs_over=True)
+    inner = substitute(op.inner_outputs, dict(zip(op.inner_inputs, node.inputs, strict=True)))
     lift_nodes(inner, lifting)
     return [lifting.get(out) for out in inner]
 

@@ -87,6 +87,8 @@ def _lift_set(op: Any, node: Apply, lifting: Lifting) -> list[Lifted]:
     chosen = index_fixed(Lifted(pt.constant(numbers), (), target.shape), entries)
     assert isinstance(chosen.value, Constant)
     places = np.asarray(chosen.value.data)
+    if not places.size:
+        return [target]
     is_set = bool(op.set_instead_of_inc)
     if not is_set and len(np.unique(places)) < places.size:
         raise MixingError(f"{op} adds several discrete elements at one position")

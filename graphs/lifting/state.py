@@ -16,10 +16,12 @@ import numpy as np
 import pytensor.tensor as pt
 from numpy.typing import NDArray
 from pytensor.graph.basic import Constant, Variable
+from pytensor.graph.traversal import explicit_graph_inputs
 from pytensor.tensor.variable import TensorVariable
 
 from graphs.errors import ModelError
 from graphs.random_graph import static_shape
+from graphs.rebuilding import substitute
 
 Atoms = NDArray[np.int64]
 ABSENT = -1
@@ -143,7 +145,7 @@ class Lifting:
         """Return the static shape of a variable."""
         if variable not in self.shapes:
             try:
-                self.shapes[variable] = static_shape(pt.as_tensor(variable))
+                self.shapes[variable] = _shape_without_values(variable)
             except (ModelError, NotImplementedError) as error:
                 raise MixingError(f"the shape of {variable} is not known") from error
         return self.shapes[variable]
@@ -157,6 +159,17 @@ class Lifting:
             raise TooLargeError(
                 f"one term depends on {len(slots)} discrete elements at once, {size:.3g} joint states", atoms
             )
+
+
+def _shape_without_values(variable: Variable) -> tuple[int, ...]:
+    """Return a static shape; where a type does not tell it, it is evaluated with zeros in place of all inputs."""
+    tensor = pt.as_tensor(variable)
+    if None not in tensor.type.shape:
+        return static_shape(tensor)
+    inputs = [v for v in explicit_graph_inputs([tensor]) if isinstance(v, TensorVariable) and None not in v.type.shape]
+    zeros: dict[Variable, Variable] = {v: pt.zeros(v.type.shape, dtype=v.type.dtype) for v in inputs}
+    [stand_in] = substitute([tensor], zeros)
+    return static_shape(stand_in)
 
 
 def folded(value: TensorVariable) -> TensorVariable:
@@ -270,7 +283,8 @@ def aligned(
 
 
 def _without_core(atoms: Atoms, core: int) -> Atoms:
-    return atoms.reshape(atoms.shape[: atoms.ndim - core]) if core else atoms
+    # Nothing varies along the core axes.
+    return atoms[(slice(None),) * (atoms.ndim - core) + (0,) * core] if core else atoms
 
 
 def widened(lifted: Lifted, axes: Iterable[int]) -> TensorVariable:

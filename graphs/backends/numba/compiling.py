@@ -18,7 +18,6 @@ from graphs.backends.numba import (  # noqa: F401
     linalg,
     random,
     recursion,
-    recursion_pytensor,
     shaping,
 )
 from graphs.backends.numba.codegen import generate
@@ -29,7 +28,6 @@ from graphs.layout import Layout
 LIBRARY = (
     "intrinsics.py",
     "numerics.py",
-    "recursion_kernels.py",
     "rng.py",
     "rng_continuous.py",
     "rng_discrete.py",

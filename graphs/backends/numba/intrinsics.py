@@ -26,14 +26,32 @@ class ScopedPointer(types.CPointer):
     """
 
     def __init__(self, dtype: types.Type, scope: str):
+        self.scope = scope  # part of the key, by which Numba looks for an equal type while this one is made
         super().__init__(dtype)
-        self.scope = scope
         self.name = f"{scope}*{dtype}"
+
+    @property
+    def key(self) -> tuple:
+        """Types of equal key are one type to Numba."""
+        return (*super().key, self.scope)
 
 
 @register_model(ScopedPointer)
 class ScopedPointerModel(models.PointerModel):
     """A scoped pointer is a plain pointer."""
+
+
+class LocalPointer(types.CPointer):
+    """A pointer to memory of the running function, which nothing else points to."""
+
+    def __init__(self, dtype: types.Type):
+        super().__init__(dtype)
+        self.name = f"local*{dtype}"
+
+
+@register_model(LocalPointer)
+class LocalPointerModel(models.PointerModel):
+    """A local pointer is a plain pointer."""
 
 
 FLOATS = {scope: ScopedPointer(types.float64, scope) for scope in SCOPES}
@@ -62,6 +80,39 @@ def _set(context: Any, builder: Any, sig: Any, args: Any) -> Any:
     store = builder.store(args[2], builder.gep(args[0], [args[1]]))
     _tag(builder.module, store, sig.args[0].scope)
     return context.get_dummy_value()
+
+
+@lower_builtin(operator.getitem, LocalPointer, types.Integer)
+def _get_local(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+    """Load one element."""
+    return builder.load(builder.gep(args[0], [args[1]]))
+
+
+@lower_builtin(operator.setitem, LocalPointer, types.Integer, types.Any)
+def _set_local(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+    """Store one element."""
+    builder.store(args[2], builder.gep(args[0], [args[1]]))
+    return context.get_dummy_value()
+
+
+@intrinsic
+def local_floats(typing_context: Any, size: Any) -> Any:
+    """Return memory for some floats until the function returns; of few whose number is known LLVM makes registers."""
+
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        return builder.alloca(ir.DoubleType(), size=args[0])
+
+    return LocalPointer(types.float64)(types.int64), generate
+
+
+@intrinsic
+def at(typing_context: Any, pointer: Any, offset: Any) -> Any:
+    """Return a pointer of the same kind to the element at ``offset``."""
+
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        return builder.gep(args[0], [args[1]])
+
+    return pointer(pointer, types.int64), generate
 
 
 def _pointer_at(pointers: dict[str, ScopedPointer], scope: str) -> Any:
@@ -119,3 +170,15 @@ def accumulate(typing_context: Any, total: Any, term: Any) -> Any:
         return builder.fadd(args[0], args[1], flags=("reassoc", "nsz"))
 
     return types.float64(types.float64, types.float64), generate
+
+
+@intrinsic
+def call_address(typing_context: Any, function: Any, arguments: Any) -> Any:
+    """Call a C function that returns an integer by its address, with a tuple of pointers and integers."""
+
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        values = [builder.extract_value(args[1], i) for i in range(len(sig.args[1]))]
+        kind = ir.FunctionType(ir.IntType(64), [value.type for value in values])
+        return builder.call(builder.inttoptr(args[0], kind.as_pointer()), values)
+
+    return types.int64(function, arguments), generate
