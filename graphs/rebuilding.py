@@ -61,3 +61,9 @@ def isolated(variable: Variable) -> tuple[Any, dict[Variable, Variable]]:
     new = [i if i.owner is None or None in getattr(i.type, "shape", ()) else i.type() for i in node.inputs]
     copy = node.clone_with_new_inputs(new).outputs[node.outputs.index(variable)]
     return copy, {a: b for a, b in zip(new, node.inputs, strict=True) if a is not b}
+
+
+def opened(outputs: Sequence[Variable], replacements: Mapping[Variable, Variable]) -> list[Variable]:
+    """Return an inner graph as an ordinary one: inner graphs are frozen, and every node has to be made again."""
+    memo = rebuild(outputs, lambda node, inputs: list(node.op.make_node(*inputs).outputs), replacements)
+    return [memo.get(out, out) for out in outputs]

@@ -28,7 +28,7 @@ from pytensor.tensor.variable import TensorVariable
 from graphs.batching import aligned_parameter, batch_graph
 from graphs.chains.sequence_rv import SequenceRV, Step, simulated
 from graphs.errors import DerivationError
-from graphs.rebuilding import substitute
+from graphs.rebuilding import opened, substitute
 
 
 def take_out_of_scans(outputs: Sequence[Variable]) -> dict[Variable, Variable]:
@@ -84,7 +84,7 @@ class _Opened:
         self.num_steps = int(steps)
         # The inner graph is frozen: work on a copy.
         inner_inputs = [v.type(name=v.name) for v in op.inner_inputs]
-        inner_outputs = substitute(op.inner_outputs, dict(zip(op.inner_inputs, inner_inputs, strict=True)))
+        inner_outputs = opened(op.inner_outputs, dict(zip(op.inner_inputs, inner_inputs, strict=True)))
         self.inner = toposort([v for v in inner_outputs if v.owner is not None])
         self.rows = dict(zip(op.inner_seqs(inner_inputs), op.outer_seqs(inputs), strict=True))
         self.fixed = dict(zip(op.inner_non_seqs(inner_inputs), op.outer_non_seqs(inputs), strict=True))

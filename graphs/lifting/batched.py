@@ -16,7 +16,7 @@ from pytensor.tensor.special import LogSoftmax, Softmax
 from pytensor.tensor.variable import TensorVariable
 
 from graphs.lifting.state import Lifted, Lifting, MixingError, Slot, aligned, folded, spread, widened
-from graphs.rebuilding import substitute
+from graphs.rebuilding import opened
 
 
 def _lift_blockwise(op: Blockwise, node: Apply, lifting: Lifting) -> list[Lifted]:
@@ -126,7 +126,7 @@ def _lift_inner_graph(op: OpFromGraph, node: Apply, lifting: Lifting) -> list[Li
     """Open a graph in a graph, and lift what is inside."""
     from graphs.lifting import lift_nodes
 
-    inner = substitute(op.inner_outputs, dict(zip(op.inner_inputs, node.inputs, strict=True)))
+    inner = opened(op.inner_outputs, dict(zip(op.inner_inputs, node.inputs, strict=True)))
     lift_nodes(inner, lifting)
     return [lifting.get(out) for out in inner]
 
