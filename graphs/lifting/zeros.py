@@ -46,7 +46,9 @@ def _can_be(variable: Variable, number: float, depth: int) -> bool:
     return _elemwise_can_be(node.op.scalar_op, node.inputs, number, depth - 1)
 
 
-def _elemwise_can_be(op: ps.ScalarOp, inputs: list[Variable], number: float, depth: int) -> bool:
+def _elemwise_can_be(  # noqa: C901 (a table of rules)
+    op: ps.ScalarOp, inputs: list[Variable], number: float, depth: int
+) -> bool:
     if isinstance(op, ps.Cast | ps.Identity):
         return _can_be(inputs[0], number, depth)
     if isinstance(op, ps.Neg):
@@ -60,6 +62,10 @@ def _elemwise_can_be(op: ps.ScalarOp, inputs: list[Variable], number: float, dep
     if isinstance(op, ps.Sub) and number == 0:
         # One minus something that can be one.
         return _can_be(inputs[0], 1.0, depth) and _can_be(inputs[1], 1.0, depth)
+    if isinstance(op, ps.Exp | ps.Pow) and number == 1:
+        return _can_be(inputs[-1], 0.0, depth)
+    if isinstance(op, ps.Expm1) and number == 0:
+        return _can_be(inputs[0], 0.0, depth)
     if isinstance(op, ps.TrueDiv | ps.Pow | ps.Sqr | ps.Sqrt) and number == 0:
         return _can_be(inputs[0], 0.0, depth)
     if isinstance(op, ps.Add):
