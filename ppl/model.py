@@ -226,7 +226,7 @@ def _observe_all(observed: Mapping[TensorVariable, Any]) -> tuple[list[Observati
     # Parents are made before their children: these have to stand below what their parents have become.
     for rv in sorted(observed, key=creation_number):
         [current] = substitute([rv], renamed) if renamed else [rv]
-        observation = observe(current, names[rv], observed[rv])  # type: ignore[arg-type]
+        observation = observe(current, names[rv], observed[rv])
         found[rv] = observation
         new = observation.joined if observation.joined is not None else observation.variable
         if new is not rv:

@@ -19,7 +19,7 @@ TIME = np.arange(8)
 def changepoint() -> Case:
     tau = ppl.DiscreteUniform("tau", 1, 7)
     early, late = ppl.Exponential("early", 0.7), ppl.Exponential("late", 1.6)
-    y = ppl.Poisson("y", pt.switch(TIME < tau, early, late))
+    y = ppl.Poisson("y", pt.switch(tau > TIME, early, late))
     return ppl.Model({y: COUNTS}), {"early": 3.3, "late": 0.6}
 
 
@@ -27,7 +27,7 @@ def changepoint() -> Case:
 def changepoint_by_index() -> Case:
     tau = ppl.Categorical("tau", np.array([0.11, 0.23, 0.37, 0.29]))
     mu, sigma = ppl.Normal("mu", 0, 2, size=2), ppl.HalfNormal("sigma", 2, size=2)
-    side = (TIME >= 2 * tau).astype("int64")
+    side = (2 * tau <= TIME).astype("int64")
     return ppl.Model({ppl.Normal("y", mu[side], sigma[side]): Y}), {"mu": MU[:2], "sigma": SIGMA[:2]}
 
 
@@ -43,7 +43,7 @@ def changing_slope() -> Case:
 def decay_after_a_change() -> Case:
     tau = ppl.DiscreteUniform("tau", 1, 6)
     rate = ppl.Gamma("rate", 2, 3)
-    y = ppl.Normal("y", pt.switch(TIME >= tau, pt.exp(-rate * (TIME - tau)), 0.0), 0.9)
+    y = ppl.Normal("y", pt.switch(tau <= TIME, pt.exp(-rate * (TIME - tau)), 0.0), 0.9)
     return ppl.Model({y: Y}), {"rate": 0.46}
 
 
@@ -62,7 +62,7 @@ def two_changepoints_in_any_order() -> Case:
     tau = ppl.DiscreteUniform("tau", 1, 7, size=2)
     first, second = pt.minimum(tau[0], tau[1]), pt.maximum(tau[0], tau[1])
     mu = ppl.Normal("mu", 0, 2, size=3)
-    y = ppl.Normal("y", pt.switch(TIME < first, mu[0], pt.switch(TIME < second, mu[1], mu[2])), 0.9)
+    y = ppl.Normal("y", pt.switch(first > TIME, mu[0], pt.switch(second > TIME, mu[1], mu[2])), 0.9)
     return ppl.Model({y: Y}), {"mu": MU}
 
 
@@ -97,7 +97,7 @@ def changepoints_of_groups() -> Case:
 def changepoint_among_missing_counts() -> Case:
     tau = ppl.DiscreteUniform("tau", 1, 7)
     p = ppl.Beta("p", 2, 2, size=2)
-    y = ppl.Binomial("y", 3, pt.switch(TIME < tau, p[0], p[1]))
+    y = ppl.Binomial("y", 3, pt.switch(tau > TIME, p[0], p[1]))
     data = np.array([2, 0, np.nan, 1, 3, 3, np.nan, 2])
     return ppl.Model({y: data}), {"p": np.array([0.31, 0.74])}
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -26,7 +26,7 @@ RTOL = 1e-10
 more than 1e-6."""
 
 
-@lru_cache(maxsize=None)
+@cache
 def enumerated(case: Callable[[], Case]) -> tuple[Any, Mapping[str, Any], Enumeration]:
     """Return a model, its values, and its enumeration, once for all tests."""
     model, values = case()
