@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pymc.logprob.transforms import Transform
 from pytensor.compile.sharedvalue import SharedVariable
 from pytensor.graph.basic import Constant, Variable
-from pytensor.graph.traversal import ancestors
+from pytensor.graph.traversal import ancestors, toposort
 from pytensor.tensor.variable import TensorVariable
 
 from graphs.chains.scans import take_out_of_scans
@@ -20,13 +20,12 @@ from graphs.errors import ModelError
 from graphs.logprob import ModelGraph
 from graphs.printing import dprint
 from graphs.random_graph import (
-    creation_number,
     find_consumed,
     find_random_variables,
     is_random,
     name_variables,
 )
-from graphs.rebuilding import substitute
+from graphs.rebuilding import rebuild, substitute
 from ppl.conditioning import Observation, observe
 from ppl.declaration import declaration_of
 from ppl.declare import Density
@@ -223,14 +222,20 @@ def _observe_all(observed: Mapping[TensorVariable, Any]) -> tuple[list[Observati
     names = name_variables(list(observed))
     found: dict[TensorVariable, Observation] = {}
     renamed: dict[Variable, Variable] = {}
-    # Parents are made before their children: these have to stand below what their parents have become.
-    for rv in sorted(observed, key=creation_number):
-        [current] = substitute([rv], renamed) if renamed else [rv]
-        observation = observe(current, names[rv], observed[rv])
-        found[rv] = observation
-        new = observation.joined if observation.joined is not None else observation.variable
-        if new is not rv:
-            renamed[rv] = new
+    # Parents before their children: these have to stand below what their parents have become.
+    for node in toposort(list(observed)):
+        if any(i in renamed for i in node.inputs):
+            rebuilt = rebuild(node.outputs, lambda node, inputs: None, {i: renamed.get(i, i) for i in node.inputs})
+            renamed |= {out: rebuilt[out] for out in node.outputs}
+        for rv in node.outputs:
+            if rv not in observed:
+                continue
+            current: Any = renamed.get(rv, rv)
+            observation = observe(current, names[rv], observed[rv])
+            found[rv] = observation
+            new = observation.joined if observation.joined is not None else observation.variable
+            if new is not rv:
+                renamed[rv] = new
     return [found[rv] for rv in observed], renamed
 
 

@@ -59,7 +59,7 @@ def test_readme_example_prints_what_it_shows(capsys, monkeypatch):
     exec(code, {})  # the progress bar goes to the same stream: only the lines of the output are looked for
     printed, shown = capsys.readouterr().out.splitlines(), output.splitlines()
     plan = [line for line in shown if not re.match(r"\w+\[\d\] | +mean", line)]
-    assert len(plan) == 5
+    assert len(plan) == 8  # the plan, an empty line, what the sum costs
     assert [line for line in plan if line.rstrip() not in map(str.rstrip, printed)] == []
     found, expected = summary_of(printed), summary_of(shown)
     assert found.keys() == expected.keys()
