@@ -85,7 +85,7 @@ class _Opened:
         # The inner graph is frozen: work on a copy.
         inner_inputs = [v.type(name=v.name) for v in op.inner_inputs]
         inner_outputs = opened(op.inner_outputs, dict(zip(op.inner_inputs, inner_inputs, strict=True)))
-        self.inner = toposort([v for v in inner_outputs if v.owner is not None])
+        self.inner = list(toposort([v for v in inner_outputs if v.owner is not None]))  # used many times
         self.rows = dict(zip(op.inner_seqs(inner_inputs), op.outer_seqs(inputs), strict=True))
         self.fixed = dict(zip(op.inner_non_seqs(inner_inputs), op.outer_non_seqs(inputs), strict=True))
         self.recurrent: dict[Variable, dict[Variable, int]] = {}  # inner output -> inner inputs and their lags

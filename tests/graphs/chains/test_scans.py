@@ -189,6 +189,56 @@ def test_forward_algorithm_by_hand():
     np.testing.assert_allclose(interpret([lp.values["mu"]], lp.total)(values["mu"]), expected, rtol=1e-12)
 
 
+def test_several_draws_of_a_step_share_its_state():
+    rate = np.array([0.5, 2.0, 4.0])
+
+    def step(previous, rng):
+        rng, state = rng.categorical(pt.constant(P)[previous])
+        rng, y = rng.normal(pt.constant(MU)[state], 1.2)
+        rng, n = rng.poisson(pt.constant(rate)[state])
+        rng, third = rng.normal(y + state, 0.7)
+        return state, y, n, third, rng
+
+    _, y, n, third, _ = pytensor.scan(
+        step,
+        outputs_info=[pt.constant(1, dtype="int64"), None, None, None, generator()],
+        n_steps=5,
+        return_updates=False,
+    )
+    y.name, n.name, third.name = "y", "n", "third"
+    counts, z = np.array([0, 3, 1, 5, 2]), Y[1:] + 1
+    lp = logprob(ppl.Model({y: Y[:5], n: counts, third: z}))
+    alpha = np.array([-np.inf, 0.0, -np.inf])
+    for a, b, c in zip(Y[:5], counts, z, strict=True):
+        emitted = norm.logpdf(a, MU, 1.2) + poisson.logpmf(b, rate) + norm.logpdf(c, a + np.arange(3), 0.7)
+        alpha = logsumexp(alpha[:, None] + np.log(P), axis=0) + emitted
+    np.testing.assert_allclose(interpret([], lp.total)(), logsumexp(alpha), rtol=1e-12)
+
+
+def test_two_states_that_drive_each_other():
+    """A factorial chain, the second state of which depends on the first's of the same and of the previous step."""
+    tables = np.random.default_rng(8).dirichlet(np.ones(2), size=(3, 3, 2))
+
+    def step(s, z, rng):
+        rng, s_now = rng.categorical(pt.constant(P)[s])
+        rng, z_now = rng.categorical(pt.constant(tables)[s_now, s, z])
+        rng, y = rng.normal(pt.constant(MU)[s_now] + 2.0 * z_now, 1.2)
+        return s_now, z_now, y, rng
+
+    zero = pt.constant(0, dtype="int64")
+    *_, y, _ = pytensor.scan(step, outputs_info=[zero, zero, None, generator()], n_steps=5, return_updates=False)
+    y.name = "y"
+    alpha = np.full((3, 2), -np.inf)
+    alpha[0, 0] = 0
+    for value in Y[:5]:
+        emitted = norm.logpdf(value, MU[:, None] + 2.0 * np.arange(2), 1.2)
+        # moved[s, z, s_now, z_now]
+        moved = alpha[:, :, None, None] + np.log(P)[:, None, :, None] + np.log(tables).transpose(1, 2, 0, 3)
+        alpha = logsumexp(moved, axis=(0, 1)) + emitted
+    lp = logprob(ppl.Model({y: Y[:5]}))
+    np.testing.assert_allclose(interpret([], lp.total)(), logsumexp(alpha), rtol=1e-12)
+
+
 def test_draws_from_the_prior_follow_the_steps():
     model, _ = constant_start()
     draws = np.array([model["s"].eval() for _ in range(3)])
