@@ -6,7 +6,12 @@ import numpy as np
 import pytensor.tensor as pt
 import pytensor.tensor.random.basic as ptr
 from numpy.typing import NDArray
-from pymc.distributions.discrete import BetaBinomial, DiscreteUniform
+from pymc.distributions.censored import CensoredRV
+from pymc.distributions.discrete import BetaBinomial, DiscreteUniform, DiscreteWeibullRV
+from pymc.distributions.distribution import DiracDeltaRV
+from pymc.distributions.mixture import _BaseMixtureRV
+from pymc.distributions.multivariate import DirichletMultinomialRV
+from pymc.distributions.truncated import TruncatedRV
 from pymc.pytensorf import constant_fold
 from pytensor.graph.basic import Variable
 from pytensor.tensor.variable import TensorVariable
@@ -14,14 +19,15 @@ from pytensor.tensor.variable import TensorVariable
 from graphs.chains.markov_chain import MarkovChainRV
 from graphs.chains.sequence_rv import SequenceRV
 from graphs.lifting import MixingError, lift, of_states
-from graphs.random_graph import is_random, parameters_of, static_shape
+from graphs.random_graph import components_of, is_random, parameters_of, static_shape
 
 
 def finite_states(rv: TensorVariable) -> NDArray[np.int64] | None:
     """Return the states of a random variable, ``None`` where there are infinitely many or they are not known.
 
-    Bernoulli, categorical, Markov chains, and binomial, beta-binomial, hypergeometric and discrete uniform, where their
-    bounds are constant or depend on other variables of finitely many states.
+    Bernoulli, categorical, Markov chains, and binomial, beta-binomial, hypergeometric, multinomial and discrete uniform,
+    truncated and censored ones, where their bounds are constant or depend on other variables of finitely many states;
+    and mixtures of these. Each element of a vector has these states, whatever the others are.
 
     Parameters
     ----------
@@ -40,6 +46,16 @@ def finite_states(rv: TensorVariable) -> NDArray[np.int64] | None:
         return np.arange(2)
     if isinstance(op, SequenceRV):
         return finite_states(op.step.draw)
+    if isinstance(op, TruncatedRV):
+        return _clipped(_base_of(rv), *rv.owner.inputs[-2:])
+    if isinstance(op, CensoredRV):
+        return _clipped(_base_of(rv), *rv.owner.inputs[1:3])
+    if isinstance(op, _BaseMixtureRV):
+        return _of_components(components_of(rv.owner))
+    if isinstance(op, DiracDeltaRV):
+        return _between(parameters_of(rv)[0], parameters_of(rv)[0], 0)
+    if isinstance(op, ptr.MultinomialRV | DirichletMultinomialRV):
+        return _between(None, parameters_of(rv)[0], 0)
     known = (MarkovChainRV, ptr.CategoricalRV, ptr.IntegersRV, ptr.BinomialRV, ptr.BetaBinomialRV, ptr.HyperGeometricRV)
     if not isinstance(op, (*known, BetaBinomial.rv_type, DiscreteUniform.rv_type)):
         return None
@@ -58,22 +74,68 @@ def finite_states(rv: TensorVariable) -> NDArray[np.int64] | None:
     return None
 
 
+def least_value(rv: TensorVariable) -> float:
+    """Return the least value of a discrete random variable, as far as its family tells."""
+    assert rv.owner is not None
+    op = rv.owner.op
+    if isinstance(op, ptr.GeometricRV):
+        return 1
+    if isinstance(op, TruncatedRV | CensoredRV):
+        bounds = _range(rv.owner.inputs[-2 if isinstance(op, TruncatedRV) else 1])
+        return max(least_value(_base_of(rv)), -np.inf if bounds is None else np.ceil(bounds[0]))
+    counts = (ptr.PoissonRV, ptr.NegBinomialRV, ptr.BinomialRV, ptr.BetaBinomialRV, ptr.HyperGeometricRV)
+    return 0 if isinstance(op, (*counts, ptr.CategoricalRV, DiscreteWeibullRV)) else -np.inf
+
+
+def _base_of(rv: TensorVariable) -> TensorVariable:
+    """Return the random variable that is truncated or censored."""
+    assert rv.owner is not None
+    op = rv.owner.op
+    if isinstance(op, TruncatedRV):
+        base: TensorVariable = op.base_rv_op.make_node(*rv.owner.inputs[:-2]).default_output()
+        return base
+    [base] = components_of(rv.owner)
+    assert isinstance(base, TensorVariable)
+    return base
+
+
+def _clipped(base: TensorVariable, lower: Variable, upper: Variable) -> NDArray[np.int64] | None:
+    """Return the states between bounds of a truncated or censored variable."""
+    states = finite_states(base)
+    low, high = (least_value(base), np.inf) if states is None else (states[0], states[-1])
+    ranges = _range(lower), _range(upper)
+    if ranges[0] is None or ranges[1] is None:
+        return None
+    limits = np.ceil(ranges[0][0]), np.floor(ranges[1][1])
+    low, high = np.clip(low, *limits), np.clip(high, *limits)
+    return np.arange(int(low), int(high) + 1) if np.isfinite([low, high]).all() else None
+
+
+def _of_components(components: list[Variable]) -> NDArray[np.int64] | None:
+    """Return the states that any component of a mixture has."""
+    found = [finite_states(c) for c in components if isinstance(c, TensorVariable) and is_random(c)]
+    known = [states for states in found if states is not None]
+    if not known or len(known) < len(components):
+        return None
+    return np.unique(np.concatenate(known))
+
+
 def _between(lower: Variable | None, upper: Variable, correction: int) -> NDArray[np.int64] | None:
     bounds = [_range(bound) for bound in (lower, upper) if bound is not None]
     if any(bound is None for bound in bounds):
         return None
     low = 0 if lower is None else bounds[0][0]  # type: ignore[index]
-    return np.arange(low, bounds[-1][1] + correction + 1)  # type: ignore[index]
+    return np.arange(int(low), int(bounds[-1][1]) + correction + 1)  # type: ignore[index]
 
 
-def _range(bound: Variable) -> tuple[int, int] | None:
+def _range(bound: Variable) -> tuple[float, float] | None:
     """Return the least and the greatest value of a bound, over the states of the discrete variables above it."""
     [value] = constant_fold([bound], raise_not_constant=False)
     if isinstance(value, Variable):
         value = _at_all_states(pt.as_tensor(bound))
     if value is None or np.asarray(value).size == 0:
         return None
-    return int(np.min(value)), int(np.max(value))
+    return float(np.min(value)), float(np.max(value))
 
 
 def _at_all_states(bound: TensorVariable) -> NDArray | None:

@@ -10,11 +10,12 @@ from pymc.distributions.distribution import SymbolicRandomVariable
 from pytensor.conditional import IfElse
 from pytensor.graph.basic import Apply, Constant, Variable
 from pytensor.graph.op import HasInnerGraph
-from pytensor.tensor.basic import MakeVector
+from pytensor.tensor.basic import Choose, MakeVector
 from pytensor.tensor.elemwise import Elemwise
 from pytensor.tensor.random.type import RandomGeneratorType
 from pytensor.tensor.shape import Shape
 from pytensor.tensor.variable import TensorVariable
+from pytensor.typed_list.basic import MakeList
 
 from graphs.random_graph import components_of, is_random
 from graphs.rebuilding import rebuild
@@ -128,6 +129,8 @@ def _widened_node(node: Apply, inputs: list[Variable]) -> list[Variable] | None:
         condition, *branches = inputs
         half = len(branches) // 2
         return [pt.switch(condition, a, b) for a, b in zip(branches[:half], branches[half:], strict=True)]
+    if isinstance(node.op, Choose):
+        return _indexed_choice(node.op, *inputs)
     if isinstance(node.op, HasInnerGraph):
         # Its inner inputs are of fixed types.
         new = [_like(now, before) for now, before in zip(inputs, node.inputs, strict=True)]
@@ -137,6 +140,20 @@ def _widened_node(node: Apply, inputs: list[Variable]) -> list[Variable] | None:
     if all(a is b for a, b in zip(new, node.inputs, strict=True)):
         return None
     return _remade(node, new)
+
+
+def _indexed_choice(op: Choose, index: Variable, choices: Variable) -> list[Variable] | None:
+    """Write ``choose`` as an indexing: it has no gradient, and not every backend has it."""
+    if isinstance(choices, TensorVariable):
+        arrays = list(choices) if choices.type.shape[0] is not None else []
+    else:
+        arrays = list(choices.owner.inputs) if choices.owner is not None and isinstance(choices.owner.op, MakeList) else []
+    if not arrays:
+        return None
+    count = len(arrays)
+    position = {"wrap": lambda: index % count, "clip": lambda: pt.clip(index, 0, count - 1)}.get(op.mode, lambda: index)()
+    position, *arrays = pt.broadcast_arrays(position, *arrays)
+    return [pt.take_along_axis(pt.stack(arrays), position[None], axis=0)[0]]
 
 
 def _like(variable: Variable, original: Variable) -> Variable:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytensor.tensor as pt
-import pytensor.tensor.random.basic as ptr
-from pymc.distributions.discrete import DiscreteWeibullRV
 from pymc.logprob.transforms import (
     CircularTransform,
     IntervalTransform,
@@ -17,7 +15,7 @@ from pymc.pytensorf import constant_fold
 from pytensor.graph.basic import Constant, Variable
 from pytensor.tensor.variable import TensorVariable
 
-from graphs.finite import finite_states
+from graphs.finite import finite_states, least_value
 from graphs.supports import OTHER, POSITIVE, REAL, SIMPLEX, UNIT, Support, integers, interval
 from graphs.transforms import default_transform
 
@@ -26,7 +24,7 @@ def support_of(rv: TensorVariable) -> Support:
     """Return where the values of a random variable lie, as far as its distribution tells."""
     if not str(rv.type.dtype).startswith("float"):
         states = finite_states(rv)
-        return integers(_lowest(rv)) if states is None else integers(states[0], states[-1])
+        return integers(least_value(rv)) if states is None else integers(states[0], states[-1])
     transform = default_transform(rv)
     if transform is None:
         return REAL if getattr(rv.owner.op, "ndim_supp", 0) < 2 else OTHER
@@ -36,14 +34,6 @@ def support_of(rv: TensorVariable) -> Support:
         if isinstance(transform, kind):
             return support
     return OTHER
-
-
-def _lowest(rv: TensorVariable) -> float:
-    op = rv.owner.op
-    if isinstance(op, ptr.GeometricRV):
-        return 1
-    counts = (ptr.PoissonRV, ptr.NegBinomialRV, ptr.BinomialRV, ptr.BetaBinomialRV, ptr.HyperGeometricRV)
-    return 0 if isinstance(op, (*counts, ptr.CategoricalRV, DiscreteWeibullRV)) else -np.inf
 
 
 _SUPPORTS: tuple[tuple[type, Support], ...] = (

@@ -13,6 +13,8 @@ from pymc.distributions.mixture import _HurdleRV
 from pytensor.graph.basic import Variable
 from pytensor.tensor.variable import TensorVariable
 
+from graphs.chains.markov_chain import MarkovChainRV
+from graphs.chains.sequence_rv import SequenceRV
 from graphs.conditional import Law, find_conditional
 from graphs.density import LogDensity
 from graphs.elimination.costs import Cost, costs_of
@@ -238,6 +240,14 @@ def _choose_discrete(
     if choice == "nuts":
         raise ModelError(
             f"{name} is discrete and NUTS needs a gradient; let it be drawn by 'gibbs' or 'rmh', or summed out.", name
+        )
+    op = summed.graph.latent[name].owner.op
+    if getattr(op, "ndim_supp", 0) and not isinstance(op, MarkovChainRV | SequenceRV):
+        raise DerivationError(
+            f"{name} was not summed out ({failed_sum or 'as asked for'}), and no step can move one of its elements "
+            "alone: they have to add up. Raise max_states, declare the outcomes that it counts as Categorical, or "
+            "observe it.",
+            name,
         )
     kept = f"not summed out ({failed_sum})" if failed_sum else "not summed out"
     if states_of(summed, name) is None:

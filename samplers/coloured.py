@@ -18,9 +18,13 @@ from graphs.elimination.network import Network
 from graphs.elimination.summands import Opening, summands
 from graphs.lifting import ABSENT, Lifted, MixingError, Slot, lift_nodes, of_states
 from graphs.lifting.state import Lifting
+from graphs.random_graph import depends_on
+from graphs.rebuilding import substitute
 from samplers.blocks import DrawBlock
 
 MOST_GROUPS = 64
+MOST_COPIES = 128
+"""Most copies of the model that are made where an operation cannot be evaluated at all states at once."""
 _MOST_STATES = 2**12
 
 
@@ -50,7 +54,8 @@ def find_groups(
     for lifted in _lifted_parts(terms, lifting):
         if isinstance(lifted, MixingError):
             # Some factor ties too many elements: take each by itself.
-            return [numbers[i : i + 1] for i in range(count)] if count <= MOST_GROUPS else None
+            groups = [numbers[i : i + 1] for i in range(count)]
+            return groups if _can_be_drawn(terms, variable, states, groups) else None
         families, _ = families_of(("",), lifted)
         ties += families
     network = Network(ties, np.full(count, len(states)), np.ones(count, bool))
@@ -60,6 +65,15 @@ def find_groups(
         colours[atom] = next(c for c in range(count + 1) if c not in taken)
     groups = [np.flatnonzero(colours == c) for c in range(int(colours.max()) + 1)]
     return groups if len(groups) <= MOST_GROUPS else None
+
+
+def _can_be_drawn(
+    terms: Sequence[TensorVariable], variable: TensorVariable, states: NDArray[np.int64], groups: list[Integers]
+) -> bool:
+    if len(groups) > MOST_GROUPS:
+        return False
+    is_lifted = _lifted_logits(terms, variable, variable, states, groups[0]) is not None
+    return is_lifted or len(groups) * len(states) <= MOST_COPIES
 
 
 def _lifted_parts(terms: Sequence[TensorVariable], lifting: Lifting) -> list[Lifted | MixingError]:
@@ -115,6 +129,24 @@ def _logits(
     group: Integers,
 ) -> TensorVariable:
     """Return the log-probability of each state of the members of a group, given all others; shape (K, m)."""
+    logits = _lifted_logits(terms, variable, current, states, group)
+    if logits is not None:
+        return logits
+    assert len(group) == 1
+    flat = current.reshape((-1,))
+    values = [pt.set_subtensor(flat[group], np.asarray(s, variable.type.dtype)) for s in states]
+    reshaped = [v.reshape(tuple(int(n) for n in variable.type.shape)) for v in values]
+    total = [t.sum() for t in terms if depends_on(t, [variable])]
+    return pt.stack([pt.add(0.0, *substitute(total, {variable: v})) for v in reshaped])[:, None]
+
+
+def _lifted_logits(
+    terms: Sequence[TensorVariable],
+    variable: TensorVariable,
+    current: TensorVariable,
+    states: NDArray[np.int64],
+    group: Integers,
+) -> TensorVariable | None:
     shape = tuple(int(n) for n in variable.type.shape)
     count = int(np.prod(shape, dtype=int))
     is_member = np.zeros(count, bool)
@@ -128,7 +160,7 @@ def _logits(
     parts = []
     for item in _lifted_parts(terms, Lifting({variable: lifted}, {}, _MOST_STATES)):
         if isinstance(item, MixingError):
-            raise item
+            return None
         families, _ = families_of(("",), item)
         parts += [on_atoms(part, count) for part in families]
     total = pt.add(*parts) if len(parts) > 1 else parts[0]

@@ -179,9 +179,12 @@ def _name(op: Any) -> str:
 def _lift_dot(op: Dot, node: Apply, lifting: Lifting) -> list[Lifted]:
     """Lift a product of vectors or matrices as a sum of products."""
     left, right = (lifting.get(i) for i in node.inputs)
-    if not left.varies_along(len(left.shape) - 1) and not right.varies_along(0):
-        return lift_batched(op, node, lifting)
     axis = len(left.shape) - 1
+    is_summed = not left.varies_along(axis) and not right.varies_along(0)
+    if is_summed and not right.slots:
+        return [_times(left, right, is_left=True)]
+    if is_summed and not left.slots:
+        return [_times(right, left, is_left=False)]
     ndim = len(left.shape) + len(right.shape) - 2
     total_ndim = ndim + 1
     rows = len(left.shape) - 1
@@ -190,6 +193,23 @@ def _lift_dot(op: Dot, node: Apply, lifting: Lifting) -> list[Lifted]:
     second = _laid_out(right, [*["x"] * rows, *range(1, len(right.shape)), 0])
     [product] = apply_elementwise(Elemwise(ps.mul), [first, second], lifting)
     return [reduced(product, [total_ndim - 1], Sum(), lifting)]
+
+
+def _times(lifted: Lifted, other: Lifted, *, is_left: bool) -> Lifted:
+    """Return the product with a matrix or vector without states, the axis that is summed over being of one atom."""
+    axis, other_axis = (len(lifted.shape) - 1, 0) if is_left else (0, len(other.shape) - 1)
+    count = len(lifted.slots)
+    value = pt.tensordot(widened(lifted, [axis]), other.value, axes=[[count + axis], [other_axis]])
+    kept = [n for i, n in enumerate(lifted.shape) if i != axis]
+    added = [n for i, n in enumerate(other.shape) if i != other_axis]
+    atoms = [s.atoms.take(0, axis) for s in lifted.slots]
+    if is_left:
+        slots = tuple(Slot(s.size, a[(..., *(None,) * len(added))]) for s, a in zip(lifted.slots, atoms, strict=True))
+        return Lifted(folded(value), slots, (*kept, *added))
+    ndim = value.type.ndim
+    own = [*range(count), *range(count + len(kept), ndim), *range(count, count + len(kept))]
+    slots = tuple(Slot(s.size, a[(None,) * len(added)]) for s, a in zip(lifted.slots, atoms, strict=True))
+    return Lifted(folded(shuffled(value, own)), slots, (*added, *kept))
 
 
 def _laid_out(lifted: Lifted, order: Sequence[int | str]) -> Lifted:

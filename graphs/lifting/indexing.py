@@ -168,7 +168,7 @@ def _index_by_states(array: Lifted, source: Variable, entries: Sequence[Entry], 
     slots, values = aligned(parts, index_ndim + rest, lifting)
     index_values = [_without_last(v, rest) for v in values[1:]]
     if not array.slots:
-        _check_range(index_values, lengths, source)
+        check_range(index_values, lengths, source)
     result = _gather(moved, slots, index_values, index_ndim)
     return _in_place(Lifted(result, slots, (*index_shape, *rest_shape)), index_ndim, len(before))
 
@@ -235,7 +235,8 @@ def _without_last(value: TensorVariable, rest: int) -> TensorVariable:
     return shuffled(value, list(range(value.type.ndim - rest))) if rest else value
 
 
-def _check_range(indices: Sequence[TensorVariable], lengths: Sequence[int], source: Variable) -> None:
+def check_range(indices: Sequence[TensorVariable], lengths: Sequence[int], source: Variable) -> None:
+    """Raise if an array is indexed by states that it has no element for."""
     for index, length in zip(indices, lengths, strict=True):
         if (
             isinstance(index, Constant)

@@ -8,14 +8,14 @@ import numpy as np
 import pytensor.scalar.basic as ps
 import pytensor.tensor as pt
 from numpy.typing import NDArray
-from pytensor.graph.basic import Apply, Constant
+from pytensor.graph.basic import Apply, Constant, Variable
 from pytensor.tensor.basic import Alloc, Join, MakeVector
 from pytensor.tensor.elemwise import Elemwise
 from pytensor.tensor.shape import Reshape
 from pytensor.tensor.subtensor import AdvancedIncSubtensor, IncSubtensor
 
 from graphs.lifting.elementwise import apply_elementwise
-from graphs.lifting.indexing import entries_of, index_fixed
+from graphs.lifting.indexing import check_range, entries_of, index_fixed
 from graphs.lifting.state import (
     ABSENT,
     Lifted,
@@ -79,9 +79,13 @@ def _lift_alloc(op: Alloc, node: Apply, lifting: Lifting) -> list[Lifted]:
 def _lift_set(op: Any, node: Apply, lifting: Lifting) -> list[Lifted]:
     """Lift setting or increasing a part of an array."""
     array, part, *inputs = node.inputs
-    if any(lifting.depends(i) for i in inputs):
-        raise MixingError(f"{op} sets elements at positions that depend on a discrete variable")
     entries = entries_of(op, inputs, lifting)
+    if any(lifting.depends(i) for i in inputs):
+        from graphs.lifting import lift_nodes
+
+        written = _set_where_equal(op, array, part, entries, lifting)
+        lift_nodes([written], lifting)
+        return [lifting.get(written)]
     target, source = lifting.get(array), lifting.get(part)
     numbers = np.arange(int(np.prod(target.shape, dtype=int))).reshape(target.shape)
     chosen = index_fixed(Lifted(pt.constant(numbers), (), target.shape), entries)
@@ -99,6 +103,33 @@ def _lift_set(op: Any, node: Apply, lifting: Lifting) -> list[Lifted]:
     zeros = Lifted(pt.zeros((1,) * len(target.shape), dtype=node.outputs[0].type.dtype), (), target.shape)
     added = _chosen(laid_out, zeros, is_chosen, lifting)
     return apply_elementwise(Elemwise(ps.add), [target, added], lifting)
+
+
+def _set_where_equal(op: Any, array: Any, part: Any, entries: list[Any], lifting: Lifting) -> TensorVariable:
+    """Write ``x[i, k] = v``, ``k`` discrete, as ``x[i, :] = switch(k == positions, v, x[i, :])``."""
+    if any(isinstance(e, slice) for e in entries):
+        raise MixingError(f"{op} sets slices at positions that depend on a discrete variable")
+    [place, *more] = [i for i, e in enumerate(entries) if isinstance(e, Variable)]
+    if more:
+        raise MixingError(f"{op} sets elements at positions that depend on two discrete variables")
+    index = entries[place]
+    length = lifting.shape_of(array)[place]
+    check_range([lifting.get(index).value], [length], array)
+    shape = np.broadcast_shapes(*(lifting.shape_of(e) if isinstance(e, Variable) else np.shape(e) for e in entries))
+    known = [np.broadcast_to(e, shape)[..., None] for e in entries if not isinstance(e, Variable)]
+    rows = np.stack([k.ravel() for k in known], axis=-1) if known else np.zeros((int(np.prod(shape)), 0))
+    if len(np.unique(rows, axis=0)) < len(rows):
+        raise MixingError(f"{op} sets several elements at positions that depend on a discrete variable, maybe the same")
+    positions = np.arange(length)
+    known.insert(place, positions)
+    rest = array.type.ndim - len(entries)
+    wanted = pt.broadcast_to(index, shape)
+    is_there = pt.eq(pt.switch(wanted < 0, wanted + length, wanted)[..., None], positions)
+    value = pt.expand_dims(pt.broadcast_to(part, (*shape, *lifting.shape_of(array)[len(entries) :])), len(shape))
+    before = array[tuple(known)]
+    new = value if op.set_instead_of_inc else before + value
+    chosen = pt.switch(is_there[(..., *(None,) * rest)], new, before)
+    return pt.set_subtensor(before, chosen)
 
 
 def _laid_out(source: Lifted, places: NDArray[np.int64], shape: tuple[int, ...]) -> tuple[Lifted, NDArray[np.bool_]]:

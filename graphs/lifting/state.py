@@ -136,7 +136,7 @@ class Lifting:
             If it could not be lifted.
         """
         if variable in self.failed:
-            raise self.failed[variable]
+            raise self.failed[variable].with_traceback(None)  # it was raised elsewhere
         if variable in self.done:
             return self.done[variable]
         return Lifted(pt.as_tensor(variable), (), self.shape_of(variable))

@@ -68,6 +68,17 @@ def covariance_by_index() -> Case:
     return ppl.Model({y: X[:4]}), {"centre": np.array([[0.4, -1.1], [0.2, 0.7]])}
 
 
+def rows_of_indicators() -> Case:
+    """Positions that are set, products with matrices from both sides, and a chosen array."""
+    k = ppl.Categorical("k", W, size=4)
+    rows = pt.set_subtensor(pt.zeros((4, 3))[np.arange(4), k], 1.0)
+    b = ppl.Normal("b", 0, 1, size=(3, 2))
+    location = pt.dot(rows, b) + pt.dot(b.T, rows.T).T + pt.dot(rows, means())[:, None]
+    arrays = [pt.constant(np.array([0.3, -0.4])), pt.constant(np.array([0.1, 0.9])), b[0]]
+    y = ppl.Normal("y", location + pt.choose(k[:, None], arrays), 0.9)
+    return ppl.Model({y: X[:4]}), {"mu": MU, "b": np.array([[0.4, -1.1], [0.2, 0.7], [-0.3, 0.5]])}
+
+
 def families_by_switch() -> Case:
     m = ppl.Normal("m", 0, 1)
     z = ppl.Bernoulli("z", 0.3, size=4)
@@ -233,6 +244,16 @@ def counts_of_counts() -> Case:
 def beta_binomial() -> Case:
     n = ppl.BetaBinomial("n", 2.5, 1.7, np.array([3, 5]))
     return ppl.Model({ppl.Poisson("y", 0.4 + n): np.array([2, 4])}), {}
+
+
+def counts_within_bounds() -> Case:
+    rate = ppl.Gamma("rate", 2, 1)
+    cut = ppl.Truncated("cut", pm.Poisson.dist(rate), upper=4)
+    clipped = ppl.Censored("clipped", pm.Poisson.dist(rate), lower=1, upper=3)
+    rare = ppl.ZeroInflatedBinomial("rare", 0.4, 3, 0.3)
+    votes = ppl.Multinomial("votes", 2, W)
+    y = ppl.Normal("y", pt.stack([cut, clipped, rare, pt.dot(votes, np.array([0.4, -1.0, 2.0]))]) * 0.7, 0.9)
+    return ppl.Model({y: Y[:4]}), {"rate": 1.7}
 
 
 def hypergeometric() -> Case:

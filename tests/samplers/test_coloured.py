@@ -34,7 +34,14 @@ def total():
     return ppl.Model({ppl.Normal("y", (k * np.array([1.3, 0.7, -0.4, 2.2])).sum() ** 2, 1.2): 3.0}), 4
 
 
-@pytest.mark.parametrize("case", [ising, chain, total], ids=lambda c: c.__name__)
+def counted():
+    """How often each place is hit: an operation that is not evaluated at all states at once."""
+    k = ppl.Categorical("k", [0.2, 0.5, 0.3], size=4)
+    hits = pt.inc_subtensor(pt.zeros(3)[k], 1.0)
+    return ppl.Model({ppl.Normal("y", hits, 1.2): RNG.normal(size=3)}), 4
+
+
+@pytest.mark.parametrize("case", [ising, chain, total, counted], ids=lambda c: c.__name__)
 def test_groups_are_drawn_from_the_exact_full_conditional(case):
     model, num_groups = case()
     joint = logprob(model, marginalize=False)
@@ -65,3 +72,10 @@ def test_an_array_too_large_to_sum_is_drawn_in_two_groups():
     plan = ppl.plan(ppl.Model({y: RNG.normal(size=4)}, ppl.Potential("E", energy)))
     assert (plan.method_of("k"), plan.method_of("z")) == ("gibbs", "marginalize")
     assert "2 groups of elements in turn" in str(plan)
+
+
+def test_counts_that_add_up_are_never_moved_one_by_one():
+    votes = ppl.Multinomial("votes", 40, [0.1, 0.2, 0.3, 0.2, 0.1, 0.1])
+    model = ppl.Model({ppl.Normal("y", votes[0] * 1.0, 1.0): 0.3})
+    with pytest.raises(ppl.DerivationError, match=r"votes was not summed out.*Raise max_states.*Categorical"):
+        ppl.plan(model)
