@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytensor.tensor as pt
 import pytensor.tensor.random.basic as ptr
@@ -21,11 +23,13 @@ from graphs.chains.sequence_rv import SequenceRV
 from graphs.lifting import MixingError, lift, of_states
 from graphs.random_graph import components_of, is_random, parameters_of, static_shape
 
+Rule = Callable[[TensorVariable], NDArray[np.int64] | None]
+
 
 def finite_states(rv: TensorVariable) -> NDArray[np.int64] | None:
     """Return the states of a random variable, ``None`` where there are infinitely many or they are not known.
 
-    Bernoulli, categorical, Markov chains, and binomial, beta-binomial, hypergeometric, multinomial and discrete uniform,
+    Bernoulli, categorical, Markov chains; binomial, beta-binomial, hypergeometric, multinomial, discrete uniform,
     truncated and censored ones, where their bounds are constant or depend on other variables of finitely many states;
     and mixtures of these. Each element of a vector has these states, whatever the others are.
 
@@ -39,39 +43,29 @@ def finite_states(rv: TensorVariable) -> NDArray[np.int64] | None:
     (K,) int64 array or None
     """
     assert rv.owner is not None
-    op = rv.owner.op
     if str(rv.type.dtype).startswith("float"):
         return None
-    if isinstance(op, ptr.BernoulliRV):
-        return np.arange(2)
-    if isinstance(op, SequenceRV):
-        return finite_states(op.step.draw)
-    if isinstance(op, TruncatedRV):
-        return _clipped(_base_of(rv), *rv.owner.inputs[-2:])
-    if isinstance(op, CensoredRV):
-        return _clipped(_base_of(rv), *rv.owner.inputs[1:3])
-    if isinstance(op, _BaseMixtureRV):
-        return _of_components(components_of(rv.owner))
-    if isinstance(op, DiracDeltaRV):
-        return _between(parameters_of(rv)[0], parameters_of(rv)[0], 0)
-    if isinstance(op, ptr.MultinomialRV | DirichletMultinomialRV):
-        return _between(None, parameters_of(rv)[0], 0)
-    known = (MarkovChainRV, ptr.CategoricalRV, ptr.IntegersRV, ptr.BinomialRV, ptr.BetaBinomialRV, ptr.HyperGeometricRV)
-    if not isinstance(op, (*known, BetaBinomial.rv_type, DiscreteUniform.rv_type)):
-        return None
-    parameters = parameters_of(rv)
-    if isinstance(op, ptr.CategoricalRV | MarkovChainRV):
-        length = parameters[0].type.shape[-1]
-        return None if length is None else np.arange(length)
-    if isinstance(op, ptr.IntegersRV):
-        return _between(parameters[0], parameters[1], -1)
-    if isinstance(rv.owner.op, ptr.BinomialRV | ptr.BetaBinomialRV) or isinstance(op, BetaBinomial.rv_type):
-        return _between(None, parameters[0], 0)
-    if isinstance(op, DiscreteUniform.rv_type):
-        return _between(parameters[0], parameters[1], 0)
-    if isinstance(op, ptr.HyperGeometricRV):
-        return _between(None, parameters[2], 0)
-    return None
+    rule = next((RULES[kind] for kind in type(rv.owner.op).__mro__ if kind in RULES), None)
+    return None if rule is None else rule(rv)
+
+
+def _binary(rv: TensorVariable) -> NDArray[np.int64]:
+    return np.arange(2)
+
+
+def _categories(rv: TensorVariable) -> NDArray[np.int64] | None:
+    length = parameters_of(rv)[0].type.shape[-1]
+    return None if length is None else np.arange(length)
+
+
+def _of_step(rv: TensorVariable) -> NDArray[np.int64] | None:
+    states: NDArray[np.int64] | None = finite_states(rv.owner.op.step.draw)
+    return states
+
+
+def _up_to(place: int) -> Rule:
+    """Return the rule of counts of which a parameter is the greatest."""
+    return lambda rv: _between(None, parameters_of(rv)[place], 0)
 
 
 def least_value(rv: TensorVariable) -> float:
@@ -111,8 +105,15 @@ def _clipped(base: TensorVariable, lower: Variable, upper: Variable) -> NDArray[
     return np.arange(int(low), int(high) + 1) if np.isfinite([low, high]).all() else None
 
 
-def _of_components(components: list[Variable]) -> NDArray[np.int64] | None:
+def _of_bounded(rv: TensorVariable) -> NDArray[np.int64] | None:
+    inputs = rv.owner.inputs
+    lower, upper = inputs[-2:] if isinstance(rv.owner.op, TruncatedRV) else inputs[1:3]
+    return _clipped(_base_of(rv), lower, upper)
+
+
+def _of_components(rv: TensorVariable) -> NDArray[np.int64] | None:
     """Return the states that any component of a mixture has."""
+    components = components_of(rv.owner)
     found = [finite_states(c) for c in components if isinstance(c, TensorVariable) and is_random(c)]
     known = [states for states in found if states is not None]
     if not known or len(known) < len(components):
@@ -169,3 +170,23 @@ def _nearest_random(variable: Variable) -> list[TensorVariable]:
         elif current.owner is not None:
             stack.extend(current.owner.inputs)
     return list(found)
+
+
+RULES: dict[type, Rule] = {
+    ptr.BernoulliRV: _binary,
+    ptr.CategoricalRV: _categories,
+    MarkovChainRV: _categories,
+    SequenceRV: _of_step,
+    ptr.BinomialRV: _up_to(0),
+    ptr.BetaBinomialRV: _up_to(0),
+    BetaBinomial.rv_type: _up_to(0),
+    ptr.MultinomialRV: _up_to(0),
+    DirichletMultinomialRV: _up_to(0),
+    ptr.HyperGeometricRV: _up_to(2),
+    ptr.IntegersRV: lambda rv: _between(parameters_of(rv)[0], parameters_of(rv)[1], -1),
+    DiscreteUniform.rv_type: lambda rv: _between(parameters_of(rv)[0], parameters_of(rv)[1], 0),
+    DiracDeltaRV: lambda rv: _between(parameters_of(rv)[0], parameters_of(rv)[0], 0),
+    TruncatedRV: _of_bounded,
+    CensoredRV: _of_bounded,
+    _BaseMixtureRV: _of_components,
+}

@@ -147,12 +147,16 @@ def _indexed_choice(op: Choose, index: Variable, choices: Variable) -> list[Vari
     if isinstance(choices, TensorVariable):
         arrays = list(choices) if choices.type.shape[0] is not None else []
     else:
-        arrays = list(choices.owner.inputs) if choices.owner is not None and isinstance(choices.owner.op, MakeList) else []
+        is_list = choices.owner is not None and isinstance(choices.owner.op, MakeList)
+        arrays = list(choices.owner.inputs) if is_list else []
     if not arrays:
         return None
     count = len(arrays)
-    position = {"wrap": lambda: index % count, "clip": lambda: pt.clip(index, 0, count - 1)}.get(op.mode, lambda: index)()
-    position, *arrays = pt.broadcast_arrays(position, *arrays)
+    if op.mode == "wrap":
+        index = index % count
+    elif op.mode == "clip":
+        index = pt.clip(index, 0, count - 1)
+    position, *arrays = pt.broadcast_arrays(index, *arrays)
     return [pt.take_along_axis(pt.stack(arrays), position[None], axis=0)[0]]
 
 

@@ -204,7 +204,8 @@ print(f"P(burglary | both call) = {answer:.4f}")
 # ## 8. What is left
 #
 # Counts without a bound have infinitely many states, and a grid of 20 x 20 tied spins too many joint ones. The plan
-# says so and draws these, and only these; the mixture beside them is still summed out.
+# says so and draws these, and only these, from their full conditionals: the grid like a chessboard, the count within
+# windows of values. The mixture beside them is still summed out.
 
 # %%
 grid = ppl.Bernoulli("grid", 0.5, size=(20, 20))
@@ -240,4 +241,4 @@ assert np.corrcoef(estimated, animals)[0, 1] > 0.8
 # Russell and Norvig (2021), section 13.3: 0.284.
 assert abs(answer - 0.2842) < 5e-5
 methods = {name: ppl.plan(mixed).method_of(name) for name in ("grid", "events", "kinds")}
-assert methods == {"grid": "gibbs", "events": "rmh", "kinds": "marginalize"}
+assert methods == {"grid": "gibbs", "events": "gibbs", "kinds": "marginalize"}

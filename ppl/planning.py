@@ -30,6 +30,7 @@ from samplers.blocks import Block, DrawBlock, NUTSBlock, Sweep
 from samplers.coloured import coloured_block, find_groups
 from samplers.gibbs import gibbs_block
 from samplers.rmh import rmh_block
+from samplers.windows import WINDOW, window_block
 
 Marginalize = Literal["auto", "require"] | bool | Iterable[str]
 SAMPLERS = ("nuts", "gibbs", "rmh")
@@ -45,7 +46,8 @@ def plan(
     """Decide how each latent variable of a model is dealt with.
 
     Finite discrete variables are summed out where that can be done element by element, else drawn from their full
-    conditional; unbounded discrete variables move by random-walk Metropolis-Hastings; continuous ones by NUTS.
+    conditional, unbounded ones from it within windows at random places, or where too many elements depend on each other
+    by random-walk Metropolis-Hastings; continuous ones by NUTS.
 
     Parameters
     ----------
@@ -178,6 +180,14 @@ def _marginalize(
                     f"{', '.join(finite) or 'none'}.",
                     name,
                 )
+    if marginalize == "require":
+        for name, support in joint.supports.items():
+            if support.is_discrete and name not in finite:
+                raise DerivationError(
+                    f"{name} cannot be summed out: it has infinitely many values, {support}. Give it a bound, "
+                    "ppl.Truncated(..., upper=...), or use marginalize='auto', which draws it.",
+                    name,
+                )
     summed, errors = sum_out_all(joint, [n for n in finite if n in chosen], max_states)
     if errors and is_required:
         raise next(iter(errors.values()))
@@ -251,9 +261,15 @@ def _choose_discrete(
         )
     kept = f"not summed out ({failed_sum})" if failed_sum else "not summed out"
     if states_of(summed, name) is None:
+        if choice != "rmh" and _groups_of(summed, name) is not None:
+            return "gibbs", "discrete without bounds; full conditional within windows at random places", None
         if choice == "gibbs":
-            raise DerivationError(f"There is no Gibbs step for {name}: it has infinitely many states.", name)
-        return "rmh", "discrete without bounds", None
+            raise DerivationError(
+                f"There is no Gibbs step for {name}: it has infinitely many states, and too many of its elements "
+                "depend on each other.",
+                name,
+            )
+        return "rmh", "as asked for" if choice == "rmh" else "discrete without bounds", None
     if choice == "rmh":
         return "rmh", "as asked for", None
     law, reason = find_conditional(summed.logdensity, summed.values[name], support=summed.supports[name])
@@ -270,7 +286,8 @@ def _choose_discrete(
 
 def _groups_of(logprob: LogProb, name: str) -> list[NDArray[np.int64]] | None:
     states = states_of(logprob, name)
-    assert states is not None
+    if states is None:
+        states = np.arange(WINDOW)
     return find_groups(list(logprob.terms.values()), logprob.values[name], states)
 
 
@@ -291,8 +308,11 @@ def _sweep(summed: LogProb, mixed: LogProb, assignments: Mapping[str, Assignment
         if name not in laws:
             groups, states = _groups_of(mixed, name), states_of(mixed, name)
             assert groups is not None
-            assert states is not None
-            blocks.append(coloured_block(list(mixed.terms.values()), mixed.values[name], states, groups))
+            terms = list(mixed.terms.values())
+            if states is None:
+                blocks.append(window_block(terms, mixed.values[name], groups, mixed.supports[name].lower))
+            else:
+                blocks.append(coloured_block(terms, mixed.values[name], states, groups))
     blocks += [rmh_block(density, mixed.values[n], scale) for n, scale in scales.items()]
     return Sweep((*variables, *scales.values()), tuple(blocks))
 

@@ -72,7 +72,7 @@ def _can_be_drawn(
 ) -> bool:
     if len(groups) > MOST_GROUPS:
         return False
-    is_lifted = _lifted_logits(terms, variable, variable, states, groups[0]) is not None
+    is_lifted = _lifted_logits(terms, variable, variable, _column(states, variable), groups[0]) is not None
     return is_lifted or len(groups) * len(states) <= MOST_COPIES
 
 
@@ -112,7 +112,7 @@ def coloured_block(
     shape = tuple(int(n) for n in variable.type.shape)
     current: TensorVariable = variable
     for group in groups:
-        logits = _logits(terms, variable, current, states, group)
+        logits = logits_of_group(terms, variable, current, states, group)
         weights = pt.special.softmax(logits.dimshuffle(1, 0), axis=-1)
         rng, index = rng.categorical(weights)
         drawn = pt.constant(states.astype(np.int64))[index]
@@ -121,30 +121,51 @@ def coloured_block(
     return DrawBlock("gibbs", (variable,), start, rng, (current,))
 
 
-def _logits(
+def logits_of_group(
     terms: Sequence[TensorVariable],
     variable: TensorVariable,
     current: TensorVariable,
-    states: NDArray[np.int64],
+    states: NDArray[np.int64] | TensorVariable,
     group: Integers,
 ) -> TensorVariable:
-    """Return the log-probability of each state of the members of a group, given all others; shape (K, m)."""
-    logits = _lifted_logits(terms, variable, current, states, group)
+    """Return the log-probability of each state of the members of a group, given all others; shape (K, m).
+
+    Parameters
+    ----------
+    terms, variable, group
+        As in `coloured_block`.
+    current : TensorVariable
+        The value of the variable.
+    states : (K,) int64 array, or tensor of shape (K, *shape)
+        The states, of all elements or of each.
+    """
+    column = _column(states, variable)
+    logits = _lifted_logits(terms, variable, current, column, group)
     if logits is not None:
         return logits
     assert len(group) == 1
+    shape = tuple(int(n) for n in variable.type.shape)
     flat = current.reshape((-1,))
-    values = [pt.set_subtensor(flat[group], np.asarray(s, variable.type.dtype)) for s in states]
-    reshaped = [v.reshape(tuple(int(n) for n in variable.type.shape)) for v in values]
+    candidates = pt.broadcast_to(column, (column.type.shape[0], *shape)).reshape((column.type.shape[0], -1))[:, group]
+    values = [pt.set_subtensor(flat[group], candidates[i]).reshape(shape) for i in range(column.type.shape[0])]
     total = [t.sum() for t in terms if depends_on(t, [variable])]
-    return pt.stack([pt.add(0.0, *substitute(total, {variable: v})) for v in reshaped])[:, None]
+    return pt.stack([pt.add(0.0, *substitute(total, {variable: v})) for v in values])[:, None]
+
+
+def _column(states: NDArray[np.int64] | TensorVariable, variable: TensorVariable) -> TensorVariable:
+    """Return the states on a first axis before those of the variable."""
+    if isinstance(states, TensorVariable):
+        return pt.cast(states, variable.type.dtype)
+    array = states.astype(variable.type.dtype).reshape((-1, *(1,) * variable.type.ndim))
+    constant: TensorVariable = pt.constant(array)
+    return constant
 
 
 def _lifted_logits(
     terms: Sequence[TensorVariable],
     variable: TensorVariable,
     current: TensorVariable,
-    states: NDArray[np.int64],
+    column: TensorVariable,
     group: Integers,
 ) -> TensorVariable | None:
     shape = tuple(int(n) for n in variable.type.shape)
@@ -152,10 +173,9 @@ def _lifted_logits(
     is_member = np.zeros(count, bool)
     is_member[group] = True
     is_member = is_member.reshape(shape)
-    column = pt.constant(states.astype(np.int64).reshape((-1, *(1,) * len(shape))))
     value = pt.switch(is_member, column, current[None])
     atoms = np.where(is_member, np.arange(count).reshape(shape), ABSENT)
-    lifted = Lifted(pt.cast(value, variable.type.dtype), (Slot(len(states), atoms),), shape)
+    lifted = Lifted(pt.cast(value, variable.type.dtype), (Slot(int(column.type.shape[0]), atoms),), shape)
     # What is not in the group is held, and only the members have states.
     parts = []
     for item in _lifted_parts(terms, Lifting({variable: lifted}, {}, _MOST_STATES)):

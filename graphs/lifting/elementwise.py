@@ -17,7 +17,6 @@ from pytensor.tensor.math import Dot, Sum
 from pytensor.tensor.shape import SpecifyShape
 from pytensor.tensor.variable import TensorVariable
 
-from graphs.lifting.batched import lift_batched
 from graphs.lifting.state import (
     Atoms,
     Lifted,
@@ -202,7 +201,7 @@ def _times(lifted: Lifted, other: Lifted, *, is_left: bool) -> Lifted:
     value = pt.tensordot(widened(lifted, [axis]), other.value, axes=[[count + axis], [other_axis]])
     kept = [n for i, n in enumerate(lifted.shape) if i != axis]
     added = [n for i, n in enumerate(other.shape) if i != other_axis]
-    atoms = [s.atoms.take(0, axis) for s in lifted.slots]
+    atoms = [s.atoms.take([0], axis).squeeze(axis) for s in lifted.slots]
     if is_left:
         slots = tuple(Slot(s.size, a[(..., *(None,) * len(added))]) for s, a in zip(lifted.slots, atoms, strict=True))
         return Lifted(folded(value), slots, (*kept, *added))

@@ -13,6 +13,7 @@ from pytensor.tensor.basic import Alloc, Join, MakeVector
 from pytensor.tensor.elemwise import Elemwise
 from pytensor.tensor.shape import Reshape
 from pytensor.tensor.subtensor import AdvancedIncSubtensor, IncSubtensor
+from pytensor.tensor.variable import TensorVariable
 
 from graphs.lifting.elementwise import apply_elementwise
 from graphs.lifting.indexing import check_range, entries_of, index_fixed

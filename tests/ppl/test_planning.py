@@ -38,6 +38,11 @@ def test_default_plan():
     assert "<table>" in plan._repr_html_()
 
 
+def tied_counts():
+    n = ppl.Poisson("n", 3.0, size=100)
+    return ppl.Model({ppl.Normal("y", pt.sqrt(n.sum()), 1.0): 17.0})
+
+
 def test_gibbs_is_used_where_a_law_exists():
     plan = ppl.plan(mixture(), sampler="gibbs", marginalize=False)
     assert {a.name: a.method for a in plan.assignments} == {"w": "gibbs", "mu": "gibbs", "k": "gibbs"}
@@ -45,10 +50,12 @@ def test_gibbs_is_used_where_a_law_exists():
     assert plan.laws["mu"].family == "Normal"
 
 
-def test_unbounded_counts_move_by_rmh_and_say_so():
+def test_unbounded_counts_are_drawn_within_windows_and_say_so():
     plan = ppl.plan(counts())
-    assert plan.method_of("n") == "rmh"
-    assert "discrete without bounds" in str(plan)
+    assert plan.method_of("n") == "gibbs"
+    assert "discrete without bounds; full conditional within windows" in str(plan)
+    assert ppl.plan(counts(), sampler={"n": "rmh"}).method_of("n") == "rmh"
+    assert ppl.plan(tied_counts()).method_of("n") == "rmh"
     assert ppl.plan(counts(), sampler={"rate": "gibbs"}).method_of("rate") == "gibbs"
 
 
@@ -104,7 +111,8 @@ def test_sums_that_become_possible_by_other_sums():
         (counts, {"marginalize": "never"}, ModelError, "marginalize is"),
         (counts, {"marginalize": 3}, ModelError, "marginalize is"),
         (counts, {"sampler": ["nuts"]}, ModelError, "sampler is nuts, gibbs, rmh, or a mapping"),
-        (counts, {"sampler": {"n": "gibbs"}}, DerivationError, "no Gibbs step for n"),
+        (tied_counts, {"sampler": {"n": "gibbs"}}, DerivationError, "no Gibbs step for n"),
+        (counts, {"marginalize": "require"}, DerivationError, r"n cannot be summed out: .*infinitely many.*bound"),
     ],
 )
 def test_bad_overrides(make, options, error, message):

@@ -126,7 +126,8 @@ def test_compound_of_nuts_gibbs_and_rmh():
     y = ppl.Normal("y", n, s + 0.5, size=3)
     data = np.array([2.2, 3.1, 1.4])
     model = ppl.Model({y: data})
-    trace = ppl.sample(model, draws=6000, tune=1000, chains=2, seed=5, sampler={"rate": "gibbs"}, progress=False)
+    chosen = {"rate": "gibbs", "n": "rmh"}
+    trace = ppl.sample(model, draws=6000, tune=1000, chains=2, seed=5, sampler=chosen, progress=False)
     plan = str(trace.attrs["plan"])
     assert all(method in plan for method in ("Gibbs", "RMH", "NUTS"))
     counts = np.arange(30)

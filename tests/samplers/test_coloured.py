@@ -10,7 +10,7 @@ from scipy.special import log_softmax
 import ppl
 from graphs.interpreting import interpret
 from graphs.logprob import logprob, states_of
-from samplers.coloured import _logits, find_groups
+from samplers.coloured import find_groups, logits_of_group
 
 RNG = np.random.default_rng(5)
 
@@ -53,7 +53,7 @@ def test_groups_are_drawn_from_the_exact_full_conditional(case):
     evaluate = interpret([value], joint.total)
     current = RNG.choice(states, size=value.type.shape)
     for group in groups:
-        logits = interpret([value], _logits(terms, value, value, states, group))(current)
+        logits = interpret([value], logits_of_group(terms, value, value, states, group))(current)
         for column, place in enumerate(group):
             changed = [current.copy() for _ in states]
             for array, state in zip(changed, states, strict=True):
