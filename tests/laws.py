@@ -34,7 +34,7 @@ def assert_is_full_conditional(
     rng = np.random.default_rng(seed)
     others = [v for v in logdensity.inputs if v is not x]
     logprob = law.logprob(x)
-    batch = x.type.ndim - (law.family == "Dirichlet")
+    batch = {"Dirichlet": x.type.ndim - 1, "MultivariateNormal": 0}.get(law.family, x.type.ndim)
     assert logprob.type.ndim == batch, "one log-density for each independent element"
     outputs = [logdensity.total, logprob.sum(), law.condition]
     evaluate = pytensor.function([*others, x], outputs, mode="FAST_COMPILE", on_unused_input="ignore")

@@ -4,6 +4,7 @@ from graphs.conditional.derive import conditional, find_conditional
 from graphs.conditional.families.beta import Beta, Dirichlet
 from graphs.conditional.families.finite import Finite
 from graphs.conditional.families.gamma import Gamma, InverseGamma, LogGamma, PowerGamma
+from graphs.conditional.families.multivariate_normal import MultivariateNormal
 from graphs.conditional.families.normal import LogNormal, Normal
 from graphs.conditional.formula import formula
 from graphs.conditional.law import Law
@@ -18,6 +19,7 @@ __all__ = [
     "Law",
     "LogGamma",
     "LogNormal",
+    "MultivariateNormal",
     "Normal",
     "PowerGamma",
     "conditional",

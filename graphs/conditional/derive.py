@@ -12,6 +12,7 @@ from graphs.conditional.expander import Expander
 from graphs.conditional.expansion import Obstacle
 from graphs.conditional.law import Law
 from graphs.conditional.pointwise import finite_law
+from graphs.conditional.quadratic import multivariate_normal_law
 from graphs.conditional.recognize import recognize
 from graphs.conditional.simplify import simplify
 from graphs.conditional.verify import find_discrepancy
@@ -88,6 +89,9 @@ def find_conditional(
         return None, "the log-density does not depend on it"
     stripped = strip_guards(total, declared)
     law = finite_law(stripped, x, own, declared) if own.is_finite else _exponential_family_law(stripped, x, declared)
+    if isinstance(law, Obstacle) and own == REAL:
+        joint = multivariate_normal_law(stripped, x)
+        law = law if isinstance(joint, Obstacle) else joint
     if isinstance(law, Obstacle):
         return None, law.reason
     discrepancy = find_discrepancy(stripped, law, declared)

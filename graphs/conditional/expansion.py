@@ -135,6 +135,5 @@ def multiply_monomials(a: Monomial, b: Monomial) -> Monomial:
 
 
 ACROSS = Obstacle(
-    "it enters a product of different elements, so that these are not independent given the rest: "
-    "a multivariate normal law, say, which is not yet available"
+    "it enters a product of different elements, so that these are not independent given the rest"
 )

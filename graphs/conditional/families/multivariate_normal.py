@@ -1,0 +1,65 @@
+"""Multivariate normal laws."""
+
+from __future__ import annotations
+
+from math import log, pi, prod
+
+import pytensor.tensor as pt
+from pytensor.graph.basic import Variable
+from pytensor.tensor.linalg import cholesky, solve_triangular
+from pytensor.tensor.variable import TensorVariable
+
+from graphs.conditional.law import Law
+
+
+class MultivariateNormal(Law):
+    """Multivariate normal law in natural form: ``exp(linear' x - x' precision x / 2)``.
+
+    All elements of the variable, in the order of its memory, are one vector of length m; ``precision`` has shape
+    (m, m), ``linear`` shape (m,). The mean is ``precision^-1 linear``, the covariance matrix ``precision^-1``.
+    """
+
+    @property
+    def family(self) -> str:
+        """Name of the family."""
+        return "MultivariateNormal"
+
+    @property
+    def _factor(self) -> TensorVariable:
+        """Lower triangular factor of the precision matrix; not a number where that is not positive definite."""
+        factor: TensorVariable = cholesky(self.parameters["precision"], lower=True, on_error="nan")
+        return factor
+
+    @property
+    def condition(self) -> TensorVariable:
+        """Whether the precision matrix is positive definite."""
+        return pt.all(pt.diagonal(self._factor) > 0)
+
+    def logprob(self, value: TensorVariable) -> TensorVariable:
+        """Return the log-density at ``value``; shape ()."""
+        factor = self._factor
+        size = prod(self.variable.type.shape)
+        whitened = pt.dot(factor.T, value.reshape((size,))) - self._whitened_mean(factor)
+        return pt.log(pt.diagonal(factor)).sum() - 0.5 * (pt.sqr(whitened).sum() + size * log(2 * pi))
+
+    def draw(self, rng: Variable) -> tuple[Variable, TensorVariable]:
+        """Return the next generator and a draw."""
+        factor = self._factor
+        next_rng, noise = rng.normal(0.0, 1.0, size=(prod(self.variable.type.shape),))
+        flat = solve_triangular(factor.T, self._whitened_mean(factor) + noise, lower=False, b_ndim=1)
+        return next_rng, flat.reshape(self.variable.type.shape)
+
+    def mean(self) -> TensorVariable:
+        """Return the mean."""
+        factor = self._factor
+        flat = solve_triangular(factor.T, self._whitened_mean(factor), lower=False, b_ndim=1)
+        return flat.reshape(self.variable.type.shape)
+
+    def mode(self) -> TensorVariable:
+        """Return the mode."""
+        return self.mean()
+
+    def _whitened_mean(self, factor: TensorVariable) -> TensorVariable:
+        """Return the mean times the transposed factor."""
+        whitened: TensorVariable = solve_triangular(factor, self.parameters["linear"], lower=True, b_ndim=1)
+        return whitened
