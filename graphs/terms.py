@@ -13,6 +13,7 @@ from pytensor.tensor.variable import TensorVariable
 from graphs.errors import DerivationError
 from graphs.random_graph import depends_on, find_consumed, find_random_variables, is_random
 from graphs.rolling import Roll
+from graphs.stable import stabilized
 
 
 def joint_terms(
@@ -52,7 +53,7 @@ def joint_terms(
         own = tuple(name_of[rv] for rv in roll.variables)
         terms[joint_name(own)] = roll.logprob
         members[joint_name(own)] = own
-    return terms, members
+    return dict(zip(terms, stabilized(list(terms.values())), strict=True)), members
 
 
 def joint_name(names: Sequence[str]) -> str:

@@ -13,8 +13,11 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import pytensor.tensor.random.basic as ptr
+from pymc.distributions.continuous import TruncatedNormalRV
 from pytensor.graph.basic import Apply
 from pytensor.link.jax.dispatch.random import jax_sample_fn
+
+from graphs.gig_rv import GIGRV, hat_of, is_proper, proposed
 
 Sampler = Callable[..., jax.Array]
 
@@ -81,5 +84,63 @@ def triangular(op: ptr.TriangularRV, node: Apply) -> Sampler:
 
     def sample(key: jax.Array, size: Any, dtype: str, left: Any, mode: Any, right: Any) -> jax.Array:
         return jax.random.triangular(key, left, mode, right, _shape(size, left, mode, right), dtype)
+
+    return sample
+
+
+@jax_sample_fn.register(TruncatedNormalRV)
+def truncated_normal(op: TruncatedNormalRV, node: Apply) -> Sampler:
+    """Draw by the inverse of the distribution function; far out by rejection from an exponential one (Robert, 1995)."""
+
+    def sample(key: jax.Array, size: Any, dtype: str, loc: Any, scale: Any, lower: Any, upper: Any) -> jax.Array:
+        shape = _shape(size, loc, scale, lower, upper)
+        low, high = (jnp.broadcast_to((jnp.asarray(b, "float64") - loc) / scale, shape) for b in (lower, upper))
+        is_mirrored = low + high > 0
+        # The nearer bound is the upper one now, and most of the mass is left of zero.
+        low, high = jnp.where(is_mirrored, -high, low), jnp.where(is_mirrored, -low, high)
+        is_far = high < -5.0
+        start, key = jax.random.split(key)
+        left, right = jax.scipy.special.ndtr(low), jax.scipy.special.ndtr(high)
+        uniform = jax.random.uniform(start, shape, "float64")
+        value = jnp.clip(jax.scipy.special.ndtri(left + (right - left) * uniform), low, high)
+        nearest = jnp.where(is_far, -high, 1.0)
+        rate = 0.5 * (nearest + jnp.sqrt(nearest * nearest + 4.0))
+        width = -jnp.expm1(-rate * jnp.where(is_far, high - low, 1.0))
+
+        def attempt(state: tuple[jax.Array, ...]) -> tuple[jax.Array, ...]:
+            key, value, is_done = state
+            key, now = jax.random.split(key)
+            u, v = jax.random.uniform(now, (2, *shape), "float64")
+            x = nearest - jnp.log1p(-u * width) / rate
+            is_accepted = jnp.log1p(-v) <= -0.5 * (x - rate) ** 2
+            return key, jnp.where(is_done, value, -x), is_done | is_accepted
+
+        _, value, _ = jax.lax.while_loop(lambda s: ~s[2].all(), attempt, (key, value, ~is_far))
+        value = jnp.where(is_mirrored, -value, value)
+        return jnp.where(lower < upper, loc + scale * value, jnp.nan).astype(dtype)
+
+    return sample
+
+
+@jax_sample_fn.register(GIGRV)
+def generalised_inverse_gaussian(op: GIGRV, node: Apply) -> Sampler:
+    """Draw by rejection, until all elements are accepted."""
+
+    def sample(key: jax.Array, size: Any, dtype: str, *parameters: Any) -> jax.Array:
+        shape = _shape(size, *parameters)
+        arrays = [jnp.broadcast_to(jnp.asarray(p, "float64"), shape) for p in parameters]
+        hat, proper = hat_of(jnp, *arrays), is_proper(jnp, *arrays)
+
+        def is_waiting(state: tuple[jax.Array, ...]) -> jax.Array:
+            return ~state[2].all()
+
+        def attempt(state: tuple[jax.Array, ...]) -> tuple[jax.Array, ...]:
+            key, value, is_done = state
+            key, now = jax.random.split(key)
+            found, is_accepted = proposed(jnp, hat, *jax.random.uniform(now, (3, *shape), "float64"))
+            return key, jnp.where(is_done, value, found), is_done | is_accepted
+
+        start = (key, jnp.full(shape, jnp.nan), ~proper)
+        return jax.lax.while_loop(is_waiting, attempt, start)[1].astype(dtype)
 
     return sample

@@ -4,13 +4,15 @@ from graphs.conditional.derive import conditional, find_conditional
 from graphs.conditional.families.beta import Beta, Dirichlet
 from graphs.conditional.families.finite import Finite
 from graphs.conditional.families.gamma import Gamma, InverseGamma, LogGamma, PowerGamma
+from graphs.conditional.families.gig import GIG, TruncatedGamma
 from graphs.conditional.families.multivariate_normal import MultivariateNormal
-from graphs.conditional.families.normal import LogNormal, Normal
+from graphs.conditional.families.normal import LogNormal, Normal, TruncatedNormal
 from graphs.conditional.formula import formula
 from graphs.conditional.law import Law
 from graphs.conditional.verify import find_discrepancy
 
 __all__ = [
+    "GIG",
     "Beta",
     "Dirichlet",
     "Finite",
@@ -22,6 +24,8 @@ __all__ = [
     "MultivariateNormal",
     "Normal",
     "PowerGamma",
+    "TruncatedGamma",
+    "TruncatedNormal",
     "conditional",
     "find_conditional",
     "find_discrepancy",

@@ -13,7 +13,8 @@ from graphs.conditional.coefficients import divide, filled, number, plus, scale
 from graphs.conditional.expansion import Monomial, Obstacle
 from graphs.conditional.families.beta import Beta, Dirichlet
 from graphs.conditional.families.gamma import Gamma, InverseGamma, LogGamma, PowerGamma
-from graphs.conditional.families.normal import LogNormal, Normal
+from graphs.conditional.families.gig import GIG, TruncatedGamma
+from graphs.conditional.families.normal import LogNormal, Normal, TruncatedNormal
 from graphs.conditional.law import Law
 from graphs.conditional.simplify import simplify
 from graphs.supports import Support
@@ -53,10 +54,9 @@ def recognize(x: TensorVariable, natural: Parameters, support: Support) -> Law |
         law = _on_reals(x, natural)
     elif bounds == (0.0, inf):
         law = _on_positives(x, natural)
-    elif bounds == (0.0, 1.0):
-        law = _beta(x, natural)
     else:
-        law = None
+        law = _beta(x, natural) if bounds == (0.0, 1.0) else None
+        law = law or _between(x, natural, support)
     return Obstacle(_why_not(natural, support)) if law is None else law
 
 
@@ -77,6 +77,10 @@ def _on_positives(x: TensorVariable, natural: Parameters) -> Law | None:
         shifted = {**natural, LOG: plus(_get(natural, LOG, x), filled(1.0, x.type.ndim))}
         return _normal(x, shifted, LOG, LOG_SQUARED, LogNormal, ("log_mean", "log_variance"))
     powers = [feature for feature in natural if feature != LOG]
+    if {X_SQUARED} <= set(natural) <= {X, X_SQUARED} and X in natural:
+        return _between(x, natural, Support(lower=0.0))
+    if len(powers) == 2:
+        return _gig(x, natural, powers)
     if len(powers) != 1 or len(powers[0]) != 1 or powers[0][0][0] != "x":
         return None
     exponent = powers[0][0][1]
@@ -88,6 +92,33 @@ def _on_positives(x: TensorVariable, natural: Parameters) -> Law | None:
     if exponent == -1:
         return InverseGamma(x, _graphs(x, {"shape": shape, "scale": rate}))
     return PowerGamma(x, _graphs(x, {"shape": shape, "rate": rate}), power=exponent)
+
+
+def _gig(x: TensorVariable, natural: Parameters, powers: list[Monomial]) -> Law | None:
+    """Recognise ``a log x + b x^e + c x^-e``."""
+    if any(len(p) != 1 or p[0][0] != "x" for p in powers) or powers[0][0][1] != -powers[1][0][1]:
+        return None
+    negative, positive = sorted(powers, key=lambda p: p[0][1])
+    exponent = positive[0][1]
+    one = filled(1.0, x.type.ndim)
+    power = divide(plus(_get(natural, LOG, x), one), filled(exponent, x.type.ndim))
+    names = {"power": power, "rate": scale(-1.0, natural[positive]), "scale": scale(-1.0, natural[negative])}
+    return GIG(x, _graphs(x, names), exponent=exponent)
+
+
+def _between(x: TensorVariable, natural: Parameters, support: Support) -> Law | None:
+    """Recognise normal and gamma laws between bounds."""
+    lower, upper = support.lower, support.upper
+    if X_SQUARED in natural and set(natural) <= {X, X_SQUARED}:
+        law = _normal(x, natural, X, X_SQUARED, TruncatedNormal, ("mean", "variance"))
+        return TruncatedNormal(x, law.parameters, lower=lower, upper=upper)
+    powers = [feature for feature in natural if feature != LOG]
+    if lower < 0 or len(powers) != 1 or len(powers[0]) != 1 or powers[0][0][0] != "x":
+        return None
+    exponent = powers[0][0][1]
+    shape = divide(plus(_get(natural, LOG, x), filled(1.0, x.type.ndim)), filled(exponent, x.type.ndim))
+    names = {"shape": shape, "rate": scale(-1.0, natural[powers[0]])}
+    return TruncatedGamma(x, _graphs(x, names), exponent=exponent, lower=lower, upper=upper)
 
 
 def _beta(x: TensorVariable, natural: Parameters) -> Law | None:
@@ -150,12 +181,6 @@ def _why_not(natural: Parameters, support: Support) -> str:
     features = set(natural)
     named = ", ".join(sorted(describe(feature) for feature in features))
     hint = ""
-    if support.is_positive and features <= {LOG, X, (("x", -1.0),)}:
-        hint = ": that would be a generalised inverse Gaussian law, which is not yet available"
-    elif (
-        support.kind == "interval" and features <= {X, X_SQUARED, LOG} and (support.lower, support.upper) != (-inf, inf)
-    ):
-        hint = ": that would be a truncated law, which is not yet available" if features != {LOG} else ""
-    elif X in features and len(features) == 1:
+    if X in features and len(features) == 1:
         hint = ": improper"
     return f"no family is known that has the features {{{named}}} on the support {support}{hint}"

@@ -52,11 +52,12 @@ def _entry(index: Any, lifting: Lifting) -> Entry:
         return np.asarray(index)
     if lifting.depends(index):
         return index
-    known = _known(index)
+    known = known_value(index)
     return index if known is None else known
 
 
-def _known(variable: Variable) -> NDArray | None:
+def known_value(variable: Variable) -> NDArray | None:
+    """Return the value of a variable that depends on constants only, None for another."""
     if isinstance(variable, Constant):
         return np.asarray(variable.data)
     [value] = constant_fold([pt.as_tensor(variable)], raise_not_constant=False)
@@ -70,7 +71,7 @@ def _number(bound: Any, lifting: Lifting) -> int | None:
         return None
     if lifting.depends(bound):
         raise MixingError("the bounds of a slice depend on a discrete variable: write it as pt.switch instead")
-    known = _known(bound)
+    known = known_value(bound)
     if known is None:
         raise MixingError("the bounds of a slice are not known")
     return int(known)
@@ -80,10 +81,8 @@ def _lift_indexing(op: Any, node: Apply, lifting: Lifting) -> list[Lifted]:
     array, *inputs = node.inputs
     entries = entries_of(op, inputs, lifting)
     lifted = lifting.get(array)
-    if any(isinstance(e, Variable) and lifting.depends(e) for e in entries):
-        return [_index_by_states(lifted, array, entries, lifting)]
     if any(isinstance(e, Variable) for e in entries):
-        raise MixingError(f"{op} indexes what depends on discrete variables by something that is not known")
+        return [_index_by_states(lifted, array, entries, lifting)]
     return [index_fixed(lifted, entries)]
 
 
@@ -189,8 +188,9 @@ def _with_axes_before(array: Lifted, num_axes: int) -> Lifted:
 
 def _along_fixed(moved: Lifted, indices: Sequence[Lifted], index_ndim: int) -> tuple[Lifted, list[Lifted]]:
     """Index by what is known: its axes become the first ones, those to be indexed by states follow."""
-    fixed = [i for i, index in enumerate(indices) if not index.slots]
-    free = [i for i, index in enumerate(indices) if index.slots]
+    is_known = [not index.slots and isinstance(index.value, Constant) for index in indices]
+    fixed = [i for i, known in enumerate(is_known) if known]
+    free = [i for i, known in enumerate(is_known) if not known]
     later = range(len(indices), len(moved.shape))
     moved = _transposed(moved, [*fixed, *free, *later])
     if not fixed:

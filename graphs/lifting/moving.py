@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 from pytensor.graph.basic import Apply, Constant, Variable
 from pytensor.tensor.basic import Alloc, Join, MakeVector
 from pytensor.tensor.elemwise import Elemwise
+from pytensor.tensor.extra_ops import Repeat
 from pytensor.tensor.shape import Reshape
 from pytensor.tensor.subtensor import AdvancedIncSubtensor, IncSubtensor
 from pytensor.tensor.variable import TensorVariable
 
 from graphs.lifting.elementwise import apply_elementwise
-from graphs.lifting.indexing import check_range, entries_of, index_fixed
+from graphs.lifting.indexing import check_range, entries_of, index_fixed, known_value
 from graphs.lifting.state import (
     ABSENT,
     Lifted,
@@ -77,6 +78,16 @@ def _lift_alloc(op: Alloc, node: Apply, lifting: Lifting) -> list[Lifted]:
     return [Lifted(shuffled(lifted.value, order), slots, shape)]
 
 
+def _lift_repeat(op: Repeat, node: Apply, lifting: Lifting) -> list[Lifted]:
+    """Lift repetitions of elements as indexing."""
+    repeats = None if lifting.depends(node.inputs[1]) else known_value(node.inputs[1])
+    if repeats is None:
+        raise MixingError("the numbers of repetitions are not known")
+    lifted = lifting.get(node.inputs[0])
+    index = np.repeat(np.arange(lifted.shape[op.axis]), repeats)
+    return [index_fixed(lifted, [*[slice(None)] * op.axis, index])]
+
+
 def _lift_set(op: Any, node: Apply, lifting: Lifting) -> list[Lifted]:
     """Lift setting or increasing a part of an array."""
     array, part, *inputs = node.inputs
@@ -94,16 +105,26 @@ def _lift_set(op: Any, node: Apply, lifting: Lifting) -> list[Lifted]:
     places = np.asarray(chosen.value.data)
     if not places.size:
         return [target]
-    is_set = bool(op.set_instead_of_inc)
-    if not is_set and len(np.unique(places)) < places.size:
-        raise MixingError(f"{op} adds several discrete elements at one position")
-    source = Lifted(source.value, source.slots, source.shape)
-    laid_out, is_chosen = _laid_out(source, places, target.shape)
-    if is_set:
+    if op.set_instead_of_inc:
+        laid_out, is_chosen = _laid_out(source, places, target.shape)
         return [_chosen(laid_out, target, is_chosen, lifting)]
     zeros = Lifted(pt.zeros((1,) * len(target.shape), dtype=node.outputs[0].type.dtype), (), target.shape)
-    added = _chosen(laid_out, zeros, is_chosen, lifting)
-    return apply_elementwise(Elemwise(ps.add), [target, added], lifting)
+    total = target
+    for chosen_places in _distinct(places):
+        laid_out, is_chosen = _laid_out(source, chosen_places, target.shape)
+        added = _chosen(laid_out, zeros, is_chosen, lifting)
+        total = apply_elementwise(Elemwise(ps.add), [total, added], lifting)[0]
+    return [total]
+
+
+def _distinct(places: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+    """Take positions apart into arrays in which none occurs twice; -1 stands where an element is left out."""
+    flat = places.ravel()
+    order = np.argsort(flat, kind="stable")
+    starts = np.searchsorted(flat[order], flat[order])
+    turn = np.empty(flat.size, np.int64)
+    turn[order] = np.arange(flat.size) - starts
+    return [np.where(turn == t, flat, -1).reshape(places.shape) for t in range(int(turn.max()) + 1)]
 
 
 def _set_where_equal(op: Any, array: Any, part: Any, entries: list[Any], lifting: Lifting) -> TensorVariable:
@@ -134,12 +155,16 @@ def _set_where_equal(op: Any, array: Any, part: Any, entries: list[Any], lifting
 
 
 def _laid_out(source: Lifted, places: NDArray[np.int64], shape: tuple[int, ...]) -> tuple[Lifted, NDArray[np.bool_]]:
-    """Return for every element of the target the element that it is set to; the first one where it is not set."""
+    """Return for every element of the target the element that it is set to; the first one where it is not set.
+
+    Places of -1 are left out.
+    """
     size = int(np.prod(shape, dtype=int))
     origin, is_chosen = np.zeros(size, np.int64), np.zeros(size, bool)
     sources = np.broadcast_to(np.arange(int(np.prod(source.shape, dtype=int))).reshape(source.shape), places.shape)
-    origin[places.ravel()] = sources.ravel()
-    is_chosen[places.ravel()] = True
+    used = places.ravel() >= 0
+    origin[places.ravel()[used]] = sources.ravel()[used]
+    is_chosen[places.ravel()[used]] = True
     flat = reshaped(source, (int(np.prod(source.shape, dtype=int)),))
     return reshaped(index_fixed(flat, [origin]), shape), is_chosen.reshape(shape)
 
@@ -181,4 +206,5 @@ RULES: dict[type, Any] = {
     Alloc: _lift_alloc,
     IncSubtensor: _lift_set,
     AdvancedIncSubtensor: _lift_set,
+    Repeat: _lift_repeat,
 }

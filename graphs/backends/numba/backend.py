@@ -101,7 +101,10 @@ class NumbaBackend(Backend):
             ]
             _check_shapes(values, inputs, skip=1)
             num_draws = values[0].shape[0]
-            xs = np.concatenate([value.reshape(num_draws, -1).astype(np.float64) for value in values], axis=1)
+            # Rows are read by pointer: NumPy joins transposed or broadcast arrays into columns.
+            xs = np.ascontiguousarray(
+                np.concatenate([value.reshape(num_draws, -1).astype(np.float64) for value in values], axis=1)
+            )
             outs = np.empty((num_draws, program.num_outputs))
             words = _words(arrays[0]) if num_generators else np.ones(4, np.uint64)
             bound = program.bind()

@@ -30,6 +30,7 @@ LIBRARY = (
     "numerics.py",
     "rng.py",
     "rng_continuous.py",
+    "rng_gig.py",
     "rng_discrete.py",
     "rng_vector.py",
     "vector_math.py",

@@ -12,7 +12,7 @@ from pytensor.graph.basic import Apply, Constant, Variable
 from pytensor.graph.fg import FunctionGraph
 from pytensor.graph.op import Op
 
-from graphs.backends.numba import intrinsics, numerics, rng, rng_continuous, rng_discrete, rng_vector, vector_math
+from graphs.backends.numba import intrinsics, numerics, rng, rng_continuous, rng_discrete, rng_gig, rng_vector, vector_math
 from graphs.backends.numba.loops import Access, Block, Kernel, Reduction, Text
 from graphs.backends.numba.memory import Memory
 from graphs.backends.numba.scalar import literal
@@ -64,7 +64,7 @@ class Generator:
         self.memory = Memory()
         self.preface: list[str] = []
         self.names: dict[str, Any] = dict(numerics.NAMES)
-        for module in (rng, rng_continuous, rng_discrete, rng_vector, vector_math):
+        for module in (rng, rng_continuous, rng_discrete, rng_gig, rng_vector, vector_math):
             self.names |= module.NAMES
         self.keys: list[str] | None = []
         self.reserved: dict[Variable, Buffer] = {}

@@ -26,6 +26,7 @@ UNIVARIATE: dict[str, tuple[str, str, str]] = {
     "gamma": ("ff", "draw_gamma({0}, words)", "{1} * {d}"),
     "gengamma": ("fff", "draw_gamma({0} / {1}, words)", "{2} * {d} ** (1.0 / {1})"),
     "geometric": ("f", "draw_geometric({}, words)", "{d}"),
+    "gig": ("fffff", "draw_gig({}, {}, {}, {}, {}, words)", "{d}"),
     "gumbel": ("ff", "draw_exponential(words)", "{0} - {1} * math.log({d})"),
     "halfcauchy": ("ff", "draw_cauchy(words)", "{0} + {1} * abs({d})"),
     "halfnormal": ("ff", "draw_normal(words)", "{0} + {1} * abs({d})"),

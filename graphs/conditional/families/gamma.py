@@ -67,10 +67,10 @@ class _GammaOfPower(_GammaOf):
         """The power."""
 
     def _forward(self, value: TensorVariable) -> TensorVariable:
-        return _power(value, self.exponent)
+        return powered(value, self.exponent)
 
     def _backward(self, z: TensorVariable) -> TensorVariable:
-        return _power(z, 1.0 / self.exponent)
+        return powered(z, 1.0 / self.exponent)
 
     def _log_forward(self, value: TensorVariable) -> TensorVariable:
         return self.exponent * pt.log(value)
@@ -81,7 +81,7 @@ class _GammaOfPower(_GammaOf):
     def mean(self) -> TensorVariable:
         """Return the mean."""
         order = 1.0 / self.exponent
-        return pt.exp(pt.gammaln(self._shape + order) - pt.gammaln(self._shape)) * _power(self._rate, -order)
+        return pt.exp(pt.gammaln(self._shape + order) - pt.gammaln(self._shape)) * powered(self._rate, -order)
 
     def mode(self) -> TensorVariable:
         """Return the mode."""
@@ -208,6 +208,7 @@ class LogGamma(_GammaOf):
         return pt.log(self._shape / self._rate) / self.multiple
 
 
-def _power(base: TensorVariable, exponent: float) -> TensorVariable:
+def powered(base: TensorVariable, exponent: float) -> TensorVariable:
+    """Return a power by the cheapest operation."""
     named = {1.0: lambda x: x, -1.0: pt.reciprocal, 2.0: pt.sqr, 0.5: pt.sqrt, -0.5: lambda x: 1.0 / pt.sqrt(x)}
     return named[exponent](base) if exponent in named else pt.pow(base, exponent)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from math import log, pi
+from dataclasses import dataclass
+from math import inf, log, pi, sqrt
 
 import pytensor.tensor as pt
+from pymc.distributions.continuous import truncated_normal
 from pytensor.graph.basic import Variable
 from pytensor.tensor.variable import TensorVariable
 
@@ -76,6 +78,75 @@ class LogNormal(Law):
     def mode(self) -> TensorVariable:
         """Return the mode."""
         return pt.exp(self.parameters["log_mean"] - self.parameters["log_variance"])
+
+
+@dataclass(frozen=True, eq=False)
+class TruncatedNormal(Law):
+    """Normal law between bounds: that of ``mean`` and ``variance``, which are those without the bounds.
+
+    Parameters
+    ----------
+    lower, upper : float
+        Bounds; infinite where there is none.
+    """
+
+    lower: float = -inf
+    upper: float = inf
+
+    @property
+    def family(self) -> str:
+        """Name of the family."""
+        return f"TruncatedNormal[{self.lower:g}, {self.upper:g}]"
+
+    @property
+    def condition(self) -> TensorVariable:
+        """Whether the variance is positive."""
+        return pt.all(self.parameters["variance"] > 0)
+
+    def _standardized(self) -> tuple[TensorVariable, TensorVariable, TensorVariable]:
+        """Return both bounds in standard deviations from the mean, mirrored so that the mass is on the left."""
+        scale = pt.sqrt(self.parameters["variance"])
+        low, high = ((bound - self.parameters["mean"]) / scale for bound in (self.lower, self.upper))
+        is_mirrored = low > 0
+        return pt.switch(is_mirrored, -high, low), pt.switch(is_mirrored, -low, high), is_mirrored
+
+    def _log_mass(self) -> TensorVariable:
+        low, high, _ = self._standardized()
+        log_high, log_low = _log_cdf(high), _log_cdf(low)
+        mass: TensorVariable = log_high + pt.log1p(-pt.exp(log_low - log_high))
+        return mass
+
+    def logprob(self, value: TensorVariable) -> TensorVariable:
+        """Return the log-density at ``value``."""
+        whole = _normal_logprob(value, self.parameters["mean"], self.parameters["variance"])
+        return pt.switch((value > self.lower) & (value < self.upper), whole - self._log_mass(), -inf)
+
+    def draw(self, rng: Variable) -> tuple[Variable, TensorVariable]:
+        """Return the next generator and a draw."""
+        scale = pt.sqrt(self.parameters["variance"])
+        next_rng, drawn = truncated_normal(
+            self.parameters["mean"], scale, self.lower, self.upper, rng=rng, return_next_rng=True
+        )
+        return next_rng, drawn
+
+    def mean(self) -> TensorVariable:
+        """Return the mean."""
+        scale = pt.sqrt(self.parameters["variance"])
+        low, high, is_mirrored = self._standardized()
+        log_mass = self._log_mass()
+        density = [pt.exp(-0.5 * pt.sqr(b) - 0.5 * log(2 * pi) - log_mass) for b in (low, high)]
+        shift = density[0] - density[1]
+        return self.parameters["mean"] + scale * pt.switch(is_mirrored, -shift, shift)
+
+    def mode(self) -> TensorVariable:
+        """Return the mode."""
+        return pt.clip(self.parameters["mean"], self.lower, self.upper)
+
+
+def _log_cdf(value: TensorVariable) -> TensorVariable:
+    """Return the logarithm of the standard normal distribution function."""
+    tail = pt.log(0.5 * pt.erfcx(-value / sqrt(2))) - 0.5 * pt.sqr(value)
+    return pt.switch(value < -1, tail, pt.log1p(-0.5 * pt.erfc(value / sqrt(2))))
 
 
 def _normal_logprob(value: TensorVariable, mean: TensorVariable, variance: TensorVariable) -> TensorVariable:

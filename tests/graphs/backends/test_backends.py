@@ -92,6 +92,16 @@ def test_map_runs_over_the_first_axis(backend):
     np.testing.assert_array_equal(sums, xs.sum(axis=1))
 
 
+@pytest.mark.parametrize(
+    "layout", [np.asfortranarray, lambda a: np.broadcast_to(a[:1], a.shape), lambda a: np.repeat(a, 2, axis=0)[::2]]
+)
+def test_map_reads_arrays_of_any_memory_layout(backend, layout):
+    x = pt.tensor("x", shape=(3,))
+    rows = layout(np.arange(12.0).reshape(4, 3) ** 2)
+    [found] = backend.map([x], [pt.cumsum(x)])(rows)
+    np.testing.assert_array_equal(found, np.cumsum(rows, axis=1))
+
+
 def test_map_draws_independently(backend):
     rng, mean = random_generator_type("rng"), pt.tensor("mean", shape=())
     _, draw = rng.normal(mean, 1.0)

@@ -12,7 +12,7 @@ import pytest
 
 from graphs.conditional import conditional, find_conditional
 from graphs.density import LogDensity
-from graphs.supports import POSITIVE, REAL, SIMPLEX, UNIT, integers, interval
+from graphs.supports import POSITIVE, REAL, SIMPLEX, UNIT, integers
 from tests.graphs.conditional.joint import joint, with_values
 
 DATA = np.array([0.3, -1.2, 2.2, 0.9])
@@ -22,20 +22,8 @@ def normal_with(latent, make_child: Callable, support=REAL) -> LogDensity:
     return joint({"x": (latent, support)}, {make_child(latent): DATA})
 
 
-def truncated_on_an_interval() -> LogDensity:
-    return normal_with(pm.Uniform.dist(0, 10), lambda x: pm.Normal.dist(x, 1.3, shape=4), interval(0, 10))
-
-
-def truncated_scale() -> LogDensity:
-    return normal_with(pm.Uniform.dist(0, 10), lambda x: pm.Normal.dist(0.2, x, shape=4), interval(0, 10))
-
-
 def truncated_but_declared_real() -> LogDensity:
     return normal_with(pm.Uniform.dist(0, 10), lambda x: pm.Normal.dist(x, 1.3, shape=4))
-
-
-def half_normal_mean() -> LogDensity:
-    return normal_with(pm.HalfNormal.dist(2.0), lambda x: pm.Normal.dist(x, 1.3, shape=4), POSITIVE)
 
 
 def truncated_normal_prior() -> LogDensity:
@@ -60,11 +48,6 @@ def student_t_mean() -> LogDensity:
 def logistic_regression() -> LogDensity:
     x = pm.Normal.dist(0.2, 1.2)
     return joint({"x": (x, REAL)}, {pm.Bernoulli.dist(logit_p=x * DATA): np.array([0, 1, 1, 0])})
-
-
-def generalised_inverse_gaussian() -> LogDensity:
-    x = pm.Gamma.dist(2.0, 1.0)
-    return joint({"x": (x, POSITIVE)}, {pm.Normal.dist(0.2, pt.sqrt(x), shape=4): DATA})
 
 
 def product_of_elements_of_a_positive_vector() -> LogDensity:
@@ -106,16 +89,12 @@ def counts() -> LogDensity:
 
 
 REASONS = {
-    truncated_on_an_interval: r"truncated law",
-    truncated_scale: r"features .* on the support \(0, 10\)",
     truncated_but_declared_real: r"it is compared in the condition .*x",
-    half_normal_mean: r"truncated law",
     truncated_normal_prior: r"condition",
     pareto_bound: r"condition",
     gamma_shape: r"Gammaln\(x\)|gammaln\(x\)",
     student_t_mean: r"log\(",
     logistic_regression: r"sigmoid",
-    generalised_inverse_gaussian: r"generalised inverse Gaussian",
     product_of_elements_of_a_positive_vector: r"different elements",
     indicators_of_a_chain: r"different elements|not independent",
     improper: r"improper",
