@@ -1,9 +1,9 @@
-"""Generalised inverse Gaussian random variables between bounds: inverse Gaussian, truncated gamma and inverse gamma too.
+"""Generalised inverse Gaussian random variables between bounds; truncated gamma and inverse gamma ones are among them.
 
 The logarithm of such a variable has a concave log-density, ``power y - rate exp(y) - scale exp(-y)``. It is drawn by
 rejection from a hat that is flat around the mode and exponential on both sides, after Devroye, "Random variate
-generation for the generalized inverse Gaussian distribution", Statistics and Computing 24, 2014; bounds cut the hat. Where
-the pieces meet decides only how often a proposal is rejected.
+generation for the generalized inverse Gaussian distribution", Statistics and Computing 24, 2014; bounds cut the hat.
+Where the pieces meet decides only how often a proposal is rejected.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ def hat_of(xp: Any, power: Any, rate: Any, scale: Any, lower: Any, upper: Any) -
 
 
 def _foot(xp: Any, power: Any, rate: Any, scale: Any, highest: Any) -> tuple[Any, Any, Any]:
-    """Return a place right of the mode where the log-density has dropped by about one, the drop, and the slope there."""
+    """Return where, right of the mode, the log-density has dropped by about one, the drop, and the slope there."""
     curvature, slope = rate + scale, power - rate + scale
     place = 2.0 / (-slope + xp.sqrt(slope * slope + 2.0 * curvature))
     for _ in range(_SEARCHES):

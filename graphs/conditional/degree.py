@@ -83,8 +83,9 @@ def _quotient(node: Apply, given: Degrees) -> int | None:
 
 def _power(node: Apply, given: Degrees) -> int | None:
     exponent = number(node.inputs[1])
-    is_whole = exponent is not None and exponent == int(exponent) and exponent >= 0
-    return int(exponent) * (given[0] or 0) if is_whole else None
+    if exponent is None or exponent != int(exponent) or exponent < 0:
+        return None
+    return int(exponent) * (given[0] or 0)
 
 
 def _branch(node: Apply, given: Degrees) -> int | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from pytensor.tensor.variable import TensorVariable
 
-from graphs.conditional.coefficients import plus, power, scale, times
+from graphs.conditional.coefficients import number, plus, power, scale, times
 from graphs.conditional.views import View
 
 Monomial = tuple[tuple[str, float], ...]
@@ -59,6 +59,10 @@ def add(a: Expansion, b: Expansion) -> Expansion:
     terms = dict(a.terms)
     for key, coefficient in b.terms.items():
         terms[key] = plus(terms[key], coefficient) if key in terms else coefficient
+    constant = terms.get(CONSTANT)
+    if constant is not None and len(terms) > 1 and number(constant) == 0 and set(constant.type.shape) <= {1}:
+        # PyMC writes x - 0, and x alone has a logarithm and an inverse.
+        del terms[CONSTANT]
     linear = a.linear if b.linear is None else b.linear if a.linear is None else a.linear + b.linear
     return Expansion(terms, linear)
 
@@ -134,6 +138,4 @@ def multiply_monomials(a: Monomial, b: Monomial) -> Monomial:
     return tuple(sorted((atom, p) for atom, p in exponents.items() if p != 0))
 
 
-ACROSS = Obstacle(
-    "it enters a product of different elements, so that these are not independent given the rest"
-)
+ACROSS = Obstacle("it enters a product of different elements, so that these are not independent given the rest")

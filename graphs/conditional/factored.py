@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytensor.scalar.basic as ps
@@ -54,7 +54,7 @@ def factored(output: TensorVariable) -> list[Term]:
 
 def _leaf(variable: Variable) -> list[Term]:
     if not isinstance(variable, TensorVariable):
-        return [(None, variable)]  # type: ignore[list-item]
+        return [(None, variable)]
     if _is_scalar(variable) and not isinstance(variable, Constant) and str(variable.type.dtype).startswith("float"):
         return [(_as_scalar(variable), pt.ones((1,) * variable.type.ndim))]
     return [(None, variable)]
@@ -117,37 +117,54 @@ def _is_zero(variable: Variable) -> bool:
 
 
 def _elementwise(node: Apply, given: Sequence[list[Term]]) -> list[Term] | None:
-    kind = type(node.op.scalar_op)
-    if kind in (ps.Add, ps.Sub):
-        signs = [1.0] * len(given) if kind is ps.Add else [1.0, -1.0]
-        return [
-            (a, _shaped(u if sign > 0 else -u, node.outputs[0]))
-            for terms, sign in zip(given, signs, strict=True)
-            for a, u in terms
-        ]
-    if kind is ps.Neg:
-        return [(a, -u) for a, u in given[0]]
-    if kind in (ps.Identity, ps.Cast):
-        return given[0]
-    if kind is ps.Second:
-        return [(a, _shaped(u, node.outputs[0])) for a, u in given[1]]
-    if kind is ps.Mul:
-        result: list[Term] = [(None, pt.ones((1,) * node.outputs[0].type.ndim))]
-        for terms in given:
-            result = [(_times(a, b), _product(u, v)) for a, u in result for b, v in terms]
-            if len(result) > _MOST_TERMS:
-                return None
-        return result
-    if kind is ps.TrueDiv and len(given[1]) == 1:
-        [(b, v)] = given[1]
-        return [(_over(a, b), u / v) for a, u in given[0]]
-    if kind is ps.Sqr and len(given[0]) == 1:
-        [(a, u)] = given[0]
-        return [(_times(a, a), pt.sqr(u))]
-    if kind is ps.Reciprocal and len(given[0]) == 1:
-        [(a, u)] = given[0]
-        return [(_over(None, a), pt.reciprocal(u))]
-    return None
+    rule = _RULES.get(type(node.op.scalar_op))
+    return None if rule is None else rule(node, given)
+
+
+def _sum(node: Apply, given: Sequence[list[Term]]) -> list[Term]:
+    return [(a, _shaped(u, node.outputs[0])) for terms in given for a, u in terms]
+
+
+def _difference(node: Apply, given: Sequence[list[Term]]) -> list[Term]:
+    return _sum(node, [given[0], [(b, -v) for b, v in given[1]]])
+
+
+def _multiplied(node: Apply, given: Sequence[list[Term]]) -> list[Term] | None:
+    result: list[Term] = [(None, pt.ones((1,) * node.outputs[0].type.ndim))]
+    for terms in given:
+        result = [(_times(a, b), _product(u, v)) for a, u in result for b, v in terms]
+        if len(result) > _MOST_TERMS:
+            return None
+    return result
+
+
+def _quotient(node: Apply, given: Sequence[list[Term]]) -> list[Term] | None:
+    if len(given[1]) > 1:
+        return None
+    [(b, v)] = given[1]
+    return [(_over(a, b), u / v) for a, u in given[0]]
+
+
+def _square(node: Apply, given: Sequence[list[Term]]) -> list[Term] | None:
+    return [(_times(a, a), pt.sqr(u)) for a, u in given[0]] if len(given[0]) == 1 else None
+
+
+def _inverse(node: Apply, given: Sequence[list[Term]]) -> list[Term] | None:
+    return [(_over(None, a), pt.reciprocal(u)) for a, u in given[0]] if len(given[0]) == 1 else None
+
+
+_RULES: dict[type, Callable[[Apply, Sequence[list[Term]]], list[Term] | None]] = {
+    ps.Add: _sum,
+    ps.Sub: _difference,
+    ps.Neg: lambda node, given: [(a, -u) for a, u in given[0]],
+    ps.Identity: lambda node, given: given[0],
+    ps.Cast: lambda node, given: given[0],
+    ps.Second: lambda node, given: [(a, _shaped(u, node.outputs[0])) for a, u in given[1]],
+    ps.Mul: _multiplied,
+    ps.TrueDiv: _quotient,
+    ps.Sqr: _square,
+    ps.Reciprocal: _inverse,
+}
 
 
 def _product(a: TensorVariable, b: TensorVariable) -> TensorVariable:

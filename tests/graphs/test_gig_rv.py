@@ -1,9 +1,8 @@
-"""Draws of generalised inverse Gaussian variables, with and without bounds, follow their densities on every backend."""
+"""Draws of generalised inverse Gaussian variables, with and without bounds, follow their densities."""
 
 from __future__ import annotations
 
 import numpy as np
-import pytensor
 import pytensor.tensor as pt
 import pytest
 from scipy import integrate, stats
@@ -59,22 +58,6 @@ def by_numba(case):
     next_rng, draw = gig(*case, size=(NUM_DRAWS,), rng=rng, return_next_rng=True)
     program = compile_program([], [draw], rng=rng, next_rng=next_rng)
     return program.unpack(program([], rng=seed_states(2, 1)[0])[1])[0]
-
-
-def by_jax(case):
-    pytest.importorskip("jax", reason="JAX is an extra")
-    from graphs.backends import get_backend
-
-    rng = pt.random.rng("rng")
-    get_backend("jax")
-    next_rng, draw = gig(*case, size=(NUM_DRAWS,), rng=rng, return_next_rng=True)
-    return np.asarray(pytensor.function([rng], [next_rng, draw], mode="JAX")(_key())[1])
-
-
-def _key():
-    import jax
-
-    return {"bit_generator": 1, "jax_state": jax.random.PRNGKey(5)}
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)

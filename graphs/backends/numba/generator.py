@@ -12,7 +12,16 @@ from pytensor.graph.basic import Apply, Constant, Variable
 from pytensor.graph.fg import FunctionGraph
 from pytensor.graph.op import Op
 
-from graphs.backends.numba import intrinsics, numerics, rng, rng_continuous, rng_discrete, rng_gig, rng_vector, vector_math
+from graphs.backends.numba import (
+    intrinsics,
+    numerics,
+    rng,
+    rng_continuous,
+    rng_discrete,
+    rng_gig,
+    rng_vector,
+    vector_math,
+)
 from graphs.backends.numba.loops import Access, Block, Kernel, Reduction, Text
 from graphs.backends.numba.memory import Memory
 from graphs.backends.numba.scalar import literal

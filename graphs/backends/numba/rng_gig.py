@@ -42,9 +42,7 @@ def _piece(power: float, rate: float, scale: float, highest: float) -> tuple[flo
 
 
 @njit(cache=True)
-def draw_gig(
-    power: float, rate: float, scale: float, lower: float, upper: float, words: Words
-) -> tuple[float, Words]:
+def draw_gig(power: float, rate: float, scale: float, lower: float, upper: float, words: Words) -> tuple[float, Words]:
     """Draw from the density ``x^(power - 1) exp(-rate x - scale / x)`` on ``(lower, upper)``."""
     at_zero = scale > 0.0 or lower > 0.0 or power > 0.0
     at_infinity = rate > 0.0 or upper < math.inf or power < 0.0
