@@ -9,10 +9,10 @@ import numpy as np
 import pytensor.scalar.basic as ps
 import pytensor.tensor as pt
 from pymc.logprob.utils import CheckParameterValue
-from pytensor.graph.basic import Apply, Variable
+from pytensor.graph.basic import Apply, Constant, Variable
 from pytensor.graph.traversal import toposort
 from pytensor.raise_op import CheckAndRaise
-from pytensor.tensor.basic import Join, MakeVector, ScalarFromTensor
+from pytensor.tensor.basic import Alloc, Join, MakeVector, ScalarFromTensor
 from pytensor.tensor.elemwise import DimShuffle, Elemwise
 from pytensor.tensor.math import All
 from pytensor.tensor.shape import Shape
@@ -143,6 +143,50 @@ def _simplify_clip(node: Apply, inputs: list[Variable], signs: Signs) -> Variabl
     return inputs[0] if is_inside else None
 
 
+def _simplify_comparison(node: Apply, inputs: list[Variable], signs: Signs) -> Variable | None:
+    """Drop the positive factors of a product that is compared with zero."""
+    product, zero = node.inputs
+    factors = product.owner
+    if not signs.of(zero).is_false or factors is None or not isinstance(factors.op, Elemwise):
+        return None
+    if not isinstance(factors.op.scalar_op, ps.Mul):
+        return None
+    kept = [f for f in factors.inputs if not signs.of(f).is_positive]
+    if not kept or len(kept) == len(factors.inputs):
+        return None
+    new: Variable = node.op(pt.mul(*kept) if len(kept) > 1 else kept[0], zero)
+    return new
+
+
+def _simplify_equal(node: Apply, inputs: list[Variable], signs: Signs) -> Variable | None:
+    """Tell from its condition whether ``switch(c, log(switch(c, v, 1)), -inf)`` is minus infinity."""
+    guarded = inputs[0].owner
+    if not _is_minus_infinity(inputs[1]) or not _is_switch(guarded):
+        return _simplify_comparison(node, inputs, signs)
+    condition, inside, outside = guarded.inputs
+    is_log = inside.owner is not None and isinstance(inside.owner.op, Elemwise)
+    is_log = is_log and isinstance(inside.owner.op.scalar_op, ps.Log)
+    if not is_log or not _is_minus_infinity(outside) or not _is_switch(inside.owner.inputs[0].owner):
+        return None
+    return pt.invert(condition) if inside.owner.inputs[0].owner.inputs[0] is condition else None
+
+
+def _is_switch(node: Apply | None) -> Any:
+    return node is not None and isinstance(node.op, Elemwise) and isinstance(node.op.scalar_op, ps.Switch)
+
+
+def _is_minus_infinity(variable: Variable) -> bool:
+    while variable.owner is not None and (
+        isinstance(variable.owner.op, DimShuffle | Alloc) or _is_cast(variable.owner)
+    ):
+        variable = variable.owner.inputs[0]
+    return isinstance(variable, Constant) and bool(np.all(np.asarray(variable.data) == -np.inf))
+
+
+def _is_cast(node: Apply) -> bool:
+    return isinstance(node.op, Elemwise) and isinstance(node.op.scalar_op, ps.Cast)
+
+
 def _like(variable: Variable, original: Variable) -> Variable:
     """Give ``variable`` the dtype and shape of the one that it replaces."""
     if not isinstance(original, TensorVariable):
@@ -165,4 +209,10 @@ _RULES: dict[type, Callable[[Apply, list[Variable], Signs], Variable | None]] = 
     ps.Sign: _simplify_sign,
     ps.Abs: _simplify_abs,
     ps.Clip: _simplify_clip,
+    ps.EQ: _simplify_equal,
+    ps.NEQ: _simplify_comparison,
+    ps.GT: _simplify_comparison,
+    ps.GE: _simplify_comparison,
+    ps.LT: _simplify_comparison,
+    ps.LE: _simplify_comparison,
 }

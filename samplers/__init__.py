@@ -6,6 +6,7 @@ This package knows neither models nor users' data: it builds on `graphs`, and `p
 from __future__ import annotations
 
 from samplers.blocks import DrawBlock, NUTSBlock, Sweep
+from samplers.em import EMResult, em
 from samplers.gibbs import GibbsKernel, gibbs, gibbs_block, gibbs_blocks
 from samplers.kernel import Kernel
 from samplers.nuts import NUTSKernel, nuts
@@ -15,6 +16,7 @@ from samplers.run import CompiledSweep, SweepResult, compile_sweep
 __all__ = [
     "CompiledSweep",
     "DrawBlock",
+    "EMResult",
     "GibbsKernel",
     "Kernel",
     "NUTSBlock",
@@ -23,6 +25,7 @@ __all__ = [
     "Sweep",
     "SweepResult",
     "compile_sweep",
+    "em",
     "gibbs",
     "gibbs_block",
     "gibbs_blocks",

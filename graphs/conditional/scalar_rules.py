@@ -231,6 +231,8 @@ def _log_of_node(expander: Expander, node: Apply) -> Result | None:
         return None
     if kind in (ps.Mul, ps.TrueDiv):
         return _log_of_product(expander, node)
+    if kind is ps.Switch:
+        return None if expander.depends(node.inputs[0]) else _log_of_switch(expander, node)
     exponents = {ps.Sqr: 2.0, ps.Sqrt: 0.5, ps.Reciprocal: -1.0}
     if kind not in (*exponents, ps.Pow) or (kind is ps.Pow and expander.depends(node.inputs[1])):
         return None
@@ -240,6 +242,18 @@ def _log_of_node(expander: Expander, node: Apply) -> Result | None:
     if kind is ps.Pow:
         return multiply(inner, Expansion({CONSTANT: expander.coefficient(node.inputs[1])}))
     return scaled(exponents[kind], inner)
+
+
+def _log_of_switch(expander: Expander, node: Apply) -> Result:
+    """Take the logarithm of both branches."""
+    logs = []
+    for branch in node.inputs[1:]:
+        free = Expansion({CONSTANT: pt.log(expander.coefficient(branch))})
+        part = log_of(expander, branch) if expander.depends(branch) else free
+        if isinstance(part, Obstacle):
+            return part
+        logs.append(part)
+    return _expand_switch(expander, node, [Expansion(), *logs])
 
 
 def _log_of_product(expander: Expander, node: Apply) -> Result:

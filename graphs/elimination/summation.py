@@ -148,14 +148,9 @@ def sum_over(
     CannotSumError
         If it is not possible; with the variables to leave.
     """
-    offsets, count = {}, 0
-    for variable in variables:
-        offsets[variable.name] = count
-        count += variable.size
-    numbers = {v.name: np.arange(offsets[v.name], offsets[v.name] + v.size) for v in variables}
-    bindings = {v.value: of_states(v.value, v.states, numbers[v.name].reshape(v.shape)) for v in variables}
-    states = np.concatenate([np.full(v.size, len(v.states)) for v in variables])
-    families, rest, elements = _families(terms, variables, bindings, max_states)
+    factors = factors_of(terms, variables, max_states)
+    offsets, numbers, states = factors.offsets, factors.numbers, factors.states
+    families, rest, elements = list(factors.families), factors.rest, factors.elements
     probes: dict[str, TensorVariable] = {}
     if with_probes:
         for v in variables:
@@ -171,6 +166,51 @@ def sum_over(
         for part, components, ends in zip(eliminated.finished, eliminated.components, eliminated.ends, strict=True)
     ]
     return Summation(tuple(variables), offsets, tuple(pieces), rest, eliminated, elements, probes)
+
+
+@dataclass(frozen=True, eq=False)
+class Factors:
+    """A joint log-probability as factors of discrete elements.
+
+    Parameters
+    ----------
+    families : tuple of Family
+        The factors.
+    rest, elements : mapping
+        As in `Summation`.
+    offsets : mapping of str to int
+        The first atom of each variable.
+    numbers : mapping of str to int64 array
+        Its atoms.
+    states : int64 array
+        The number of states of each atom.
+    """
+
+    families: tuple[Family, ...]
+    rest: Mapping[str, TensorVariable]
+    elements: Mapping[str, Integers]
+    offsets: Mapping[str, int]
+    numbers: Mapping[str, Integers]
+    states: Integers
+
+
+def factors_of(terms: Mapping[str, TensorVariable], variables: Sequence[Finite], max_states: int) -> Factors:
+    """Take a joint log-probability apart into factors of discrete elements.
+
+    Raises
+    ------
+    CannotSumError
+        If a factor depends on too many of them.
+    """
+    offsets, count = {}, 0
+    for variable in variables:
+        offsets[variable.name] = count
+        count += variable.size
+    numbers = {v.name: np.arange(offsets[v.name], offsets[v.name] + v.size) for v in variables}
+    bindings = {v.value: of_states(v.value, v.states, numbers[v.name].reshape(v.shape)) for v in variables}
+    states = np.concatenate([np.full(v.size, len(v.states)) for v in variables])
+    families, rest, elements = _families(terms, variables, bindings, max_states)
+    return Factors(tuple(families), rest, elements, offsets, numbers, states)
 
 
 def _one_each(table: TensorVariable, count: int) -> TensorVariable:
