@@ -15,7 +15,14 @@ from pytensor.tensor.variable import TensorVariable
 
 from graphs.chains.markov_chain import MarkovChainRV
 from graphs.chains.sequence_rv import SequenceRV
-from graphs.conditional import Law, find_conditional
+from graphs.conditional import (
+    Law,
+    MultivariateNormal,
+    Normal,
+    find_conditional,
+    find_joint_blocks,
+    joint_normal,
+)
 from graphs.density import LogDensity
 from graphs.elimination.costs import Cost, costs_of
 from graphs.errors import DerivationError, ModelError
@@ -97,6 +104,7 @@ def _planned(
         if law is not None:
             laws[name] = law
     mixed = _mixed(summed, assignments, laws, named)
+    _join(summed, assignments, laws)
     sweep = _sweep(summed, mixed, assignments, laws)
     later = {n: d for n, d in model.deterministics.items() if _depends_on_summed(d, model, assignments)}
     return Plan(model, tuple(assignments.values()), summed, mixed, laws, sweep, later)
@@ -130,6 +138,22 @@ def _mixed(
             method: Method = "rmh" if old.support.is_discrete else "nuts"
             reason = "the bounds of another variable depend on it, so that it has no full conditional"
             assignments[name] = Assignment(name, method, reason, old.shape, old.support)
+
+
+def _join(summed: LogProb, assignments: dict[str, Assignment], laws: dict[str, Law]) -> None:
+    """Let variables that are normal together be drawn together."""
+    normal = [n for n, law in laws.items() if isinstance(law, Normal | MultivariateNormal)]
+    names = {summed.values[n]: n for n in normal}
+    for group in find_joint_blocks(summed.logdensity, list(names)):
+        law = joint_normal(summed.logdensity, group)
+        if law is None:
+            continue
+        for value in group:
+            name, others = names[value], ", ".join(names[v] for v in group if v is not value)
+            laws[name] = law
+            old = assignments[name]
+            reason = f"{law.family} full conditional, jointly with {others}"
+            assignments[name] = Assignment(name, old.method, reason, old.shape, old.support)
 
 
 def _derive_again(mixed: LogProb, name: str, laws: dict[str, Law]) -> bool:
@@ -303,7 +327,8 @@ def _sweep(summed: LogProb, mixed: LogProb, assignments: Mapping[str, Assignment
         summed.values[n]: mixed.natural[n] for n in summed.values if mixed.values[n] is not summed.values[n]
     }
     if laws:
-        blocks.append(_in_space(gibbs_block([laws[n] for n in by_method["gibbs"] if n in laws]), moved))
+        own = list(dict.fromkeys(laws[n] for n in by_method["gibbs"] if n in laws))
+        blocks.append(_in_space(gibbs_block(own), moved))
     for name in by_method["gibbs"]:
         if name not in laws:
             groups, states = _groups_of(mixed, name), states_of(mixed, name)

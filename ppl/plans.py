@@ -105,7 +105,7 @@ class Plan:
     def dprint(self, file: Any = None) -> None:
         """Print the plan, the laws, and the graph of the log-density that NUTS and RMH see."""
         print(self, file=file)
-        for law in self.laws.values():
+        for law in dict.fromkeys(self.laws.values()):
             print(file=file)
             law.dprint(file=file)
         if any(a.method in ("nuts", "rmh") for a in self.assignments):

@@ -12,8 +12,16 @@ from pytensor.graph.basic import Constant, Variable
 from pytensor.graph.traversal import explicit_graph_inputs
 from pytensor.tensor.variable import TensorVariable
 
-from graphs.conditional import Law, find_conditional
-from graphs.density import as_logdensity
+from graphs.conditional import (
+    JointNormal,
+    Law,
+    MultivariateNormal,
+    Normal,
+    find_conditional,
+    find_joint_blocks,
+    joint_normal,
+)
+from graphs.density import LogDensity, as_logdensity
 from graphs.errors import DerivationError, SamplingError
 from graphs.rebuilding import substitute
 from graphs.step import StepGraph
@@ -48,7 +56,7 @@ class GibbsKernel(Kernel):
 
     def __init__(self, laws: Sequence[Law]):
         self.laws = tuple(laws)
-        self._variables = tuple(law.variable for law in self.laws)
+        self._variables = tuple(v for law in self.laws for v in variables_of(law))
 
     def init(self, position: Mapping[str, Any]) -> GibbsState:
         """Return the state at ``position``.
@@ -112,6 +120,9 @@ class GibbsKernel(Kernel):
 def gibbs(laws: Any, order: Order = "declared") -> GibbsKernel:
     """Gibbs sampling from laws, or from a log-density by deriving the law of each of its variables.
 
+    Variables of a log-density that are normal together, and depend on each other, are drawn together, unless an order
+    of single variables is given.
+
     Parameters
     ----------
     laws : sequence of Law, LogDensity, LogProb, or pair of a scalar graph and its inputs
@@ -147,7 +158,7 @@ def gibbs(laws: Any, order: Order = "declared") -> GibbsKernel:
     >>> [law.family for law in kernel.laws]
     ['Gamma', 'Normal']
     """
-    return GibbsKernel(_in_order(_as_laws(laws), order))
+    return GibbsKernel(_in_order(_as_laws(laws, is_joint=order == "declared"), order))
 
 
 def gibbs_blocks(laws: Any) -> tuple[DrawBlock, ...]:
@@ -165,8 +176,8 @@ def gibbs_blocks(laws: Any) -> tuple[DrawBlock, ...]:
     blocks = []
     for law in _as_laws(laws):
         rng = pt.random.rng("rng")
-        next_rng, draw = law.draw(rng)
-        blocks.append(DrawBlock("gibbs", (law.variable,), rng, next_rng, (draw,)))
+        next_rng, drawn = draws_of(law, rng)
+        blocks.append(DrawBlock("gibbs", tuple(drawn), rng, next_rng, tuple(drawn.values())))
     return tuple(blocks)
 
 
@@ -183,7 +194,7 @@ def gibbs_block(laws: Any) -> DrawBlock:
     laws = _as_laws(laws)
     rng = pt.random.rng("rng")
     next_rng, draws, _ = _draw_in_turn(laws, rng)
-    return DrawBlock("gibbs", tuple(law.variable for law in laws), rng, next_rng, draws)
+    return DrawBlock("gibbs", tuple(v for law in laws for v in variables_of(law)), rng, next_rng, draws)
 
 
 def _draw_in_turn(laws: Sequence[Law], rng: Variable) -> tuple[Variable, tuple[TensorVariable, ...], TensorVariable]:
@@ -192,14 +203,27 @@ def _draw_in_turn(laws: Sequence[Law], rng: Variable) -> tuple[Variable, tuple[T
     is_proper: list[Variable] = []
     for law in laws:
         placeholder = pt.random.rng()
-        next_rng, draw = law.draw(placeholder)
-        rng, draw, condition = substitute([next_rng, draw, law.condition], {placeholder: rng, **current})
+        next_rng, drawn = draws_of(law, placeholder)
+        rng, condition, *values = substitute([next_rng, law.condition, *drawn.values()], {placeholder: rng, **current})
         is_proper.append(condition)
-        current[law.variable] = draw
-    return rng, tuple(current[law.variable] for law in laws), pt.all(pt.stack(is_proper))
+        current |= dict(zip(drawn, values, strict=True))
+    return rng, tuple(current[v] for law in laws for v in variables_of(law)), pt.all(pt.stack(is_proper))
 
 
-def _as_laws(laws: Any) -> tuple[Law, ...]:
+def variables_of(law: Law) -> tuple[TensorVariable, ...]:
+    """Return the variables that a law draws."""
+    return law.parts if isinstance(law, JointNormal) else (law.variable,)
+
+
+def draws_of(law: Law, rng: Variable) -> tuple[Variable, dict[TensorVariable, TensorVariable]]:
+    """Return the next generator and a draw from a law, by variable."""
+    if isinstance(law, JointNormal):
+        return law.draw_parts(rng)
+    next_rng, draw = law.draw(rng)
+    return next_rng, {law.variable: draw}
+
+
+def _as_laws(laws: Any, *, is_joint: bool = True) -> tuple[Law, ...]:
     if isinstance(laws, Law):
         return (laws,)
     if isinstance(laws, Sequence) and laws and all(isinstance(law, Law) for law in laws):
@@ -215,7 +239,18 @@ def _as_laws(laws: Any) -> tuple[Law, ...]:
                 variable.name,
             )
         derived.append(law)
-    return tuple(derived)
+    return _joined(logdensity, derived) if is_joint else tuple(derived)
+
+
+def _joined(logdensity: LogDensity, laws: Sequence[Law]) -> tuple[Law, ...]:
+    """Replace the laws of variables that are normal together by their joint law."""
+    normal = [law.variable for law in laws if isinstance(law, Normal | MultivariateNormal)]
+    joint: dict[TensorVariable, Law] = {}
+    for group in find_joint_blocks(logdensity, normal):
+        law = joint_normal(logdensity, group)
+        if law is not None:
+            joint |= dict.fromkeys(group, law)
+    return tuple(dict.fromkeys(joint.get(law.variable, law) for law in laws))
 
 
 def _in_order(laws: tuple[Law, ...], order: Order) -> tuple[Law, ...]:

@@ -8,6 +8,7 @@ from graphs.conditional.families.gig import GIG, TruncatedGamma
 from graphs.conditional.families.multivariate_normal import MultivariateNormal
 from graphs.conditional.families.normal import LogNormal, Normal, TruncatedNormal
 from graphs.conditional.formula import formula
+from graphs.conditional.joint import JointNormal, find_joint_blocks, joint_normal
 from graphs.conditional.law import Law
 from graphs.conditional.verify import find_discrepancy
 
@@ -18,6 +19,7 @@ __all__ = [
     "Finite",
     "Gamma",
     "InverseGamma",
+    "JointNormal",
     "Law",
     "LogGamma",
     "LogNormal",
@@ -29,5 +31,7 @@ __all__ = [
     "conditional",
     "find_conditional",
     "find_discrepancy",
+    "find_joint_blocks",
     "formula",
+    "joint_normal",
 ]

@@ -25,12 +25,12 @@ HIGHEST = 2
 Degrees = Sequence[int | None]
 
 
-def degree_of(output: Variable, x: Variable) -> int | None:
-    """Return the degree of a graph as a polynomial of the elements of x, None if it is above two or none is known.
+def degree_of(output: Variable, variables: Sequence[Variable]) -> int | None:
+    """Return the degree of a graph as a polynomial of the elements of variables.
 
-    An upper bound: terms may cancel.
+    None if it is above two or none is known; an upper bound: terms may cancel.
     """
-    degrees: dict[Variable, int | None] = {x: 1}
+    degrees: dict[Variable, int | None] = dict.fromkeys(variables, 1)
     for node in toposort([output]):
         if isinstance(node.op, Shape | Shape_i):
             continue

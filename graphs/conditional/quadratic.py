@@ -40,7 +40,7 @@ def multivariate_normal_law(total: TensorVariable, x: TensorVariable) -> Multiva
     if x.type.ndim == 0 or None in x.type.shape or not str(x.type.dtype).startswith("float"):
         return Obstacle("it is no array of known shape")
     size = prod(x.type.shape)
-    degree = degree_of(total, x)
+    degree = degree_of(total, [x])
     if degree is None:
         return Obstacle("the log-density is not quadratic in it")
     if degree < 2:
