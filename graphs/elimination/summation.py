@@ -250,7 +250,23 @@ def _families(
                 elements[name] = one_atom_each(lifting.done[part])
         if constants:
             rest[name] = _total(constants)
-    return families, rest, elements
+    return *_without_shapes(families, rest, variables), elements
+
+
+def _without_shapes(
+    families: list[Family], rest: dict[str, TensorVariable], variables: Sequence[Finite]
+) -> tuple[list[Family], dict[str, TensorVariable]]:
+    """Replace the values of discrete variables by zeros: only their shapes can be left."""
+    graphs = [*(f.table for f in families), *rest.values()]
+    left = {v.value for v in variables} & set(ancestors(graphs))
+    if not left:
+        return families, rest
+    graphs = substitute(graphs, {value: pt.zeros(value.type.shape, dtype=value.type.dtype) for value in left})
+    tables = graphs[: len(families)]
+    return (
+        [replace(f, table=table) for f, table in zip(families, tables, strict=True)],
+        dict(zip(rest, graphs[len(families) :], strict=True)),
+    )
 
 
 def _total(parts: Sequence[TensorVariable]) -> TensorVariable:
@@ -316,13 +332,7 @@ def terms_after(summation: Summation, order: Sequence[str], priors: Collection[s
         graphs = [_in_shape(piece, summation) for piece in pieces]
         graph = graphs[0] if len(graphs) == 1 else pt.concatenate([g.ravel() for g in graphs])
         terms[unused_name(name, terms)] = graph
-    left = [v.value for v in summation.variables]
-    found = set(ancestors(list(terms.values()))) & set(left)
-    if not found:
-        return terms
-    # Only shapes of the values can be left.
-    zeros = {value: pt.zeros(value.type.shape, dtype=value.type.dtype) for value in found}
-    return dict(zip(terms, substitute(list(terms.values()), zeros), strict=True))
+    return terms
 
 
 def unused_name(name: str, taken: Mapping[str, object]) -> str:
