@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 
-import numpy as np
-import pytensor.tensor as pt
-from numpy.typing import NDArray
 from pymc.distributions.censored import CensoredRV
 from pymc.distributions.mixture import _HurdleRV
-from pytensor.graph.basic import Variable
 from pytensor.tensor.variable import TensorVariable
 
+from graphs.augmentation import Augmenter, Group
 from graphs.chains.markov_chain import MarkovChainRV
 from graphs.chains.sequence_rv import SequenceRV
 from graphs.conditional import (
@@ -23,21 +20,16 @@ from graphs.conditional import (
     find_joint_blocks,
     joint_normal,
 )
-from graphs.density import LogDensity
 from graphs.elimination.costs import Cost, costs_of
 from graphs.errors import DerivationError, ModelError
 from graphs.lifting import MOST_STATES
 from graphs.logprob import LogProb, logprob, states_of, strip, sum_out_all, unconstrain
 from graphs.random_graph import depends_on
-from graphs.rebuilding import substitute, untraced
+from graphs.rebuilding import untraced
 from graphs.transforms import default_transform
 from ppl.model import Model
 from ppl.plans import Assignment, Method, Plan
-from samplers.blocks import Block, DrawBlock, NUTSBlock, Sweep
-from samplers.coloured import coloured_block, find_groups
-from samplers.gibbs import gibbs_block
-from samplers.rmh import rmh_block
-from samplers.windows import WINDOW, window_block
+from ppl.sweeps import build_sweep, groups_of
 
 Marginalize = Literal["auto", "require"] | bool | Iterable[str]
 SAMPLERS = ("nuts", "gibbs", "rmh")
@@ -94,24 +86,41 @@ def _planned(
     summed, reasons = _marginalize(joint, marginalize, named, max_states)
     assignments: dict[str, Assignment] = {}
     laws: dict[str, Law] = {}
+    augmenter = Augmenter(summed)
+    augmented: dict[str, tuple[str, ...]] = {}
     for name in joint.values:
         if name not in summed.values:
             assignments[name] = _assignment(joint, name, "marginalize", reasons[name])
             continue
         choice = named.get(name, sampler if isinstance(sampler, str) else None)
-        method, reason, law = _choose(summed, name, choice, is_named=name in named, failed_sum=reasons.get(name))
-        assignments[name] = _assignment(joint, name, method, reason)
+        method, reason, law = _choose(summed, name, choice, failed_sum=reasons.get(name), is_named=name in named)
         if law is not None:
             laws[name] = law
-    mixed = _mixed(summed, assignments, laws, named)
+        elif choice == "gibbs" and method != "gibbs" and not summed.supports[name].is_discrete:
+            augmented[name] = augmenter.find(name)
+            method = "gibbs" if augmented[name] else method
+            if name in named and not augmented[name]:
+                raise DerivationError(f"There is no Gibbs step for {name}: {reason}.", name, summed.values[name])
+        assignments[name] = _assignment(joint, name, method, reason)
+    augmented = {name: terms for name, terms in augmented.items() if terms}
+    mixed = _mixed(summed, assignments, laws, augmented, named)
+    normal = [n for n, law in laws.items() if isinstance(law, Normal | MultivariateNormal)]
+    groups = augmenter.groups(augmented, normal)
+    laws = {n: law for n, law in laws.items() if not any(n in group.laws for group in groups)}
     _join(summed, assignments, laws)
-    sweep = _sweep(summed, mixed, assignments, laws)
+    _explain_groups(groups, assignments)
+    sweep = build_sweep(summed, mixed, assignments, laws, groups)
+    laws |= {name: law for group in groups for name, law in group.laws.items()}
     later = {n: d for n, d in model.deterministics.items() if _depends_on_summed(d, model, assignments)}
-    return Plan(model, tuple(assignments.values()), summed, mixed, laws, sweep, later)
+    return Plan(model, tuple(assignments.values()), summed, mixed, laws, sweep, later, tuple(groups))
 
 
 def _mixed(
-    summed: LogProb, assignments: dict[str, Assignment], laws: dict[str, Law], named: Mapping[str, str]
+    summed: LogProb,
+    assignments: dict[str, Assignment],
+    laws: dict[str, Law],
+    augmented: dict[str, tuple[str, ...]],
+    named: Mapping[str, str],
 ) -> LogProb:
     """Take what NUTS and RMH move to the real line; correct laws and assignments that this touches.
 
@@ -122,12 +131,16 @@ def _mixed(
         moving = [n for n, a in assignments.items() if a.method in ("nuts", "rmh") and not a.support.is_discrete]
         drawn = [n for n, a in assignments.items() if a.method == "gibbs"]
         mixed = strip(unconstrain(summed, moving), drawn)
-        entangled = [n for n in laws if any(m != n and depends_on(mixed.natural[m], [mixed.values[n]]) for m in moving)]
-        lost = [n for n in entangled if not _derive_again(mixed, n, laws)]
+        with_laws = [*laws, *augmented]
+        entangled = [
+            n for n in with_laws if any(m != n and depends_on(mixed.natural[m], [mixed.values[n]]) for m in moving)
+        ]
+        lost = [n for n in entangled if n in augmented or not _derive_again(mixed, n, laws)]
         if not lost:
             return mixed
         for name in lost:
-            del laws[name]
+            laws.pop(name, None)
+            augmented.pop(name, None)
             if name in named:
                 raise DerivationError(
                     f"There is no Gibbs step for {name}: the bounds of another variable depend on it, and there is no "
@@ -153,6 +166,17 @@ def _join(summed: LogProb, assignments: dict[str, Assignment], laws: dict[str, L
             laws[name] = law
             old = assignments[name]
             reason = f"{law.family} full conditional, jointly with {others}"
+            assignments[name] = Assignment(name, old.method, reason, old.shape, old.support)
+
+
+def _explain_groups(groups: Sequence[Group], assignments: dict[str, Assignment]) -> None:
+    """Say of variables that are drawn given auxiliary ones what these are."""
+    for group in groups:
+        for name, law in group.laws.items():
+            others = [n for n, other in group.laws.items() if other is law and n != name]
+            jointly = f", jointly with {', '.join(others)}" if others else ""
+            old = assignments[name]
+            reason = f"{law.family} full conditional{jointly}, with auxiliary variables: {group.what}"
             assignments[name] = Assignment(name, old.method, reason, old.shape, old.support)
 
 
@@ -254,9 +278,7 @@ def _choose(
         law, reason = _law_of(summed, name)
         if law is not None:
             return "gibbs", f"{law.family} full conditional", law
-        if is_named:
-            raise DerivationError(f"There is no Gibbs step for {name}: {reason}.", name, summed.values[name])
-        return "nuts", f"no full conditional: {reason}", None
+        return "nuts", reason if is_named else f"no full conditional: {reason}", None
     return "nuts", "as asked for" if choice == "nuts" else "continuous", None
 
 
@@ -285,7 +307,7 @@ def _choose_discrete(
         )
     kept = f"not summed out ({failed_sum})" if failed_sum else "not summed out"
     if states_of(summed, name) is None:
-        if choice != "rmh" and _groups_of(summed, name) is not None:
+        if choice != "rmh" and groups_of(summed, name) is not None:
             return "gibbs", "discrete without bounds; full conditional within windows at random places", None
         if choice == "gibbs":
             raise DerivationError(
@@ -299,58 +321,13 @@ def _choose_discrete(
     law, reason = find_conditional(summed.logdensity, summed.values[name], support=summed.supports[name])
     if law is not None:
         return "gibbs", f"{kept}; full conditional by enumeration", law
-    groups = _groups_of(summed, name)
+    groups = groups_of(summed, name)
     if groups is not None:
         number = "its elements in turn" if len(groups) > 2 else f"{len(groups)} groups of elements in turn"
         return "gibbs", f"{kept}; full conditionals by enumeration, {number}", None
     if choice == "gibbs":
         raise DerivationError(f"There is no Gibbs step for {name}: {reason}.", name, summed.values[name])
     return "rmh", f"{kept}; no full conditional: {reason}", None
-
-
-def _groups_of(logprob: LogProb, name: str) -> list[NDArray[np.int64]] | None:
-    states = states_of(logprob, name)
-    if states is None:
-        states = np.arange(WINDOW)
-    return find_groups(list(logprob.terms.values()), logprob.values[name], states)
-
-
-def _sweep(summed: LogProb, mixed: LogProb, assignments: Mapping[str, Assignment], laws: Mapping[str, Law]) -> Sweep:
-    by_method = {m: [n for n, a in assignments.items() if a.method == m] for m in ("nuts", "gibbs", "rmh")}
-    variables = [mixed.values[n] for m in ("nuts", "gibbs", "rmh") for n in by_method[m]]
-    scales = {n: pt.tensor(f"{n}_scale__", dtype="float64", shape=()) for n in by_method["rmh"]}
-    density = mixed.logdensity
-    blocks: list[Block] = []
-    if by_method["nuts"]:
-        blocks.append(NUTSBlock(tuple(mixed.values[n] for n in by_method["nuts"]), _needed(density)))
-    moved: dict[Variable, Variable] = {
-        summed.values[n]: mixed.natural[n] for n in summed.values if mixed.values[n] is not summed.values[n]
-    }
-    if laws:
-        own = list(dict.fromkeys(laws[n] for n in by_method["gibbs"] if n in laws))
-        blocks.append(_in_space(gibbs_block(own), moved))
-    for name in by_method["gibbs"]:
-        if name not in laws:
-            groups, states = _groups_of(mixed, name), states_of(mixed, name)
-            assert groups is not None
-            terms = list(mixed.terms.values())
-            if states is None:
-                blocks.append(window_block(terms, mixed.values[name], groups, mixed.supports[name].lower))
-            else:
-                blocks.append(coloured_block(terms, mixed.values[name], states, groups))
-    blocks += [rmh_block(density, mixed.values[n], scale) for n, scale in scales.items()]
-    return Sweep((*variables, *scales.values()), tuple(blocks))
-
-
-def _needed(density: LogDensity) -> LogDensity:
-    inputs = tuple(v for v in density.inputs if depends_on(density.total, [v]))
-    return LogDensity(density.total, inputs or density.inputs, density.supports)
-
-
-def _in_space(block: DrawBlock, moved: Mapping[Variable, Variable]) -> DrawBlock:
-    """Let a Gibbs draw read the values of other variables where they are: on the real line."""
-    *draws, next_rng = substitute([*block.draws, block.next_rng], moved)
-    return DrawBlock(block.kind, block.variables, block.rng, next_rng, tuple(draws))
 
 
 def _depends_on_summed(graph: TensorVariable, model: Model, assignments: Mapping[str, Assignment]) -> bool:

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from pytensor.tensor.variable import TensorVariable
 
+from graphs.augmentation import Group
 from graphs.conditional import Law
 from graphs.elimination.costs import Cost, costs_of
 from graphs.logprob import LogProb
@@ -63,6 +64,8 @@ class Plan:
         What runs.
     later : mapping of str to TensorVariable
         Deterministics of summed-out variables: known after ``ppl.recover``.
+    groups : tuple of Group
+        Variables that are drawn given auxiliary variables.
     """
 
     model: Model
@@ -72,6 +75,7 @@ class Plan:
     laws: Mapping[str, Law]
     sweep: Sweep
     later: Mapping[str, TensorVariable]
+    groups: tuple[Group, ...] = ()
 
     @property
     def costs(self) -> list[Cost]:
@@ -105,7 +109,8 @@ class Plan:
     def dprint(self, file: Any = None) -> None:
         """Print the plan, the laws, and the graph of the log-density that NUTS and RMH see."""
         print(self, file=file)
-        for law in dict.fromkeys(self.laws.values()):
+        auxiliary = [law for group in self.groups for law in group.augmented.laws]
+        for law in dict.fromkeys([*auxiliary, *self.laws.values()]):
             print(file=file)
             law.dprint(file=file)
         if any(a.method in ("nuts", "rmh") for a in self.assignments):

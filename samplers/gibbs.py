@@ -181,7 +181,7 @@ def gibbs_blocks(laws: Any) -> tuple[DrawBlock, ...]:
     return tuple(blocks)
 
 
-def gibbs_block(laws: Any) -> DrawBlock:
+def gibbs_block(laws: Any, temporary: Sequence[TensorVariable] = ()) -> DrawBlock:
     """Return one block of a sweep that draws from all laws, each given the new values of those before it.
 
     Faster than one block per law: what several laws need is computed once, and a sweep is one call.
@@ -190,11 +190,15 @@ def gibbs_block(laws: Any) -> DrawBlock:
     ----------
     laws : sequence of Law, or what ``gibbs`` derives them from
         They may depend on variables of the joint state that other blocks move.
+    temporary : sequence of TensorVariable
+        Auxiliary variables: laws after their own may depend on them, and they are not part of the joint state.
     """
     laws = _as_laws(laws)
     rng = pt.random.rng("rng")
     next_rng, draws, _ = _draw_in_turn(laws, rng)
-    return DrawBlock("gibbs", tuple(v for law in laws for v in variables_of(law)), rng, next_rng, draws)
+    drawn = dict(zip([v for law in laws for v in variables_of(law)], draws, strict=True))
+    kept = {v: draw for v, draw in drawn.items() if v not in temporary}
+    return DrawBlock("gibbs", tuple(kept), rng, next_rng, tuple(kept.values()))
 
 
 def _draw_in_turn(laws: Sequence[Law], rng: Variable) -> tuple[Variable, tuple[TensorVariable, ...], TensorVariable]:

@@ -18,6 +18,7 @@ from pytensor.graph.basic import Apply
 from pytensor.link.jax.dispatch.random import jax_sample_fn
 
 from graphs.gig_rv import GIGRV, hat_of, is_proper, proposed
+from graphs.polya_gamma_rv import MOST_TERMS, PolyaGammaRV, moments_of, num_terms, remainder, weight_of
 
 Sampler = Callable[..., jax.Array]
 
@@ -142,5 +143,35 @@ def generalised_inverse_gaussian(op: GIGRV, node: Apply) -> Sampler:
 
         start = (key, jnp.full(shape, jnp.nan), ~proper)
         return jax.lax.while_loop(is_waiting, attempt, start)[1].astype(dtype)
+
+    return sample
+
+
+@jax_sample_fn.register(PolyaGammaRV)
+def polya_gamma(op: PolyaGammaRV, node: Apply) -> Sampler:
+    """Draw by the sum of weighted gamma variables."""
+
+    def sample(key: jax.Array, size: Any, dtype: str, count: Any, tilt: Any) -> jax.Array:
+        shape = _shape(size, count, tilt)
+        count = jnp.broadcast_to(jnp.asarray(count, "float64"), shape)
+        tilt = jnp.broadcast_to(jnp.asarray(tilt, "float64"), shape)
+        proper = (count > 0) & jnp.isfinite(tilt)
+        count, tilt = jnp.where(proper, count, 1.0), jnp.where(proper, jnp.abs(tilt), 0.0)
+        largest = jnp.minimum(tilt.max(initial=0.0), MOST_TERMS)
+        terms = jnp.minimum(MOST_TERMS, num_terms(0.0) + largest)
+
+        def add(state: tuple[jax.Array, ...]) -> tuple[jax.Array, ...]:
+            k, key, total, mean, variance = state
+            key, now = jax.random.split(key)
+            weight = weight_of(k, tilt)
+            total = total + weight * jax.random.gamma(now, count, shape, "float64")
+            return k + 1, key, total, mean - weight, variance - weight * weight
+
+        key, last = jax.random.split(key)
+        start = (jnp.asarray(0), key, jnp.zeros(shape), *moments_of(jnp, tilt))
+        _, _, total, mean, variance = jax.lax.while_loop(lambda s: s[0] < terms, add, start)
+        left, scale = remainder(jnp, count, mean, variance)
+        total = total + scale * jax.random.gamma(last, left, shape, "float64")
+        return jnp.where(proper, total, jnp.nan).astype(dtype)
 
     return sample

@@ -19,6 +19,7 @@ from graphs.backends.numba import (
     rng_continuous,
     rng_discrete,
     rng_gig,
+    rng_polya_gamma,
     rng_vector,
     vector_math,
 )
@@ -73,7 +74,7 @@ class Generator:
         self.memory = Memory()
         self.preface: list[str] = []
         self.names: dict[str, Any] = dict(numerics.NAMES)
-        for module in (rng, rng_continuous, rng_discrete, rng_gig, rng_vector, vector_math):
+        for module in (rng, rng_continuous, rng_discrete, rng_gig, rng_polya_gamma, rng_vector, vector_math):
             self.names |= module.NAMES
         self.keys: list[str] | None = []
         self.reserved: dict[Variable, Buffer] = {}

@@ -1,0 +1,93 @@
+"""Build the sweep that a plan decides on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pytensor.tensor as pt
+from numpy.typing import NDArray
+from pytensor.graph.basic import Variable
+
+from graphs.augmentation import Group
+from graphs.conditional import Law
+from graphs.density import LogDensity
+from graphs.logprob import LogProb, states_of
+from graphs.random_graph import depends_on
+from graphs.rebuilding import substitute
+from ppl.plans import Assignment
+from samplers.blocks import Block, DrawBlock, NUTSBlock, Sweep
+from samplers.coloured import coloured_block, find_groups
+from samplers.gibbs import gibbs_block
+from samplers.rmh import rmh_block
+from samplers.windows import WINDOW, window_block
+
+
+def groups_of(logprob: LogProb, name: str) -> list[NDArray[np.int64]] | None:
+    """Return groups of elements of a discrete variable, independent given the others; None where there are many."""
+    states = states_of(logprob, name)
+    if states is None:
+        states = np.arange(WINDOW)
+    return find_groups(list(logprob.terms.values()), logprob.values[name], states)
+
+
+def build_sweep(
+    summed: LogProb,
+    mixed: LogProb,
+    assignments: Mapping[str, Assignment],
+    laws: Mapping[str, Law],
+    groups: Sequence[Group],
+) -> Sweep:
+    """Return the blocks that move the variables of a joint log-probability.
+
+    Parameters
+    ----------
+    summed : LogProb
+        In natural space.
+    mixed : LogProb
+        The same with what NUTS and RMH move on the real line.
+    assignments : mapping of str to Assignment
+        How each variable is dealt with.
+    laws : mapping of str to Law
+        The full conditionals.
+    groups : sequence of Group
+        What is drawn given auxiliary variables, after the laws.
+    """
+    by_method = {m: [n for n, a in assignments.items() if a.method == m] for m in ("nuts", "gibbs", "rmh")}
+    variables = [mixed.values[n] for m in ("nuts", "gibbs", "rmh") for n in by_method[m]]
+    scales = {n: pt.tensor(f"{n}_scale__", dtype="float64", shape=()) for n in by_method["rmh"]}
+    density = mixed.logdensity
+    blocks: list[Block] = []
+    if by_method["nuts"]:
+        blocks.append(NUTSBlock(tuple(mixed.values[n] for n in by_method["nuts"]), _needed(density)))
+    moved: dict[Variable, Variable] = {
+        summed.values[n]: mixed.natural[n] for n in summed.values if mixed.values[n] is not summed.values[n]
+    }
+    if laws or groups:
+        own = list(dict.fromkeys(laws[n] for n in by_method["gibbs"] if n in laws))
+        sequence = [*own, *(law for group in groups for law in group.sequence)]
+        temporary = [v for group in groups for v in group.temporary]
+        blocks.append(_in_space(gibbs_block(sequence, temporary), moved))
+    with_laws = {*laws, *(name for group in groups for name in group.laws)}
+    for name in by_method["gibbs"]:
+        if name not in with_laws:
+            together, states = groups_of(mixed, name), states_of(mixed, name)
+            assert together is not None
+            terms = list(mixed.terms.values())
+            if states is None:
+                blocks.append(window_block(terms, mixed.values[name], together, mixed.supports[name].lower))
+            else:
+                blocks.append(coloured_block(terms, mixed.values[name], states, together))
+    blocks += [rmh_block(density, mixed.values[n], scale) for n, scale in scales.items()]
+    return Sweep((*variables, *scales.values()), tuple(blocks))
+
+
+def _needed(density: LogDensity) -> LogDensity:
+    inputs = tuple(v for v in density.inputs if depends_on(density.total, [v]))
+    return LogDensity(density.total, inputs or density.inputs, density.supports)
+
+
+def _in_space(block: DrawBlock, moved: Mapping[Variable, Variable]) -> DrawBlock:
+    """Let a Gibbs draw read the values of other variables where they are: on the real line."""
+    *draws, next_rng = substitute([*block.draws, block.next_rng], moved)
+    return DrawBlock(block.kind, block.variables, block.rng, next_rng, tuple(draws))

@@ -1,0 +1,69 @@
+"""Draws of Polya-gamma variables have the Laplace transform of the distribution, in every backend."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytensor
+import pytensor.tensor as pt
+import pytest
+from scipy import stats
+
+import graphs.backends.jax_random  # noqa: F401  (registers the draw)
+from graphs.backends.numba import compile_program
+from graphs.backends.numba.rng import seed_states
+from graphs.polya_gamma_rv import polya_gamma
+
+NUM_DRAWS = 40_000
+# count, tilt
+CASES = [(1, 0), (1, 0.7), (1, -2.4), (1, 3.3), (1, 14.0), (1, 300.0), (3, 1.2), (4, 0.02), (0.03, 0.5), (0.6, 2.0)]
+CASES += [(2.7, 0.0), (17, 0.04), (17, 6.0), (240.0, 1.1), (5.5, 90.0), (6, 1000.0)]
+
+
+def by_numpy(case):
+    return polya_gamma.rng_fn(np.random.default_rng(3), *map(np.asarray, case), (NUM_DRAWS,))
+
+
+def by_numba(case):
+    rng = pt.random.rng("rng")
+    next_rng, draw = polya_gamma(*case, size=(NUM_DRAWS,), rng=rng, return_next_rng=True)
+    program = compile_program([], [draw], rng=rng, next_rng=next_rng)
+    return program.unpack(program([], rng=seed_states(2, 1)[0])[1])[0]
+
+
+def by_jax(case):
+    rng = pytensor.shared(np.random.default_rng(5))
+    _, draw = polya_gamma(*case, size=(NUM_DRAWS,), rng=rng, return_next_rng=True)
+    return np.asarray(pytensor.function([], draw, mode="JAX")())
+
+
+def log_cosh(x):
+    return np.abs(x) + np.log1p(np.exp(-2 * np.abs(x))) - np.log(2)
+
+
+@pytest.mark.filterwarnings("ignore:The RandomType SharedVariables")
+@pytest.mark.parametrize("draws_of", [by_numpy, by_numba, by_jax])
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_the_laplace_transform(case, draws_of):
+    """``E exp(-t w) = cosh(z / 2)^b / cosh(sqrt(z^2 / 4 + t / 2))^b``: Polson, Scott and Windle, equation 5."""
+    if draws_of is by_jax and case not in CASES[:4] + CASES[-4:]:
+        pytest.skip("one kernel for all")
+    count, tilt = case
+    draws = draws_of(case)
+    mean = draws.mean()
+    for t in (0.3 / mean, 1.0 / mean, 4.0 / mean, 1.0 / draws.std()):
+        expected = np.exp(count * (log_cosh(tilt / 2) - log_cosh(np.sqrt(tilt**2 / 4 + t / 2))))
+        values = np.exp(-t * draws)
+        # Four and a half standard errors: 160 comparisons.
+        assert abs(values.mean() - expected) < 4.5 * values.std() / np.sqrt(NUM_DRAWS), t
+
+
+@pytest.mark.parametrize("tilt", [0.0, 1.5, 7.0])
+def test_rejection_and_sums_agree(tilt):
+    """Devroye's exact method on Numba against the sum of gamma variables on NumPy."""
+    assert stats.ks_2samp(by_numpy((1, tilt)), by_numba((1, tilt))).pvalue > 1e-4
+
+
+@pytest.mark.parametrize("case", [(0.0, 1.0), (-2.0, 1.0), (1.0, np.nan)])
+def test_improper_draws_are_no_numbers(case):
+    assert np.isnan(by_numpy(case)).all()
+    assert np.isnan(by_numba(case)).all()
