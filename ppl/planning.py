@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Literal
+from typing import Literal, cast
 
 from pymc.distributions.censored import CensoredRV
 from pymc.distributions.mixture import _HurdleRV
@@ -32,7 +32,8 @@ from ppl.plans import Assignment, Method, Plan
 from ppl.sweeps import build_sweep, groups_of
 
 Marginalize = Literal["auto", "require"] | bool | Iterable[str]
-SAMPLERS = ("nuts", "gibbs", "rmh")
+Choice = Literal["nuts", "gibbs", "rmh", "slice"] | None
+SAMPLERS = ("nuts", "gibbs", "rmh", "slice")
 
 
 def plan(
@@ -54,7 +55,7 @@ def plan(
         The model.
     marginalize : "auto", "require", bool, or iterable of str, default "auto"
         Finite discrete variables to sum out: where possible, all or an error, all or none, or those named.
-    sampler : {"nuts", "gibbs", "rmh"} or mapping of str to these, optional
+    sampler : {"nuts", "gibbs", "rmh", "slice"} or mapping of str to these, optional
         Overrides the choice for all continuous variables or for those named. ``"gibbs"`` for all takes the full
         conditional wherever one is known and NUTS for the rest; for a named variable it has to be known.
 
@@ -92,7 +93,7 @@ def _planned(
         if name not in summed.values:
             assignments[name] = _assignment(joint, name, "marginalize", reasons[name])
             continue
-        choice = named.get(name, sampler if isinstance(sampler, str) else None)
+        choice = cast("Choice", named.get(name, sampler if isinstance(sampler, str) else None))
         method, reason, law = _choose(summed, name, choice, failed_sum=reasons.get(name), is_named=name in named)
         if law is not None:
             laws[name] = law
@@ -128,7 +129,9 @@ def _mixed(
     natural value too: the law has to hold the value on the real line instead.
     """
     while True:
-        moving = [n for n, a in assignments.items() if a.method in ("nuts", "rmh") and not a.support.is_discrete]
+        moving = [
+            n for n, a in assignments.items() if a.method in ("nuts", "rmh", "slice") and not a.support.is_discrete
+        ]
         drawn = [n for n, a in assignments.items() if a.method == "gibbs"]
         mixed = strip(unconstrain(summed, moving), drawn)
         with_laws = [*laws, *augmented]
@@ -259,7 +262,7 @@ def _assignment(joint: LogProb, name: str, method: Method, reason: str) -> Assig
 
 
 def _choose(
-    summed: LogProb, name: str, choice: str | None, *, is_named: bool, failed_sum: str | None
+    summed: LogProb, name: str, choice: Choice, *, is_named: bool, failed_sum: str | None
 ) -> tuple[Method, str, Law | None]:
     support = summed.supports[name]
     rv = summed.graph.latent[name]
@@ -272,8 +275,8 @@ def _choose(
         )
     if support.is_discrete:
         return _choose_discrete(summed, name, choice if is_named else None, failed_sum)
-    if choice == "rmh":
-        return "rmh", "as asked for", None
+    if choice in ("rmh", "slice"):
+        return choice, "as asked for", None
     if choice == "gibbs":
         law, reason = _law_of(summed, name)
         if law is not None:
@@ -291,7 +294,7 @@ def _law_of(summed: LogProb, name: str) -> tuple[Law | None, str]:
 
 
 def _choose_discrete(
-    summed: LogProb, name: str, choice: str | None, failed_sum: str | None
+    summed: LogProb, name: str, choice: Choice, failed_sum: str | None
 ) -> tuple[Method, str, Law | None]:
     if choice == "nuts":
         raise ModelError(
@@ -305,9 +308,11 @@ def _choose_discrete(
             "observe it.",
             name,
         )
+    if choice in ("rmh", "slice"):
+        return choice, "as asked for", None
     kept = f"not summed out ({failed_sum})" if failed_sum else "not summed out"
     if states_of(summed, name) is None:
-        if choice != "rmh" and groups_of(summed, name) is not None:
+        if groups_of(summed, name) is not None:
             return "gibbs", "discrete without bounds; full conditional within windows at random places", None
         if choice == "gibbs":
             raise DerivationError(
@@ -315,9 +320,7 @@ def _choose_discrete(
                 "depend on each other.",
                 name,
             )
-        return "rmh", "as asked for" if choice == "rmh" else "discrete without bounds", None
-    if choice == "rmh":
-        return "rmh", "as asked for", None
+        return "rmh", "discrete without bounds", None
     law, reason = find_conditional(summed.logdensity, summed.values[name], support=summed.supports[name])
     if law is not None:
         return "gibbs", f"{kept}; full conditional by enumeration", law

@@ -16,7 +16,7 @@ from graphs.supports import Support
 from ppl.model import Model
 from samplers.blocks import Sweep
 
-Method = Literal["marginalize", "nuts", "gibbs", "rmh"]
+Method = Literal["marginalize", "nuts", "gibbs", "rmh", "slice"]
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Assignment:
     ----------
     name : str
         The variable.
-    method : {"marginalize", "nuts", "gibbs", "rmh"}
+    method : {"marginalize", "nuts", "gibbs", "rmh", "slice"}
         How it is dealt with.
     reason : str
         Why.
@@ -107,18 +107,18 @@ class Plan:
         return next(a.method for a in self.assignments if a.name == name)
 
     def dprint(self, file: Any = None) -> None:
-        """Print the plan, the laws, and the graph of the log-density that NUTS and RMH see."""
+        """Print the plan, the laws, and the graph of the log-density that NUTS, RMH and slice sampling see."""
         print(self, file=file)
         auxiliary = [law for group in self.groups for law in group.augmented.laws]
         for law in dict.fromkeys([*auxiliary, *self.laws.values()]):
             print(file=file)
             law.dprint(file=file)
-        if any(a.method in ("nuts", "rmh") for a in self.assignments):
+        if any(a.method in ("nuts", "rmh", "slice") for a in self.assignments):
             print("\nlog-density of " + ", ".join(str(v.name) for v in self.sweep.variables) + ":", file=file)
             self.mixed.dprint(file=file)
 
 
-_LABELS = {"marginalize": "summed out", "nuts": "NUTS", "gibbs": "Gibbs", "rmh": "RMH"}
+_LABELS = {"marginalize": "summed out", "nuts": "NUTS", "gibbs": "Gibbs", "rmh": "RMH", "slice": "slice"}
 _COST_HEAD = ("summed out", "order", "states", "elements", "width", "operations", "bytes", "instead")
 
 

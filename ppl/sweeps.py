@@ -15,11 +15,12 @@ from graphs.density import LogDensity
 from graphs.logprob import LogProb, states_of
 from graphs.random_graph import depends_on
 from graphs.rebuilding import substitute
-from ppl.plans import Assignment
+from ppl.plans import Assignment, Method
 from samplers.blocks import Block, DrawBlock, NUTSBlock, Sweep
 from samplers.coloured import coloured_block, find_groups
 from samplers.gibbs import gibbs_block
 from samplers.rmh import rmh_block
+from samplers.slice import slice_block
 from samplers.windows import WINDOW, window_block
 
 
@@ -53,10 +54,11 @@ def build_sweep(
     groups : sequence of Group
         What is drawn given auxiliary variables, after the laws.
     """
-    by_method = {m: [n for n, a in assignments.items() if a.method == m] for m in ("nuts", "gibbs", "rmh")}
-    variables = [mixed.values[n] for m in ("nuts", "gibbs", "rmh") for n in by_method[m]]
-    scales = {n: pt.tensor(f"{n}_scale__", dtype="float64", shape=()) for n in by_method["rmh"]}
-    density = mixed.logdensity
+    methods: tuple[Method, ...] = ("nuts", "gibbs", "rmh", "slice")
+    by_method = {m: [n for n, a in assignments.items() if a.method == m] for m in methods}
+    variables = [mixed.values[n] for m in methods for n in by_method[m]]
+    scales = {n: pt.tensor(f"{n}_scale__", dtype="float64", shape=()) for n in [*by_method["rmh"], *by_method["slice"]]}
+    density, terms = mixed.logdensity, list(mixed.terms.values())
     blocks: list[Block] = []
     if by_method["nuts"]:
         blocks.append(NUTSBlock(tuple(mixed.values[n] for n in by_method["nuts"]), _needed(density)))
@@ -73,12 +75,13 @@ def build_sweep(
         if name not in with_laws:
             together, states = groups_of(mixed, name), states_of(mixed, name)
             assert together is not None
-            terms = list(mixed.terms.values())
             if states is None:
                 blocks.append(window_block(terms, mixed.values[name], together, mixed.supports[name].lower))
             else:
                 blocks.append(coloured_block(terms, mixed.values[name], states, together))
-    blocks += [rmh_block(density, mixed.values[n], scale) for n, scale in scales.items()]
+    blocks += [rmh_block(density, mixed.values[n], scales[n]) for n in by_method["rmh"]]
+    for name in by_method["slice"]:
+        blocks.append(slice_block(terms, mixed.values[name], scales[name], mixed.supports[name]))
     return Sweep((*variables, *scales.values()), tuple(blocks))
 
 

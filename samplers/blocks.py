@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
+from numpy.typing import NDArray
 from pytensor.graph.basic import Variable
 from pytensor.tensor.variable import TensorVariable
 
@@ -65,7 +67,45 @@ class DrawBlock:
         return 1 if self.is_elementwise else Layout.of(self.variables).size
 
 
-Block = NUTSBlock | DrawBlock
+@dataclass(frozen=True, eq=False)
+class SliceBlock:
+    """The elements of one variable moved by slice sampling, groups of independent ones at once.
+
+    Parameters
+    ----------
+    variable : TensorVariable
+        The variable moved: on the real line, or integers.
+    logprobs : TensorVariable
+        Shape (size,): the log-probability of each element given all others, up to constants; or shape (1,): of all.
+        Its other inputs are variables of the joint state that other blocks move.
+    groups : tuple of int64 array
+        Positions in the flattened variable; of one element each where there is one log-probability for all.
+    scale : TensorVariable
+        Shape (), float64: the variable of the joint state that holds the width of the first interval.
+    """
+
+    variable: TensorVariable
+    logprobs: TensorVariable
+    groups: tuple[NDArray[np.int64], ...]
+    scale: TensorVariable
+
+    @property
+    def variables(self) -> tuple[TensorVariable, ...]:
+        """The variable moved."""
+        return (self.variable,)
+
+    @property
+    def num_logprobs(self) -> int:
+        """Number of log-probabilities."""
+        return int(self.logprobs.type.shape[0] or 1)
+
+    @property
+    def is_integer(self) -> bool:
+        """Whether the variable is one of integers."""
+        return not self.variable.type.dtype.startswith("float")
+
+
+Block = NUTSBlock | DrawBlock | SliceBlock
 
 
 @dataclass(frozen=True, eq=False)

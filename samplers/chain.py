@@ -28,14 +28,19 @@ from samplers.adaptation import (
 )
 from samplers.hamiltonian import evaluate, leapfrog, scale_momentum
 from samplers.result import STATUS_DONE, STATUS_NOT_FINITE_DRAW, STATUS_NOT_FINITE_LOGDENSITY
+from samplers.slice_step import adapt_width, slice_sweep
 from samplers.state import (
     FIRST_STATISTIC,
+    GROUPS,
+    IS_INTEGER,
     IS_STALE,
     KIND,
     KIND_NUTS,
+    KIND_SLICE,
     NUM_DECIDED,
     NUM_DIVERGENT,
     NUM_GRADIENTS,
+    NUM_GROUPS,
     NUM_ITERATIONS,
     NUM_STATISTICS,
     OFFSET,
@@ -245,6 +250,39 @@ def _move_draw(
 
 
 @register_jitable
+def _move_slice(
+    chain: Chain,
+    row: NDArray[np.int64],
+    targets: NDArray[np.int64],
+    logprobs: Any,
+    is_tuning: bool,
+    iteration: int,
+) -> int:
+    """Move a block by slice sampling; return a status."""
+    first, at, statistic = row[OFFSET], row[SCALE], row[FIRST_STATISTIC]
+    width = chain.state[at]
+    num_evaluations, interval = slice_sweep(
+        chain.rng,
+        logprobs,
+        chain.state,
+        chain.state[first : first + row[SIZE]],
+        targets[row[GROUPS] :],
+        row[NUM_GROUPS],
+        row[IS_INTEGER] != 0,
+        row[NUM_DECIDED],
+        width,
+        chain.rows,
+    )
+    if not isfinite(interval):
+        return STATUS_NOT_FINITE_LOGDENSITY
+    chain.statistics[statistic] = num_evaluations
+    chain.statistics[statistic + 1] = width
+    if is_tuning:
+        chain.state[at] = adapt_width(width, interval, iteration + 1)
+    return STATUS_DONE
+
+
+@register_jitable
 def advance(
     chain: Chain,
     settings: Settings,
@@ -292,6 +330,8 @@ def advance(
         for block in range(table.shape[0]):
             if table[block, KIND] == KIND_NUTS:
                 status = _move_nuts(chain, settings, table[block], block, programs[block], iteration)
+            elif table[block, KIND] == KIND_SLICE:
+                status = _move_slice(chain, table[block], targets, programs[block], is_tuning, iteration)
             else:
                 status = _move_draw(state, out, rng, now, table, block, targets, programs[block], is_tuning, iteration)
             if status != STATUS_DONE:

@@ -13,7 +13,7 @@ import pytensor.tensor as pt
 from numpy.typing import NDArray
 from pytensor.tensor.variable import TensorVariable
 
-from graphs.elimination.families import Integers, families_of, on_atoms
+from graphs.elimination.families import Family, Integers, families_of, on_atoms
 from graphs.elimination.network import Network
 from graphs.elimination.summands import Opening, summands
 from graphs.lifting import ABSENT, Lifted, MixingError, Slot, lift_nodes, of_states
@@ -51,20 +51,33 @@ def find_groups(
     numbers = np.arange(count)
     lifting = Lifting({variable: of_states(variable, states, numbers.reshape(variable.type.shape))}, {}, _MOST_STATES)
     ties = []
-    for lifted in _lifted_parts(terms, lifting):
+    for lifted in lifted_parts(terms, lifting):
         if isinstance(lifted, MixingError):
             # Some factor ties too many elements: take each by itself.
             groups = [numbers[i : i + 1] for i in range(count)]
             return groups if _can_be_drawn(terms, variable, states, groups) else None
         families, _ = families_of(("",), lifted)
         ties += families
-    network = Network(ties, np.full(count, len(states)), np.ones(count, bool))
+    groups = coloured(ties, count)
+    return groups if len(groups) <= MOST_GROUPS else None
+
+
+def coloured(ties: Sequence[Family], count: int) -> list[Integers]:
+    """Return groups of elements of which no two share a factor.
+
+    Parameters
+    ----------
+    ties : sequence of Family
+        The factors; their atoms are the elements.
+    count : int
+        Number of elements.
+    """
+    network = Network(ties, np.full(count, 2), np.ones(count, bool))
     colours = np.full(count, -1)
     for atom in range(count):
         taken = set(colours[network.neighbours(atom)].tolist())
         colours[atom] = next(c for c in range(count + 1) if c not in taken)
-    groups = [np.flatnonzero(colours == c) for c in range(int(colours.max()) + 1)]
-    return groups if len(groups) <= MOST_GROUPS else None
+    return [np.flatnonzero(colours == c) for c in range(int(colours.max()) + 1)]
 
 
 def _can_be_drawn(
@@ -76,8 +89,8 @@ def _can_be_drawn(
     return is_lifted or len(groups) * len(states) <= MOST_COPIES
 
 
-def _lifted_parts(terms: Sequence[TensorVariable], lifting: Lifting) -> list[Lifted | MixingError]:
-    """Return what depends on the variable, sums over its elements taken apart."""
+def lifted_parts(terms: Sequence[TensorVariable], lifting: Lifting) -> list[Lifted | MixingError]:
+    """Return what depends on a variable that is lifted, sums over its elements taken apart."""
     cautious = Lifting(dict(lifting.done), {}, lifting.max_states, is_cautious=True)
     lift_nodes(list(terms), cautious)
     opening = Opening(cautious)
@@ -178,7 +191,7 @@ def _lifted_logits(
     lifted = Lifted(pt.cast(value, variable.type.dtype), (Slot(int(column.type.shape[0]), atoms),), shape)
     # What is not in the group is held, and only the members have states.
     parts = []
-    for item in _lifted_parts(terms, Lifting({variable: lifted}, {}, _MOST_STATES)):
+    for item in lifted_parts(terms, Lifting({variable: lifted}, {}, _MOST_STATES)):
         if isinstance(item, MixingError):
             return None
         families, _ = families_of(("",), item)

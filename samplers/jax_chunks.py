@@ -13,10 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from graphs.errors import SamplingError
-from samplers.blocks import NUTSBlock, Sweep
+from samplers.blocks import NUTSBlock, SliceBlock, Sweep
 from samplers.jax_adaptation import Phase, drawing_phases
 from samplers.jax_blocks import JaxBlock, NUTSMemory, Stats, draw_block, nuts_block
 from samplers.jax_record import Chunk, DrawRecord
+from samplers.jax_slice import slice_block
 from samplers.result import STATUS_DONE, STATUS_MESSAGES, statistic_names, statistics_of
 from samplers.run import spawn_seeds
 
@@ -80,6 +81,8 @@ def _blocks(sweep: Sweep, max_tree_depth: int) -> list[JaxBlock]:
     return [
         nuts_block(block, sweep.layout, is_alone=is_alone, max_tree_depth=max_tree_depth)
         if isinstance(block, NUTSBlock)
+        else slice_block(block, sweep.layout)
+        if isinstance(block, SliceBlock)
         else draw_block(block, sweep.layout)
         for block in sweep.blocks
     ]

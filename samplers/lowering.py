@@ -17,8 +17,9 @@ from graphs.backends.c import settle_blas
 from graphs.density import LogDensity
 from graphs.errors import ModelError
 from graphs.layout import Layout
+from graphs.random_graph import depends_on
 from samplers import state
-from samplers.blocks import Block, DrawBlock, NUTSBlock, Sweep
+from samplers.blocks import Block, DrawBlock, NUTSBlock, SliceBlock, Sweep
 from samplers.result import statistics_of
 
 C_MODE = "CVM"
@@ -53,10 +54,10 @@ def block_table(sweep: Sweep) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
 
     Returns
     -------
-    table : array, shape (num_blocks, 8), int64
+    table : array, shape (num_blocks, 11), int64
         Columns as in ``samplers.state``.
     targets : array, int64
-        Elements of the joint state that draw blocks move.
+        Elements of the joint state that draw blocks move; the groups of slice blocks, each after its size.
     """
     layout = sweep.layout
     table = np.zeros((len(sweep.blocks), state.NUM_COLUMNS), np.int64)
@@ -73,6 +74,14 @@ def block_table(sweep: Sweep) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
             row[state.KIND] = state.KIND_NUTS
             row[state.OFFSET] = _first_element(block, elements)
             row[state.IS_STALE] = _is_stale(sweep, block)
+        elif isinstance(block, SliceBlock):
+            row[state.KIND] = state.KIND_SLICE
+            row[state.OFFSET] = elements[0] if elements else 0
+            row[state.SCALE] = _elements(layout, block.scale)[0]
+            row[state.NUM_DECIDED] = block.num_logprobs
+            row[state.GROUPS], row[state.NUM_GROUPS] = len(targets), len(block.groups)
+            row[state.IS_INTEGER] = block.is_integer
+            targets += [int(i) for group in block.groups for i in (len(group), *group)]
         else:
             row[state.KIND] = state.KIND_DRAW
             row[state.OFFSET] = len(targets)
@@ -107,7 +116,7 @@ def _first_element(block: NUTSBlock, elements: list[int]) -> int:
 def _is_stale(sweep: Sweep, block: NUTSBlock) -> bool:
     """Return whether other blocks move what the block's log-density depends on."""
     moved = {v for other in sweep.blocks if other is not block for v in other.variables}
-    moved |= {other.scale for other in sweep.blocks if isinstance(other, DrawBlock) and other.scale is not None}
+    moved |= {b.scale for b in sweep.blocks if isinstance(b, DrawBlock | SliceBlock) and b.scale is not None}
     return bool(moved.intersection(block.logdensity.inputs))
 
 
@@ -156,6 +165,8 @@ def compile_numba(sweep: Sweep) -> BindPrograms:
             )
         # Its own elements of the joint state are out of date while the trajectory moves.
         context = [v.type(name=v.name) if v in block.variables else v for v in sweep.variables]
+        if isinstance(block, SliceBlock):
+            return compile_program([block.variable], [block.logprobs], context=context, name="logprobs")
         return compile_program(
             list(block.variables),
             gradients(block.logdensity, block.variables),
@@ -189,12 +200,7 @@ def compile_c(sweep: Sweep) -> BindPrograms:
         Gives each chain its own programs.
     """
     layout = sweep.layout
-    makers = [
-        _c_draw(block, sweep.variables, layout)
-        if isinstance(block, DrawBlock)
-        else _c_logdensity(block, sweep.variables, layout)
-        for block in sweep.blocks
-    ]
+    makers = [_c_program(block, sweep.variables, layout) for block in sweep.blocks]
 
     def bind(seed: np.random.SeedSequence) -> Programs:
         rng = np.random.default_rng(seed)
@@ -256,6 +262,37 @@ def logdensity_function(
         return float(value)
 
     return call
+
+
+def _c_program(block: Block, variables: Sequence[TensorVariable], layout: Layout) -> Callable[[Any], Any]:
+    """Compile a block of any kind."""
+    if isinstance(block, DrawBlock):
+        return _c_draw(block, variables, layout)
+    if isinstance(block, SliceBlock):
+        return _c_logprobs(block, variables)
+    return _c_logdensity(block, variables, layout)
+
+
+def _c_logprobs(block: SliceBlock, variables: Sequence[TensorVariable]) -> Callable[[Any], Any]:
+    """Compile a slice block; the generator of the loop is used."""
+    settle_blas()
+    own, contexts = Layout.of([block.variable]), Layout.of(variables)
+    used = [i for i, v in enumerate(variables) if v is not block.variable and depends_on(block.logprobs, [v])]
+    function = pytensor.function(
+        [block.variable, *(variables[i] for i in used)],
+        [block.logprobs],
+        mode=C_MODE,
+        on_unused_input="ignore",
+        trust_input=True,
+    )
+
+    def call(position: NDArray, context: NDArray, out: NDArray) -> float:
+        others = _unpack(context, contexts)
+        [logprobs] = function(*_unpack(position, own), *(others[i] for i in used))
+        out[:] = logprobs
+        return 0.0
+
+    return lambda rng: call
 
 
 def _c_logdensity(block: NUTSBlock, variables: Sequence[TensorVariable], layout: Layout) -> Callable[[Any], Any]:

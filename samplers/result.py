@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from samplers.blocks import Block, NUTSBlock, Sweep
+from samplers.blocks import Block, NUTSBlock, SliceBlock, Sweep
 
 NUTS_STATISTICS = (
     "lp",
@@ -21,7 +21,14 @@ NUTS_STATISTICS = (
     "diverging",
 )
 RMH_STATISTICS = ("acceptance_rate", "scale")
-STATISTIC_DTYPES = {"tree_depth": "int64", "n_steps": "int64", "index_in_trajectory": "int64", "diverging": "bool"}
+SLICE_STATISTICS = ("n_evaluations", "scale")
+STATISTIC_DTYPES = {
+    "n_evaluations": "int64",
+    "tree_depth": "int64",
+    "n_steps": "int64",
+    "index_in_trajectory": "int64",
+    "diverging": "bool",
+}
 
 STATUS_DONE = 0
 STATUS_INTERRUPTED = 1
@@ -80,6 +87,8 @@ def statistics_of(block: Block) -> tuple[str, ...]:
     """Return the names of the statistics of one block."""
     if isinstance(block, NUTSBlock):
         return NUTS_STATISTICS
+    if isinstance(block, SliceBlock):
+        return SLICE_STATISTICS
     if block.acceptance_rate is None:
         return ()
     return RMH_STATISTICS if block.scale is not None else RMH_STATISTICS[:1]

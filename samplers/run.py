@@ -17,7 +17,7 @@ from graphs.backends import get_backend
 from graphs.backends.numba import program, rng
 from graphs.backends.numba.program import load_source, source_digest
 from graphs.errors import SamplingError
-from samplers import adaptation, chain, hamiltonian, lowering, result, state, tree, workspace
+from samplers import adaptation, chain, hamiltonian, lowering, result, slice_step, state, tree, workspace
 from samplers.adaptation import LOG_STEP_SIZE
 from samplers.blocks import NUTSBlock, Sweep
 from samplers.record import Record
@@ -35,7 +35,7 @@ from numba import njit
 def run(chain, settings, table, targets, programs, stop, first, thin, draws, statistics):
     return advance(chain, settings, table, targets, programs, stop, first, thin, draws, statistics)
 '''
-_COMPILED_MODULES = (adaptation, chain, hamiltonian, result, state, tree, workspace, program)
+_COMPILED_MODULES = (adaptation, chain, hamiltonian, result, slice_step, state, tree, workspace, program)
 
 
 @cache

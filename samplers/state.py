@@ -14,17 +14,21 @@ type Vector = NDArray[np.float64]
 
 # Columns of the table of blocks.
 KIND = 0
-OFFSET = 1  # NUTS: first element of the joint state; draws: first element of `targets`
+OFFSET = 1  # NUTS, slices: first element of the joint state; draws: first element of `targets`
 SIZE = 2
 SCALE = 3  # element of the joint state that holds the proposal's scale, or -1
 FIRST_STATISTIC = 4
 NUM_STATISTICS = 5
 IS_STALE = 6  # whether other blocks move what the log-density depends on
-NUM_DECIDED = 7  # elements accepted or rejected together
-NUM_COLUMNS = 8
+NUM_DECIDED = 7  # elements accepted or rejected together; slices: number of log-probabilities
+GROUPS = 8  # slices: first element of `targets` that describes the groups
+NUM_GROUPS = 9
+IS_INTEGER = 10
+NUM_COLUMNS = 11
 
 KIND_NUTS = 0
 KIND_DRAW = 1
+KIND_SLICE = 2
 
 # Counters.
 NUM_ITERATIONS = 0

@@ -283,6 +283,24 @@ def fill_normal(rng: NDArray[np.uint64], out: NDArray[np.float64]) -> None:
     store_words(rng, words)
 
 
+@njit(cache=True)
+def fill_uniform(rng: NDArray[np.uint64], out: NDArray[np.float64]) -> None:
+    """Fill a vector with independent draws from [0, 1); ``rng`` is updated in place."""
+    words = load_words(rng)
+    for i in range(out.size):
+        out[i], words = draw_uniform(words)
+    store_words(rng, words)
+
+
+@njit(cache=True)
+def fill_exponential(rng: NDArray[np.uint64], out: NDArray[np.float64]) -> None:
+    """Fill a vector with independent standard exponential draws; ``rng`` is updated in place."""
+    words = load_words(rng)
+    for i in range(out.size):
+        out[i], words = draw_exponential(words)
+    store_words(rng, words)
+
+
 def seed_states(seed: Any, num_streams: int) -> NDArray[np.uint64]:
     """Return the generators of independent streams.
 

@@ -1,0 +1,90 @@
+"""Slice sampling of single elements: blocks of a sweep.
+
+Elements that share no term of the log-density are independent given the others, so that they are moved at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytensor.tensor as pt
+from pytensor.tensor.variable import TensorVariable
+
+from graphs.elimination.families import Family, columns_of, families_of, on_atoms
+from graphs.lifting import Lifted, MixingError, Slot
+from graphs.lifting.state import Lifting
+from graphs.random_graph import depends_on
+from graphs.rebuilding import substitute
+from graphs.supports import REAL, Support
+from samplers.blocks import SliceBlock
+from samplers.coloured import coloured, lifted_parts
+
+
+def slice_block(
+    terms: Sequence[TensorVariable], variable: TensorVariable, scale: TensorVariable, support: Support = REAL
+) -> SliceBlock:
+    """Return the block of a sweep that moves each element of a variable by slice sampling.
+
+    Parameters
+    ----------
+    terms : sequence of TensorVariable
+        The terms of the joint log-probability.
+    variable : TensorVariable
+        A variable of the joint state: on the real line, or integers.
+    scale : TensorVariable
+        Shape (), float64: the width of the first interval, a variable of the joint state.
+    support : Support
+        Where integers lie; their log-probability is not evaluated elsewhere.
+
+    References
+    ----------
+    .. [1] Neal (2003). Slice sampling. Annals of Statistics 31.
+    """
+    count = int(np.prod(variable.type.shape, dtype=int))
+    families = _families(terms, variable)
+    if families is None:
+        total: TensorVariable = pt.add(0.0, *(t.sum() for t in terms if depends_on(t, [variable])))
+        logprobs, groups = total.reshape((1,)), [np.array([i]) for i in range(count)]
+    else:
+        parts = [part for f in families for part in _by_atom(f, count)]
+        logprobs = pt.add(0.0, *parts)
+        groups = coloured(families, count)
+    return SliceBlock(variable, _inside(logprobs, variable, support), tuple(groups), scale)
+
+
+def _families(terms: Sequence[TensorVariable], variable: TensorVariable) -> list[Family] | None:
+    """Return the factors of single elements, or None where some term cannot be taken apart."""
+    shape = tuple(int(n) for n in variable.type.shape)
+    atoms = np.arange(int(np.prod(shape, dtype=int))).reshape(shape)
+    # Lifting replaces the variable: its value must not contain it yet.
+    value = variable.type()
+    lifting = Lifting({variable: Lifted(value[None], (Slot(1, atoms),), shape)}, {}, 1)
+    found: list[Family] = []
+    for item in lifted_parts(terms, lifting):
+        if isinstance(item, MixingError):
+            return None
+        found += families_of(("",), item)[0]
+    tables = substitute([f.table for f in found], {value: variable})
+    return [Family(f.names, table, f.atoms, f.columns) for f, table in zip(found, tables, strict=True)]
+
+
+def _by_atom(part: Family, count: int) -> list[TensorVariable]:
+    """Return the factors laid out by each of the elements that they depend on; shape (count,)."""
+    if part.width == 1:
+        return [on_atoms(part, count)[0]]
+    table = columns_of(part.table, part.columns).reshape((-1,))
+    return [pt.zeros(count)[atoms].inc(table) for atoms in part.atoms.T]
+
+
+def _inside(logprobs: TensorVariable, variable: TensorVariable, support: Support) -> TensorVariable:
+    """Let integers outside of their bounds be impossible, without evaluating anything there."""
+    if not support.is_discrete or (support.lower == -np.inf and support.upper == np.inf):
+        return logprobs
+    low = -(2**62) if support.lower == -np.inf else int(support.lower)
+    high = 2**62 if support.upper == np.inf else int(support.upper)
+    clipped = pt.cast(pt.clip(variable, low, high), variable.type.dtype)
+    [evaluated] = substitute([logprobs], {variable: clipped})
+    is_inside = pt.eq(variable, clipped).reshape((-1,))
+    is_inside = pt.all(is_inside) if logprobs.type.shape == (1,) else is_inside
+    return pt.switch(is_inside, evaluated, -np.inf)
