@@ -74,6 +74,12 @@ class Layout:
         """Length of the flat vector."""
         return sum(self.sizes)
 
+    def name_of(self, element: int) -> str:
+        """Return the name of the array that an element of the flat vector belongs to."""
+        return next(
+            n for n, start, size in zip(self.names, self.offsets, self.sizes, strict=True) if element < start + size
+        )
+
     def slice_of(self, name: str) -> slice:
         """Return the slice of the flat vector that holds ``name``."""
         i = self.names.index(name)

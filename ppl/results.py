@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from xarray import DataTree
 
 from ppl.model import Model
-from samplers.result import STATUS_MESSAGES, SweepResult
+from samplers.result import SweepResult
 
 logger = logging.getLogger("rvgraph")
 MANY_SATURATED = 0.05
@@ -82,14 +82,9 @@ def report(result: SweepResult, max_tree_depth: int) -> None:
     """Log, once, what went wrong while sampling."""
     if result.interrupted:
         logger.warning("Interrupted: the %d draws of each chain made so far are returned.", result.draws.shape[1])
-    for chain, (status, draws) in enumerate(zip(result.status, result.num_draws, strict=True)):
-        if int(status) in STATUS_MESSAGES:
-            logger.warning(
-                "Chain %d stopped after %d draws: %s. Its remaining draws are NaN.",
-                chain,
-                draws,
-                STATUS_MESSAGES[int(status)],
-            )
+    for chain, (reason, draws) in enumerate(zip(result.reasons, result.num_draws, strict=True)):
+        if reason:
+            logger.warning("Chain %d stopped after %d draws: %s. Its remaining draws are NaN.", chain, draws, reason)
     stats = result.stats
     divergences = int(np.sum(stats["diverging"])) if "diverging" in stats else 0
     if divergences:

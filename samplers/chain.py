@@ -27,7 +27,7 @@ from samplers.adaptation import (
     update_inverse_mass_matrix,
 )
 from samplers.hamiltonian import evaluate, leapfrog, scale_momentum
-from samplers.result import STATUS_DONE, STATUS_NOT_FINITE_DRAW, STATUS_NOT_FINITE_LOGDENSITY
+from samplers.result import STATUS_DONE, STATUS_NOT_FINITE_DRAW, STATUS_NOT_FINITE_LOGDENSITY, STATUS_STRIDE
 from samplers.slice_step import adapt_width, slice_sweep
 from samplers.state import (
     FIRST_STATISTIC,
@@ -88,14 +88,14 @@ def _draw_by_program(program: Any, state: Any, out: Any, rng: Any) -> Any:
 
 
 @njit(cache=True, forceinline=True)
-def _scatter(out: Vector, targets: NDArray[np.int64], first: int, size: int, state: Vector) -> bool:
-    """Copy new values into the state, if all are finite; return whether they are."""
+def _scatter(out: Vector, targets: NDArray[np.int64], first: int, size: int, state: Vector) -> int:
+    """Copy new values into the state, if all are finite; return the element for which one is not, else -1."""
     for i in range(size):
         if not np.isfinite(out[i]):
-            return False
+            return int(targets[first + i])
     for i in range(size):
         state[targets[first + i]] = out[i]
-    return True
+    return -1
 
 
 @njit(cache=True, forceinline=True)
@@ -200,7 +200,7 @@ def _move_nuts(
         chain.logdensity[block] = evaluate(logdensity, position, chain.state, gradient)
         chain.counters[NUM_GRADIENTS] += 1
         if not isfinite(chain.logdensity[block]):
-            return STATUS_NOT_FINITE_LOGDENSITY
+            return STATUS_NOT_FINITE_LOGDENSITY + STATUS_STRIDE * first
     is_tuning = iteration < settings.tune
     if iteration == 0 or is_tuning:
         _learn_metric(chain, settings, first, size, block, logdensity, iteration, work)
@@ -237,8 +237,9 @@ def _move_draw(
     """Move a block by its draw program; return a status."""
     acceptance_rate = draw(program, state, out, rng)
     size = table[block, SIZE]
-    if not _scatter(out, targets, table[block, OFFSET], size, state):
-        return STATUS_NOT_FINITE_DRAW
+    element = _scatter(out, targets, table[block, OFFSET], size, state)
+    if element >= 0:
+        return STATUS_NOT_FINITE_DRAW + STATUS_STRIDE * element
     if table[block, NUM_STATISTICS] > 0:
         statistics[table[block, FIRST_STATISTIC]] = acceptance_rate
     at = table[block, SCALE]
@@ -274,7 +275,7 @@ def _move_slice(
         chain.rows,
     )
     if not isfinite(interval):
-        return STATUS_NOT_FINITE_LOGDENSITY
+        return STATUS_NOT_FINITE_LOGDENSITY + STATUS_STRIDE * first
     chain.statistics[statistic] = num_evaluations
     chain.statistics[statistic + 1] = width
     if is_tuning:

@@ -10,6 +10,7 @@ import pytensor.tensor as pt
 from numpy.typing import NDArray
 from pytensor.graph.basic import Constant, Variable
 from pytensor.graph.traversal import explicit_graph_inputs
+from pytensor.tensor.math import All
 from pytensor.tensor.variable import TensorVariable
 
 from graphs.conditional import (
@@ -210,8 +211,19 @@ def _draw_in_turn(laws: Sequence[Law], rng: Variable) -> tuple[Variable, tuple[T
         next_rng, drawn = draws_of(law, placeholder)
         rng, condition, *values = substitute([next_rng, law.condition, *drawn.values()], {placeholder: rng, **current})
         is_proper.append(condition)
+        values = [_where_proper(v, condition) for v in values]
         current |= dict(zip(drawn, values, strict=True))
     return rng, tuple(current[v] for law in laws for v in variables_of(law)), pt.all(pt.stack(is_proper))
+
+
+def _where_proper(draw: Variable, condition: Variable) -> Variable:
+    """Return a draw, not a number where its law is improper: a gamma draw over a negative rate would be finite."""
+    if not draw.type.dtype.startswith("float"):
+        return draw
+    node = condition.owner
+    # Element by element, where the condition is about elements, it is part of the loop that draws.
+    is_elementwise = node is not None and isinstance(node.op, All) and node.inputs[0].type.shape == draw.type.shape
+    return pt.switch(node.inputs[0] if is_elementwise else condition, draw, np.nan)
 
 
 def variables_of(law: Law) -> tuple[TensorVariable, ...]:

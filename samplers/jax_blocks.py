@@ -29,7 +29,7 @@ from samplers.jax_adaptation import (
 )
 from samplers.jax_nuts import find_step_size, logdensity_function, pack, unpack
 from samplers.jax_trajectory import nuts_transition
-from samplers.result import STATUS_DONE, STATUS_NOT_FINITE_DRAW, STATUS_NOT_FINITE_LOGDENSITY
+from samplers.result import STATUS_DONE, STATUS_NOT_FINITE_DRAW, STATUS_NOT_FINITE_LOGDENSITY, STATUS_STRIDE
 
 Stats = dict[str, jax.Array]
 
@@ -123,7 +123,8 @@ def nuts_block(block: NUTSBlock, layout: Layout, *, is_alone: bool, max_tree_dep
             "index_in_trajectory": info.index_in_trajectory,
         }
         memory = NUTSMemory(state.logdensity, state.logdensity_grad, adaptation)
-        status = jnp.where(jnp.isfinite(before.logdensity), STATUS_DONE, STATUS_NOT_FINITE_LOGDENSITY)
+        failed = STATUS_NOT_FINITE_LOGDENSITY + STATUS_STRIDE * start
+        status = jnp.where(jnp.isfinite(before.logdensity), STATUS_DONE, failed)
         return x.at[start:stop].set(state.position), memory, status, stats
 
     return JaxBlock(init, step, num_refreshing_gradients=0 if is_alone else 1)
@@ -145,7 +146,9 @@ def draw_block(block: DrawBlock, layout: Layout) -> JaxBlock:
         values = unpack(x, layout)
         _, results = draw(key, *(values[v.name] for v in inputs))
         new_values = pack(results[: len(block.variables)])
-        status = jnp.where(jnp.isfinite(new_values).all(), STATUS_DONE, STATUS_NOT_FINITE_DRAW)
+        element = jnp.asarray(targets)[jnp.argmin(jnp.isfinite(new_values))]
+        failed = STATUS_NOT_FINITE_DRAW + STATUS_STRIDE * element
+        status = jnp.where(jnp.isfinite(new_values).all(), STATUS_DONE, failed)
         x = x.at[targets].set(new_values)
         if block.acceptance_rate is None:
             return x, count, status, {}

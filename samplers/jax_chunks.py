@@ -18,7 +18,7 @@ from samplers.jax_adaptation import Phase, drawing_phases
 from samplers.jax_blocks import JaxBlock, NUTSMemory, Stats, draw_block, nuts_block
 from samplers.jax_record import Chunk, DrawRecord
 from samplers.jax_slice import slice_block
-from samplers.result import STATUS_DONE, STATUS_MESSAGES, statistic_names, statistics_of
+from samplers.result import STATUS_DONE, explain_status, statistic_names, statistics_of
 from samplers.run import spawn_seeds
 
 Callback = Callable[[list[dict[str, Any]]], None]
@@ -49,6 +49,7 @@ class ChunkPrograms(NamedTuple):
     start: Callable[[jax.Array, NDArray], Chain]
     advance: Callable[..., tuple[Chain, Chunk]]
     capacity: int  # largest number of draws in one chunk
+    sweep: Sweep
 
 
 def compile_chunks(sweep: Sweep, num_chains: int, max_tree_depth: int) -> ChunkPrograms:
@@ -67,7 +68,7 @@ def compile_chunks(sweep: Sweep, num_chains: int, max_tree_depth: int) -> ChunkP
     arguments = (chains, phases, np.int64(0), np.int64(1), np.float64(0.8))
     sweep_all = jax.vmap(partial(_sweep, blocks, _statistic_names(sweep)), in_axes=(0, None, None))
     advance = jax.jit(partial(_advance, sweep_all, capacity)).lower(*arguments).compile()
-    return ChunkPrograms(start.lower(keys, init).compile(), advance, capacity)
+    return ChunkPrograms(start.lower(keys, init).compile(), advance, capacity, sweep)
 
 
 def chain_keys(seed: Any, num_chains: int) -> jax.Array:
@@ -202,9 +203,9 @@ class ChunkLoop:
         """Raise if a chain could not even make its first sweep."""
         status = np.asarray(self.chains.status)
         for chain in np.flatnonzero((status != STATUS_DONE) & (np.asarray(self.chains.num_completed) == 0)):
+            reason = explain_status(int(status[chain]), self.programs.sweep)
             raise SamplingError(
-                f"Chain {chain} cannot start: {STATUS_MESSAGES[int(status[chain])]} in the first sweep. Check the "
-                "initial point, or give another."
+                f"Chain {chain} cannot start: {reason}, in the first sweep. Check the initial point, or give another."
             )
 
     def _resize_chunk(self, num: int, seconds: float) -> None:

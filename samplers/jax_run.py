@@ -13,7 +13,14 @@ from graphs.errors import BackendError
 from graphs.layout import Layout
 from samplers.blocks import Sweep
 from samplers.nuts import NUTSKernel
-from samplers.result import STATUS_DONE, STATUS_INTERRUPTED, SweepResult, statistic_names
+from samplers.result import (
+    STATUS_DONE,
+    STATUS_INTERRUPTED,
+    STATUS_STRIDE,
+    SweepResult,
+    explain_status,
+    statistic_names,
+)
 from samplers.run import check_arguments
 
 try:
@@ -131,7 +138,8 @@ class JaxSweep:
         seconds: tuple[float, float],
         is_interrupted: bool,
     ) -> SweepResult:
-        status = np.array(loop.chains.status)
+        reasons = tuple(explain_status(int(status), self.sweep) for status in np.asarray(loop.chains.status))
+        status = np.asarray(loop.chains.status) % STATUS_STRIDE
         if is_interrupted:
             status[status == STATUS_DONE] = STATUS_INTERRUPTED
         step_size, inverse_mass_matrix = loop.adapted()
@@ -148,6 +156,7 @@ class JaxSweep:
             interrupted=is_interrupted,
             num_draws=drawn.num_draws(),
             status=status,
+            reasons=reasons,
         )
 
 

@@ -16,7 +16,7 @@ from samplers.blocks import SliceBlock
 from samplers.jax_adaptation import Phase
 from samplers.jax_blocks import JaxBlock, Stats
 from samplers.jax_nuts import unpack
-from samplers.result import STATUS_DONE, STATUS_NOT_FINITE_LOGDENSITY
+from samplers.result import STATUS_DONE, STATUS_NOT_FINITE_LOGDENSITY, STATUS_STRIDE
 from samplers.slice_step import MOST_SHRINKS, MOST_STEPS, SLICE_DECAY, SLICE_GAIN
 
 LogProbs = Callable[[jax.Array], jax.Array]
@@ -66,7 +66,7 @@ def slice_block(block: SliceBlock, layout: Layout) -> JaxBlock:
         gain = jnp.minimum(1.0, SLICE_GAIN * (count + 1) ** -SLICE_DECAY)
         adapted = width * (0.5 * interval / size / width) ** gain
         x = x.at[where].set(position).at[at].set(jnp.where(phase.is_tuning, adapted, width))
-        status = jnp.where(is_finite, STATUS_DONE, STATUS_NOT_FINITE_LOGDENSITY)
+        status = jnp.where(is_finite, STATUS_DONE, STATUS_NOT_FINITE_LOGDENSITY + STATUS_STRIDE * where.start)
         return x, count + 1, status, {"n_evaluations": evaluations, "scale": width}
 
     return JaxBlock(init, step)

@@ -319,7 +319,12 @@ def _c_draw(block: DrawBlock, variables: Sequence[TensorVariable], layout: Layou
     def bind(rng: np.random.Generator) -> Callable[[NDArray, NDArray, NDArray], float]:
         def call(state: NDArray, out: NDArray, _: NDArray) -> float:
             nonlocal rng
-            rng, *parts = function(rng, *_unpack(state, layout))
+            try:
+                rng, *parts = function(rng, *_unpack(state, layout))
+            except ValueError:
+                # NumPy's generator refuses parameters outside of their domain.
+                out[:] = np.nan
+                return 0.0
             _flatten(parts[:num_draws], out)
             return float(parts[num_draws]) if len(parts) > num_draws else 0.0
 

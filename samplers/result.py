@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from samplers.blocks import Block, NUTSBlock, SliceBlock, Sweep
+from samplers.blocks import Block, DrawBlock, NUTSBlock, SliceBlock, Sweep
 
 NUTS_STATISTICS = (
     "lp",
@@ -34,10 +34,31 @@ STATUS_DONE = 0
 STATUS_INTERRUPTED = 1
 STATUS_NOT_FINITE_DRAW = 2
 STATUS_NOT_FINITE_LOGDENSITY = 3
-STATUS_MESSAGES = {
-    STATUS_NOT_FINITE_DRAW: "a block drew a value that is not finite",
-    STATUS_NOT_FINITE_LOGDENSITY: "the log-density is not finite",
-}
+STATUS_STRIDE = 8
+"""A status besides done and interrupted is one of the numbers above plus this times an element of the joint state."""
+
+
+def explain_status(status: int, sweep: Sweep) -> str:
+    """Return in words why a chain stopped; empty where it did not.
+
+    Parameters
+    ----------
+    status : int
+        What the loop over sweeps returned.
+    sweep : Sweep
+        What it ran.
+    """
+    kind, element = status % STATUS_STRIDE, status // STATUS_STRIDE
+    name = sweep.layout.name_of(element)
+    if kind == STATUS_NOT_FINITE_DRAW:
+        return (
+            f"a value that is not finite was drawn for {name}: the parameters of its full conditional have left their "
+            "domain"
+        )
+    if kind == STATUS_NOT_FINITE_LOGDENSITY:
+        block = next(b for b in sweep.blocks if not isinstance(b, DrawBlock) and name in [v.name for v in b.variables])
+        return f"the log-density of {', '.join(str(v.name) for v in block.variables)} is not finite"
+    return ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,6 +88,8 @@ class SweepResult:
     status : array, shape (chains,), int64
         0: complete; 1: interrupted; 2: a block drew a value that is not finite; 3: the log-density of a NUTS block is
         not finite where another block has moved.
+    reasons : tuple of str
+        Why each chain stopped by itself; empty where it did not.
     """
 
     draws: NDArray[np.float64]
@@ -81,6 +104,7 @@ class SweepResult:
     interrupted: bool = False
     num_draws: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
     status: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    reasons: tuple[str, ...] = ()
 
 
 def statistics_of(block: Block) -> tuple[str, ...]:

@@ -21,7 +21,7 @@ from samplers import adaptation, chain, hamiltonian, lowering, result, slice_ste
 from samplers.adaptation import LOG_STEP_SIZE
 from samplers.blocks import NUTSBlock, Sweep
 from samplers.record import Record
-from samplers.result import STATUS_DONE, STATUS_INTERRUPTED, STATUS_MESSAGES, SweepResult
+from samplers.result import STATUS_DONE, STATUS_INTERRUPTED, STATUS_STRIDE, SweepResult, explain_status
 from samplers.state import NUM_GRADIENTS, OFFSET, SIZE, Settings, new_chain
 from samplers.tree import MAX_TREE_DEPTH
 from samplers.workers import Callback, ChainRun, run_chains
@@ -236,7 +236,8 @@ class CompiledSweep:
             tuning_stats=tuning_record.named(self.sweep) if keep_tuning else None,
             interrupted=interrupted,
             num_draws=num_draws,
-            status=np.where(unfinished, STATUS_INTERRUPTED, [run.status for run in runs]),
+            status=np.where(unfinished, STATUS_INTERRUPTED, [run.status % STATUS_STRIDE for run in runs]),
+            reasons=tuple(explain_status(run.status, self.sweep) for run in runs),
         )
 
     def _start(
@@ -272,8 +273,8 @@ class CompiledSweep:
         for number, run in enumerate(runs):
             if run.status != STATUS_DONE and run.num_done == 0:
                 raise SamplingError(
-                    f"Chain {number} cannot start: {STATUS_MESSAGES[run.status]} in the first sweep. Check the initial "
-                    "point, or give another."
+                    f"Chain {number} cannot start: {explain_status(run.status, self.sweep)}, in the first sweep. Check "
+                    "the initial point, or give another."
                 )
 
     def _metrics(self, runs: list[ChainRun]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -236,10 +236,10 @@ def test_a_failed_draw_stops_its_chain_and_keeps_the_rest() -> None:
 
 
 def test_a_chain_that_cannot_start_raises() -> None:
-    with pytest.raises(SamplingError, match="Chain 1 cannot start: a block drew a value that is not finite"):
+    with pytest.raises(SamplingError, match="Chain 1 cannot start: a value that is not finite was drawn for x"):
         run_failing(0.5)
     x = pt.tensor("x", shape=())
-    with pytest.raises(SamplingError, match="Chain 0 cannot start: the log-density is not finite"):
+    with pytest.raises(SamplingError, match="Chain 0 cannot start: the log-density of x is not finite"):
         compile_sweep(nuts_sweep(pt.log(x), x)).run(np.array([[-1.0]]), tune=0, draws=1)
 
 

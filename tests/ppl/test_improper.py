@@ -1,0 +1,54 @@
+"""Full conditionals that become improper: the chain stops with a reason, and keeps what was drawn."""
+
+from __future__ import annotations
+
+import logging
+
+import numpy as np
+import pytensor.tensor as pt
+import pytest
+
+import ppl
+from graphs.errors import SamplingError
+
+
+def sometimes_improper(kind):
+    """The second parameter of g leaves its domain where x is far below zero."""
+    x, g = ppl.Normal("x", 0, 1), ppl.Gamma("g", 2, 1)
+    term = {"shape": 0.9 * x * pt.log(g), "rate": -0.4 * x * g}[kind]
+    return ppl.Model({}, ppl.Potential("p", term))
+
+
+@pytest.mark.parametrize("kind", ["shape", "rate"])
+@pytest.mark.parametrize("backend", ["numba", "c", "jax"])
+def test_the_chain_stops_and_keeps_its_draws(kind, backend, caplog):
+    """x walks freely to where the law of g is improper: shape 2 + 0.9 x, or rate 1 + 0.4 x."""
+    sampler = {"x": "rmh", "g": "gibbs"}
+    options = {"draws": 3000 if backend != "c" else 300, "tune": 10, "chains": 2, "seed": 3}
+    with caplog.at_level(logging.WARNING):
+        trace = ppl.sample(sometimes_improper(kind), sampler=sampler, backend=backend, progress=False, **options)
+    x, g = trace.posterior["x"].to_numpy(), trace.posterior["g"].to_numpy()
+    lengths = np.isfinite(g).sum(axis=1)
+    for chain, length in enumerate(lengths):
+        assert np.isfinite(g[chain, :length]).all()
+        assert (g[chain, :length] > 0).all()
+        assert np.isnan(x[chain, length:]).all()
+        if length < g.shape[1]:
+            expected = f"Chain {chain} stopped after {length} draws: a value that is not finite was drawn for g"
+            assert expected in caplog.text
+
+
+@pytest.mark.parametrize("backend", ["numba", "c", "jax"])
+def test_a_chain_that_starts_there_says_so(backend):
+    model = sometimes_improper("rate")
+    with pytest.raises(SamplingError, match="Chain 0 cannot start: a value that is not finite was drawn for g"):
+        ppl.sample(
+            model,
+            sampler={"x": "rmh", "g": "gibbs"},
+            backend=backend,
+            init={"x": -6.0, "g": 1.0},
+            draws=10,
+            tune=5,
+            chains=1,
+            progress=False,
+        )
