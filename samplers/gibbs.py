@@ -51,12 +51,16 @@ class GibbsKernel(Kernel):
     ----------
     laws : sequence of Law
         In the order of a sweep.
+    is_random : bool
+        Whether every sweep takes them in an order of its own. Each place of the sweep then computes the draws of all
+        laws and keeps one: the time of a sweep grows with the square of their number.
     """
 
     name = "gibbs"
 
-    def __init__(self, laws: Sequence[Law]):
+    def __init__(self, laws: Sequence[Law], is_random: bool = False):
         self.laws = tuple(laws)
+        self.is_random = is_random
         self._variables = tuple(v for law in self.laws for v in variables_of(law))
 
     def init(self, position: Mapping[str, Any]) -> GibbsState:
@@ -92,7 +96,8 @@ class GibbsKernel(Kernel):
         """
         self._check_inputs()
         rng = pt.random.rng("rng")
-        next_rng, draws, is_proper = _draw_in_turn(self.laws, rng)
+        draw = _draw_in_random_order if self.is_random else _draw_in_turn
+        next_rng, draws, is_proper = draw(self.laws, rng)
         return StepGraph(rng, self._variables, next_rng, draws, {"is_proper": is_proper})
 
     def to_values(self, state: GibbsState) -> list[NDArray]:
@@ -128,8 +133,8 @@ def gibbs(laws: Any, order: Order = "declared") -> GibbsKernel:
     ----------
     laws : sequence of Law, LogDensity, LogProb, or pair of a scalar graph and its inputs
         Laws of all the variables, or what they are derived from.
-    order : {"declared"} or sequence of str or TensorVariable
-        The order of a sweep: as given, or by variable.
+    order : {"declared", "random"} or sequence of str or TensorVariable
+        The order of a sweep: as given, another one in each sweep, or by variable.
 
     Returns
     -------
@@ -159,7 +164,9 @@ def gibbs(laws: Any, order: Order = "declared") -> GibbsKernel:
     >>> [law.family for law in kernel.laws]
     ['Gamma', 'Normal']
     """
-    return GibbsKernel(_in_order(_as_laws(laws, is_joint=order == "declared"), order))
+    is_random = isinstance(order, str) and order == "random"
+    is_joint = isinstance(order, str)
+    return GibbsKernel(_in_order(_as_laws(laws, is_joint=is_joint), "declared" if is_random else order), is_random)
 
 
 def gibbs_blocks(laws: Any) -> tuple[DrawBlock, ...]:
@@ -213,6 +220,29 @@ def _draw_in_turn(laws: Sequence[Law], rng: Variable) -> tuple[Variable, tuple[T
         is_proper.append(condition)
         values = [_where_proper(v, condition) for v in values]
         current |= dict(zip(drawn, values, strict=True))
+    return rng, tuple(current[v] for law in laws for v in variables_of(law)), pt.all(pt.stack(is_proper))
+
+
+def _draw_in_random_order(
+    laws: Sequence[Law], rng: Variable
+) -> tuple[Variable, tuple[TensorVariable, ...], TensorVariable]:
+    """Draw from each law once, in a random order; return whether all were proper, too."""
+    rng, uniform = rng.uniform(0.0, 1.0, size=(len(laws),))
+    turns = pt.argsort(uniform)
+    current: dict[Variable, Variable] = {v: v for law in laws for v in variables_of(law)}
+    is_proper: list[Variable] = []
+    for place in range(len(laws)):
+        drawn: dict[Variable, Variable] = {}
+        for number, law in enumerate(laws):
+            placeholder = pt.random.rng()
+            next_rng, draws = draws_of(law, placeholder)
+            stand_ins = {placeholder: rng, **current}
+            rng, condition, *values = substitute([next_rng, law.condition, *draws.values()], stand_ins)
+            is_its_turn = pt.eq(turns[place], number)
+            is_proper.append(condition | ~is_its_turn)
+            for variable, value in zip(draws, values, strict=True):
+                drawn[variable] = pt.switch(is_its_turn, _where_proper(value, condition), current[variable])
+        current = drawn
     return rng, tuple(current[v] for law in laws for v in variables_of(law)), pt.all(pt.stack(is_proper))
 
 
@@ -277,8 +307,7 @@ def _in_order(laws: tuple[Law, ...], order: Order) -> tuple[Law, ...]:
         return laws
     if isinstance(order, str):
         raise SamplingError(
-            f"The order {order!r} is not available: a sweep is one graph, in one order. Give 'declared', or the "
-            "variables in the order in which to draw them."
+            f"The order is 'declared', 'random', or the variables in the order in which to draw them, not {order!r}."
         )
     wanted = [str(getattr(item, "name", item)) for item in order]
     if sorted(wanted) != sorted(names):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from itertools import permutations
+
 import numpy as np
 import pytensor
 import pytensor.tensor as pt
@@ -10,7 +13,8 @@ from pytensor.graph.traversal import ancestors, explicit_graph_inputs
 from pytensor.tensor.random.op import RandomVariable
 from scipy import integrate, stats
 
-from graphs.conditional import conditional
+import graphs
+from graphs.conditional import Normal, conditional
 from graphs.density import LogDensity
 from graphs.errors import DerivationError, SamplingError
 from graphs.supports import POSITIVE, SIMPLEX, integers
@@ -99,8 +103,37 @@ def test_order_of_a_sweep() -> None:
     assert step.next_state[0] in set(ancestors([step.next_state[1]]))
     with pytest.raises(SamplingError, match="no permutation"):
         gibbs(BIVARIATE, order=["x", "x"])
-    with pytest.raises(SamplingError, match="'random' is not available"):
-        gibbs(BIVARIATE, order="random")
+    with pytest.raises(SamplingError, match="The order is 'declared', 'random', or the variables"):
+        gibbs(BIVARIATE, order="reverse")
+
+
+@pytest.mark.parametrize("backend", ["numba", "c", "jax"])
+def test_a_random_order_is_another_one_in_each_sweep(backend):
+    """Laws that all but fix their variables tell in which order they were drawn from: each of the six equally often."""
+    x, y, z = pt.dscalars("x", "y", "z")
+    tiny = pt.constant(1e-12)
+    laws = [
+        Normal(x, {"mean": y + z + 1.0, "variance": tiny}),
+        Normal(y, {"mean": x + z + 10.0, "variance": tiny}),
+        Normal(z, {"mean": x + y + 100.0, "variance": tiny}),
+    ]
+    kernel = gibbs(laws, order="random")
+    start = kernel.init({"x": 0.0, "y": 0.0, "z": 0.0})
+    step, rng, found = graphs.compile(kernel, backend=backend), np.random.default_rng(2), []
+    for _ in range(600):
+        state, info = step(rng, start)
+        assert bool(info.is_proper)
+        found.append(tuple(np.round([state.position[n] for n in "xyz"]).astype(int)))
+    expected = set()
+    for order in permutations(range(3)):
+        values = [0, 0, 0]
+        for i in order:
+            values[i] = sum(values) - values[i] + (1, 10, 100)[i]
+        expected.add(tuple(values))
+    counts = Counter(found)
+    assert set(counts) == expected
+    # A chi-squared statistic of five degrees of freedom: 25.7 is exceeded once in ten thousand.
+    assert sum((c - 100) ** 2 / 100 for c in counts.values()) < 25.7
 
 
 def test_blocks_of_a_sweep() -> None:
