@@ -20,6 +20,8 @@ from graphs.conditional import (
     find_joint_blocks,
     joint_normal,
 )
+from graphs.conditional.verify import IMPROPER
+from graphs.density import LogDensity
 from graphs.elimination.costs import Cost, costs_of
 from graphs.errors import DerivationError, ModelError
 from graphs.lifting import MOST_STATES
@@ -290,7 +292,24 @@ def _law_of(summed: LogProb, name: str) -> tuple[Law | None, str]:
     default = default_transform(summed.graph.latent[name])
     if chosen is not None and type(chosen) is not type(default):
         return None, f"its transform ({getattr(chosen, 'name', chosen)}) restricts it, which a law would not know"
-    return find_conditional(summed.logdensity, summed.values[name], support=summed.supports[name])
+    value, support = summed.values[name], summed.supports[name]
+    law, reason = find_conditional(summed.logdensity, value, support=support)
+    if law is not None:
+        return law, ""
+    if reason.startswith(IMPROPER):
+        raise DerivationError(f"{name} has no distribution given the rest, {reason}.", name, value)
+    blamed = [n for n in _terms_of(summed, value) if find_conditional(_alone(summed, n), value, support)[1] == reason]
+    return None, f"{reason} (in the log-probability of {', '.join(blamed)})" if blamed else reason
+
+
+def _terms_of(summed: LogProb, value: TensorVariable) -> list[str]:
+    return [n for n, term in summed.terms.items() if depends_on(term, [value])]
+
+
+def _alone(summed: LogProb, name: str) -> LogDensity:
+    """Return the log-density of one term."""
+    density = summed.logdensity
+    return LogDensity(summed.terms[name].sum(), density.inputs, density.supports)
 
 
 def _choose_discrete(

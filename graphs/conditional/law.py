@@ -48,6 +48,11 @@ class Law(ABC):
     def condition(self) -> TensorVariable:
         """Whether the law is proper: shape (), bool."""
 
+    @property
+    def domain(self) -> str:
+        """Where the parameters have to lie for the law to be proper, in words."""
+        return " and ".join(f"{name} > 0" for name in self.parameters)
+
     @abstractmethod
     def mean(self) -> TensorVariable:
         """Return the mean, of the shape of the variable; meaningless where it does not exist."""

@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 from pytensor.compile.sharedvalue import SharedVariable
 from pytensor.graph.basic import Constant, Variable
 from pytensor.graph.traversal import explicit_graph_inputs
+from pytensor.scalar.basic import AND
+from pytensor.tensor.elemwise import DimShuffle, Elemwise
+from pytensor.tensor.math import All
 from pytensor.tensor.variable import TensorVariable
 
 from graphs.conditional.evaluate import evaluate
@@ -77,8 +80,39 @@ def find_discrepancy(
         if found == num_points:
             return None
     if not was_proper:
-        return f"the law {law.family} that was found is improper at every point tried"
+        return _improper(law)
     return f"the law {law.family} that was found could not be checked: no point with a finite log-density was found"
+
+
+IMPROPER = "its density is improper"
+"""How the reason begins where there is no doubt about it."""
+
+
+def _improper(law: Law) -> str:
+    """Say that a law was improper at every point, for certain if that does not depend on the point."""
+    formula = str(law).split(" ~ ", 1)[-1]
+    if any(_is_false(part) for part in _conjuncts(law.condition)):
+        return f"{IMPROPER}: {formula} needs {law.domain}"
+    return f"the law that was found, {formula}, is improper at every point tried: it needs {law.domain}"
+
+
+def _conjuncts(condition: Variable) -> list[Variable]:
+    """Return the conditions that one is made of."""
+    node = condition.owner
+    if node is None:
+        return [condition]
+    is_and = isinstance(node.op, Elemwise) and isinstance(node.op.scalar_op, AND)
+    if is_and or isinstance(node.op, All | DimShuffle):
+        return [part for i in node.inputs for part in _conjuncts(i)]
+    return [condition]
+
+
+def _is_false(condition: Variable) -> bool:
+    """Whether a condition is false somewhere, whatever the values of variables."""
+    if any(not isinstance(i, Constant | SharedVariable) for i in explicit_graph_inputs([condition])):
+        return False
+    value = evaluate([condition], {})
+    return value is not None and not np.all(value[0])
 
 
 def draw_in_support(

@@ -9,7 +9,7 @@ import pytensor.tensor as pt
 import pytest
 
 import ppl
-from graphs.errors import SamplingError
+from graphs.errors import DerivationError, SamplingError
 
 
 def sometimes_improper(kind):
@@ -52,3 +52,21 @@ def test_a_chain_that_starts_there_says_so(backend):
             chains=1,
             progress=False,
         )
+
+
+@pytest.mark.parametrize("sampler", ["gibbs", {"h": "gibbs"}])
+def test_a_density_that_is_improper_whatever_the_rest_is_refused(sampler):
+    """One observation with a flat prior on the precision, divided by its square: shape -1/2."""
+    h, m = ppl.HalfFlat("h"), ppl.Normal("m", 0, 1)
+    model = ppl.Model({ppl.Normal("z", m, 1 / pt.sqrt(h)): np.array([0.3])}, ppl.Potential("q", -2 * pt.log(h)))
+    message = r"h has no distribution given the rest, its density is improper: Gamma\(shape=-0.5, .* needs shape > 0"
+    with pytest.raises(DerivationError, match=message):
+        ppl.plan(model, sampler=sampler)
+
+
+def test_the_term_that_prevents_a_law_is_named():
+    x, y = ppl.Normal("x", 0, 1), ppl.Normal("y", 0, 1)
+    model = ppl.Model({ppl.Normal("u", x + y, 1.0): 0.1, ppl.Normal("v", pt.sin(y), 1.0): 0.3})
+    with pytest.raises(DerivationError, match=r"no Gibbs step for y: sin\(y\) .* \(in the log-probability of v\)"):
+        ppl.plan(model, sampler={"y": "gibbs"})
+    assert ppl.plan(model, sampler={"x": "gibbs"}).method_of("y") == "nuts"

@@ -50,6 +50,11 @@ class Finite(Law):
         """Whether some value has a positive probability."""
         return pt.all(pt.max(self.log_weights, axis=-1) > -np.inf)
 
+    @property
+    def domain(self) -> str:
+        """Where the parameters have to lie for the law to be proper, in words."""
+        return "some value has a positive probability"
+
     def logprob(self, value: TensorVariable) -> TensorVariable:
         """Return the log-probability of ``value``."""
         highest = self.log_weights.max(axis=-1, keepdims=True)

@@ -37,8 +37,15 @@ class GIG(Law):
 
     @property
     def condition(self) -> TensorVariable:
-        """Whether rate and scale are positive."""
-        return pt.all((self.parameters["rate"] > 0) & (self.parameters["scale"] > 0))
+        """Whether rate and scale are positive; the scale may be zero if the power is positive, the rate if negative."""
+        power, rate, scale = (self.parameters[name] for name in ("power", "rate", "scale"))
+        at_zero, at_infinity = (scale > 0) | (power > 0), (rate > 0) | (power < 0)
+        return pt.all((rate >= 0) & (scale >= 0) & at_zero & at_infinity)
+
+    @property
+    def domain(self) -> str:
+        """Where the parameters have to lie for the law to be proper, in words."""
+        return "rate > 0 and scale > 0"
 
     def also(self) -> str:
         """Return the law as an inverse Gaussian one, where it is."""
@@ -119,6 +126,11 @@ class TruncatedGamma(Law):
         if self._bounds[0] == 0:
             is_proper = is_proper & (self.parameters["shape"] > 0)
         return pt.all(is_proper)
+
+    @property
+    def domain(self) -> str:
+        """Where the parameters have to lie for the law to be proper, in words."""
+        return "rate > 0 and shape > 0" if self._bounds[0] == 0 else "rate > 0"
 
     def logprob(self, value: TensorVariable) -> TensorVariable:
         """Return the log-density at ``value``; not a number for shapes that are not positive."""

@@ -35,6 +35,11 @@ class MultivariateNormal(Law):
         """Whether the precision matrix is positive definite."""
         return pt.all(pt.diagonal(self._factor) > 0)
 
+    @property
+    def domain(self) -> str:
+        """Where the parameters have to lie for the law to be proper, in words."""
+        return "a positive definite precision"
+
     def logprob(self, value: TensorVariable) -> TensorVariable:
         """Return the log-density at ``value``; shape ()."""
         factor = self._factor

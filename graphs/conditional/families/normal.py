@@ -31,6 +31,11 @@ class Normal(Law):
         """Whether the variance is positive."""
         return pt.all(self.parameters["variance"] > 0)
 
+    @property
+    def domain(self) -> str:
+        """Where the parameters have to lie for the law to be proper, in words."""
+        return "variance > 0"
+
     def logprob(self, value: TensorVariable) -> TensorVariable:
         """Return the log-density at ``value``."""
         return _normal_logprob(value, self.parameters["mean"], self.parameters["variance"])
@@ -60,6 +65,11 @@ class LogNormal(Law):
     def condition(self) -> TensorVariable:
         """Whether the variance of the logarithm is positive."""
         return pt.all(self.parameters["log_variance"] > 0)
+
+    @property
+    def domain(self) -> str:
+        """Where the parameters have to lie for the law to be proper, in words."""
+        return "log_variance > 0"
 
     def logprob(self, value: TensorVariable) -> TensorVariable:
         """Return the log-density at ``value``."""
@@ -102,6 +112,11 @@ class TruncatedNormal(Law):
     def condition(self) -> TensorVariable:
         """Whether the variance is positive."""
         return pt.all(self.parameters["variance"] > 0)
+
+    @property
+    def domain(self) -> str:
+        """Where the parameters have to lie for the law to be proper, in words."""
+        return "variance > 0"
 
     def _standardized(self) -> tuple[TensorVariable, TensorVariable, TensorVariable]:
         """Return both bounds in standard deviations from the mean, mirrored so that the mass is on the left."""

@@ -34,6 +34,11 @@ class PolyaGamma(Law):
         """Whether the count is positive."""
         return pt.all(self.parameters["count"] > 0)
 
+    @property
+    def domain(self) -> str:
+        """Where the parameters have to lie for the law to be proper, in words."""
+        return "count > 0"
+
     def logprob(self, value: TensorVariable) -> TensorVariable:
         """Return the log-density at ``value`` relative to the law of the same count without tilt."""
         count, tilt = self.parameters["count"], self.parameters["tilt"]
