@@ -14,10 +14,9 @@ from graphs.chains.markov_chain import MarkovChainRV
 from graphs.chains.sequence_rv import SequenceRV
 from graphs.conditional import (
     Law,
-    MultivariateNormal,
-    Normal,
     find_conditional,
     find_joint_blocks,
+    is_normal,
     joint_normal,
 )
 from graphs.conditional.verify import IMPROPER
@@ -107,7 +106,7 @@ def _planned(
         assignments[name] = _assignment(joint, name, method, reason)
     augmented = {name: terms for name, terms in augmented.items() if terms}
     mixed = _mixed(summed, assignments, laws, augmented, named)
-    normal = [n for n, law in laws.items() if isinstance(law, Normal | MultivariateNormal)]
+    normal = [n for n, law in laws.items() if is_normal(law)]
     groups = augmenter.groups(augmented, normal)
     laws = {n: law for n, law in laws.items() if not any(n in group.laws for group in groups)}
     _join(summed, assignments, laws)
@@ -160,7 +159,7 @@ def _mixed(
 
 def _join(summed: LogProb, assignments: dict[str, Assignment], laws: dict[str, Law]) -> None:
     """Let variables that are normal together be drawn together."""
-    normal = [n for n, law in laws.items() if isinstance(law, Normal | MultivariateNormal)]
+    normal = [n for n, law in laws.items() if is_normal(law)]
     names = {summed.values[n]: n for n in normal}
     for group in find_joint_blocks(summed.logdensity, list(names)):
         law = joint_normal(summed.logdensity, group)

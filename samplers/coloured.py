@@ -15,8 +15,8 @@ from pytensor.tensor.variable import TensorVariable
 
 from graphs.elimination.families import Family, Integers, families_of, on_atoms
 from graphs.elimination.network import Network
-from graphs.elimination.summands import Opening, summands
-from graphs.lifting import ABSENT, Lifted, MixingError, Slot, lift_nodes, of_states
+from graphs.elimination.parts import lifted_parts
+from graphs.lifting import ABSENT, Lifted, MixingError, Slot, of_states
 from graphs.lifting.state import Lifting
 from graphs.random_graph import depends_on
 from graphs.rebuilding import substitute
@@ -87,18 +87,6 @@ def _can_be_drawn(
         return False
     is_lifted = _lifted_logits(terms, variable, variable, _column(states, variable), groups[0]) is not None
     return is_lifted or len(groups) * len(states) <= MOST_COPIES
-
-
-def lifted_parts(terms: Sequence[TensorVariable], lifting: Lifting) -> list[Lifted | MixingError]:
-    """Return what depends on a variable that is lifted, sums over its elements taken apart."""
-    cautious = Lifting(dict(lifting.done), {}, lifting.max_states, is_cautious=True)
-    lift_nodes(list(terms), cautious)
-    opening = Opening(cautious)
-    parts = [part for term in terms for part in summands(term, opening)]
-    whole = Lifting(cautious.done, {}, lifting.max_states)
-    lift_nodes(parts, whole)
-    dependent = [part for part in parts if whole.depends(part)]
-    return [whole.failed[part] if part in whole.failed else whole.done[part] for part in dependent]
 
 
 def coloured_block(

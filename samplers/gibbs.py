@@ -16,10 +16,9 @@ from pytensor.tensor.variable import TensorVariable
 from graphs.conditional import (
     JointNormal,
     Law,
-    MultivariateNormal,
-    Normal,
     find_conditional,
     find_joint_blocks,
+    is_normal,
     joint_normal,
 )
 from graphs.density import LogDensity, as_logdensity
@@ -290,7 +289,7 @@ def _as_laws(laws: Any, *, is_joint: bool = True) -> tuple[Law, ...]:
 
 def _joined(logdensity: LogDensity, laws: Sequence[Law]) -> tuple[Law, ...]:
     """Replace the laws of variables that are normal together by their joint law."""
-    normal = [law.variable for law in laws if isinstance(law, Normal | MultivariateNormal)]
+    normal = [law.variable for law in laws if is_normal(law)]
     joint: dict[TensorVariable, Law] = {}
     for group in find_joint_blocks(logdensity, normal):
         law = joint_normal(logdensity, group)

@@ -11,14 +11,13 @@ import numpy as np
 import pytensor.tensor as pt
 from pytensor.tensor.variable import TensorVariable
 
-from graphs.elimination.families import Family, columns_of, families_of, on_atoms
-from graphs.lifting import Lifted, MixingError, Slot
-from graphs.lifting.state import Lifting
+from graphs.elimination.families import Family, columns_of, on_atoms
+from graphs.elimination.parts import element_factors
 from graphs.random_graph import depends_on
 from graphs.rebuilding import substitute
 from graphs.supports import REAL, Support
 from samplers.blocks import SliceBlock
-from samplers.coloured import coloured, lifted_parts
+from samplers.coloured import coloured
 
 
 def slice_block(
@@ -42,7 +41,7 @@ def slice_block(
     .. [1] Neal (2003). Slice sampling. Annals of Statistics 31.
     """
     count = int(np.prod(variable.type.shape, dtype=int))
-    families = _families(terms, variable)
+    families = element_factors(terms, [variable])
     if families is None:
         total: TensorVariable = pt.add(0.0, *(t.sum() for t in terms if depends_on(t, [variable])))
         logprobs, groups = total.reshape((1,)), [np.array([i]) for i in range(count)]
@@ -51,22 +50,6 @@ def slice_block(
         logprobs = pt.add(0.0, *parts)
         groups = coloured(families, count)
     return SliceBlock(variable, _inside(logprobs, variable, support), tuple(groups), scale)
-
-
-def _families(terms: Sequence[TensorVariable], variable: TensorVariable) -> list[Family] | None:
-    """Return the factors of single elements, or None where some term cannot be taken apart."""
-    shape = tuple(int(n) for n in variable.type.shape)
-    atoms = np.arange(int(np.prod(shape, dtype=int))).reshape(shape)
-    # Lifting replaces the variable: its value must not contain it yet.
-    value = variable.type()
-    lifting = Lifting({variable: Lifted(value[None], (Slot(1, atoms),), shape)}, {}, 1)
-    found: list[Family] = []
-    for item in lifted_parts(terms, lifting):
-        if isinstance(item, MixingError):
-            return None
-        found += families_of(("",), item)[0]
-    tables = substitute([f.table for f in found], {value: variable})
-    return [Family(f.names, table, f.atoms, f.columns) for f, table in zip(found, tables, strict=True)]
 
 
 def _by_atom(part: Family, count: int) -> list[TensorVariable]:

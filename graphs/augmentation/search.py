@@ -11,10 +11,9 @@ from graphs.augmentation.augment import Augmented, augment, find_augmentations, 
 from graphs.augmentation.rules import Auxiliary
 from graphs.conditional import (
     Law,
-    MultivariateNormal,
-    Normal,
     find_conditional,
     find_joint_blocks,
+    is_normal,
     joint_normal,
 )
 from graphs.logprob import LogProb
@@ -109,7 +108,7 @@ class Augmenter:
             if law is None:
                 return None
             laws[name] = law
-        normal = {values[n]: n for n, law in laws.items() if isinstance(law, Normal | MultivariateNormal)}
+        normal = {values[n]: n for n, law in laws.items() if is_normal(law)}
         if normal:
             normal |= {self.logprob.values[n]: n for n in others}
         for block in find_joint_blocks(augmented.logdensity, list(normal)):

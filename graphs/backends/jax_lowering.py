@@ -24,7 +24,7 @@ from pytensor.tensor.random.op import RandomVariable
 from pytensor.tensor.random.type import RandomType
 from pytensor.tensor.variable import TensorVariable
 
-from graphs.backends import jax_random, jax_recursion  # noqa: F401  (they register lowerings)
+from graphs.backends import jax_random, jax_recursion, jax_sparse  # noqa: F401  (they register lowerings)
 from graphs.errors import BackendError
 
 # PyTensor's own import sets this from floatX; our log-densities are float64 whatever floatX says.

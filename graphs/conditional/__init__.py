@@ -7,8 +7,9 @@ from graphs.conditional.families.gamma import Gamma, InverseGamma, LogGamma, Pow
 from graphs.conditional.families.gig import GIG, TruncatedGamma
 from graphs.conditional.families.multivariate_normal import MultivariateNormal
 from graphs.conditional.families.normal import LogNormal, Normal, TruncatedNormal
+from graphs.conditional.families.sparse_normal import SparseNormal
 from graphs.conditional.formula import formula
-from graphs.conditional.joint import JointNormal, find_joint_blocks, joint_normal
+from graphs.conditional.joint import JointNormal, find_joint_blocks, is_normal, joint_normal
 from graphs.conditional.law import Law
 from graphs.conditional.verify import find_discrepancy
 
@@ -26,6 +27,7 @@ __all__ = [
     "MultivariateNormal",
     "Normal",
     "PowerGamma",
+    "SparseNormal",
     "TruncatedGamma",
     "TruncatedNormal",
     "conditional",
@@ -33,5 +35,6 @@ __all__ = [
     "find_discrepancy",
     "find_joint_blocks",
     "formula",
+    "is_normal",
     "joint_normal",
 ]

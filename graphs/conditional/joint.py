@@ -6,16 +6,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 
+import numpy as np
 import pytensor
 import pytensor.tensor as pt
 from pytensor.graph.basic import Variable
 from pytensor.tensor.variable import TensorVariable
+from scipy.sparse import csr_matrix
 
 from graphs.conditional.degree import HIGHEST, degree_of
 from graphs.conditional.expansion import Obstacle
 from graphs.conditional.families.multivariate_normal import MultivariateNormal
+from graphs.conditional.families.normal import Normal
+from graphs.conditional.families.sparse_normal import SparseNormal
+from graphs.conditional.law import Law
 from graphs.conditional.quadratic import multivariate_normal_law
 from graphs.conditional.simplify import simplify
+from graphs.conditional.sparsity import sparsity_of, ties_of
 from graphs.conditional.verify import find_discrepancy
 from graphs.density import LogDensity
 from graphs.guards import strip_guards
@@ -24,25 +30,66 @@ from graphs.rebuilding import substitute
 from graphs.supports import REAL
 
 LARGEST_BLOCK = 256
-"""Most elements of several variables that are drawn together: a draw costs the third power."""
+"""Most elements of several variables that are drawn together by a dense matrix: a draw costs the third power."""
+MOST_OPERATIONS = 4_000_000
+"""Most operations of a sparse factor."""
 
 
 @dataclass(frozen=True, eq=False)
-class JointNormal(MultivariateNormal):
+class JointNormal(Law):
     """Multivariate normal law of several variables; ``variable`` is the vector of all their elements in order.
 
     Parameters
     ----------
     parts : tuple of TensorVariable
         The variables.
+    law : Law
+        Of the vector: `MultivariateNormal` or `SparseNormal`.
     """
 
-    parts: tuple[TensorVariable, ...] = ()
+    parts: tuple[TensorVariable, ...]
+    law: Law
+
+    @property
+    def family(self) -> str:
+        """Name of the family."""
+        return self.law.family
+
+    @property
+    def condition(self) -> TensorVariable:
+        """Whether the precision matrix is positive definite."""
+        return self.law.condition
+
+    @property
+    def domain(self) -> str:
+        """Where the parameters have to lie for the law to be proper, in words."""
+        return self.law.domain
+
+    def logprob(self, value: TensorVariable) -> TensorVariable:
+        """Return the log-density at ``value``; shape ()."""
+        return self.law.logprob(value)
+
+    def draw(self, rng: Variable) -> tuple[Variable, TensorVariable]:
+        """Return the next generator and a draw of the vector."""
+        return self.law.draw(rng)
 
     def draw_parts(self, rng: Variable) -> tuple[Variable, dict[TensorVariable, TensorVariable]]:
         """Return the next generator and a joint draw by variable."""
         next_rng, vector = self.draw(rng)
         return next_rng, dict(zip(self.parts, split(vector, self.parts), strict=True))
+
+    def mean(self) -> TensorVariable:
+        """Return the mean of the vector."""
+        return self.law.mean()
+
+    def mode(self) -> TensorVariable:
+        """Return the mode of the vector."""
+        return self.law.mode()
+
+
+def is_normal(law: Law) -> bool:
+    """Whether a law is normal, of one or many elements."""
+    return isinstance(law, Normal | MultivariateNormal | SparseNormal)
 
 
 def split(vector: TensorVariable, parts: Sequence[TensorVariable]) -> list[TensorVariable]:
@@ -81,7 +128,7 @@ def joint_normal(logdensity: LogDensity, variables: Sequence[TensorVariable]) ->
     others = {v: s for v, s in supports.items() if v not in variables}
     if find_discrepancy(joined, law, {**others, stacked: REAL}) is not None:
         return None
-    return JointNormal(stacked, law.parameters, tuple(variables))
+    return JointNormal(stacked, law.parameters, tuple(variables), law)
 
 
 def find_joint_blocks(
@@ -96,21 +143,17 @@ def find_joint_blocks(
     variables : sequence of TensorVariable
         Inputs of it that have normal laws of their own.
     largest : int
-        Most elements of a group.
+        Most elements of a group that is drawn by a dense matrix.
     """
-    total = strip_guards(logdensity.total, dict(logdensity.supports))
-    gradients = {
-        v: simplify([g])[0]
-        for v, g in zip(variables, pytensor.grad(total, list(variables), disconnected_inputs="ignore"), strict=True)
-    }
+    blocks = _Blocks(logdensity, variables, largest)
     groups: list[list[TensorVariable]] = []
     for variable in variables:
-        touching = [g for g in groups if any(_are_tied(gradients, variable, other) for other in g)]
+        touching = [g for g in groups if any(blocks.are_tied(variable, other) for other in g)]
         merged = [*(v for g in touching for v in g), variable]
-        if touching and _is_joint(total, merged, largest):
+        if touching and blocks.is_joint(merged):
             groups = [*(g for g in groups if g not in touching), merged]
             continue
-        host = next((g for g in touching if _is_joint(total, [*g, variable], largest)), None)
+        host = next((g for g in touching if blocks.is_joint([*g, variable])), None)
         if host is None:
             groups.append([variable])
         else:
@@ -118,9 +161,36 @@ def find_joint_blocks(
     return [tuple(sorted(g, key=list(variables).index)) for g in groups if len(g) > 1]
 
 
-def _are_tied(gradients: Mapping[TensorVariable, TensorVariable], a: TensorVariable, b: TensorVariable) -> bool:
-    return depends_on(gradients[a], [b]) or depends_on(gradients[b], [a])
+class _Blocks:
+    """Decides which variables can be drawn together."""
 
+    def __init__(self, logdensity: LogDensity, variables: Sequence[TensorVariable], largest: int):
+        self.total = strip_guards(logdensity.total, dict(logdensity.supports))
+        self.largest = largest
+        self.variables = list(variables)
+        gradients = pytensor.grad(self.total, self.variables, disconnected_inputs="ignore") if variables else []
+        self.gradients = {v: simplify([g])[0] for v, g in zip(variables, gradients, strict=True)}
+        sizes = [prod(v.type.shape) for v in variables]
+        ends = np.cumsum(sizes)
+        self.elements = {v: np.arange(e - n, e) for v, e, n in zip(variables, ends, sizes, strict=True)}
+        self._ties: csr_matrix | None = None
+        self._has_ties = False
 
-def _is_joint(total: TensorVariable, variables: Sequence[TensorVariable], largest: int) -> bool:
-    return sum(prod(v.type.shape) for v in variables) <= largest and degree_of(total, variables) == HIGHEST
+    def are_tied(self, a: TensorVariable, b: TensorVariable) -> bool:
+        """Whether two variables depend on each other given the rest."""
+        return depends_on(self.gradients[a], [b]) or depends_on(self.gradients[b], [a])
+
+    def is_joint(self, variables: Sequence[TensorVariable]) -> bool:
+        """Whether variables are normal together, and cheap to draw together."""
+        if degree_of(self.total, variables) != HIGHEST:
+            return False
+        return sum(len(self.elements[v]) for v in variables) <= self.largest or self._is_sparse(variables)
+
+    def _is_sparse(self, variables: Sequence[TensorVariable]) -> bool:
+        if not self._has_ties:
+            self._ties, self._has_ties = ties_of(self.total, self.variables), True
+        if self._ties is None:
+            return False
+        elements = np.concatenate([self.elements[v] for v in variables])
+        sparsity = sparsity_of(self._ties[elements][:, elements])
+        return sparsity is not None and sparsity.pattern.num_operations <= MOST_OPERATIONS

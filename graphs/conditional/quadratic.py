@@ -7,6 +7,7 @@ from math import prod
 import numpy as np
 import pytensor
 import pytensor.tensor as pt
+from numpy.typing import NDArray
 from pytensor.graph.basic import Constant, Variable
 from pytensor.graph.replace import vectorize_graph
 from pytensor.graph.traversal import explicit_graph_inputs
@@ -17,13 +18,15 @@ from graphs.conditional.evaluate import evaluate
 from graphs.conditional.expansion import Obstacle
 from graphs.conditional.factored import factored, with_zeros
 from graphs.conditional.families.multivariate_normal import MultivariateNormal
+from graphs.conditional.families.sparse_normal import SparseNormal
 from graphs.conditional.simplify import simplify
+from graphs.conditional.sparsity import SMALLEST, Sparsity, sparsity_of, ties_of
 
 MOST_ELEMENTS = 1000
 """Largest vector that is drawn with one dense matrix: a draw costs the third power."""
 
 
-def multivariate_normal_law(total: TensorVariable, x: TensorVariable) -> MultivariateNormal | Obstacle:
+def multivariate_normal_law(total: TensorVariable, x: TensorVariable) -> MultivariateNormal | SparseNormal | Obstacle:
     """Return the multivariate normal law of x where a log-density is quadratic in it.
 
     Parameters
@@ -35,7 +38,8 @@ def multivariate_normal_law(total: TensorVariable, x: TensorVariable) -> Multiva
 
     Returns
     -------
-    MultivariateNormal or Obstacle
+    MultivariateNormal, SparseNormal or Obstacle
+        Sparse, where few pairs of elements depend on each other given the rest.
     """
     if x.type.ndim == 0 or None in x.type.shape or not str(x.type.dtype).startswith("float"):
         return Obstacle("it is no array of known shape")
@@ -45,35 +49,59 @@ def multivariate_normal_law(total: TensorVariable, x: TensorVariable) -> Multiva
         return Obstacle("the log-density is not quadratic in it")
     if degree < 2:
         return Obstacle("the log-density is linear in it: improper on the real line")
-    if size > MOST_ELEMENTS:
+    sparsity = _sparsity(total, x, size)
+    if size > MOST_ELEMENTS and sparsity is None:
         return Obstacle(f"its {size} elements depend on each other, more than the {MOST_ELEMENTS} of one matrix")
     gradient = pytensor.grad(total, x)
     direction = x.type.clone()()
     product = pytensor.grad((gradient * direction).sum(), x, disconnected_inputs="ignore")
     [constant_product, linear] = simplify(with_zeros([-product, gradient], x))
-    precision = _sum_of([(s, _matrix(base, direction)) for s, base in factored(constant_product)], (size, size))
+    probes = np.eye(size) if sparsity is None else sparsity.probes
+    products = [(s, _products(base, direction, probes)) for s, base in factored(constant_product)]
+    if sparsity is None:
+        precision = _sum_of(products, (size, size))
+    else:
+        places = (sparsity.rows, sparsity.columns)
+        precision = _sum_of([(s, _elements(product, places)) for s, product in products], (len(sparsity.rows),))
     vector = _sum_of([(s, _constant(base).reshape((size,))) for s, base in factored(linear)], (size,))
-    graphs = simplify([precision, vector])
-    return MultivariateNormal(x, dict(zip(("precision", "linear"), graphs, strict=True)))
+    parameters = dict(zip(("precision", "linear"), simplify([precision, vector]), strict=True))
+    return MultivariateNormal(x, parameters) if sparsity is None else SparseNormal(x, parameters, sparsity.pattern)
 
 
-def _matrix(base: TensorVariable, direction: TensorVariable) -> TensorVariable:
-    """Return the matrix by which a linear function multiplies its argument, as a constant where it is one."""
+def _sparsity(total: TensorVariable, x: TensorVariable, size: int) -> Sparsity | None:
+    if size < SMALLEST:
+        return None
+    ties = ties_of(total, [x])
+    return None if ties is None else sparsity_of(ties)
+
+
+def _products(base: TensorVariable, direction: TensorVariable, probes: NDArray[np.float64]) -> TensorVariable:
+    """Return the products of vectors with the matrix of a linear function, as a constant where it is one.
+
+    Shape (size, number of vectors).
+    """
     shape = tuple(int(n) for n in direction.type.shape)
     size = prod(shape)
-    identity = np.eye(size).reshape((size, *shape))
+    arguments = probes.reshape((len(probes), *shape))
     if not _depends_on_variables(base, direction):
         columns = []
-        for row in identity:
-            values = evaluate([base], {direction: row})
+        for argument in arguments:
+            values = evaluate([base], {direction: argument})
             if values is None:
                 break
             columns.append(np.asarray(values[0], "float64").ravel())
-        if len(columns) == size:
+        if len(columns) == len(probes):
             matrix: TensorVariable = pt.constant(np.stack(columns, axis=1))
             return matrix
-    batched = vectorize_graph(base, {direction: pt.constant(identity)})
-    return batched.reshape((size, size)).T
+    batched = vectorize_graph(base, {direction: pt.constant(arguments)})
+    return batched.reshape((len(probes), size)).T
+
+
+def _elements(products: TensorVariable, places: tuple[NDArray[np.int64], NDArray[np.int64]]) -> TensorVariable:
+    if isinstance(products, Constant):
+        constant: TensorVariable = pt.constant(products.data[places])
+        return constant
+    return products[places]
 
 
 def _constant(base: TensorVariable) -> TensorVariable:

@@ -10,6 +10,7 @@ import pytensor.tensor as pt
 from numpy.typing import NDArray
 from pymc.pytensorf import constant_fold
 from pytensor.graph.basic import Apply, Constant, Variable
+from pytensor.tensor.basic import Split
 from pytensor.tensor.subtensor import AdvancedSubtensor, Subtensor, indices_from_subtensor
 from pytensor.tensor.type_other import NoneTypeT
 from pytensor.tensor.variable import TensorVariable
@@ -304,4 +305,15 @@ def _in_place(lifted: Lifted, index_ndim: int, before: int) -> Lifted:
     return Lifted(value, slots, tuple(lifted.shape[a] for a in axes))
 
 
-RULES: dict[type, Any] = {Subtensor: _lift_indexing, AdvancedSubtensor: _lift_indexing}
+def _lift_split(op: Split, node: Apply, lifting: Lifting) -> list[Lifted]:
+    """Lift each part as a slice."""
+    source, lengths = node.inputs
+    if not isinstance(lengths, Constant):
+        raise MixingError("an array is split at places that are not constant")
+    ends = np.cumsum(lengths.data)
+    before = (slice(None),) * (op.axis % source.type.ndim)
+    parts = [source[(*before, slice(int(e - n), int(e)))] for e, n in zip(ends, lengths.data, strict=True)]
+    return [_lift_indexing(part.owner.op, part.owner, lifting)[0] for part in parts]
+
+
+RULES: dict[type, Any] = {Subtensor: _lift_indexing, AdvancedSubtensor: _lift_indexing, Split: _lift_split}

@@ -46,6 +46,10 @@ class TooLargeError(MixingError):
         self.atoms = tuple(atoms)
 
 
+MOST_SLOTS = 24
+"""Most elements that one term may depend on: two states of each are the most joint states that there may be."""
+
+
 @dataclass(frozen=True, eq=False)
 class Slot:
     """An axis of states.
@@ -154,7 +158,7 @@ class Lifting:
         """Raise if a table with these slots has too many joint states."""
         slots = list(slots)
         size = prod(float(slot.size) for slot in slots)
-        if size > self.max_states:
+        if size > self.max_states or len(slots) > MOST_SLOTS:
             atoms = [int(slot.atoms.flat[0]) for slot in slots]
             raise TooLargeError(
                 f"one term depends on {len(slots)} discrete elements at once, {size:.3g} joint states", atoms
@@ -361,7 +365,8 @@ def check_number(lifted: Lifted, axis: int, lifting: Lifting) -> None:
     for slot in lifted.slots:
         line = np.moveaxis(slot.atoms, axis, 0).reshape(slot.atoms.shape[axis], -1)[:, 0]
         atoms = np.unique(line[line != ABSENT])
-        if len(atoms) * np.log2(slot.size) > np.log2(lifting.max_states) + 1e-9:
+        is_large = len(atoms) * np.log2(slot.size) > np.log2(lifting.max_states) + 1e-9
+        if is_large or len(atoms) > MOST_SLOTS:
             reason = (
                 f"one term depends on {len(atoms)} discrete elements at once, {slot.size}^{len(atoms)} joint states"
             )

@@ -1,0 +1,76 @@
+"""Multivariate normal laws whose precision matrices have few elements."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import log, pi
+
+import numpy as np
+import pytensor.tensor as pt
+from pytensor.graph.basic import Variable
+from pytensor.tensor.variable import TensorVariable
+
+from graphs.conditional.law import Law
+from graphs.sparse_cholesky import Pattern, SparseFactor
+
+
+@dataclass(frozen=True, eq=False)
+class SparseNormal(Law):
+    """Multivariate normal law in natural form: ``exp(linear' x - x' Q x / 2)``, Q a sparse matrix.
+
+    All elements of the variable, in the order of its memory, are one vector of length m; ``precision`` holds the
+    elements of the lower half of Q where the pattern says that it has any, ``linear`` has shape (m,). A draw is forward
+    filtering, backward sampling in any graph: elimination in an order that makes few elements.
+
+    Parameters
+    ----------
+    pattern : Pattern
+        Where Q has elements.
+    """
+
+    pattern: Pattern
+
+    @property
+    def family(self) -> str:
+        """Name of the family."""
+        return "SparseNormal"
+
+    @property
+    def _factor(self) -> SparseFactor:
+        return SparseFactor.of(self.parameters["precision"], self.pattern)
+
+    @property
+    def condition(self) -> TensorVariable:
+        """Whether the precision matrix is positive definite."""
+        return pt.all(self._factor.diagonal > 0)
+
+    @property
+    def domain(self) -> str:
+        """Where the parameters have to lie for the law to be proper, in words."""
+        return "a positive definite precision"
+
+    def logprob(self, value: TensorVariable) -> TensorVariable:
+        """Return the log-density at ``value``; shape ()."""
+        factor, p = self._factor, self.pattern
+        flat = value.reshape((p.size,))
+        times = np.where(p.first == p.second, 1.0, 2.0)
+        quadratic = (times * self.parameters["precision"] * flat[p.first] * flat[p.second]).sum()
+        linear = (self.parameters["linear"] * flat).sum()
+        constant = pt.log(factor.diagonal).sum() - 0.5 * pt.sqr(factor.whiten(self.parameters["linear"])).sum()
+        return linear - 0.5 * quadratic + constant - 0.5 * p.size * log(2 * pi)
+
+    def draw(self, rng: Variable) -> tuple[Variable, TensorVariable]:
+        """Return the next generator and a draw."""
+        factor = self._factor
+        next_rng, noise = rng.normal(0.0, 1.0, size=(self.pattern.size,))
+        flat = factor.colour(factor.whiten(self.parameters["linear"]) + noise)
+        return next_rng, flat.reshape(self.variable.type.shape)
+
+    def mean(self) -> TensorVariable:
+        """Return the mean."""
+        factor = self._factor
+        return factor.colour(factor.whiten(self.parameters["linear"])).reshape(self.variable.type.shape)
+
+    def mode(self) -> TensorVariable:
+        """Return the mode."""
+        return self.mean()

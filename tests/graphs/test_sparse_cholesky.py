@@ -1,0 +1,113 @@
+"""Sparse factors are those of SciPy's dense ones, for chains, hierarchies, grids and any graph, in every backend."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytensor.tensor as pt
+import pytest
+from scipy import sparse
+
+from graphs.backends import get_backend
+from graphs.sparse_cholesky import SparseFactor, find_pattern, find_probes
+
+RNG = np.random.default_rng(7)
+
+
+def chain(n):
+    return sparse.diags([np.ones(n - 1), np.ones(n - 1)], [-1, 1])
+
+
+def band(n):
+    return sum(sparse.diags([np.ones(n - k), np.ones(n - k)], [-k, k]) for k in (1, 2, 5))
+
+
+def arrow(n):
+    edges = [(i, n - 1) for i in range(n - 1)] + [(i, n - 2) for i in range(0, n - 2, 2)]
+    return of_edges(n, edges)
+
+
+def tree(n):
+    return of_edges(n, [(i, (i - 1) // 3) for i in range(1, n)])
+
+
+def grid(n):
+    side = int(np.sqrt(n))
+    one = chain(side)
+    return sparse.kronsum(one, one)
+
+
+def anything(n):
+    return of_edges(n, RNG.integers(0, n, size=(2 * n, 2)))
+
+
+def nothing(n):
+    return sparse.csr_matrix((n, n))
+
+
+def of_edges(n, edges):
+    matrix = sparse.lil_matrix((n, n))
+    for i, j in edges:
+        if i != j:
+            matrix[i, j] = matrix[j, i] = 1.0
+    return matrix
+
+
+GRAPHS = [chain, band, arrow, tree, grid, anything, nothing]
+
+
+def matrix_of(adjacency):
+    """Return a positive definite matrix of the pattern."""
+    weights = sparse.triu(adjacency, 1).tocoo()
+    values = RNG.normal(size=weights.nnz)
+    upper = sparse.coo_matrix((values, (weights.row, weights.col)), adjacency.shape)
+    matrix = (upper + upper.T).toarray()
+    return matrix + np.diag(np.abs(matrix).sum(axis=1) + RNG.uniform(0.5, 2.0, size=len(matrix)))
+
+
+@pytest.mark.parametrize("graph", GRAPHS, ids=lambda g: g.__name__)
+@pytest.mark.parametrize("backend", ["numba", "c", "jax"])
+def test_factor_and_solutions(graph, backend):
+    adjacency = sparse.csr_matrix(graph(49))
+    pattern = find_pattern(adjacency)
+    matrix = matrix_of(adjacency)
+    right = RNG.normal(size=49)
+    values, b = pt.vector("values", shape=(len(pattern.first),)), pt.vector("b", shape=(49,))
+    factor = SparseFactor.of(values, pattern)
+    outputs = [factor.colour(factor.whiten(b)), pt.log(factor.diagonal).sum(), factor.colour(b)]
+    compiled = get_backend(backend).function([values, b], outputs)
+    solved, half, coloured = compiled(matrix[pattern.first, pattern.second], right)
+    np.testing.assert_allclose(solved, np.linalg.solve(matrix, right), rtol=1e-9, atol=1e-11)
+    np.testing.assert_allclose(half, 0.5 * np.linalg.slogdet(matrix)[1], rtol=1e-10)
+    # Coloured noise has the inverse as its covariance: with y = L'^-1 z, y' A y = z' z.
+    np.testing.assert_allclose(coloured @ matrix @ coloured, right @ right, rtol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("graph", "most"), [(chain, 3), (arrow, 4), (tree, 6), (nothing, 1)], ids=lambda g: getattr(g, "__name__", g)
+)
+def test_orders_make_few_elements(graph, most):
+    """Chains, hierarchies and trees take a few operations per element, whatever their length."""
+    pattern = find_pattern(sparse.csr_matrix(graph(900)))
+    assert pattern.num_operations <= 900 * most**2
+    probes, _ = find_probes(sparse.csr_matrix(graph(900)))
+    assert len(probes) <= 8
+
+
+@pytest.mark.parametrize("graph", GRAPHS, ids=lambda g: g.__name__)
+def test_probes_show_every_element(graph):
+    adjacency = sparse.csr_matrix(graph(49))
+    matrix, pattern = matrix_of(adjacency), find_pattern(adjacency)
+    probes, probe_of = find_probes(adjacency)
+    products = matrix @ probes.T
+    has_own = probes.sum(axis=1) == 1
+    first, second = pattern.first, pattern.second
+    is_hub = has_own[probe_of]
+    rows, columns = np.where(is_hub[first], second, first), np.where(is_hub[first], first, second)
+    np.testing.assert_allclose(products[rows, probe_of[columns]], matrix[first, second], rtol=1e-12)
+
+
+def test_what_is_not_positive_definite_is_no_number():
+    pattern = find_pattern(sparse.csr_matrix(chain(3)))
+    matrix = np.array([[1.0, 2.0, 0.0], [2.0, 1.0, 0.3], [0.0, 0.3, 1.0]])
+    factor = SparseFactor.of(pt.as_tensor(matrix[pattern.first, pattern.second]), pattern)
+    assert np.isnan(factor.diagonal.eval()).all()
