@@ -11,6 +11,7 @@ from importlib import import_module
 NAMES = (
     "nuts_overhead",
     "scaled_t_gibbs",
+    "conjugate",
     "bivariate_gibbs",
     "rmh_mixture",
     "first_draw",

@@ -217,7 +217,8 @@ def _draw_in_turn(laws: Sequence[Law], rng: Variable) -> tuple[Variable, tuple[T
         next_rng, drawn = draws_of(law, placeholder)
         rng, condition, *values = substitute([next_rng, law.condition, *drawn.values()], {placeholder: rng, **current})
         is_proper.append(condition)
-        values = [_where_proper(v, condition) for v in values]
+        if not law.improper_draws_are_nan:
+            values = [_where_proper(v, condition) for v in values]
         current |= dict(zip(drawn, values, strict=True))
     return rng, tuple(current[v] for law in laws for v in variables_of(law)), pt.all(pt.stack(is_proper))
 

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from pytensor.link.jax.dispatch import jax_funcify
 
-from graphs.sparse_cholesky import SparseCholesky, SparseSolve
+from graphs.sparse.ops import SparseCholesky, SparseDraw, SparseSolve
 
 
 def _columns(starts: jax.Array, rows: jax.Array) -> jax.Array:
@@ -21,6 +21,11 @@ def _dense(elements: jax.Array, starts: jax.Array, rows: jax.Array) -> jax.Array
     return jnp.zeros((count, count)).at[rows, _columns(starts, rows)].set(elements)
 
 
+def _inverted(elements: jax.Array, starts: jax.Array) -> jax.Array:
+    """Return the elements of a factor with the reciprocals of its diagonal, or back."""
+    return elements.at[starts[:-1]].set(1.0 / elements[starts[:-1]])
+
+
 @jax_funcify.register(SparseCholesky)
 def sparse_cholesky(op: SparseCholesky, **options: Any) -> Callable[..., jax.Array]:
     """Factorise."""
@@ -28,7 +33,7 @@ def sparse_cholesky(op: SparseCholesky, **options: Any) -> Callable[..., jax.Arr
     def factorize(values: jax.Array, places: jax.Array, starts: jax.Array, rows: jax.Array, *_: Any) -> jax.Array:
         matrix = _dense(jnp.zeros(rows.shape[0]).at[places].set(values), starts, rows)
         factor = jax.lax.linalg.cholesky(matrix, symmetrize_input=False)
-        return factor[rows, _columns(starts, rows)]
+        return _inverted(factor[rows, _columns(starts, rows)], starts)
 
     return factorize
 
@@ -38,7 +43,22 @@ def sparse_solve(op: SparseSolve, **options: Any) -> Callable[..., jax.Array]:
     """Solve."""
 
     def solve(factor: jax.Array, right: jax.Array, starts: jax.Array, rows: jax.Array) -> jax.Array:
-        matrix = _dense(factor, starts, rows)
+        matrix = _dense(_inverted(factor, starts), starts, rows)
         return jax.scipy.linalg.solve_triangular(matrix, right, trans=1 if op.is_transposed else 0, lower=True)
 
     return solve
+
+
+@jax_funcify.register(SparseDraw)
+def sparse_draw(op: SparseDraw, **options: Any) -> Callable[..., jax.Array]:
+    """Draw."""
+
+    def draw(values: jax.Array, right: jax.Array, noise: jax.Array, order: jax.Array, *arrays: jax.Array) -> jax.Array:
+        places, starts, rows, *_ = arrays
+        matrix = _dense(jnp.zeros(rows.shape[0]).at[places].set(values), starts, rows)
+        factor = jax.lax.linalg.cholesky(matrix, symmetrize_input=False)
+        whitened = jax.scipy.linalg.solve_triangular(factor, right[order], lower=True) + noise
+        solved = jax.scipy.linalg.solve_triangular(factor, whitened, trans=1, lower=True)
+        return jnp.zeros_like(solved).at[order].set(solved)
+
+    return draw

@@ -28,28 +28,38 @@ Term = tuple[TensorVariable | None, TensorVariable]
 _MOST_TERMS = 24
 
 
-def factored(output: TensorVariable) -> list[Term]:
+def factored(output: TensorVariable, argument: Variable | None = None) -> list[Term]:
     """Return a graph as a sum of scalars times arrays.
 
     Parameters
     ----------
     output : TensorVariable
         The graph.
+    argument : Variable, optional
+        No scalar depends on it.
 
     Returns
     -------
     list of (TensorVariable or None, TensorVariable)
         Scalars of shape (), and arrays of the shape of the graph.
     """
-    terms: dict[Variable, list[Term]] = {}
+    # What depends on the argument is no scalar, also where it has one element.
+    terms: dict[Variable, list[Term]] = {} if argument is None else {argument: _array(argument)}
+    moving = set(terms)
     for node in toposort([output]):
+        is_moving = any(i in moving for i in node.inputs)
+        moving.update(node.outputs if is_moving else ())
         found = _terms_of(node, terms)
-        for out in node.outputs:
-            terms[out] = found if found is not None and len(node.outputs) == 1 else _leaf(out)
-        if found is not None and len(found) > _MOST_TERMS:
-            terms[node.outputs[0]] = _leaf(node.outputs[0])
+        if found is None or len(node.outputs) > 1 or len(found) > _MOST_TERMS:
+            terms.update({out: _array(out) if is_moving else _leaf(out) for out in node.outputs})
+        else:
+            terms[node.outputs[0]] = found
     result = terms.get(output) or _leaf(output)
     return [(scalar, _shaped(base, output)) for scalar, base in _merged(result)]
+
+
+def _array(variable: Variable) -> list[Term]:
+    return [(None, variable)] if isinstance(variable, TensorVariable) else []
 
 
 def _leaf(variable: Variable) -> list[Term]:
@@ -83,9 +93,11 @@ def _terms_of(node: Apply, known: dict[Variable, list[Term]]) -> list[Term] | No
         return [(_times(a, b), op(u, v)) for a, u in given[0] for b, v in given[1]]
     if isinstance(op, Sum | DimShuffle | SpecifyShape | Subtensor | AdvancedSubtensor | Reshape | Alloc):
         return [(a, _apply(node, op, _fitting(node, u), node.inputs[1:])) for a, u in given[0]]
-    if isinstance(op, IncSubtensor | AdvancedIncSubtensor) and not op.set_instead_of_inc and _is_zero(node.inputs[0]):
+    if isinstance(op, IncSubtensor | AdvancedIncSubtensor) and not op.set_instead_of_inc:
         base = node.inputs[0]
-        return [(a, op(base, u, *node.inputs[2:])) for a, u in given[1]]
+        zeros = base if _is_zero(base) else pt.zeros(out.type.shape, dtype=out.type.dtype)
+        added = [(a, op(zeros, u, *node.inputs[2:])) for a, u in given[1]]
+        return added if _is_zero(base) else [*((a, _shaped(u, out)) for a, u in given[0]), *added]
     return None
 
 

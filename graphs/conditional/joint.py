@@ -61,6 +61,11 @@ class JointNormal(Law):
         return self.law.condition
 
     @property
+    def improper_draws_are_nan(self) -> bool:
+        """Whether a draw is not a number where the law is improper, without being told."""
+        return self.law.improper_draws_are_nan
+
+    @property
     def domain(self) -> str:
         """Where the parameters have to lie for the law to be proper, in words."""
         return self.law.domain

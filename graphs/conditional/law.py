@@ -49,6 +49,11 @@ class Law(ABC):
         """Whether the law is proper: shape (), bool."""
 
     @property
+    def improper_draws_are_nan(self) -> bool:
+        """Whether a draw is not a number where the law is improper, without being told."""
+        return False
+
+    @property
     def domain(self) -> str:
         """Where the parameters have to lie for the law to be proper, in words."""
         return " and ".join(f"{name} > 0" for name in self.parameters)

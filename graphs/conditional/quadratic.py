@@ -57,7 +57,7 @@ def multivariate_normal_law(total: TensorVariable, x: TensorVariable) -> Multiva
     product = pytensor.grad((gradient * direction).sum(), x, disconnected_inputs="ignore")
     [constant_product, linear] = simplify(with_zeros([-product, gradient], x))
     probes = np.eye(size) if sparsity is None else sparsity.probes
-    products = [(s, _products(base, direction, probes)) for s, base in factored(constant_product)]
+    products = [(s, _products(base, direction, probes)) for s, base in factored(constant_product, direction)]
     if sparsity is None:
         precision = _sum_of(products, (size, size))
     else:

@@ -11,7 +11,7 @@ from pytensor.tensor.variable import TensorVariable
 from scipy.sparse import coo_matrix, csr_matrix
 
 from graphs.elimination.parts import element_factors
-from graphs.sparse_cholesky import Integers, Pattern, find_pattern, find_probes
+from graphs.sparse.pattern import Integers, Pattern, find_pattern, find_probes
 
 SMALLEST = 24
 """Fewest elements for which a sparse matrix is worth it."""

@@ -36,6 +36,11 @@ class MultivariateNormal(Law):
         return pt.all(pt.diagonal(self._factor) > 0)
 
     @property
+    def improper_draws_are_nan(self) -> bool:
+        """Whether a draw is not a number where the law is improper, without being told."""
+        return True
+
+    @property
     def domain(self) -> str:
         """Where the parameters have to lie for the law to be proper, in words."""
         return "a positive definite precision"

@@ -11,7 +11,8 @@ from pytensor.graph.basic import Variable
 from pytensor.tensor.variable import TensorVariable
 
 from graphs.conditional.law import Law
-from graphs.sparse_cholesky import Pattern, SparseFactor
+from graphs.sparse.ops import SparseFactor, draw_normal
+from graphs.sparse.pattern import Pattern
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,6 +46,11 @@ class SparseNormal(Law):
         return pt.all(self._factor.diagonal > 0)
 
     @property
+    def improper_draws_are_nan(self) -> bool:
+        """Whether a draw is not a number where the law is improper, without being told."""
+        return True
+
+    @property
     def domain(self) -> str:
         """Where the parameters have to lie for the law to be proper, in words."""
         return "a positive definite precision"
@@ -61,9 +67,8 @@ class SparseNormal(Law):
 
     def draw(self, rng: Variable) -> tuple[Variable, TensorVariable]:
         """Return the next generator and a draw."""
-        factor = self._factor
         next_rng, noise = rng.normal(0.0, 1.0, size=(self.pattern.size,))
-        flat = factor.colour(factor.whiten(self.parameters["linear"]) + noise)
+        flat = draw_normal(self.parameters["precision"], self.parameters["linear"], noise, self.pattern)
         return next_rng, flat.reshape(self.variable.type.shape)
 
     def mean(self) -> TensorVariable:

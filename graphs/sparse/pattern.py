@@ -1,36 +1,16 @@
-"""Cholesky factors of sparse symmetric matrices whose pattern is known when the graph is built.
-
-The order of elimination and the pattern of the factor are found once, in Python; what runs is loops over fixed
-positions: a chain of any length costs a few operations per element, a hierarchy of groups too.
-
-References
-----------
-Davis (2006), Direct Methods for Sparse Linear Systems, SIAM: chapter 4.
-Rue and Held (2005), Gaussian Markov Random Fields, Chapman and Hall: draws by sparse factors.
-"""
+"""The pattern of a sparse Cholesky factor: the order of elimination, and where it has elements."""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import numpy as np
-import pytensor.tensor as pt
-from numba import njit
 from numpy.typing import NDArray
-from pytensor.graph.basic import Apply
-from pytensor.graph.op import Op
-from pytensor.link.numba.dispatch.basic import register_funcify_and_cache_key
-from pytensor.tensor.variable import TensorVariable
 from scipy.sparse import csr_matrix, identity
 from scipy.sparse.csgraph import reverse_cuthill_mckee
 from scipy.sparse.linalg import splu
 
 Integers = NDArray[np.int64]
-_DIGEST = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:16]
 
 
 @dataclass(frozen=True, eq=False)
@@ -149,157 +129,6 @@ def _given(
     keys = column_of * np.int64(count) + rows
     wanted = place_of[second] * np.int64(count) + place_of[first]
     return first, second, np.searchsorted(keys, wanted).astype(np.int64)
-
-
-@njit(cache=True, error_model="numpy")
-def factorize(
-    values: NDArray,
-    places: NDArray,
-    starts: NDArray,
-    rows: NDArray,
-    row_starts: NDArray,
-    row_columns: NDArray,
-    row_places: NDArray,
-) -> NDArray:
-    """Return the elements of the factor; not a number where the matrix is not positive definite."""
-    count = starts.size - 1
-    factor = np.zeros(rows.size)
-    for k in range(places.size):
-        factor[places[k]] = values[k]
-    work = np.zeros(count)
-    for j in range(count):
-        begin, end = starts[j], starts[j + 1]
-        for p in range(begin, end):
-            work[rows[p]] = factor[p]
-        for r in range(row_starts[j], row_starts[j + 1]):
-            place, stop = row_places[r], starts[row_columns[r] + 1]
-            multiplier = factor[place]
-            for p in range(place, stop):
-                work[rows[p]] -= multiplier * factor[p]
-        pivot = work[j]
-        if not pivot > 0.0:
-            factor[:] = np.nan
-            return factor
-        root = np.sqrt(pivot)
-        factor[begin] = root
-        for p in range(begin + 1, end):
-            factor[p] = work[rows[p]] / root
-    return factor
-
-
-@njit(cache=True, error_model="numpy")
-def solve_lower(factor: NDArray, right: NDArray, starts: NDArray, rows: NDArray) -> NDArray:
-    """Return the solution x of ``L x = b``."""
-    x = right.copy()
-    for j in range(starts.size - 1):
-        x[j] /= factor[starts[j]]
-        for p in range(starts[j] + 1, starts[j + 1]):
-            x[rows[p]] -= factor[p] * x[j]
-    return x
-
-
-@njit(cache=True, error_model="numpy")
-def solve_upper(factor: NDArray, right: NDArray, starts: NDArray, rows: NDArray) -> NDArray:
-    """Return the solution x of ``L' x = b``."""
-    x = right.copy()
-    for j in range(starts.size - 2, -1, -1):
-        total = x[j]
-        for p in range(starts[j] + 1, starts[j + 1]):
-            total -= factor[p] * x[rows[p]]
-        x[j] = total / factor[starts[j]]
-    return x
-
-
-class SparseCholesky(Op):
-    """Elements of the Cholesky factor of a sparse matrix, from its elements and the arrays of a `Pattern`."""
-
-    __props__ = ()
-
-    def make_node(self, *inputs: Any) -> Apply:
-        """Return the node."""
-        values, *arrays = (pt.as_tensor(i) for i in inputs)
-        return Apply(self, [values, *arrays], [pt.tensor(dtype="float64", shape=arrays[2].type.shape)])
-
-    def perform(self, node: Apply, inputs: Sequence[Any], outputs: Sequence[list[Any]]) -> None:
-        """Factorise."""
-        outputs[0][0] = factorize(*inputs)
-
-
-class SparseSolve(Op):
-    """Solution of a triangular system of a sparse factor.
-
-    Parameters
-    ----------
-    is_transposed : bool
-        Whether the matrix is the transpose of the factor.
-    """
-
-    __props__ = ("is_transposed",)
-
-    def __init__(self, is_transposed: bool):
-        self.is_transposed = is_transposed
-
-    def make_node(self, *inputs: Any) -> Apply:
-        """Return the node."""
-        factor, right, *arrays = (pt.as_tensor(i) for i in inputs)
-        return Apply(self, [factor, right, *arrays], [right.type()])
-
-    def perform(self, node: Apply, inputs: Sequence[Any], outputs: Sequence[list[Any]]) -> None:
-        """Solve."""
-        outputs[0][0] = (solve_upper if self.is_transposed else solve_lower)(*inputs)
-
-
-@register_funcify_and_cache_key(SparseCholesky)
-def _numba_cholesky(op: SparseCholesky, node: Apply, **options: Any) -> tuple[Any, str]:
-    return factorize, f"SparseCholesky {_DIGEST}"
-
-
-@register_funcify_and_cache_key(SparseSolve)
-def _numba_solve(op: SparseSolve, node: Apply, **options: Any) -> tuple[Any, str]:
-    return (solve_upper if op.is_transposed else solve_lower), f"SparseSolve {int(op.is_transposed)} {_DIGEST}"
-
-
-@dataclass(frozen=True, eq=False)
-class SparseFactor:
-    """The Cholesky factor of a sparse matrix, as a graph.
-
-    Parameters
-    ----------
-    pattern : Pattern
-        Where it has elements.
-    elements : TensorVariable
-        They.
-    """
-
-    pattern: Pattern
-    elements: TensorVariable
-
-    @classmethod
-    def of(cls, values: TensorVariable, pattern: Pattern) -> SparseFactor:
-        """Factorise the matrix of the elements ``values``, which stand where the pattern says they are given."""
-        p = pattern
-        arrays = (p.places, p.starts, p.rows, p.row_starts, p.row_columns, p.row_places)
-        return cls(pattern, SparseCholesky()(values, *arrays))
-
-    @property
-    def diagonal(self) -> TensorVariable:
-        """The diagonal of the factor; shape (n,)."""
-        return self.elements[self.pattern.starts[:-1]]
-
-    def whiten(self, right: TensorVariable) -> TensorVariable:
-        """Return ``L^-1 b``, b in the order of the matrix and the result in the order of elimination."""
-        p = self.pattern
-        solved: TensorVariable = SparseSolve(False)(self.elements, right[p.order], p.starts, p.rows)
-        return solved
-
-    def colour(self, right: TensorVariable) -> TensorVariable:
-        """Return ``L'^-1 b``, b in the order of elimination and the result in the order of the matrix."""
-        p = self.pattern
-        solved = SparseSolve(True)(self.elements, right, p.starts, p.rows)
-        place_of = np.empty(p.size, np.int64)
-        place_of[p.order] = np.arange(p.size)
-        result: TensorVariable = solved[place_of]
-        return result
 
 
 def find_probes(adjacency: csr_matrix) -> tuple[NDArray[np.float64], Integers]:

@@ -8,7 +8,8 @@ import pytest
 from scipy import sparse
 
 from graphs.backends import get_backend
-from graphs.sparse_cholesky import SparseFactor, find_pattern, find_probes
+from graphs.sparse.ops import SparseFactor, draw_normal
+from graphs.sparse.pattern import find_pattern, find_probes
 
 RNG = np.random.default_rng(7)
 
@@ -74,8 +75,10 @@ def test_factor_and_solutions(graph, backend):
     values, b = pt.vector("values", shape=(len(pattern.first),)), pt.vector("b", shape=(49,))
     factor = SparseFactor.of(values, pattern)
     outputs = [factor.colour(factor.whiten(b)), pt.log(factor.diagonal).sum(), factor.colour(b)]
+    outputs += [draw_normal(values, 2.0 * b, b, pattern)]
     compiled = get_backend(backend).function([values, b], outputs)
-    solved, half, coloured = compiled(matrix[pattern.first, pattern.second], right)
+    solved, half, coloured, drawn = compiled(matrix[pattern.first, pattern.second], right)
+    np.testing.assert_allclose(drawn, 2.0 * np.linalg.solve(matrix, right) + coloured, rtol=1e-9, atol=1e-11)
     np.testing.assert_allclose(solved, np.linalg.solve(matrix, right), rtol=1e-9, atol=1e-11)
     np.testing.assert_allclose(half, 0.5 * np.linalg.slogdet(matrix)[1], rtol=1e-10)
     # Coloured noise has the inverse as its covariance: with y = L'^-1 z, y' A y = z' z.

@@ -1,0 +1,104 @@
+"""Loops over the fixed positions of a sparse factor."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+
+@njit(cache=True, error_model="numpy")
+def factorize(
+    values: NDArray,
+    places: NDArray,
+    starts: NDArray,
+    rows: NDArray,
+    row_starts: NDArray,
+    row_columns: NDArray,
+    row_places: NDArray,
+) -> NDArray:
+    """Return the elements of the factor, on its diagonal one over them.
+
+    Not a number where the matrix is not positive definite.
+    """
+    count = starts.size - 1
+    factor = np.zeros(rows.size)
+    for k in range(places.size):
+        factor[places[k]] = values[k]
+    work = np.zeros(count)
+    for j in range(count):
+        begin, end = starts[j], starts[j + 1]
+        for p in range(begin, end):
+            work[rows[p]] = factor[p]
+        for r in range(row_starts[j], row_starts[j + 1]):
+            place, stop = row_places[r], starts[row_columns[r] + 1]
+            multiplier = factor[place]
+            for p in range(place, stop):
+                work[rows[p]] -= multiplier * factor[p]
+        pivot = work[j]
+        if not pivot > 0.0:
+            factor[:] = np.nan
+            return factor
+        inverse = 1.0 / np.sqrt(pivot)
+        factor[begin] = inverse
+        for p in range(begin + 1, end):
+            factor[p] = work[rows[p]] * inverse
+    return factor
+
+
+@njit(cache=True, error_model="numpy")
+def solve_lower(factor: NDArray, right: NDArray, starts: NDArray, rows: NDArray) -> NDArray:
+    """Return the solution x of ``L x = b``."""
+    x = right.copy()
+    for j in range(starts.size - 1):
+        value = x[j] * factor[starts[j]]
+        x[j] = value
+        for p in range(starts[j] + 1, starts[j + 1]):
+            x[rows[p]] -= factor[p] * value
+    return x
+
+
+@njit(cache=True, error_model="numpy")
+def solve_upper(factor: NDArray, right: NDArray, starts: NDArray, rows: NDArray) -> NDArray:
+    """Return the solution x of ``L' x = b``."""
+    x = right.copy()
+    for j in range(starts.size - 2, -1, -1):
+        total = x[j]
+        for p in range(starts[j] + 1, starts[j + 1]):
+            total -= factor[p] * x[rows[p]]
+        x[j] = total * factor[starts[j]]
+    return x
+
+
+@njit(cache=True, error_model="numpy")
+def solve_with_noise(
+    values: NDArray,
+    right: NDArray,
+    noise: NDArray,
+    order: NDArray,
+    places: NDArray,
+    starts: NDArray,
+    rows: NDArray,
+    row_starts: NDArray,
+    row_columns: NDArray,
+    row_places: NDArray,
+) -> NDArray:
+    """Return ``A^-1 b + L'^-1 z``: b and the result in the order of the matrix, z in the order of elimination."""
+    factor = factorize(values, places, starts, rows, row_starts, row_columns, row_places)
+    count = order.size
+    x = np.empty(count)
+    for j in range(count):
+        x[j] = right[order[j]]
+    for j in range(count):
+        value = x[j] * factor[starts[j]]
+        x[j] = value + noise[j]
+        for p in range(starts[j] + 1, starts[j + 1]):
+            x[rows[p]] -= factor[p] * value
+    result = np.empty(count)
+    for j in range(count - 1, -1, -1):
+        total = x[j]
+        for p in range(starts[j] + 1, starts[j + 1]):
+            total -= factor[p] * x[rows[p]]
+        x[j] = total * factor[starts[j]]
+        result[order[j]] = x[j]
+    return result

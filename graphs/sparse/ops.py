@@ -1,0 +1,167 @@
+"""Cholesky factors of sparse symmetric matrices whose pattern is known when the graph is built.
+
+The order of elimination and the pattern of the factor are found once, in Python; what runs is loops over fixed
+positions: a chain of any length costs a few operations per element, a hierarchy of groups too.
+
+References
+----------
+Davis (2006), Direct Methods for Sparse Linear Systems, SIAM: chapter 4.
+Rue and Held (2005), Gaussian Markov Random Fields, Chapman and Hall: draws by sparse factors.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytensor.tensor as pt
+from pytensor.graph.basic import Apply
+from pytensor.graph.op import Op
+from pytensor.link.numba.dispatch.basic import register_funcify_and_cache_key
+from pytensor.tensor.variable import TensorVariable
+
+from graphs.sparse import kernels
+from graphs.sparse.kernels import factorize, solve_lower, solve_upper, solve_with_noise
+from graphs.sparse.pattern import Pattern
+
+_DIGEST = hashlib.sha256(Path(str(kernels.__file__)).read_bytes()).hexdigest()[:16]
+
+
+class SparseCholesky(Op):
+    """Elements of the Cholesky factor of a sparse matrix, from its elements and the arrays of a `Pattern`.
+
+    On the diagonal stand the reciprocals: a division takes ten times as long as a product.
+    """
+
+    __props__ = ()
+
+    def make_node(self, *inputs: Any) -> Apply:
+        """Return the node."""
+        values, *arrays = (pt.as_tensor(i) for i in inputs)
+        return Apply(self, [values, *arrays], [pt.tensor(dtype="float64", shape=arrays[2].type.shape)])
+
+    def perform(self, node: Apply, inputs: Sequence[Any], outputs: Sequence[list[Any]]) -> None:
+        """Factorise."""
+        outputs[0][0] = factorize(*inputs)
+
+
+class SparseSolve(Op):
+    """Solution of a triangular system of a sparse factor.
+
+    Parameters
+    ----------
+    is_transposed : bool
+        Whether the matrix is the transpose of the factor.
+    """
+
+    __props__ = ("is_transposed",)
+
+    def __init__(self, is_transposed: bool):
+        self.is_transposed = is_transposed
+
+    def make_node(self, *inputs: Any) -> Apply:
+        """Return the node."""
+        factor, right, *arrays = (pt.as_tensor(i) for i in inputs)
+        return Apply(self, [factor, right, *arrays], [right.type()])
+
+    def perform(self, node: Apply, inputs: Sequence[Any], outputs: Sequence[list[Any]]) -> None:
+        """Solve."""
+        outputs[0][0] = (solve_upper if self.is_transposed else solve_lower)(*inputs)
+
+
+class SparseDraw(Op):
+    """A solution of a sparse system plus noise of which the inverse matrix is the covariance, in one call."""
+
+    __props__ = ()
+
+    def make_node(self, *inputs: Any) -> Apply:
+        """Return the node."""
+        values, right, noise, *arrays = (pt.as_tensor(i) for i in inputs)
+        return Apply(self, [values, right, noise, *arrays], [right.type()])
+
+    def perform(self, node: Apply, inputs: Sequence[Any], outputs: Sequence[list[Any]]) -> None:
+        """Draw."""
+        outputs[0][0] = solve_with_noise(*inputs)
+
+
+@register_funcify_and_cache_key(SparseDraw)
+def _numba_draw(op: SparseDraw, node: Apply, **options: Any) -> tuple[Any, str]:
+    return solve_with_noise, f"SparseDraw {_DIGEST}"
+
+
+def draw_normal(
+    values: TensorVariable, linear: TensorVariable, noise: TensorVariable, pattern: Pattern
+) -> TensorVariable:
+    """Return a draw of the normal law with a sparse precision matrix and linear coefficients.
+
+    Parameters
+    ----------
+    values : TensorVariable
+        Elements of the matrix, where the pattern says that they are given.
+    linear, noise : TensorVariable
+        Shape (n,); the noise is standard normal.
+    pattern : Pattern
+        Of the factor.
+    """
+    p = pattern
+    arrays = (p.order, p.places, p.starts, p.rows, p.row_starts, p.row_columns, p.row_places)
+    drawn: TensorVariable = SparseDraw()(values, linear, noise, *arrays)
+    return drawn
+
+
+@register_funcify_and_cache_key(SparseCholesky)
+def _numba_cholesky(op: SparseCholesky, node: Apply, **options: Any) -> tuple[Any, str]:
+    return factorize, f"SparseCholesky {_DIGEST}"
+
+
+@register_funcify_and_cache_key(SparseSolve)
+def _numba_solve(op: SparseSolve, node: Apply, **options: Any) -> tuple[Any, str]:
+    return (solve_upper if op.is_transposed else solve_lower), f"SparseSolve {int(op.is_transposed)} {_DIGEST}"
+
+
+@dataclass(frozen=True, eq=False)
+class SparseFactor:
+    """The Cholesky factor of a sparse matrix, as a graph.
+
+    Parameters
+    ----------
+    pattern : Pattern
+        Where it has elements.
+    elements : TensorVariable
+        They; on the diagonal one over them.
+    """
+
+    pattern: Pattern
+    elements: TensorVariable
+
+    @classmethod
+    def of(cls, values: TensorVariable, pattern: Pattern) -> SparseFactor:
+        """Factorise the matrix of the elements ``values``, which stand where the pattern says they are given."""
+        p = pattern
+        arrays = (p.places, p.starts, p.rows, p.row_starts, p.row_columns, p.row_places)
+        return cls(pattern, SparseCholesky()(values, *arrays))
+
+    @property
+    def diagonal(self) -> TensorVariable:
+        """The diagonal of the factor; shape (n,)."""
+        diagonal: TensorVariable = pt.reciprocal(self.elements[self.pattern.starts[:-1]])
+        return diagonal
+
+    def whiten(self, right: TensorVariable) -> TensorVariable:
+        """Return ``L^-1 b``, b in the order of the matrix and the result in the order of elimination."""
+        p = self.pattern
+        solved: TensorVariable = SparseSolve(False)(self.elements, right[p.order], p.starts, p.rows)
+        return solved
+
+    def colour(self, right: TensorVariable) -> TensorVariable:
+        """Return ``L'^-1 b``, b in the order of elimination and the result in the order of the matrix."""
+        p = self.pattern
+        solved = SparseSolve(True)(self.elements, right, p.starts, p.rows)
+        place_of = np.empty(p.size, np.int64)
+        place_of[p.order] = np.arange(p.size)
+        result: TensorVariable = solved[place_of]
+        return result
