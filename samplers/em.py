@@ -220,7 +220,7 @@ class _Steps:
         counts: dict[Variable, Variable] = dict(zip(found.counts, found.counted, strict=True))
         self._iterate = compiler.function(self.values, [found.log_sum, *substitute(modes, counts)])
         self._maximize = compiler.function([*self.values, *found.counts], modes)
-        self._shapes = [tuple(int(n) for n in c.type.shape) for c in found.counts]
+        self._expectation = found
         summation = sum_over(terms, variables, with_probes=True, max_states=max_states)
         probabilities = probabilities_of(summation)
         self._probabilities = compiler.function(self.values, list(probabilities.values()))
@@ -280,7 +280,7 @@ class _Steps:
     def random_start(self, rng: np.random.Generator) -> list[NDArray]:
         """Return the parameters at which a few random elements, of random states, would put them."""
         counts = []
-        for shape in self._shapes:
+        for shape in self._expectation.shapes:
             # Of each column one state counts, by a weight so variable that few elements decide.
             states = int(np.prod(shape[:-1]))
             weights = np.exp(3.0 * rng.normal(size=shape[-1])) * (states if shape[-1] == 1 else 1.0)
@@ -288,7 +288,7 @@ class _Steps:
             counts.append(table.reshape(shape))
         point = [_middle(self.supports[n], v) for n, v in zip(self.names, self.values, strict=True)]
         for _ in range(_STARTING_SWEEPS):
-            point = [np.asarray(v) for v in self._maximize(*point, *counts)]
+            point = [np.asarray(v) for v in self._maximize(*point, *self._expectation.gathered(counts))]
         self.check(point)
         return point
 
