@@ -195,21 +195,11 @@ def _is_exact(
     at_chosen = _at(table, rows.at(rows.scores[chosen]), len(chosen))
     if at_chosen is None:
         return False
-    for attempt in range(4):
-        point = {v: draw_generic(rng, v, s, attempt % 2 == 0) for v, s in parameters.items()}
+    for _ in range(4):
+        point = {v: draw_in_support(rng, v, s) for v, s in parameters.items()}
         values = evaluate([at_chosen, found.at_nodes], point)
         if values is None or not all(np.isfinite(v).all() for v in values):
             continue
         size = found.gain * (1 + np.abs(values[1]).max())
         return bool(np.abs(values[1] @ found.weights[:, chosen] - values[0]).max() < 1e-10 * size)
     return False
-
-
-def draw_generic(rng: np.random.Generator, variable: TensorVariable, support: Support, is_definite: bool) -> NDArray:
-    """Return a value of a parameter in its support, or of square matrices a positive definite one."""
-    shape = variable.type.shape
-    value = draw_in_support(rng, variable, support)
-    if not is_definite or len(shape) < 2 or shape[-1] != shape[-2] or support.kind == "simplex":
-        return value
-    product: NDArray = value @ np.swapaxes(value, -1, -2) + np.eye(shape[-1])
-    return product

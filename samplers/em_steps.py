@@ -1,0 +1,244 @@
+"""The steps of expectation-maximisation as compiled functions of the parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import pytensor.tensor as pt
+from numpy.typing import NDArray
+from pytensor.graph.basic import Variable
+from pytensor.tensor.variable import TensorVariable
+
+from graphs.backends import get_backend
+from graphs.backends.base import ArrayFunction
+from graphs.conditional import Law, find_conditional
+from graphs.density import LogDensity
+from graphs.elimination.expectation import Expectation, expectation
+from graphs.elimination.summation import sum_over
+from graphs.elimination.traceback import probabilities_of
+from graphs.errors import DerivationError, ModelError
+from graphs.logprob import LogProb, finite_of, states_of, strip
+from graphs.matrix_modes import MatrixMode, find_matrix_mode, is_square
+from graphs.rebuilding import substitute
+from graphs.supports import OTHER, POSITIVE, REAL, Support
+
+Objective = Literal["posterior", "likelihood"]
+_STARTING_SWEEPS = 3
+_LARGEST_ROUNDING = 1e-9
+_SMALLEST_RATIO = 1e-12
+
+
+class FailedStartError(Exception):
+    """Internal: a start that left the supports of the parameters."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Compiled:
+    """One iteration in machine code, and the maximisation step alone."""
+
+    found: Expectation
+    iterate: ArrayFunction
+    maximize: ArrayFunction
+
+
+class Steps:
+    """The compiled steps of a model.
+
+    Parameters
+    ----------
+    joint : LogProb
+        The model, nothing summed out.
+    latent : sequence of str, optional
+        The variables to take the expectation over.
+    objective : {"posterior", "likelihood"}
+        Whether the priors of the parameters count.
+    backend : {"numba", "c", "jax"}
+        What makes machine code.
+    max_states : int
+        Most joint states of what one factor depends on.
+
+    Raises
+    ------
+    DerivationError
+        If a parameter has no mode in closed form.
+    """
+
+    def __init__(self, joint: LogProb, latent: Sequence[str] | None, objective: str, backend: str, max_states: int):
+        if objective not in ("posterior", "likelihood"):
+            raise ModelError(f"objective is 'posterior' or 'likelihood', not {objective!r}.")
+        self.latent = _latent_names(joint, latent)
+        self.names = [name for name in joint.values if name not in self.latent]
+        if not self.names:
+            raise ModelError("There is nothing to maximise: every variable is latent.")
+        self.joint = strip(joint, self.latent)
+        self.values = [joint.values[n] for n in self.names]
+        self.supports = {n: joint.supports[n] for n in self.names}
+        self.terms = dict(self.joint.terms)
+        if objective == "likelihood":
+            self.terms = {name: term for name, term in self.terms.items() if name not in self.names}
+        self.max_states = max_states
+        self.compiler = get_backend(backend)
+        # Square matrices may be covariances; those that turn out to be none are real numbers again.
+        self.matrices = {n for n, v in zip(self.names, self.values, strict=True) if is_square(v) and _may(joint, n)}
+        self.laws: dict[str, Law | MatrixMode] = {}
+        self._fast = self._compiled(is_interpolated=True)
+        self._exact: _Compiled | None = None
+        self._probabilities: ArrayFunction | None = None
+
+    def _compiled(self, *, is_interpolated: bool) -> _Compiled:
+        found, laws = self._derived(is_interpolated)
+        if any(not isinstance(laws[name], MatrixMode) for name in self.matrices):
+            self.matrices = {name for name in self.matrices if isinstance(laws[name], MatrixMode)}
+            found, laws = self._derived(is_interpolated)
+        self.laws = self.laws or laws
+        modes = self._modes(laws)
+        counts: dict[Variable, Variable] = dict(zip(found.counts, found.counted, strict=True))
+        iterate = self.compiler.function(self.values, [found.log_sum, found.rounding, *substitute(modes, counts)])
+        maximize = self.compiler.function([*self.values, *found.counts], modes)
+        return _Compiled(found, iterate, maximize)
+
+    def _derived(self, is_interpolated: bool) -> tuple[Expectation, dict[str, Law | MatrixMode]]:
+        variables = [finite_of(self.joint, n) for n in self.latent]
+        found = expectation(self.terms, variables, self._parameters(), self.max_states, is_interpolated=is_interpolated)
+        return found, self._laws(found)
+
+    def _laws(self, found: Expectation) -> dict[str, Law | MatrixMode]:
+        supports = {**self._parameters(), **dict.fromkeys(found.counts, POSITIVE)}
+        density = LogDensity(found.expected, (*self.values, *found.counts), supports)
+        laws: dict[str, Law | MatrixMode] = {}
+        for name, value in zip(self.names, self.values, strict=True):
+            mode: Law | MatrixMode | None = find_matrix_mode(density, value) if name in self.matrices else None
+            reason = "it is no covariance or precision matrix"
+            if mode is None:
+                mode, reason = find_conditional(density, value)
+            if mode is None:
+                raise DerivationError(f"{name} has no maximum in closed form given the others: {reason}.", name, value)
+            laws[name] = mode
+        return laws
+
+    def _parameters(self) -> dict[TensorVariable, Support]:
+        return {
+            v: OTHER if n in self.matrices else self.supports[n] for n, v in zip(self.names, self.values, strict=True)
+        }
+
+    def _modes(self, laws: Mapping[str, Law | MatrixMode]) -> list[TensorVariable]:
+        """Return the parameters after a maximisation step, each given the new values of those before it."""
+        current: dict[Variable, Variable] = {}
+        for value, law in zip(self.values, laws.values(), strict=True):
+            [mode] = substitute([law.mode()], current)
+            current[value] = pt.cast(mode, value.type.dtype)
+        return [current[value] for value in self.values]
+
+    def iterate(self, point: Sequence[NDArray]) -> tuple[float, list[NDArray]]:
+        """Return the objective at a point, and the point after it."""
+        value, rounding, *following = (self._exact or self._fast).iterate(*point)
+        if self._exact is None and np.isfinite(rounding) and rounding > _LARGEST_ROUNDING:
+            # Components so narrow that the interpolation loses digits.
+            self._exact = self._compiled(is_interpolated=False)
+            return self.iterate(point)
+        return float(value), [np.asarray(v) for v in following]
+
+    def check(self, point: Sequence[NDArray], *, is_open: bool = False) -> None:
+        """Raise if a parameter left its support, or reached its bounds."""
+        for name, value in zip(self.names, point, strict=True):
+            if isinstance(self.laws[name], MatrixMode):
+                _check_definite(name, value)
+            support = self.supports[name]
+            is_inside = np.isfinite(value).all()
+            if support.kind in ("interval", "simplex"):
+                is_inside = is_inside and (value >= support.lower).all() and (value <= support.upper).all()
+            if is_open and support.kind == "interval":
+                is_inside = is_inside and (value > support.lower).all() and (value < support.upper).all()
+            if not is_inside:
+                raise FailedStartError(f"{name} became {np.array2string(value, precision=4)}, not inside its support")
+
+    def given_start(self, init: Mapping[str, Any]) -> list[NDArray]:
+        """Return a point by name in order."""
+        point = []
+        for name, value in zip(self.names, self.values, strict=True):
+            if name not in init:
+                raise ModelError(f"init lacks {name}; it needs {', '.join(self.names)}.", name)
+            array = np.asarray(init[name], value.type.dtype)
+            if array.shape != value.type.shape:
+                raise ModelError(f"init of {name} has shape {array.shape}; its shape is {value.type.shape}.", name)
+            point.append(array)
+        unknown = [name for name in init if name not in self.names]
+        if unknown:
+            raise ModelError(f"init names {unknown[0]}; the parameters are {', '.join(self.names)}.", unknown[0])
+        return point
+
+    def random_start(self, rng: np.random.Generator) -> list[NDArray]:
+        """Return the parameters at which a few random elements, of random states, would put them."""
+        counts = []
+        for shape in self._fast.found.shapes:
+            # Of each column one state counts, by a weight so variable that few elements decide.
+            states = int(np.prod(shape[:-1]))
+            weights = np.exp(3.0 * rng.normal(size=shape[-1])) * (states if shape[-1] == 1 else 1.0)
+            table = rng.dirichlet(np.full(states, 0.3), size=shape[-1]).T * weights
+            counts.append(table.reshape(shape))
+        gathered = self._fast.found.gathered(counts)
+        point = [self._middle(n, v) for n, v in zip(self.names, self.values, strict=True)]
+        for _ in range(_STARTING_SWEEPS):
+            point = [np.asarray(v) for v in self._fast.maximize(*point, *gathered)]
+        self.check(point)
+        return point
+
+    def _middle(self, name: str, value: TensorVariable) -> NDArray:
+        """Return a value inside the support of a parameter."""
+        support, shape = self.supports[name], tuple(int(n) for n in value.type.shape)
+        if isinstance(self.laws[name], MatrixMode):
+            return np.broadcast_to(np.eye(shape[-1]), shape).copy()
+        if support.kind == "simplex":
+            return np.full(shape, 1.0 / shape[-1])
+        lower, upper = support.lower, support.upper
+        if np.isfinite(lower) and np.isfinite(upper):
+            return np.full(shape, 0.5 * (lower + upper))
+        return np.full(shape, lower + 1.0 if np.isfinite(lower) else upper - 1.0 if np.isfinite(upper) else 0.0)
+
+    def responsibilities(self, point: Sequence[NDArray]) -> dict[str, NDArray]:
+        """Return the probabilities of the states of each latent variable, on the last axis."""
+        if self._probabilities is None:
+            variables = [finite_of(self.joint, n) for n in self.latent]
+            summation = sum_over(self.terms, variables, with_probes=True, max_states=self.max_states)
+            self._probabilities = self.compiler.function(self.values, list(probabilities_of(summation).values()))
+        found = self._probabilities(*point)
+        return {name: np.moveaxis(np.asarray(p), 0, -1) for name, p in zip(self.latent, found, strict=True)}
+
+
+def _may(joint: LogProb, name: str) -> bool:
+    """Whether the support of a square matrix leaves open that it is a covariance or precision matrix."""
+    return joint.supports[name] in (REAL, OTHER)
+
+
+def _check_definite(name: str, matrices: NDArray) -> None:
+    """Raise if a matrix is singular to working precision."""
+    for place in np.ndindex(matrices.shape[:-2]):
+        matrix = matrices[place]
+        sizes = np.linalg.eigvalsh(matrix) if np.isfinite(matrix).all() else np.array([np.nan])
+        if not sizes[0] > _SMALLEST_RATIO * sizes[-1]:
+            which = f"{name}[{', '.join(map(str, place))}]" if place else name
+            raise FailedStartError(f"the matrix {which} became singular, {np.array2string(matrix, precision=4)}")
+
+
+def _latent_names(joint: LogProb, latent: Sequence[str] | None) -> list[str]:
+    finite = [name for name in joint.values if states_of(joint, name) is not None]
+    chosen = finite if latent is None else list(latent)
+    for name in chosen:
+        if name not in finite:
+            raise ModelError(
+                f"{name!r} is no latent variable of finitely many states; these are {', '.join(finite) or 'none'}.",
+                name,
+            )
+    left = [n for n, s in joint.supports.items() if s.is_discrete and n not in chosen]
+    if left:
+        raise ModelError(
+            f"{left[0]} is discrete, and no parameter to maximise: it has to be among the latent variables"
+            + ("." if left[0] in finite else ", which need finitely many states: give it a bound."),
+            left[0],
+        )
+    if not chosen:
+        raise ModelError("The model has no discrete latent variable to take the expectation over.")
+    return chosen
