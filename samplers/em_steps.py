@@ -37,10 +37,10 @@ class FailedStartError(Exception):
 
 @dataclass(frozen=True, eq=False)
 class _Compiled:
-    """One iteration in machine code, and the maximisation step alone."""
+    """The two steps in machine code: from parameters to expected counts, and from both to the next parameters."""
 
     found: Expectation
-    iterate: ArrayFunction
+    expect: ArrayFunction
     maximize: ArrayFunction
 
 
@@ -95,10 +95,9 @@ class Steps:
             found, laws = self._derived(is_interpolated)
         self.laws = self.laws or laws
         modes = self._modes(laws)
-        counts: dict[Variable, Variable] = dict(zip(found.counts, found.counted, strict=True))
-        iterate = self.compiler.function(self.values, [found.log_sum, found.rounding, *substitute(modes, counts)])
+        expect = self.compiler.function(self.values, [found.log_sum, found.rounding, *found.counted])
         maximize = self.compiler.function([*self.values, *found.counts], modes)
-        return _Compiled(found, iterate, maximize)
+        return _Compiled(found, expect, maximize)
 
     def _derived(self, is_interpolated: bool) -> tuple[Expectation, dict[str, Law | MatrixMode]]:
         variables = [finite_of(self.joint, n) for n in self.latent]
@@ -134,12 +133,13 @@ class Steps:
 
     def iterate(self, point: Sequence[NDArray]) -> tuple[float, list[NDArray]]:
         """Return the objective at a point, and the point after it."""
-        value, rounding, *following = (self._exact or self._fast).iterate(*point)
+        compiled = self._exact or self._fast
+        value, rounding, *counted = compiled.expect(*point)
         if self._exact is None and np.isfinite(rounding) and rounding > _LARGEST_ROUNDING:
             # Components so narrow that the interpolation loses digits.
             self._exact = self._compiled(is_interpolated=False)
             return self.iterate(point)
-        return float(value), [np.asarray(v) for v in following]
+        return float(value), [np.asarray(v) for v in compiled.maximize(*point, *counted)]
 
     def check(self, point: Sequence[NDArray], *, is_open: bool = False) -> None:
         """Raise if a parameter left its support, or reached its bounds."""

@@ -17,8 +17,11 @@ import pytensor.tensor as pt
 from numpy.typing import NDArray
 from pytensor.graph.basic import Constant, Variable
 from pytensor.graph.traversal import explicit_graph_inputs, toposort
+from pytensor.scalar.basic import Switch
+from pytensor.tensor.elemwise import Elemwise
 from pytensor.tensor.variable import TensorVariable
 
+from graphs.conditional.coefficients import number
 from graphs.conditional.degree import degree_of
 from graphs.conditional.evaluate import evaluate
 from graphs.conditional.verify import draw_in_support
@@ -80,6 +83,7 @@ def interpolate(table: TensorVariable, parameters: Mapping[TensorVariable, Suppo
     num_rows = table.type.shape[-1]
     if num_rows is None or num_rows < _FEWEST_ROWS:
         return None
+    table = _without_guard(table, num_rows)
     data = _data_by_row(table, num_rows)
     degree = degree_of(table, list(data)) if data else None
     if not degree:
@@ -96,6 +100,16 @@ def interpolate(table: TensorVariable, parameters: Mapping[TensorVariable, Suppo
     weights = np.linalg.solve(_monomials(nodes, degree).T, _monomials(rows.scores, degree).T)
     found = Interpolation(at_nodes, np.ascontiguousarray(weights))
     return found if _is_exact(found, table, rows, parameters) else None
+
+
+def _without_guard(table: TensorVariable, num_rows: int) -> TensorVariable:
+    """Remove a check of parameters that is the same for all rows: it holds wherever they are in their supports."""
+    node = table.owner
+    if node is None or not isinstance(node.op, Elemwise) or not isinstance(node.op.scalar_op, Switch):
+        return table
+    condition, inside, outside = node.inputs
+    is_common = condition.type.shape[-1] == 1 and number(outside) == -np.inf
+    return inside if is_common and inside.type.shape == table.type.shape else table
 
 
 def _data_by_row(table: TensorVariable, num_rows: int) -> dict[TensorVariable, tuple[Floats, int]]:
