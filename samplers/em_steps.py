@@ -112,7 +112,7 @@ class Steps:
             mode: Law | MatrixMode | None = find_matrix_mode(density, value) if name in self.matrices else None
             reason = "it is no covariance or precision matrix"
             if mode is None:
-                mode, reason = find_conditional(density, value)
+                mode, reason = find_conditional(density, value, self.supports[name])
             if mode is None:
                 raise DerivationError(f"{name} has no maximum in closed form given the others: {reason}.", name, value)
             laws[name] = mode
