@@ -37,6 +37,8 @@ class EMResult:
     responsibilities : dict of str to array
         For each latent variable the probability of each state of each element, given the data and the point; shape
         (*shape, K).
+    means : dict of str to array
+        The mean of each continuous latent variable, given the same.
     is_converged : bool
         Whether the last increase was below the tolerance.
     restarts : (restarts,) float64 array
@@ -48,6 +50,7 @@ class EMResult:
     point: dict[str, NDArray]
     trace: NDArray[np.float64]
     responsibilities: dict[str, NDArray]
+    means: dict[str, NDArray]
     is_converged: bool
     restarts: NDArray[np.float64]
     laws: dict[str, Law | MatrixMode]
@@ -139,7 +142,13 @@ def em(
     best = max(runs, key=lambda run: run.trace[-1])
     point = dict(zip(steps.names, best.point, strict=True))
     return EMResult(
-        point, np.array(best.trace), steps.responsibilities(best.point), best.is_converged, values, steps.laws
+        point,
+        np.array(best.trace),
+        steps.responsibilities(best.point),
+        steps.means(best.point),
+        best.is_converged,
+        values,
+        steps.laws,
     )
 
 

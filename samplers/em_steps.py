@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -12,12 +13,14 @@ from numpy.typing import NDArray
 from pytensor.graph.basic import Variable
 from pytensor.tensor.variable import TensorVariable
 
+from graphs.averaging import average, starting_features
 from graphs.backends import get_backend
 from graphs.backends.base import ArrayFunction
 from graphs.conditional import Law, find_conditional
+from graphs.conditional.blocks import block_normal_law
 from graphs.density import LogDensity
 from graphs.elimination.expectation import Expectation, expectation
-from graphs.elimination.summation import sum_over
+from graphs.elimination.summation import Finite, sum_over
 from graphs.elimination.traceback import probabilities_of
 from graphs.errors import DerivationError, ModelError
 from graphs.logprob import LogProb, finite_of, states_of, strip
@@ -36,10 +39,39 @@ class FailedStartError(Exception):
 
 
 @dataclass(frozen=True, eq=False)
-class _Compiled:
-    """The two steps in machine code: from parameters to expected counts, and from both to the next parameters."""
+class _Expected:
+    """What the expectation step gives: an expected log-probability as a function of inputs, and these.
 
-    found: Expectation
+    Parameters
+    ----------
+    objective, rounding : TensorVariable
+        What is maximised, and a bound on the rounding errors of its terms; shape ().
+    expected : TensorVariable
+        The expected log-probability; shape ().
+    inputs : mapping of TensorVariable to Support
+        What it depends on besides the parameters.
+    values : sequence of TensorVariable
+        The values of the inputs, graphs of the parameters.
+    start : callable
+        Returns random values of the inputs.
+    means : mapping of str to TensorVariable
+        The means of continuous variables.
+    """
+
+    objective: TensorVariable
+    rounding: TensorVariable
+    expected: TensorVariable
+    inputs: Mapping[TensorVariable, Support]
+    values: Sequence[TensorVariable]
+    start: Callable[[np.random.Generator], list[NDArray]]
+    means: Mapping[str, TensorVariable]
+
+
+@dataclass(frozen=True, eq=False)
+class _Compiled:
+    """The two steps in machine code: from parameters to expectations, and from both to the next parameters."""
+
+    found: _Expected
     expect: ArrayFunction
     maximize: ArrayFunction
 
@@ -70,6 +102,7 @@ class Steps:
         if objective not in ("posterior", "likelihood"):
             raise ModelError(f"objective is 'posterior' or 'likelihood', not {objective!r}.")
         self.latent = _latent_names(joint, latent)
+        self.continuous = [n for n in self.latent if not joint.supports[n].is_discrete]
         self.names = [name for name in joint.values if name not in self.latent]
         if not self.names:
             raise ModelError("There is nothing to maximise: every variable is latent.")
@@ -94,23 +127,47 @@ class Steps:
             self.matrices = {name for name in self.matrices if isinstance(laws[name], MatrixMode)}
             found, laws = self._derived(is_interpolated)
         self.laws = self.laws or laws
-        modes = self._modes(laws)
-        expect = self.compiler.function(self.values, [found.log_sum, found.rounding, *found.counted])
-        maximize = self.compiler.function([*self.values, *found.counts], modes)
+        expect = self.compiler.function(self.values, [found.objective, found.rounding, *found.values])
+        maximize = self.compiler.function([*self.values, *found.inputs], self._modes(laws))
         return _Compiled(found, expect, maximize)
 
-    def _derived(self, is_interpolated: bool) -> tuple[Expectation, dict[str, Law | MatrixMode]]:
-        variables = [finite_of(self.joint, n) for n in self.latent]
-        found = expectation(self.terms, variables, self._parameters(), self.max_states, is_interpolated=is_interpolated)
+    def _derived(self, is_interpolated: bool) -> tuple[_Expected, dict[str, Law | MatrixMode]]:
+        found = self._averaged() if self.continuous else self._summed(is_interpolated)
         return found, self._laws(found)
 
-    def _laws(self, found: Expectation) -> dict[str, Law | MatrixMode]:
-        supports = {**self._parameters(), **dict.fromkeys(found.counts, POSITIVE)}
-        density = LogDensity(found.expected, (*self.values, *found.counts), supports)
+    def _summed(self, is_interpolated: bool) -> _Expected:
+        found = expectation(
+            self.terms, self._finite(), self._parameters(), self.max_states, is_interpolated=is_interpolated
+        )
+        inputs = dict.fromkeys(found.counts, POSITIVE)
+        return _Expected(
+            found.log_sum, found.rounding, found.expected, inputs, found.counted, partial(_random_counts, found), {}
+        )
+
+    def _averaged(self) -> _Expected:
+        latent = {name: self.joint.values[name] for name in self.continuous}
+        supports: dict[Variable, Support] = {v: self.joint.supports[n] for n, v in self.joint.values.items()}
+        supports |= self._parameters()
+        total = pt.add(*(pt.sum(term) for term in self.terms.values()), 0.0)
+        found = average(total, latent, supports)
+        start = partial(starting_features, found, list(latent.values()), supports)
+        means = {name: law.mean() for name, law in found.laws.items()}
+        zero = pt.as_tensor(np.float64(0.0))
+        return _Expected(found.log_integral, zero, found.expected, found.supports, found.averages, start, means)
+
+    def _finite(self) -> list[Finite]:
+        return [finite_of(self.joint, name) for name in self.latent]
+
+    def _laws(self, found: _Expected) -> dict[str, Law | MatrixMode]:
+        supports: dict[Variable, Support] = {**self._parameters(), **found.inputs}
+        density = LogDensity(found.expected, (*self.values, *found.inputs), supports)  # type: ignore[arg-type]
         laws: dict[str, Law | MatrixMode] = {}
         for name, value in zip(self.names, self.values, strict=True):
             mode: Law | MatrixMode | None = find_matrix_mode(density, value) if name in self.matrices else None
             reason = "it is no covariance or precision matrix"
+            if mode is None and value.type.ndim > 1:
+                # Rows of coefficients are solved for one by one.
+                mode = block_normal_law(density.total, value, {**supports, value: self.supports[name]})
             if mode is None:
                 mode, reason = find_conditional(density, value, self.supports[name])
             if mode is None:
@@ -171,18 +228,11 @@ class Steps:
         return point
 
     def random_start(self, rng: np.random.Generator) -> list[NDArray]:
-        """Return the parameters at which a few random elements, of random states, would put them."""
-        counts = []
-        for shape in self._fast.found.shapes:
-            # Of each column one state counts, by a weight so variable that few elements decide.
-            states = int(np.prod(shape[:-1]))
-            weights = np.exp(3.0 * rng.normal(size=shape[-1])) * (states if shape[-1] == 1 else 1.0)
-            table = rng.dirichlet(np.full(states, 0.3), size=shape[-1]).T * weights
-            counts.append(table.reshape(shape))
-        gathered = self._fast.found.gathered(counts)
+        """Return the parameters at which random values of the latent variables would put them."""
+        start = self._fast.found.start(rng)
         point = [self._middle(n, v) for n, v in zip(self.names, self.values, strict=True)]
         for _ in range(_STARTING_SWEEPS):
-            point = [np.asarray(v) for v in self._fast.maximize(*point, *gathered)]
+            point = [np.asarray(v) for v in self._fast.maximize(*point, *start)]
         self.check(point)
         return point
 
@@ -199,13 +249,32 @@ class Steps:
         return np.full(shape, lower + 1.0 if np.isfinite(lower) else upper - 1.0 if np.isfinite(upper) else 0.0)
 
     def responsibilities(self, point: Sequence[NDArray]) -> dict[str, NDArray]:
-        """Return the probabilities of the states of each latent variable, on the last axis."""
+        """Return the probabilities of the states of each discrete latent variable, on the last axis."""
+        if self.continuous:
+            return {}
         if self._probabilities is None:
-            variables = [finite_of(self.joint, n) for n in self.latent]
-            summation = sum_over(self.terms, variables, with_probes=True, max_states=self.max_states)
+            summation = sum_over(self.terms, self._finite(), with_probes=True, max_states=self.max_states)
             self._probabilities = self.compiler.function(self.values, list(probabilities_of(summation).values()))
         found = self._probabilities(*point)
         return {name: np.moveaxis(np.asarray(p), 0, -1) for name, p in zip(self.latent, found, strict=True)}
+
+    def means(self, point: Sequence[NDArray]) -> dict[str, NDArray]:
+        """Return the mean of each continuous latent variable."""
+        means = self._fast.found.means
+        found = self.compiler.function(self.values, list(means.values()))(*point) if means else []
+        return {name: np.asarray(value) for name, value in zip(means, found, strict=True)}
+
+
+def _random_counts(found: Expectation, rng: np.random.Generator) -> list[NDArray]:
+    """Return the counts of a few random elements, of random states."""
+    counts = []
+    for shape in found.shapes:
+        # Of each column one state counts, by a weight so variable that few elements decide.
+        states = int(np.prod(shape[:-1]))
+        weights = np.exp(3.0 * rng.normal(size=shape[-1])) * (states if shape[-1] == 1 else 1.0)
+        table = rng.dirichlet(np.full(states, 0.3), size=shape[-1]).T * weights
+        counts.append(table.reshape(shape))
+    return found.gathered(counts)
 
 
 def _may(joint: LogProb, name: str) -> bool:
@@ -227,12 +296,9 @@ def _latent_names(joint: LogProb, latent: Sequence[str] | None) -> list[str]:
     finite = [name for name in joint.values if states_of(joint, name) is not None]
     chosen = finite if latent is None else list(latent)
     for name in chosen:
-        if name not in finite:
-            raise ModelError(
-                f"{name!r} is no latent variable of finitely many states; these are {', '.join(finite) or 'none'}.",
-                name,
-            )
-    left = [n for n, s in joint.supports.items() if s.is_discrete and n not in chosen]
+        if name not in joint.values:
+            raise ModelError(f"{name!r} is no latent variable of the model; these are {', '.join(joint.values)}.", name)
+    left = [n for n, s in joint.supports.items() if s.is_discrete and (n not in chosen or n not in finite)]
     if left:
         raise ModelError(
             f"{left[0]} is discrete, and no parameter to maximise: it has to be among the latent variables"
@@ -240,5 +306,14 @@ def _latent_names(joint: LogProb, latent: Sequence[str] | None) -> list[str]:
             left[0],
         )
     if not chosen:
-        raise ModelError("The model has no discrete latent variable to take the expectation over.")
+        raise ModelError(
+            "The model has no discrete latent variable to take the expectation over; name continuous ones in `latent`."
+        )
+    mixed = [name for name in chosen if (name in finite) != (chosen[0] in finite)]
+    if mixed:
+        raise ModelError(
+            f"{chosen[0]} and {mixed[0]} are discrete and continuous: the expectation is over one kind. Integrate over "
+            "one of them in the declaration (a Student-t density for a scale mixture), or maximise over it.",
+            mixed[0],
+        )
     return chosen
