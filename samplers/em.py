@@ -130,7 +130,7 @@ def em(
     for i in range(restarts):
         try:
             start = steps.random_start(rng) if init is None else steps.given_start(init)
-            runs.append(_climb(steps, start, max_iterations, tolerance, progress))
+            runs.append(climb(steps, start, max_iterations, tolerance, progress))
             values[i] = runs[-1].trace[-1]
         except FailedStartError as error:
             reason = str(error)
@@ -159,13 +159,14 @@ class _Run:
     is_converged: bool
 
 
-def _climb(
+def climb(
     steps: Steps,
     point: list[NDArray],
     max_iterations: int,
     tolerance: float,
-    progress: Callable[[int, float], None] | None,
+    progress: Callable[[int, float], None] | None = None,
 ) -> _Run:
+    """Iterate from a point until an iteration raises the objective by less than the tolerance."""
     trace: list[float] = []
     for i in range(max_iterations + 1):
         value, following = steps.iterate(point)

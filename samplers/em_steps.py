@@ -284,12 +284,14 @@ def _may(joint: LogProb, name: str) -> bool:
 
 def _check_definite(name: str, matrices: NDArray) -> None:
     """Raise if a matrix is singular to working precision."""
-    for place in np.ndindex(matrices.shape[:-2]):
-        matrix = matrices[place]
-        sizes = np.linalg.eigvalsh(matrix) if np.isfinite(matrix).all() else np.array([np.nan])
-        if not sizes[0] > _SMALLEST_RATIO * sizes[-1]:
-            which = f"{name}[{', '.join(map(str, place))}]" if place else name
-            raise FailedStartError(f"the matrix {which} became singular, {np.array2string(matrix, precision=4)}")
+    is_finite = np.isfinite(matrices).all(axis=(-2, -1))
+    sizes = np.linalg.eigvalsh(np.where(is_finite[..., None, None], matrices, 0.0))
+    is_definite = is_finite & (sizes[..., 0] > _SMALLEST_RATIO * sizes[..., -1])
+    if is_definite.all():
+        return
+    place = tuple(int(i) for i in np.argwhere(~is_definite)[0])
+    which = f"{name}[{', '.join(map(str, place))}]" if place else name
+    raise FailedStartError(f"the matrix {which} became singular, {np.array2string(matrices[place], precision=4)}")
 
 
 def _latent_names(joint: LogProb, latent: Sequence[str] | None) -> list[str]:
