@@ -1,8 +1,9 @@
 """Modes of covariance and precision matrices, from the gradient of a log-density at a few matrices.
 
 As a function of a positive definite matrix X most log-densities are ``a log|X| - tr(B X) - tr(C X^-1)``: precision
-matrices have no C, covariance matrices no B. The gradient ``a X^-1 - B + X^-1 C X^-1`` at multiples of the identity
-gives all three, whatever the graph is made of: factors, inverses, determinants or quadratic forms.
+matrices have no C, covariance matrices no B. The gradient ``a X^-1 - B + X^-1 C X^-1`` at X and multiples of it gives
+all three, whatever the graph is made of: factors, inverses, determinants or quadratic forms. They do not depend on X;
+but taken at an X of the right size they lose no digits.
 """
 
 from __future__ import annotations
@@ -106,39 +107,35 @@ def find_matrix_mode(logdensity: LogDensity, x: TensorVariable) -> MatrixMode | 
     total = strip_guards(logdensity.total, supports)
     gradient = pytensor.grad(total, x, disconnected_inputs="ignore")
     at_one, at_two, at_half = (_symmetric(g) for g in _at_multiples(gradient, x, (1.0, 2.0, 0.5)))
-    identity = np.eye(int(x.type.shape[-1]))
+    length = int(x.type.shape[-1])
+    inverted = _symmetric(inv(x))
 
-    def form(a: TensorVariable, has_linear: bool, has_inverse: bool) -> MatrixMode:
-        size = _diagonal(a).mean(axis=-1)
-        scaled = size[..., None, None] * identity
+    def form(multiple: TensorVariable, has_linear: bool, has_inverse: bool) -> MatrixMode:
+        # The multiple of the inverse that a combination of gradients is.
+        size = (x * multiple).sum(axis=(-2, -1)) / length
+        scaled = size[..., None, None] * inverted
         if not has_inverse:
             found = [size, scaled - at_one]
         elif not has_linear:
-            found = [size, at_one - scaled]
+            found = [size, _symmetric(x @ at_one @ x) - size[..., None, None] * x]
         else:
-            inverse = (at_half - at_one - scaled) / 3.0
-            found = [size, scaled + inverse - at_one, inverse]
+            curved = (at_half - at_one - scaled) / 3.0
+            found = [size, scaled + curved - at_one, _symmetric(x @ curved @ x)]
         size, *rest = simplify(found)
         linear, inverse = (rest[0], None) if not has_inverse else (rest[0] if has_linear else None, rest[-1])
-        # The sign of the last term is that of its trace in the log-density: minus tr(C X^-1) has gradient X^-1 C X^-1.
         return MatrixMode(x, size, linear, inverse)
 
-    candidates = [
-        form(2.0 * (at_one - at_two), True, False),
-        form(4.0 * at_two - at_one, False, True),
-        form(4.0 * (at_one - at_two) - (at_half - at_one), True, True),
-    ]
-    return next((c for c in candidates if _is_form_of(c, total, supports)), None)
+    candidates = (
+        lambda: form(2.0 * (at_one - at_two), True, False),
+        lambda: form(4.0 * at_two - at_one, False, True),
+        lambda: form(4.0 * (at_one - at_two) - (at_half - at_one), True, True),
+    )
+    return next((c for make in candidates if _is_form_of(c := make(), total, supports)), None)
 
 
 def _at_multiples(gradient: TensorVariable, x: TensorVariable, sizes: tuple[float, ...]) -> list[TensorVariable]:
-    """Return a gradient at multiples of the identity."""
-    found = []
-    for size in sizes:
-        value = np.broadcast_to(size * np.eye(int(x.type.shape[-1])), [int(n) for n in x.type.shape])
-        [graph] = substitute([gradient], {x: pt.constant(np.ascontiguousarray(value))})
-        found.append(pt.as_tensor(graph))
-    return found
+    """Return a gradient at multiples of its variable."""
+    return [pt.as_tensor(substitute([gradient], {x: size * x})[0]) if size != 1 else gradient for size in sizes]
 
 
 def _is_form_of(found: MatrixMode, total: TensorVariable, supports: Mapping[Variable, Support]) -> bool:
