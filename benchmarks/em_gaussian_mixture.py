@@ -79,52 +79,62 @@ def by_numpy(y: Floats, first: Point, num_iterations: int) -> Point:
 
 
 @njit(cache=True)
+def _densities(row: Any, means: Any, factors: Any, constants: Any, logs: Any) -> float:
+    """Fill in the log-density of a row under each component; return the largest."""
+    count, d = means.shape
+    largest = -math.inf
+    for j in range(count):
+        square = 0.0
+        for a in range(d):
+            whitened = 0.0
+            for b in range(a + 1):
+                whitened += factors[j, a, b] * (row[b] - means[j, b])
+            square += whitened**2
+        logs[j] = constants[j] - 0.5 * square
+        largest = max(largest, logs[j])
+    return largest
+
+
+@njit(cache=True)
+def _add(row: Any, means: Any, r: Any, totals: Any, firsts: Any, seconds: Any) -> None:
+    """Add a row to the statistics of each component."""
+    count, d = means.shape
+    for j in range(count):
+        totals[j] += r[j]
+        for a in range(d):
+            first = r[j] * (row[a] - means[j, a])
+            firsts[j, a] += first
+            for b in range(a + 1):
+                seconds[j, a, b] += first * (row[b] - means[j, b])
+
+
+@njit(cache=True)
 def _by_hand(y: Any, weights: Any, means: Any, covariances: Any, num_iterations: int) -> Any:
     n, d = y.shape
     count = len(weights)
-    logs, difference, whitened = np.empty(count), np.empty(d), np.empty(d)
+    r = np.empty(count)
     for _ in range(num_iterations):
         factors, constants = np.empty((count, d, d)), np.empty(count)
         for j in range(count):
             lower = np.linalg.cholesky(covariances[j])
-            constants[j] = math.log(weights[j]) - 0.5 * d * math.log(2 * math.pi)
-            for a in range(d):
-                constants[j] -= math.log(lower[a, a])
+            constants[j] = math.log(weights[j]) - 0.5 * d * math.log(2 * math.pi) - np.log(np.diag(lower)).sum()
             factors[j] = np.linalg.inv(lower)
         totals, firsts, seconds = np.zeros(count), np.zeros((count, d)), np.zeros((count, d, d))
         for i in range(n):
-            largest = -math.inf
-            for j in range(count):
-                square = 0.0
-                for a in range(d):
-                    difference[a] = y[i, a] - means[j, a]
-                    whitened[a] = 0.0
-                    for b in range(a + 1):
-                        whitened[a] += factors[j, a, b] * difference[b]
-                    square += whitened[a] ** 2
-                logs[j] = constants[j] - 0.5 * square
-                largest = max(largest, logs[j])
+            largest = _densities(y[i], means, factors, constants, r)
             total = 0.0
             for j in range(count):
-                logs[j] = math.exp(logs[j] - largest)
-                total += logs[j]
-            for j in range(count):
-                r = logs[j] / total
-                totals[j] += r
-                for a in range(d):
-                    first = r * (y[i, a] - means[j, a])
-                    firsts[j, a] += first
-                    for b in range(a + 1):
-                        seconds[j, a, b] += first * (y[i, b] - means[j, b])
+                r[j] = math.exp(r[j] - largest)
+                total += r[j]
+            r /= total
+            _add(y[i], means, r, totals, firsts, seconds)
         weights, covariances = totals / n, np.empty((count, d, d))
-        moved = np.empty((count, d))
+        shifts = firsts / totals[:, None]
+        means = means + shifts
         for j in range(count):
-            for a in range(d):
-                moved[j, a] = means[j, a] + firsts[j, a] / totals[j]
-                for b in range(a + 1):
-                    value = seconds[j, a, b] / totals[j] - firsts[j, a] * firsts[j, b] / totals[j] ** 2
-                    covariances[j, a, b] = covariances[j, b, a] = value
-        means = moved
+            lower = seconds[j] / totals[j]
+            full = lower + lower.T - np.diag(np.diag(lower))
+            covariances[j] = full - np.outer(shifts[j], shifts[j])
     return weights, means, covariances
 
 

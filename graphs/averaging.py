@@ -132,8 +132,8 @@ def _law_of(
         law, reason = find_conditional(LogDensity(total, (), supports), x)
     if law is None:
         raise DerivationError(
-            f"The latent variable {name} has no law of a known family given the parameters: {reason}. Declare it with a "
-            "conjugate distribution, or maximise over it by leaving it out of `latent`.",
+            f"The latent variable {name} has no law of a known family given the parameters: {reason}. Declare it with "
+            "a conjugate distribution, or maximise over it by leaving it out of `latent`.",
             name,
             x,
         )

@@ -30,7 +30,7 @@ from graphs.supports import OTHER, POSITIVE, REAL, Support
 
 Objective = Literal["posterior", "likelihood"]
 _STARTING_SWEEPS = 3
-_LARGEST_ROUNDING = 1e-9
+_LARGEST_ROUNDING = 1e-8
 _SMALLEST_RATIO = 1e-12
 
 
@@ -45,7 +45,7 @@ class _Expected:
     Parameters
     ----------
     objective, rounding : TensorVariable
-        What is maximised, and a bound on the rounding errors of its terms; shape ().
+        What is maximised, and how large the rounding errors of its terms are; shape ().
     expected : TensorVariable
         The expected log-probability; shape ().
     inputs : mapping of TensorVariable to Support

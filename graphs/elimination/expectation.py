@@ -47,7 +47,7 @@ class Expectation:
     interpolations : tuple of Interpolation or None
         For each table how it was found from a few nodes; its counts are then those of the nodes, of any sign.
     rounding : TensorVariable
-        A bound on the rounding errors of the interpolated log-potentials; shape ().
+        How large the rounding errors of interpolated log-potentials are; shape ().
     """
 
     log_sum: TensorVariable
@@ -127,8 +127,8 @@ def expectation(
     )
     rest = [pt.sum(part) for part in factors.rest.values()]
     expected = _sum_of([*rest, *(_times(n, table, parameters) for n, table in zip(counts, tables, strict=True))])
-    errors = [part.gain * pt.max(pt.abs(part.at_nodes)) for part in found if part is not None]
-    rounding = pt.as_tensor(np.float64(np.finfo("float64").eps)) * (pt.add(0.0, *errors) if errors else 0.0)
+    errors = [part.rounding() for part in found if part is not None]
+    rounding = pt.add(*errors) if len(errors) > 1 else errors[0] if errors else pt.as_tensor(np.float64(0.0))
     return Expectation(_sum_of([log_sum, *rest]), expected, counts, tuple(counted), tuple(found), rounding)
 
 

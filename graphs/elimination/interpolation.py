@@ -64,10 +64,13 @@ class Interpolation:
         flat = counts.reshape((prod(states), num_rows))
         return pt.dot(flat, pt.constant(self.weights).T).reshape((*states, self.weights.shape[0]))
 
-    @property
-    def gain(self) -> float:
-        """By how much rounding errors at the nodes grow."""
-        return float(np.abs(self.weights).sum(axis=0).max())
+    def rounding(self) -> TensorVariable:
+        """Return how large the rounding errors of a typical row are; shape ().
+
+        Those of the nodes are of the order of the log-potentials there, and add up like independent ones.
+        """
+        weights = pt.constant(np.square(self.weights).mean(axis=1))
+        return np.finfo("float64").eps * pt.sqrt(pt.max((pt.sqr(self.at_nodes) * weights).sum(axis=-1)))
 
 
 def interpolate(table: TensorVariable, parameters: Mapping[TensorVariable, Support]) -> Interpolation | None:
@@ -214,6 +217,6 @@ def _is_exact(
         values = evaluate([at_chosen, found.at_nodes], point)
         if values is None or not all(np.isfinite(v).all() for v in values):
             continue
-        size = found.gain * (1 + np.abs(values[1]).max())
+        size = np.abs(found.weights).sum(axis=0).max() * (1 + np.abs(values[1]).max())
         return bool(np.abs(values[1] @ found.weights[:, chosen] - values[0]).max() < 1e-10 * size)
     return False
