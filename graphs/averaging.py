@@ -40,6 +40,10 @@ from graphs.rebuilding import substitute
 from graphs.supports import OTHER, POSITIVE, REAL, Support
 
 
+_LARGEST_SIMPLEX = 4
+"""Longest normal vector whose expectations are averages over points: the graph is copied for each."""
+
+
 @dataclass(frozen=True, eq=False)
 class Average:
     """Continuous variables averaged out of a joint log-probability.
@@ -150,9 +154,9 @@ def _law_of(
 
 
 def _part(name: str, graph: TensorVariable, law: Law, x: TensorVariable, supports: Mapping[Variable, Support]) -> _Part:
-    if isinstance(law, BlockNormal):
+    if isinstance(law, BlockNormal) and law.size <= _LARGEST_SIMPLEX:
         return _over_points(graph, law, x)
-    if isinstance(law, MultivariateNormal):
+    if isinstance(law, BlockNormal | MultivariateNormal):
         return _over_moments(graph, law, x)
     return _over_features(name, graph, law, x, supports)
 
@@ -174,14 +178,16 @@ def _over_points(graph: TensorVariable, law: BlockNormal, x: TensorVariable) -> 
     return _Part(pt.add(*copies) / float(len(corners)), [points], [spread], [fixed], [REAL])
 
 
-def _over_moments(graph: TensorVariable, law: MultivariateNormal, x: TensorVariable) -> _Part:
-    """Take the expectation of a quadratic from the mean and the covariance matrix."""
+def _over_moments(graph: TensorVariable, law: BlockNormal | MultivariateNormal, x: TensorVariable) -> _Part:
+    """Take the expectation of a quadratic from the mean and the covariance matrices."""
     precision = law.parameters["precision"]
     mean = x.type.clone()(name=f"{x.name}_mean")
     covariance = pt.tensor(f"{x.name}_covariance", shape=precision.type.shape, dtype="float64")
     [at_mean] = substitute([graph], {x: mean})
-    expected = pt.as_tensor(at_mean) - 0.5 * (precision * covariance).sum()
-    identity = pt.constant(np.eye(int(precision.type.shape[0])))
+    is_shared = isinstance(law, BlockNormal) and precision.type.shape[0] == 1
+    multiplicity = float(law.num_blocks) if isinstance(law, BlockNormal) and is_shared else 1.0
+    expected = pt.as_tensor(at_mean) - 0.5 * multiplicity * (precision * covariance).sum()
+    identity = pt.constant(np.broadcast_to(np.eye(int(precision.type.shape[-1])), precision.type.shape).copy())
     return _Part(expected, [mean, covariance], [law.mean(), inv(precision)], [x, identity], [REAL, OTHER])
 
 

@@ -203,7 +203,7 @@ def test_block_normal_is_the_full_conditional():
         law = block_normal_law(lp.total, lp.values[name], {v: lp.supports[n] for n, v in lp.values.items()})
         assert law is not None
         assert (law.num_blocks, law.size) == (count, 1)
-        assert_is_full_conditional(lp.logdensity, law)
+        assert_is_full_conditional(lp.logdensity, lp.values[name], law)
 
 
 def logistic() -> Any:
