@@ -39,7 +39,6 @@ from graphs.random_graph import depends_on
 from graphs.rebuilding import substitute
 from graphs.supports import OTHER, POSITIVE, REAL, Support
 
-
 _LARGEST_SIMPLEX = 4
 """Longest normal vector whose expectations are averages over points: the graph is copied for each."""
 

@@ -1,15 +1,16 @@
-"""Expectation-maximisation: maximum likelihood or posterior modes of models with discrete latent variables.
+"""Expectation-maximisation: maximum likelihood or posterior modes of models with latent variables.
 
-The expectation step is the gradient of the log of the sum over the latent variables; the maximisation step takes the
-mode of the full conditional of each parameter under the expected log-probability, one after the other (ECM, Meng and
-Rubin, Biometrika 80, 1993). Both come from the graph of the model, and one iteration is one compiled function.
+The expectation step is the gradient of the log of the sum over discrete latent variables, or of the log-normaliser of
+the law of continuous ones; the maximisation step takes the mode of the full conditional of each parameter under the
+expected log-probability, one after the other (ECM, Meng and Rubin, Biometrika 80, 1993). Both come from the graph of
+the model, as two compiled functions.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TextIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,8 +36,8 @@ class EMResult:
         The log-likelihood, or the log of the posterior density up to a constant, at the start and after each iteration;
         it never decreases.
     responsibilities : dict of str to array
-        For each latent variable the probability of each state of each element, given the data and the point; shape
-        (*shape, K).
+        For each discrete latent variable the probability of each state of each element, given the data and the point;
+        shape (*shape, K).
     means : dict of str to array
         The mean of each continuous latent variable, given the same.
     is_converged : bool
@@ -44,7 +45,8 @@ class EMResult:
     restarts : (restarts,) float64 array
         What each start reached, not a number for those that failed.
     laws : dict of str to Law or MatrixMode
-        For each parameter the law whose mode the maximisation step takes.
+        For each continuous latent variable the law whose means the expectation step takes, and for each parameter the
+        law whose mode the maximisation step takes.
     """
 
     point: dict[str, NDArray]
@@ -62,6 +64,17 @@ class EMResult:
         lines += [f"{name} = {np.array2string(value, precision=4)}" for name, value in self.point.items()]
         return "\n".join(lines)
 
+    def dprint(self, file: TextIO | None = None) -> None:
+        """Print the law of each latent variable and of each parameter whose mean or mode an iteration takes.
+
+        Parameters
+        ----------
+        file : text stream, optional
+            Where to print; standard output by default.
+        """
+        for law in self.laws.values():
+            print(law, file=file)
+
 
 def em(
     model: Any,
@@ -77,18 +90,21 @@ def em(
     progress: Callable[[int, float], None] | None = None,
     max_states: int = MOST_STATES,
 ) -> EMResult:
-    """Find parameters of highest likelihood or posterior density, summing over discrete latent variables.
+    """Find parameters of highest likelihood or posterior density, with latent variables summed or integrated out.
 
     Parameters
     ----------
     model : ppl.Model, LogProb, or what `graphs.logprob` takes
-        The model. Each parameter needs a full conditional of a known family given the others and the latent variables.
+        The model. Each parameter needs a full conditional of a known family given the others and the latent variables;
+        so do continuous latent variables. Covariance and precision matrices may have any prior whose logarithm is made
+        of log-determinants and traces, or none (`ppl.Flat`).
     latent : sequence of str, optional
-        Discrete variables to take the expectation over; all of them have to be among these. All by default.
+        Variables to take the expectation over, discrete or continuous: all discrete ones by default. Discrete
+        variables have to be among these, and continuous ones have to be named.
     objective : {"posterior", "likelihood"}
         What is maximised: with the priors of the parameters, or without.
     init : mapping of str to array, optional
-        Values of all parameters to start from; by default expected counts are drawn at random.
+        Values of all parameters to start from; by default latent variables are drawn at random.
     restarts : int
         Number of random starts, of which the best is returned.
     max_iterations : int
@@ -111,7 +127,8 @@ def em(
     Raises
     ------
     DerivationError
-        If a parameter has no full conditional of a known family: names it and the reason.
+        If a parameter, or a continuous latent variable, has no full conditional of a known family, or laws of latent
+        variables depend on each other: names it and the reason.
     SamplingError
         If no start gave finite parameters inside their supports, or an iteration lowered the objective.
 
@@ -148,7 +165,7 @@ def em(
         steps.means(best.point),
         best.is_converged,
         values,
-        steps.laws,
+        {**steps.latent_laws, **steps.laws},
     )
 
 

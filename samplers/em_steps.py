@@ -54,8 +54,8 @@ class _Expected:
         The values of the inputs, graphs of the parameters.
     start : callable
         Returns random values of the inputs.
-    means : mapping of str to TensorVariable
-        The means of continuous variables.
+    laws : mapping of str to Law
+        The laws of continuous variables.
     """
 
     objective: TensorVariable
@@ -64,7 +64,7 @@ class _Expected:
     inputs: Mapping[TensorVariable, Support]
     values: Sequence[TensorVariable]
     start: Callable[[np.random.Generator], list[NDArray]]
-    means: Mapping[str, TensorVariable]
+    laws: Mapping[str, Law]
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,9 +151,8 @@ class Steps:
         total = pt.add(*(pt.sum(term) for term in self.terms.values()), 0.0)
         found = average(total, latent, supports)
         start = partial(starting_features, found, list(latent.values()), supports)
-        means = {name: law.mean() for name, law in found.laws.items()}
         zero = pt.as_tensor(np.float64(0.0))
-        return _Expected(found.log_integral, zero, found.expected, found.supports, found.averages, start, means)
+        return _Expected(found.log_integral, zero, found.expected, found.supports, found.averages, start, found.laws)
 
     def _finite(self) -> list[Finite]:
         return [finite_of(self.joint, name) for name in self.latent]
@@ -258,9 +257,14 @@ class Steps:
         found = self._probabilities(*point)
         return {name: np.moveaxis(np.asarray(p), 0, -1) for name, p in zip(self.latent, found, strict=True)}
 
+    @property
+    def latent_laws(self) -> Mapping[str, Law]:
+        """The laws of continuous latent variables."""
+        return self._fast.found.laws
+
     def means(self, point: Sequence[NDArray]) -> dict[str, NDArray]:
         """Return the mean of each continuous latent variable."""
-        means = self._fast.found.means
+        means = {name: law.mean() for name, law in self.latent_laws.items()}
         found = self.compiler.function(self.values, list(means.values()))(*point) if means else []
         return {name: np.asarray(value) for name, value in zip(means, found, strict=True)}
 
