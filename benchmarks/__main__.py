@@ -17,6 +17,7 @@ NAMES = (
     "first_draw",
     "mixture_density",
     "marginalization",
+    "em_gaussian_mixture",
     "small_models",
 )
 ON_ALL_CORES = ("first_draw", "small_models")

@@ -13,7 +13,15 @@ import nbformat
 from nbclient import NotebookClient
 
 FOLDER = Path(__file__).resolve().parent
-NAMES = ("old_faithful", "mixture_rmh", "scaled_t_gibbs", "bivariate_gibbs", "line_fit_nuts", "discrete_latents")
+NAMES = (
+    "old_faithful",
+    "mixture_rmh",
+    "scaled_t_gibbs",
+    "bivariate_gibbs",
+    "line_fit_nuts",
+    "discrete_latents",
+    "em_gaussian_mixture",
+)
 
 
 def read_cells(source: str) -> list[tuple[str, str]]:

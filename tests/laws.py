@@ -35,6 +35,7 @@ def assert_is_full_conditional(
     others = [v for v in logdensity.inputs if v is not x]
     logprob = law.logprob(x)
     batch = {"Dirichlet": x.type.ndim - 1, "MultivariateNormal": 0}.get(law.family, x.type.ndim)
+    batch = 0 if law.family.endswith("]") and "x MultivariateNormal" in law.family else batch
     assert logprob.type.ndim == batch, "one log-density for each independent element"
     outputs = [logdensity.total, logprob.sum(), law.condition]
     evaluate = pytensor.function([*others, x], outputs, mode="FAST_COMPILE", on_unused_input="ignore")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import pytensor
+import pytensor.tensor as pt
 from pytensor.graph.basic import Apply, Variable
 from pytensor.graph.traversal import toposort
 from pytensor.tensor.elemwise import Elemwise
@@ -59,10 +60,7 @@ class Expander:
         dict or Obstacle
             Monomials with the gradients of the log-density in them; or why there are none.
         """
-        for node in toposort([total]):
-            if not isinstance(node.op, Shape | Shape_i) and any(self.depends(i) for i in node.inputs):
-                self.apply_node(node)
-        expansion = self.results.get(total, Expansion())
+        expansion = self._expand(total)
         if isinstance(expansion, Obstacle):
             return expansion
         parameters: dict[Monomial, TensorVariable] = {}
@@ -81,6 +79,28 @@ class Expander:
                 known = parameters.get(monomial)
                 parameters[monomial] = gradient if known is None else plus(known, gradient)
         return parameters
+
+    def linear_form(self, total: TensorVariable) -> TensorVariable | Obstacle:
+        """Return a scalar log-density, constant included, as a linear graph of `features`; or why there is none.
+
+        Parameters
+        ----------
+        total : TensorVariable
+            The log-density; shape ().
+        """
+        expansion = self._expand(total)
+        if isinstance(expansion, Obstacle):
+            return expansion
+        parts = [self.close(key, coefficient) for key, coefficient in expansion.terms.items()]
+        parts += [] if expansion.linear is None else [expansion.linear]
+        form: TensorVariable = pt.add(*parts) if len(parts) > 1 else parts[0]
+        return form
+
+    def _expand(self, total: TensorVariable) -> Result:
+        for node in toposort([total]):
+            if not isinstance(node.op, Shape | Shape_i) and any(self.depends(i) for i in node.inputs):
+                self.apply_node(node)
+        return self.results.get(total, Expansion())
 
     def apply_node(self, node: Apply) -> None:
         """Expand the outputs of a node."""

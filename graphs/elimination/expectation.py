@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytensor
 import pytensor.tensor as pt
+from numpy.typing import NDArray
 from pytensor.graph.basic import Variable
 from pytensor.tensor.variable import TensorVariable
 
@@ -20,6 +21,7 @@ from graphs.conditional.evaluate import evaluate
 from graphs.conditional.verify import draw_in_support
 from graphs.elimination.engine import eliminate_all
 from graphs.elimination.families import Family
+from graphs.elimination.interpolation import Interpolation, interpolate
 from graphs.elimination.summation import Finite, factors_of
 from graphs.random_graph import depends_on
 from graphs.rebuilding import substitute
@@ -42,12 +44,33 @@ class Expectation:
         Inputs of ``expected``: for each table the expected number of times that each entry counts, not negative.
     counted : tuple of TensorVariable
         The values of these, graphs of the parameters.
+    interpolations : tuple of Interpolation or None
+        For each table how it was found from a few nodes; its counts are then those of the nodes, of any sign.
+    rounding : TensorVariable
+        How large the rounding errors of interpolated log-potentials are; shape ().
     """
 
     log_sum: TensorVariable
     expected: TensorVariable
     counts: tuple[TensorVariable, ...]
     counted: tuple[TensorVariable, ...]
+    interpolations: tuple[Interpolation | None, ...]
+    rounding: TensorVariable
+
+    def gathered(self, tables: Sequence[NDArray]) -> list[NDArray]:
+        """Return counts of the entries of all tables as values of ``counts``."""
+        return [
+            table if found is None else table @ found.weights.T
+            for table, found in zip(tables, self.interpolations, strict=True)
+        ]
+
+    @property
+    def shapes(self) -> list[tuple[int, ...]]:
+        """The shapes of the tables."""
+        return [
+            c.type.shape if found is None else (*c.type.shape[:-1], found.weights.shape[1])
+            for c, found in zip(self.counts, self.interpolations, strict=True)
+        ]
 
 
 def expectation(
@@ -55,6 +78,8 @@ def expectation(
     variables: Sequence[Finite],
     parameters: Mapping[TensorVariable, Support],
     max_states: int,
+    *,
+    is_interpolated: bool = True,
 ) -> Expectation:
     """Return the expected log-probability over discrete variables, as a function of parameters.
 
@@ -68,6 +93,8 @@ def expectation(
         What else it depends on. Factors that depend on none of them are constants of the expectation.
     max_states : int
         Most joint states of what any factor depends on.
+    is_interpolated : bool
+        Whether tables of many rows may be found from a few nodes.
 
     Raises
     ------
@@ -89,14 +116,20 @@ def expectation(
     finished = eliminate_all(families, factors.states, max_states=max_states).finished
     total = _sum_of([part.table for part in finished])
     gradients = pytensor.grad(total, stand_ins, disconnected_inputs="ignore")
-    given_tables: dict[Variable, Variable] = dict(zip(stand_ins, tables, strict=True))
+    found = [interpolate(table, parameters) if is_interpolated else None for table in tables]
+    whole = [table if part is None else part.table for table, part in zip(tables, found, strict=True)]
+    given_tables: dict[Variable, Variable] = dict(zip(stand_ins, whole, strict=True))
     log_sum, *counted = substitute([total, *gradients], given_tables)
+    counted = [n if part is None else part.gathered(n) for n, part in zip(counted, found, strict=True)]
+    tables = [table if part is None else part.at_nodes for table, part in zip(tables, found, strict=True)]
     counts = tuple(
         pt.tensor(f"counts_{i + 1}", shape=table.type.shape, dtype="float64") for i, table in enumerate(tables)
     )
     rest = [pt.sum(part) for part in factors.rest.values()]
     expected = _sum_of([*rest, *(_times(n, table, parameters) for n, table in zip(counts, tables, strict=True))])
-    return Expectation(_sum_of([log_sum, *rest]), expected, counts, tuple(counted))
+    errors = [part.rounding() for part in found if part is not None]
+    rounding = pt.add(*errors) if len(errors) > 1 else errors[0] if errors else pt.as_tensor(np.float64(0.0))
+    return Expectation(_sum_of([log_sum, *rest]), expected, counts, tuple(counted), tuple(found), rounding)
 
 
 def _times(

@@ -194,7 +194,12 @@ def continuous() -> Any:
         (logistic, {}, DerivationError, "b has no maximum in closed form"),
         (unbounded, {}, ModelError, "n is discrete.*give it a bound"),
         (continuous, {}, ModelError, "no discrete latent variable"),
-        (mixture, {"latent": ["mu"]}, ModelError, "'mu' is no latent variable of finitely many states; these are k"),
+        (
+            mixture,
+            {"latent": ["mu"]},
+            ModelError,
+            "k is discrete, and no parameter to maximise: it has to be among the latent variables",
+        ),
         (mixture, {"objective": "mean"}, ModelError, "objective is 'posterior' or 'likelihood'"),
         (mixture, {"init": {"w": [0.5, 0.5]}}, ModelError, "init lacks mu"),
         (mixture, {"init": {"w": [0.5, 0.5], "mu": [0, 0, 0], "v": [1, 1]}}, ModelError, "init of mu has shape"),

@@ -1,11 +1,14 @@
-"""Lowering of products of vectors and matrices."""
+"""Lowering of products of vectors and matrices, small triangular factors and systems."""
 
 from __future__ import annotations
 
 from math import prod
 
 from pytensor.graph.basic import Apply
+from pytensor.graph.op import Op
 from pytensor.tensor.blockwise import Blockwise
+from pytensor.tensor.linalg.decomposition.cholesky import Cholesky
+from pytensor.tensor.linalg.solvers.triangular import SolveTriangular
 from pytensor.tensor.math import Dot
 
 from graphs.backends.numba.fallback import lower_foreign
@@ -14,6 +17,8 @@ from graphs.backends.numba.loops import loop_nest
 from graphs.backends.numba.shaping import represent
 from graphs.backends.numba.values import Array, View, convert
 
+LARGEST_UNBLOCKED = 24
+"""Up to this size loops beat LAPACK, and what the backend calls for it."""
 BLAS_SIZE = 16
 """From this size of all three dimensions on, BLAS beats a loop."""
 
@@ -35,8 +40,88 @@ def lower_blockwise(op: Blockwise, node: Apply, generator: Generator) -> None:
     sizes = [n for variable in node.inputs for n in generator.shape(variable)[-2:]]
     if isinstance(op.core_op, Dot) and len(node.inputs) == 2 and min(sizes) <= BLAS_SIZE:
         _product(node, generator)
-    else:
+    elif not _lowered_triangular(op.core_op, node, generator):
         lower_foreign(op.core_op, node, generator, op._create_dummy_core_node(node.inputs))
+
+
+@lower.register(Cholesky)
+@lower.register(SolveTriangular)
+def lower_triangular(op: Op, node: Apply, generator: Generator) -> None:
+    """Add a factor of a matrix, or the solution of a triangular system."""
+    if not _lowered_triangular(op, node, generator):
+        lower_foreign(op, node, generator)
+
+
+def _lowered_triangular(op: Op, node: Apply, generator: Generator) -> bool:
+    """Add loops for a batch of small factors or triangular systems; return whether that is what the operation is.
+
+    A call of LAPACK costs as much as the arithmetic on a few hundred numbers.
+    """
+    if generator.shape(node.inputs[0])[-1] > LARGEST_UNBLOCKED or any(v.type.dtype != "float64" for v in node.inputs):
+        return False
+    if isinstance(op, Cholesky) and op.lower:
+        _factor(node, generator)
+    elif isinstance(op, SolveTriangular):
+        _substitution(op, node, generator)
+    else:
+        return False
+    return True
+
+
+def _factor(node: Apply, generator: Generator) -> None:
+    """Add the loops of lower triangular factors; not a number where a matrix is not positive definite."""
+    given, size = generator.read(node.inputs[0]), generator.shape(node.inputs[0])[-1]
+    view, batch, names = _target(node, generator, 2)
+    total, is_ok = generator.name("r"), generator.name("ok")
+
+    def made(row: str, column: str) -> str:
+        return view.position([*names, row, column])
+
+    body = [f"{is_ok} = True", f"for i in range({size}):"]
+    body += [f"    for j in range(i + 1, {size}):", f"        {made('i', 'j')} = 0.0"]
+    body += ["    for j in range(i + 1):", f"        {total} = {_element(given, [*names, 'i', 'j'], 2)}"]
+    body += ["        for k in range(j):", f"            {total} = {total} - {made('i', 'k')} * {made('j', 'k')}"]
+    body += ["        if i == j:", f"            {is_ok} = {is_ok} and {total} > 0.0"]
+    body += [f"            {made('i', 'i')} = np.sqrt(max({total}, 0.0))"]
+    body += ["        else:", f"            {made('i', 'j')} = {total} / {made('j', 'j')}"]
+    body += [f"if not {is_ok}:", f"    for i in range({size}):", f"        for j in range({size}):"]
+    body += [f"            {made('i', 'j')} = np.nan"]
+    generator.append(loop_nest(batch, names, body), [given, view])
+    represent(generator, node.outputs[0], view)
+
+
+def _substitution(op: SolveTriangular, node: Apply, generator: Generator) -> None:
+    """Add the loops of forward or backward substitution."""
+    factor, right = (generator.read(variable) for variable in node.inputs)
+    size = factor.shape[-1]
+    view, batch, names = _target(node, generator, op.b_ndim)
+    total, column = generator.name("r"), ["j"] if op.b_ndim == 2 else []
+    lines = [f"i = {'t' if op.lower else f'{size - 1} - t'}"]
+    lines += [f"{total} = {_element(right, [*names, 'i', *column], op.b_ndim)}"]
+    solved = view.position([*names, "k", *column])
+    known = "range(i)" if op.lower else f"range(i + 1, {size})"
+    lines += [f"for k in {known}:", f"    {total} = {total} - {_element(factor, [*names, 'i', 'k'], 2)} * {solved}"]
+    pivot = "" if op.unit_diagonal else f" / {_element(factor, [*names, 'i', 'i'], 2)}"
+    lines += [view.store([*names, "i", *column], f"{total}{pivot}", "f")]
+    columns = view.shape[-1:] if column else ()
+    generator.append(loop_nest([*batch, *columns, size], [*names, *column, "t"], lines), [factor, right, view])
+    represent(generator, node.outputs[0], view)
+
+
+def _target(node: Apply, generator: Generator, core: int) -> tuple[View, tuple[int, ...], list[str]]:
+    """Return new memory for the result, with the lengths and the indices of its batch dimensions."""
+    view = generator.array(node.outputs[0], step=len(generator.steps))
+    batch = view.shape[: len(view.shape) - core]
+    return view, batch, [f"b{d}" for d in range(len(batch))]
+
+
+def _element(array: Array, index: list[str], core: int) -> str:
+    """Return an element of an array whose leading dimensions are broadcast."""
+    missing = len(index) - len(array.shape)
+    own = index[missing:]
+    leading = len(own) - core
+    place = ["0" if n == 1 and d < leading else own[d] for d, n in enumerate(array.shape)]
+    return convert(array.load(place), array.kind, "f")
 
 
 def _product(node: Apply, generator: Generator) -> None:
