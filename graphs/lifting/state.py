@@ -46,8 +46,8 @@ class TooLargeError(MixingError):
         self.atoms = tuple(atoms)
 
 
-MOST_SLOTS = 24
-"""Most elements that one term may depend on: two states of each are the most joint states that there may be."""
+MOST_SLOTS = 30
+"""Most elements that one term may depend on: each is an axis of an array."""
 
 
 @dataclass(frozen=True, eq=False)
