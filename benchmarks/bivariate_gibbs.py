@@ -18,7 +18,7 @@ from benchmarks.processes import compile_rows
 from samplers.gibbs import gibbs
 
 TITLE = "Bivariate Gibbs: per sweep, every 200th kept, one core"
-REACH = 150.0
+REACH = 45
 THIN = 200
 
 
