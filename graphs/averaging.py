@@ -37,7 +37,7 @@ from graphs.errors import DerivationError
 from graphs.guards import strip_guards
 from graphs.random_graph import depends_on
 from graphs.rebuilding import substitute
-from graphs.supports import OTHER, POSITIVE, REAL, Support
+from graphs.supports import POSITIVE, POSITIVE_DEFINITE, REAL, Support
 
 _LARGEST_SIMPLEX = 4
 """Longest normal vector whose expectations are averages over points: the graph is copied for each."""
@@ -187,7 +187,7 @@ def _over_moments(graph: TensorVariable, law: BlockNormal | MultivariateNormal, 
     multiplicity = float(law.num_blocks) if isinstance(law, BlockNormal) and is_shared else 1.0
     expected = pt.as_tensor(at_mean) - 0.5 * multiplicity * (precision * covariance).sum()
     identity = pt.constant(np.broadcast_to(np.eye(int(precision.type.shape[-1])), precision.type.shape).copy())
-    return _Part(expected, [mean, covariance], [law.mean(), inv(precision)], [x, identity], [REAL, OTHER])
+    return _Part(expected, [mean, covariance], [law.mean(), inv(precision)], [x, identity], [REAL, POSITIVE_DEFINITE])
 
 
 def _over_features(

@@ -25,7 +25,7 @@ from graphs.conditional.verify import draw_in_support
 from graphs.density import LogDensity
 from graphs.guards import strip_guards
 from graphs.rebuilding import substitute
-from graphs.supports import OTHER, REAL, Support
+from graphs.supports import POSITIVE_DEFINITE, REAL, Support
 
 _RELATIVE_TOLERANCE = 1e-8
 _NUM_VALUES = 4
@@ -147,7 +147,9 @@ def _is_form_of(found: MatrixMode, total: TensorVariable, supports: Mapping[Vari
     for attempt in range(6):
         assumed = ("real", "positive", "unit")[attempt % 3]
         rest = {i: draw_in_support(rng, i, _support_of(i, supports, attempt < 3), assumed) for i in others}
-        values = [evaluate(outputs, {**rest, x: draw_in_support(rng, x, OTHER)}) for _ in range(_NUM_VALUES)]
+        values = [
+            evaluate(outputs, {**rest, x: draw_in_support(rng, x, POSITIVE_DEFINITE)}) for _ in range(_NUM_VALUES)
+        ]
         joint = np.array([np.nan if v is None else float(v[0]) for v in values])
         form = np.array([np.nan if v is None else float(v[1]) for v in values])
         if not (np.isfinite(joint).all() and np.isfinite(form).all()):
@@ -161,7 +163,7 @@ def _is_form_of(found: MatrixMode, total: TensorVariable, supports: Mapping[Vari
 def _support_of(variable: Variable, supports: Mapping[Variable, Support], is_definite: bool) -> Support | None:
     """Return a support, that of square matrices of real numbers being positive definite ones where that is wanted."""
     found = supports.get(variable)
-    return OTHER if is_definite and is_square(variable) and found in (None, REAL) else found
+    return POSITIVE_DEFINITE if is_definite and is_square(variable) and found in (None, REAL) else found
 
 
 def is_square(variable: Variable) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytensor.tensor as pt
+from pymc.distributions.transforms import CholeskyCovTransform
 from pymc.logprob.transforms import (
     CircularTransform,
     IntervalTransform,
@@ -16,7 +17,7 @@ from pytensor.graph.basic import Constant, Variable
 from pytensor.tensor.variable import TensorVariable
 
 from graphs.finite import finite_states, least_value
-from graphs.supports import OTHER, POSITIVE, REAL, SIMPLEX, UNIT, Support, integers, interval
+from graphs.supports import OTHER, POSITIVE, POSITIVE_DEFINITE, REAL, SIMPLEX, UNIT, Support, integers, interval
 from graphs.transforms import default_transform
 
 
@@ -40,6 +41,7 @@ _SUPPORTS: tuple[tuple[type, Support], ...] = (
     (LogTransform, POSITIVE),
     (LogOddsTransform, UNIT),
     (SimplexTransform, SIMPLEX),
+    (CholeskyCovTransform, POSITIVE_DEFINITE),
     (CircularTransform, interval(-np.pi, np.pi)),
 )
 

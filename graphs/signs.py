@@ -116,7 +116,7 @@ class Signs:
         if dtype == "bool":
             return EITHER
         support = self.supports.get(variable)
-        if support is None or support.kind == "other":
+        if support is None or support.kind in ("positive_definite", "other"):
             return FINITE
         is_open = support.kind in ("interval", "simplex")
         return Interval(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from math import inf
 from typing import Literal
 
-Kind = Literal["interval", "integers", "simplex", "other"]
+Kind = Literal["interval", "integers", "simplex", "positive_definite", "other"]
 
 
 @dataclass(frozen=True)
@@ -15,10 +15,11 @@ class Support:
 
     Parameters
     ----------
-    kind : {"interval", "integers", "simplex", "other"}
+    kind : {"interval", "integers", "simplex", "positive_definite", "other"}
         ``interval``: the reals of ``(lower, upper)``; ``integers``: the integers of ``[lower, upper]``;
-        ``simplex``: non-negative vectors on the last axis that sum to one; ``other``: a set that this class does
-        not describe (covariance matrices, ordered vectors, ...).
+        ``simplex``: non-negative vectors on the last axis that sum to one; ``positive_definite``: symmetric positive
+        definite matrices on the last two axes; ``other``: a set that this class does not describe (correlation
+        matrices, ordered vectors, ...).
     lower, upper : float
         Bounds; infinite where there is none.
 
@@ -56,6 +57,8 @@ class Support:
                 (0.0, inf): "positive",
                 (0.0, 1.0): "unit",
             }.get((self.lower, self.upper), f"({self.lower:g}, {self.upper:g})")
+        if self.kind == "positive_definite":
+            return "positive definite"
         if self.kind == "integers":
             return f"integers [{self.lower:g}, {self.upper:g}]"
         return self.kind
@@ -65,6 +68,7 @@ REAL = Support()
 POSITIVE = Support(lower=0.0)
 UNIT = Support(lower=0.0, upper=1.0)
 SIMPLEX = Support("simplex", 0.0, 1.0)
+POSITIVE_DEFINITE = Support("positive_definite")
 OTHER = Support("other")
 
 
@@ -90,7 +94,14 @@ def as_support(support: Support | str | tuple[float, float]) -> Support:
         return support
     if isinstance(support, tuple):
         return interval(*support)
-    named = {"real": REAL, "positive": POSITIVE, "unit": UNIT, "simplex": SIMPLEX, "integers": integers()}
+    named = {
+        "real": REAL,
+        "positive": POSITIVE,
+        "unit": UNIT,
+        "simplex": SIMPLEX,
+        "positive_definite": POSITIVE_DEFINITE,
+        "integers": integers(),
+    }
     if support not in named:
         raise ValueError(f"Unknown support {support!r}; choose from {', '.join(named)} or give (lower, upper).")
     return named[support]

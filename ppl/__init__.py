@@ -13,6 +13,7 @@ from ppl.declare import Data, Density, Deterministic, Potential
 from ppl.distributions import *  # noqa: F403
 from ppl.interop import from_pymc
 from ppl.likelihood import log_likelihood
+from ppl.matrices import InverseWishart
 from ppl.model import Model
 from ppl.planning import plan
 from ppl.plans import Plan
@@ -26,6 +27,7 @@ __all__ = [
     "Density",
     "DerivationError",
     "Deterministic",
+    "InverseWishart",
     "MarkovChain",
     "Model",
     "ModelError",

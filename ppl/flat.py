@@ -61,7 +61,7 @@ def _read_support(given: Support | str | tuple[float, float], name: str) -> Supp
         support = as_support(given)
     except ValueError as error:
         raise ModelError(f"{name}: {error}", name) from error
-    if support.kind == "other" or not support.lower < support.upper:
+    if support.kind in ("positive_definite", "other") or not support.lower < support.upper:
         raise ModelError(f"{name} cannot have the support {support}.", name)
     if support.is_discrete and not support.is_finite:
         raise ModelError(

@@ -26,7 +26,7 @@ from graphs.errors import DerivationError, ModelError
 from graphs.logprob import LogProb, finite_of, states_of, strip
 from graphs.matrix_modes import MatrixMode, find_matrix_mode, is_square
 from graphs.rebuilding import substitute
-from graphs.supports import OTHER, POSITIVE, REAL, Support
+from graphs.supports import OTHER, POSITIVE, POSITIVE_DEFINITE, REAL, Support
 
 Objective = Literal["posterior", "likelihood"]
 _STARTING_SWEEPS = 3
@@ -176,7 +176,8 @@ class Steps:
 
     def _parameters(self) -> dict[TensorVariable, Support]:
         return {
-            v: OTHER if n in self.matrices else self.supports[n] for n, v in zip(self.names, self.values, strict=True)
+            v: POSITIVE_DEFINITE if n in self.matrices else self.supports[n]
+            for n, v in zip(self.names, self.values, strict=True)
         }
 
     def _modes(self, laws: Mapping[str, Law | MatrixMode]) -> list[TensorVariable]:
@@ -283,7 +284,7 @@ def _random_counts(found: Expectation, rng: np.random.Generator) -> list[NDArray
 
 def _may(joint: LogProb, name: str) -> bool:
     """Whether the support of a square matrix leaves open that it is a covariance or precision matrix."""
-    return joint.supports[name] in (REAL, OTHER)
+    return joint.supports[name] in (REAL, POSITIVE_DEFINITE, OTHER)
 
 
 def _check_definite(name: str, matrices: NDArray) -> None:

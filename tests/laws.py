@@ -34,7 +34,8 @@ def assert_is_full_conditional(
     rng = np.random.default_rng(seed)
     others = [v for v in logdensity.inputs if v is not x]
     logprob = law.logprob(x)
-    batch = {"Dirichlet": x.type.ndim - 1, "MultivariateNormal": 0}.get(law.family, x.type.ndim)
+    core = {"Dirichlet": 1, "Wishart": 2, "InverseWishart": 2, "MultivariateNormal": x.type.ndim}
+    batch = x.type.ndim - core.get(law.family, 0)
     batch = 0 if law.family.endswith("]") and "x MultivariateNormal" in law.family else batch
     assert logprob.type.ndim == batch, "one log-density for each independent element"
     outputs = [logdensity.total, logprob.sum(), law.condition]
@@ -59,6 +60,9 @@ def generic_value(rng: np.random.Generator, variable: Variable, support: Support
     lower, upper = support.lower, support.upper
     if support.kind == "simplex":
         return rng.dirichlet(np.full(shape[-1], 3.0), size=shape[:-1])
+    if support.kind == "positive_definite":
+        factor = rng.normal(0.1, 1.3, size=shape)
+        return np.asarray(factor @ np.swapaxes(factor, -1, -2) + 0.3 * np.eye(shape[-1]))
     if support.kind == "integers":
         upper = upper if np.isfinite(upper) else 9
         return np.asarray(rng.integers(int(lower) if np.isfinite(lower) else 0, int(upper) + 1, size=shape), dtype)

@@ -8,6 +8,7 @@ from graphs.conditional.families.gig import GIG, TruncatedGamma
 from graphs.conditional.families.multivariate_normal import MultivariateNormal
 from graphs.conditional.families.normal import LogNormal, Normal, TruncatedNormal
 from graphs.conditional.families.sparse_normal import SparseNormal
+from graphs.conditional.families.wishart import InverseWishart, Wishart
 from graphs.conditional.formula import formula
 from graphs.conditional.joint import JointNormal, find_joint_blocks, is_normal, joint_normal
 from graphs.conditional.law import Law
@@ -20,6 +21,7 @@ __all__ = [
     "Finite",
     "Gamma",
     "InverseGamma",
+    "InverseWishart",
     "JointNormal",
     "Law",
     "LogGamma",
@@ -30,6 +32,7 @@ __all__ = [
     "SparseNormal",
     "TruncatedGamma",
     "TruncatedNormal",
+    "Wishart",
     "conditional",
     "find_conditional",
     "find_discrepancy",

@@ -11,6 +11,7 @@ from pytensor.tensor.variable import TensorVariable
 from graphs.conditional.expander import Expander
 from graphs.conditional.expansion import Obstacle
 from graphs.conditional.law import Law
+from graphs.conditional.matrices import matrix_law
 from graphs.conditional.pointwise import finite_law
 from graphs.conditional.quadratic import multivariate_normal_law
 from graphs.conditional.recognize import recognize
@@ -88,7 +89,12 @@ def find_conditional(
     if x not in set(explicit_graph_inputs([total])):
         return None, "the log-density does not depend on it"
     stripped = strip_guards(total, declared)
-    law = finite_law(stripped, x, own, declared) if own.is_finite else _exponential_family_law(stripped, x, declared)
+    if own.is_finite:
+        law = finite_law(stripped, x, own, declared)
+    elif own.kind == "positive_definite":
+        law = matrix_law(stripped, x, declared)
+    else:
+        law = _exponential_family_law(stripped, x, declared)
     if isinstance(law, Obstacle) and own == REAL:
         joint = multivariate_normal_law(stripped, x)
         law = law if isinstance(joint, Obstacle) else joint

@@ -138,8 +138,9 @@ def draw_in_support(
     shape = tuple(n if n is not None else _LENGTH_OF_UNKNOWN_AXIS for n in variable.type.shape)
     dtype = variable.type.dtype
     is_integer = np.dtype(dtype).kind in "iub"
-    if support is not None and support.kind == "other" and len(shape) > 1 and shape[-1] == shape[-2] and not is_integer:
-        # Of the other sets the usual one: positive definite matrices.
+    is_square = len(shape) > 1 and shape[-1] == shape[-2] and not is_integer
+    if support is not None and is_square and support.kind in ("positive_definite", "other"):
+        # Of the other sets the usual one, too.
         factor = rng.normal(size=shape)
         return np.asarray(factor @ np.swapaxes(factor, -1, -2) + np.eye(shape[-1]), dtype=dtype)
     if support is None or support.kind == "other":
