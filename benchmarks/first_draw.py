@@ -34,7 +34,7 @@ def by_rvgraph(draws: int, tune: int, chains: int) -> NDArray[np.float64]:
     predictors, outcome = data()
     intercept, slopes = ppl.Normal("intercept", 0, 10), ppl.Normal("slopes", 0, 10, size=3)
     y = ppl.Normal("y", intercept + predictors @ slopes, ppl.HalfNormal("sigma", 5))
-    trace = ppl.sample(ppl.Model({y: outcome}), draws, tune, chains, seed=1, progress=False)
+    trace = ppl.sample(ppl.Model({y: outcome}), draws, tune, chains, seed=1, sampler="nuts", progress=False)
     return trace.posterior["slopes"].values
 
 

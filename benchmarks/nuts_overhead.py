@@ -21,7 +21,7 @@ STEP_SIZE = {10: 0.5, 100: 0.3}
 
 
 def compile_model(dimension: int) -> ppl.CompiledModel:
-    return ppl.compile(ppl.Model(ppl.Normal("x", 0, 1, size=dimension)))
+    return ppl.compile(ppl.Model(ppl.Normal("x", 0, 1, size=dimension)), sampler="nuts")
 
 
 def by_model(dimension: int, num_draws: int, with_trace: bool) -> Contender:

@@ -121,7 +121,7 @@ def ess_per_second(run: Callable[[int], tuple[Mapping[str, Any], float]], names:
 
 def by_rvgraph(name: str, whole_call: bool) -> Callable[[int], tuple[Mapping[str, Any], float]]:
     declare, _, start_at = MODELS[name]
-    compiled = ppl.compile(declare())
+    compiled = ppl.compile(declare(), sampler="nuts")
 
     def run(seed: int) -> tuple[Mapping[str, Any], float]:
         start = perf_counter()

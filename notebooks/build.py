@@ -18,6 +18,7 @@ NAMES = (
     "mixture_rmh",
     "scaled_t_gibbs",
     "bivariate_gibbs",
+    "automatic_gibbs",
     "line_fit_nuts",
     "discrete_latents",
     "em_gaussian_mixture",

@@ -45,7 +45,7 @@ class StartingPoints:
 
     @cached_property
     def _support_points(self) -> dict[str, NDArray]:
-        return _central_values(self.plan, {}, "support_point", 0)
+        return central_values(self.plan)
 
     def __call__(
         self, init: str | Mapping[str, Any] | Sequence[Mapping[str, Any]] | None, chains: int, seed: int
@@ -141,6 +141,11 @@ def _moved_transforms(mixed: LogProb) -> dict[str, Transform]:
     moved = [n for n in mixed.values if mixed.natural[n] is not mixed.values[n]]
     transforms = transforms_of({n: mixed.graph.latent[n] for n in moved}, mixed.graph.transforms)
     return {n: transforms[n] for n in moved}
+
+
+def central_values(plan: Plan) -> dict[str, NDArray]:
+    """Return central values of the variables of the joint state by name, in the space where they are sampled."""
+    return _central_values(plan, {}, "support_point", 0)
 
 
 def _central_values(plan: Plan, given: Mapping[str, Any], strategy: str, seed: int) -> dict[str, NDArray]:

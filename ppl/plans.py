@@ -66,6 +66,8 @@ class Plan:
         Deterministics of summed-out variables: known after ``ppl.recover``.
     groups : tuple of Group
         Variables that are drawn given auxiliary variables.
+    policy : str
+        How the sampler was chosen, where that was left open and there was a choice.
     """
 
     model: Model
@@ -76,6 +78,7 @@ class Plan:
     sweep: Sweep
     later: Mapping[str, TensorVariable]
     groups: tuple[Group, ...] = ()
+    policy: str = ""
 
     @property
     def costs(self) -> list[Cost]:
@@ -95,12 +98,14 @@ class Plan:
     def __str__(self) -> str:
         blocks = ["\n".join(_aligned(table)) for table in self._tables()]
         later = [f"{name}: computed by ppl.recover, it depends on a summed-out variable" for name in self.later]
+        if self.policy:
+            blocks.append(self.policy)
         return "\n\n".join(blocks) + "".join(f"\n{line}" for line in later)
 
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        return "".join(_html(table) for table in self._tables())
+        return "".join(_html(table) for table in self._tables()) + (f"<p>{self.policy}</p>" if self.policy else "")
 
     def method_of(self, name: str) -> Method:
         """Return the method of a variable."""

@@ -64,8 +64,8 @@ def counts(rng: np.random.Generator):
 
 
 CASES: dict[str, tuple[Draw, dict]] = {
-    "nuts": (hierarchy, {}),
-    "nuts_marginalised": (mixture, {}),
+    "nuts": (hierarchy, {"sampler": "nuts"}),
+    "nuts_marginalised": (mixture, {"sampler": "nuts"}),
     "gibbs_with_discrete": (mixture, {"sampler": "gibbs", "marginalize": False, "thin": 20}),
     "gibbs": (variances, {"sampler": "gibbs", "thin": 5}),
     "rmh_and_nuts": (counts, {"thin": 20}),

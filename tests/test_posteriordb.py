@@ -71,7 +71,7 @@ def test_summary_agrees_with_the_reference(posterior):
     entry = read(posterior)
     options = {"target_accept": 0.95} if posterior.startswith(("eight", "gp_")) else {}
     model = POSTERIORS[posterior](entry["data"])
-    trace = ppl.sample(model, draws=2500, tune=1500, chains=4, seed=20, progress=False, **options)
+    trace = ppl.sample(model, draws=2500, tune=1500, chains=4, seed=20, sampler="nuts", progress=False, **options)
     assert_agrees(trace.posterior, entry["reference"])
 
 

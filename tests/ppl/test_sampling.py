@@ -33,7 +33,7 @@ def conjugate():
 
 @pytest.fixture(scope="module")
 def compiled():
-    return ppl.compile(conjugate()[0])
+    return ppl.compile(conjugate()[0], sampler="nuts")
 
 
 @pytest.fixture(scope="module")
@@ -113,7 +113,7 @@ def test_other_backends_agree(backend):
     if backend == "jax":
         pytest.importorskip("blackjax", reason="the JAX backend is an extra")
     model, mean, sd = conjugate()
-    trace = ppl.sample(model, draws=400, tune=300, chains=2, seed=1, backend=backend, progress=False)
+    trace = ppl.sample(model, draws=400, tune=300, chains=2, seed=1, backend=backend, sampler="nuts", progress=False)
     assert_moments(trace, "mu", mean, sd)
     assert trace.attrs["backend"] == backend
 
