@@ -20,8 +20,9 @@ from graphs.errors import ModelError, SamplingError
 from graphs.interpreting import INTERPRETED, interpret
 from graphs.logprob import LogProb, finite_of, logprob, strip
 from graphs.preparation import prepare
+from graphs.supports import REAL
 from graphs.transforms import transforms_of
-from ppl.plans import Plan
+from ppl.plans import Assignment, Plan
 
 NUM_TRIES = 20
 _STREAM = 20  # apart from the streams of the chains themselves
@@ -45,7 +46,7 @@ class StartingPoints:
 
     @cached_property
     def _support_points(self) -> dict[str, NDArray]:
-        return central_values(self.plan)
+        return _central_values(self.plan, {}, "support_point", 0)
 
     def __call__(
         self, init: str | Mapping[str, Any] | Sequence[Mapping[str, Any]] | None, chains: int, seed: int
@@ -56,8 +57,9 @@ class StartingPoints:
         ----------
         init : None, "jitter", "support_point", "prior", mapping, or sequence of mappings
             Values in natural space by name, for all chains or one mapping per chain; variables that are not named
-            start at a central point of their distribution. By default (``"jitter"``) every variable that NUTS moves is
-            displaced by a uniform number between -1 and 1 on the real line; ``"prior"`` starts at draws from the prior.
+            start at a central point of their distribution. By default (``"jitter"``) every variable that NUTS moves, or
+            that is drawn on the real line, is displaced by a uniform number between -1 and 1 there; ``"prior"`` starts
+            at draws from the prior.
         chains : int
             Number of chains.
         seed : int
@@ -143,9 +145,10 @@ def _moved_transforms(mixed: LogProb) -> dict[str, Transform]:
     return {n: transforms[n] for n in moved}
 
 
-def central_values(plan: Plan) -> dict[str, NDArray]:
-    """Return central values of the variables of the joint state by name, in the space where they are sampled."""
-    return _central_values(plan, {}, "support_point", 0)
+def starting_values(plan: Plan, seed: int) -> dict[str, NDArray]:
+    """Return displaced central values of the joint state by name, in the space where they are sampled."""
+    centre = _central_values(plan, {}, "support_point", 0)
+    return _displaced(plan, centre, np.random.default_rng(seed))
 
 
 def _central_values(plan: Plan, given: Mapping[str, Any], strategy: str, seed: int) -> dict[str, NDArray]:
@@ -182,11 +185,16 @@ def _finite(value: NDArray, name: str, is_given: bool) -> NDArray:
 
 
 def _displaced(plan: Plan, centre: Mapping[str, NDArray], generator: np.random.Generator) -> dict[str, NDArray]:
-    moved = {str(plan.mixed.values[a.name].name) for a in plan.assignments if a.method == "nuts"}
+    moved = {str(plan.mixed.values[a.name].name) for a in plan.assignments if _is_on_the_real_line(a)}
     return {
         name: value + generator.uniform(-1, 1, np.shape(value)) if name in moved else value
         for name, value in centre.items()
     }
+
+
+def _is_on_the_real_line(assignment: Assignment) -> bool:
+    """Whether a variable may be displaced: effects that all lie at their mean leave no spread to draw a scale from."""
+    return assignment.method == "nuts" or (assignment.method == "gibbs" and assignment.support == REAL)
 
 
 class _LogTerms:

@@ -19,7 +19,7 @@ from pytensor.graph.traversal import graph_inputs
 
 from graphs.conditional import JointNormal, MultivariateNormal
 from graphs.interpreting import interpret
-from ppl.initial import central_values
+from ppl.initial import starting_values
 from ppl.plans import Plan
 from samplers.blocks import DrawBlock
 
@@ -111,7 +111,7 @@ def effective_fractions(draws: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _pilot(plan: Plan) -> NDArray[np.float64] | None:
-    """Return draws of a short run from the central point; None where a draw fails."""
+    """Return draws of a short run; None where one fails."""
     blocks = plan.sweep.blocks
     drawn = [a.name for a in plan.assignments if a.method != "marginalize"]
     if not drawn or any(name not in plan.laws for name in drawn):
@@ -122,7 +122,8 @@ def _pilot(plan: Plan) -> NDArray[np.float64] | None:
         if not isinstance(block, DrawBlock):
             return None
         steps.append((block.variables, interpret([block.rng, *variables], [block.next_rng, *block.draws])))
-    state = {v: np.asarray(central_values(plan)[str(v.name)], v.type.dtype) for v in variables}
+    start = starting_values(plan, 0)
+    state = {v: np.asarray(start[str(v.name)], v.type.dtype) for v in variables}
     rng, kept = np.random.default_rng(0), []
     for sweep in range(NUM_DISCARDED + NUM_KEPT):
         for moved, step in steps:

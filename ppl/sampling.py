@@ -264,7 +264,8 @@ def sample(
         As in `ppl.plan`.
     init : None, str, mapping, or sequence of mappings
         Values in natural space by name, for all chains or one mapping per chain; ``"jitter"`` (default) displaces
-        central points at random, ``"support_point"`` does not, ``"prior"`` starts at draws from the prior.
+        central points at random where NUTS moves them or they lie on the real line, ``"support_point"`` does not,
+        ``"prior"`` starts at draws from the prior.
     progress : bool, default True
         Show a progress bar.
     **options

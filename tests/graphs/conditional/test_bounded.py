@@ -8,10 +8,11 @@ import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
 import pytest
-from scipy import integrate, stats
+from scipy import integrate, special, stats
 
 import ppl
-from graphs.conditional import find_conditional
+from graphs.conditional import conditional, find_conditional
+from graphs.conditional.families.gig import log_bessel
 from graphs.density import LogDensity
 from graphs.interpreting import interpret
 from graphs.supports import POSITIVE, Support, interval
@@ -166,3 +167,28 @@ def test_sweeps_of_these_laws(backend) -> None:
         draws = trace[name].to_numpy()
         # Sweeps of two tied variables: at worst one independent draw in four, five standard errors.
         assert abs(draws.mean() - value) < 5 * draws.std() / np.sqrt(draws.size / 4), name
+
+
+@pytest.mark.parametrize("order", [50.0, -63.5, 120.0, 250.0])
+def test_bessel_functions_of_large_orders_are_those_of_scipy(order: float) -> None:
+    at = np.array([5.0, 37.0, 240.0, 3100.0])
+    expected = np.log(special.kve(abs(order), at)) - at
+    is_finite = np.isfinite(expected)
+    assert is_finite.sum() >= 2
+    found = log_bessel(pt.constant(order), pt.constant(at)).eval()
+    np.testing.assert_allclose(found[is_finite], expected[is_finite], rtol=1e-11, atol=1e-10)
+
+
+def test_laws_of_scales_exist_for_many_rows() -> None:
+    """A half-normal standard deviation of 5000 rows: the normaliser's Bessel function overflows by itself."""
+    x = pm.HalfNormal.dist(3.0)
+    data = np.random.default_rng(2).normal(0, 1.7, size=5000)
+    density = joint({"x": (x, POSITIVE)}, {pm.Normal.dist(0.2, x, shape=5000): data})
+    law = conditional(density, density.inputs[0])
+    assert law is not None
+    assert law.family == "GIG^(1/2)"
+    [mean] = interpret([], [law.mean()])()
+    grid = np.linspace(1.5, 1.9, 4001)
+    log_weights = stats.norm.logpdf(data[:, None], 0.2, grid).sum(axis=0) + stats.halfnorm.logpdf(grid, scale=3.0)
+    weights = np.exp(log_weights - log_weights.max())
+    np.testing.assert_allclose(mean, (weights * grid).sum() / weights.sum(), rtol=1e-9)
