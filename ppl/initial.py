@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property
+from math import inf
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,7 @@ from graphs.transforms import transforms_of
 from ppl.plans import Assignment, Plan
 
 NUM_TRIES = 20
+_LARGEST_COUNT_LOG2 = 40
 _STREAM = 20  # apart from the streams of the chains themselves
 
 
@@ -87,19 +89,34 @@ class StartingPoints:
                 centre = _central_values(self.plan, values, strategy, int(generator.integers(2**31)))
             else:
                 centre = self._support_points
-            points.append(self._finite_point(centre, generator, is_jittered))
+            points.append(self._finite_point(centre, generator, is_jittered, values))
         return np.stack(points)
 
     def _finite_point(
-        self, centre: Mapping[str, NDArray], generator: np.random.Generator, is_jittered: bool
+        self, centre: Mapping[str, NDArray], generator: np.random.Generator, is_jittered: bool, given: Mapping[str, Any]
     ) -> NDArray[np.float64]:
         failure: str | None = None
         for _ in range(NUM_TRIES if is_jittered else 1):
             values = _displaced(self.plan, centre, generator) if is_jittered else centre
-            failure = self._log_terms.failure(values)
-            if failure is None:
-                return self.plan.sweep.layout.pack(values)
+            found = self._raised(values, given)
+            if found is not None:
+                return self.plan.sweep.layout.pack(found)
+            failure = failure or self._log_terms.failure(values)
         raise SamplingError(str(failure))
+
+    def _raised(self, values: Mapping[str, NDArray], given: Mapping[str, Any]) -> Mapping[str, NDArray] | None:
+        """Return the values, counts being raised where others need them to be larger; None if that does not help."""
+        if self._log_terms.is_finite(values):
+            return values
+        counts = [n for n, s in self.plan.mixed.supports.items() if s.is_discrete and s.upper == inf and n not in given]
+        raised = dict(values)
+        for least in 2 ** np.arange(_LARGEST_COUNT_LOG2) if counts else ():
+            for name in counts:
+                key = str(self.plan.mixed.values[name].name)
+                raised[key] = np.maximum(np.asarray(values[key]), least)
+            if self._log_terms.is_finite(raised):
+                return raised
+        return None
 
 
 def _given_values(plan: Plan, init: Any, chains: int) -> list[Mapping[str, Any]]:
@@ -208,8 +225,16 @@ class _LogTerms:
         self.terms = terms
         self.plan = plan
 
+    def is_finite(self, values: Mapping[str, NDArray]) -> bool:
+        """Whether all terms are finite at a point."""
+        return bool(np.isfinite(self.function(*self._arguments(values))).all())
+
+    def _arguments(self, values: Mapping[str, NDArray]) -> list[NDArray]:
+        return [np.asarray(values[str(v.name)], v.type.dtype) for v in self.inputs]
+
     def failure(self, values: Mapping[str, NDArray]) -> str | None:
-        arguments = [np.asarray(values[str(v.name)], v.type.dtype) for v in self.inputs]
+        """Say which term is not finite at a point, and where; None if all are."""
+        arguments = self._arguments(values)
         sums = self.function(*arguments)
         for name, term, total in zip(self.names, self.terms, sums, strict=True):
             if np.isfinite(total):

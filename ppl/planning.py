@@ -6,13 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Literal, cast
 
-from pymc.distributions.censored import CensoredRV
-from pymc.distributions.mixture import _HurdleRV
 from pytensor.tensor.variable import TensorVariable
 
 from graphs.augmentation import Augmenter, Group
-from graphs.chains.markov_chain import MarkovChainRV
-from graphs.chains.sequence_rv import SequenceRV
 from graphs.conditional import (
     Law,
     find_conditional,
@@ -20,22 +16,19 @@ from graphs.conditional import (
     is_normal,
     joint_normal,
 )
-from graphs.conditional.verify import IMPROPER
-from graphs.density import LogDensity
 from graphs.elimination.costs import Cost, costs_of
 from graphs.errors import DerivationError, ModelError
 from graphs.lifting import MOST_STATES
 from graphs.logprob import LogProb, logprob, states_of, strip, sum_out_all, unconstrain
 from graphs.random_graph import depends_on
 from graphs.rebuilding import untraced
-from graphs.transforms import default_transform
+from ppl.choosing import Choice, choose, law_of
 from ppl.model import Model
 from ppl.plans import Assignment, Method, Plan
 from ppl.policy import predict
-from ppl.sweeps import build_sweep, groups_of
+from ppl.sweeps import build_sweep
 
 Marginalize = Literal["auto", "require"] | bool | Iterable[str]
-Choice = Literal["nuts", "gibbs", "rmh", "slice"] | None
 SAMPLERS = ("nuts", "gibbs", "rmh", "slice")
 
 
@@ -103,10 +96,10 @@ def _by_laws(model: Model, joint: LogProb, summed: LogProb, reasons: Mapping[str
     """Return the plan by Gibbs sampling alone; None where a variable has no law."""
     augmenter = Augmenter(summed)
     for name in summed.values:
-        if summed.supports[name].is_discrete:
+        if states_of(summed, name) is not None:
             return None
         try:
-            law, _ = _law_of(summed, name)
+            law, _ = law_of(summed, name)
         except DerivationError:
             return None
         if law is None and not augmenter.find(name):
@@ -132,7 +125,7 @@ def _assigned(
             assignments[name] = _assignment(joint, name, "marginalize", reasons[name])
             continue
         choice = cast("Choice", named.get(name, sampler if isinstance(sampler, str) else None))
-        method, reason, law = _choose(summed, name, choice, failed_sum=reasons.get(name), is_named=name in named)
+        method, reason, law = choose(summed, name, choice, failed_sum=reasons.get(name), is_named=name in named)
         if law is not None:
             laws[name] = law
         elif choice == "gibbs" and method != "gibbs" and not summed.supports[name].is_discrete:
@@ -297,95 +290,6 @@ def _reason(cost: Cost) -> str:
 def _assignment(joint: LogProb, name: str, method: Method, reason: str) -> Assignment:
     shape = tuple(int(n) for n in joint.values[name].type.shape)
     return Assignment(name, method, reason, shape, joint.supports[name])
-
-
-def _choose(
-    summed: LogProb, name: str, choice: Choice, *, is_named: bool, failed_sum: str | None
-) -> tuple[Method, str, Law | None]:
-    support = summed.supports[name]
-    rv = summed.graph.latent[name]
-    if rv.owner is not None and isinstance(rv.owner.op, CensoredRV | _HurdleRV) and not support.is_discrete:
-        raise DerivationError(
-            f"{name} has single values of positive probability among continuous ones: no sampler here can move between "
-            "the two. Observe it, or declare the part that it comes from as a variable of its own.",
-            name,
-            rv,
-        )
-    if support.is_discrete:
-        return _choose_discrete(summed, name, choice if is_named else None, failed_sum)
-    if choice in ("rmh", "slice"):
-        return choice, "as asked for", None
-    if choice == "gibbs":
-        law, reason = _law_of(summed, name)
-        if law is not None:
-            return "gibbs", f"{law.family} full conditional", law
-        return "nuts", reason if is_named else f"no full conditional: {reason}", None
-    return "nuts", "as asked for" if choice == "nuts" else "continuous", None
-
-
-def _law_of(summed: LogProb, name: str) -> tuple[Law | None, str]:
-    chosen = summed.graph.transforms.get(name)
-    default = default_transform(summed.graph.latent[name])
-    if chosen is not None and type(chosen) is not type(default):
-        return None, f"its transform ({getattr(chosen, 'name', chosen)}) restricts it, which a law would not know"
-    value, support = summed.values[name], summed.supports[name]
-    law, reason = find_conditional(summed.logdensity, value, support=support)
-    if law is not None:
-        return law, ""
-    if reason.startswith(IMPROPER):
-        raise DerivationError(f"{name} has no distribution given the rest, {reason}.", name, value)
-    blamed = [n for n in _terms_of(summed, value) if find_conditional(_alone(summed, n), value, support)[1] == reason]
-    return None, f"{reason} (in the log-probability of {', '.join(blamed)})" if blamed else reason
-
-
-def _terms_of(summed: LogProb, value: TensorVariable) -> list[str]:
-    return [n for n, term in summed.terms.items() if depends_on(term, [value])]
-
-
-def _alone(summed: LogProb, name: str) -> LogDensity:
-    """Return the log-density of one term."""
-    density = summed.logdensity
-    return LogDensity(summed.terms[name].sum(), density.inputs, density.supports)
-
-
-def _choose_discrete(
-    summed: LogProb, name: str, choice: Choice, failed_sum: str | None
-) -> tuple[Method, str, Law | None]:
-    if choice == "nuts":
-        raise ModelError(
-            f"{name} is discrete and NUTS needs a gradient; let it be drawn by 'gibbs' or 'rmh', or summed out.", name
-        )
-    op = summed.graph.latent[name].owner.op
-    if getattr(op, "ndim_supp", 0) and not isinstance(op, MarkovChainRV | SequenceRV):
-        raise DerivationError(
-            f"{name} was not summed out ({failed_sum or 'as asked for'}), and no step can move one of its elements "
-            "alone: they have to add up. Raise max_states, declare the outcomes that it counts as Categorical, or "
-            "observe it.",
-            name,
-        )
-    if choice in ("rmh", "slice"):
-        return choice, "as asked for", None
-    kept = f"not summed out ({failed_sum})" if failed_sum else "not summed out"
-    if states_of(summed, name) is None:
-        if groups_of(summed, name) is not None:
-            return "gibbs", "discrete without bounds; full conditional within windows at random places", None
-        if choice == "gibbs":
-            raise DerivationError(
-                f"There is no Gibbs step for {name}: it has infinitely many states, and too many of its elements "
-                "depend on each other.",
-                name,
-            )
-        return "rmh", "discrete without bounds", None
-    law, reason = find_conditional(summed.logdensity, summed.values[name], support=summed.supports[name])
-    if law is not None:
-        return "gibbs", f"{kept}; full conditional by enumeration", law
-    groups = groups_of(summed, name)
-    if groups is not None:
-        number = "its elements in turn" if len(groups) > 2 else f"{len(groups)} groups of elements in turn"
-        return "gibbs", f"{kept}; full conditionals by enumeration, {number}", None
-    if choice == "gibbs":
-        raise DerivationError(f"There is no Gibbs step for {name}: {reason}.", name, summed.values[name])
-    return "rmh", f"{kept}; no full conditional: {reason}", None
 
 
 def _depends_on_summed(graph: TensorVariable, model: Model, assignments: Mapping[str, Assignment]) -> bool:

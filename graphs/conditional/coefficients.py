@@ -16,8 +16,13 @@ from pytensor.tensor.variable import TensorVariable
 
 def number(variable: Variable) -> float | None:
     """Return the number that fills ``variable``, or None where it is not one repeated constant."""
-    while variable.owner is not None and isinstance(variable.owner.op, DimShuffle | Alloc):
-        variable = variable.owner.inputs[0]
+    while variable.owner is not None:
+        if isinstance(variable.owner.op, DimShuffle | Alloc):
+            variable = variable.owner.inputs[0]
+        elif isinstance(variable.owner.op, Elemwise) and isinstance(variable.owner.op.scalar_op, ps.Second):
+            variable = variable.owner.inputs[1]
+        else:
+            return None
     if not isinstance(variable, Constant):
         return None
     data: NDArray = np.asarray(variable.data)

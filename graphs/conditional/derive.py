@@ -8,6 +8,7 @@ from pytensor.graph.basic import Variable
 from pytensor.graph.traversal import explicit_graph_inputs
 from pytensor.tensor.variable import TensorVariable
 
+from graphs.conditional.counts import count_law
 from graphs.conditional.expander import Expander
 from graphs.conditional.expansion import Obstacle
 from graphs.conditional.law import Law
@@ -107,8 +108,12 @@ def find_conditional(
 def _exponential_family_law(
     total: TensorVariable, x: TensorVariable, supports: Mapping[Variable, Support]
 ) -> Law | Obstacle:
-    natural = Expander(x, supports[x], supports).natural_parameters(total)
+    own = supports[x]
+    expander = Expander(x, own, supports)
+    natural = expander.natural_parameters(total)
     if isinstance(natural, Obstacle):
         return natural
-    simplified = simplify(list(natural.values()))
-    return recognize(x, dict(zip(natural, simplified, strict=True)), supports[x])
+    simplified = dict(zip(natural, simplify(list(natural.values())), strict=True))
+    if own.is_discrete:
+        return count_law(x, simplified, own, expander.offsets, expander.bounds, expander.signs)
+    return recognize(x, simplified, own)

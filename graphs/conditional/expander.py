@@ -13,6 +13,7 @@ from pytensor.tensor.shape import Shape, Shape_i
 from pytensor.tensor.variable import TensorVariable
 
 from graphs.conditional.coefficients import as_coefficient, filled, number, plus, times
+from graphs.conditional.count_rules import Offset
 from graphs.conditional.expansion import CONSTANT, Expansion, Key, Monomial, Obstacle
 from graphs.conditional.formula import formula
 from graphs.conditional.scalar_rules import Result, expand_elemwise
@@ -34,6 +35,13 @@ class Expander:
         Its support: logarithms and roots are taken apart where it makes them real.
     supports : mapping of Variable to Support
         Supports of the other variables.
+
+    Attributes
+    ----------
+    offsets : dict of str to Offset
+        For each atom ``log(gamma(...))`` of a count, by name, what is added to x in it.
+    bounds : list of Offset
+        Sums that must not be negative, since the log-density is minus infinity there.
     """
 
     def __init__(self, x: TensorVariable, support: Support, supports: Mapping[Variable, Support]):
@@ -43,6 +51,9 @@ class Expander:
             x: Expansion({(View.of_base(x), (("x", 1.0),)): filled(1.0, x.type.ndim)}),
         }
         self.features: dict[Monomial, TensorVariable] = {}
+        self.is_discrete = support.is_discrete
+        self.offsets: dict[str, Offset] = {}
+        self.bounds: list[Offset] = []
         is_unit = (support.lower, support.upper) == (0.0, 1.0) and support.kind == "interval"
         is_positive = support.is_positive or support.kind == "simplex"
         self.positive_atoms = frozenset({"exp"} | ({"x"} if is_positive else set()) | ({"1-x"} if is_unit else set()))

@@ -57,7 +57,7 @@ def recognize(x: TensorVariable, natural: Parameters, support: Support) -> Law |
     else:
         law = _beta(x, natural) if bounds == (0.0, 1.0) else None
         law = law or _between(x, natural, support)
-    return Obstacle(_why_not(natural, support)) if law is None else law
+    return Obstacle(why_not(natural, support)) if law is None else law
 
 
 def _on_reals(x: TensorVariable, natural: Parameters) -> Law | None:
@@ -68,7 +68,7 @@ def _on_reals(x: TensorVariable, natural: Parameters) -> Law | None:
         multiple = powers[0][0][1]
         shape = divide(_get(natural, X, x), filled(multiple, x.type.ndim))
         names = {"shape": shape, "rate": scale(-1.0, natural[powers[0]])}
-        return LogGamma(x, _graphs(x, names), multiple=multiple)
+        return LogGamma(x, shaped(x, names), multiple=multiple)
     return None
 
 
@@ -88,10 +88,10 @@ def _on_positives(x: TensorVariable, natural: Parameters) -> Law | None:
     shape = divide(plus(_get(natural, LOG, x), one), filled(exponent, x.type.ndim))
     rate = scale(-1.0, natural[powers[0]])
     if exponent == 1:
-        return Gamma(x, _graphs(x, {"shape": shape, "rate": rate}))
+        return Gamma(x, shaped(x, {"shape": shape, "rate": rate}))
     if exponent == -1:
-        return InverseGamma(x, _graphs(x, {"shape": shape, "scale": rate}))
-    return PowerGamma(x, _graphs(x, {"shape": shape, "rate": rate}), power=exponent)
+        return InverseGamma(x, shaped(x, {"shape": shape, "scale": rate}))
+    return PowerGamma(x, shaped(x, {"shape": shape, "rate": rate}), power=exponent)
 
 
 def _gig(x: TensorVariable, natural: Parameters, powers: list[Monomial]) -> Law | None:
@@ -103,7 +103,7 @@ def _gig(x: TensorVariable, natural: Parameters, powers: list[Monomial]) -> Law 
     one = filled(1.0, x.type.ndim)
     power = divide(plus(_get(natural, LOG, x), one), filled(exponent, x.type.ndim))
     names = {"power": power, "rate": scale(-1.0, natural[positive]), "scale": scale(-1.0, natural[negative])}
-    return GIG(x, _graphs(x, names), exponent=exponent)
+    return GIG(x, shaped(x, names), exponent=exponent)
 
 
 def _between(x: TensorVariable, natural: Parameters, support: Support) -> Law | None:
@@ -118,7 +118,7 @@ def _between(x: TensorVariable, natural: Parameters, support: Support) -> Law | 
     exponent = powers[0][0][1]
     shape = divide(plus(_get(natural, LOG, x), filled(1.0, x.type.ndim)), filled(exponent, x.type.ndim))
     names = {"shape": shape, "rate": scale(-1.0, natural[powers[0]])}
-    return TruncatedGamma(x, _graphs(x, names), exponent=exponent, lower=lower, upper=upper)
+    return TruncatedGamma(x, shaped(x, names), exponent=exponent, lower=lower, upper=upper)
 
 
 def _beta(x: TensorVariable, natural: Parameters) -> Law | None:
@@ -126,14 +126,14 @@ def _beta(x: TensorVariable, natural: Parameters) -> Law | None:
         return None
     one = filled(1.0, x.type.ndim)
     alpha, beta = (plus(_get(natural, feature, x), one) for feature in (LOG, LOG1M))
-    return Beta(x, _graphs(x, {"alpha": alpha, "beta": beta}))
+    return Beta(x, shaped(x, {"alpha": alpha, "beta": beta}))
 
 
 def _dirichlet(x: TensorVariable, natural: Parameters) -> Law | None:
     if not set(natural) <= {LOG}:
         return None
     concentration = plus(_get(natural, LOG, x), filled(1.0, x.type.ndim))
-    return Dirichlet(x, _graphs(x, {"concentration": concentration}))
+    return Dirichlet(x, shaped(x, {"concentration": concentration}))
 
 
 def _normal(
@@ -148,7 +148,7 @@ def _normal(
     slope, precision = _get(natural, first, x), scale(-2.0, natural[second])
     variance = divide(filled(1.0, x.type.ndim), precision)
     mean = _smallest([divide(slope, precision), divide(scale(0.5, slope), scale(0.5, precision))])
-    return family(x, _graphs(x, dict(zip(names, (mean, variance), strict=True))))
+    return family(x, shaped(x, dict(zip(names, (mean, variance), strict=True))))
 
 
 def _smallest(graphs: list[TensorVariable]) -> TensorVariable:
@@ -160,7 +160,7 @@ def _get(natural: Parameters, feature: Monomial, x: TensorVariable) -> TensorVar
     return natural.get(feature, filled(0.0, x.type.ndim))
 
 
-def _graphs(x: TensorVariable, parameters: Mapping[str, TensorVariable]) -> dict[str, TensorVariable]:
+def shaped(x: TensorVariable, parameters: Mapping[str, TensorVariable]) -> dict[str, TensorVariable]:
     """Simplify parameters and give them the shape of x."""
     shape = [n if n is not None else x.shape[axis] for axis, n in enumerate(x.type.shape)]
     graphs = dict(zip(parameters, simplify(list(parameters.values())), strict=True))
@@ -172,10 +172,12 @@ def _graphs(x: TensorVariable, parameters: Mapping[str, TensorVariable]) -> dict
 def describe(monomial: Monomial) -> str:
     """Write a feature."""
     names = {"x": "x", "log": "log(x)", "1-x": "(1-x)", "log1m": "log(1-x)", "exp": "exp(x)"}
-    return "*".join(names[atom] if p == 1 else f"{names[atom]}^{p:g}" for atom, p in monomial)
+    shown = [(names.get(atom, atom), exponent) for atom, exponent in monomial]
+    return "*".join(name if p == 1 else f"{name}^{p:g}" for name, p in shown)
 
 
-def _why_not(natural: Parameters, support: Support) -> str:
+def why_not(natural: Parameters, support: Support) -> str:
+    """Say which features and support make no law."""
     if not natural:
         return f"the log-density does not depend on it, and is improper on the support {support}"
     features = set(natural)

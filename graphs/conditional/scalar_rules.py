@@ -9,10 +9,12 @@ import numpy as np
 import pytensor.scalar.basic as ps
 import pytensor.tensor as pt
 from pytensor.graph.basic import Apply
+from pytensor.scalar.math import GammaLn
 from pytensor.tensor.elemwise import DimShuffle, Elemwise
 from pytensor.tensor.variable import TensorVariable
 
-from graphs.conditional.coefficients import chosen, divide, filled, number, power, times
+from graphs.conditional.coefficients import as_coefficient, chosen, divide, filled, number, power, times
+from graphs.conditional.count_rules import expand_guard, expand_log_gamma, expand_power_of_zero
 from graphs.conditional.expansion import (
     ACROSS,
     CONSTANT,
@@ -31,6 +33,7 @@ from graphs.conditional.expansion import (
 if TYPE_CHECKING:
     from graphs.conditional.expander import Expander
 
+_POISSON_LIMIT = 1e10
 Result = Expansion | Obstacle
 Rule = Callable[["Expander", Apply, Sequence[Result]], Result]
 
@@ -43,11 +46,22 @@ def expand_elemwise(expander: Expander, node: Apply, inputs: Sequence[Result]) -
     if kind is ps.Second:
         return inputs[1]
     if kind is ps.Switch and expander.depends(node.inputs[0]):
-        return Obstacle(f"it is compared in the condition {expander.show(node.inputs[0])} of a switch")
+        guarded = expand_guard(expander, node, inputs)
+        reason = f"it is compared in the condition {expander.show(node.inputs[0])} of a switch"
+        return Obstacle(reason) if guarded is None else guarded
+    limit = expand_power_of_zero(expander, node, inputs) if kind is ps.Switch else None
+    if limit is not None:
+        return limit
     expansions = without_obstacle(expander, node, inputs)
     if isinstance(expansions, Obstacle):
         return expansions
     rule = _RULES.get(kind)
+    if rule is None and all(given.is_free for given in expansions):
+        # Only its shape comes from x.
+        zero = filled(0.0, node.outputs[0].type.ndim)
+        return Expansion(
+            {CONSTANT: as_coefficient(node.op(*(given.terms.get(CONSTANT, zero) for given in expansions)))}
+        )
     if rule is None:
         return Obstacle(f"{expander.show(node.outputs[0])} is no sum of features of it")
     return rule(expander, node, expansions)
@@ -151,7 +165,8 @@ def _expand_abs(expander: Expander, node: Apply, inputs: Sequence[Expansion]) ->
 
 
 def _expand_cast(expander: Expander, node: Apply, inputs: Sequence[Expansion]) -> Result:
-    if np.dtype(node.outputs[0].type.dtype).kind == "f":
+    kinds = [np.dtype(v.type.dtype).kind for v in (node.inputs[0], node.outputs[0])]
+    if kinds[1] == "f" or (kinds[0] in "iub" and kinds[1] in "iu"):
         return inputs[0]
     return Obstacle(f"it is rounded in {expander.show(node.outputs[0])}")
 
@@ -160,6 +175,8 @@ def _expand_switch(expander: Expander, node: Apply, inputs: Sequence[Expansion])
     """Expand a switch on other variables; where a branch is minus infinity, x has no law to speak of."""
     condition = node.inputs[0]
     _, if_true, if_false = inputs
+    if _takes_the_poisson_limit(condition):
+        return if_false
     for branch, other in ((1, if_false), (2, if_true)):
         if number(node.inputs[branch]) == -np.inf:
             return other
@@ -171,6 +188,13 @@ def _expand_switch(expander: Expander, node: Apply, inputs: Sequence[Expansion])
         branches = (zero if given.linear is None else given.linear for given in (if_true, if_false))
         linear = chosen(condition, *branches)
     return Expansion(terms, linear)
+
+
+def _takes_the_poisson_limit(condition: TensorVariable) -> bool:
+    """Whether this is PyMC's ``n > 1e10``, beyond which it takes the Poisson limit of the negative binomial density."""
+    node = condition.owner
+    is_greater = node is not None and isinstance(node.op, Elemwise) and isinstance(node.op.scalar_op, ps.GT)
+    return is_greater and number(node.inputs[1]) == _POISSON_LIMIT
 
 
 def as_single(expander: Expander, expansion: Expansion) -> tuple[Key, TensorVariable] | None:
@@ -303,6 +327,7 @@ _RULES: dict[type, Callable[[Expander, Apply, Sequence[Expansion]], Result]] = {
     ps.Pow: _expand_power,
     ps.Exp: _expand_exp,
     ps.Abs: _expand_abs,
+    GammaLn: expand_log_gamma,
     ps.Cast: _expand_cast,
     ps.Identity: lambda e, n, i: i[0],
     ps.Switch: _expand_switch,

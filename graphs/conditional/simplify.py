@@ -6,19 +6,37 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytensor.tensor as pt
-from pytensor.graph.basic import Constant, Variable, clone_get_equiv
+from pytensor.graph.basic import Apply, Constant, Variable, clone_get_equiv
 from pytensor.graph.fg import FunctionGraph
-from pytensor.graph.rewriting.basic import WalkingGraphRewriter
+from pytensor.graph.rewriting.basic import WalkingGraphRewriter, node_rewriter
 from pytensor.graph.rewriting.utils import rewrite_graph
 from pytensor.graph.traversal import graph_inputs
+from pytensor.scalar.basic import Second
 from pytensor.tensor.basic import Alloc
+from pytensor.tensor.elemwise import Elemwise
 from pytensor.tensor.rewriting.math import local_sum_prod_of_mul_or_div
 from pytensor.tensor.variable import TensorVariable
 
 from graphs.conditional.evaluate import evaluate
 
 _LARGEST_FOLDED = 100_000
+
+
+@node_rewriter([Elemwise])
+def _fill_by_shape(fgraph: FunctionGraph, node: Apply) -> list[Variable] | None:
+    """Replace an array that is filled by the value, repeated where its shape is not that of the array."""
+    if not isinstance(node.op.scalar_op, Second) or None in node.outputs[0].type.shape:
+        return None
+    value = node.inputs[1]
+    # What depends on data alone is evaluated below: PyTensor's own folding takes C's digamma, good to 1e-9 only.
+    if value.type.dtype != node.outputs[0].type.dtype or isinstance(value, Constant):
+        return None
+    shape = node.outputs[0].type.shape
+    return [value if value.type.shape == shape else pt.alloc(value, *shape)]
+
+
 _factor_out = WalkingGraphRewriter(local_sum_prod_of_mul_or_div, order="out_to_in")
+_fill = WalkingGraphRewriter(_fill_by_shape, order="in_to_out")
 
 
 def simplify(outputs: Sequence[TensorVariable]) -> list[TensorVariable]:
@@ -30,6 +48,7 @@ def simplify(outputs: Sequence[TensorVariable]) -> list[TensorVariable]:
     equivalent = clone_get_equiv(inputs, outputs, copy_inputs=False, copy_orphans=False)
     fgraph = FunctionGraph(inputs, [equivalent[output] for output in outputs], clone=False)
     rewrite_graph(fgraph, include=("canonicalize",))
+    _fill.rewrite(fgraph)
     _factor_out.rewrite(fgraph)
     _fold_data(fgraph)
     return list(fgraph.outputs)

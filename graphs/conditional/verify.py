@@ -16,12 +16,16 @@ from pytensor.tensor.math import All
 from pytensor.tensor.variable import TensorVariable
 
 from graphs.conditional.evaluate import evaluate
+from graphs.conditional.families.counts import CountLaw
 from graphs.conditional.law import Law
 from graphs.supports import Support
 
 _SEED = 20240607
 _LENGTH_OF_UNKNOWN_AXIS = 3
 _RELATIVE_TOLERANCE = 1e-8
+_LARGEST_COUNT = 6
+_MOST_OUTSIDE = 4
+_UNBOUNDED = 2**62
 
 
 def find_discrepancy(
@@ -64,24 +68,85 @@ def find_discrepancy(
     found, was_proper = 0, False
     for attempt in range(12):
         assumed = ("real", "positive", "unit")[attempt % 3]
-        rest = {i: draw_in_support(rng, i, supports.get(i), assumed) for i in others}
-        points = [{**rest, x: draw_in_support(rng, x, supports.get(x), assumed)} for _ in range(num_values)]
+        # Larger counts leave room for those that cannot exceed them.
+        least = 0 if attempt < 3 else 10 ** (attempt // 3)
+        rest = {i: draw_in_support(rng, i, supports.get(i), assumed, least) for i in others}
+        points = [{**rest, x: value} for value in _values(law, rest, rng, supports, assumed, num_values)]
         values = [evaluate(outputs, point) for point in points]
         usable = [(float(v[0]), float(v[1])) for v in values if v is not None and bool(np.all(v[2]))]
         was_proper = was_proper or bool(usable)
-        if len(usable) < num_values or not np.isfinite(usable).all():
+        if len(usable) < max(len(points), 1) or not np.isfinite(usable).all():
             continue
         joint, logprob = np.array(usable).T
         differences = joint - logprob
         tolerance = _RELATIVE_TOLERANCE * (1 + np.abs(joint).max() + np.abs(logprob).max())
         if np.abs(differences - differences[0]).max() > tolerance:
             return f"the law {law.family} that was found differs from the log-density"
+        if isinstance(law, CountLaw) and any(_is_outside(point[x], supports.get(x)) for point in points):
+            return f"the law {law.family} that was found has values outside of its support"
+        for outside in _values_outside(law, points[0], supports):
+            value = evaluate([total], {**points[0], x: outside})
+            if value is None or value[0] != -inf:
+                return f"the law {law.family} that was found ends where the log-density does not"
         found += 1
         if found == num_points:
             return None
     if not was_proper:
         return _improper(law)
     return f"the law {law.family} that was found could not be checked: no point with a finite log-density was found"
+
+
+def _values(
+    law: Law,
+    rest: Mapping[Variable, NDArray],
+    rng: np.random.Generator,
+    supports: Mapping[Variable, Support],
+    assumed: str,
+    num_values: int,
+) -> list[NDArray]:
+    """Return values of the variable of a law in its support given the rest; none where there are none."""
+    x = law.variable
+    if not isinstance(law, CountLaw):
+        return [draw_in_support(rng, x, supports.get(x), assumed) for _ in range(num_values)]
+    # Where the length of an axis is unknown, the ends are as long as the value.
+    ends = _ends(law, {**rest, x: draw_in_support(rng, x, supports.get(x), assumed)})
+    if ends is None or np.any(ends[1] < ends[0]):
+        return []
+    lowest, highest = ends
+    highest = np.minimum(highest, lowest + _LARGEST_COUNT)
+    return [np.asarray(rng.integers(lowest, highest, endpoint=True), x.type.dtype) for _ in range(2 * num_values)]
+
+
+def _is_outside(value: NDArray, support: Support | None) -> bool:
+    return support is not None and bool(np.any((value < support.lower) | (value > support.upper)))
+
+
+def _values_outside(law: Law, point: Mapping[Variable, NDArray], supports: Mapping[Variable, Support]) -> list[NDArray]:
+    """Return values of a count of which one element lies beyond the ends of its law, but in its support."""
+    x = law.variable
+    ends = _ends(law, point) if isinstance(law, CountLaw) else None
+    if ends is None:
+        return []
+    support, inside = supports.get(x, Support("integers")), np.asarray(point[x])
+    values = []
+    for index in list(np.ndindex(inside.shape))[:_MOST_OUTSIDE]:
+        for beyond in (ends[0][index] - 1, ends[1][index] + 1):
+            if support.lower <= beyond <= support.upper and beyond < _UNBOUNDED:
+                value = inside.copy()
+                value[index] = beyond
+                values.append(value)
+    return values
+
+
+def _ends(law: CountLaw, rest: Mapping[Variable, NDArray]) -> tuple[NDArray, NDArray] | None:
+    """Return the smallest and the largest value of a count by its law."""
+    graphs = [law.shift] if law.highest is None else [law.shift, law.highest]
+    values = evaluate(graphs, rest)
+    if values is None or not np.isfinite(values).all():
+        return None
+    shape = np.broadcast_shapes(np.shape(rest[law.variable]), *(np.shape(v) for v in values))
+    ends = [np.broadcast_to(np.asarray(v).round().astype("int64"), shape) for v in values]
+    return ends[0], ends[-1] if len(ends) > 1 else np.full_like(ends[0], _UNBOUNDED)
 
 
 IMPROPER = "its density is improper"
@@ -116,7 +181,11 @@ def _is_false(condition: Variable) -> bool:
 
 
 def draw_in_support(
-    rng: np.random.Generator, variable: Variable, support: Support | None, assumed: str = "real"
+    rng: np.random.Generator,
+    variable: Variable,
+    support: Support | None,
+    assumed: str = "real",
+    least: int = 0,
 ) -> NDArray:
     """Return a generic value of a variable in its support.
 
@@ -130,6 +199,8 @@ def draw_in_support(
         Its support, where declared.
     assumed : {"real", "positive", "unit"}
         Where to draw when it is not.
+    least : int
+        How far above their bound counts without an upper bound are.
 
     Returns
     -------
@@ -151,6 +222,7 @@ def draw_in_support(
     lower, upper = support.lower, support.upper
     if support.kind == "integers":
         low = lower if lower > -inf else max(0.0, upper - 5) if upper < inf else 0.0
+        low += least if upper == inf else 0
         return np.asarray(rng.integers(int(low), int(upper if upper < inf else low + 5) + 1, size=shape), dtype=dtype)
     if lower > -inf and upper < inf:
         return np.asarray(lower + (upper - lower) * rng.uniform(0.1, 0.9, size=shape), dtype=dtype)

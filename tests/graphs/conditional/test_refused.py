@@ -101,7 +101,7 @@ REASONS = {
     logit_normal: r"no family is known that has the features",
     quadratic_on_the_simplex: r"no family is known that has the features",
     never_proper: r"improper",
-    counts: r"gammaln|Gammaln",
+    counts: r"log\(gamma",
 }
 
 

@@ -1,0 +1,141 @@
+"""Choose how one variable is moved: what was asked for, its full conditional, or another step."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pymc.distributions.censored import CensoredRV
+from pymc.distributions.mixture import _HurdleRV
+from pytensor.tensor.variable import TensorVariable
+
+from graphs.chains.markov_chain import MarkovChainRV
+from graphs.chains.sequence_rv import SequenceRV
+from graphs.conditional import Law, find_conditional
+from graphs.conditional.verify import IMPROPER
+from graphs.density import LogDensity
+from graphs.errors import DerivationError, ModelError
+from graphs.logprob import LogProb, states_of
+from graphs.random_graph import depends_on
+from graphs.transforms import default_transform
+from ppl.plans import Method
+from ppl.sweeps import groups_of
+
+Choice = Literal["nuts", "gibbs", "rmh", "slice"] | None
+
+
+def choose(
+    summed: LogProb, name: str, choice: Choice, *, is_named: bool, failed_sum: str | None
+) -> tuple[Method, str, Law | None]:
+    """Return how a variable that is not summed out is moved, why, and its law where it is drawn from one.
+
+    Parameters
+    ----------
+    summed : LogProb
+        The log-density of what is left.
+    name : str
+        The variable.
+    choice : {"nuts", "gibbs", "rmh", "slice"} or None
+        What was asked for.
+    is_named : bool
+        Whether it was asked for by name.
+    failed_sum : str or None
+        Why the variable could not be summed out.
+    """
+    support = summed.supports[name]
+    rv = summed.graph.latent[name]
+    if rv.owner is not None and isinstance(rv.owner.op, CensoredRV | _HurdleRV) and not support.is_discrete:
+        raise DerivationError(
+            f"{name} has single values of positive probability among continuous ones: no sampler here can move between "
+            "the two. Observe it, or declare the part that it comes from as a variable of its own.",
+            name,
+            rv,
+        )
+    if support.is_discrete:
+        return _choose_discrete(summed, name, choice if is_named else None, failed_sum)
+    if choice in ("rmh", "slice"):
+        return choice, "as asked for", None
+    if choice == "gibbs":
+        law, reason = law_of(summed, name)
+        if law is not None:
+            return "gibbs", f"{law.family} full conditional", law
+        return "nuts", reason if is_named else f"no full conditional: {reason}", None
+    return "nuts", "as asked for" if choice == "nuts" else "continuous", None
+
+
+def law_of(summed: LogProb, name: str) -> tuple[Law | None, str]:
+    """Return the full conditional of a continuous variable, or None with the reason and the terms to blame.
+
+    Raises
+    ------
+    DerivationError
+        If the full conditional is improper for certain.
+    """
+    chosen = summed.graph.transforms.get(name)
+    default = default_transform(summed.graph.latent[name])
+    if chosen is not None and type(chosen) is not type(default):
+        return None, f"its transform ({getattr(chosen, 'name', chosen)}) restricts it, which a law would not know"
+    value, support = summed.values[name], summed.supports[name]
+    law, reason = find_conditional(summed.logdensity, value, support=support)
+    if law is not None:
+        return law, ""
+    if reason.startswith(IMPROPER):
+        raise DerivationError(f"{name} has no distribution given the rest, {reason}.", name, value)
+    blamed = [n for n in _terms_of(summed, value) if find_conditional(_alone(summed, n), value, support)[1] == reason]
+    return None, f"{reason} (in the log-probability of {', '.join(blamed)})" if blamed else reason
+
+
+def _terms_of(summed: LogProb, value: TensorVariable) -> list[str]:
+    return [n for n, term in summed.terms.items() if depends_on(term, [value])]
+
+
+def _alone(summed: LogProb, name: str) -> LogDensity:
+    """Return the log-density of one term."""
+    density = summed.logdensity
+    return LogDensity(summed.terms[name].sum(), density.inputs, density.supports)
+
+
+def _choose_discrete(
+    summed: LogProb, name: str, choice: Choice, failed_sum: str | None
+) -> tuple[Method, str, Law | None]:
+    if choice == "nuts":
+        raise ModelError(
+            f"{name} is discrete and NUTS needs a gradient; let it be drawn by 'gibbs' or 'rmh', or summed out.", name
+        )
+    op = summed.graph.latent[name].owner.op
+    if getattr(op, "ndim_supp", 0) and not isinstance(op, MarkovChainRV | SequenceRV):
+        raise DerivationError(
+            f"{name} was not summed out ({failed_sum or 'as asked for'}), and no step can move one of its elements "
+            "alone: they have to add up. Raise max_states, declare the outcomes that it counts as Categorical, or "
+            "observe it.",
+            name,
+        )
+    if choice in ("rmh", "slice"):
+        return choice, "as asked for", None
+    kept = f"not summed out ({failed_sum})" if failed_sum else "not summed out"
+    if states_of(summed, name) is None:
+        return _choose_unbounded(summed, name, choice)
+    law, reason = find_conditional(summed.logdensity, summed.values[name], support=summed.supports[name])
+    if law is not None:
+        return "gibbs", f"{kept}; full conditional by enumeration", law
+    groups = groups_of(summed, name)
+    if groups is not None:
+        number = "its elements in turn" if len(groups) > 2 else f"{len(groups)} groups of elements in turn"
+        return "gibbs", f"{kept}; full conditionals by enumeration, {number}", None
+    if choice == "gibbs":
+        raise DerivationError(f"There is no Gibbs step for {name}: {reason}.", name, summed.values[name])
+    return "rmh", f"{kept}; no full conditional: {reason}", None
+
+
+def _choose_unbounded(summed: LogProb, name: str, choice: Choice) -> tuple[Method, str, Law | None]:
+    law, _ = find_conditional(summed.logdensity, summed.values[name], support=summed.supports[name])
+    if law is not None:
+        return "gibbs", f"{law.family} full conditional", law
+    if groups_of(summed, name) is not None:
+        return "gibbs", "discrete without bounds; full conditional within windows at random places", None
+    if choice == "gibbs":
+        raise DerivationError(
+            f"There is no Gibbs step for {name}: it has infinitely many states, and too many of its elements "
+            "depend on each other.",
+            name,
+        )
+    return "rmh", "discrete without bounds", None
