@@ -4,21 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 import pytensor.tensor as pt
+from pymc.distributions.continuous import WaldRV
 from pymc.distributions.transforms import _default_transform
-from pymc.logprob.transforms import Transform
-from pytensor.graph.basic import Variable
+from pymc.logprob.transforms import IntervalTransform, Transform
+from pytensor.graph.basic import Constant, Variable
 from pytensor.tensor.variable import TensorVariable
 
 from graphs.errors import DerivationError
 
 
 def default_transform(rv: TensorVariable) -> Transform | None:
-    """Return PyMC's default transform of a random variable, ``None`` if its support is the real line or discrete."""
+    """Return PyMC's default transform of a random variable, ``None`` if its support is the real line or discrete.
+
+    PyMC takes the logarithm of a Wald variable whatever its shift; here it is that of the distance from the shift.
+    """
     if rv.owner is None or not str(rv.type.dtype).startswith("float"):
         return None
+    if isinstance(rv.owner.op, WaldRV) and not _is_zero(rv.owner.inputs[-1]):
+        return IntervalTransform(lambda *inputs: (inputs[-1], None))
     transform: Transform | None = _default_transform(rv.owner.op, rv)
     return transform
+
+
+def _is_zero(variable: Variable) -> bool:
+    return isinstance(variable, Constant) and not np.any(np.asarray(variable.data))
 
 
 def constrain(transform: Transform, value: TensorVariable, inputs: Sequence[Variable]) -> TensorVariable:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import isfinite
 
+import numpy as np
 from pytensor.graph.basic import Variable
 from pytensor.graph.traversal import explicit_graph_inputs
 from pytensor.tensor.variable import TensorVariable
@@ -11,6 +13,7 @@ from pytensor.tensor.variable import TensorVariable
 from graphs.conditional.counts import count_law
 from graphs.conditional.expander import Expander
 from graphs.conditional.expansion import Obstacle
+from graphs.conditional.families.affine import Affine
 from graphs.conditional.law import Law
 from graphs.conditional.matrices import matrix_law
 from graphs.conditional.pointwise import finite_law
@@ -20,7 +23,8 @@ from graphs.conditional.simplify import simplify
 from graphs.conditional.verify import find_discrepancy
 from graphs.density import LogDensity
 from graphs.guards import strip_guards
-from graphs.supports import REAL, Support, as_support, integers
+from graphs.rebuilding import substitute
+from graphs.supports import POSITIVE, REAL, UNIT, Support, as_support, integers
 
 
 def conditional(
@@ -96,6 +100,8 @@ def find_conditional(
         law = matrix_law(stripped, x, declared)
     else:
         law = _exponential_family_law(stripped, x, declared)
+    if isinstance(law, Obstacle) and own.kind == "interval":
+        law = _affine_law(total, x, declared) or law
     if isinstance(law, Obstacle) and own == REAL:
         joint = multivariate_normal_law(stripped, x)
         law = law if isinstance(joint, Obstacle) else joint
@@ -117,3 +123,19 @@ def _exponential_family_law(
     if own.is_discrete:
         return count_law(x, simplified, own, expander.offsets, expander.bounds, expander.signs)
     return recognize(x, simplified, own)
+
+
+def _affine_law(total: TensorVariable, x: TensorVariable, supports: Mapping[Variable, Support]) -> Affine | None:
+    """Return the law of x where its distance from a bound, or its place between two, has a known one."""
+    own = supports[x]
+    if own in (REAL, POSITIVE, UNIT):
+        return None
+    is_between = isfinite(own.lower) and isfinite(own.upper)
+    shift = own.lower if isfinite(own.lower) else own.upper
+    scale = own.upper - own.lower if is_between else 1.0 if isfinite(own.lower) else -1.0
+    z = x.type.clone()("z")
+    [moved] = substitute([total], {x: np.float64(shift) + np.float64(scale) * z})
+    others = {variable: support for variable, support in supports.items() if variable is not x}
+    declared = {**others, z: UNIT if is_between else POSITIVE}
+    law = _exponential_family_law(strip_guards(moved, declared), z, declared)
+    return None if isinstance(law, Obstacle) else Affine(x, law.parameters, base=law, shift=shift, scale=scale)

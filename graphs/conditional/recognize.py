@@ -15,6 +15,7 @@ from graphs.conditional.families.beta import Beta, Dirichlet
 from graphs.conditional.families.gamma import Gamma, InverseGamma, LogGamma, PowerGamma
 from graphs.conditional.families.gig import GIG, TruncatedGamma
 from graphs.conditional.families.normal import LogNormal, Normal, TruncatedNormal
+from graphs.conditional.families.pareto import Pareto
 from graphs.conditional.law import Law
 from graphs.conditional.simplify import simplify
 from graphs.supports import Support
@@ -113,6 +114,8 @@ def _between(x: TensorVariable, natural: Parameters, support: Support) -> Law | 
         law = _normal(x, natural, X, X_SQUARED, TruncatedNormal, ("mean", "variance"))
         return TruncatedNormal(x, law.parameters, lower=lower, upper=upper)
     powers = [feature for feature in natural if feature != LOG]
+    if lower > 0 and upper == inf and set(natural) == {LOG}:
+        return Pareto(x, shaped(x, {"shape": scale(-1.0, plus(natural[LOG], filled(1.0, x.type.ndim)))}), lower=lower)
     if lower < 0 or len(powers) != 1 or len(powers[0]) != 1 or powers[0][0][0] != "x":
         return None
     exponent = powers[0][0][1]
