@@ -121,3 +121,54 @@ for name in names:
     # The loop by hand is autocorrelated like ours: its error is that of as many effective draws.
     column = by_hand[:, names.index(name)]
     assert abs(draws[0].mean() - column.mean()) < 4.5 * np.sqrt(2) * draws[0].std() / np.sqrt(ess[0]), name
+
+# %% [markdown]
+# ## Student's t alone
+#
+# The variances $U_i$ need not be declared. A plan by Gibbs sampling finds that a t likelihood is a normal one given
+# gamma distributed weights, checks that these integrate to the model, and draws them afresh in each sweep: they appear
+# in the plan and not in the trace. The scale enters as a standard deviation here, flat in $\log \sigma$.
+
+# %%
+sigma = ppl.HalfFlat("sigma")
+x_s = ppl.StudentT("x", nu=nu, mu=ppl.Flat("mu"), sigma=sigma, size=n)
+alone = ppl.Model({x_s: data}, ppl.Potential("flat_log_sigma", -pt.log(sigma)), ppl.Deterministic("sigma2", sigma**2))
+plan = ppl.plan(alone, sampler="gibbs")
+print(plan)
+for law in plan.laws.values():
+    print(law)
+
+# %% [markdown]
+# Three ways to the same posterior: with the wandering scale $\alpha$ of the book, with the weights that the planner
+# found, and by NUTS without any.
+
+# %%
+found = ppl.sample(alone, draws=2000, tune=500, chains=2, seed=6, sampler="gibbs", progress=False)
+table["weights found"] = az.summary(found, var_names=names)
+print(table["weights found"])
+for name in names:
+    draws = [trace.posterior[name].to_numpy() for trace in (found, nuts)]
+    ess = [float(table[which].loc[name, "ess_bulk"]) for which in ("weights found", "NUTS")]
+    error = np.hypot(*(d.std() / np.sqrt(e) for d, e in zip(draws, ess, strict=True)))
+    assert abs(draws[0].mean() - draws[1].mean()) < 4.5 * error, name
+
+# %% [markdown]
+# ## The largest likelihood, by EM from the same laws
+#
+# EM puts the means of the weights under their law in the place of draws, and modes in the place of the other draws. It
+# climbs to the maximum that SciPy finds by its own optimiser.
+
+# %%
+from scipy import stats
+
+import samplers
+
+weights = ppl.Gamma("weights", nu / 2, nu / 2, size=n)
+mu_m, variance = ppl.Flat("mu"), ppl.HalfFlat("sigma2")
+mixture = ppl.Model({ppl.Normal("x", mu_m, pt.sqrt(variance / weights)): data})
+fitted = samplers.em(mixture, latent=["weights"], seed=1, tolerance=1e-13, max_iterations=2000)
+fitted.dprint()
+_, location, scale = stats.t.fit(data, fix_df=nu)
+print(f"EM: mu {fitted.point['mu']:.6f}, sigma2 {fitted.point['sigma2']:.6f}; SciPy: {location:.6f}, {scale**2:.6f}")
+np.testing.assert_allclose([fitted.point["mu"], fitted.point["sigma2"]], [location, scale**2], rtol=1e-4)
+assert (np.diff(fitted.trace) >= -1e-9).all()

@@ -28,10 +28,12 @@ def _fill_by_shape(fgraph: FunctionGraph, node: Apply) -> list[Variable] | None:
     if not isinstance(node.op.scalar_op, Second) or None in node.outputs[0].type.shape:
         return None
     value = node.inputs[1]
-    # What depends on data alone is evaluated below: PyTensor's own folding takes C's digamma, good to 1e-9 only.
-    if value.type.dtype != node.outputs[0].type.dtype or isinstance(value, Constant):
+    if value.type.dtype != node.outputs[0].type.dtype:
         return None
     shape = node.outputs[0].type.shape
+    if isinstance(value, Constant) and np.prod(shape, dtype=int) <= _LARGEST_FOLDED:
+        # An Alloc of a constant would be left to PyTensor to fold, which takes C's digamma: good to 1e-9 only.
+        return [pt.constant(np.broadcast_to(value.data, shape).copy())]
     return [value if value.type.shape == shape else pt.alloc(value, *shape)]
 
 
