@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -50,7 +51,7 @@ class CompiledModel:
         self.backend = backend
         self._sweep = compile_sweep(plan.sweep, backend=backend)
         self._starting_points = StartingPoints(plan)
-        self._names, self._expand = _compile_expansion(plan, backend)
+        self._expansion = _compile_expansion(plan, backend)
         self._lazy_seconds = getattr(self._sweep, "compile_seconds", 0.0)
         self.compile_seconds = time.perf_counter() - start
 
@@ -135,14 +136,36 @@ class CompiledModel:
         """Return the named values in natural space, and the deterministics, of flat draws (chains, draws, size)."""
         layout = self.plan.sweep.layout
         flat = layout.unpack(draws.reshape(-1, layout.size))
-        arrays = self._expand(*(flat[name] for name in layout.names))
+        arrays = self._expansion.function(*(flat[name] for name in layout.names))
+        computed = dict(zip(self._expansion.computed, arrays, strict=True))
         return {
             name: np.asarray(array).reshape(draws.shape[:2] + np.shape(array)[1:])
-            for name, array in zip(self._names, arrays, strict=True)
+            for name, array in (
+                (name, flat[drawn] if drawn else computed[name]) for name, drawn in self._expansion.names.items()
+            )
         }
 
 
-def _compile_expansion(plan: Plan, backend: str) -> tuple[list[str], Callable[..., list[NDArray]]]:
+@dataclass(frozen=True)
+class _Expansion:
+    """How draws become named values.
+
+    Parameters
+    ----------
+    names : mapping of str to str
+        Every value by name, in order, with the variable of the sweep that it is, or "" where it has to be computed.
+    computed : sequence of str
+        What the function returns.
+    function : callable
+        Of the variables of the sweep, over a leading axis.
+    """
+
+    names: Mapping[str, str]
+    computed: Sequence[str]
+    function: Callable[..., list[NDArray]]
+
+
+def _compile_expansion(plan: Plan, backend: str) -> _Expansion:
     outputs: dict[str, TensorVariable] = dict(plan.mixed.natural)
     stand_ins = {plan.model.latent[n]: v for n, v in plan.mixed.natural.items()}
     stand_ins |= dict(plan.model.graph.observed.values())
@@ -151,8 +174,12 @@ def _compile_expansion(plan: Plan, backend: str) -> tuple[list[str], Callable[..
     if not any(a.method == "nuts" for a in plan.assignments):
         outputs[LOGDENSITY] = plan.mixed.total
     order = [n for n in (*plan.model.latent, *plan.model.deterministics, LOGDENSITY) if n in outputs]
-    graphs = [pt.as_tensor(outputs[n]) for n in order]
-    return order, get_backend(backend).map(list(plan.sweep.variables), graphs)
+    variables = list(plan.sweep.variables)
+    names = {n: str(outputs[n].name) if outputs[n] in variables else "" for n in order}
+    computed = [n for n in order if not names[n]]
+    graphs = [pt.as_tensor(outputs[n]) for n in computed]
+    function = get_backend(backend).map(variables, graphs) if computed else lambda *arrays: []
+    return _Expansion(names, computed, function)
 
 
 def _check_counts(**counts: int | None) -> None:
