@@ -16,17 +16,52 @@ def factorize(
     row_starts: NDArray,
     row_columns: NDArray,
     row_places: NDArray,
+    targets: NDArray,
 ) -> NDArray:
     """Return the elements of the factor, on its diagonal one over them.
 
     Not a number where the matrix is not positive definite.
     """
-    count = starts.size - 1
     factor = np.zeros(rows.size)
     for k in range(places.size):
         factor[places[k]] = values[k]
-    work = np.zeros(count)
-    for j in range(count):
+    if targets.size:
+        is_positive = _eliminate_ahead(factor, starts, targets)
+    else:
+        is_positive = _eliminate_behind(factor, starts, rows, row_starts, row_columns, row_places)
+    if not is_positive:
+        factor[:] = np.nan
+    return factor
+
+
+@njit(cache=True, error_model="numpy")
+def _eliminate_ahead(factor: NDArray, starts: NDArray, targets: NDArray) -> bool:
+    """Subtract the products of each column from the later ones at once: no search, but one position a product."""
+    t = 0
+    for j in range(starts.size - 1):
+        begin, end = starts[j], starts[j + 1]
+        pivot = factor[begin]
+        if not pivot > 0.0:
+            return False
+        inverse = 1.0 / np.sqrt(pivot)
+        factor[begin] = inverse
+        for p in range(begin + 1, end):
+            factor[p] *= inverse
+        for p in range(begin + 1, end):
+            multiplier = factor[p]
+            for q in range(p, end):
+                factor[targets[t]] -= multiplier * factor[q]
+                t += 1
+    return True
+
+
+@njit(cache=True, error_model="numpy")
+def _eliminate_behind(
+    factor: NDArray, starts: NDArray, rows: NDArray, row_starts: NDArray, row_columns: NDArray, row_places: NDArray
+) -> bool:
+    """Subtract from each column the products of the earlier ones: little memory however many products there are."""
+    work = np.zeros(starts.size - 1)
+    for j in range(starts.size - 1):
         begin, end = starts[j], starts[j + 1]
         for p in range(begin, end):
             work[rows[p]] = factor[p]
@@ -37,13 +72,12 @@ def factorize(
                 work[rows[p]] -= multiplier * factor[p]
         pivot = work[j]
         if not pivot > 0.0:
-            factor[:] = np.nan
-            return factor
+            return False
         inverse = 1.0 / np.sqrt(pivot)
         factor[begin] = inverse
         for p in range(begin + 1, end):
             factor[p] = work[rows[p]] * inverse
-    return factor
+    return True
 
 
 @njit(cache=True, error_model="numpy")
@@ -82,9 +116,10 @@ def solve_with_noise(
     row_starts: NDArray,
     row_columns: NDArray,
     row_places: NDArray,
+    targets: NDArray,
 ) -> NDArray:
     """Return ``A^-1 b + L'^-1 z``: b and the result in the order of the matrix, z in the order of elimination."""
-    factor = factorize(values, places, starts, rows, row_starts, row_columns, row_places)
+    factor = factorize(values, places, starts, rows, row_starts, row_columns, row_places, targets)
     count = order.size
     x = np.empty(count)
     for j in range(count):

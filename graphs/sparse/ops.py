@@ -108,7 +108,7 @@ def draw_normal(
         Of the factor.
     """
     p = pattern
-    arrays = (p.order, p.places, p.starts, p.rows, p.row_starts, p.row_columns, p.row_places)
+    arrays = (p.order, p.places, p.starts, p.rows, p.row_starts, p.row_columns, p.row_places, p.targets)
     drawn: TensorVariable = SparseDraw()(values, linear, noise, *arrays)
     return drawn
 
@@ -142,7 +142,7 @@ class SparseFactor:
     def of(cls, values: TensorVariable, pattern: Pattern) -> SparseFactor:
         """Factorise the matrix of the elements ``values``, which stand where the pattern says they are given."""
         p = pattern
-        arrays = (p.places, p.starts, p.rows, p.row_starts, p.row_columns, p.row_places)
+        arrays = (p.places, p.starts, p.rows, p.row_starts, p.row_columns, p.row_places, p.targets)
         return cls(pattern, SparseCholesky()(values, *arrays))
 
     @property

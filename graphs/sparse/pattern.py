@@ -11,6 +11,7 @@ from scipy.sparse.csgraph import reverse_cuthill_mckee
 from scipy.sparse.linalg import splu
 
 Integers = NDArray[np.int64]
+_MOST_PRODUCTS = 1_000_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,6 +32,9 @@ class Pattern:
         Rows and columns of the elements of the matrix that are given, those of its lower half.
     places : (k,) int64 array
         Where they stand in the factor.
+    targets : int64 array
+        Column by column and for each pair of its elements below the diagonal, where their product is subtracted;
+        empty where there are none or too many to list.
     """
 
     order: Integers
@@ -42,6 +46,7 @@ class Pattern:
     first: Integers
     second: Integers
     places: Integers
+    targets: Integers
 
     @property
     def size(self) -> int:
@@ -113,7 +118,37 @@ def _symbolic(adjacency: csr_matrix, order: Integers) -> Pattern:
         row_places[p] = met[k]
         met[k] += 1
     first, second, places = _given(adjacency, place_of, starts, rows)
-    return Pattern(np.asarray(order, np.int64), starts, rows, row_starts, of_rows, row_places, first, second, places)
+    return Pattern(
+        np.asarray(order, np.int64),
+        starts,
+        rows,
+        row_starts,
+        of_rows,
+        row_places,
+        first,
+        second,
+        places,
+        _targets(starts, rows),
+    )
+
+
+def _targets(starts: Integers, rows: Integers) -> Integers:
+    """Return where the products of the elements of each column go, in the order in which loops meet them."""
+    below = np.diff(starts) - 1
+    num_products = below * (below + 1) // 2
+    if num_products.sum() > _MOST_PRODUCTS:
+        return np.empty(0, np.int64)
+    count = len(below)
+    keys = np.repeat(np.arange(count), below + 1) * count + rows  # ascending
+    ends = np.cumsum(num_products)
+    targets = np.empty(int(num_products.sum()), np.int64)
+    for length in np.unique(below):
+        columns = np.flatnonzero(below == length)
+        own = rows[starts[columns][:, None] + 1 + np.arange(length)]
+        first, second = np.triu_indices(length)
+        found = np.searchsorted(keys, own[:, first] * count + own[:, second])
+        targets[(ends - num_products)[columns][:, None] + np.arange(len(first))] = found
+    return targets
 
 
 def _given(
