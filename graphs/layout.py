@@ -97,11 +97,14 @@ class Layout:
             vector[offset : offset + size] = value.ravel()
         return vector
 
-    def unpack(self, vector: NDArray[np.float64]) -> dict[str, NDArray]:
-        """Return the named arrays of a flat vector, or of an array of them (vectors on the last axis)."""
+    def unpack(self, vector: NDArray[np.float64], *, copy: bool = True) -> dict[str, NDArray]:
+        """Return the named arrays of a flat vector, or of an array of them (vectors on the last axis).
+
+        Without ``copy`` those of float64 are views where NumPy can make them.
+        """
         batch = vector.shape[:-1]
         return {
-            name: vector[..., offset : offset + size].reshape(batch + shape).astype(dtype, copy=True)
+            name: vector[..., offset : offset + size].reshape(batch + shape).astype(dtype, copy=copy)
             for name, shape, dtype, offset, size in zip(
                 self.names, self.shapes, self.dtypes, self.offsets, self.sizes, strict=True
             )

@@ -135,15 +135,23 @@ class CompiledModel:
     def expand(self, draws: NDArray[np.float64]) -> dict[str, NDArray]:
         """Return the named values in natural space, and the deterministics, of flat draws (chains, draws, size)."""
         layout = self.plan.sweep.layout
-        flat = layout.unpack(draws.reshape(-1, layout.size))
+        rows = draws.reshape(-1, layout.size)
+        # Where a chain stopped, there is no number in the whole row; integers could not say so.
+        missing = np.isnan(rows[:, 0])
+        if missing.any():
+            rows = np.where(missing[:, None], 1.0 if missing.all() else rows[~missing][0], rows)
+        flat = layout.unpack(rows, copy=False)
         arrays = self._expansion.function(*(flat[name] for name in layout.names))
         computed = dict(zip(self._expansion.computed, arrays, strict=True))
-        return {
-            name: np.asarray(array).reshape(draws.shape[:2] + np.shape(array)[1:])
-            for name, array in (
-                (name, flat[drawn] if drawn else computed[name]) for name, drawn in self._expansion.names.items()
-            )
-        }
+        values = {name: flat[drawn] if drawn else computed[name] for name, drawn in self._expansion.names.items()}
+        if missing.any():
+            values = {name: _without(np.asarray(array), missing) for name, array in values.items()}
+        return {n: np.asarray(array).reshape(draws.shape[:2] + np.shape(array)[1:]) for n, array in values.items()}
+
+
+def _without(array: NDArray, missing: NDArray[np.bool_]) -> NDArray:
+    """Return the array, of floats, without the rows that are missing."""
+    return np.where(missing.reshape(-1, *[1] * (array.ndim - 1)), np.nan, array)
 
 
 @dataclass(frozen=True)

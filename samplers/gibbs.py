@@ -21,6 +21,7 @@ from graphs.conditional import (
     is_normal,
     joint_normal,
 )
+from graphs.conditional.families.counts import CountLaw
 from graphs.density import LogDensity, as_logdensity
 from graphs.errors import DerivationError, SamplingError
 from graphs.rebuilding import substitute
@@ -97,7 +98,7 @@ class GibbsKernel(Kernel):
         rng = pt.random.rng("rng")
         draw = _draw_in_random_order if self.is_random else _draw_in_turn
         next_rng, draws, is_proper = draw(self.laws, rng)
-        return StepGraph(rng, self._variables, next_rng, draws, {"is_proper": is_proper})
+        return StepGraph(rng, self._variables, next_rng, draws, {"is_proper": pt.all(pt.stack(is_proper))})
 
     def to_values(self, state: GibbsState) -> list[NDArray]:
         """Return the arrays of a state in the order of the laws."""
@@ -202,31 +203,39 @@ def gibbs_block(laws: Any, temporary: Sequence[TensorVariable] = ()) -> DrawBloc
     """
     laws = _as_laws(laws)
     rng = pt.random.rng("rng")
-    next_rng, draws, _ = _draw_in_turn(laws, rng)
+    next_rng, draws, is_proper = _draw_in_turn(laws, rng)
     drawn = dict(zip([v for law in laws for v in variables_of(law)], draws, strict=True))
+    # The joint state is of floats, which can say that a count is none. Enumerated laws have the current value at least.
+    counts = {law.variable: c for law, c in zip(laws, is_proper, strict=True) if isinstance(law, CountLaw)}
+    drawn |= {v: pt.switch(c, pt.cast(drawn[v], "float64"), np.nan) for v, c in counts.items()}
     kept = {v: draw for v, draw in drawn.items() if v not in temporary}
     return DrawBlock("gibbs", tuple(kept), rng, next_rng, tuple(kept.values()))
 
 
-def _draw_in_turn(laws: Sequence[Law], rng: Variable) -> tuple[Variable, tuple[TensorVariable, ...], TensorVariable]:
-    """Draw from each law given the new values of those before it; return whether all were proper, too."""
+def _draw_in_turn(
+    laws: Sequence[Law], rng: Variable
+) -> tuple[Variable, tuple[TensorVariable, ...], tuple[TensorVariable, ...]]:
+    """Draw from each law given the new values of those before it; return whether each was proper, too."""
     current: dict[Variable, Variable] = {}
     is_proper: list[Variable] = []
     for law in laws:
         placeholder = pt.random.rng()
         next_rng, drawn = draws_of(law, placeholder)
         rng, condition, *values = substitute([next_rng, law.condition, *drawn.values()], {placeholder: rng, **current})
-        is_proper.append(condition)
-        if not law.improper_draws_are_nan:
+        if law.improper_draws_are_nan:
+            # The condition of a block would factorise its matrix a second time.
+            condition = pt.all(pt.stack([~pt.isnan(pt.sum(value)) for value in values]))
+        else:
             values = [_where_proper(v, condition) for v in values]
+        is_proper.append(condition)
         current |= dict(zip(drawn, values, strict=True))
-    return rng, tuple(current[v] for law in laws for v in variables_of(law)), pt.all(pt.stack(is_proper))
+    return rng, tuple(current[v] for law in laws for v in variables_of(law)), tuple(is_proper)
 
 
 def _draw_in_random_order(
     laws: Sequence[Law], rng: Variable
-) -> tuple[Variable, tuple[TensorVariable, ...], TensorVariable]:
-    """Draw from each law once, in a random order; return whether all were proper, too."""
+) -> tuple[Variable, tuple[TensorVariable, ...], tuple[TensorVariable, ...]]:
+    """Draw from each law once, in a random order; return whether they were proper, too."""
     rng, uniform = rng.uniform(0.0, 1.0, size=(len(laws),))
     turns = pt.argsort(uniform)
     current: dict[Variable, Variable] = {v: v for law in laws for v in variables_of(law)}
@@ -243,7 +252,7 @@ def _draw_in_random_order(
             for variable, value in zip(draws, values, strict=True):
                 drawn[variable] = pt.switch(is_its_turn, _where_proper(value, condition), current[variable])
         current = drawn
-    return rng, tuple(current[v] for law in laws for v in variables_of(law)), pt.all(pt.stack(is_proper))
+    return rng, tuple(current[v] for law in laws for v in variables_of(law)), tuple(is_proper)
 
 
 def _where_proper(draw: Variable, condition: Variable) -> Variable:
@@ -273,7 +282,8 @@ def _as_laws(laws: Any, *, is_joint: bool = True) -> tuple[Law, ...]:
     if isinstance(laws, Law):
         return (laws,)
     if isinstance(laws, Sequence) and laws and all(isinstance(law, Law) for law in laws):
-        return tuple(laws)
+        # A plan lists the law of a block under each of its variables.
+        return tuple(dict.fromkeys(laws))
     logdensity = as_logdensity(laws)
     derived = []
     for variable in logdensity.inputs:

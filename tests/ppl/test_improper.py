@@ -70,3 +70,19 @@ def test_the_term_that_prevents_a_law_is_named():
     with pytest.raises(DerivationError, match=r"no Gibbs step for y: sin\(y\) .* \(in the log-probability of v\)"):
         ppl.plan(model, sampler={"y": "gibbs"})
     assert ppl.plan(model, sampler={"x": "gibbs"}).method_of("y") == "nuts"
+
+
+@pytest.mark.parametrize("backend", ["numba", "c", "jax"])
+def test_a_count_stops_its_chain_too(backend, caplog):
+    """A geometric count of which every unit weighs exp(0.5 b): improper where b is above -2 log 0.7."""
+    b, n = ppl.Normal("b", 0, 1), ppl.Geometric("n", 0.3)
+    model = ppl.Model({}, ppl.Potential("p", 0.5 * n * b - 0.1 * n * b**2), n, b)
+    with caplog.at_level(logging.WARNING):
+        trace = ppl.sample(
+            model, draws=300, tune=5, chains=2, seed=3, sampler={"b": "rmh", "n": "gibbs"}, backend=backend,
+            init={"b": -1.0, "n": 2}, progress=False,
+        ).posterior  # fmt: skip
+    assert "a value that is not finite was drawn for n" in caplog.text
+    drawn = np.isfinite(trace["b"].to_numpy())
+    assert not drawn.all()
+    assert (trace["n"].to_numpy()[drawn] >= 1).all()

@@ -14,6 +14,7 @@ from pytensor.tensor.random.op import RandomVariable
 from scipy import integrate, stats
 
 import graphs
+import ppl
 from graphs.conditional import Normal, conditional
 from graphs.density import LogDensity
 from graphs.errors import DerivationError, SamplingError
@@ -105,6 +106,15 @@ def test_order_of_a_sweep() -> None:
         gibbs(BIVARIATE, order=["x", "x"])
     with pytest.raises(SamplingError, match="The order is 'declared', 'random', or the variables"):
         gibbs(BIVARIATE, order="reverse")
+
+
+def test_laws_of_a_plan_as_they_are() -> None:
+    """A plan lists the law of a joint block under each of its variables: it is drawn once."""
+    mu = ppl.Normal("mu", 0, 3)
+    theta = ppl.Normal("theta", mu, 1.3, size=4)
+    plan = ppl.plan(ppl.Model({ppl.Normal("y", theta, 0.7): np.array([0.3, -1.2, 2.2, 0.9])}), sampler="gibbs")
+    assert set(plan.laws) == {"mu", "theta"}
+    assert len(gibbs(list(plan.laws.values())).laws) == 1
 
 
 @pytest.mark.parametrize("backend", ["numba", "c", "jax"])
