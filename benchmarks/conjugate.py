@@ -191,7 +191,14 @@ def ours(case: Case) -> Contender:
     def cost() -> float:
         start = perf_counter()
         trace = compiled.sample(
-            case.draws, 500, chains=1, cores=1, seed=int(RNG.integers(2**31)), init=case.init, progress=False
+            case.draws,
+            500,
+            chains=1,
+            cores=1,
+            seed=int(RNG.integers(2**31)),
+            init=case.init,
+            progress=False,
+            var_names=names,
         )
         seconds = perf_counter() - start
         draws = [trace.posterior[name].to_numpy().reshape(case.draws, -1).T for name in names]

@@ -80,6 +80,19 @@ class Layout:
             n for n, start, size in zip(self.names, self.offsets, self.sizes, strict=True) if element < start + size
         )
 
+    def only(self, names: Iterable[str] | None) -> Layout:
+        """Return the layout of some of the arrays, in their order here; of all if ``names`` is None."""
+        if names is None:
+            return self
+        chosen = set(names)
+        rows = [row for row in zip(self.names, self.shapes, self.dtypes, strict=True) if row[0] in chosen]
+        return Layout(tuple(r[0] for r in rows), tuple(r[1] for r in rows), tuple(r[2] for r in rows))
+
+    def elements(self, names: Iterable[str] | None) -> NDArray[np.int64]:
+        """Return the positions of the elements of some of the arrays, in order; of all if ``names`` is None."""
+        slices = [self.slice_of(name) for name in self.only(names).names]
+        return np.concatenate([np.zeros(0, np.int64), *(np.arange(s.start, s.stop) for s in slices)])
+
     def slice_of(self, name: str) -> slice:
         """Return the slice of the flat vector that holds ``name``."""
         i = self.names.index(name)

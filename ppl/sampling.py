@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any
 
 import numpy as np
-import pytensor.tensor as pt
 from numpy.typing import NDArray
-from pytensor.tensor.variable import TensorVariable
 from xarray import DataTree
 
 from graphs.backends import get_backend
 from graphs.backends.c import blas_notice
 from graphs.errors import ModelError, SamplingError
 from graphs.lifting import MOST_STATES
-from graphs.rebuilding import substitute
+from ppl.expansion import LOGDENSITY, Expansion
 from ppl.initial import StartingPoints
 from ppl.model import Model
 from ppl.planning import plan
@@ -27,8 +24,6 @@ from ppl.progress import ProgressBar
 from ppl.results import logger, report, to_datatree, versions
 from samplers import SweepResult, compile_sweep
 
-# Among the outputs of a draw; no variable can have this name.
-LOGDENSITY = ""
 Init = str | Mapping[str, Any] | Sequence[Mapping[str, Any]] | None
 
 
@@ -51,7 +46,7 @@ class CompiledModel:
         self.backend = backend
         self._sweep = compile_sweep(plan.sweep, backend=backend)
         self._starting_points = StartingPoints(plan)
-        self._expansion = _compile_expansion(plan, backend)
+        self._expansion = Expansion.of(plan, backend)
         self._lazy_seconds = getattr(self._sweep, "compile_seconds", 0.0)
         self.compile_seconds = time.perf_counter() - start
 
@@ -76,12 +71,14 @@ class CompiledModel:
         max_tree_depth: int = 10,
         thin: int = 1,
         keep_tuning: bool = False,
+        var_names: Sequence[str] | None = None,
     ) -> DataTree:
         """Sample; the arguments are those of `ppl.sample`."""
         _check_counts(draws=draws, tune=tune, chains=chains, cores=cores, thin=thin, max_tree_depth=max_tree_depth)
         if not isinstance(target_accept, int | float | np.floating) or not 0 < target_accept < 1:
             raise SamplingError(f"target_accept is a probability between 0 and 1, not {target_accept!r}.")
         seed = _checked_seed(seed)
+        expansion = self._expansion if var_names is None else Expansion.of(self.plan, self.backend, var_names)
         start = self._starting_points(init, chains, seed)
         with ProgressBar(chains, tune, draws, progress) as bar:
             result = self._sweep.run(
@@ -94,20 +91,21 @@ class CompiledModel:
                 max_tree_depth=max_tree_depth,
                 thin=thin,
                 keep_tuning=keep_tuning,
+                keep=expansion.layout.names,
                 callback=bar,
             )
         report(result, max_tree_depth)
-        return self._to_datatree(result, seed)
+        return self._to_datatree(result, seed, expansion)
 
-    def _to_datatree(self, result: SweepResult, seed: int) -> DataTree:
+    def _to_datatree(self, result: SweepResult, seed: int, expansion: Expansion) -> DataTree:
         # JAX compiles at the first run, when the number of chains is known.
         lazy = getattr(self._sweep, "compile_seconds", 0.0)
         self.compile_seconds += lazy - self._lazy_seconds
         self._lazy_seconds = lazy
-        posterior, statistics = self._expanded(result.draws, result.stats)
+        posterior, statistics = _named(expansion, result.draws, result.stats)
         groups: dict[str, Mapping[str, NDArray]] = {"posterior": posterior, "sample_stats": statistics}
         if result.tuning_draws is not None and result.tuning_draws.size:
-            warmup = self._expanded(result.tuning_draws, result.tuning_stats or {})
+            warmup = _named(expansion, result.tuning_draws, result.tuning_stats or {})
             groups["warmup_posterior"], groups["warmup_sample_stats"] = warmup
         attributes = {
             "inference_library": "rvgraph",
@@ -123,71 +121,19 @@ class CompiledModel:
         }
         return to_datatree(self.plan.model, groups, attributes)
 
-    def _expanded(
-        self, draws: NDArray[np.float64], stats: Mapping[str, NDArray]
-    ) -> tuple[dict[str, NDArray], dict[str, NDArray]]:
-        """Return named values and statistics; the log-density, where no block of the sweep gave it."""
-        values = self.expand(draws)
-        if LOGDENSITY not in values:
-            return values, dict(stats)
-        return values, {"lp": values.pop(LOGDENSITY), **stats}
-
     def expand(self, draws: NDArray[np.float64]) -> dict[str, NDArray]:
         """Return the named values in natural space, and the deterministics, of flat draws (chains, draws, size)."""
-        layout = self.plan.sweep.layout
-        rows = draws.reshape(-1, layout.size)
-        # Where a chain stopped, there is no number in the whole row; integers could not say so.
-        missing = np.isnan(rows[:, 0])
-        if missing.any():
-            rows = np.where(missing[:, None], 1.0 if missing.all() else rows[~missing][0], rows)
-        flat = layout.unpack(rows, copy=False)
-        arrays = self._expansion.function(*(flat[name] for name in layout.names))
-        computed = dict(zip(self._expansion.computed, arrays, strict=True))
-        values = {name: flat[drawn] if drawn else computed[name] for name, drawn in self._expansion.names.items()}
-        if missing.any():
-            values = {name: _without(np.asarray(array), missing) for name, array in values.items()}
-        return {n: np.asarray(array).reshape(draws.shape[:2] + np.shape(array)[1:]) for n, array in values.items()}
+        return self._expansion(draws)
 
 
-def _without(array: NDArray, missing: NDArray[np.bool_]) -> NDArray:
-    """Return the array, of floats, without the rows that are missing."""
-    return np.where(missing.reshape(-1, *[1] * (array.ndim - 1)), np.nan, array)
-
-
-@dataclass(frozen=True)
-class _Expansion:
-    """How draws become named values.
-
-    Parameters
-    ----------
-    names : mapping of str to str
-        Every value by name, in order, with the variable of the sweep that it is, or "" where it has to be computed.
-    computed : sequence of str
-        What the function returns.
-    function : callable
-        Of the variables of the sweep, over a leading axis.
-    """
-
-    names: Mapping[str, str]
-    computed: Sequence[str]
-    function: Callable[..., list[NDArray]]
-
-
-def _compile_expansion(plan: Plan, backend: str) -> _Expansion:
-    outputs: dict[str, TensorVariable] = dict(plan.mixed.natural)
-    stand_ins = {plan.model.latent[n]: v for n, v in plan.mixed.natural.items()}
-    stand_ins |= dict(plan.model.graph.observed.values())
-    known = {n: d for n, d in plan.model.deterministics.items() if n not in plan.later}
-    outputs |= dict(zip(known, substitute(list(known.values()), stand_ins), strict=True))
-    if not any(a.method == "nuts" for a in plan.assignments):
-        outputs[LOGDENSITY] = plan.mixed.total
-    order = [n for n in (*plan.model.latent, *plan.model.deterministics, LOGDENSITY) if n in outputs]
-    variables = list(plan.sweep.variables)
-    names = {n: str(outputs[n].name) if outputs[n] in variables else "" for n in order}
-    computed = [n for n in order if not names[n]]
-    graphs = [pt.as_tensor(outputs[n]) for n in computed]
-    function = get_backend(backend).map(variables, graphs) if computed else lambda *arrays: []
-    return _Expansion(names, computed, function)
+def _named(
+    expansion: Expansion, draws: NDArray[np.float64], stats: Mapping[str, NDArray]
+) -> tuple[dict[str, NDArray], dict[str, NDArray]]:
+    """Return named values and statistics; the log-density, where no block of the sweep gave it."""
+    values = expansion(draws)
+    if LOGDENSITY not in values:
+        return values, dict(stats)
+    return values, {"lp": values.pop(LOGDENSITY), **stats}
 
 
 def _check_counts(**counts: int | None) -> None:
@@ -304,7 +250,9 @@ def sample(
     progress : bool, default True
         Show a progress bar.
     **options
-        ``target_accept`` (0.8), ``max_tree_depth`` (10), ``thin`` (1), ``keep_tuning`` (False).
+        ``target_accept`` (0.8), ``max_tree_depth`` (10), ``thin`` (1), ``keep_tuning`` (False); ``var_names``: the
+        variables and deterministics to keep, all by default. What is not kept takes neither memory nor time; ``lp``,
+        which needs all without NUTS, is left out then.
 
     Returns
     -------
@@ -327,10 +275,11 @@ def sample(
     (2, 200)
     """
     _check_counts(draws=draws, tune=tune, chains=chains, cores=cores)
-    unknown = set(options) - {"target_accept", "max_tree_depth", "thin", "keep_tuning"}
+    unknown = set(options) - {"target_accept", "max_tree_depth", "thin", "keep_tuning", "var_names"}
     if unknown:
         raise SamplingError(
-            f"Unknown option {sorted(unknown)[0]!r}; there are target_accept, max_tree_depth, thin, keep_tuning."
+            f"Unknown option {sorted(unknown)[0]!r}; there are target_accept, max_tree_depth, thin, keep_tuning, "
+            "var_names."
         )
     compiled = compile(model, backend=backend, sampler=sampler, marginalize=marginalize, max_states=max_states)
     return compiled.sample(draws, tune, chains, cores, seed, init=init, progress=progress, **options)

@@ -105,6 +105,13 @@ def _record(values: Vector, row: int, rows: NDArray[np.float64]) -> None:
         rows[row, i] = values[i]
 
 
+@njit(cache=True, forceinline=True)
+def _record_elements(state: Vector, kept: NDArray[np.int64], row: int, rows: NDArray[np.float64]) -> None:
+    """Copy the elements that are kept into a row."""
+    for i in range(kept.size):
+        rows[row, i] = state[kept[i]]
+
+
 @register_jitable
 def find_step_size(
     chain: Chain,
@@ -314,8 +321,8 @@ def advance(
         Number of sweeps to have been done.
     first, thin : int
         The sweep ``first + thin * (k + 1)`` is recorded in row ``k``.
-    draws : array, shape (num_rows, size), float64
-        Joint states; nothing is recorded if it has no rows.
+    draws : array, shape (num_rows, num_kept), float64
+        What is kept of the joint states; nothing is recorded if it has no rows.
     statistics : array, shape (num_rows, num_statistics), float64
         Statistics of the blocks.
 
@@ -339,7 +346,7 @@ def advance(
                 return status
         done = iteration + 1 - first
         if draws.shape[0] > 0 and done % thin == 0:
-            _record(state, done // thin - 1, draws)
+            _record_elements(state, chain.kept, done // thin - 1, draws)
             _record(now, done // thin - 1, statistics)
         counters[NUM_ITERATIONS] = iteration + 1
     return STATUS_DONE

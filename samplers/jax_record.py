@@ -24,16 +24,19 @@ class DrawRecord:
 
     Parameters
     ----------
-    num_chains, size : int
-        Number of chains, and length of the joint state.
+    num_chains : int
+        Number of chains.
+    kept : array, shape (num_kept,), int64
+        Elements of the joint state that are kept.
     names : sequence of str
         The statistics.
     """
 
-    def __init__(self, num_chains: int, size: int, names: Sequence[str]):
+    def __init__(self, num_chains: int, kept: NDArray[np.int64], names: Sequence[str]):
+        self._kept = kept
         self._chunks = [
             Chunk(
-                np.empty((0, num_chains, size)),
+                np.empty((0, num_chains, kept.size)),
                 np.empty((0, num_chains), np.int64),
                 {name: np.empty((0, num_chains), bool) for name in names},
             )
@@ -41,7 +44,7 @@ class DrawRecord:
 
     def add(self, chunk: Chunk) -> None:
         """Append a chunk."""
-        self._chunks.append(chunk)
+        self._chunks.append(chunk._replace(draws=chunk.draws[..., self._kept]))
 
     def num_draws(self) -> NDArray[np.int64]:
         """Return the number of draws of each chain before it failed, if it did."""

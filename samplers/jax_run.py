@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from time import perf_counter
 from typing import Any
 
@@ -70,6 +71,7 @@ class JaxSweep:
         max_tree_depth: int = 10,
         thin: int = 1,
         keep_tuning: bool = False,
+        keep: Sequence[str] | None = None,
         callback: Callback | None = None,
     ) -> SweepResult:
         """Draw from every chain.
@@ -94,6 +96,8 @@ class JaxSweep:
             Number of sweeps for each draw kept (after tuning).
         keep_tuning : bool
             Whether to return the tuning draws too.
+        keep : sequence of str, optional
+            Variables of the joint state that are recorded, in its order; all by default.
         callback : callable, optional
             Called in this thread a few times a second with one dict for each chain: chain, draw, tuning,
             divergences, step_size, num_gradients. It may raise KeyboardInterrupt.
@@ -108,7 +112,8 @@ class JaxSweep:
         programs = self._compile(len(init), max_tree_depth)
         started = perf_counter()
         loop = ChunkLoop(programs, programs.start(chain_keys(seed, len(init)), init), target_accept, callback)
-        tuned, drawn = (DrawRecord(len(init), self.layout.size, self._statistics) for _ in range(2))
+        kept = self.layout.elements(keep)
+        tuned, drawn = (DrawRecord(len(init), kept, self._statistics) for _ in range(2))
         tuning_seconds, is_interrupted = None, False
         try:
             loop.run(tuning_phases(tune), 1, tuned if keep_tuning else None)

@@ -17,8 +17,8 @@ class Record:
 
     Parameters
     ----------
-    draws : array, shape (chains, rows, size), float64
-        Joint states.
+    draws : array, shape (chains, rows, num_kept), float64
+        What is kept of the joint states.
     statistics : array, shape (chains, rows, num_statistics), float64
         Statistics of the blocks, one after the other.
     """
@@ -27,11 +27,11 @@ class Record:
     statistics: NDArray[np.float64]
 
     @classmethod
-    def empty(cls, sweep: Sweep, num_chains: int, num_rows: int) -> Record:
+    def empty(cls, sweep: Sweep, num_chains: int, num_rows: int, num_kept: int) -> Record:
         """Make room for so many rows of each chain."""
         num_statistics = sum(len(statistics_of(block)) for block in sweep.blocks)
         return cls(
-            np.empty((num_chains, num_rows, sweep.layout.size)),
+            np.empty((num_chains, num_rows, num_kept)),
             np.empty((num_chains, num_rows, num_statistics)),
         )
 

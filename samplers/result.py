@@ -67,8 +67,8 @@ class SweepResult:
 
     Parameters
     ----------
-    draws : array, shape (chains, draws, size), float64
-        The joint state after each kept sweep; NaN where a chain has stopped early by itself.
+    draws : array, shape (chains, draws, num_kept), float64
+        What is kept of the joint state after each kept sweep; NaN where a chain has stopped early by itself.
     stats : dict of str to array, shape (chains, draws)
         Statistics of the blocks.
     tuning_draws, tuning_stats : optional

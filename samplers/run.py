@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 from time import perf_counter
@@ -151,8 +151,9 @@ class CompiledSweep:
         self._bind = lowering.compile_numba(sweep) if backend == "numba" else lowering.compile_c(sweep)
         self._advance: Callable[..., int] = compiled_advance() if backend == "numba" else chain.advance
         # No sweep is done, but the loop is compiled here rather than by the first thread.
-        nothing = Record.empty(sweep, 1, 0)
-        self._start(np.zeros((1, self.layout.size)), 0, Settings(0, 0.8, 1), 1, nothing, nothing)[0].run_chunk()
+        nothing = Record.empty(sweep, 1, 0, 0)
+        kept = np.zeros(0, np.int64)
+        self._start(np.zeros((1, self.layout.size)), 0, Settings(0, 0.8, 1), 1, kept, nothing, nothing)[0].run_chunk()
         self.compile_seconds = perf_counter() - start
 
     def run(
@@ -167,6 +168,7 @@ class CompiledSweep:
         max_tree_depth: int = 10,
         thin: int = 1,
         keep_tuning: bool = False,
+        keep: Sequence[str] | None = None,
         callback: Callback | None = None,
     ) -> SweepResult:
         """Draw.
@@ -191,6 +193,8 @@ class CompiledSweep:
             Keep one draw out of this many sweeps.
         keep_tuning : bool
             Whether to return the tuning draws.
+        keep : sequence of str, optional
+            Variables of the joint state that are recorded, in its order; all by default.
         callback : callable, optional
             Called a few times a second, in this thread, with one dict for each chain: ``chain``, ``draw``,
             ``tuning``, ``divergences``, ``step_size``, ``num_gradients``.
@@ -208,9 +212,10 @@ class CompiledSweep:
         init = np.ascontiguousarray(init, np.float64)
         check_arguments(init, self.layout.size, tune, draws, target_accept, max_tree_depth, thin)
         settings = Settings(int(tune), float(target_accept), int(max_tree_depth))
-        tuning_record = Record.empty(self.sweep, len(init), settings.tune if keep_tuning else 0)
-        record = Record.empty(self.sweep, len(init), int(draws))
-        runs = self._start(init, seed, settings, int(thin), tuning_record, record)
+        kept = self.layout.elements(keep)
+        tuning_record = Record.empty(self.sweep, len(init), settings.tune if keep_tuning else 0, kept.size)
+        record = Record.empty(self.sweep, len(init), int(draws), kept.size)
+        runs = self._start(init, seed, settings, int(thin), kept, tuning_record, record)
         num_workers = min(len(init), cores or os.cpu_count() or 1) if self.backend == "numba" else 1
         start = perf_counter()
         interrupted = run_chains(runs, num_workers, callback)
@@ -246,6 +251,7 @@ class CompiledSweep:
         seed: Any,
         settings: Settings,
         thin: int,
+        kept: NDArray[np.int64],
         tuning_record: Record,
         record: Record,
     ) -> list[ChainRun]:
@@ -255,7 +261,7 @@ class CompiledSweep:
         return [
             ChainRun(
                 self._advance,
-                new_chain(position, seeds[i], len(self.sweep.blocks), num_statistics, settings.max_tree_depth),
+                new_chain(position, seeds[i], len(self.sweep.blocks), num_statistics, settings.max_tree_depth, kept),
                 settings,
                 self._bind(seeds[i]),
                 self._blocks,

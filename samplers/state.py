@@ -66,6 +66,8 @@ class Chain(NamedTuple):
         Of the present sweep.
     counters : array, shape (3,), int64
         Sweeps done, gradients evaluated, divergences after tuning.
+    kept : array, shape (num_kept,), int64
+        Elements of the joint state that are recorded.
     """
 
     state: Vector
@@ -80,10 +82,16 @@ class Chain(NamedTuple):
     rows: Vector
     statistics: Vector
     counters: NDArray[np.int64]
+    kept: NDArray[np.int64]
 
 
 def new_chain(
-    state: Vector, seed: np.random.SeedSequence, num_blocks: int, num_statistics: int, max_tree_depth: int
+    state: Vector,
+    seed: np.random.SeedSequence,
+    num_blocks: int,
+    num_statistics: int,
+    max_tree_depth: int,
+    kept: NDArray[np.int64] | None = None,
 ) -> Chain:
     """Return a chain that has not moved yet.
 
@@ -95,6 +103,8 @@ def new_chain(
         Of the generator.
     num_blocks, num_statistics, max_tree_depth : int
         How much memory it needs.
+    kept : array, int64, optional
+        Elements of the joint state that are recorded; all by default.
     """
     size = state.size
     return Chain(
@@ -110,6 +120,7 @@ def new_chain(
         rows=np.zeros(num_workspace_rows(max_tree_depth) * size),
         statistics=np.zeros(num_statistics),
         counters=np.zeros(NUM_COUNTERS, np.int64),
+        kept=np.arange(size, dtype=np.int64) if kept is None else kept,
     )
 
 

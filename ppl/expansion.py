@@ -1,0 +1,131 @@
+"""How flat draws become named values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pytensor.tensor as pt
+from numpy.typing import NDArray
+from pytensor.tensor.variable import TensorVariable
+
+from graphs.backends import get_backend
+from graphs.errors import ModelError
+from graphs.layout import Layout
+from graphs.random_graph import depends_on
+from graphs.rebuilding import substitute
+from ppl.plans import Plan
+
+# Among the values of a draw; no variable can have this name.
+LOGDENSITY = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Expansion:
+    """How the flat draws of a sweep become named values.
+
+    Parameters
+    ----------
+    layout : Layout
+        The variables of the sweep that have to be recorded.
+    names : mapping of str to str
+        Every value by name, in order, with the variable of the sweep that it is, or "" where it has to be computed.
+    computed : sequence of str
+        What the function returns.
+    function : callable
+        Of the recorded variables, over a leading axis.
+    """
+
+    layout: Layout
+    names: Mapping[str, str]
+    computed: Sequence[str]
+    function: Callable[..., list[NDArray]]
+
+    @classmethod
+    def of(cls, plan: Plan, backend: str, var_names: Sequence[str] | None = None) -> Expansion:
+        """Compile the expansion of a plan.
+
+        Parameters
+        ----------
+        plan : Plan
+            What is sampled.
+        backend : {"numba", "c", "jax"}
+            What computes the values.
+        var_names : sequence of str, optional
+            Variables and deterministics to keep; all by default.
+
+        Raises
+        ------
+        ModelError
+            If a name is unknown, or its values are not known while sampling.
+        """
+        outputs = _outputs(plan)
+        if var_names is not None:
+            outputs = _chosen(plan, outputs, var_names)
+        order = [n for n in (*plan.model.latent, *plan.model.deterministics, LOGDENSITY) if n in outputs]
+        variables = list(plan.sweep.variables)
+        if var_names is not None:
+            # One at least: where a chain stopped is seen in what was recorded.
+            variables = [v for v in variables if any(depends_on(outputs[n], [v]) for n in order)] or variables[:1]
+        names = {n: str(outputs[n].name) if outputs[n] in variables else "" for n in order}
+        computed = [n for n in order if not names[n]]
+        graphs = [pt.as_tensor(outputs[n]) for n in computed]
+        function = get_backend(backend).map(variables, graphs) if computed else _compute_nothing
+        return cls(Layout.of(variables), names, computed, function)
+
+    def __call__(self, draws: NDArray[np.float64]) -> dict[str, NDArray]:
+        """Return the named values in natural space of flat draws, shape (chains, draws, size)."""
+        rows = draws.reshape(-1, self.layout.size)
+        # Where a chain stopped, there is no number in the whole row; integers could not say so.
+        missing = np.isnan(rows[:, 0])
+        if missing.any():
+            rows = np.where(missing[:, None], 1.0 if missing.all() else rows[~missing][0], rows)
+        flat = self.layout.unpack(rows, copy=False)
+        arrays = self.function(*(flat[name] for name in self.layout.names))
+        computed = dict(zip(self.computed, arrays, strict=True))
+        values = {name: flat[drawn] if drawn else computed[name] for name, drawn in self.names.items()}
+        if missing.any():
+            values = {name: _without(np.asarray(array), missing) for name, array in values.items()}
+        return {n: np.asarray(array).reshape(draws.shape[:2] + np.shape(array)[1:]) for n, array in values.items()}
+
+
+def _compute_nothing(*arrays: NDArray) -> list[NDArray]:
+    return []
+
+
+def _outputs(plan: Plan) -> dict[str, TensorVariable]:
+    """Return the graph of every value that is known while sampling."""
+    outputs: dict[str, TensorVariable] = dict(plan.mixed.natural)
+    stand_ins = {plan.model.latent[n]: v for n, v in plan.mixed.natural.items()}
+    stand_ins |= dict(plan.model.graph.observed.values())
+    known = {n: d for n, d in plan.model.deterministics.items() if n not in plan.later}
+    outputs |= dict(zip(known, substitute(list(known.values()), stand_ins), strict=True))
+    if not any(a.method == "nuts" for a in plan.assignments):
+        outputs[LOGDENSITY] = plan.mixed.total
+    return outputs
+
+
+def _chosen(plan: Plan, outputs: Mapping[str, TensorVariable], var_names: Sequence[str]) -> dict[str, TensorVariable]:
+    """Return some of the values; not the log-density, for which everything would have to be recorded."""
+    if isinstance(var_names, str):
+        raise ModelError(f"var_names is a list of names: [{var_names!r}].")
+    if not var_names:
+        raise ModelError("var_names is empty: there would be nothing to keep.")
+    known = [name for name in outputs if name != LOGDENSITY]
+    for name in var_names:
+        if name in known:
+            continue
+        if name in plan.model.latent or name in plan.later:
+            raise ModelError(
+                f"var_names asks for {name}, which depends on what is summed out: keep the variables that are drawn, "
+                "and ppl.recover computes it.",
+                name,
+            )
+        raise ModelError(f"var_names asks for {name!r}; the model has {', '.join(known)}.", name)
+    return {name: outputs[name] for name in known if name in set(var_names)}
+
+
+def _without(array: NDArray, missing: NDArray[np.bool_]) -> NDArray:
+    """Return the array, of floats, without the rows that are missing."""
+    return np.where(missing.reshape(-1, *[1] * (array.ndim - 1)), np.nan, array)
