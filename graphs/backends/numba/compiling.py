@@ -33,6 +33,8 @@ LIBRARY = (
     "rng_gig.py",
     "rng_discrete.py",
     "rng_vector.py",
+    "vector_erf.py",
+    "vector_gamma.py",
     "vector_math.py",
     "ziggurat.py",
 )

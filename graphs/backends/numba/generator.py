@@ -21,6 +21,8 @@ from graphs.backends.numba import (
     rng_gig,
     rng_polya_gamma,
     rng_vector,
+    vector_erf,
+    vector_gamma,
     vector_math,
 )
 from graphs.backends.numba.loops import Access, Block, Kernel, Reduction, Text
@@ -42,6 +44,19 @@ from graphs.backends.numba.values import (
 from graphs.errors import BackendError
 
 Step = Block | Kernel
+
+_LIBRARY = (
+    numerics,
+    rng,
+    rng_continuous,
+    rng_discrete,
+    rng_gig,
+    rng_polya_gamma,
+    rng_vector,
+    vector_erf,
+    vector_gamma,
+    vector_math,
+)
 
 
 @singledispatch
@@ -73,8 +88,8 @@ class Generator:
         self.values: dict[Variable, Value] = {}
         self.memory = Memory()
         self.preface: list[str] = []
-        self.names: dict[str, Any] = dict(numerics.NAMES)
-        for module in (rng, rng_continuous, rng_discrete, rng_gig, rng_polya_gamma, rng_vector, vector_math):
+        self.names: dict[str, Any] = {}
+        for module in _LIBRARY:
             self.names |= module.NAMES
         self.keys: list[str] | None = []
         self.reserved: dict[Variable, Buffer] = {}

@@ -44,10 +44,12 @@ FLOAT_FUNCTIONS: dict[type[ps.ScalarOp], str] = {
     ps.Reciprocal: "(1.0 / {})",
     psm.Erf: "math.erf({})",
     psm.Erfc: "math.erfc({})",
+    psm.Erfcx: "vector_erfcx({})",
     psm.GammaLn: "math.lgamma({})",
     psm.Sigmoid: "(1.0 / (1.0 + math.exp(-{})))",
     psm.Softplus: "softplus({})",
     psm.Log1mexp: "log1mexp({})",
+    psm.Psi: "vector_digamma({})",
     psm.TriGamma: "trigamma({})",
 }
 """Functions computed in double precision, whatever the dtypes of the inputs."""
@@ -56,6 +58,14 @@ IN_LOOPS: dict[type[ps.ScalarOp], str] = {
     ps.Exp: "vector_exp({})",
     ps.Log: "vector_log({})",
     ps.Log1p: "vector_log1p({})",
+    ps.Expm1: "vector_expm1({})",
+    ps.Tanh: "vector_tanh({})",
+    psm.Log1mexp: "vector_log1mexp({})",
+    psm.Erf: "vector_erf({})",
+    psm.Erfc: "vector_erfc({})",
+    psm.Erfcx: "vector_erfcx({})",
+    psm.GammaLn: "vector_lgamma({})",
+    psm.Psi: "vector_digamma({})",
     psm.Sigmoid: "vector_sigmoid({})",
     psm.Softplus: "vector_softplus({})",
 }

@@ -11,6 +11,7 @@ FreeBSD msun, ``e_log.c`` and ``s_log1p.c``, for the minimax polynomial of the l
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 from llvmlite import ir
@@ -27,6 +28,7 @@ ROUNDER_BITS = 0x4338000000000000
 SQRT_HALF_BITS = 0x3FE6A09E667F3BCD
 EXPONENT_MASK = -(1 << 52)
 SMALLEST_NORMAL = 2.2250738585072014e-308
+LOG_HALF = math.log(0.5)
 E2, E3, E4, E5, E6, E7, E8, E9, E10, E11, E12, E13 = (1.0 / math.factorial(n) for n in range(2, 14))
 L1, L2, L3, L4, L5, L6, L7 = (
     6.666666666666735130e-01,
@@ -40,7 +42,7 @@ L1, L2, L3, L4, L5, L6, L7 = (
 
 
 @intrinsic
-def _bits(typing_context: Any, x: Any) -> Any:
+def as_bits(typing_context: Any, x: Any) -> Any:
     """Return the bits of a float."""
 
     def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
@@ -50,7 +52,7 @@ def _bits(typing_context: Any, x: Any) -> Any:
 
 
 @intrinsic
-def _float(typing_context: Any, bits: Any) -> Any:
+def as_float(typing_context: Any, bits: Any) -> Any:
     """Return the float of these bits."""
 
     def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
@@ -72,13 +74,32 @@ def _fused(typing_context: Any, x: Any, y: Any, z: Any) -> Any:
     return types.float64(types.float64, types.float64, types.float64), generate
 
 
+def polynomial(coefficients: Sequence[float]) -> Any:
+    """Return a function for compiled code that evaluates a polynomial, given from its constant on, without a loop."""
+
+    @intrinsic
+    def evaluate(typing_context: Any, x: Any) -> Any:
+        def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+            double = ir.DoubleType()
+            kind = ir.FunctionType(double, [double, double, double])
+            fused = builder.module.declare_intrinsic("llvm.fmuladd", [double], kind)
+            value = double(coefficients[-1])
+            for coefficient in reversed(coefficients[:-1]):
+                value = builder.call(fused, [value, args[0], double(coefficient)])
+            return value
+
+        return types.float64(types.float64), generate
+
+    return evaluate
+
+
 @njit(cache=True, forceinline=True, error_model="numpy")
-def exp(x: float) -> float:
-    """Return the exponential."""
+def _reduced(x: float, rest: float) -> tuple[float, float, int]:
+    """Return ``r``, ``p`` and ``k`` with ``exp(x - rest) = 2**k * (1 + r + r**2 * p)``, x being bounded."""
     bounded = select(x > 710.0, 710.0, select(x < -746.0, -746.0, x))
     shifted = bounded * LOG2_E + ROUNDER
     k = shifted - ROUNDER
-    r = (bounded - k * LN2_HIGH) - k * LN2_LOW
+    r = ((bounded - k * LN2_HIGH) - k * LN2_LOW) - rest
     p = _fused(E13, r, E12)
     p = _fused(p, r, E11)
     p = _fused(p, r, E10)
@@ -89,12 +110,43 @@ def exp(x: float) -> float:
     p = _fused(p, r, E5)
     p = _fused(p, r, E4)
     p = _fused(p, r, E3)
-    p = _fused(p, r, E2)
+    return r, _fused(p, r, E2), as_bits(shifted) - ROUNDER_BITS
+
+
+@njit(cache=True, forceinline=True, error_model="numpy")
+def exp_of_difference(x: float, rest: float) -> float:
+    """Return ``exp(x - rest)``, where ``rest`` is too small for x to hold the difference."""
+    r, p, exponent = _reduced(x, rest)
     y = 1.0 + (r + r * r * p)
     # Two factors, since 2**k itself may overflow or be subnormal while the result is not.
-    exponent = _bits(shifted) - ROUNDER_BITS
     half = exponent >> 1
-    return y * _float((half + 1023) << 52) * _float((exponent - half + 1023) << 52)
+    return y * as_float((half + 1023) << 52) * as_float((exponent - half + 1023) << 52)
+
+
+@njit(cache=True, forceinline=True, error_model="numpy")
+def exp(x: float) -> float:
+    """Return the exponential."""
+    return exp_of_difference(x, 0.0)
+
+
+@njit(cache=True, forceinline=True, error_model="numpy")
+def expm1(x: float) -> float:
+    """Return the exponential less 1."""
+    r, p, exponent = _reduced(x, 0.0)
+    half = exponent >> 1
+    first, second = as_float((half + 1023) << 52), as_float((exponent - half + 1023) << 52)
+    # What is far from 1 is taken in two steps: 2**k may overflow while the result does not.
+    y = first * (second * (r + r * r * p) + (second - 1.0 / first))
+    return select(x == 0.0, x, select(exponent == 0, r + r * r * p, y))
+
+
+@njit(cache=True, forceinline=True, error_model="numpy")
+def tanh(x: float) -> float:
+    """Return the hyperbolic tangent."""
+    size = abs(x)
+    shrunk, rest = expm1(-2.0 * size), exp(-2.0 * size)
+    size = select(size < 0.55, -shrunk / (shrunk + 2.0), 1.0 - 2.0 * rest / (1.0 + rest))
+    return select(x < 0.0, -size, select(x == 0.0, x, size))
 
 
 @njit(cache=True, forceinline=True, error_model="numpy")
@@ -115,10 +167,10 @@ def _log_of_mantissa(f: float) -> tuple[float, float, float]:
 def log(x: float) -> float:
     """Return the natural logarithm; minus infinity at 0, NaN below."""
     is_small = x < SMALLEST_NORMAL
-    bits = _bits(select(is_small, x * 18014398509481984.0, x))
+    bits = as_bits(select(is_small, x * 18014398509481984.0, x))
     difference = bits - SQRT_HALF_BITS
     k = (difference >> 52) - select(is_small, 54, 0)
-    f = _float(bits - (difference & EXPONENT_MASK)) - 1.0
+    f = as_float(bits - (difference & EXPONENT_MASK)) - 1.0
     s, half_square, rest = _log_of_mantissa(f)
     e = float(k)
     y = e * LN2_HIGH - ((half_square - (s * (half_square + rest) + e * LN2_LOW)) - f)
@@ -130,14 +182,14 @@ def log(x: float) -> float:
 def log1p(x: float) -> float:
     """Return the logarithm of ``1 + x``."""
     u = 1.0 + x
-    bits = _bits(u)
+    bits = as_bits(u)
     difference = bits - SQRT_HALF_BITS
     k = difference >> 52
     is_near = k == 0
     # What was lost in rounding 1 + x.
     lost = select(k >= 2, 1.0 - (u - x), x - (u - 1.0)) / u
     correction = select(is_near, 0.0, lost)
-    f = select(is_near, x, _float(bits - (difference & EXPONENT_MASK)) - 1.0)
+    f = select(is_near, x, as_float(bits - (difference & EXPONENT_MASK)) - 1.0)
     s, half_square, rest = _log_of_mantissa(f)
     e = float(k)
     y = e * LN2_HIGH - ((half_square - (s * (half_square + rest) + (e * LN2_LOW + correction))) - f)
@@ -157,11 +209,21 @@ def sigmoid(x: float) -> float:
     return 1.0 / (1.0 + exp(-x))
 
 
+@njit(cache=True, forceinline=True, error_model="numpy")
+def log1mexp(x: float) -> float:
+    """Return ``log(1 - exp(x))`` for ``x`` below zero."""
+    is_far = x < LOG_HALF
+    return select(is_far, log1p(-exp(x)), log(-expm1(x)))
+
+
 NAMES = {
     "vector_exp": exp,
+    "vector_expm1": expm1,
     "vector_log": log,
+    "vector_log1mexp": log1mexp,
     "vector_log1p": log1p,
     "vector_sigmoid": sigmoid,
     "vector_softplus": softplus,
+    "vector_tanh": tanh,
 }
 """What generated source calls inside loops."""
