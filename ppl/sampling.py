@@ -40,11 +40,11 @@ class CompiledModel:
         How long planning and compiling took.
     """
 
-    def __init__(self, plan: Plan, backend: str):
+    def __init__(self, plan: Plan, backend: str, precision: str = "float64"):
         start = time.perf_counter()
         self.plan = plan
         self.backend = backend
-        self._sweep = compile_sweep(plan.sweep, backend=backend)
+        self._sweep = compile_sweep(plan.sweep, backend=backend, precision=precision)
         self._starting_points = StartingPoints(plan)
         self._expansion = Expansion.of(plan, backend)
         self._lazy_seconds = getattr(self._sweep, "compile_seconds", 0.0)
@@ -166,6 +166,7 @@ def compile(
     sampler: str | Mapping[str, str] | None = None,
     marginalize: str | bool | Iterable[str] = "auto",
     max_states: int = MOST_STATES,
+    precision: str = "float64",
 ) -> CompiledModel:
     """Plan a model and compile what samples it, without running it.
 
@@ -177,6 +178,9 @@ def compile(
         What makes machine code.
     sampler, marginalize, max_states
         As in `ppl.plan`.
+    precision : {"float64", "float32"}
+        In which NUTS evaluates the log-density and its gradient. Single precision is for JAX on accelerators: it has
+        seven digits, too few for log-densities of many observations.
 
     Returns
     -------
@@ -205,7 +209,7 @@ def compile(
         )
         raise ModelError(f"There is nothing to sample: {why}.")
     seconds = time.perf_counter() - start
-    compiled = CompiledModel(planned, backend)
+    compiled = CompiledModel(planned, backend, precision)
     compiled.compile_seconds += seconds
     return compiled
 
@@ -221,6 +225,7 @@ def sample(
     sampler: str | Mapping[str, str] | None = None,
     marginalize: str | bool | Iterable[str] = "auto",
     max_states: int = MOST_STATES,
+    precision: str = "float64",
     init: Init = None,
     progress: bool = True,
     **options: Any,
@@ -243,6 +248,9 @@ def sample(
         What makes machine code.
     sampler, marginalize, max_states
         As in `ppl.plan`.
+    precision : {"float64", "float32"}
+        In which NUTS evaluates the log-density and its gradient. Single precision is for JAX on accelerators: it has
+        seven digits, too few for log-densities of many observations.
     init : None, str, mapping, or sequence of mappings
         Values in natural space by name, for all chains or one mapping per chain; ``"jitter"`` (default) displaces
         central points at random where NUTS moves them or they lie on the real line, ``"support_point"`` does not,
@@ -281,5 +289,12 @@ def sample(
             f"Unknown option {sorted(unknown)[0]!r}; there are target_accept, max_tree_depth, thin, keep_tuning, "
             "var_names."
         )
-    compiled = compile(model, backend=backend, sampler=sampler, marginalize=marginalize, max_states=max_states)
+    compiled = compile(
+        model,
+        backend=backend,
+        sampler=sampler,
+        marginalize=marginalize,
+        max_states=max_states,
+        precision=precision,
+    )
     return compiled.sample(draws, tune, chains, cores, seed, init=init, progress=progress, **options)

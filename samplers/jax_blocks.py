@@ -64,7 +64,9 @@ class NUTSMemory(NamedTuple):
     adaptation: Adaptation
 
 
-def nuts_block(block: NUTSBlock, layout: Layout, *, is_alone: bool, max_tree_depth: int) -> JaxBlock:
+def nuts_block(
+    block: NUTSBlock, layout: Layout, *, is_alone: bool, max_tree_depth: int, precision: str = "float64"
+) -> JaxBlock:
     """Return the functions of a NUTS block.
 
     Parameters
@@ -78,10 +80,12 @@ def nuts_block(block: NUTSBlock, layout: Layout, *, is_alone: bool, max_tree_dep
         draw to draw. With stale ones the chain has the wrong distribution.
     max_tree_depth : int
         Largest number of doublings of a trajectory.
+    precision : {"float64", "float32"}
+        In which the log-density and its gradient are computed.
     """
     variables = sorted(block.variables, key=lambda v: layout.slice_of(v.name).start)
     start, stop = layout.slice_of(variables[0].name).start, layout.slice_of(variables[-1].name).stop
-    evaluate = logdensity_function(block.logdensity, variables, layout)
+    evaluate = logdensity_function(block.logdensity, variables, layout, precision)
 
     def init(x: jax.Array) -> NUTSMemory:
         state = evaluate_state(x[start:stop], lambda position: evaluate(position, x))

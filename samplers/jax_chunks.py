@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import Mesh, PartitionSpec
 from numpy.typing import NDArray
 
 from graphs.errors import SamplingError
@@ -52,12 +53,13 @@ class ChunkPrograms(NamedTuple):
     sweep: Sweep
 
 
-def compile_chunks(sweep: Sweep, num_chains: int, max_tree_depth: int) -> ChunkPrograms:
+def compile_chunks(sweep: Sweep, num_chains: int, max_tree_depth: int, precision: str = "float64") -> ChunkPrograms:
     """Compile a sweep for ``num_chains`` chains that run side by side.
 
-    One program serves tuning and drawing, and chunks of any length up to its capacity.
+    One program serves tuning and drawing, and chunks of any length up to its capacity. Where JAX has several devices,
+    each runs as many of the chains: as many devices are used as divide the number of chains.
     """
-    blocks = _blocks(sweep, max_tree_depth)
+    blocks = _blocks(sweep, max_tree_depth, precision)
     size = sweep.layout.size
     capacity = int(np.clip(LARGEST_CHUNK_VALUES // (num_chains * size), FIRST_CHUNK_DRAWS, LARGEST_CHUNK_DRAWS))
     keys = chain_keys(0, num_chains)
@@ -67,8 +69,21 @@ def compile_chunks(sweep: Sweep, num_chains: int, max_tree_depth: int) -> ChunkP
     phases = drawing_phases(capacity, is_start=False)
     arguments = (chains, phases, np.int64(0), np.int64(1), np.float64(0.8))
     sweep_all = jax.vmap(partial(_sweep, blocks, _statistic_names(sweep)), in_axes=(0, None, None))
-    advance = jax.jit(partial(_advance, sweep_all, capacity)).lower(*arguments).compile()
+    spread = _over_devices(partial(_advance, sweep_all, capacity), num_chains)
+    advance = jax.jit(spread).lower(*arguments).compile()
     return ChunkPrograms(start.lower(keys, init).compile(), advance, capacity, sweep)
+
+
+def _over_devices(advance: Callable[..., Any], num_chains: int) -> Callable[..., Any]:
+    """Let every device advance its share of the chains by itself: none waits for the trajectories of another."""
+    devices = jax.local_devices()
+    num_devices = max(n for n in range(1, len(devices) + 1) if num_chains % n == 0)
+    if num_devices == 1:
+        return advance
+    mesh = Mesh(np.array(devices[:num_devices]), ("chains",))
+    chains, common, drawn = PartitionSpec("chains"), PartitionSpec(), PartitionSpec(None, "chains")
+    specs = (chains, common, common, common, common)
+    return jax.shard_map(advance, mesh=mesh, in_specs=specs, out_specs=(chains, drawn), check_vma=False)
 
 
 def chain_keys(seed: Any, num_chains: int) -> jax.Array:
@@ -76,11 +91,11 @@ def chain_keys(seed: Any, num_chains: int) -> jax.Array:
     return jax.random.wrap_key_data(np.stack([child.generate_state(2) for child in spawn_seeds(seed, num_chains)]))
 
 
-def _blocks(sweep: Sweep, max_tree_depth: int) -> list[JaxBlock]:
+def _blocks(sweep: Sweep, max_tree_depth: int, precision: str) -> list[JaxBlock]:
     """Convert the blocks of a sweep."""
     is_alone = len(sweep.blocks) == 1
     return [
-        nuts_block(block, sweep.layout, is_alone=is_alone, max_tree_depth=max_tree_depth)
+        nuts_block(block, sweep.layout, is_alone=is_alone, max_tree_depth=max_tree_depth, precision=precision)
         if isinstance(block, NUTSBlock)
         else slice_block(block, sweep.layout)
         if isinstance(block, SliceBlock)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from math import log
 from typing import Any, NamedTuple
 
@@ -26,7 +28,7 @@ MAX_DOUBLINGS = 60
 
 
 def logdensity_function(
-    logdensity: LogDensity, variables: Sequence[TensorVariable], context: Layout
+    logdensity: LogDensity, variables: Sequence[TensorVariable], context: Layout, precision: str = "float64"
 ) -> LogDensityFunction:
     """Return ``(position, context vector) -> log-density`` on flat vectors, with PyTensor's gradient.
 
@@ -41,6 +43,8 @@ def logdensity_function(
         The inputs that ``position`` holds, in order; the others come from the context vector.
     context : Layout
         How the context vector is laid out.
+    precision : {"float64", "float32"}
+        In which the log-density and its gradient are computed; they are returned in double precision.
 
     Returns
     -------
@@ -57,12 +61,19 @@ def logdensity_function(
     try:
         function = jax_callable(logdensity.inputs, [logdensity.total, *gradients])
     except BackendError:
-        total = jax_callable(logdensity.inputs, [logdensity.total])
-        return lambda x, context_vector: total(*values_at(x, context_vector))[0]
+        alone = jax_callable(logdensity.inputs, [logdensity.total])
+
+        def value(x: jax.Array, context_vector: jax.Array) -> jax.Array:
+            with computing_in(precision):
+                total = alone(*values_at(x, context_vector))[0]
+            return total.astype("float64")
+
+        return value
 
     def value_and_gradient(x: jax.Array, context_vector: jax.Array) -> tuple[jax.Array, jax.Array]:
-        total, *gradient = function(*values_at(x, context_vector))
-        return total, pack(gradient)
+        with computing_in(precision):
+            total, *gradient = function(*values_at(x, context_vector))
+        return total.astype("float64"), pack(gradient)
 
     @jax.custom_vjp
     def evaluate(x: jax.Array, context_vector: jax.Array) -> jax.Array:
@@ -73,6 +84,18 @@ def logdensity_function(
 
     evaluate.defvjp(value_and_gradient, backward)
     return evaluate
+
+
+@contextmanager
+def computing_in(precision: str) -> Iterator[None]:
+    """Let what is traced here be computed in a precision."""
+    if precision == "float64":
+        yield
+        return
+    with jax.enable_x64(False), warnings.catch_warnings():
+        # One for each constant and dtype of the graph: they are to be cut.
+        warnings.filterwarnings("ignore", message="Explicitly requested dtype")
+        yield
 
 
 def unpack(vector: jax.Array, layout: Layout) -> dict[str, jax.Array]:

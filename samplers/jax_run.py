@@ -39,12 +39,15 @@ class JaxSweep:
     """A sweep compiled by JAX.
 
     All chains run side by side in one program (``vmap``), so a draw takes as long as the longest trajectory among
-    them; ``cores`` has no influence: XLA distributes the work.
+    them; ``cores`` has no influence: XLA distributes the work. Where JAX has several devices, each runs some of the
+    chains: as many devices are used as divide their number.
 
     Parameters
     ----------
     sweep : Sweep
         The blocks and the joint state.
+    precision : {"float64", "float32"}
+        In which NUTS evaluates the log-density and its gradient.
 
     Attributes
     ----------
@@ -52,8 +55,9 @@ class JaxSweep:
         Time spent in compiling so far; a second run with as many chains and the same tree depth adds none.
     """
 
-    def __init__(self, sweep: Sweep):
+    def __init__(self, sweep: Sweep, precision: str = "float64"):
         self.sweep = sweep
+        self.precision = precision
         self.layout: Layout = sweep.layout
         self.compile_seconds = 0.0
         self._statistics = [name for names in statistic_names(sweep) for name in names]
@@ -131,7 +135,7 @@ class JaxSweep:
         key = (num_chains, max_tree_depth)
         if key not in self._programs:
             started = perf_counter()
-            self._programs[key] = compile_chunks(self.sweep, num_chains, max_tree_depth)
+            self._programs[key] = compile_chunks(self.sweep, num_chains, max_tree_depth, self.precision)
             self.compile_seconds += perf_counter() - started
         return self._programs[key]
 
@@ -165,20 +169,22 @@ class JaxSweep:
         )
 
 
-def compile_sweep_jax(sweep: Sweep) -> JaxSweep:
+def compile_sweep_jax(sweep: Sweep, precision: str = "float64") -> JaxSweep:
     """Prepare a sweep for JAX; it is compiled when it first runs, for the number of chains that it then has.
 
     Parameters
     ----------
     sweep : Sweep
         The blocks and the joint state.
+    precision : {"float64", "float32"}
+        In which NUTS evaluates the log-density and its gradient.
 
     Returns
     -------
     JaxSweep
         Its ``run`` draws.
     """
-    return JaxSweep(sweep)
+    return JaxSweep(sweep, precision)
 
 
 def compile_nuts_jax(kernel: NUTSKernel) -> JaxStep:

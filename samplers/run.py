@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from graphs.backends import get_backend
 from graphs.backends.numba import program, rng
 from graphs.backends.numba.program import load_source, source_digest
-from graphs.errors import SamplingError
+from graphs.errors import BackendError, SamplingError
 from samplers import adaptation, chain, hamiltonian, lowering, result, slice_step, state, tree, workspace
 from samplers.adaptation import LOG_STEP_SIZE
 from samplers.blocks import NUTSBlock, Sweep
@@ -52,7 +52,7 @@ def compiled_advance() -> Callable[..., int]:
     return load_source(_ENTRY, name, {"advance": chain.advance}).run
 
 
-def compile_sweep(sweep: Sweep, backend: str = "numba") -> Any:
+def compile_sweep(sweep: Sweep, backend: str = "numba", precision: str = "float64") -> Any:
     """Compile a sweep.
 
     Parameters
@@ -62,6 +62,8 @@ def compile_sweep(sweep: Sweep, backend: str = "numba") -> Any:
     backend : {"numba", "c", "jax"}
         What compiles the log-densities and draws. Numba also compiles the loop and runs chains in threads; with C the
         same loop runs as ordinary Python.
+    precision : {"float64", "float32"}
+        In which NUTS evaluates the log-density and its gradient; single precision is for JAX.
 
     Returns
     -------
@@ -75,12 +77,16 @@ def compile_sweep(sweep: Sweep, backend: str = "numba") -> Any:
     ModelError
         If a block moves what is not in the joint state.
     """
+    if precision not in ("float64", "float32"):
+        raise BackendError(f'precision is "float64" or "float32", not {precision!r}.', backend)
     if backend not in ("numba", "c"):
         # Raises unless it is JAX and installed.
         get_backend(backend)
         from samplers.jax_run import compile_sweep_jax
 
-        return compile_sweep_jax(sweep)
+        return compile_sweep_jax(sweep, precision)
+    if precision != "float64":
+        raise BackendError(f'The {backend} backend computes in double precision; use backend="jax".', backend)
     return CompiledSweep(sweep, backend)
 
 
