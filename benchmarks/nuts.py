@@ -52,8 +52,8 @@ class Result:
 
 
 def summed_up(outcomes: Sequence[Outcome], failure: str) -> Result:
-    """Return medians; of the runs before the time was over, where it was."""
-    nan = math.nan
+    """Return medians, without the first run, which warms up; of those before the time was over, where it was."""
+    nan, counted = math.nan, outcomes[1:] or outcomes
     if not outcomes:
         return Result(0.0, nan, nan, nan, nan, failure)
     columns = zip(
@@ -65,11 +65,11 @@ def summed_up(outcomes: Sequence[Outcome], failure: str) -> Result:
                 o.loop_seconds / o.seconds,
                 o.divergences,
             )
-            for o in outcomes
+            for o in counted
         ),
         strict=True,
     )
-    note = f"{len(outcomes)}, then {failure}" if failure else str(len(outcomes))
+    note = f"{len(counted)}, then {failure}" if failure else str(len(counted))
     return Result(*map(statistics.median, columns), note)
 
 
@@ -78,7 +78,7 @@ def measured(model: str, chosen: Iterable[str], repeats: int, limit: float) -> d
     with ExitStack() as stack:
         workers = {tool: stack.enter_context(Worker(model, tool, limit)) for tool in chosen}
         outcomes: dict[str, list[Outcome]] = {tool: [] for tool in workers}
-        for seed in range(1, repeats + 1):
+        for seed in range(repeats + 1):
             for tool, worker in workers.items():
                 found = worker.run(seed)
                 outcomes[tool] += [found] if found is not None else []

@@ -152,54 +152,63 @@ def by_jax(loop: Loop, is_uniform: bool, model: BenchmarkModel) -> Sampler:
 
     in_pymc = model.built_in_pymc()
     logdensity_of = get_jaxified_graph(in_pymc.value_vars, [in_pymc.logp()])
-    natural_of = get_jaxified_graph(in_pymc.value_vars, list(in_pymc.free_RVs and in_pymc.unobserved_value_vars))
-    names = [v.name for v in in_pymc.unobserved_value_vars]
-    kept = {rv.name for rv in in_pymc.free_RVs}
+    names = [v.name for v in in_pymc.free_RVs]
+    natural = {v.name: v for v in in_pymc.unobserved_value_vars}
+    natural_of = get_jaxified_graph(in_pymc.value_vars, [natural[name] for name in names])
 
     def logdensity(x: Any) -> Any:
         return logdensity_of(*x)[0]
 
-    def chain(key: Any, start: Any) -> Any:
-        draws, num_gradients, is_divergent = loop(logdensity, key, start)
-        natural = jax.vmap(lambda x: natural_of(*x))(draws)
-        found = {name: array for name, array in zip(names, natural, strict=True) if name in kept}
-        return found, num_gradients.sum(), is_divergent.sum()
+    def chain(seed: Any, start: Any) -> Any:
+        draws, num_gradients, is_divergent = loop(logdensity, jax.random.key(seed), start)
+        return jax.vmap(lambda x: natural_of(*x))(draws), num_gradients.sum(), is_divergent.sum()
 
-    def group(keys: Any, starts: Any) -> Any:
-        return jax.lax.map(lambda pair: chain(*pair), (keys, starts))
-
-    centre = in_pymc.initial_point()
-    points = [np.asarray(centre[v.name], float) for v in in_pymc.value_vars]
-    is_finite = jax.jit(lambda x: jax.tree.reduce(lambda a, b: a & b.all(), jax.tree.map(jax.numpy.isfinite, jax.value_and_grad(logdensity)(x)), True))
-    reach = 2.0 if is_uniform and not model.start_at else 1.0
-
-    def start_of(rng: np.random.Generator) -> list[NDArray[np.float64]]:
-        """NumPyro starts at uniform numbers between -2 and 2; else PyMC's points, displaced by one at most."""
-        for _ in range(100):
-            base = [np.zeros_like(p) for p in points] if reach == 2.0 else points
-            x = [p + rng.uniform(-reach, reach, p.shape) for p in base]
-            if is_finite(x):
-                return x
-        raise RuntimeError("no starting point with a finite log-density was found")
-
-    program = jax.pmap(group)
+    starts_of = _starting_points(model, in_pymc, logdensity, is_uniform)
 
     def inputs(seed: int) -> Any:
-        rng = np.random.default_rng(seed)
-        starts = [start_of(rng) for _ in range(CHAINS)]
-        per_device = CHAINS // CORES
-        stacked = [np.stack(arrays).reshape(CORES, per_device, *np.shape(arrays[0])) for arrays in zip(*starts, strict=True)]
-        return jax.random.split(jax.random.key(seed), (CORES, per_device)), stacked
+        seeds = np.arange(CHAINS, dtype=np.uint32) + CHAINS * seed
+        arrays = (seeds, starts_of(seed))
+        return jax.tree.map(lambda a: a.reshape(CORES, CHAINS // CORES, *a.shape[1:]), arrays)
 
+    program = jax.pmap(lambda seeds, starts: jax.lax.map(lambda pair: chain(*pair), (seeds, starts)))
     compiled = program.lower(*inputs(0)).compile()
 
     def run(seed: int) -> Run:
         start = perf_counter()
         draws, num_gradients, divergences = jax.block_until_ready(compiled(*inputs(seed)))
-        arrays = {n: np.asarray(a).reshape(CHAINS, *a.shape[2:]) for n, a in draws.items()}
+        arrays = {n: np.asarray(a).reshape(CHAINS, *a.shape[2:]) for n, a in zip(names, draws, strict=True)}
         return Run(arrays, perf_counter() - start, float(num_gradients.sum()), int(divergences.sum()))
 
     return run
+
+
+def _starting_points(
+    model: BenchmarkModel, in_pymc: Any, logdensity: Callable[[Any], Any], is_uniform: bool
+) -> Callable[[int], list[NDArray[np.float64]]]:
+    """Start as NumPyro does, at uniform numbers between -2 and 2, or as PyMC, not more than 1 from its points."""
+    import jax
+
+    centre = in_pymc.initial_point()
+    points = [np.asarray(centre[v.name], float) for v in in_pymc.value_vars]
+    reach = 1.0
+    if is_uniform and not model.start_at:
+        points, reach = [np.zeros_like(p) for p in points], 2.0
+
+    def is_finite(x: Any) -> Any:
+        value, gradient = jax.value_and_grad(logdensity)(x)
+        return jax.numpy.isfinite(value + sum(g.sum() for g in gradient))
+
+    are_finite = jax.jit(jax.vmap(is_finite))
+
+    def starts_of(seed: int) -> list[NDArray[np.float64]]:
+        rng = np.random.default_rng(seed)
+        for _ in range(1000):
+            starts = [p + rng.uniform(-reach, reach, (CHAINS, *p.shape)) for p in points]
+            if are_finite(starts).all():
+                return starts
+        raise RuntimeError("no starting points with a finite log-density were found")
+
+    return starts_of
 
 
 def _numpyro_loop(logdensity: Any, key: Any, start: Any) -> Any:
