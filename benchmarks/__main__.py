@@ -32,7 +32,9 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="medians of 3 instead of 5 runs; compile times once")
     of_nuts = parser.add_argument_group("of nuts alone")
     of_nuts.add_argument("--models", nargs="+", default=[], metavar="part", help="those whose names contain it")
-    of_nuts.add_argument("--peers", nargs="*", metavar="peer", help="nutpie, pymc, numpyro, blackjax; none for ours alone")
+    of_nuts.add_argument(
+        "--peers", nargs="*", metavar="peer", help="nutpie, pymc, numpyro, blackjax; none for ours alone"
+    )
     of_nuts.add_argument("--limit", type=float, default=LIMIT, help="seconds for a tool with a model (%(default)g)")
     of_nuts.add_argument("--once", action="store_true", help="one run instead of medians, compile times not measured")
     options = parser.parse_args()

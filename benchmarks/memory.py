@@ -56,9 +56,7 @@ def by_nutpie(num_real: int, num_positive: int, draws: int) -> float:
     compiled = nutpie.compile_pymc_model(model)
 
     def run(n: int) -> Any:
-        return nutpie.sample(
-            compiled, draws=n, tune=TUNE, chains=CHAINS, seed=1, progress_bar=False, save_warmup=False
-        )
+        return nutpie.sample(compiled, draws=n, tune=TUNE, chains=CHAINS, seed=1, progress_bar=False, save_warmup=False)
 
     return growth(run, draws)
 

@@ -16,10 +16,25 @@ from benchmarks.nuts_worker import Outcome, Worker
 from benchmarks.processes import caches_in
 
 TITLE = "NUTS: least bulk ESS over all parameters, 4 chains of 1000 + 1000 on 2 cores, warm-up included, compiling not"
-COMPILED = ("eight_schools-eight_schools_noncentered", "kidiq-kidscore_momhsiq", MIXTURE, "bball_drive_event_1-hmm_drive_1")
+COMPILED = (
+    "eight_schools-eight_schools_noncentered",
+    "kidiq-kidscore_momhsiq",
+    MIXTURE,
+    "bball_drive_event_1-hmm_drive_1",
+)
 """Where compile times are measured, from empty and filled caches."""
 DIAMONDS = "diamonds-diamonds"
-HEAD = ("who", "ESS/s", "/ ours", "ESS per 1000 gradients", "us per gradient", "gradients/s", "of it in the loop", "divergent", "runs")
+HEAD = (
+    "who",
+    "ESS/s",
+    "/ ours",
+    "ESS per 1000 gradients",
+    "us per gradient",
+    "gradients/s",
+    "of it in the loop",
+    "divergent",
+    "runs",
+)
 WIDTHS = (22, 10, 8, 22, 15, 12, 17, 9, 20)
 REACHES = {"rvgraph": 1.5, "compress": 3.0}
 WORST = 0.9

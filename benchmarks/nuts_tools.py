@@ -30,7 +30,7 @@ class Run:
     draws : mapping of str to array (chains, draws, ...)
         The parameters in natural space.
     seconds : float
-        From the call to draws in natural space: starting points, warm-up, sampling, and the tree where the tool makes one.
+        From the call to draws in natural space: starting points, warm-up, sampling, and the tree if the tool makes one.
     num_gradients : float
         Of all chains, warm-up included; NaN where there are none.
     divergences : int
@@ -139,7 +139,7 @@ def _jax_on(devices: int) -> Any:
 
 
 type Loop = Callable[[Callable[[Any], Any], Any, Any], tuple[Any, Any, Any]]
-"""Of a log-density, a generator's key and a starting point: draws, numbers of gradients and divergences of one chain."""
+"""Of a log-density, a generator's key and a starting point: draws, numbers of gradients, and which diverged."""
 
 
 def by_jax(loop: Loop, is_uniform: bool, model: BenchmarkModel) -> Sampler:
