@@ -65,7 +65,12 @@ class Worker:
         )
         self.compile_seconds: float | None = None
         self.failure = ""
-        found = self._answer()
+        try:
+            found = self._answer()
+        except BaseException:
+            # Nobody has this object yet to close it.
+            self.close()
+            raise
         if found is not None:
             self.compile_seconds = found["compile_seconds"]
 
