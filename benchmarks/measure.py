@@ -86,10 +86,10 @@ def _cells(row: Row, ours: float | None) -> tuple[str, ...]:
     if row.reach is not None:
         reach = f"<= {row.reach:g}: {'yes' if row.value <= row.reach else 'NO'}"
     ratio = "" if ours is None else f"{row.value / ours:.3g}"
-    return row.what, row.who, f"{_rounded(row.value)} {row.unit}", ratio, reach
+    return row.what, row.who, f"{rounded(row.value)} {row.unit}", ratio, reach
 
 
-def _rounded(value: float) -> str:
+def rounded(value: float) -> str:
     """Return three digits, without an exponent for large numbers."""
     return f"{float(f'{value:.3g}'):.0f}" if value >= 1000 else f"{value:.3g}"
 

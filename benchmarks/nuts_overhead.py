@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from time import perf_counter
 
@@ -15,22 +16,30 @@ from benchmarks import hand_nuts
 from benchmarks.measure import Contender, Row, rows_of
 from benchmarks.processes import compile_rows
 
-TITLE = "NUTS per gradient: standard normal, one core"
+TITLE = "NUTS per gradient: standard normal, and eight schools, one core"
 REACH = {10: 0.6}
+REACH_SCHOOLS = 0.6
 STEP_SIZE = {10: 0.5, 100: 0.3}
 
 
-def compile_model(dimension: int) -> ppl.CompiledModel:
-    return ppl.compile(ppl.Model(ppl.Normal("x", 0, 1, size=dimension)), sampler="nuts")
+def standard_normal(dimension: int) -> ppl.Model:
+    return ppl.Model(ppl.Normal("x", 0, 1, size=dimension))
 
 
-def by_model(dimension: int, num_draws: int, with_trace: bool) -> Contender:
+def eight_schools() -> ppl.Model:
+    """Return the hierarchy that all tools are compared with in `nuts`, there on two cores."""
+    mu, tau, raw = ppl.Normal("mu", 0, 5), ppl.HalfCauchy("tau", 5), ppl.Normal("raw", 0, 1, size=8)
+    errors = np.array([15.0, 10, 16, 11, 9, 11, 10, 18])
+    return ppl.Model({ppl.Normal("y", mu + tau * raw, errors): np.array([28.0, 8, -3, 7, -1, 1, 18, 12])})
+
+
+def by_model(model: ppl.Model, num_draws: int, with_trace: bool, chains: int = 1) -> Contender:
     """Time ``sample`` of a declared model: tuning and sampling, or the whole call with start and trace."""
-    compiled = compile_model(dimension)
+    compiled = ppl.compile(model, sampler="nuts")
 
     def cost() -> float:
         start = perf_counter()
-        trace = compiled.sample(num_draws, num_draws // 4, chains=1, cores=1, seed=1, progress=False)
+        trace = compiled.sample(num_draws, num_draws // 4, chains=chains, cores=1, seed=1, progress=False)
         seconds = perf_counter() - start
         if not with_trace:
             seconds = trace.attrs["tuning_seconds"] + trace.attrs["sampling_seconds"]
@@ -68,16 +77,23 @@ def by_hand(dimension: int, num_draws: int) -> Contender:
 
 
 def first_call() -> None:
-    compile_model(10).sample(1, 1, chains=1, cores=1, seed=1, progress=False)
+    ppl.compile(standard_normal(10), sampler="nuts").sample(1, 1, chains=1, cores=1, seed=1, progress=False)
 
 
 def rows(repeats: int, compile_repeats: int) -> Iterator[Row]:
     for dimension, num_draws in ((10, 20000), (100, 5000)):
         contenders = {
-            "rvgraph: ppl, tuning and sampling": by_model(dimension, num_draws, False),
-            "rvgraph: ppl, with start and trace": by_model(dimension, num_draws, True),
+            "rvgraph: ppl, tuning and sampling": by_model(standard_normal(dimension), num_draws, False),
+            "rvgraph: ppl, with start and trace": by_model(standard_normal(dimension), num_draws, True),
             "rvgraph: samplers.nuts": by_kernel(dimension, num_draws),
             "hand-written Numba": by_hand(dimension, num_draws),
         }
         yield from rows_of(f"d={dimension}", contenders, repeats, "us", 1e6, REACH.get(dimension))
+    # A few divergences of eight schools, said at every run.
+    logging.getLogger("rvgraph").setLevel(logging.ERROR)
+    contenders = {
+        "rvgraph: ppl, tuning and sampling": by_model(eight_schools(), 5000, False, chains=4),
+        "rvgraph: ppl, with start and trace": by_model(eight_schools(), 5000, True, chains=4),
+    }
+    yield from rows_of("eight schools, 4 chains", contenders, repeats, "us", 1e6, REACH_SCHOOLS)
     yield from compile_rows("nuts_overhead", compile_repeats)

@@ -19,6 +19,7 @@ from ppl.plans import Plan
 
 # Among the values of a draw; no variable can have this name.
 LOGDENSITY = ""
+ROWS_AT_ONCE = 2**14
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,6 +34,9 @@ class Expansion:
         Every value by name, in order, with the variable of the sweep that it is, or "" where it has to be computed.
     computed : sequence of str
         What the function returns.
+    room : mapping of str to str
+        Of the computed ones, those that are as large as the recorded variable that they come from, which nobody needs
+        afterwards: a long run has no second copy of its draws.
     function : callable
         Of the recorded variables, over a leading axis.
     """
@@ -40,6 +44,7 @@ class Expansion:
     layout: Layout
     names: Mapping[str, str]
     computed: Sequence[str]
+    room: Mapping[str, str]
     function: Callable[..., list[NDArray]]
 
     @classmethod
@@ -72,22 +77,60 @@ class Expansion:
         computed = [n for n in order if not names[n]]
         graphs = [pt.as_tensor(outputs[n]) for n in computed]
         function = get_backend(backend).map(variables, graphs) if computed else _compute_nothing
-        return cls(Layout.of(variables), names, computed, function)
+        room = _room(plan, variables, dict(zip(computed, graphs, strict=True)))
+        return cls(Layout.of(variables), names, computed, room, function)
 
-    def __call__(self, draws: NDArray[np.float64]) -> dict[str, NDArray]:
-        """Return the named values in natural space of flat draws, shape (chains, draws, size)."""
+    def __call__(self, draws: NDArray[np.float64], *, in_place: bool = False) -> dict[str, NDArray]:
+        """Return the named values in natural space of flat draws, shape (chains, draws, size).
+
+        With ``in_place`` the draws are overwritten by values that are as large.
+        """
         rows = draws.reshape(-1, self.layout.size)
         # Where a chain stopped, there is no number in the whole row; integers could not say so.
         missing = np.isnan(rows[:, 0])
         if missing.any():
             rows = np.where(missing[:, None], 1.0 if missing.all() else rows[~missing][0], rows)
-        flat = self.layout.unpack(rows, copy=False)
-        arrays = self.function(*(flat[name] for name in self.layout.names))
-        computed = dict(zip(self.computed, arrays, strict=True))
-        values = {name: flat[drawn] if drawn else computed[name] for name, drawn in self.names.items()}
+        elif not in_place and self.room:
+            rows = rows.copy()
+        values = self._values(rows)
         if missing.any():
             values = {name: _without(np.asarray(array), missing) for name, array in values.items()}
         return {n: np.asarray(array).reshape(draws.shape[:2] + np.shape(array)[1:]) for n, array in values.items()}
+
+    def _values(self, rows: NDArray[np.float64]) -> dict[str, NDArray]:
+        """Return the values of draws (number, size), which are overwritten where there is room."""
+        new: dict[str, NDArray] = {}
+        for first in range(0, max(len(rows), 1), ROWS_AT_ONCE) if self.computed else ():
+            part = rows[first : first + ROWS_AT_ONCE]
+            flat = self.layout.unpack(part, copy=False)
+            arrays = self.function(*(flat[name] for name in self.layout.names))
+            for name, array in zip(self.computed, arrays, strict=True):
+                if name in self.room:
+                    slot = part[:, self.layout.slice_of(self.room[name])]
+                    slot[:] = np.reshape(array, slot.shape)
+                elif len(part) == len(rows):
+                    new[name] = array
+                else:
+                    whole = new.setdefault(name, np.empty((len(rows), *np.shape(array)[1:]), np.asarray(array).dtype))
+                    whole[first : first + len(part)] = array
+        flat = self.layout.unpack(rows, copy=False)
+        return {
+            name: new[name] if name in new else flat[drawn or self.room[name]] for name, drawn in self.names.items()
+        }
+
+
+def _room(plan: Plan, variables: Sequence[TensorVariable], computed: Mapping[str, TensorVariable]) -> dict[str, str]:
+    """Return the computed values that fit where their own variable was recorded, and are floats as it is."""
+    recorded = {str(v.name): v for v in variables}
+    found = {}
+    for name, graph in computed.items():
+        value = plan.mixed.values.get(name)
+        variable = recorded.get(str(value.name)) if value is not None else None
+        if variable is None or {variable.dtype, graph.dtype} != {"float64"}:
+            continue
+        if variable.type.shape == graph.type.shape:
+            found[name] = str(variable.name)
+    return found
 
 
 def _compute_nothing(*arrays: NDArray) -> list[NDArray]:

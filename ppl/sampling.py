@@ -130,7 +130,7 @@ def _named(
     expansion: Expansion, draws: NDArray[np.float64], stats: Mapping[str, NDArray]
 ) -> tuple[dict[str, NDArray], dict[str, NDArray]]:
     """Return named values and statistics; the log-density, where no block of the sweep gave it."""
-    values = expansion(draws)
+    values = expansion(draws, in_place=True)
     if LOGDENSITY not in values:
         return values, dict(stats)
     return values, {"lp": values.pop(LOGDENSITY), **stats}

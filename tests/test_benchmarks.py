@@ -19,11 +19,11 @@ from benchmarks import (
     marginal_models,
     marginal_recovery,
     marginalization,
+    memory,
     mixture_density,
     nuts_overhead,
     rmh_mixture,
     scaled_t_gibbs,
-    small_models,
 )
 from benchmarks.__main__ import NAMES, main
 from benchmarks.measure import is_installed, print_table, rows_of, skipped, timed
@@ -59,7 +59,7 @@ def test_unknown_names_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.argv", ["benchmarks", "speed"])
     with pytest.raises(SystemExit):
         main()
-    assert len(NAMES) == 10
+    assert len(NAMES) == 11
 
 
 def test_nuts_overhead() -> None:
@@ -107,6 +107,12 @@ def test_rmh_mixture() -> None:
     by_hand = rmh_mixture.by_hand(1000, 300, np.random.default_rng(1))
     for positions in (ours, by_numpy, by_hand):
         assert_mean(positions, expected)
+
+
+def test_memory() -> None:
+    if not memory.STATUS.exists():
+        pytest.skip("memory is read from /proc")
+    assert memory.by_rvgraph(50, 50, 200) >= 0
 
 
 def test_first_draw() -> None:
@@ -200,13 +206,3 @@ def test_recovery(kind: str) -> None:
         for a, b in zip((ours == state).T, (by_hand == state).T, strict=True):
             pooled = np.mean([a, b])
             assert abs(a.mean() - b.mean()) <= 4.5 * math.sqrt(2 * pooled * (1 - pooled) / 2000)
-
-
-def test_small_models() -> None:
-    for declare, build, start in small_models.MODELS.values():
-        model = declare()
-        assert isinstance(model, ppl.Model)
-        assert {rv.name for rv in build().free_RVs} == set(model.latent) - {"k"}
-        assert set(start) <= set(model.latent)
-    draws = {"x": np.random.default_rng(1).normal(size=(4, 100, 2))}
-    assert 100 < small_models.least_ess(draws, ("x",)) < 800

@@ -11,6 +11,7 @@ import numpy as np
 from pytensor.graph.basic import Apply, Constant, Variable
 from pytensor.graph.fg import FunctionGraph
 from pytensor.graph.op import Op
+from pytensor.tensor.math import Dot
 
 from graphs.backends.numba import (
     intrinsics,
@@ -154,8 +155,18 @@ class Generator:
         if data.size and (data.size == 1 or (data == data.flat[0]).all()):
             scalar = self._literal(data.flat[0].item(), kind)
             return scalar if data.size == 1 else Broadcast(scalar, data.shape)
+        if kind == "f" and data.ndim == 2 and self._multiplies_vectors(variable):
+            return self.memory.factor(data, variable.name)
         buffer = self.memory.fixed(data, variable.name)
         return View(buffer, kind, data.shape, contiguous_strides(data.shape))
+
+    def _multiplies_vectors(self, variable: Constant) -> bool:
+        """Whether a matrix is used for nothing but products with vectors."""
+        users = [node for node, _ in self.fgraph.clients.get(variable, [])]
+        return bool(users) and all(
+            isinstance(node.op, Dot) and any(1 in (len(self.shape(v)), *self.shape(v)) for v in node.inputs)
+            for node in users
+        )
 
     def _literal(self, number: float | int | bool, kind: Kind) -> Scalar:
         """Represent a number: literally if it is short, else as data, so that machine code survives other data."""

@@ -11,7 +11,7 @@ from math import prod
 import numpy as np
 from numpy.typing import NDArray
 
-from graphs.backends.numba.values import Buffer, Shape
+from graphs.backends.numba.values import Buffer, Shape, View
 
 RESERVED = frozenset(
     (
@@ -21,6 +21,8 @@ RESERVED = frozenset(
     )
 )
 """Names that generated source uses otherwise."""
+TURNED_WIDTHS = range(8, 65)
+"""Tall matrices this wide are kept by columns: rows of fewer become vector code anyway, longer ones are long enough."""
 
 
 class Memory:
@@ -39,6 +41,7 @@ class Memory:
         self.fdata: list[NDArray[np.float64]] = []
         self.idata: list[NDArray[np.int64]] = []
         self._taken: set[str] = set()
+        self._factors: list[tuple[NDArray[np.float64], Buffer]] = []
 
     def name(self, hint: str | None) -> str:
         """Return a readable and unused name; it never ends in a digit, as all other local variables do."""
@@ -71,6 +74,19 @@ class Memory:
         offset = sum(array.size for array in self.idata)
         self.idata.append(np.ascontiguousarray(data).astype(np.int64).ravel())
         return self.add(Buffer(name, "i", data.size, "fixed", "idata", offset))
+
+    def factor(self, data: NDArray[np.float64], hint: str | None = None) -> View:
+        """Place a matrix of floats that multiplies vectors, so that loops run along its longer side.
+
+        A gradient multiplies by the transpose of what the value multiplies by: that is the same memory.
+        """
+        is_turned = data.shape[0] > data.shape[1] and data.shape[1] in TURNED_WIDTHS
+        rows = data.T if is_turned else data
+        buffer = next((b for placed, b in self._factors if np.array_equal(placed, rows)), None)
+        if buffer is None:
+            buffer = self.fixed(rows, hint)
+            self._factors.append((rows, buffer))
+        return View(buffer, "f", data.shape, (1, data.shape[0]) if is_turned else (data.shape[1], 1))
 
     def used(self) -> Iterable[Buffer]:
         """Give the buffers that need a pointer."""
