@@ -58,7 +58,9 @@ def _is_definite(
     matrices = [i for i in node.inputs if i not in scalars]
     kind = type(op.scalar_op)
     if kind is ps.Mul or (kind is ps.TrueDiv and node.inputs[0] in matrices):
-        return len(matrices) == 1 and all(map(is_positive, scalars)) and _is_definite(matrices[0], supports, is_positive)
+        return (
+            len(matrices) == 1 and all(map(is_positive, scalars)) and _is_definite(matrices[0], supports, is_positive)
+        )
     return kind is ps.Add and not scalars and all(_is_definite(i, supports, is_positive) for i in matrices)
 
 

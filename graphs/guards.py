@@ -37,7 +37,7 @@ def strip_guards(graphs: Any, supports: Mapping[Any, Support], *, almost_surely:
     supports : mapping of Variable to Support
         Supports of the value variables; those not listed are real, or integers where their dtype is.
     almost_surely : bool
-        Whether to remove as well what holds but for a set of probability zero: squares of continuous inputs are positive.
+        Whether to remove as well what fails with probability zero: squares of continuous inputs are positive.
 
     Returns
     -------

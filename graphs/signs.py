@@ -147,7 +147,9 @@ class Signs:
         op = node.op
         if isinstance(op, Elemwise):
             bounds = bound_scalar_op(op.scalar_op, inputs, node)
-            is_even = self.almost_surely and bounds.lower == 0 and _is_even(node) and self._is_continuous(node.inputs[0])
+            is_even = (
+                self.almost_surely and bounds.lower == 0 and _is_even(node) and self._is_continuous(node.inputs[0])
+            )
             return replace(bounds, lower_open=True) if is_even else bounds
         if isinstance(op, ExtractDiag) and is_factor_of_definite(
             node.inputs[0], self.supports, lambda v: self.of(v).is_positive

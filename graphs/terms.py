@@ -13,8 +13,8 @@ from pytensor.tensor.variable import TensorVariable
 from graphs import precision_normal as precision_normal
 from graphs.errors import DerivationError
 from graphs.random_graph import depends_on, find_consumed, find_random_variables, is_random
-from graphs.rolling import Roll
 from graphs.repaired import repaired
+from graphs.rolling import Roll
 from graphs.stable import stabilized
 
 

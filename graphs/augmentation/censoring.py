@@ -49,7 +49,7 @@ def censored(name: str, value: TensorVariable, parameters: Sequence[TensorVariab
 def _beyond(
     variable: TensorVariable, bound: NDArray[np.float64], side: NDArray[np.float64]
 ) -> tuple[TensorVariable, Support]:
-    """Return what lies beyond bounds as a graph of a variable, and where that lies: beyond the only bound, or above 0."""
+    """Return what lies beyond bounds as a graph of a variable, and where that lies."""
     if len(np.unique(bound)) == 1 and len(np.unique(side)) == 1:
         return variable, interval(-np.inf, bound[0]) if side[0] < 0 else interval(bound[0], np.inf)
     return bound + side * variable, POSITIVE

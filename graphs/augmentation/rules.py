@@ -24,7 +24,6 @@ from graphs.augmentation.chances import logit_of, probit_of
 from graphs.conditional.families.polya_gamma import PolyaGamma
 from graphs.supports import POSITIVE
 
-
 Rule = Callable[[str, TensorVariable, Sequence[TensorVariable]], Auxiliary | None]
 
 
@@ -60,7 +59,9 @@ def _multivariate_student_t(name: str, value: TensorVariable, parameters: Sequen
     prior = half * pt.log(half) - pt.gammaln(half) + (half - 1.0) * pt.log(weight) - half * weight
     factor = cholesky(scale, lower=True)
     whitened = solve_triangular(factor, value - mean, lower=True, b_ndim=1)
-    normal = -0.5 * weight * pt.sqr(whitened).sum(axis=-1) - pt.log(pt.diagonal(factor, axis1=-2, axis2=-1)).sum(axis=-1)
+    normal = -0.5 * weight * pt.sqr(whitened).sum(axis=-1) - pt.log(pt.diagonal(factor, axis1=-2, axis2=-1)).sum(
+        axis=-1
+    )
     normal = normal + 0.5 * length * (pt.log(weight) - log(2 * pi))
     return Auxiliary(weight, POSITIVE, normal + prior, f"gamma weights of {name}, normal given these")
 

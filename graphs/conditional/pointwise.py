@@ -161,9 +161,7 @@ class Enumeration:
         constant = View(view.steps, view.base_ndim, ("x",) * output.type.ndim)
         return Pointwise(constant, vectorize_graph(output, batches))
 
-    def _blockwise(
-        self, node: Apply, values: Mapping[Variable, TensorVariable], views: set[View]
-    ) -> Pointwise | None:
+    def _blockwise(self, node: Apply, values: Mapping[Variable, TensorVariable], views: set[View]) -> Pointwise | None:
         """Apply an operation on matrices or vectors, within which x does not vary, for each value of x."""
         ndim = node.op.batch_ndim(node)
         batches = {View(v.steps, v.base_ndim, v.order[:ndim]) for v in views}
