@@ -75,8 +75,9 @@ def _complement_of(expander: Expander, variable: TensorVariable) -> Result | Non
     node = variable.owner
     if node is not None and isinstance(node.op, Alloc | DimShuffle) and expander.depends(node.inputs[0]):
         inner = _complement_of(expander, node.inputs[0])
-        is_moved = inner is not None and not isinstance(inner, Obstacle)
-        return expander.apply_rule(node, [inner, *(Expansion() for _ in node.inputs[1:])]) if is_moved else inner
+        if inner is None or isinstance(inner, Obstacle):
+            return inner
+        return expander.apply_rule(node, [inner, *(Expansion() for _ in node.inputs[1:])])
     is_complement = node is not None and isinstance(node.op, Elemwise) and isinstance(node.op.scalar_op, Log1mexp)
     return expander.results.get(node.inputs[0]) if is_complement else None
 
