@@ -22,7 +22,7 @@ from graphs.signs import Signs
 from graphs.supports import Support
 
 
-def strip_guards(graphs: Any, supports: Mapping[Any, Support]) -> Any:
+def strip_guards(graphs: Any, supports: Mapping[Any, Support], *, almost_surely: bool = False) -> Any:
     """Remove parameter checks and support guards that hold wherever the inputs lie in their supports.
 
     ``Check{c}(f)`` and ``switch(c, f, -inf)`` become ``f`` where ``c`` is implied, in exact arithmetic, by the supports
@@ -36,6 +36,8 @@ def strip_guards(graphs: Any, supports: Mapping[Any, Support]) -> Any:
         Log-densities.
     supports : mapping of Variable to Support
         Supports of the value variables; those not listed are real, or integers where their dtype is.
+    almost_surely : bool
+        Whether to remove as well what fails with probability zero: squares of continuous inputs are positive.
 
     Returns
     -------
@@ -52,7 +54,7 @@ def strip_guards(graphs: Any, supports: Mapping[Any, Support]) -> Any:
     Elemwise(scalar_op=neg,inplace_pattern=<frozendict {}>)
     """
     outputs = [graphs] if isinstance(graphs, Variable) else list(graphs)
-    signs = Signs(supports)
+    signs = Signs(supports, almost_surely=almost_surely)
     replaced: dict[Variable, Variable] = {}
     for node in toposort(outputs):
         inputs = [replaced.get(i, i) for i in node.inputs]

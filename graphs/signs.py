@@ -8,6 +8,7 @@ from math import inf
 from typing import Any
 
 import numpy as np
+import pytensor.scalar.basic as ps
 from numpy.typing import NDArray
 from pytensor.graph.basic import Apply, Constant, Variable
 from pytensor.raise_op import CheckAndRaise
@@ -28,6 +29,7 @@ from pytensor.tensor.shape import Reshape, Shape, Shape_i, SpecifyShape
 from pytensor.tensor.special import LogSoftmax, Softmax
 from pytensor.tensor.subtensor import AdvancedIncSubtensor, AdvancedSubtensor, IncSubtensor, Subtensor
 
+from graphs.definite import is_factor_of_definite
 from graphs.intervals import EITHER, UNKNOWN, Interval, hull, of_array
 from graphs.scalar_bounds import bound_scalar_op
 from graphs.supports import Support
@@ -50,6 +52,13 @@ class Signs:
     ----------
     supports : mapping of Variable to Support
         Supports of the inputs; others are finite real numbers, or integers where their dtype is.
+    almost_surely : bool
+        Whether squares of continuous inputs count as positive: they are, but for a set of probability zero.
+
+    Parameters
+    ----------
+    supports : mapping of Variable to Support
+        Supports of the inputs; others are finite real numbers, or integers where their dtype is.
 
     Examples
     --------
@@ -60,8 +69,9 @@ class Signs:
     0.0
     """
 
-    def __init__(self, supports: Mapping[Variable, Support]):
+    def __init__(self, supports: Mapping[Variable, Support], *, almost_surely: bool = False):
         self.supports = supports
+        self.almost_surely = almost_surely
         self._bounds: dict[Variable, Interval] = {}
         self._known: dict[Variable, NDArray | None] = {}
 
@@ -109,6 +119,13 @@ class Signs:
             return self._bound_input(variable)
         return _within_dtype(self._bound_node(node, [self._bounds[i] for i in node.inputs]), variable)
 
+    def _is_continuous(self, variable: Variable) -> bool:
+        """Whether these are elements of a continuous input, which are zero with probability zero."""
+        while variable.owner is not None and isinstance(variable.owner.op, _UNCHANGED):
+            variable = variable.owner.inputs[0]
+        is_input = variable.owner is None and not isinstance(variable, Constant)
+        return is_input and str(getattr(variable.type, "dtype", "")).startswith("float")
+
     def _bound_input(self, variable: Variable) -> Interval:
         dtype = getattr(variable.type, "dtype", None)
         if dtype is None:
@@ -129,7 +146,15 @@ class Signs:
     def _bound_node(self, node: Apply, inputs: Sequence[Interval]) -> Interval:
         op = node.op
         if isinstance(op, Elemwise):
-            return bound_scalar_op(op.scalar_op, inputs, node)
+            bounds = bound_scalar_op(op.scalar_op, inputs, node)
+            is_even = (
+                self.almost_surely and bounds.lower == 0 and _is_even(node) and self._is_continuous(node.inputs[0])
+            )
+            return replace(bounds, lower_open=True) if is_even else bounds
+        if isinstance(op, ExtractDiag) and is_factor_of_definite(
+            node.inputs[0], self.supports, lambda v: self.of(v).is_positive
+        ):
+            return Interval(0.0, inf, True, True)
         if isinstance(op, ScalarOp):
             return bound_scalar_op(op, inputs, node)
         if isinstance(op, Sum) and self._sums_to_one(node):
@@ -174,6 +199,17 @@ def perform(node: Apply, inputs: Sequence[NDArray]) -> NDArray | None:
     except (NotImplementedError, ValueError, TypeError, IndexError):
         return None
     return np.asarray(storage[0][0])
+
+
+def _is_even(node: Apply) -> bool:
+    """Whether this is a square, an absolute value or a product of a variable with itself."""
+    kind = type(node.op.scalar_op)
+    if kind is ps.Pow:
+        exponent = node.inputs[1]
+        while exponent.owner is not None and isinstance(exponent.owner.op, DimShuffle):
+            exponent = exponent.owner.inputs[0]
+        return isinstance(exponent, Constant) and bool(np.all(np.asarray(exponent.data) % 2 == 0))
+    return kind in (ps.Sqr, ps.Abs) or (kind is ps.Mul and len(node.inputs) == 2 and node.inputs[0] is node.inputs[1])
 
 
 def _within_dtype(bounds: Interval, variable: Variable) -> Interval:

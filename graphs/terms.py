@@ -13,6 +13,7 @@ from pytensor.tensor.variable import TensorVariable
 from graphs import precision_normal as precision_normal
 from graphs.errors import DerivationError
 from graphs.random_graph import depends_on, find_consumed, find_random_variables, is_random
+from graphs.repaired import repaired
 from graphs.rolling import Roll
 from graphs.stable import stabilized
 
@@ -85,7 +86,7 @@ def conditional_logprobs(rv_values: Mapping[TensorVariable, Variable], names: Se
             terms = conditional_logp(dict(rv_values), warn_rvs=False)
     except (NotImplementedError, RuntimeError, ValueError, TypeError) as error:
         raise _explain(rv_values, names, error) from error
-    ordered = [terms[value] for value in rv_values.values()]
+    ordered = repaired([terms[value] for value in rv_values.values()])
     for name, term in zip(names, ordered, strict=True):
         raise_if_random(term, name)
     return ordered

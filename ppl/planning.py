@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Literal, cast
 
+from pymc.distributions.continuous import FlatRV, HalfFlatRV
 from pytensor.tensor.variable import TensorVariable
 
 from graphs.augmentation import Augmenter, Group
@@ -13,9 +14,10 @@ from graphs.conditional import (
     Law,
     find_conditional,
     find_joint_blocks,
+    find_joint_normal,
     is_normal,
-    joint_normal,
 )
+from graphs.conditional.verify import IMPROPER
 from graphs.elimination.costs import Cost, costs_of
 from graphs.errors import DerivationError, ModelError
 from graphs.lifting import MOST_STATES
@@ -25,7 +27,7 @@ from graphs.rebuilding import untraced
 from ppl.choosing import Choice, choose, law_of
 from ppl.model import Model
 from ppl.plans import Assignment, Method, Plan
-from ppl.policy import predict
+from ppl.policy import explain_missing, predict
 from ppl.sweeps import build_sweep
 
 Marginalize = Literal["auto", "require"] | bool | Iterable[str]
@@ -85,27 +87,30 @@ def _planned(
     chosen = _assigned(model, joint, summed, reasons, sampler, named)
     if sampler is not None or not any(a.method == "nuts" for a in chosen.assignments):
         return chosen
-    by_laws = _by_laws(model, joint, summed, reasons)
+    by_laws, missing = _by_laws(model, joint, summed, reasons)
     prediction = None if by_laws is None else predict(by_laws)
     if by_laws is None or prediction is None:
-        return chosen
+        return replace(chosen, policy=explain_missing(missing))
     return replace(by_laws if prediction.gain >= 1 else chosen, policy=str(prediction))
 
 
-def _by_laws(model: Model, joint: LogProb, summed: LogProb, reasons: Mapping[str, str]) -> Plan | None:
-    """Return the plan by Gibbs sampling alone; None where a variable has no law."""
+def _by_laws(model: Model, joint: LogProb, summed: LogProb, reasons: Mapping[str, str]) -> tuple[Plan | None, str]:
+    """Return the plan by Gibbs sampling alone, or None with a variable that has no law."""
     augmenter = Augmenter(summed)
+    missing = ""
     for name in summed.values:
-        if states_of(summed, name) is not None:
-            return None
-        try:
-            law, _ = law_of(summed, name)
-        except DerivationError:
-            return None
-        if law is None and not augmenter.find(name):
-            return None
+        # After the first without a law only those with flat priors are looked at: they may be improper.
+        op = summed.graph.latent[name].owner.op if summed.graph.latent[name].owner is not None else None
+        if missing and not isinstance(op, FlatRV | HalfFlatRV):
+            continue
+        law = None if states_of(summed, name) is not None else law_of(summed, name)[0]
+        if law is None and not missing and not augmenter.find(name):
+            missing = name
+    if missing:
+        return None, missing
     found = _assigned(model, joint, summed, reasons, "gibbs", {})
-    return found if all(a.method in ("gibbs", "marginalize") for a in found.assignments) else None
+    other = next((a.name for a in found.assignments if a.method not in ("gibbs", "marginalize")), "")
+    return (None, other) if other else (found, "")
 
 
 def _assigned(
@@ -192,7 +197,11 @@ def _join(summed: LogProb, assignments: dict[str, Assignment], laws: dict[str, L
     normal = [n for n, law in laws.items() if is_normal(law)]
     names = {summed.values[n]: n for n in normal}
     for group in find_joint_blocks(summed.logdensity, list(names)):
-        law = joint_normal(summed.logdensity, group)
+        law, why = find_joint_normal(summed.logdensity, group)
+        if why.startswith(IMPROPER):
+            # Each has a law given the others, and would wander off with them.
+            own = ", ".join(names[v] for v in group)
+            raise DerivationError(f"{own} have no distribution together given the rest, {why}.", names[group[0]])
         if law is None:
             continue
         for value in group:

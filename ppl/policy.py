@@ -56,6 +56,18 @@ class Prediction:
         )
 
 
+def explain_missing(name: str) -> str:
+    """Say why there was nothing to predict.
+
+    Parameters
+    ----------
+    name : str
+        A variable that has no full conditional; empty where a pilot run failed.
+    """
+    why = f"{name} has no full conditional" if name else "a pilot run of Gibbs sampling left the domain of its laws"
+    return f"NUTS for all continuous variables: {why}; sampler='gibbs' takes those that there are"
+
+
 def predict(plan: Plan) -> Prediction | None:
     """Return what a pilot run of a plan predicts, None where it is not by laws alone or does not run.
 

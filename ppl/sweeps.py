@@ -15,6 +15,7 @@ from graphs.density import LogDensity
 from graphs.logprob import LogProb, states_of
 from graphs.random_graph import depends_on
 from graphs.rebuilding import substitute
+from graphs.supports import REAL
 from ppl.plans import Assignment, Method
 from samplers.blocks import Block, DrawBlock, NUTSBlock, Sweep
 from samplers.coloured import coloured_block, find_groups
@@ -81,7 +82,9 @@ def build_sweep(
                 blocks.append(coloured_block(terms, mixed.values[name], states, together))
     blocks += [rmh_block(density, mixed.values[n], scales[n]) for n in by_method["rmh"]]
     for name in by_method["slice"]:
-        blocks.append(slice_block(terms, mixed.values[name], scales[name], mixed.supports[name]))
+        # Continuous variables have been taken to the real line.
+        support = mixed.supports[name] if mixed.supports[name].is_discrete else REAL
+        blocks.append(slice_block(terms, mixed.values[name], scales[name], support))
     return Sweep((*variables, *scales.values()), tuple(blocks))
 
 

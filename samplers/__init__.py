@@ -1,4 +1,4 @@
-"""Markov chains: step functions (`nuts`, `rmh`, `gibbs`) from log-densities and laws, and sweeps of them run fast.
+"""Markov chains: step functions (`nuts`, `rmh`, `slice`, `gibbs`) from log-densities and laws, and sweeps of them.
 
 This package knows neither models nor users' data: it builds on `graphs`, and `ppl` builds on it.
 """
@@ -12,6 +12,7 @@ from samplers.kernel import Kernel
 from samplers.nuts import NUTSKernel, nuts
 from samplers.rmh import RMHKernel, rmh, rmh_block
 from samplers.run import CompiledSweep, SweepResult, compile_sweep
+from samplers.slice_kernel import SliceKernel, slice
 
 __all__ = [
     "CompiledSweep",
@@ -22,6 +23,7 @@ __all__ = [
     "NUTSBlock",
     "NUTSKernel",
     "RMHKernel",
+    "SliceKernel",
     "Sweep",
     "SweepResult",
     "compile_sweep",
@@ -32,4 +34,5 @@ __all__ = [
     "nuts",
     "rmh",
     "rmh_block",
+    "slice",
 ]

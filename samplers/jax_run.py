@@ -13,7 +13,7 @@ from graphs.backends.jax import JaxBackend, JaxStep
 from graphs.errors import BackendError
 from graphs.layout import Layout
 from samplers.blocks import Sweep
-from samplers.nuts import NUTSKernel
+from samplers.kernel import Kernel
 from samplers.result import (
     STATUS_DONE,
     STATUS_INTERRUPTED,
@@ -25,7 +25,7 @@ from samplers.result import (
 from samplers.run import check_arguments
 
 try:
-    from samplers import jax_nuts_op  # noqa: F401  (registers the lowering of the NUTS Op)
+    from samplers import jax_nuts_op, jax_slice_op  # noqa: F401  (register the lowerings of their Ops)
     from samplers.jax_adaptation import drawing_phases, tuning_phases
     from samplers.jax_chunks import Callback, ChunkLoop, ChunkPrograms, chain_keys, compile_chunks
     from samplers.jax_record import DrawRecord
@@ -187,13 +187,13 @@ def compile_sweep_jax(sweep: Sweep, precision: str = "float64") -> JaxSweep:
     return JaxSweep(sweep, precision)
 
 
-def compile_nuts_jax(kernel: NUTSKernel) -> JaxStep:
-    """Compile the step of a NUTS kernel with JAX.
+def compile_kernel_jax(kernel: Kernel) -> JaxStep:
+    """Compile the step of a kernel whose graph holds an Op of this package with JAX.
 
     Parameters
     ----------
-    kernel : NUTSKernel
-        The No-U-Turn sampler with its step size and mass matrix.
+    kernel : NUTSKernel or SliceKernel
+        The kernel with its step size or widths.
 
     Returns
     -------

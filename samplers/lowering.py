@@ -273,8 +273,21 @@ def _c_program(block: Block, variables: Sequence[TensorVariable], layout: Layout
     return _c_logdensity(block, variables, layout)
 
 
-def _c_logprobs(block: SliceBlock, variables: Sequence[TensorVariable]) -> Callable[[Any], Any]:
-    """Compile a slice block; the generator of the loop is used."""
+def logprobs_function(block: SliceBlock, variables: Sequence[TensorVariable]) -> Any:
+    """Compile the log-probabilities of a slice block to a Python function.
+
+    Parameters
+    ----------
+    block : SliceBlock
+        The block.
+    variables : sequence of TensorVariable
+        The joint state.
+
+    Returns
+    -------
+    callable
+        ``(position, context, out) -> float`` as in ``samplers.hamiltonian.evaluate``.
+    """
     settle_blas()
     own, contexts = Layout.of([block.variable]), Layout.of(variables)
     used = [i for i, v in enumerate(variables) if v is not block.variable and depends_on(block.logprobs, [v])]
@@ -292,7 +305,13 @@ def _c_logprobs(block: SliceBlock, variables: Sequence[TensorVariable]) -> Calla
         out[:] = logprobs
         return 0.0
 
-    return lambda rng: call
+    return call
+
+
+def _c_logprobs(block: SliceBlock, variables: Sequence[TensorVariable]) -> Callable[[Any], Any]:
+    """Compile a slice block; the generator of the loop is used."""
+    function = logprobs_function(block, variables)
+    return lambda rng: function
 
 
 def _c_logdensity(block: NUTSBlock, variables: Sequence[TensorVariable], layout: Layout) -> Callable[[Any], Any]:

@@ -211,9 +211,9 @@ class NUTSKernel(Kernel):
 
             return NUTSStep(self)
         if backend == "jax":
-            from samplers.jax_run import compile_nuts_jax
+            from samplers.jax_run import compile_kernel_jax
 
-            return compile_nuts_jax(self)
+            return compile_kernel_jax(self)
         return super()._compile_values(backend)
 
 

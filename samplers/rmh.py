@@ -202,7 +202,7 @@ def _elementwise_log_ratio(
 ) -> TensorVariable | None:
     if variable.type.ndim == 0:
         return None
-    terms = [t for t in _summands(total) if depends_on(t, [variable])]
+    terms = [t for t in summands_of(total) if depends_on(t, [variable])]
     shape = tuple(int(n) for n in variable.type.shape)
     count = int(np.prod(shape))
     # Lifting replaces the variable, so the two states must not contain it yet.
@@ -220,14 +220,20 @@ def _elementwise_log_ratio(
     return log_ratio
 
 
-def _summands(total: TensorVariable) -> list[TensorVariable]:
-    """Undo the additions and total sums at the top of a log-density, so that its terms keep their axes."""
+def summands_of(total: TensorVariable) -> list[TensorVariable]:
+    """Undo the additions and total sums at the top of a log-density, so that its terms keep their axes.
+
+    Parameters
+    ----------
+    total : TensorVariable
+        The log-density; shape ().
+    """
     node = total.owner
     if node is None:
         return [total]
     is_addition = isinstance(node.op, Elemwise) and isinstance(node.op.scalar_op, Add | Cast)
     if is_addition and all(i.type.ndim == 0 for i in node.inputs):
-        return [s for i in node.inputs for s in _summands(i)]
+        return [s for i in node.inputs for s in summands_of(i)]
     if isinstance(node.op, Sum) and node.op.axis in (None, tuple(range(node.inputs[0].type.ndim))):
         return [node.inputs[0]]
     return [total]

@@ -30,11 +30,11 @@ def slice_block(
     terms : sequence of TensorVariable
         The terms of the joint log-probability.
     variable : TensorVariable
-        A variable of the joint state: on the real line, or integers.
+        A variable of the joint state: real numbers, between bounds or not, or integers.
     scale : TensorVariable
         Shape (), float64: the width of the first interval, a variable of the joint state.
     support : Support
-        Where integers lie; their log-probability is not evaluated elsewhere.
+        Where it lies. The log-probability of integers is not evaluated elsewhere.
 
     References
     ----------
@@ -61,9 +61,12 @@ def _by_atom(part: Family, count: int) -> list[TensorVariable]:
 
 
 def _inside(logprobs: TensorVariable, variable: TensorVariable, support: Support) -> TensorVariable:
-    """Let integers outside of their bounds be impossible, without evaluating anything there."""
-    if not support.is_discrete or (support.lower == -np.inf and support.upper == np.inf):
+    """Let values outside of their bounds be impossible; at integers there nothing is evaluated."""
+    if support.lower == -np.inf and support.upper == np.inf:
         return logprobs
+    if not support.is_discrete:
+        is_inside = ((variable > np.float64(support.lower)) & (variable < np.float64(support.upper))).reshape((-1,))
+        return pt.switch(pt.all(is_inside) if logprobs.type.shape == (1,) else is_inside, logprobs, -np.inf)
     low = -(2**62) if support.lower == -np.inf else int(support.lower)
     high = 2**62 if support.upper == np.inf else int(support.upper)
     clipped = pt.cast(pt.clip(variable, low, high), variable.type.dtype)

@@ -34,7 +34,13 @@ def assert_is_full_conditional(
     rng = np.random.default_rng(seed)
     others = [v for v in logdensity.inputs if v is not x]
     logprob = law.logprob(x)
-    core = {"Dirichlet": 1, "Wishart": 2, "InverseWishart": 2, "MultivariateNormal": x.type.ndim}
+    core = {
+        "Dirichlet": 1,
+        "Wishart": 2,
+        "InverseWishart": 2,
+        "MultivariateNormal": x.type.ndim,
+        "SparseNormal": x.type.ndim,
+    }
     batch = x.type.ndim - core.get(law.family, 0)
     batch = 0 if law.family.endswith("]") and "x MultivariateNormal" in law.family else batch
     assert logprob.type.ndim == batch, "one log-density for each independent element"

@@ -12,7 +12,8 @@ from pytensor.graph.basic import Constant, Variable
 from pytensor.graph.traversal import explicit_graph_inputs
 from pytensor.tensor.variable import TensorVariable
 
-from graphs.augmentation.rules import RULES, Auxiliary
+from graphs.augmentation.auxiliary import Auxiliary
+from graphs.augmentation.rules import RULES
 from graphs.conditional.derive import find_conditional
 from graphs.conditional.evaluate import evaluate
 from graphs.conditional.law import Law

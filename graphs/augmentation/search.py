@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pytensor.tensor.variable import TensorVariable
 
 from graphs.augmentation.augment import Augmented, augment, find_augmentations, usable_for
-from graphs.augmentation.rules import Auxiliary
+from graphs.augmentation.auxiliary import Auxiliary
 from graphs.conditional import (
     Law,
     find_conditional,

@@ -10,7 +10,7 @@ from graphs.conditional.families.normal import LogNormal, Normal, TruncatedNorma
 from graphs.conditional.families.sparse_normal import SparseNormal
 from graphs.conditional.families.wishart import InverseWishart, Wishart
 from graphs.conditional.formula import formula
-from graphs.conditional.joint import JointNormal, find_joint_blocks, is_normal, joint_normal
+from graphs.conditional.joint import JointNormal, find_joint_blocks, find_joint_normal, is_normal, joint_normal
 from graphs.conditional.law import Law
 from graphs.conditional.verify import find_discrepancy
 
@@ -37,6 +37,7 @@ __all__ = [
     "find_conditional",
     "find_discrepancy",
     "find_joint_blocks",
+    "find_joint_normal",
     "formula",
     "is_normal",
     "joint_normal",

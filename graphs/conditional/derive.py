@@ -17,8 +17,9 @@ from graphs.conditional.families.affine import Affine
 from graphs.conditional.law import Law
 from graphs.conditional.matrices import matrix_law
 from graphs.conditional.pointwise import finite_law
-from graphs.conditional.quadratic import multivariate_normal_law
+from graphs.conditional.quadratic import multivariate_normal_law, normal_law
 from graphs.conditional.recognize import recognize
+from graphs.conditional.scales import with_scales_outside
 from graphs.conditional.simplify import simplify
 from graphs.conditional.verify import find_discrepancy
 from graphs.density import LogDensity
@@ -93,7 +94,7 @@ def find_conditional(
         return None, "the log-density is no scalar: sum it first"
     if x not in set(explicit_graph_inputs([total])):
         return None, "the log-density does not depend on it"
-    stripped = strip_guards(total, declared)
+    stripped = with_scales_outside(strip_guards(total, declared, almost_surely=True), declared)
     if own.is_finite:
         law = finite_law(stripped, x, own, declared)
     elif own.kind == "positive_definite":
@@ -103,7 +104,7 @@ def find_conditional(
     if isinstance(law, Obstacle) and own.kind == "interval":
         law = _affine_law(total, x, declared) or law
     if isinstance(law, Obstacle) and own == REAL:
-        joint = multivariate_normal_law(stripped, x)
+        joint = multivariate_normal_law(stripped, x) if x.type.ndim else normal_law(stripped, x)
         law = law if isinstance(joint, Obstacle) else joint
     if isinstance(law, Obstacle):
         return None, law.reason
@@ -137,5 +138,5 @@ def _affine_law(total: TensorVariable, x: TensorVariable, supports: Mapping[Vari
     [moved] = substitute([total], {x: np.float64(shift) + np.float64(scale) * z})
     others = {variable: support for variable, support in supports.items() if variable is not x}
     declared = {**others, z: UNIT if is_between else POSITIVE}
-    law = _exponential_family_law(strip_guards(moved, declared), z, declared)
+    law = _exponential_family_law(strip_guards(moved, declared, almost_surely=True), z, declared)
     return None if isinstance(law, Obstacle) else Affine(x, law.parameters, base=law, shift=shift, scale=scale)

@@ -10,6 +10,7 @@ from pytensor.compile.builders import OpFromGraph
 from pytensor.compile.sharedvalue import SharedVariable
 from pytensor.graph.basic import Apply, Constant, Variable
 from pytensor.graph.traversal import toposort
+from pytensor.tensor.blockwise import Blockwise
 from pytensor.tensor.type import TensorType
 
 
@@ -55,6 +56,22 @@ def _perform(node: Apply, inputs: Sequence[Any]) -> list[Any] | None:
     # An OpFromGraph (softmax is one) would compile its inner graph.
     if isinstance(node.op, OpFromGraph):
         return evaluate(node.op.inner_outputs, dict(zip(node.op.inner_inputs, inputs, strict=True)))
+    if isinstance(node.op, Blockwise) and node.op.gufunc_spec is None:
+        return _perform_blockwise(node, [np.asarray(i) for i in inputs])
     storage: list[list[Any]] = [[None] for _ in node.outputs]
     node.op.perform(node, list(inputs), storage)
     return [result for (result,) in storage]
+
+
+def _perform_blockwise(node: Apply, inputs: Sequence[Any]) -> list[Any] | None:
+    """Apply the core operation to each part of a batch: PyTensor would compile it first."""
+    ndim = node.op.batch_ndim(node)
+    core = node.op._create_dummy_core_node(node.inputs, propagate_unbatched_core_inputs=True)
+    shape = np.broadcast_shapes(*(i.shape[:ndim] for i in inputs))
+    full = [np.broadcast_to(i, shape + i.shape[ndim:]) for i in inputs]
+    parts = [_perform(core, [np.asarray(i[index]) for i in full]) for index in np.ndindex(shape)]
+    if not parts or any(part is None for part in parts):
+        return None
+    columns = zip(*(part for part in parts if part is not None), strict=True)
+    stacked = [np.stack([np.asarray(result) for result in column]) for column in columns]
+    return [array.reshape(shape + array.shape[1:]) for array in stacked]

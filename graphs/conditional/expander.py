@@ -46,7 +46,7 @@ class Expander:
 
     def __init__(self, x: TensorVariable, support: Support, supports: Mapping[Variable, Support]):
         self.x = x
-        self.signs = Signs({**supports, x: support})
+        self.signs = Signs({**supports, x: support}, almost_surely=True)
         self.results: dict[Variable, Result] = {
             x: Expansion({(View.of_base(x), (("x", 1.0),)): filled(1.0, x.type.ndim)}),
         }

@@ -117,9 +117,20 @@ def joint_normal(logdensity: LogDensity, variables: Sequence[TensorVariable]) ->
     variables : sequence of TensorVariable
         Inputs of it, on the real line and of static shapes.
     """
+    return find_joint_normal(logdensity, variables)[0]
+
+
+def find_joint_normal(logdensity: LogDensity, variables: Sequence[TensorVariable]) -> tuple[JointNormal | None, str]:
+    """Return the joint law of variables given the rest, or None with the reason in words.
+
+    Parameters
+    ----------
+    logdensity, variables
+        As for :func:`joint_normal`.
+    """
     supports = dict(logdensity.supports)
     if any(supports.get(v, REAL) != REAL for v in variables):
-        return None
+        return None, "some are not on the real line"
     total = strip_guards(logdensity.total, supports)
     size = sum(prod(v.type.shape) for v in variables)
     stacked = pt.tensor(shape=(size,), dtype="float64")
@@ -129,11 +140,12 @@ def joint_normal(logdensity: LogDensity, variables: Sequence[TensorVariable]) ->
     assert isinstance(joined, TensorVariable)
     law = multivariate_normal_law(joined, stacked)
     if isinstance(law, Obstacle):
-        return None
+        return None, law.reason
     others = {v: s for v, s in supports.items() if v not in variables}
-    if find_discrepancy(joined, law, {**others, stacked: REAL}) is not None:
-        return None
-    return JointNormal(stacked, law.parameters, tuple(variables), law)
+    discrepancy = find_discrepancy(joined, law, {**others, stacked: REAL})
+    if discrepancy is not None:
+        return None, discrepancy
+    return JointNormal(stacked, law.parameters, tuple(variables), law), ""
 
 
 def find_joint_blocks(

@@ -23,7 +23,7 @@ from graphs.conditional.evaluate import evaluate
 from graphs.conditional.expansion import Obstacle
 from graphs.conditional.families.wishart import InverseWishart, Wishart, diagonal
 from graphs.conditional.law import Law
-from graphs.conditional.simplify import simplify
+from graphs.conditional.simplify import simplify, with_data_folded
 from graphs.conditional.verify import draw_in_support, find_discrepancy
 from graphs.rebuilding import substitute
 from graphs.supports import Support
@@ -97,13 +97,12 @@ def _at_size(gradient: TensorVariable, x: TensorVariable, size: float) -> Tensor
     matrices = np.broadcast_to(size * _point(int(x.type.shape[-1])), x.type.shape)
     [value] = substitute([gradient], {x: pt.constant(np.array(matrices), dtype=x.type.dtype)})
     value = pt.as_tensor(value)
-    [symmetric] = simplify([0.5 * (value + value.mT)])
+    [symmetric] = with_data_folded([0.5 * (value + value.mT)])
     return symmetric
 
 
 def _constant_if_free(power: TensorVariable, supports: Mapping[Variable, Support]) -> TensorVariable:
     """Return numbers in place of a graph that has the same value everywhere, up to rounding."""
-    [power] = simplify([power])
     inputs = [i for i in explicit_graph_inputs([power]) if not isinstance(i, Constant)]
     rng = np.random.default_rng(20261124)
     found = []
@@ -112,6 +111,8 @@ def _constant_if_free(power: TensorVariable, supports: Mapping[Variable, Support
         values = evaluate([power], {i: draw_in_support(rng, i, supports.get(i), assumed) for i in inputs})
         if values is not None and np.isfinite(values[0]).all():
             found.append(np.asarray(values[0], dtype="float64"))
+        if len(found) == _NUM_POINTS:
+            break
     if len(found) < _NUM_POINTS:
         return power
     all_found = np.stack(found)

@@ -12,7 +12,7 @@ import pytensor.tensor as pt
 from pytensor.graph.basic import Apply, Variable
 from pytensor.graph.replace import vectorize_graph
 from pytensor.graph.traversal import toposort
-from pytensor.tensor.basic import Alloc, Join, MakeVector, ScalarFromTensor, TensorFromScalar
+from pytensor.tensor.basic import Alloc, ExtractDiag, Join, MakeVector, ScalarFromTensor, TensorFromScalar
 from pytensor.tensor.blockwise import Blockwise
 from pytensor.tensor.elemwise import CAReduce, DimShuffle, Elemwise
 from pytensor.tensor.extra_ops import CumOp
@@ -146,6 +146,8 @@ class Enumeration:
             views_by_index = {i: s.view for i in values if isinstance(s := self.states[i], Pointwise)}
             gathered = gather(node, values, views_by_index)
             return None if gathered is None else Pointwise(*gathered)
+        if isinstance(op, Blockwise):
+            return self._blockwise(node, values, views)
         if len(views) != 1:
             return None
         (view,) = views
@@ -158,6 +160,17 @@ class Enumeration:
         batches = {i: _full_batch(batch, i) for i, batch in values.items()}
         constant = View(view.steps, view.base_ndim, ("x",) * output.type.ndim)
         return Pointwise(constant, vectorize_graph(output, batches))
+
+    def _blockwise(self, node: Apply, values: Mapping[Variable, TensorVariable], views: set[View]) -> Pointwise | None:
+        """Apply an operation on matrices or vectors, within which x does not vary, for each value of x."""
+        ndim = node.op.batch_ndim(node)
+        batches = {View(v.steps, v.base_ndim, v.order[:ndim]) for v in views}
+        if len(batches) != 1 or any(axis != "x" for v in views for axis in v.order[ndim:]):
+            return None
+        (batch,) = batches
+        given = [_full_core(values[i], i, ndim) if i in values else pt.shape_padleft(i) for i in node.inputs]
+        core = ("x",) * (node.outputs[0].type.ndim - ndim)
+        return Pointwise(View(batch.steps, batch.base_ndim, batch.order + core), node.op(*given))
 
     def _laid_out(self, node: Apply, view: View, first: TensorVariable) -> Pointwise | None:
         """Follow an operation that moves, repeats or reduces."""
@@ -174,6 +187,11 @@ class Enumeration:
             return Pointwise(view.reorder(order), padded)
         if isinstance(op, CAReduce):
             return self._reduced(node, view, first)
+        if isinstance(op, ExtractDiag) and view.is_repeated_along((op.axis1, op.axis2)):
+            axes = [axis for axis in range(node.inputs[0].type.ndim) if axis not in (op.axis1, op.axis2)]
+            kept = View(view.steps, view.base_ndim, (*(view.order[axis] for axis in axes), "x"))
+            diagonal = ExtractDiag(op.offset, op.axis1 + 1, op.axis2 + 1)
+            return Pointwise(kept, diagonal(_full_batch(first, node.inputs[0])))
         if not isinstance(op, _MOVES) or view.is_constant:
             return None
         moved = view.then(op, tuple(node.inputs[1:]), output.type.ndim)
@@ -250,6 +268,14 @@ class Enumeration:
             for position, i in enumerate(node.inputs)
         ]
         return full(op(*arguments), output)
+
+
+def _full_core(values: TensorVariable, like: TensorVariable, batch_ndim: int) -> TensorVariable:
+    """Repeat values along the axes of matrices and vectors, where they are the same along these."""
+    lengths = [n if n is not None else like.shape[axis] for axis, n in enumerate(like.type.shape)]
+    kept = [values.shape[axis + 1] for axis in range(batch_ndim)]
+    is_full = values.type.shape[1 + batch_ndim :] == like.type.shape[batch_ndim:]
+    return values if is_full else pt.alloc(values, values.shape[0], *kept, *lengths[batch_ndim:])
 
 
 def _full_batch(values: TensorVariable, like: TensorVariable) -> TensorVariable:

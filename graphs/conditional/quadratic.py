@@ -18,9 +18,11 @@ from graphs.conditional.evaluate import evaluate
 from graphs.conditional.expansion import Obstacle
 from graphs.conditional.factored import factored, with_zeros
 from graphs.conditional.families.multivariate_normal import MultivariateNormal
+from graphs.conditional.families.normal import Normal
 from graphs.conditional.families.sparse_normal import SparseNormal
 from graphs.conditional.simplify import simplify
 from graphs.conditional.sparsity import SMALLEST, Sparsity, sparsity_of, ties_of
+from graphs.rebuilding import substitute
 
 MOST_ELEMENTS = 1000
 """Largest vector that is drawn with one dense matrix: a draw costs the third power."""
@@ -66,6 +68,26 @@ def multivariate_normal_law(total: TensorVariable, x: TensorVariable) -> Multiva
     vector = _sum_of([(s, _constant(base).reshape((size,))) for s, base in factored(linear)], (size,))
     parameters = dict(zip(("precision", "linear"), simplify([precision, vector]), strict=True))
     return MultivariateNormal(x, parameters) if sparsity is None else SparseNormal(x, parameters, sparsity.pattern)
+
+
+def normal_law(total: TensorVariable, x: TensorVariable) -> Normal | Obstacle:
+    """Return the normal law of a scalar in which a log-density is quadratic, through matrices if need be.
+
+    Parameters
+    ----------
+    total : TensorVariable
+        The log-density; shape ().
+    x : TensorVariable
+        A variable of the real line, of shape ().
+    """
+    vector = pt.tensor(f"{x.name}_vector", shape=(1,), dtype=x.type.dtype)
+    [moved] = substitute([total], {x: vector.squeeze()})
+    law = multivariate_normal_law(moved, vector)
+    if isinstance(law, Obstacle):
+        return law
+    precision, linear = law.parameters["precision"].squeeze(), law.parameters["linear"].squeeze()
+    mean, variance = simplify([linear / precision, 1.0 / precision])
+    return Normal(x, {"mean": mean, "variance": variance})
 
 
 def _sparsity(total: TensorVariable, x: TensorVariable, size: int) -> Sparsity | None:

@@ -9,7 +9,8 @@ import numpy as np
 import pytensor.scalar.basic as ps
 import pytensor.tensor as pt
 from pytensor.graph.basic import Apply
-from pytensor.scalar.math import GammaLn
+from pytensor.scalar.math import GammaLn, Log1mexp
+from pytensor.tensor.basic import Alloc
 from pytensor.tensor.elemwise import DimShuffle, Elemwise
 from pytensor.tensor.variable import TensorVariable
 
@@ -45,6 +46,8 @@ def expand_elemwise(expander: Expander, node: Apply, inputs: Sequence[Result]) -
         return _LOGARITHMS[kind](expander, node)
     if kind is ps.Second:
         return inputs[1]
+    if kind is Log1mexp and (original := _complement_of(expander, node.inputs[0])) is not None:
+        return original
     if kind is ps.Switch and expander.depends(node.inputs[0]):
         guarded = expand_guard(expander, node, inputs)
         reason = f"it is compared in the condition {expander.show(node.inputs[0])} of a switch"
@@ -65,6 +68,18 @@ def expand_elemwise(expander: Expander, node: Apply, inputs: Sequence[Result]) -
     if rule is None:
         return Obstacle(f"{expander.show(node.outputs[0])} is no sum of features of it")
     return rule(expander, node, expansions)
+
+
+def _complement_of(expander: Expander, variable: TensorVariable) -> Result | None:
+    """Return the expansion of y for ``log(1 - exp(y))``: survival functions are complements of complements."""
+    node = variable.owner
+    if node is not None and isinstance(node.op, Alloc | DimShuffle) and expander.depends(node.inputs[0]):
+        inner = _complement_of(expander, node.inputs[0])
+        if inner is None or isinstance(inner, Obstacle):
+            return inner
+        return expander.apply_rule(node, [inner, *(Expansion() for _ in node.inputs[1:])])
+    is_complement = node is not None and isinstance(node.op, Elemwise) and isinstance(node.op.scalar_op, Log1mexp)
+    return expander.results.get(node.inputs[0]) if is_complement else None
 
 
 def without_obstacle(expander: Expander, node: Apply, inputs: Sequence[Result]) -> list[Expansion] | Obstacle:

@@ -46,14 +46,27 @@ def simplify(outputs: Sequence[TensorVariable]) -> list[TensorVariable]:
 
     Factors are taken out of sums, and what depends on data alone is evaluated.
     """
-    inputs = [i for i in graph_inputs(outputs) if not isinstance(i, Constant)]
-    equivalent = clone_get_equiv(inputs, outputs, copy_inputs=False, copy_orphans=False)
-    fgraph = FunctionGraph(inputs, [equivalent[output] for output in outputs], clone=False)
+    fgraph = _as_function_graph(outputs)
+    # Before PyTensor does: it compiles C code for each operation that it evaluates.
+    _fold_data(fgraph)
     rewrite_graph(fgraph, include=("canonicalize",))
     _fill.rewrite(fgraph)
     _factor_out.rewrite(fgraph)
     _fold_data(fgraph)
     return list(fgraph.outputs)
+
+
+def with_data_folded(outputs: Sequence[TensorVariable]) -> list[TensorVariable]:
+    """Evaluate what depends on data alone; all else stays as it is."""
+    fgraph = _as_function_graph(outputs)
+    _fold_data(fgraph)
+    return list(fgraph.outputs)
+
+
+def _as_function_graph(outputs: Sequence[TensorVariable]) -> FunctionGraph:
+    inputs = [i for i in graph_inputs(outputs) if not isinstance(i, Constant)]
+    equivalent = clone_get_equiv(inputs, outputs, copy_inputs=False, copy_orphans=False)
+    return FunctionGraph(inputs, [equivalent[output] for output in outputs], clone=False)
 
 
 def _fold_data(fgraph: FunctionGraph) -> None:

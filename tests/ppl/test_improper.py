@@ -86,3 +86,19 @@ def test_a_count_stops_its_chain_too(backend, caplog):
     drawn = np.isfinite(trace["b"].to_numpy())
     assert not drawn.all()
     assert (trace["n"].to_numpy()[drawn] >= 1).all()
+
+
+@pytest.mark.parametrize("sampler", [None, "gibbs"])
+def test_variables_that_are_improper_together_are_refused(sampler):
+    """Each is normal given the other, and data say nothing of their difference."""
+    a, b = ppl.Flat("a"), ppl.Flat("b")
+    with pytest.raises(DerivationError, match="a, b have no distribution together given the rest, its density is imp"):
+        ppl.plan(ppl.Model({ppl.Normal("y", a + b, 1.0): 1.3}), sampler=sampler)
+
+
+def test_what_no_data_see_is_refused_without_being_asked():
+    """Also where another variable has no law, so that NUTS would move all."""
+    a, c = ppl.Flat("a", size=3), ppl.Normal("c", 0, 1)
+    data = {ppl.Normal("y", a[np.array([0, 1, 1])], 1.0): np.ones(3), ppl.Poisson("z", pt.exp(c)): 2}
+    with pytest.raises(DerivationError, match="a has no distribution given the rest, its density is improper: Normal"):
+        ppl.plan(ppl.Model(data))

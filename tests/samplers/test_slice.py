@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import sys
+
 import arviz as az
 import numpy as np
 import pytensor.tensor as pt
 import pytest
 from scipy import stats
 
+import graphs
 import ppl
-from graphs.errors import ModelError
+import samplers
+from graphs.density import LogDensity
+from graphs.errors import ModelError, SamplingError
 from graphs.interpreting import interpret
 from graphs.logprob import logprob
-from samplers import slice as slicing
+from graphs.supports import POSITIVE, SIMPLEX, integers, interval
 from samplers.blocks import Sweep
 from samplers.run import compile_sweep
 from samplers.slice import slice_block
@@ -104,7 +109,7 @@ def test_log_probabilities_of_elements_are_differences_of_the_joint():
 
 
 def test_what_cannot_be_taken_apart_moves_one_by_one(monkeypatch):
-    monkeypatch.setattr(slicing, "element_factors", lambda terms, variables: None)
+    monkeypatch.setattr(sys.modules["samplers.slice"], "element_factors", lambda terms, variables: None)
     x, w = pt.tensor("x", shape=(3,), dtype="float64"), pt.dscalar("w")
     precision = np.array([[2.0, 0.6, 0.1], [0.6, 1.5, -0.4], [0.1, -0.4, 1.0]])
     block = slice_block([-0.5 * pt.dot(x, pt.dot(precision, x))], x, w)
@@ -153,3 +158,80 @@ def test_sweeps_of_all_kinds():
 def test_unknown_methods_are_refused():
     with pytest.raises(ModelError, match="nuts, gibbs, rmh, slice"):
         ppl.plan(ppl.Model({}, ppl.Normal("x", 0, 1)), sampler="slices")
+
+
+def a_joint_of_three_kinds():
+    """Real, positive and integer: m | n ~ Normal(0.4 n, 0.7), g | m ~ Gamma(2.6, exp(m / 3)), n ~ Poisson(1.3)."""
+    m, n = pt.dscalar("m"), pt.lscalar("n")
+    g = pt.tensor("g", shape=(2,), dtype="float64")
+    total = n * np.log(1.3) - pt.gammaln(n + 1.0) - 0.5 * pt.sqr((m - 0.4 * n) / 0.7)
+    total = total + (2.6 * m / 3 + 1.6 * pt.log(g) - g * pt.exp(m / 3)).sum()
+    return LogDensity(total, (m, g, n), {g: POSITIVE, n: integers(0)})
+
+
+@pytest.mark.parametrize("backend", ["numba", "c", "jax"])
+def test_a_kernel_of_its_own(backend):
+    """Each variable against its closed form: the parents are drawn first, so that their marginals are the priors."""
+    kernel = samplers.slice(a_joint_of_three_kinds(), width={"m": 1.5, "g": 3.0, "n": 2.0})
+    step = graphs.compile(kernel, backend=backend)
+    state = kernel.init({"m": 0.3, "g": [1.2, 0.6], "n": 2})
+    rng = np.random.default_rng(4)
+    once, info = step(rng, state)
+    assert state.position["m"] == 0.3
+    assert once.position["n"].dtype == np.int64
+    assert bool(info.is_finite)
+    assert info.num_evaluations > 9
+    _, draws, info = step.run(rng, state, 500 if backend == "c" else 8000)
+    assert info.is_finite == 1
+    assert (draws["g"] > 0).all()
+    poisson = stats.poisson(1.3)
+    mean_of_m, variance_of_m = 0.4 * 1.3, 0.49 + 0.16 * 1.3
+    # E exp(-m / 3) = E exp(-2 n / 15) exp(0.49 / 18), and g exp(m / 3) is Gamma(2.6).
+    mean_of_g = 2.6 * np.exp(1.3 * (np.exp(-0.4 / 3) - 1)) * np.exp(0.49 / 18)
+    for name, values, mean in (
+        ("n", draws["n"], poisson.mean()),
+        ("n == 0", draws["n"] == 0, poisson.pmf(0)),
+        ("m", draws["m"], mean_of_m),
+        ("m squared", (draws["m"] - mean_of_m) ** 2, variance_of_m),
+        ("g", draws["g"][:, 1], mean_of_g),
+    ):
+        values = np.asarray(values, "float64")
+        error = values.std() / np.sqrt(float(az.ess(values[None])))
+        assert abs(values.mean() - mean) < 4.5 * error, name
+
+
+def test_a_kernel_keeps_every_other_step_and_repeats_itself():
+    kernel = samplers.slice(a_joint_of_three_kinds())
+    step = graphs.compile(kernel, backend="numba")
+    state = kernel.init({"m": 0.3, "g": [1.2, 0.6], "n": 2})
+    last, every, _ = step.run(np.random.default_rng(1), state, 20)
+    again, other, _ = step.run(np.random.default_rng(1), state, 20, thin=2)
+    np.testing.assert_array_equal(every["g"][1::2], other["g"])
+    np.testing.assert_array_equal(last.position["g"], every["g"][-1])
+    np.testing.assert_array_equal(last.position["g"], again.position["g"])
+
+
+def test_bounds_hold_where_the_log_density_does_not_know_them():
+    x = pt.dscalar("x")
+    kernel = samplers.slice(LogDensity(-0.5 * x**2, (x,), {x: interval(0.3, 1.9)}))
+    _, draws, _ = graphs.compile(kernel).run(np.random.default_rng(2), kernel.init({"x": 1.0}), 4000)
+    assert draws["x"].min() > 0.3
+    assert_distributed(draws["x"][None], stats.truncnorm(0.3, 1.9))
+
+
+def test_what_a_kernel_refuses():
+    x = pt.dscalar("x")
+    w = pt.tensor("w", shape=(3,), dtype="float64")
+    with pytest.raises(ModelError, match=r"w is .*simplex"):
+        samplers.slice(LogDensity(pt.log(w).sum(), (w,), {w: SIMPLEX}))
+    with pytest.raises(SamplingError, match="Slice sampling of x needs a positive width, not -1"):
+        samplers.slice((-(x**2), [x]), width=-1)
+    with pytest.raises(SamplingError, match="Slice sampling of x needs a positive width, not None"):
+        samplers.slice((-(x**2), [x]), width={"y": 1})
+    with pytest.raises(SamplingError, match="initial position is -inf"):
+        samplers.slice((pt.log(x), [x])).init({"x": 0.0})
+
+
+def test_a_kernel_prints_its_graph():
+    x = pt.dscalar("x")
+    assert "Slice" in samplers.slice((-(x**2), [x])).dprint(file="str")

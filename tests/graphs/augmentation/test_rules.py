@@ -49,6 +49,15 @@ def censored_above(m, s):
     return {ppl.Censored("y", pm.Normal.dist(m, s), lower=None, upper=1.7): 1.7}
 
 
+def censored_logarithm(m, s):
+    return {ppl.Censored("y", pm.LogNormal.dist(m, s), lower=None, upper=1.7): 1.7}
+
+
+def multivariate_student_t(m, s):
+    scale = s * np.array([[1.3, 0.4], [0.4, 0.9]])
+    return {ppl.MvStudentT("y", nu=3.7, mu=m * np.array([1.0, 2.0]), scale=scale): np.array([0.3, -1.1])}
+
+
 CASES = [
     student_t,
     cauchy,
@@ -58,6 +67,8 @@ CASES = [
     half_student_t,
     probit,
     censored_above,
+    censored_logarithm,
+    multivariate_student_t,
 ]
 
 
@@ -93,6 +104,7 @@ COUNTS = {
     "bernoulli": (lambda e, r: ppl.Bernoulli("y", logit_p=e), np.array([0, 1, 1])),
     "binomial": (lambda e, r: ppl.Binomial("y", np.array([3, 9, 4]), logit_p=e), np.array([0, 7, 4])),
     "negative binomial": (lambda e, r: ppl.NegativeBinomial("y", mu=pt.exp(e), alpha=r), np.array([0, 7, 2])),
+    "logistic": (lambda e, r: ppl.Logistic("y", e, r), np.array([0.3, -2.2, 1.4])),
     "by probabilities": (lambda e, r: ppl.NegativeBinomial("y", n=r, p=1 / (1 + pt.exp(e) / r)), np.array([0, 7, 2])),
 }
 
@@ -109,9 +121,29 @@ def test_the_mean_over_polya_gamma_variables_is_the_term(name):
     for at, size in ((0.7, 1.3), (-1.9, 4.2)):
         term, zero = function(np.asarray(at), np.asarray(size), np.zeros(3))
         one = function(np.asarray(at), np.asarray(size), np.ones(3))[1]
-        count = {"bernoulli": np.ones(3), "binomial": np.array([3, 9, 4])}.get(name, data + size)
+        count = {"bernoulli": np.ones(3), "binomial": np.array([3, 9, 4]), "logistic": 2.0}.get(name, data + size)
         psi = np.sqrt(-2 * (one - zero))
         np.testing.assert_allclose(zero - count * np.log(np.cosh(psi / 2)), term, rtol=1e-10)
+
+
+@pytest.mark.parametrize("base", ["normal", "logarithm"])
+def test_values_censored_at_bounds_of_their_own_on_both_sides(base):
+    """Each hidden value integrates to the chance of its side, whatever the others are."""
+    m, s = ppl.Normal("m", 0, 1), ppl.Gamma("s", 2, 1)
+    lower, upper = np.array([0.3, 0.6, 0.2, 0.3]), np.array([1.0, 2.2, 3.1, 1.0])
+    data = np.array([0.3, 2.2, 1.4, 1.0])
+    inner = pm.Normal.dist(m, s) if base == "normal" else pm.LogNormal.dist(m, s)
+    lp = logprob(ppl.Model({ppl.Censored("y", inner, lower=lower, upper=upper): data, ppl.Normal("z", m, s): 0.3}))
+    [auxiliary] = find_augmentations(lp, ["y"]).values()
+    function = interpret([*lp.values.values(), auxiliary.variable], [lp.terms["y"].sum(), auxiliary.term])
+    at, size = np.asarray(0.4), np.asarray(0.8)
+
+    def density(a, i):
+        return float(np.exp(function(at, size, np.full(3, a))[1][i]))
+
+    masses = [integrate.quad(density, 0, 40, args=(i,), limit=400, points=[1, 3])[0] for i in range(3)]
+    total, terms = function(at, size, np.ones(3))
+    np.testing.assert_allclose(np.log(masses).sum() + terms[3], total, rtol=1e-8)
 
 
 def test_every_way_to_write_a_logistic_function():
@@ -196,7 +228,7 @@ def test_what_has_no_auxiliary_variables():
         ppl.Normal("u", m, s): 0.3,
         ppl.StudentT("v", nu=3, mu=m + k, sigma=s): 0.2,
         ppl.Bernoulli("w", p=pt.exp(-s)): 1,
-        ppl.Censored("x", pm.Normal.dist(m, s), lower=0.0, upper=1.0): np.array([0.0, 0.3, 1.0]),
+        ppl.Censored("x", pm.Poisson.dist(s), lower=None, upper=3): np.array([0, 2, 3]),
     }
     lp = logprob(ppl.Model(model))
     assert "k" in lp.summed
