@@ -38,8 +38,8 @@ def odeint(
     Parameters
     ----------
     field : callable
-        ``field(t, y)``, with ``t`` of shape () and ``y`` of shape (d,), gives the derivative: a vector of shape (d,) or a
-        sequence of d numbers. It may use any variable of the model.
+        ``field(t, y)``, with ``t`` of shape () and ``y`` of shape (d,), gives the derivative: a vector of shape (d,) or
+        a sequence of d numbers. It may use any variable of the model.
     initial : tensor of shape (d,), or sequence of d numbers
         Where the solution starts.
     times : array or tensor, shape (n,)
@@ -106,7 +106,7 @@ def odeint(
     rows = [trace[steps - 1 :: steps] for trace in traces]
     result = pt.stack(rows, axis=1) if before[0].type.ndim == 0 else rows[0]
     length, size = ends.type.shape[0], before[0].type.shape[0] if before[0].type.ndim else len(before)
-    return pt.specify_shape(result, (length, size))  # type: ignore[no-any-return]
+    return pt.specify_shape(result, (length, size))
 
 
 def _times(times: ArrayLike | TensorVariable, start: float) -> TensorVariable:
@@ -116,7 +116,7 @@ def _times(times: ArrayLike | TensorVariable, start: float) -> TensorVariable:
         raise ModelError(f"odeint needs a vector of times of known length, not {ends.type}.")
     if isinstance(ends, Constant) and (np.diff(np.asarray(ends.data, float), prepend=start) < 0).any():
         raise ModelError(f"The times of odeint must increase from start={start:g}.")
-    return pt.cast(ends, "float64")  # type: ignore[no-any-return]
+    return pt.cast(ends, "float64")
 
 
 def _components(initial: Any) -> list[TensorVariable]:
@@ -139,19 +139,16 @@ def _derivative(field: Callable[..., Any], t: TensorVariable, inner: list[Any]) 
     size = inner[0].type.shape[0] if is_vector else len(inner)
     state = inner[0] if is_vector else pt.stack(inner)
     given = field(t, state)
-    if isinstance(given, list | tuple):
-        shape: tuple = (len(given),)
-        vector = pt.stack([pt.cast(pt.as_tensor(v), "float64") for v in given]) if is_vector else None
-        numbers = list(given)
-    else:
-        vector = pt.cast(pt.as_tensor(given), "float64")
-        shape, numbers = vector.type.shape, [vector[i] for i in range(size)] if not is_vector else []
+    parts = list(given) if isinstance(given, list | tuple) else None
+    shape = (len(parts),) if parts is not None else pt.as_tensor(given).type.shape
     if shape not in ((size,), (None,)):
         raise ModelError(f"The field of odeint gives a derivative of shape {shape}; the solution has shape ({size},).")
-    found = [vector] if is_vector else [pt.cast(pt.as_tensor(v), "float64") for v in numbers]
-    if any(v.type.ndim != is_vector for v in found):
+    if is_vector:
+        return [pt.cast(pt.as_tensor(given) if parts is None else pt.stack(parts), "float64")]
+    found = [pt.cast(pt.as_tensor(v), "float64") for v in parts or (pt.as_tensor(given)[i] for i in range(size))]
+    if any(v.type.ndim for v in found):
         raise ModelError("The field of odeint must give one number for each component of the solution.")
-    return found if is_vector else _of_components(found, state, inner)
+    return _of_components(found, state, inner)
 
 
 def _of_components(derivative: Sequence[Variable], state: Variable, inner: Sequence[Any]) -> list[Any]:

@@ -16,7 +16,7 @@ from graphs.backends.numba.values import Shape
 class Carried:
     """Values that steps of a scan write, and later ones may read.
 
-    The value of offset ``o`` at step ``t`` is row ``t + o`` of a trace. Memory holds the last ``length`` rows of the trace.
+    The value of offset ``o`` at step ``t`` is row ``t + o`` of a trace. Memory holds the last ``length`` rows of it.
 
     Parameters
     ----------
@@ -88,7 +88,9 @@ class Carried:
         return (offset - self.num_rows) % self.length if self.is_circular else offset
 
 
-def carried(node: Apply, inner: tuple[Sequence[Variable], Sequence[Variable]], shapes: dict, steps: int) -> list[Carried]:
+def carried(
+    node: Apply, inner: tuple[Sequence[Variable], Sequence[Variable]], shapes: dict, steps: int
+) -> list[Carried]:
     """Return everything that a scan carries or collects, generators of random numbers excepted.
 
     Parameters

@@ -57,13 +57,11 @@ class Generator:
         The generator of the graph that a loop over this one is a node of: names, constants and failures are the same.
     """
 
-    def __init__(
-        self, fgraph: FunctionGraph, shapes: MutableMapping[Variable, Shape], outer: Generator | None = None
-    ):
+    def __init__(self, fgraph: FunctionGraph, shapes: MutableMapping[Variable, Shape], outer: Generator | None = None):
         self.fgraph = fgraph
         self.shapes = shapes
-        self.script = Script() if outer is None else outer.script
-        self.memory = Memory(None if outer is None else outer.memory)
+        self.script: Script = Script() if outer is None else outer.script
+        self.memory: Memory = Memory(None if outer is None else outer.memory)
         self.steps: list[Step] = []
         self.values: dict[Variable, Value] = {}
         self.reserved: dict[Variable, Buffer] = {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+
 import numpy as np
 import pytensor.tensor as pt
 from pytensor.compile.builders import OpFromGraph

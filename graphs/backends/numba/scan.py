@@ -6,7 +6,6 @@ Numbers go from step to step in local variables; arrays are rows of the memory o
 from __future__ import annotations
 
 from dataclasses import replace
-from math import prod
 from typing import Any
 
 from pytensor.graph.basic import Apply, Variable

@@ -143,6 +143,5 @@ def _scan_examples(node: Apply, inputs: Sequence[Any]) -> list[Any]:
     rows = op.inner_nitsot_outs(fgraph.outputs)
     lengths = op.outer_nitsot(inputs)
     traced = [np.zeros((int(n), *shapes[row]), row.type.dtype) for n, row in zip(lengths, rows, strict=True)]
-    return [*op.outer_mitmot(inputs), *op.outer_mitsot(inputs), *op.outer_sitsot(inputs), *traced] + [
-        *op.outer_untraced_sit_sot(inputs)
-    ]
+    states = [*op.outer_mitmot(inputs), *op.outer_mitsot(inputs), *op.outer_sitsot(inputs)]
+    return [*states, *traced, *op.outer_untraced_sit_sot(inputs)]

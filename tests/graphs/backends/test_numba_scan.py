@@ -8,7 +8,6 @@ import numpy as np
 import pytensor
 import pytensor.tensor as pt
 import pytest
-from pytensor.scan.op import Scan
 
 from graphs.backends.c import settle_blas
 from graphs.backends.numba import compile_program
@@ -32,7 +31,7 @@ def scan(step: Callable, **options) -> pt.TensorVariable | list[pt.TensorVariabl
 def arma() -> pt.TensorVariable:
     errors = scan(
         lambda now, last, error, a, b: now - a * last - b * error,
-        sequences=[dict(input=Y, taps=[0, -1])],
+        sequences=[{"input": Y, "taps": [0, -1]}],
         outputs_info=[Y[0]],
         non_sequences=[A, B],
     )
@@ -53,7 +52,7 @@ def three_lags() -> pt.TensorVariable:
     x = scan(
         lambda y, first, third, a, b: pt.tanh(a * first + b * third + y),
         sequences=[Y],
-        outputs_info=[dict(initial=V, taps=[-1, -3])],
+        outputs_info=[{"initial": V, "taps": [-1, -3]}],
         non_sequences=[A, B],
     )
     return (x**2).sum() + x[-1]
@@ -62,7 +61,7 @@ def three_lags() -> pt.TensorVariable:
 def last_of_two_lags() -> pt.TensorVariable:
     x = scan(
         lambda first, second, a: pt.sin(a * first - second),
-        outputs_info=[dict(initial=V[:2], taps=[-1, -2])],
+        outputs_info=[{"initial": V[:2], "taps": [-1, -2]}],
         non_sequences=[A],
         n_steps=7,
     )
@@ -73,7 +72,7 @@ def last_two_vectors() -> pt.TensorVariable:
     x = scan(
         lambda r, first, second, m: pt.tanh(m @ first - second + r),
         sequences=[R],
-        outputs_info=[dict(initial=R[:2], taps=[-1, -2])],
+        outputs_info=[{"initial": R[:2], "taps": [-1, -2]}],
         non_sequences=[M],
     )
     return (x[-1] * x[-2]).sum()
@@ -122,9 +121,7 @@ def filter_of_kalman() -> pt.TensorVariable:
 
 
 def states_that_change_places() -> pt.TensorVariable:
-    x, z = scan(
-        lambda r, x, z, a: [z * a, x + r], sequences=[R], outputs_info=[V, 2 * V], non_sequences=[A]
-    )
+    x, z = scan(lambda r, x, z, a: [z * a, x + r], sequences=[R], outputs_info=[V, 2 * V], non_sequences=[A])
     return (x * z).sum() + (x[-1] - z[-1]).prod()
 
 
@@ -134,9 +131,7 @@ def numbers_that_change_places() -> pt.TensorVariable:
 
 
 def backwards() -> pt.TensorVariable:
-    x = scan(
-        lambda y, x, a: a * x + y, sequences=[Y], outputs_info=[B], non_sequences=[A], go_backwards=True
-    )
+    x = scan(lambda y, x, a: a * x + y, sequences=[Y], outputs_info=[B], non_sequences=[A], go_backwards=True)
     return (x * Y).sum()
 
 
