@@ -11,6 +11,7 @@ from scipy import stats
 import graphs
 import ppl
 from graphs.errors import DerivationError
+from graphs.interpreting import interpret
 
 RNG = np.random.default_rng(20240919)
 Y = RNG.normal(size=7)
@@ -39,12 +40,12 @@ def test_an_autoregression_of_two_lags():
     means = 0.5 * whole[1:-1] - 0.3 * whole[:-2] + 0.1
     expected = stats.norm.logpdf(value, means, 0.7).sum() + stats.norm.logpdf(Y, value, 0.5).sum()
     lp = graphs.logprob(model)
-    assert lp.total.eval({lp.values[name]: value}) == pytest.approx(expected, rel=1e-12)
+    assert interpret([lp.values[name]], lp.total)(value) == pytest.approx(expected, rel=1e-12)
 
 
 def observed(x, data):
     """Return the joint log-density of a model of one observed sequence, whose parameters are numbers."""
-    return float(graphs.logprob(ppl.Model({x: data})).total.eval())
+    return float(interpret([], graphs.logprob(ppl.Model({x: data})).total)())
 
 
 def test_variances_that_follow_from_the_last_value():
@@ -61,7 +62,7 @@ def test_variances_that_follow_from_the_last_value():
         last = now
     kept = ppl.Deterministic("variances", variances)
     model = ppl.Model({y: Y}, kept)
-    assert graphs.logprob(model).total.eval() == pytest.approx(expected, rel=1e-12)
+    assert interpret([], graphs.logprob(model).total)() == pytest.approx(expected, rel=1e-12)
 
 
 def test_errors_carried_along_as_in_a_moving_average():
@@ -104,7 +105,7 @@ def test_a_level_that_follows_a_slope_that_is_drawn_too():
     before = [np.concatenate([[0], v[:-1]]) for v in (at, s)]
     expected = stats.norm.logpdf(at, before[0] + before[1], 0.5).sum() + stats.norm.logpdf(s, before[1], 0.2).sum()
     expected += stats.norm.logpdf(Y, at, 0.3).sum() + stats.norm.logpdf(Y, s, 0.3).sum()
-    assert lp.total.eval({lp.values[n]: v for n, v in values.items()}) == pytest.approx(expected, rel=1e-12)
+    assert interpret(list(lp.values.values()), lp.total)(*values.values()) == pytest.approx(expected, rel=1e-12)
 
 
 def test_vectors():
@@ -131,7 +132,7 @@ def test_positive_variables_are_moved_to_the_real_line():
     before = np.concatenate([[1.0], value[:-1]])
     expected = stats.gamma.logpdf(value, 2.0, scale=before / 2).sum() + u.sum() + stats.norm.logpdf(Y, value).sum()
     [variable] = lp.values.values()
-    assert lp.total.eval({variable: u}) == pytest.approx(expected, rel=1e-12)
+    assert interpret([variable], lp.total)(u) == pytest.approx(expected, rel=1e-12)
 
 
 def positive_step(last, rng):
@@ -197,4 +198,4 @@ def test_stochastic_volatility_with_named_distributions():
     before = np.concatenate([[-0.5], value[:-1]])
     expected = stats.norm.logpdf(value, -0.5 + 0.8 * (before + 0.5), 0.4).sum()
     expected += stats.norm.logpdf(Y, 0, np.exp(value / 2)).sum()
-    assert lp.total.eval({variable: value}) == pytest.approx(expected, rel=1e-12)
+    assert interpret([variable], lp.total)(value) == pytest.approx(expected, rel=1e-12)
