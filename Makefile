@@ -40,7 +40,7 @@ define make_venv
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all check format notebooks bench clean
+.PHONY: help setup demo test test-all check format notebooks bench posteriordb clean
 
 help:
 	@echo "make demo       set up if needed, then the main job on real data"
@@ -50,6 +50,7 @@ help:
 	@echo "make format     rewrite the files in the house format"
 	@echo "make notebooks  build and run every notebook"
 	@echo "make bench      measure against peers"
+	@echo "make posteriordb  compare with published reference posteriors"
 	@echo "make clean      remove caches and build outputs, not $(VENV)"
 
 $(STAMP): pyproject.toml constraints.txt
@@ -90,6 +91,9 @@ $(BENCH_STAMP): pyproject.toml constraints.txt
 
 bench: $(BENCH_STAMP)
 	$(BENCH_VENV)/bin/python -m benchmarks
+
+posteriordb: $(STAMP)
+	$(RUN) -m benchmarks.posteriordb
 
 clean:
 	rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

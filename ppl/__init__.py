@@ -15,6 +15,7 @@ from ppl.interop import from_pymc
 from ppl.likelihood import log_likelihood
 from ppl.matrices import InverseWishart
 from ppl.model import Model
+from ppl.odes import odeint
 from ppl.planning import plan
 from ppl.plans import Plan
 from ppl.recovery import recover
@@ -38,6 +39,7 @@ __all__ = [
     "compile",
     "from_pymc",
     "log_likelihood",
+    "odeint",
     "plan",
     "recover",
     "sample",

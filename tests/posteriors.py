@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytensor
 import pytensor.tensor as pt
 from numpy.typing import NDArray
 
@@ -15,6 +16,8 @@ import ppl
 
 FOLDER = Path(__file__).resolve().parents[2] / "shared" / "posteriordb"
 Data = dict[str, Any]
+STEPS = 20
+"""Steps a year of the differential equation."""
 
 
 def eight_schools(data: Data) -> ppl.Model:
@@ -155,6 +158,39 @@ def gp_pois_regr(data: Data) -> ppl.Model:
     return ppl.Model({k: np.array(data["k"])})
 
 
+def arma(data: Data) -> ppl.Model:
+    """The errors follow from the data one after the other; the mean of the first observation is not an error's."""
+    y = np.array(data["y"], float)
+    mu = ppl.Normal("mu", 0, 10)
+    phi, theta = ppl.Normal("phi", 0, 2), ppl.Normal("theta", 0, 2)
+    sigma = ppl.HalfCauchy("sigma", 2.5)
+    errors = pytensor.scan(
+        lambda now, last, error, mu, phi, theta: now - (mu + phi * last + theta * error),
+        sequences=[pt.as_tensor(y[1:]), pt.as_tensor(y[:-1])],
+        outputs_info=[y[0] - (mu + phi * mu)],
+        non_sequences=[mu, phi, theta],
+        return_updates=False,
+    )
+    errors = pt.concatenate([[y[0] - (mu + phi * mu)], errors])
+    return ppl.Model({ppl.Normal("y", y - errors, sigma): y})
+
+
+def lotka_volterra(data: Data) -> ppl.Model:
+    mean, scale = np.array([1, 0.05, 1, 0.05]), np.array([0.5, 0.05, 0.5, 0.05])
+    theta = ppl.TruncatedNormal("theta", mean, scale, lower=0)
+    sigma = ppl.LogNormal("sigma", -1, 1, size=2)
+    z_init = ppl.LogNormal("z_init", np.log(10), 1, size=2)
+    z = ppl.odeint(
+        lambda t, z: [(theta[0] - theta[1] * z[1]) * z[0], (-theta[2] + theta[3] * z[0]) * z[1]],
+        z_init,
+        np.array(data["ts"], float),
+        steps=STEPS,
+    )
+    start = ppl.LogNormal("y_init", pt.log(z_init), sigma)
+    y = ppl.LogNormal("y", pt.log(z), sigma)
+    return ppl.Model({start: np.array(data["y_init"], float), y: np.array(data["y"], float)})
+
+
 POSTERIORS: dict[str, Callable[[Data], ppl.Model]] = {
     **REGRESSIONS,
     "eight_schools-eight_schools_noncentered": eight_schools,
@@ -165,6 +201,8 @@ POSTERIORS: dict[str, Callable[[Data], ppl.Model]] = {
     "low_dim_gauss_mix-low_dim_gauss_mix": low_dim_gauss_mix,
     "bball_drive_event_1-hmm_drive_1": hmm_drive,
     "gp_pois_regr-gp_pois_regr": gp_pois_regr,
+    "arma-arma11": arma,
+    "hudson_lynx_hare-lotka_volterra": lotka_volterra,
 }
 CONJUGATE = (*REGRESSIONS, "diamonds-diamonds", "sblrc-blr", "sblri-blr", "arK-arK")
 """Those that Gibbs sampling alone draws, with auxiliary variables where priors are half-Cauchy or Student's t."""

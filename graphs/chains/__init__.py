@@ -1,1 +1,1 @@
-"""Sequences of discrete variables: declared as a Markov chain, or drawn in a scan."""
+"""Sequences of variables: declared as a Markov chain, or drawn in a scan."""

@@ -3,7 +3,8 @@
 ``scan`` hides the variables that its steps draw. Each is made a random variable of the outer graph: what depends on the
 states of the same step only, such as an emission, becomes an ordinary variable for all steps at once, and what depends
 on its own earlier states a `SequenceRV`, whose log-probability is that of a step evaluated for all steps at once, with
-its own value shifted by one in place of the previous state. No loop is left.
+its own value shifted by one in place of the previous state. No loop is left, unless a step carries what it computes and
+does not draw, such as a variance that follows from the last error: a scan that draws nothing.
 """
 
 from __future__ import annotations
@@ -15,17 +16,15 @@ from typing import Any
 import pytensor.tensor as pt
 from pymc.distributions.distribution import SymbolicRandomVariable
 from pymc.pytensorf import constant_fold
-from pytensor.graph.basic import Apply, Constant, Variable
-from pytensor.graph.traversal import ancestors, toposort
+from pytensor.graph.basic import Apply, Variable
+from pytensor.graph.traversal import toposort
 from pytensor.scan.op import Scan
-from pytensor.tensor.basic import AllocEmpty
-from pytensor.tensor.elemwise import Elemwise
 from pytensor.tensor.random.op import RandomVariable
-from pytensor.tensor.random.type import RandomType
-from pytensor.tensor.subtensor import IncSubtensor, Subtensor
 from pytensor.tensor.variable import TensorVariable
 
 from graphs.batching import aligned_parameter, batch_graph
+from graphs.chains.carrying import CarriedState, carry
+from graphs.chains.inner import initial_rows, is_float, named, skips, until, without_casts
 from graphs.chains.sequence_rv import SequenceRV, Step, simulated
 from graphs.errors import DerivationError
 from graphs.rebuilding import opened, substitute
@@ -99,10 +98,10 @@ class _Opened:
         outs = [*op.inner_mitsot_outs(inner_outputs), *op.inner_sitsot_outs(inner_outputs)]
         outer = [*op.outer_mitsot_outs(self.node.outputs), *op.outer_sitsot_outs(self.node.outputs)]
         for own, buffer, last, out in zip(slices, before, outs, outer, strict=True):
-            inner = _without_casts(last)
+            inner = without_casts(last)
             self.recurrent[inner] = {next(taps): -lag for lag in own}
             count = max(-lag for lag in own)
-            self.initial[inner] = (_initial_rows(buffer, count), count)
+            self.initial[inner] = (initial_rows(buffer, count), count)
             self.outer_of[out] = (inner, count)
         for inner, out in zip(
             op.inner_nitsot_outs(inner_outputs), op.outer_nitsot_outs(self.node.outputs), strict=True
@@ -117,9 +116,9 @@ class _Opened:
                 continue
             sequence = self.sequence(inner)
             for user in users:
-                if out in user.inputs and count and _skips(user, count):
-                    found[user.outputs[0]] = _named(sequence, user.outputs[0])
-            whole = _named(sequence, out) if not count else pt.concatenate([self.initial[inner][0], sequence], axis=0)
+                if out in user.inputs and count and skips(user, count):
+                    found[user.outputs[0]] = named(sequence, user.outputs[0])
+            whole = named(sequence, out) if not count else pt.concatenate([self.initial[inner][0], sequence], axis=0)
             found[out] = whole
         return found
 
@@ -129,22 +128,61 @@ class _Opened:
             return self.sequences[inner]
         if inner.owner is not None and isinstance(inner.owner.op, RandomVariable):
             result = self._random(inner)
-        elif inner in self.recurrent and any(v in self.recurrent[inner] for v in ancestors([inner])):
-            raise DerivationError(
-                "A scan draws random variables and carries something else from step to step that is computed from them "
-                f"({inner.owner.op if inner.owner else inner}). Compute it from the whole sequence outside the scan."
-            )
+        elif inner in self._reached([inner]):
+            return self._carried(inner)
         else:
             result = self._batched(inner)
         self.sequences[inner] = result
         return result
 
-    def _leaves(self, variables: Sequence[Variable], own: Variable | None) -> dict[Variable, Variable]:
-        """Return the sequences that inner graphs depend on, by inner variable."""
+    def _reached(self, variables: Sequence[Variable]) -> list[Variable]:
+        """Return the states that are not drawn and whose earlier values inner graphs depend on."""
+        drawn = set(self._drawn())
+        found: dict[Variable, None] = {}
+        stack = list(variables)
+        while stack:
+            above = set(until([stack.pop()], drawn))
+            for out, taps in self.recurrent.items():
+                if out not in found and out not in drawn and not above.isdisjoint(taps):
+                    found[out] = None
+                    stack.append(out)
+        return list(found)
+
+    def _carried(self, inner: Variable) -> TensorVariable:
+        """Return all steps of a state that is computed from its earlier values."""
+        outs = self._reached([inner])
+        leaves = self._leaves(outs, None, outs)
+        for out in outs:
+            discrete = [v for v in until([out], set(self._drawn())) if v in self._drawn() and not is_float(v)]
+            if discrete:
+                raise DerivationError(
+                    "A scan draws random variables and carries something else from step to step that is computed from "
+                    f"them ({inner.owner.op if inner.owner else inner}). Compute it from the whole sequence outside "
+                    "the scan.",
+                    discrete[0].name,
+                )
+        states = [self._state(out) for out in outs]
+        rows = {v: leaf for v, leaf in leaves.items() if v not in self.fixed}
+        fixed = {v: leaf for v, leaf in leaves.items() if v in self.fixed}
+        found = carry(states, [self.initial[out][0] for out in outs], rows, fixed, self.num_steps)
+        self.sequences |= dict(zip(outs, found, strict=True))
+        return found[outs.index(inner)]
+
+    def _state(self, out: Variable) -> CarriedState:
+        return CarriedState(out, self.recurrent[out], self.initial[out][1])
+
+    def _leaves(
+        self, variables: Sequence[Variable], own: Variable | None, inside: Sequence[Variable] = ()
+    ) -> dict[Variable, Variable]:
+        """Return the sequences that inner graphs depend on, by inner variable.
+
+        Those of ``own``, a draw, and of the states ``inside`` are not among them.
+        """
         leaves: dict[Variable, Variable] = {}
         others = [v for v in self._drawn() if v is not own]
         lagged = {tap: (out, lag) for out, taps in self.recurrent.items() for tap, lag in taps.items()}
-        above = set(_until(variables, set(others)))
+        above = set(until(variables, set(others)))
+        excluded = {own, *inside}
         for variable in above:
             if variable in self.rows:
                 leaves[variable] = self.rows[variable][: self.num_steps]
@@ -152,9 +190,7 @@ class _Opened:
                 leaves[variable] = self.fixed[variable]
             elif variable in others:
                 leaves[variable] = self.sequence(variable)
-            elif (
-                variable in lagged and lagged[variable][0] is not own and _without_casts(lagged[variable][0]) is not own
-            ):
+            elif variable in lagged and lagged[variable][0] not in excluded:
                 out, lag = lagged[variable]
                 rows, count = self.initial[out]
                 whole = pt.concatenate([rows, self.sequence(out)], axis=0)
@@ -177,10 +213,12 @@ class _Opened:
         op: Any = node.op
         parameters = tuple(op.dist_params(node))
         own = self.recurrent.get(draw, {})
-        history = {tap: lag for tap, lag in own.items() if tap in set(ancestors(parameters))}
-        leaves = self._leaves(parameters, draw)
-        if history:
-            return self._sequence_rv(draw, parameters, history, leaves)
+        inside = self._fed_by(draw, self._reached(parameters))
+        above = set(until([*parameters, *inside], {draw}))
+        history = {tap: lag for tap, lag in own.items() if tap in above}
+        leaves = self._leaves([*parameters, *inside], draw, inside)
+        if history or inside:
+            return self._sequence_rv(draw, parameters, history, leaves, inside)
         batch_ndim = draw.type.ndim - op.ndim_supp
         aligned = [
             aligned_parameter(batch_graph(p, leaves, self.num_steps), p, batch_ndim + core)
@@ -192,28 +230,43 @@ class _Opened:
         rv.name = draw.name
         return rv
 
+    def _fed_by(self, draw: Variable, states: Sequence[Variable]) -> list[Variable]:
+        """Return those of some states that depend on earlier values of what is drawn."""
+        above = {out: set(until([out], set(self._drawn()))) for out in states}
+        own = {draw, *self.recurrent.get(draw, {})}
+        found = [out for out in states if not own.isdisjoint(above[out])]
+        while more := [
+            out for out in states if out not in found and any(above[out] & set(self.recurrent[f]) for f in found)
+        ]:
+            found += more
+        return found
+
     def _sequence_rv(
         self,
         draw: TensorVariable,
         parameters: tuple[Variable, ...],
         history: Mapping[Variable, int],
         leaves: Mapping[Variable, Variable],
+        inside: Sequence[Variable],
     ) -> TensorVariable:
-        if not str(draw.type.dtype).startswith(("int", "uint", "bool")):
+        if inside and not is_float(draw):
             raise DerivationError(
-                f"A scan draws {draw.name or draw.owner.op} given its own earlier values, and it is continuous: only "
-                "sequences of discrete variables can be taken out of a scan. Use pm.AR, pm.GaussianRandomWalk, or "
-                "write the steps as a vector.",
+                f"A scan draws {draw.name or draw.owner.op}, a discrete variable, given something else that is carried "
+                "from step to step and computed from its earlier values. Make it depend on these values themselves.",
                 draw.name,
             )
-        rows, count = self.initial[draw]
-        outer: list[Variable] = [pt.cast(rows, "int64")]
+        dtype = "float64" if is_float(draw) else "int64"
+        rows, count = self.initial.get(draw, (pt.zeros((0, *draw.type.shape)), 0))
+        outer: list[Variable] = [pt.cast(rows, dtype)]
         places: dict[Variable, tuple[int, bool]] = {}
         for variable, sequence in leaves.items():
             has_rows = variable not in self.fixed
             places[variable] = (len(outer), has_rows)
             outer.append(sequence)
-        step = Step(draw, parameters, history, places, self.num_steps, count)
+        first = len(outer)
+        outer += [self.initial[out][0] for out in inside]
+        states = tuple(self._state(out) for out in inside)
+        step = Step(draw, parameters, history, places, self.num_steps, count, states, tuple(range(first, len(outer))))
         rng = pt.random.shared_rng(seed=None)
         dummies = [v.type() for v in outer]
         dummy_rng = rng.type()
@@ -223,55 +276,3 @@ class _Opened:
         result = node.outputs[1]
         result.name = draw.name
         return pt.specify_shape(result, (self.num_steps, *draw.type.shape)) if None in result.type.shape else result
-
-
-def _until(variables: Sequence[Variable], stop: set[Variable]) -> list[Variable]:
-    """Return the ancestors of variables, not looking beyond some."""
-    found: dict[Variable, None] = {}
-    stack = list(variables)
-    while stack:
-        variable = stack.pop()
-        if variable in found:
-            continue
-        found[variable] = None
-        if variable.owner is not None and variable not in stop:
-            stack.extend(i for i in variable.owner.inputs if not isinstance(i.type, RandomType))
-    return list(found)
-
-
-def _without_casts(variable: Variable) -> Any:
-    while (
-        variable.owner is not None
-        and isinstance(variable.owner.op, Elemwise)
-        and str(variable.owner.op.scalar_op).startswith(("Cast", "Identity"))
-    ):
-        variable = variable.owner.inputs[0]
-    return variable
-
-
-def _initial_rows(buffer: Variable, count: int) -> Variable:
-    """Return the values before the first step."""
-    node = buffer.owner
-    if node is not None and isinstance(node.op, IncSubtensor) and node.op.set_instead_of_inc:
-        base = node.inputs[0].owner
-        if base is not None and isinstance(base.op, AllocEmpty):
-            rows = node.inputs[1]
-            return rows if rows.type.shape[0] == count else pt.specify_shape(rows, (count, *rows.type.shape[1:]))
-    return buffer[:count]
-
-
-def _skips(node: Apply, count: int) -> bool:
-    """Whether a node drops the values before the first step."""
-    if not isinstance(node.op, Subtensor) or len(node.op.idx_list) != 1:
-        return False
-    [entry] = node.op.idx_list
-    if not isinstance(entry, slice) or entry.stop is not None or entry.step is not None or entry.start is None:
-        return False
-    start = node.inputs[1]
-    return isinstance(start, Constant) and int(start.data) == count
-
-
-def _named(variable: TensorVariable, original: Variable) -> TensorVariable:
-    if original.name is not None:
-        variable.name = original.name
-    return variable

@@ -94,7 +94,7 @@ def _declare(generator: Generator, variables: Sequence[Variable], base: str) -> 
             if generator.fgraph.clients[variable]:
                 name = f"{buffer.name}_value"
                 generator.memory.add(buffer)
-                generator.preface.append(f"{name} = {convert(f'{buffer.name}[0]', 'f', kind)}")
+                generator.script.preface.append(f"{name} = {convert(f'{buffer.name}[0]', 'f', kind)}")
                 generator.values[variable] = Scalar(name, kind)
             continue
         generator.memory.add(buffer)
@@ -137,26 +137,26 @@ def _assemble(generator: Generator, value: str | None, num_numbers: int) -> Gene
     """Join preface, steps and ending."""
     work_size = generator.memory.place_scratch()
     lines = ["def PROGRAM(x, context, out, rng, fdata, idata, work):"]
-    for buffer in generator.memory.used():
+    for buffer in generator.memory.declared():
         pointer = generator.pointer_function(buffer)
-        lines.append(f"{INDENT}{buffer.name} = {pointer}({buffer.base}, {buffer.offset})")
-    lines += [INDENT + line for line in generator.preface]
-    if generator.can_fail:
+        lines.append(f"{INDENT}{buffer.name} = {pointer}({buffer.base}, {buffer.start})")
+    lines += [INDENT + line for line in generator.script.preface]
+    if generator.script.can_fail:
         lines.append(f"{INDENT}ok = True")
-    if generator.uses_rng:
+    if generator.script.uses_rng:
         lines.append(f"{INDENT}words = (rng[0], rng[1], rng[2], rng[3])")
     for step in generator.steps:
         lines += [INDENT + line for line in step.render()]
-    if generator.uses_rng:
+    if generator.script.uses_rng:
         lines += [f"{INDENT}rng[{i}] = words[{i}]" for i in range(4)]
-    if generator.can_fail:
+    if generator.script.can_fail:
         lines += [f"{INDENT}if not ok:", f"{2 * INDENT}for i0 in range({num_numbers}):"]
         lines += [f"{3 * INDENT}out[i0] = np.nan", f"{2 * INDENT}return {'-np.inf' if value else '0.0'}"]
     lines.append(f"{INDENT}return {value or '0.0'}")
     return Generated(
         "\n".join(lines) + "\n",
-        generator.names,
-        None if generator.keys is None else "|".join(generator.keys),
+        generator.script.names,
+        None if generator.script.keys is None else "|".join(generator.script.keys),
         np.concatenate([np.zeros(0), *generator.memory.fdata]),
         np.concatenate([np.zeros(0, np.int64), *generator.memory.idata]),
         work_size,

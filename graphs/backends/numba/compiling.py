@@ -18,11 +18,13 @@ from graphs.backends.numba import (  # noqa: F401
     linalg,
     random,
     recursion,
+    scan,
     shaping,
 )
 from graphs.backends.numba.codegen import generate
-from graphs.backends.numba.prepare import rewritten, static_shapes
+from graphs.backends.numba.prepare import rewritten
 from graphs.backends.numba.program import Program, compile_function, source_digest
+from graphs.backends.numba.shapes import static_shapes
 from graphs.layout import Layout
 
 LIBRARY = (

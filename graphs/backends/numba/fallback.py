@@ -62,7 +62,7 @@ def lower_foreign(op: Op, node: Apply, generator: Generator, core_node: Apply | 
                 f"The Numba backend cannot draw random numbers in {op}; use backend='c'.", "numba", str(op)
             )
     function = generator.foreign(op, core_node)
-    generator.names |= {"carray": numba.carray, "plain_pointer": plain_pointer}
+    generator.script.names |= {"carray": numba.carray, "plain_pointer": plain_pointer}
     dims = [getattr(variable.type, "ndim", 0) for variable in core_node.inputs]
     core_dims = [getattr(variable.type, "ndim", 0) for variable in core_node.outputs]
     num_batch = len(generator.shape(node.outputs[0])) - core_dims[0]
@@ -82,7 +82,7 @@ def lower_foreign(op: Op, node: Apply, generator: Generator, core_node: Apply | 
     views = [generator.array(variable, step=step) for variable in node.outputs]
     for variable, name, view in zip(node.outputs, results, views, strict=True):
         body += _copy_result(variable, name, view, names)
-    generator.can_fail = True
+    generator.script.can_fail = True
     batch = generator.shape(node.outputs[0])[:num_batch]
     lines = ["try:", *("    " + line for line in loop_nest(batch, names, body)), "except Exception:", "    ok = False"]
     generator.append(lines, [*arrays, *views])
@@ -97,7 +97,7 @@ def _argument(
     if not hasattr(variable.type, "dtype"):
         if isinstance(variable, Constant):
             name = generator.name("argument")
-            generator.names[name] = variable.data
+            generator.script.names[name] = variable.data
             return name
         raise BackendError(f"The Numba backend cannot pass {variable} of type {variable.type}.", "numba")
     dtype, shape = variable.type.dtype, generator.shape(variable)

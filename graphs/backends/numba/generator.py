@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, MutableMapping
 from functools import singledispatch
 from math import prod
-from typing import Any
 
 import numpy as np
 from pytensor.graph.basic import Apply, Constant, Variable
@@ -13,22 +12,10 @@ from pytensor.graph.fg import FunctionGraph
 from pytensor.graph.op import Op
 from pytensor.tensor.math import Dot
 
-from graphs.backends.numba import (
-    intrinsics,
-    numerics,
-    rng,
-    rng_continuous,
-    rng_discrete,
-    rng_gig,
-    rng_polya_gamma,
-    rng_vector,
-    vector_erf,
-    vector_gamma,
-    vector_math,
-)
 from graphs.backends.numba.loops import Access, Block, Kernel, Reduction, Text
 from graphs.backends.numba.memory import Memory
 from graphs.backends.numba.scalar import literal
+from graphs.backends.numba.script import Script
 from graphs.backends.numba.values import (
     Array,
     Broadcast,
@@ -45,19 +32,6 @@ from graphs.backends.numba.values import (
 from graphs.errors import BackendError
 
 Step = Block | Kernel
-
-_LIBRARY = (
-    numerics,
-    rng,
-    rng_continuous,
-    rng_discrete,
-    rng_gig,
-    rng_polya_gamma,
-    rng_vector,
-    vector_erf,
-    vector_gamma,
-    vector_math,
-)
 
 
 @singledispatch
@@ -80,30 +54,24 @@ class Generator:
         The rewritten graph.
     shapes : mapping of Variable to tuple of int
         Shape of every tensor variable.
+    outer : Generator, optional
+        The generator of the graph that a loop over this one is a node of: names, constants and failures are the same.
     """
 
-    def __init__(self, fgraph: FunctionGraph, shapes: MutableMapping[Variable, Shape]):
+    def __init__(self, fgraph: FunctionGraph, shapes: MutableMapping[Variable, Shape], outer: Generator | None = None):
         self.fgraph = fgraph
         self.shapes = shapes
+        self.script: Script = Script() if outer is None else outer.script
+        self.memory: Memory = Memory(None if outer is None else outer.memory)
         self.steps: list[Step] = []
         self.values: dict[Variable, Value] = {}
-        self.memory = Memory()
-        self.preface: list[str] = []
-        self.names: dict[str, Any] = {}
-        for module in _LIBRARY:
-            self.names |= module.NAMES
-        self.keys: list[str] | None = []
         self.reserved: dict[Variable, Buffer] = {}
-        self.can_fail = False
         self.owned: set[Variable] = set()
         self.last_draw = -1
-        self.uses_rng = False
-        self._count = 0
 
     def name(self, prefix: str) -> str:
         """Return a new local name."""
-        self._count += 1
-        return f"{prefix}{self._count}"
+        return self.script.name(prefix)
 
     def shape(self, variable: Variable) -> Shape:
         """Return the shape of a tensor variable; () for a scalar one."""
@@ -127,9 +95,7 @@ class Generator:
 
     def pointer_function(self, buffer: Buffer) -> str:
         """Return the name of the intrinsic that gives pointers into the memory of a buffer."""
-        name = f"{buffer.scope}_{'floats' if buffer.storage == 'f' else 'integers'}"
-        self.names[name] = getattr(intrinsics, name)
-        return name
+        return self.script.intrinsic(f"{buffer.scope}_{'floats' if buffer.storage == 'f' else 'integers'}")
 
     def use(self, array: Array, step: int) -> None:
         """Note that a step reads or writes an array."""
@@ -174,7 +140,7 @@ class Generator:
         if kind == "f" and len(source) > 8 and np.isfinite(number):
             buffer = self.memory.fixed(np.array([number]), "number")
             name = self.name("c")
-            self.preface.append(f"{name} = {buffer.name}[0]")
+            self.script.preface.append(f"{name} = {buffer.name}[0]")
             return Scalar(name, kind, constant=number)
         return Scalar(source, kind, constant=number)
 
@@ -301,7 +267,7 @@ class Generator:
 
     def require(self, condition: str, steps: Iterable[int]) -> None:
         """Make the program fail unless the condition holds."""
-        self.can_fail = True
+        self.script.can_fail = True
         index = self.place_block(self.after(steps))
         block = self.steps[index]
         assert isinstance(block, Block)
@@ -332,15 +298,4 @@ class Generator:
 
     def foreign(self, op: Op, node: Apply) -> str:
         """Return the name of PyTensor's Numba implementation of a node."""
-        from graphs.backends.numba.fallback import foreign_function
-
-        function, key = foreign_function(op, node)
-        if key is None:
-            self.keys = None
-        elif self.keys is not None:
-            if key in self.keys:
-                return f"foreign{self.keys.index(key)}"
-            self.keys.append(key)
-        name = f"foreign{len(self.keys) - 1}" if self.keys is not None else self.name("foreign")
-        self.names[name] = function
-        return name
+        return self.script.foreign(op, node)

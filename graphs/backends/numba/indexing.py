@@ -169,7 +169,7 @@ def lower_write(op: IncSubtensor | AdvancedIncSubtensor, node: Apply, generator:
     (target,) = node.outputs
     shape = generator.shape(target)
     subscripts, region, _ = _subscripts(op, indices, shape, generator)
-    whole = _writable(generator, source, target)
+    whole = writable(generator, source, target)
     terms = generator.read(update)
     skipped = len(region) - len(terms.shape)
     names = [f"i{d}" for d in range(len(region))]
@@ -187,7 +187,7 @@ def lower_write(op: IncSubtensor | AdvancedIncSubtensor, node: Apply, generator:
     represent(generator, target, final)
 
 
-def _writable(generator: Generator, source: Variable, target: Variable) -> View:
+def writable(generator: Generator, source: Variable, target: Variable) -> View:
     """Return memory that holds the source and may be overwritten: its own if nobody else reads it."""
     value = generator.read(source)
     # Views share memory: only an operation that wrote its own, for this one reader, can give it away.

@@ -26,7 +26,12 @@ TURNED_WIDTHS = range(8, 65)
 
 
 class Memory:
-    """The buffers of a program.
+    """The buffers of a program, or the scratch buffers of a loop in it.
+
+    Parameters
+    ----------
+    outer : Memory, optional
+        The memory of the program that holds the loop: constants are placed there, and names are taken from it.
 
     Attributes
     ----------
@@ -36,8 +41,10 @@ class Memory:
         Constants, to be laid one after the other.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, outer: Memory | None = None) -> None:
+        self._outer = outer
         self.buffers: list[Buffer] = []
+        self._enclosed: list[Buffer] = []
         self.fdata: list[NDArray[np.float64]] = []
         self.idata: list[NDArray[np.int64]] = []
         self._taken: set[str] = set()
@@ -45,6 +52,8 @@ class Memory:
 
     def name(self, hint: str | None) -> str:
         """Return a readable and unused name; it never ends in a digit, as all other local variables do."""
+        if self._outer is not None:
+            return self._outer.name(hint)
         stem = re.sub(r"\W", "_", hint or "array").strip("_")[:30] or "array"
         if stem[-1].isdigit() or stem in RESERVED or not stem.isidentifier() or len(stem) == 1:
             stem = f"v_{stem}_"
@@ -66,6 +75,8 @@ class Memory:
 
     def fixed(self, data: NDArray, hint: str | None = None) -> Buffer:
         """Place constant data beside the machine code."""
+        if self._outer is not None:
+            return self._outer.fixed(data, hint)
         name = self.name(hint or "constant")
         if data.dtype.kind == "f":
             offset = sum(array.size for array in self.fdata)
@@ -89,8 +100,21 @@ class Memory:
         return View(buffer, "f", data.shape, (1, data.shape[0]) if is_turned else (data.shape[1], 1))
 
     def used(self) -> Iterable[Buffer]:
-        """Give the buffers that need a pointer."""
+        """Give the buffers that are read or written."""
         return (b for b in self.buffers if b.scope != "work" or b.first >= 0)
+
+    def declared(self) -> Iterable[Buffer]:
+        """Give the buffers that need a pointer, those of the bodies of loops included."""
+        return (*self.used(), *self._enclosed)
+
+    def enclose(self, inner: Memory, size: int) -> Buffer:
+        """Return scratch memory of some size that holds the placed buffers of a loop's body."""
+        whole = self.add(Buffer(self.name("body"), "f", size))
+        own = [b for b in inner.used() if b.scope == "work"]
+        for buffer in own:
+            buffer.within = whole
+        self._enclosed += [*own, *inner._enclosed]
+        return whole
 
     def place_scratch(self) -> int:
         """Give scratch buffers their offsets, reusing memory no longer needed; return the total size."""

@@ -68,7 +68,7 @@ def lower_draw(op: RandomVariable, node: Apply, generator: Generator) -> None:
     """Add the draws of a random variable."""
     parameters = op.dist_params(node)
     target = node.outputs[1]
-    generator.uses_rng = True
+    generator.script.uses_rng = True
     recipe = WALD[len(parameters)] if op.name == "wald" else UNIVARIATE.get(op.name or "")
     if recipe is not None:
         _draw_elements(recipe, parameters, target, generator)
@@ -147,7 +147,7 @@ VECTOR: dict[str, tuple[tuple[int, ...], int, str]] = {
 def _draw_vectors(name: str, parameters: list[Variable], target: Variable, generator: Generator) -> None:
     """Draw from a distribution whose parameters or draws are vectors, once for each position of the batch."""
     core, out_core, draw = VECTOR[name]
-    generator.names |= {"carray": numba.carray, "plain_pointer": plain_pointer}
+    generator.script.names |= {"carray": numba.carray, "plain_pointer": plain_pointer}
     views = [generator.view(p, contiguous=True) for p in parameters]
     step = len(generator.steps)
     result = generator.array(target, step=step)

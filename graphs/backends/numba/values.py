@@ -80,6 +80,8 @@ class Buffer:
         Which memory it lies in.
     offset : int
         Where it begins there; given later for scratch memory.
+    within : Buffer, optional
+        The memory of a loop's body, from whose beginning ``offset`` then counts.
     """
 
     name: str
@@ -90,6 +92,12 @@ class Buffer:
     offset: int = 0
     first: int = -1
     last: int = -1
+    within: Buffer | None = None
+
+    @property
+    def start(self) -> int:
+        """Where it begins."""
+        return self.offset + (0 if self.within is None else self.within.start)
 
     def use(self, step: int) -> None:
         """Note that the step reads or writes this buffer."""

@@ -246,16 +246,6 @@ def test_draws_from_the_prior_follow_the_steps():
     assert set(np.unique(draws)) <= {0, 1, 2}
 
 
-def test_continuous_recursions_are_refused_with_the_alternative():
-    def step(previous, rng):
-        rng, x = rng.normal(0.8 * previous, 1.0)
-        return x, rng
-
-    x, _ = pytensor.scan(step, outputs_info=[pt.constant(np.float64(0)), generator()], n_steps=4, return_updates=False)
-    with pytest.raises(DerivationError, match=r"continuous.*pm.AR"):
-        ppl.Model({ppl.Normal("y", x, 1.0): Y[:4]})
-
-
 def test_other_things_carried_along_are_refused():
     def step(previous, total, rng):
         rng, state = rng.categorical(pt.constant(P)[previous])

@@ -58,7 +58,7 @@ def _call(
     arrays = [*given, *written, work]
     pointers = [_pointer(view.buffer, view.offset, generator) for view in arrays]
     pointers.append(_pointer(numbers, "1", generator))
-    generator.names["call_address"] = call_address
+    generator.script.names["call_address"] = call_address
     generator.append([f"call_address({numbers.name}[0], ({', '.join(pointers)}))"], arrays)
     for variable, view in zip(outputs, written, strict=True):
         represent(generator, variable, view)

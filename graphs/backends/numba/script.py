@@ -1,0 +1,92 @@
+"""What all loops of one program share: its names, the statements before its first step, the functions it calls."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from pytensor.graph.basic import Apply
+from pytensor.graph.op import Op
+
+from graphs.backends.numba import (
+    intrinsics,
+    numerics,
+    rng,
+    rng_continuous,
+    rng_discrete,
+    rng_gig,
+    rng_polya_gamma,
+    rng_vector,
+    vector_erf,
+    vector_gamma,
+    vector_math,
+)
+
+_LIBRARY = (
+    numerics,
+    rng,
+    rng_continuous,
+    rng_discrete,
+    rng_gig,
+    rng_polya_gamma,
+    rng_vector,
+    vector_erf,
+    vector_gamma,
+    vector_math,
+)
+
+
+def _library() -> dict[str, Any]:
+    """Return the functions that generated source may call."""
+    return {name: function for module in _LIBRARY for name, function in module.NAMES.items()}
+
+
+@dataclass
+class Script:
+    """The parts of a program that do not belong to one graph.
+
+    Parameters
+    ----------
+    names : dict
+        Global names that the source uses.
+    preface : list of str
+        Statements before all others.
+    keys : list of str or None
+        What the machine code of foreign functions depends on; None if that cannot be told.
+    can_fail : bool
+        Whether a check may make the program fail.
+    uses_rng : bool
+        Whether it draws random numbers.
+    """
+
+    names: dict[str, Any] = field(default_factory=_library)
+    preface: list[str] = field(default_factory=list)
+    keys: list[str] | None = field(default_factory=list)
+    can_fail: bool = False
+    uses_rng: bool = False
+    count: int = 0
+
+    def name(self, prefix: str) -> str:
+        """Return a new local name."""
+        self.count += 1
+        return f"{prefix}{self.count}"
+
+    def intrinsic(self, name: str) -> str:
+        """Return the name of an intrinsic, made known to the source."""
+        self.names[name] = getattr(intrinsics, name)
+        return name
+
+    def foreign(self, op: Op, node: Apply) -> str:
+        """Return the name of PyTensor's Numba implementation of a node."""
+        from graphs.backends.numba.fallback import foreign_function
+
+        function, key = foreign_function(op, node)
+        if key is None:
+            self.keys = None
+        elif self.keys is not None:
+            if key in self.keys:
+                return f"foreign{self.keys.index(key)}"
+            self.keys.append(key)
+        name = f"foreign{len(self.keys) - 1}" if self.keys is not None else self.name("foreign")
+        self.names[name] = function
+        return name

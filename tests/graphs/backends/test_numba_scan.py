@@ -1,0 +1,198 @@
+"""Loops of continuous variables: values and gradients are those of PyTensor's own loop, to rounding."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytensor
+import pytensor.tensor as pt
+import pytest
+
+from graphs.backends.c import settle_blas
+from graphs.backends.numba import compile_program
+
+settle_blas()
+RNG = np.random.default_rng(20240918)
+Y = pt.tensor("y", shape=(12,), dtype="float64")
+A = pt.tensor("a", shape=(), dtype="float64")
+B = pt.tensor("b", shape=(), dtype="float64")
+V = pt.tensor("v", shape=(3,), dtype="float64")
+M = pt.tensor("m", shape=(3, 3), dtype="float64")
+R = pt.tensor("r", shape=(12, 3), dtype="float64")
+INPUTS = [Y, A, B, V, M, R]
+DATA = [RNG.normal(size=v.type.shape) * 0.4 + 0.1 for v in INPUTS]
+
+
+def scan(step: Callable, **options) -> pt.TensorVariable | list[pt.TensorVariable]:
+    return pytensor.scan(step, return_updates=False, **options)
+
+
+def arma() -> pt.TensorVariable:
+    errors = scan(
+        lambda now, last, error, a, b: now - a * last - b * error,
+        sequences=[{"input": Y, "taps": [0, -1]}],
+        outputs_info=[Y[0]],
+        non_sequences=[A, B],
+    )
+    return (errors**2).sum()
+
+
+def garch() -> pt.TensorVariable:
+    variance = scan(
+        lambda y, last, a, b: 0.1 + pt.exp(a) * y**2 + pt.sigmoid(b) * last,
+        sequences=[Y[:-1]],
+        outputs_info=[pt.constant(0.7, dtype="float64")],
+        non_sequences=[A, B],
+    )
+    return (Y[1:] ** 2 / variance + pt.log(variance)).sum()
+
+
+def three_lags() -> pt.TensorVariable:
+    x = scan(
+        lambda y, first, third, a, b: pt.tanh(a * first + b * third + y),
+        sequences=[Y],
+        outputs_info=[{"initial": V, "taps": [-1, -3]}],
+        non_sequences=[A, B],
+    )
+    return (x**2).sum() + x[-1]
+
+
+def last_of_two_lags() -> pt.TensorVariable:
+    x = scan(
+        lambda first, second, a: pt.sin(a * first - second),
+        outputs_info=[{"initial": V[:2], "taps": [-1, -2]}],
+        non_sequences=[A],
+        n_steps=7,
+    )
+    return x[-1]
+
+
+def last_two_vectors() -> pt.TensorVariable:
+    x = scan(
+        lambda r, first, second, m: pt.tanh(m @ first - second + r),
+        sequences=[R],
+        outputs_info=[{"initial": R[:2], "taps": [-1, -2]}],
+        non_sequences=[M],
+    )
+    return (x[-1] * x[-2]).sum()
+
+
+def runge_kutta() -> pt.TensorVariable:
+    def f(z, a, b):
+        return pt.stack([(a - b * z[1]) * z[0], (-b + a * z[0]) * z[1]])
+
+    def step(z, a, b):
+        k1 = f(z, a, b)
+        k2 = f(z + 0.05 * k1, a, b)
+        k3 = f(z + 0.05 * k2, a, b)
+        return z + 0.1 / 6 * (k1 + 2 * k2 + 2 * k3 + f(z + 0.1 * k3, a, b))
+
+    z = scan(step, outputs_info=[pt.exp(V[:2])], non_sequences=[A, B], n_steps=20)
+    return (pt.log(z[::5]) ** 2).sum()
+
+
+def linear_state() -> pt.TensorVariable:
+    x, s = scan(
+        lambda r, x, s, m: [m @ x + r, s + (x * r).sum()],
+        sequences=[R],
+        outputs_info=[V, pt.constant(0.0, dtype="float64")],
+        non_sequences=[M],
+    )
+    return (x**2).sum() + s[-1] ** 2
+
+
+def matrix_power() -> pt.TensorVariable:
+    p = scan(lambda p, m: p @ m, outputs_info=[pt.eye(3)], non_sequences=[M], n_steps=4)
+    return p[-1].sum() + p[1, 0, 2]
+
+
+def filter_of_kalman() -> pt.TensorVariable:
+    def step(y, mean, covariance, m):
+        mean, covariance = m @ mean, m @ covariance @ m.T + pt.eye(3)
+        variance = covariance[0, 0] + 0.5
+        gain = covariance[:, 0] / variance
+        residual = y - mean[0]
+        term = -0.5 * residual**2 / variance - 0.5 * pt.log(variance)
+        return mean + gain * residual, covariance - pt.outer(gain, covariance[0]), term
+
+    _, _, terms = scan(step, sequences=[Y], outputs_info=[V, pt.eye(3), None], non_sequences=[M])
+    return terms.sum()
+
+
+def states_that_change_places() -> pt.TensorVariable:
+    x, z = scan(lambda r, x, z, a: [z * a, x + r], sequences=[R], outputs_info=[V, 2 * V], non_sequences=[A])
+    return (x * z).sum() + (x[-1] - z[-1]).prod()
+
+
+def numbers_that_change_places() -> pt.TensorVariable:
+    x, z = scan(lambda y, x, z: [z, pt.sin(x) + y], sequences=[Y], outputs_info=[A, B])
+    return x.sum() + z[-1]
+
+
+def backwards() -> pt.TensorVariable:
+    x = scan(lambda y, x, a: a * x + y, sequences=[Y], outputs_info=[B], non_sequences=[A], go_backwards=True)
+    return (x * Y).sum()
+
+
+def indexed_inside() -> pt.TensorVariable:
+    x = scan(
+        lambda t, x, y, a: x + a * y[t] * y[(t * 5) % 12],
+        sequences=[pt.arange(12)],
+        outputs_info=[B],
+        non_sequences=[Y, A],
+    )
+    return (x**2).sum()
+
+
+def nested() -> pt.TensorVariable:
+    def outer(r, total, a):
+        inner = scan(lambda e, x, a: pt.tanh(a * x + e), sequences=[r], outputs_info=[total], non_sequences=[a])
+        return inner[-1]
+
+    x = scan(outer, sequences=[R], outputs_info=[B], non_sequences=[A])
+    return (x**2).sum()
+
+
+def only_collected() -> pt.TensorVariable:
+    x = scan(lambda r, m: pt.exp(m @ r), sequences=[R], non_sequences=[M])
+    return pt.log(x.sum())
+
+
+def one_step() -> pt.TensorVariable:
+    x = scan(lambda y, x, a: a * x + y, sequences=[Y[:1]], outputs_info=[B], non_sequences=[A])
+    return x.sum()
+
+
+def counted() -> pt.TensorVariable:
+    n, x = scan(
+        lambda y, n, x: [n + pt.cast(y > 0, "int64"), x + n * y],
+        sequences=[Y],
+        outputs_info=[pt.constant(0, dtype="int64"), A],
+    )
+    return x[-1] * n[-1] + x.sum()
+
+
+def initial_row_of_length_one() -> pt.TensorVariable:
+    x = scan(lambda r, x: x * 0.5 + r[:1], sequences=[R], outputs_info=[pt.atleast_1d(A)])
+    return (x**2).sum()
+
+
+MODELS = [
+    arma, garch, three_lags, last_of_two_lags, last_two_vectors, runge_kutta, linear_state, matrix_power,
+    filter_of_kalman, states_that_change_places, numbers_that_change_places, backwards, indexed_inside, nested,
+    only_collected, one_step, counted, initial_row_of_length_one,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda m: m.__name__)
+def test_value_and_gradient_are_those_of_a_loop_in_python(model):
+    value = model()
+    gradients = pt.grad(value, INPUTS, disconnected_inputs="ignore")
+    program = compile_program(INPUTS, gradients, value=value)
+    assert not any("foreign" in line for line in program.source.splitlines())
+    number, out = program(np.concatenate([d.ravel() for d in DATA]))
+    expected = pytensor.function(INPUTS, [value, *gradients], mode="FAST_COMPILE", on_unused_input="ignore")(*DATA)
+    np.testing.assert_allclose(number, expected[0], rtol=1e-12)
+    for got, want in zip(program.unpack(out), expected[1:], strict=True):
+        np.testing.assert_allclose(got, want, rtol=1e-10, atol=1e-12)
