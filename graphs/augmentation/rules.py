@@ -17,6 +17,7 @@ from pymc.distributions.censored import CensoredRV
 from pymc.distributions.continuous import AsymmetricLaplaceRV, HalfCauchyRV, HalfStudentTRV
 from pymc.logprob.basic import logp
 from pytensor.graph.basic import Constant
+from pytensor.tensor.random.op import RandomVariable
 from pytensor.tensor.variable import TensorVariable
 
 from graphs.augmentation.chances import logit_of, probit_of
@@ -173,7 +174,8 @@ def _probit(name: str, value: TensorVariable, psi: TensorVariable) -> Auxiliary:
 def _censored(name: str, value: TensorVariable, parameters: Sequence[TensorVariable]) -> Auxiliary | None:
     """Write what was censored at a bound as the variable beyond it."""
     base, lower, upper = parameters
-    if not isinstance(value, Constant) or base.owner is None:
+    if not isinstance(value, Constant) or base.owner is None or not isinstance(base.owner.op, RandomVariable):
+        # What is made of other variables, such as a Weibull one, has no law beyond the bound.
         return None
     data = np.asarray(value.data, "float64")
     bounds = [np.broadcast_to(b.data, data.shape) if isinstance(b, Constant) else None for b in (lower, upper)]
