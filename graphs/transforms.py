@@ -21,8 +21,8 @@ LOGIT_NORMAL = "LogitNormal"
 def default_transform(rv: TensorVariable) -> Transform | None:
     """Return PyMC's default transform of a random variable, ``None`` if its support is the real line or discrete.
 
-    PyMC takes the logarithm of a Wald variable whatever its shift; here it is that of the distance from the shift. It has
-    none for a logit-normal variable, which is a custom distribution there.
+    PyMC takes the logarithm of a Wald variable whatever its shift; here it is that of the distance from the shift. It
+    has none for a logit-normal variable, which is a custom distribution there.
     """
     if rv.owner is None or not str(rv.type.dtype).startswith("float"):
         return None

@@ -29,9 +29,9 @@ def generator(seed: int) -> np.random.Generator:
 def in_double_precision() -> Iterator[None]:
     """Let Python numbers become float64 and int64 while a PyMC model is made and its log-density derived.
 
-    By default PyTensor gives 36 the type int8, whose square is 16, and takes logarithms of 2 or 0.5 in single precision:
-    PyMC's own log-densities are then right to 1e-8 only, or not at all. We compute in double precision whatever the
-    types of constants are, and so has the reference to do.
+    By default PyTensor gives 36 the type int8, whose square is 16, and takes logarithms of 2 or 0.5 in single
+    precision: PyMC's own log-densities are then right to 1e-8 only, or not at all. We compute in double precision
+    whatever the types of constants are, and so has the reference to do.
     """
     casters: list[Any] = [ps.autocast_int, ps.autocast_float]
     before = [caster.dtypes for caster in casters]
