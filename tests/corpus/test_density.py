@@ -21,6 +21,24 @@ CORPUS = {
     for module in (regressions, hierarchies, series, discrete, structures)
     for name, make in module.MODELS.items()
 }
+# Each takes a second or more, and what they hold is elsewhere in part.
+LONG = {
+    "regressions.ordered_probit",
+    "regressions.multivariate",
+    "hierarchies.varying_slopes",
+    "hierarchies.varying_slopes_centred",
+    "hierarchies.factor_analysis",
+    "series.walks_of_other_steps",
+    "series.gaussian_process_latent",
+    "series.gaussian_process_by_basis",
+    "discrete.zero_inflated_and_hurdle",
+    "discrete.missing_counts",
+    "discrete.other_counts",
+    "structures.correlation",
+    "structures.heavy_vectors",
+    "structures.priors_on_the_line",
+    "structures.priors_between_bounds",
+}
 POINTS = 3
 
 
@@ -50,7 +68,7 @@ def random_points(model: pm.Model, seed: int) -> list[dict[str, Any]]:
 # What PyMC 6.4 itself calls.
 @pytest.mark.filterwarnings("ignore:pytensor.tensor.linalg.trace is deprecated:FutureWarning")
 @pytest.mark.filterwarnings("ignore:SplineWrapper should implement `pullback`:FutureWarning")
-@pytest.mark.parametrize("name", CORPUS)
+@pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.slow if n in LONG else ()) for n in CORPUS])
 def test_log_density_and_gradient_are_pymcs(name):
     derived = logprob(ppl.from_pymc(CORPUS[name]()), space="unconstrained", marginalize=False)
     with in_double_precision():

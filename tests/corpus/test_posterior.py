@@ -38,6 +38,16 @@ MODELS = [
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:pytensor.tensor.linalg.trace is deprecated:FutureWarning")
+@pytest.mark.parametrize("name", CORPUS)
+def test_every_model_can_be_sampled(name):
+    trace = ppl.sample(ppl.from_pymc(CORPUS[name]()), draws=50, tune=200, chains=2, seed=1, progress=False)
+    for variable, draws in trace.posterior.data_vars.items():
+        assert np.isfinite(draws.to_numpy()).all(), variable
+    assert np.isfinite(trace.sample_stats["lp"].to_numpy()).all()
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MODELS)
 def test_posterior_is_that_of_pymc(name):
     pm_model = CORPUS[name]()
