@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytensor.tensor as pt
+from pymc.distributions.dist_math import SplineWrapper
 from pymc.distributions.distribution import SymbolicRandomVariable
 from pytensor.conditional import IfElse
 from pytensor.graph.basic import Apply, Constant, Variable
@@ -19,6 +20,7 @@ from pytensor.typed_list.basic import MakeList
 
 from graphs.random_graph import components_of, is_random
 from graphs.rebuilding import rebuild
+from graphs.splines import as_piecewise_polynomial
 
 
 def prepare(outputs: Sequence[Variable]) -> dict[Variable, Variable]:
@@ -129,6 +131,8 @@ def _widened_node(node: Apply, inputs: list[Variable]) -> list[Variable] | None:
         condition, *branches = inputs
         half = len(branches) // 2
         return [pt.switch(condition, a, b) for a, b in zip(branches[:half], branches[half:], strict=True)]
+    if isinstance(node.op, SplineWrapper):
+        return as_piecewise_polynomial(node.op, inputs[0])
     if isinstance(node.op, Choose):
         return _indexed_choice(node.op, *inputs)
     if isinstance(node.op, HasInnerGraph):

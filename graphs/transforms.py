@@ -7,25 +7,36 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pytensor.tensor as pt
 from pymc.distributions.continuous import WaldRV
+from pymc.distributions.custom import CustomSymbolicDistRV
 from pymc.distributions.transforms import _default_transform
-from pymc.logprob.transforms import IntervalTransform, Transform
+from pymc.logprob.transforms import IntervalTransform, LogOddsTransform, Transform
 from pytensor.graph.basic import Constant, Variable
 from pytensor.tensor.variable import TensorVariable
 
 from graphs.errors import DerivationError
 
+LOGIT_NORMAL = "LogitNormal"
+
 
 def default_transform(rv: TensorVariable) -> Transform | None:
     """Return PyMC's default transform of a random variable, ``None`` if its support is the real line or discrete.
 
-    PyMC takes the logarithm of a Wald variable whatever its shift; here it is that of the distance from the shift.
+    PyMC takes the logarithm of a Wald variable whatever its shift; here it is that of the distance from the shift. It
+    has none for a logit-normal variable, which is a custom distribution there.
     """
     if rv.owner is None or not str(rv.type.dtype).startswith("float"):
         return None
     if isinstance(rv.owner.op, WaldRV) and not _is_zero(rv.owner.inputs[-1]):
         return IntervalTransform(lambda *inputs: (inputs[-1], None))
+    if is_logit_normal(rv):
+        return LogOddsTransform()
     transform: Transform | None = _default_transform(rv.owner.op, rv)
     return transform
+
+
+def is_logit_normal(rv: TensorVariable) -> bool:
+    """Whether a random variable is PyMC's logit-normal one."""
+    return isinstance(rv.owner.op, CustomSymbolicDistRV) and type(rv.owner.op).__name__ == LOGIT_NORMAL
 
 
 def _is_zero(variable: Variable) -> bool:

@@ -10,6 +10,7 @@ from graphs.errors import BackendError, DerivationError, ModelError, PPLError, S
 from ppl import distributions
 from ppl.chains import MarkovChain
 from ppl.declare import Data, Density, Deterministic, Potential
+from ppl.diagnosis import Diagnosis, diagnose
 from ppl.distributions import *  # noqa: F403
 from ppl.interop import from_pymc
 from ppl.likelihood import log_likelihood
@@ -28,6 +29,7 @@ __all__ = [
     "Density",
     "DerivationError",
     "Deterministic",
+    "Diagnosis",
     "InverseWishart",
     "MarkovChain",
     "Model",
@@ -37,6 +39,7 @@ __all__ = [
     "Potential",
     "SamplingError",
     "compile",
+    "diagnose",
     "from_pymc",
     "log_likelihood",
     "odeint",

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
 import pymc as pm
+from pymc.logprob.transforms import Transform
 from pymc.model.transform.optimization import freeze_dims_and_data
 from pytensor.compile.sharedvalue import SharedVariable
 from pytensor.graph.basic import Constant
 from pytensor.graph.traversal import ancestors
 
 from graphs.errors import ModelError
+from graphs.transforms import default_transform, is_logit_normal
 from ppl.model import Model, Parts
 
 
@@ -49,7 +52,10 @@ def from_pymc(pm_model: pm.Model) -> Model:
     data = {v.name: np.asarray(v.get_value()) for v in pm_model.data_vars if isinstance(v, SharedVariable)}
     data |= {v.name: np.asarray(v.data) for v in pm_model.data_vars if isinstance(v, Constant)}
     initial = {rv.name: value for rv, value in pm_model.rvs_to_initial_values.items() if value is not None}
-    frozen = freeze_dims_and_data(pm_model)
+    with warnings.catch_warnings():
+        # Of Gaussian processes, whose objects refer to the variables of the old model: nothing here uses them.
+        warnings.filterwarnings("ignore", message="Detected variables likely created by GP objects")
+        frozen = freeze_dims_and_data(pm_model)
     observed = {}
     for rv in frozen.observed_RVs:
         value = frozen.rvs_to_values[rv]
@@ -68,7 +74,7 @@ def from_pymc(pm_model: pm.Model) -> Model:
             deterministics={str(d.name): d for d in frozen.deterministics},
             potentials={str(p.name): p for p in frozen.potentials},
             constant_data={n: a for n, a in data.items() if n not in observed},
-            transforms={str(rv.name): frozen.rvs_to_transforms[rv] for rv in frozen.free_RVs},
+            transforms={str(rv.name): _transform(rv, frozen.rvs_to_transforms[rv]) for rv in frozen.free_RVs},
             initial_values=initial,
             coords={dim: tuple(values) for dim, values in frozen.coords.items() if values is not None},
             dims={
@@ -78,6 +84,11 @@ def from_pymc(pm_model: pm.Model) -> Model:
             },
         )
     )
+
+
+def _transform(rv: Any, transform: Transform | None) -> Transform | None:
+    """Return PyMC's transform; it forgets that of logit-normal variables, which would leave the unit interval."""
+    return default_transform(rv) if transform is None and is_logit_normal(rv) else transform
 
 
 def _parents_first(variables: list[Any]) -> list[Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -13,11 +14,15 @@ from arviz_base.base import make_attrs
 from numpy.typing import NDArray
 from xarray import Dataset, DataTree
 
+from ppl.convergence import LEAST_DRAWS
+from ppl.diagnosis import diagnosis_of
+from ppl.evidence import gather
 from ppl.model import Model
 from samplers.result import SweepResult
 
 logger = logging.getLogger("rvgraph")
-MANY_SATURATED = 0.05
+MOST_NUMBERS = 100
+"""So many are diagnosed after a run, those whose chains agree least, which takes a tenth of a second at most."""
 PACKAGES = ("rvgraph", "pytensor", "pymc", "numba", "numpy", "arviz", "jax", "blackjax")
 
 
@@ -103,27 +108,18 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def report(result: SweepResult, max_tree_depth: int) -> None:
-    """Log, once, what went wrong while sampling."""
+def report(result: SweepResult, model: Model, trace: DataTree) -> None:
+    """Log, once, what went wrong while sampling: nothing where nothing did."""
     if result.interrupted:
         logger.warning("Interrupted: the %d draws of each chain made so far are returned.", result.draws.shape[1])
     for chain, (reason, draws) in enumerate(zip(result.reasons, result.num_draws, strict=True)):
         if reason:
             logger.warning("Chain %d stopped after %d draws: %s. Its remaining draws are NaN.", chain, draws, reason)
-    stats = result.stats
-    divergences = int(np.sum(stats["diverging"])) if "diverging" in stats else 0
-    if divergences:
-        logger.warning(
-            "%d of %d draws diverged: the posterior has regions that the step size is too large for. Reparametrise "
-            "(non-centred hierarchies), use stronger priors, or raise target_accept.",
-            divergences,
-            stats["diverging"].size,
-        )
-    saturated = int(np.sum(stats["tree_depth"] >= max_tree_depth)) if "tree_depth" in stats else 0
-    if saturated > MANY_SATURATED * stats.get("tree_depth", np.zeros(0)).size:
-        logger.warning(
-            "%d draws reached the maximum tree depth of %d: sampling is inefficient; rescale or decorrelate the "
-            "parameters, or raise max_tree_depth.",
-            saturated,
-            max_tree_depth,
-        )
+    drawn = [name for name in model.latent if name in trace["posterior"].data_vars]
+    if not drawn or np.isfinite(result.draws).all(axis=(0, 2)).sum() < LEAST_DRAWS:
+        return
+    diagnosis = diagnosis_of(gather(trace, drawn, None, most=MOST_NUMBERS))
+    # Those have just been named, with the reason.
+    faults = tuple(f for f in diagnosis.findings if f.kind != "stopped")
+    if faults:
+        logger.warning("%s", replace(diagnosis, findings=faults))

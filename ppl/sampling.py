@@ -94,10 +94,11 @@ class CompiledModel:
                 keep=expansion.layout.names,
                 callback=bar,
             )
-        report(result, max_tree_depth)
-        return self._to_datatree(result, seed, expansion)
+        trace = self._to_datatree(result, seed, max_tree_depth, expansion)
+        report(result, self.plan.model, trace)
+        return trace
 
-    def _to_datatree(self, result: SweepResult, seed: int, expansion: Expansion) -> DataTree:
+    def _to_datatree(self, result: SweepResult, seed: int, max_tree_depth: int, expansion: Expansion) -> DataTree:
         # JAX compiles at the first run, when the number of chains is known.
         lazy = getattr(self._sweep, "compile_seconds", 0.0)
         self.compile_seconds += lazy - self._lazy_seconds
@@ -111,6 +112,7 @@ class CompiledModel:
             "inference_library": "rvgraph",
             "backend": self.backend,
             "seed": seed,
+            "max_tree_depth": max_tree_depth,
             "sampling_seconds": result.sampling_seconds,
             "tuning_seconds": result.tuning_seconds,
             "compile_seconds": self.compile_seconds,

@@ -229,6 +229,7 @@ def test_what_has_no_auxiliary_variables():
         ppl.StudentT("v", nu=3, mu=m + k, sigma=s): 0.2,
         ppl.Bernoulli("w", p=pt.exp(-s)): 1,
         ppl.Censored("x", pm.Poisson.dist(s), lower=None, upper=3): np.array([0, 2, 3]),
+        ppl.Censored("r", pm.Weibull.dist(1.6, s), lower=None, upper=1.7): np.array([0.3, 1.7]),
     }
     lp = logprob(ppl.Model(model))
     assert "k" in lp.summed

@@ -1,0 +1,195 @@
+"""What a trace holds that tells whether to trust it: draws as columns of numbers, and the sampler's statistics."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from xarray import DataArray, DataTree
+
+from graphs.errors import ModelError
+from ppl.convergence import split, split_r_hat
+
+DEFAULT_TREE_DEPTH = 10
+# By PyMC, nutpie and NumPyro; ours are those of PyMC.
+_DEPTHS = ("tree_depth", "depth")
+_SATURATED = ("reached_max_treedepth", "maxdepth_reached")
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """Draws and statistics of a run.
+
+    Parameters
+    ----------
+    labels : sequence of str
+        Of each column: ``mu``, ``theta[Choate]``.
+    variables : sequence of str
+        The variable that each column belongs to.
+    draws : array, shape (chains, draws, size), float64
+        Finite columns of the chains that did not stop.
+    chains : sequence of int
+        Numbers of these chains.
+    lengths : sequence of int
+        Number of draws of every chain, stopped ones included.
+    not_finite : mapping of str to int
+        Columns that are not among those above, with the number of their draws that are not finite.
+    infinite : sequence of str
+        Those of them that are beyond the largest number in most draws.
+    diverging : array, shape (chains, draws), bool, optional
+        Where a trajectory diverged.
+    saturated : array, shape (chains, draws), bool, optional
+        Where a trajectory was as long as it may be.
+    energy : array, shape (chains, draws), float64, optional
+        Of each state of Hamiltonian dynamics.
+    max_tree_depth : int
+        What saturated means.
+    left_out : int
+        Number of columns that were not looked at.
+    """
+
+    labels: tuple[str, ...]
+    variables: tuple[str, ...]
+    draws: NDArray[np.float64]
+    chains: tuple[int, ...]
+    lengths: tuple[int, ...]
+    not_finite: Mapping[str, int]
+    infinite: tuple[str, ...]
+    diverging: NDArray[np.bool_] | None
+    saturated: NDArray[np.bool_] | None
+    energy: NDArray[np.float64] | None
+    max_tree_depth: int
+    left_out: int = 0
+
+
+def gather(
+    trace: DataTree, var_names: Iterable[str] | None, max_tree_depth: int | None, most: int | None = None
+) -> Evidence:
+    """Read a trace.
+
+    Parameters
+    ----------
+    trace : DataTree
+        With a group ``posterior``.
+    var_names : iterable of str, optional
+        Variables to look at; all by default.
+    max_tree_depth : int, optional
+        As the sampler was told; by default what the trace says.
+    most : int, optional
+        Look at no more columns than this: those with the largest plain R-hat.
+
+    Raises
+    ------
+    ModelError
+        If there are no draws, or a variable is not among them.
+    """
+    columns = _columns(trace, var_names)
+    labels = [label for name, array in columns.items() for label in labels_of(name, array)]
+    variables = [name for name, array in columns.items() for _ in range(array[0, 0].size)]
+    draws = np.concatenate([_flat(array) for array in columns.values()], axis=2)
+    is_drawn = ~np.isnan(draws).all(axis=2)
+    lengths = is_drawn.sum(axis=1)
+    chains = np.flatnonzero(is_drawn.all(axis=1))
+    if not chains.size:
+        # Every chain has stopped: what they have in common is left.
+        chains, draws = np.arange(len(draws)), draws[:, : lengths.min()]
+    kept = draws[chains]
+    if not kept.shape[1]:
+        raise ModelError("The trace holds no draws.")
+    bad = (~np.isfinite(kept)).sum(axis=(0, 1))
+    good = np.flatnonzero(bad == 0)
+    infinite = np.flatnonzero(np.isinf(kept).mean(axis=(0, 1)) > 0.5)
+    looked_at = _worst(kept, good, most)
+    depth = int(trace.attrs.get("max_tree_depth", DEFAULT_TREE_DEPTH)) if max_tree_depth is None else max_tree_depth
+    num_draws = kept.shape[1]
+
+    def statistic(array: NDArray | None) -> NDArray | None:
+        return None if array is None else array[chains, :num_draws]
+
+    return Evidence(
+        labels=tuple(labels[i] for i in looked_at),
+        variables=tuple(variables[i] for i in looked_at),
+        draws=kept[:, :, looked_at],
+        chains=tuple(chains.tolist()),
+        lengths=tuple(lengths.tolist()),
+        not_finite={labels[i]: int(bad[i]) for i in np.flatnonzero(bad)},
+        infinite=tuple(labels[i] for i in infinite),
+        diverging=statistic(_any_of(trace, "diverging")),
+        saturated=statistic(_saturated(trace, depth)),
+        energy=statistic(_statistic(trace, "energy")),
+        max_tree_depth=depth,
+        left_out=len(good) - len(looked_at),
+    )
+
+
+def _columns(trace: DataTree, var_names: Iterable[str] | None) -> dict[str, DataArray]:
+    if not isinstance(trace, DataTree) or "posterior" not in trace.children:
+        raise ModelError(f"A trace with a group 'posterior' is needed, such as ppl.sample returns, not {type(trace)}.")
+    arrays = trace["posterior"].data_vars
+    names = list(arrays) if var_names is None else list(dict.fromkeys(var_names))
+    for name in names:
+        if name not in arrays:
+            raise ModelError(f"There are no draws of {name!r}; there are of {', '.join(map(str, arrays))}.", name)
+    found = {}
+    for name in names:
+        array = arrays[name]
+        if array.dtype.kind in "biuf" and array.size:
+            found[str(name)] = array.transpose("chain", "draw", ...)
+    if not found:
+        raise ModelError("The trace holds no draws of numbers.")
+    return found
+
+
+def _flat(array: DataArray) -> NDArray[np.float64]:
+    values = array.to_numpy()
+    return values.reshape(*values.shape[:2], -1).astype(np.float64)
+
+
+def labels_of(name: str, array: DataArray) -> list[str]:
+    """Return a label for each element: its place by coordinates, positions where there are none."""
+    dims = array.dims[2:]
+    if not dims:
+        return [name]
+    axes = [array.coords[d].to_numpy().tolist() if d in array.coords else range(array.sizes[d]) for d in dims]
+    grids = np.meshgrid(*(np.arange(len(a)) for a in axes), indexing="ij")
+    places = zip(*(g.ravel().tolist() for g in grids), strict=True)
+    return [f"{name}[{', '.join(str(a[i]) for a, i in zip(axes, place, strict=True))}]" for place in places]
+
+
+def _worst(draws: NDArray[np.float64], columns: NDArray[np.int64], most: int | None) -> NDArray[np.int64]:
+    """Return the columns whose halves of chains agree least, in their order."""
+    if most is None or len(columns) <= most or draws.shape[1] < 4:
+        return columns
+    r_hat = np.nan_to_num(split_r_hat(split(np.moveaxis(draws[:, :, columns], 2, 0))), nan=0.0)
+    return columns[np.sort(np.argpartition(-r_hat, most)[:most])]
+
+
+def _statistic(trace: DataTree, name: str) -> NDArray | None:
+    if "sample_stats" not in trace.children or name not in trace["sample_stats"].data_vars:
+        return None
+    array = trace["sample_stats"][name]
+    # Of several samplers at once PyMC has an axis more.
+    return array.to_numpy() if array.dims == ("chain", "draw") else None
+
+
+def _any_of(trace: DataTree, name: str) -> NDArray[np.bool_] | None:
+    """Return where a statistic of any block is true: ``diverging``, ``diverging_x``."""
+    if "sample_stats" not in trace.children:
+        return None
+    names = [str(n) for n in trace["sample_stats"].data_vars if n == name or str(n).startswith(f"{name}_")]
+    arrays = [a for n in names if (a := _statistic(trace, n)) is not None]
+    return np.any([np.nan_to_num(a.astype(np.float64)) > 0 for a in arrays], axis=0) if arrays else None
+
+
+def _saturated(trace: DataTree, max_tree_depth: int) -> NDArray[np.bool_] | None:
+    for name in _SATURATED:
+        found = _statistic(trace, name)
+        if found is not None:
+            return found.astype(bool)
+    for name in _DEPTHS:
+        found = _statistic(trace, name)
+        if found is not None:
+            return np.asarray(found >= max_tree_depth)
+    return None

@@ -1,0 +1,344 @@
+"""Made-up traces with exactly one fault each, real ones, and numbers that are ArviZ's."""
+
+from __future__ import annotations
+
+import logging
+import time
+
+import arviz as az
+import numpy as np
+import pytensor.tensor as pt
+import pytest
+from arviz_stats.base import array_stats
+
+import ppl
+from graphs.errors import ModelError
+from ppl.convergence import convergence
+
+CHAINS, DRAWS = 4, 1000
+
+
+def healthy(seed=1, chains=CHAINS, draws=DRAWS):
+    """What an ideal sampler returns: a scale, what it scales, a count, a constant."""
+    rng = np.random.default_rng(seed)
+    shape = (chains, draws)
+    posterior = {
+        "tau": rng.gamma(2, 1, shape),
+        "theta": rng.normal(size=(*shape, 3)),
+        "k": rng.poisson(2, shape),
+        "fixed": np.ones((*shape, 2)),
+    }
+    stats = {
+        "diverging": np.zeros(shape, bool),
+        "tree_depth": rng.integers(2, 4, shape),
+        "energy": rng.normal(size=shape),
+    }
+    return posterior, stats
+
+
+def tree(posterior, stats=None):
+    groups = {"posterior": posterior} | ({"sample_stats": stats} if stats else {})
+    return az.from_dict(groups, coords={"school": ["A", "B", "C"]}, dims={"theta": ["school"]})
+
+
+def kinds(posterior, stats=None, **options):
+    return [f.kind for f in ppl.diagnose(tree(posterior, stats), **options).findings]
+
+
+def correlated(rng, shape, coefficient):
+    values = rng.normal(size=shape)
+    for t in range(1, shape[1]):
+        values[:, t] = coefficient * values[:, t - 1] + np.sqrt(1 - coefficient**2) * values[:, t]
+    return values
+
+
+@pytest.mark.parametrize(
+    "shape", [(4, 1000, 6), (4, 37, 6), (2, 501, 6), (1, 200, 6), (3, 10, 6), (4, 5, 6), (2, 4, 6)]
+)
+def test_numbers_are_arvizs(shape):
+    rng = np.random.default_rng(7)
+    draws = rng.normal(size=shape)
+    draws[:, :, 0] = correlated(rng, shape[:2], 0.95)
+    draws[:, :, 1] = correlated(rng, shape[:2], -0.6)
+    draws[:, :, 2] = rng.poisson(0.5, shape[:2])
+    draws[:, :, 3] = rng.uniform(size=shape[:2]) < 0.8
+    draws[0, :, 4] += 2
+    draws[0, 0, 3], draws[-1, -1, 3] = 0, 1
+    found = convergence(draws)
+    axes = {"chain_axis": 0, "draw_axis": 1}
+    np.testing.assert_allclose(found.ess_bulk, array_stats.ess(draws, method="bulk", **axes), rtol=1e-10)
+    tail = array_stats.ess(draws, method="tail", prob=(0.05, 0.95), **axes)
+    np.testing.assert_allclose(found.ess_tail, tail, rtol=1e-10)
+    if shape[0] > 1:
+        np.testing.assert_allclose(found.r_hat, array_stats.rhat(draws, **axes), rtol=1e-10)
+    else:
+        assert np.isnan(found.r_hat).all()
+
+
+def test_e_bfmi_is_arvizs():
+    posterior, stats = healthy()
+    stats["energy"] = np.cumsum(stats["energy"], axis=1)
+    trace = tree(posterior, stats)
+    expected = az.bfmi(trace)["energy"].to_numpy()
+    np.testing.assert_allclose(ppl.diagnose(trace).e_bfmi, expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_nothing_is_wrong_with_independent_draws(seed):
+    diagnosis = ppl.diagnose(tree(*healthy(seed)))
+    assert diagnosis.is_ok
+    assert str(diagnosis).startswith("No fault found in 4 chains of 1000 draws: R-hat at most 1.0")
+    assert "no divergences" in str(diagnosis)
+    assert set(diagnosis.r_hat) == {"tau", "theta[A]", "theta[B]", "theta[C]", "k", "fixed[0]", "fixed[1]"}
+    assert np.isnan(diagnosis.r_hat["fixed[0]"])
+    assert diagnosis.divergences.tolist() == [0] * 4
+
+
+def test_divergences_where_a_scale_is_small():
+    posterior, stats = healthy()
+    stats["diverging"] = posterior["tau"] < np.quantile(posterior["tau"], 0.02)
+    [finding] = ppl.diagnose(tree(posterior, stats)).findings
+    assert (finding.kind, finding.variables) == ("divergences", ("tau",))
+    assert "80 of 4000 draws diverged, where tau is small (nine in ten in its lowest 2%)" in finding.message
+    assert "non-centred" in finding.remedy
+
+
+def test_divergences_where_an_element_is_large():
+    posterior, stats = healthy()
+    stats["diverging"] = posterior["theta"][..., 1] > 2
+    [finding] = ppl.diagnose(tree(posterior, stats)).findings
+    assert finding.variables == ("theta[B]",)
+    assert "where theta[B] is large" in finding.message
+    assert "target_accept" in finding.remedy
+
+
+@pytest.mark.parametrize("count", [2, 200])
+def test_divergences_anywhere_have_no_place(count):
+    posterior, stats = healthy()
+    places = np.random.default_rng(5).choice(CHAINS * DRAWS, count, replace=False)
+    stats["diverging"].flat[places] = True
+    [finding] = ppl.diagnose(tree(posterior, stats)).findings
+    assert (finding.kind, finding.variables) == ("divergences", ())
+
+
+def test_divergences_in_one_chain():
+    posterior, stats = healthy()
+    stats["diverging"][2, ::20] = True
+    [finding] = ppl.diagnose(tree(posterior, stats)).findings
+    assert "nearly all in chain 2" in finding.message
+
+
+def test_divergences_of_any_block_count():
+    posterior, stats = healthy()
+    stats["diverging_theta"] = stats["diverging"].copy()
+    stats["diverging_theta"][0, 0] = True
+    assert kinds(posterior, stats) == ["divergences"]
+
+
+def test_modes():
+    posterior, stats = healthy()
+    posterior["theta"][1, :, 2] += 8
+    [finding] = ppl.diagnose(tree(posterior, stats)).findings
+    assert finding.kind == "modes"
+    assert finding.variables[0] == "theta[C]"
+    means = ", ".join(f"{m:.3g}" for m in posterior["theta"][:, :, 2].mean(axis=1))
+    assert f"the means of theta[C] by chain are {means}" in finding.message
+
+
+def test_exchanged_labels():
+    posterior, stats = healthy()
+    posterior["theta"] += np.array([-6, 0, 6])
+    posterior["theta"][3] = posterior["theta"][3][:, [1, 2, 0]]
+    [finding] = ppl.diagnose(tree(posterior, stats)).findings
+    assert finding.kind == "modes"
+    assert "order them" in finding.remedy
+
+
+def test_chains_that_drift_have_a_large_r_hat_but_no_modes():
+    posterior, stats = healthy()
+    posterior["theta"][1, :, 0] += np.linspace(0, 6, DRAWS)
+    [finding] = ppl.diagnose(tree(posterior, stats)).findings
+    assert finding.kind == "r_hat"
+    assert finding.variables[0] == "theta[A]"
+
+
+def test_a_slightly_large_r_hat():
+    posterior, stats = healthy()
+    posterior["theta"][1, :, 0] += 0.35
+    [finding] = ppl.diagnose(tree(posterior, stats)).findings
+    assert finding.kind == "r_hat"
+    assert "run longer" in finding.remedy
+
+
+def test_stuck_chain():
+    posterior, stats = healthy()
+    for values in posterior.values():
+        values[2] = values[2, :1]
+    [finding] = ppl.diagnose(tree(posterior, stats)).findings
+    assert (finding.kind, finding.variables) == ("stuck", ())
+    assert "chain 2 moved in fewer than 5%" in finding.message
+
+
+def test_stuck_variable():
+    posterior, stats = healthy()
+    posterior["tau"][3] = 1.7
+    [finding] = ppl.diagnose(tree(posterior, stats)).findings
+    assert (finding.kind, finding.variables) == ("stuck", ("tau",))
+    assert "tau does not move in chain 3" in finding.message
+
+
+def test_a_count_may_keep_its_value():
+    posterior, stats = healthy()
+    posterior["k"][:] = 3
+    posterior["k"][1, 500] = 4
+    assert "stuck" not in kinds(posterior, stats)
+
+
+@pytest.mark.parametrize("how", ["grows", "has grown", "overflows"])
+def test_runaway(how):
+    posterior, stats = healthy()
+    growth = {"grows": np.exp(np.linspace(0, 20, DRAWS)), "has grown": 1e40, "overflows": np.inf}[how]
+    posterior["tau"] = posterior["tau"] * growth
+    stats["tree_depth"][:] = 10
+    [finding] = ppl.diagnose(tree(posterior, stats)).findings
+    assert (finding.kind, finding.variables) == ("runaway", ("tau",))
+    assert "proper prior" in finding.remedy
+
+
+def test_large_units_are_not_a_runaway():
+    posterior, stats = healthy()
+    posterior["tau"] = 1e15 + posterior["tau"] * 1e5
+    assert kinds(posterior, stats) == []
+
+
+def test_low_e_bfmi():
+    posterior, stats = healthy()
+    stats["energy"][1] = correlated(np.random.default_rng(2), (1, DRAWS), 0.98)[0]
+    [finding] = ppl.diagnose(tree(posterior, stats)).findings
+    assert finding.kind == "e_bfmi"
+    assert "in chain 1" in finding.message
+
+
+@pytest.mark.parametrize("name", ["tree_depth", "depth", "reached_max_treedepth", "maxdepth_reached"])
+def test_saturated_trees(name):
+    posterior, stats = healthy()
+    is_deep = np.random.default_rng(3).uniform(size=(CHAINS, DRAWS)) < 0.1
+    stats["tree_depth"] = np.where(is_deep, 10, 4)
+    if name != "tree_depth":
+        stats[name] = stats.pop("tree_depth") if name == "depth" else is_deep
+        stats.pop("tree_depth", None)
+    diagnosis = ppl.diagnose(tree(posterior, stats))
+    assert [f.kind for f in diagnosis.findings] == ["tree_depth"]
+    assert str(diagnosis).startswith("Sound but slow")
+    assert diagnosis.saturated.sum() == is_deep.sum()
+    if name == "tree_depth":
+        assert kinds(posterior, stats, max_tree_depth=12) == []
+
+
+def test_few_effective_draws():
+    posterior = {"x": np.random.default_rng(9).normal(size=(CHAINS, 80))}
+    diagnosis = ppl.diagnose(az.from_dict({"posterior": posterior}))
+    kinds_found = [f.kind for f in diagnosis.findings]
+    assert kinds_found == ["ess"]
+    assert str(diagnosis).startswith("Too few effective draws (4 chains of 80 draws)")
+
+
+def test_stopped_chain():
+    posterior, stats = healthy()
+    posterior = {n: v.astype(float) for n, v in posterior.items()}
+    for values in posterior.values():
+        values[1, 300:] = np.nan
+    diagnosis = ppl.diagnose(tree(posterior, stats))
+    [finding] = diagnosis.findings
+    assert finding.kind == "stopped"
+    assert "1 after 300 draws" in finding.message
+    assert diagnosis.num_chains == 3
+
+
+def test_not_finite():
+    posterior, stats = healthy()
+    posterior["ratio"] = 1 / np.where(posterior["tau"] < 0.1, np.nan, posterior["tau"])
+    [finding] = ppl.diagnose(tree(posterior, stats)).findings
+    assert (finding.kind, finding.variables) == ("not finite", ("ratio",))
+
+
+def test_a_single_chain_is_said_to_be_one():
+    posterior, stats = healthy(chains=1)
+    diagnosis = ppl.diagnose(tree(posterior, stats))
+    assert diagnosis.is_ok
+    assert "single chain" in str(diagnosis)
+
+
+def test_several_faults_are_numbered_and_shown_in_a_table():
+    posterior, stats = healthy()
+    stats["diverging"][0, :3] = True
+    stats["energy"] = np.cumsum(stats["energy"], axis=1)
+    diagnosis = ppl.diagnose(tree(posterior, stats))
+    assert [f.kind for f in diagnosis.findings] == ["divergences", "e_bfmi"]
+    assert "(1) 3 of 4000 draws diverged" in str(diagnosis)
+    assert "(2) E-BFMI" in str(diagnosis)
+    assert diagnosis._repr_html_().count("<tr>") == 3
+    assert repr(diagnosis) == "Diagnosis(divergences, e_bfmi)"
+    assert ppl.diagnose(tree(*healthy()))._repr_html_().startswith("<p>No fault")
+
+
+def test_wrong_input():
+    with pytest.raises(ModelError, match="group 'posterior'"):
+        ppl.diagnose(np.zeros(3))
+    with pytest.raises(ModelError, match="There are no draws of 'sigma'"):
+        ppl.diagnose(tree(*healthy()), ["sigma"])
+
+
+def test_it_is_fast():
+    """0.12 s of processor time for 4 x 1000 x 100 values; several times that is allowed for on a busy machine."""
+    draws = np.random.default_rng(1).normal(size=(CHAINS, DRAWS, 100))
+    trace = az.from_dict({"posterior": {"x": draws}})
+    ppl.diagnose(trace)
+    start = time.process_time()
+    ppl.diagnose(trace)
+    assert time.process_time() - start < 0.6
+
+
+def test_a_centred_hierarchy(caplog):
+    mu, tau = ppl.Normal("mu", 0, 5), ppl.HalfCauchy("tau", 5)
+    theta = ppl.Normal("theta", mu, tau, size=8)
+    y = ppl.Normal("y", theta, np.array([15.0, 10, 16, 11, 9, 11, 10, 18]))
+    model = ppl.Model({y: np.array([28.0, 8, -3, 7, -1, 1, 18, 12])})
+    with caplog.at_level(logging.WARNING, "rvgraph"):
+        trace = ppl.sample(model, seed=1, progress=False, sampler="nuts")
+    diagnosis = ppl.diagnose(trace)
+    [divergences] = [f for f in diagnosis.findings if f.kind == "divergences"]
+    assert divergences.variables == ("tau",)
+    assert "where tau is small" in divergences.message
+    [record] = caplog.records
+    assert record.getMessage() == str(diagnosis)
+
+
+@pytest.mark.parametrize("sampler", ["nuts", "gibbs", "slice", {"s": "slice", "m": "gibbs"}])
+def test_nothing_is_said_where_nothing_is_wrong(sampler, caplog):
+    m, s = ppl.Normal("m", 0, 10), ppl.Gamma("s", 2, 1)
+    model = ppl.Model({ppl.Normal("y", m, 1 / pt.sqrt(s)): np.random.default_rng(1).normal(2, 1, 50)})
+    with caplog.at_level(logging.WARNING, "rvgraph"):
+        trace = ppl.sample(model, seed=3, progress=False, sampler=sampler)
+    assert not caplog.records
+    assert ppl.diagnose(trace).is_ok
+
+
+@pytest.mark.parametrize("sampler", ["nuts", "slice", "rmh"])
+def test_an_improper_posterior(sampler):
+    """The likelihood does not fall where z is large."""
+    z = ppl.Flat("z")
+    model = ppl.Model({ppl.Normal("y", pt.sigmoid(z), 1): np.array([3.0, 5.0])})
+    diagnosis = ppl.diagnose(ppl.sample(model, seed=1, progress=False, sampler=sampler))
+    assert [(f.kind, f.variables) for f in diagnosis.findings] == [("runaway", ("z",))]
+
+
+def test_many_numbers_are_screened_after_a_run(caplog):
+    """Of 300 numbers the one that disagrees is among those that are looked at."""
+    theta = ppl.Normal("theta", 0, 1, size=300)
+    bimodal = ppl.Normal("z", 0, 20)
+    two = pt.logaddexp(-0.5 * (bimodal - 15) ** 2, -0.5 * (bimodal + 15) ** 2)
+    model = ppl.Model(theta, ppl.Potential("two", two))
+    with caplog.at_level(logging.WARNING, "rvgraph"):
+        ppl.sample(model, draws=300, tune=300, seed=2, progress=False, sampler="nuts")
+    assert "the means of z by chain are" in caplog.text
