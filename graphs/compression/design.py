@@ -1,0 +1,140 @@
+"""The rows of what is squared as arrays: columns that parameters multiply, and the outcome."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import pytensor.tensor as pt
+from numpy.typing import NDArray
+from pytensor.tensor.variable import TensorVariable
+
+from graphs.compression.forms import Column, Form
+from graphs.compression.rows import Rows, is_uniform
+from graphs.compression.sums import Shape, flat
+
+
+@dataclass(eq=False)
+class Local:
+    """A column that functions of parameters multiply, which may differ between groups of rows.
+
+    Parameters
+    ----------
+    data : (num_rows,) float64 array
+        The column, times the root of the weights.
+    functions : list of TensorVariable
+        Functions of parameters, to be added up; none for a column that is only projected on.
+    is_uniform : bool
+        Whether the column was one number before it was weighted.
+    """
+
+    data: NDArray[np.float64]
+    functions: list[TensorVariable] = field(default_factory=list)
+    is_uniform: bool = False
+
+
+@dataclass(eq=False)
+class Design:
+    """The rows of ``local + columns @ parameters + outcome``.
+
+    Parameters
+    ----------
+    local : list of Local
+        Columns whose parameters may depend on the row.
+    columns : (num_rows, size) float64 array
+        Columns of parameters that all rows share.
+    parameters : list of TensorVariable
+        These, as vectors to be joined.
+    outcome : (num_rows,) float64 array
+        What no parameter multiplies.
+    """
+
+    local: list[Local]
+    columns: NDArray[np.float64]
+    parameters: list[TensorVariable]
+    outcome: NDArray[np.float64]
+
+    @property
+    def is_finite(self) -> bool:
+        """Whether all numbers are finite."""
+        arrays = [*(part.data for part in self.local), self.columns, self.outcome]
+        return all(bool(np.isfinite(array).all()) for array in arrays)
+
+
+def design_of(
+    rows: Rows, form: Form, shape: Shape, kept: NDArray[np.int64] | None, roots: NDArray[np.float64]
+) -> Design:
+    """Return the weighted rows of a form without squares.
+
+    Parameters
+    ----------
+    rows : Rows
+        What the functions of parameters read.
+    form : Form
+        Columns and blocks.
+    shape : tuple of int
+        Of the rows.
+    kept : (num_kept,) int64 array or None
+        Rows to look at; all if None.
+    roots : (num_kept,) float64 array
+        Roots of the weights.
+    """
+
+    def weighted(data: NDArray) -> NDArray[np.float64]:
+        full = flat(data, shape)
+        return (full if kept is None else full[kept]) * roots
+
+    local: list[Local] = []
+    shared: list[Column] = []
+    for column in form.columns:
+        if column.function is not None and (is_uniform(column.data) or rows.keys(column.function)):
+            _gather_local(local, column, weighted)
+        elif column.function is not None:
+            shared.append(column)
+    shared = [c for c in shared if not _joins(local, weighted(c.data), c.function)]
+    outcome = np.zeros(len(roots))
+    for column in form.columns:
+        if column.function is None:
+            outcome += weighted(column.data)
+    size = len(shared) + sum(block.data.shape[-1] for block in form.blocks)
+    columns = np.empty((len(roots), size), order="F")
+    parameters: list[TensorVariable] = []
+    position = 0
+    for column in shared:
+        columns[:, position] = weighted(column.data)
+        parameters.append(_shared(column.function))
+        position += 1
+    for block in form.blocks:
+        for i in range(block.data.shape[-1]):
+            columns[:, position] = weighted(block.data[..., i])
+            position += 1
+        parameters.append(block.parameters)
+    return Design(sorted(local, key=lambda part: not part.is_uniform), columns, parameters, outcome)
+
+
+def _gather_local(local: list[Local], column: Column, weighted) -> None:
+    function = column.function
+    assert function is not None
+    uniform = is_uniform(column.data)
+    if uniform:
+        number = float(column.data.flat[0])
+        function = function if number == 1 else pt.neg(function) if number == -1 else number * function
+    data = weighted(np.ones_like(column.data) if uniform else column.data)
+    if not _joins(local, data, function):
+        local.append(Local(data, [function], uniform))
+
+
+def _joins(local: Sequence[Local], data: NDArray[np.float64], function: TensorVariable | None) -> bool:
+    """Add a function to those of the same column, if there is one."""
+    assert function is not None
+    for part in local:
+        if np.array_equal(part.data, data):
+            part.functions.append(function)
+            return True
+    return False
+
+
+def _shared(function: TensorVariable | None) -> TensorVariable:
+    assert function is not None
+    return function.reshape((1,)) if function.type.ndim != 1 else function
