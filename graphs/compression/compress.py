@@ -81,7 +81,7 @@ def compressed_sum(term: TensorVariable) -> tuple[TensorVariable, int, str] | No
         return None
     totals = Totals(rows)
     graph = totals.of(term)
-    if _work(term) < LEAST_GAIN * _work(graph):
+    if _work(term) < LEAST_GAIN * _work(graph) or _num_constants(term) < LEAST_GAIN * _num_constants(graph):
         return None
     return pt.cast(graph, "float64"), rows.size, totals.how
 

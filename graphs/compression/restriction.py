@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import prod
 
 import numpy as np
 import pytensor.tensor as pt
 from numpy.typing import NDArray
+from pytensor.graph.basic import Apply
 from pytensor.tensor.elemwise import Elemwise
 from pytensor.tensor.variable import TensorVariable
 
-from graphs.compression.rows import Product, Rows, is_uniform, positions_of, shape_of, size_of
+from graphs.compression.rows import Product, Rows, is_uniform, positions_of, reduced_shape, shape_of, size_of
 
 
 class Restriction:
@@ -57,6 +59,8 @@ class Restriction:
         product = self.rows.product(variable)
         if product is not None:
             return self._product(product)
+        if self.rows.is_reduction(node):
+            return self._reduced(node)
         base = None if node is None else self.rows.moved_base(node)
         if base is None:
             return _picked(variable, self.elements(positions_of(variable)))
@@ -64,6 +68,17 @@ class Restriction:
         if self.rows.is_array_of_parameters(base):
             return _picked(base, places)
         return Restriction(self.rows, shape_of(base), places)(base)
+
+    def _reduced(self, node: Apply) -> TensorVariable:
+        """Reduce the elements that belong to each of the rows."""
+        source = node.inputs[0]
+        count = prod(reduced_shape(node))
+        last = np.moveaxis(positions_of(source), node.op.axis, range(-len(node.op.axis), 0))
+        places = self.elements(last.reshape((*shape_of(node.outputs[0]), count)))
+        inner = Restriction(self.rows, shape_of(source), places.ravel())(source)
+        if set(inner.type.shape) == {1}:
+            inner = pt.broadcast_to(inner, (places.size,))
+        return node.op.clone(axis=(1,))(inner.reshape(places.shape))
 
     def _product(self, product: Product) -> TensorVariable:
         data, parameters = pt.constant(self.elements(product.data)), product.parameters

@@ -14,7 +14,7 @@ from pytensor.graph.basic import Apply, Constant, Variable
 from pytensor.graph.traversal import toposort
 from pytensor.tensor.basic import Alloc
 from pytensor.tensor.blockwise import Blockwise
-from pytensor.tensor.elemwise import DimShuffle, Elemwise
+from pytensor.tensor.elemwise import CAReduce, DimShuffle, Elemwise
 from pytensor.tensor.math import Dot
 from pytensor.tensor.shape import Reshape, SpecifyShape
 from pytensor.tensor.subtensor import AdvancedSubtensor, Subtensor
@@ -22,6 +22,7 @@ from pytensor.tensor.variable import TensorVariable
 
 from graphs.conditional.evaluate import evaluate
 
+_LONGEST_REDUCED = 64
 _MOVES = (DimShuffle, Alloc, SpecifyShape, Subtensor, AdvancedSubtensor, Reshape)
 
 
@@ -132,6 +133,21 @@ class Rows:
         """Whether elements are best taken from an array as it is, because it is much smaller than the rows."""
         return (size_of(base) or 0) <= max(self.size // 4, 1) or base.owner is None
 
+    def is_reduction(self, node: Apply | None) -> bool:
+        """Whether a node reduces a few elements of each row, as a sum over states does."""
+        if node is None or not isinstance(node.op, CAReduce) or size_of(node.inputs[0]) is None:
+            return False
+        return node.op.axis is not None and prod(reduced_shape(node)) <= _LONGEST_REDUCED
+
+    def _keys_of_reduced(self, node: Apply) -> list[Key]:
+        """Tell rows apart by all the elements that are reduced."""
+        keys = []
+        for key in self.keys(node.inputs[0]):
+            last = np.moveaxis(key.array, node.op.axis, range(-len(node.op.axis), 0))
+            parts = last.reshape((*last.shape[: last.ndim - len(node.op.axis)], -1))
+            keys += [Key(parts[..., i], key.is_data) for i in range(parts.shape[-1])]
+        return [key for key in keys if not is_uniform(key.array)]
+
     def _find_keys(self, variable: TensorVariable) -> list[Key]:
         constant = self.constant(variable)
         if constant is not None:
@@ -144,6 +160,8 @@ class Rows:
             columns = [Key(product.data[..., i], is_data=True) for i in range(product.data.shape[-1])]
             own = [] if product.is_shared else [Key(positions_of(product.parameters)[..., 0], False)]
             return columns + own
+        if self.is_reduction(node):
+            return self._keys_of_reduced(node)
         base = None if node is None else self.moved_base(node)
         if base is None:
             return [Key(positions_of(variable), is_data=False)]
@@ -164,6 +182,11 @@ class Rows:
         values = evaluate(node.op.make_node(pt.constant(np.ascontiguousarray(array)), *node.inputs[1:]).outputs, {})
         assert values is not None
         return np.asarray(values[0])
+
+
+def reduced_shape(node: Apply) -> tuple[int, ...]:
+    """Return the lengths of the axes that a reduction takes away."""
+    return tuple(int(node.inputs[0].type.shape[axis]) for axis in node.op.axis)
 
 
 def reordered(array: NDArray, op: DimShuffle) -> NDArray:

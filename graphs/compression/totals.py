@@ -8,8 +8,9 @@ import numpy as np
 import pytensor.scalar.basic as ps
 import pytensor.tensor as pt
 from pytensor.graph.basic import Apply
+from pytensor.graph.traversal import toposort
 from pytensor.tensor.basic import Alloc
-from pytensor.tensor.elemwise import DimShuffle, Elemwise
+from pytensor.tensor.elemwise import CAReduce, DimShuffle, Elemwise
 from pytensor.tensor.math import Sum
 from pytensor.tensor.shape import SpecifyShape
 from pytensor.tensor.variable import TensorVariable
@@ -21,6 +22,7 @@ from graphs.compression.rows import Rows, is_uniform, shape_of, size_of
 from graphs.compression.separation import Separation
 from graphs.compression.squares import Squares, sum_of_square
 from graphs.compression.sums import cells_of, sum_of_block, sum_of_column
+from graphs.rebuilding import substitute
 
 
 class Totals:
@@ -41,7 +43,7 @@ class Totals:
     @property
     def how(self) -> str:
         """The statistics in words."""
-        return ", ".join(self._statistics or self._counts)
+        return ", ".join(self._statistics or self._counts or ["sums"])
 
     def of(self, variable: TensorVariable) -> TensorVariable:
         """Return the sum of the elements of a variable."""
@@ -142,7 +144,7 @@ def _switch(totals: Totals, node: Apply) -> TensorVariable | None:
         return None
     if size_of(condition) == 1:
         _, yes, no = totals.sums(node)
-        return pt.switch(condition.reshape(()), yes, no)
+        return pt.switch(_with_fewer_rows(totals, condition).reshape(()), yes, no)
     constant = totals.rows.constant(otherwise)
     if constant is None or not (constant == -np.inf).all():
         return None
@@ -152,6 +154,22 @@ def _switch(totals: Totals, node: Apply) -> TensorVariable | None:
         return None
     holds = pt.all(Restriction(totals.rows, shape, cells.representatives)(condition))
     return pt.switch(holds, totals._repeated(node.inputs[1], node.outputs[0]), -np.inf)
+
+
+def _with_fewer_rows(totals: Totals, condition: TensorVariable) -> TensorVariable:
+    """Check only one of the rows that read the same."""
+    replaced = {}
+    for node in toposort([condition]):
+        source = node.inputs[0] if node.inputs else None
+        is_check = isinstance(node.op, CAReduce) and isinstance(node.op.scalar_op, ps.AND | ps.OR)
+        if not is_check or size_of(node.outputs[0]) != 1 or (size_of(source) or 0) <= 1:
+            continue
+        cells = cells_of(totals.rows, [source], shape_of(source))
+        if cells is not None:
+            fewer = Restriction(totals.rows, shape_of(source), cells.representatives)(source)
+            replaced[node.outputs[0]] = node.op.clone(axis=None)(fewer).reshape(shape_of(node.outputs[0]))
+    [result] = substitute([condition], replaced)
+    return result
 
 
 _RULES = {
