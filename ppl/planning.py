@@ -9,6 +9,7 @@ from typing import Literal, cast
 from pytensor.tensor.variable import TensorVariable
 
 from graphs.augmentation import Augmenter, Group
+from graphs.compression import compressed
 from graphs.conditional import (
     Law,
     find_conditional,
@@ -38,6 +39,7 @@ def plan(
     marginalize: Marginalize = "auto",
     sampler: str | Mapping[str, str] | None = None,
     max_states: int = MOST_STATES,
+    compress: bool = True,
 ) -> Plan:
     """Decide how each latent variable of a model is dealt with.
 
@@ -55,6 +57,11 @@ def plan(
     sampler : {"nuts", "gibbs", "rmh", "slice"} or mapping of str to these, optional
         Overrides the choice for all continuous variables or for those named. ``"gibbs"`` for all takes the full
         conditional wherever one is known and NUTS for the rest; for a named variable it has to be known.
+    max_states : int, default 2**24
+        Most joint states of discrete elements that one factor may depend on.
+    compress : bool, default True
+        Rewrite likelihoods to sufficient statistics of the data where there are any: the same function but for
+        rounding, in fewer operations. The plan says what was compressed, and by how much.
 
     Returns
     -------
@@ -69,8 +76,10 @@ def plan(
         If a sum or a law that was asked for does not exist.
     """
     named = _check_sampler(model, sampler)
+    if not isinstance(compress, bool):
+        raise ModelError(f"compress is True or False, not {compress!r}.")
     with untraced():
-        return _planned(model, marginalize, sampler, named, max_states)
+        return _planned(model, marginalize, sampler, named, max_states, compress)
 
 
 def _planned(
@@ -79,20 +88,23 @@ def _planned(
     sampler: str | Mapping[str, str] | None,
     named: dict[str, str],
     max_states: int,
+    compress: bool,
 ) -> Plan:
     joint = logprob(model, marginalize=False)
     summed, reasons = _marginalize(joint, marginalize, named, max_states)
-    chosen = _assigned(model, joint, summed, reasons, sampler, named)
+    chosen = _assigned(model, joint, summed, reasons, sampler, named, compress)
     if sampler is not None or not any(a.method == "nuts" for a in chosen.assignments):
         return chosen
-    by_laws = _by_laws(model, joint, summed, reasons)
-    prediction = None if by_laws is None else predict(by_laws)
+    by_laws = _by_laws(model, joint, summed, reasons, compress)
+    prediction = None if by_laws is None else predict(by_laws, chosen.sampled)
     if by_laws is None or prediction is None:
         return chosen
     return replace(by_laws if prediction.gain >= 1 else chosen, policy=str(prediction))
 
 
-def _by_laws(model: Model, joint: LogProb, summed: LogProb, reasons: Mapping[str, str]) -> Plan | None:
+def _by_laws(
+    model: Model, joint: LogProb, summed: LogProb, reasons: Mapping[str, str], compress: bool
+) -> Plan | None:
     """Return the plan by Gibbs sampling alone; None where a variable has no law."""
     augmenter = Augmenter(summed)
     for name in summed.values:
@@ -104,7 +116,7 @@ def _by_laws(model: Model, joint: LogProb, summed: LogProb, reasons: Mapping[str
             return None
         if law is None and not augmenter.find(name):
             return None
-    found = _assigned(model, joint, summed, reasons, "gibbs", {})
+    found = _assigned(model, joint, summed, reasons, "gibbs", {}, compress)
     return found if all(a.method in ("gibbs", "marginalize") for a in found.assignments) else None
 
 
@@ -115,6 +127,7 @@ def _assigned(
     reasons: Mapping[str, str],
     sampler: str | Mapping[str, str] | None,
     named: Mapping[str, str],
+    compress: bool,
 ) -> Plan:
     assignments: dict[str, Assignment] = {}
     laws: dict[str, Law] = {}
@@ -141,10 +154,12 @@ def _assigned(
     laws = {n: law for n, law in laws.items() if not any(n in group.laws for group in groups)}
     _join(summed, assignments, laws)
     _explain_groups(groups, assignments)
-    sweep = build_sweep(summed, mixed, assignments, laws, groups)
+    sampled, statistics = compressed(mixed) if compress else (mixed, ())
+    sweep = build_sweep(summed, mixed, sampled, assignments, laws, groups)
     laws |= {name: law for group in groups for name, law in group.laws.items()}
     later = {n: d for n, d in model.deterministics.items() if _depends_on_summed(d, model, assignments)}
-    return Plan(model, tuple(assignments.values()), summed, mixed, laws, sweep, later, tuple(groups))
+    found = tuple(assignments.values())
+    return Plan(model, found, summed, mixed, sampled, laws, sweep, later, tuple(groups), statistics)
 
 
 def _mixed(

@@ -166,6 +166,7 @@ def compile(
     sampler: str | Mapping[str, str] | None = None,
     marginalize: str | bool | Iterable[str] = "auto",
     max_states: int = MOST_STATES,
+    compress: bool = True,
 ) -> CompiledModel:
     """Plan a model and compile what samples it, without running it.
 
@@ -175,7 +176,7 @@ def compile(
         The model.
     backend : {"numba", "c", "jax"}
         What makes machine code.
-    sampler, marginalize, max_states
+    sampler, marginalize, max_states, compress
         As in `ppl.plan`.
 
     Returns
@@ -196,7 +197,7 @@ def compile(
     if backend == "c":
         _say_once(blas_notice())
     start = time.perf_counter()
-    planned = plan(model, marginalize=marginalize, sampler=sampler, max_states=max_states)
+    planned = plan(model, marginalize=marginalize, sampler=sampler, max_states=max_states, compress=compress)
     if not planned.sweep.variables:
         why = (
             "every latent variable is summed out; use marginalize=False to draw them"
@@ -221,6 +222,7 @@ def sample(
     sampler: str | Mapping[str, str] | None = None,
     marginalize: str | bool | Iterable[str] = "auto",
     max_states: int = MOST_STATES,
+    compress: bool = True,
     init: Init = None,
     progress: bool = True,
     **options: Any,
@@ -241,7 +243,7 @@ def sample(
         With the same seed and backend the draws are identical. Random if not given, and recorded.
     backend : {"numba", "c", "jax"}
         What makes machine code.
-    sampler, marginalize, max_states
+    sampler, marginalize, max_states, compress
         As in `ppl.plan`.
     init : None, str, mapping, or sequence of mappings
         Values in natural space by name, for all chains or one mapping per chain; ``"jitter"`` (default) displaces
@@ -281,5 +283,7 @@ def sample(
             f"Unknown option {sorted(unknown)[0]!r}; there are target_accept, max_tree_depth, thin, keep_tuning, "
             "var_names."
         )
-    compiled = compile(model, backend=backend, sampler=sampler, marginalize=marginalize, max_states=max_states)
+    compiled = compile(
+        model, backend=backend, sampler=sampler, marginalize=marginalize, max_states=max_states, compress=compress
+    )
     return compiled.sample(draws, tune, chains, cores, seed, init=init, progress=progress, **options)

@@ -1,5 +1,5 @@
 """Likelihoods rewritten to the sufficient statistics of their data, exactly."""
 
-from graphs.compression.compress import Compressed, compress
+from graphs.compression.compress import Compressed, compressed
 
-__all__ = ["Compressed", "compress"]
+__all__ = ["Compressed", "compressed"]

@@ -42,7 +42,7 @@ class Compressed:
     how: str
 
 
-def compress(logprob: LogProb) -> tuple[LogProb, tuple[Compressed, ...]]:
+def compressed(logprob: LogProb) -> tuple[LogProb, tuple[Compressed, ...]]:
     """Rewrite the terms that are sums over many rows to what they depend on, where that is less.
 
     The total and its gradient are the same but for rounding; terms that were rewritten are scalars.

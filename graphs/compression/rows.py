@@ -131,7 +131,9 @@ class Rows:
 
     def is_array_of_parameters(self, base: TensorVariable) -> bool:
         """Whether elements are best taken from an array as it is, because it is much smaller than the rows."""
-        return (size_of(base) or 0) <= max(self.size // 4, 1) or base.owner is None
+        if base.owner is None:
+            return True
+        return not isinstance(base.owner.op, _MOVES) and (size_of(base) or 0) <= max(self.size // 4, 1)
 
     def is_reduction(self, node: Apply | None) -> bool:
         """Whether a node reduces a few elements of each row, as a sum over states does."""

@@ -227,10 +227,11 @@ def _move(separation: Separation, node: Apply) -> Form | None:
     if base is None:
         return None
     form, shape = separation.form(base), shape_of(base)
+    is_in_place = isinstance(node.op, Alloc) and node.outputs[0].type.ndim == base.type.ndim
+    if isinstance(node.op, SpecifyShape) or is_in_place:
+        return form
     if form.squares:
         return None
-    if isinstance(node.op, SpecifyShape):
-        return form
     if isinstance(node.op, DimShuffle):
         return Form(
             [Column(reordered(c.data, node.op), None if c.function is None else node.op(c.function)) for c in form.columns],
