@@ -16,8 +16,8 @@ from graphs.compression.totals import Totals
 from graphs.logprob import LogProb
 
 FEWEST_ROWS = 16
-LEAST_GAIN = 2.0
-_OVERHEAD = 8
+LEAST_GAIN = 1.5
+_OVERHEAD = 2
 
 
 @dataclass(frozen=True)
