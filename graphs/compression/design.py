@@ -11,8 +11,10 @@ from numpy.typing import NDArray
 from pytensor.tensor.variable import TensorVariable
 
 from graphs.compression.forms import Column, Form
-from graphs.compression.rows import Rows, is_uniform
+from graphs.compression.rows import Rows, are_equal, is_uniform
 from graphs.compression.sums import Shape, flat
+
+_STRETCH = 4096
 
 
 @dataclass(eq=False)
@@ -106,11 +108,19 @@ def design_of(
         parameters.append(_shared(column.function))
         position += 1
     for block in form.blocks:
-        for i in range(block.data.shape[-1]):
-            columns[:, position] = weighted(block.data[..., i])
-            position += 1
+        width = block.data.shape[-1]
+        data = np.broadcast_to(block.data, (*shape, width)).reshape((-1, width))
+        _fill(columns[:, position : position + width], data if kept is None else data[kept], roots)
+        position += width
         parameters.append(block.parameters)
     return Design(sorted(local, key=lambda part: not part.is_uniform), columns, parameters, outcome)
+
+
+def _fill(columns: NDArray[np.float64], data: NDArray[np.float64], roots: NDArray[np.float64]) -> None:
+    """Write weighted rows to columns, in stretches that fit into caches."""
+    for start in range(0, len(data), _STRETCH):
+        part = slice(start, start + _STRETCH)
+        np.multiply(data[part], roots[part, None], out=columns[part])
 
 
 def _gather_local(local: list[Local], column: Column, weighted) -> None:
@@ -129,7 +139,7 @@ def _joins(local: Sequence[Local], data: NDArray[np.float64], function: TensorVa
     """Add a function to those of the same column, if there is one."""
     assert function is not None
     for part in local:
-        if np.array_equal(part.data, data):
+        if are_equal(part.data, data):
             part.functions.append(function)
             return True
     return False

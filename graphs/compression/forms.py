@@ -101,10 +101,19 @@ def add(forms: Sequence[Form]) -> Form:
 
 def scaled(data: NDArray[np.float64], form: Form) -> Form:
     """Return data times a form."""
-    blocks = [Block(data[..., None] * b.data, b.parameters) for b in form.blocks]
+    blocks = [_scaled_block(data, block) for block in form.blocks]
     columns = [Column(data * c.data, c.function) for c in form.columns]
     squares = [Square(Column(data * s.scale.data, s.scale.function), s.root) for s in form.squares]
     return Form(columns, blocks, squares)
+
+
+def _scaled_block(data: NDArray[np.float64], block: Block) -> Block:
+    """Multiply the parameters where all rows have the same number: the matrix may be large."""
+    if data.size > 1:
+        return Block(data[..., None] * block.data, block.parameters)
+    number = float(data.flat[0])
+    parameters = block.parameters
+    return block if number == 1 else Block(block.data, -parameters if number == -1 else number * parameters)
 
 
 def chosen(condition: NDArray[np.bool_], form: Form) -> Form:

@@ -6,13 +6,15 @@ the least-squares solution b0 the residuals are small numbers and q vanishes but
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 _CHUNK = 32_768
+_ENOUGH_ROWS = 50_000
+_SMALL_PRODUCT = 65_536
+_BATCH = 64
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,7 +37,7 @@ class Triangle:
 
 
 def least_squares(columns: NDArray[np.float64], outcome: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the coefficients b0 for which ``columns @ b0 + outcome`` is smallest, any of them where there are many.
+    """Return coefficients b0 near those for which ``columns @ b0 + outcome`` is smallest; any of many such.
 
     Parameters
     ----------
@@ -44,11 +46,18 @@ def least_squares(columns: NDArray[np.float64], outcome: NDArray[np.float64]) ->
     outcome : (num_rows,) float64 array
         y.
     """
+    # Residuals need only be of the right size: some of very many rows will do.
+    step = max(1, len(outcome) // _ENOUGH_ROWS)
     size = columns.shape[1]
-    triangle = _triangular([columns, outcome[:, None]])
-    lengths = np.linalg.norm(triangle[:, :size], axis=0)
+    triangle = _triangular(columns[::step], outcome[::step])
+    return _solution(triangle[:, :size], triangle[:, size])
+
+
+def _solution(factor: NDArray[np.float64], offset: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return b for which ``factor @ b + offset`` is smallest."""
+    lengths = np.linalg.norm(factor, axis=0)
     lengths = np.where(lengths > 0, lengths, 1.0)
-    solution, *_ = np.linalg.lstsq(triangle[:, :size] / lengths, -triangle[:, size], rcond=1e-12)
+    solution, *_ = np.linalg.lstsq(factor / lengths, -offset, rcond=1e-12)
     return np.asarray(solution / lengths)
 
 
@@ -87,16 +96,47 @@ def triangle_of(columns: NDArray[np.float64], outcome: NDArray[np.float64]) -> T
         y.
     """
     size = columns.shape[1]
-    triangle = _triangular([columns, outcome[:, None]])
-    upper, last = triangle[: min(size, len(triangle))], triangle[size:, size]
+    triangle = _triangular(columns, outcome)
+    upper, last = triangle[:size], triangle[size:, size]
     return Triangle(upper[:, :size], upper[:, size], float(last @ last))
 
 
-def _triangular(parts: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
-    """Return R of a QR factorisation of columns side by side, taken chunk by chunk."""
-    num_rows = len(parts[0])
-    triangle = np.zeros((0, sum(part.shape[1] for part in parts)))
-    for start in range(0, num_rows, _CHUNK):
-        rows = np.hstack([part[start : start + _CHUNK] for part in parts])
-        triangle = np.linalg.qr(np.vstack([triangle, rows]), mode="r")
-    return triangle
+def recentred(triangle: Triangle, centre: NDArray[np.float64]) -> tuple[Triangle, NDArray[np.float64]]:
+    """Return the triangle around its own least-squares solution, and that solution.
+
+    Parameters
+    ----------
+    triangle : Triangle
+        A function of b minus a centre.
+    centre : (size,) float64 array
+        The centre.
+    """
+    new = centre + _solution(triangle.factor, triangle.offset)
+    return Triangle(triangle.factor, triangle.offset + triangle.factor @ (new - centre), triangle.rest), new
+
+
+def _triangular(columns: NDArray[np.float64], outcome: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return R of a QR factorisation of columns and outcome side by side.
+
+    Short stretches are factorised each, then the triangles that they leave, and so on: large matrices would wake the
+    threads of the BLAS.
+    """
+    size = columns.shape[1] + 1
+    length = max(4 * size, _SMALL_PRODUCT // size**2)
+    triangles = []
+    for start in range(0, len(outcome), length * _BATCH):
+        part = slice(start, start + length * _BATCH)
+        triangles.append(_reduced(np.column_stack([columns[part], outcome[part]]), length))
+    rows = np.concatenate(triangles)
+    while len(rows) > length:
+        rows = _reduced(rows, length)
+    return np.asarray(np.linalg.qr(rows, mode="r"))
+
+
+def _reduced(rows: NDArray[np.float64], length: int) -> NDArray[np.float64]:
+    """Replace stretches of rows by their triangles."""
+    count = len(rows) // length
+    stretches = rows[: count * length].reshape((count, length, rows.shape[1]))
+    whole = np.linalg.qr(stretches, mode="r").reshape((-1, rows.shape[1])) if count else rows[:0]
+    rest = rows[count * length :]
+    return np.concatenate([whole, np.linalg.qr(rest, mode="r")] if len(rest) else [whole])

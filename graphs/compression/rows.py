@@ -23,6 +23,7 @@ from pytensor.tensor.variable import TensorVariable
 from graphs.conditional.evaluate import evaluate
 
 _LONGEST_REDUCED = 64
+_FEW = 32
 _MOVES = (DimShuffle, Alloc, SpecifyShape, Subtensor, AdvancedSubtensor, Reshape)
 
 
@@ -234,10 +235,18 @@ def _distinct(keys: Sequence[Key]) -> tuple[Key, ...]:
     """Drop keys that repeat another one."""
     kept: list[Key] = []
     for key in keys:
-        known = [k for k in kept if k.array is key.array or np.array_equal(k.array, key.array)]
+        known = [k for k in kept if are_equal(k.array, key.array)]
         if not known or (key.is_data and not known[0].is_data):
             kept.append(key)
     return tuple(kept)
+
+
+def are_equal(a: NDArray, b: NDArray) -> bool:
+    """Whether two arrays are equal, telling soon where they are not."""
+    if a is b or a.shape != b.shape:
+        return a is b
+    first = (slice(0, _FEW),) * a.ndim
+    return np.array_equal(a[first], b[first]) and np.array_equal(a, b)
 
 
 def size_of(variable: Variable) -> int | None:

@@ -13,7 +13,7 @@ from pytensor.tensor.variable import TensorVariable
 from graphs.compression.cells import Cells
 from graphs.compression.design import Design, Local, design_of
 from graphs.compression.forms import Square
-from graphs.compression.least_squares import Triangle, least_squares, residuals, triangle_of
+from graphs.compression.least_squares import Triangle, least_squares, recentred, residuals, triangle_of
 from graphs.compression.projection import Projection, project
 from graphs.compression.restriction import Restriction
 from graphs.compression.rows import Rows
@@ -97,7 +97,8 @@ def _triangles(design: Design, scales: Cells) -> tuple[NDArray[np.float64], list
     centre = least_squares(columns, design.outcome)
     outcome = residuals(columns, centre, design.outcome)
     if len(scales) == 1:
-        return centre, [triangle_of(columns, outcome)]
+        triangle, centre = recentred(triangle_of(columns, outcome), centre)
+        return centre, [triangle]
     order = np.argsort(scales.codes, kind="stable")
     ends = np.cumsum(np.bincount(scales.codes))
     groups = np.split(order, ends[:-1])
