@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -10,7 +10,8 @@ import pytensor.tensor as pt
 from numpy.typing import NDArray
 from pytensor.tensor.variable import TensorVariable
 
-from graphs.compression.forms import Column, Form
+from graphs.compression.forms import Form
+from graphs.compression.restriction import Restriction
 from graphs.compression.rows import Rows, are_equal, is_uniform
 from graphs.compression.sums import Shape, flat
 
@@ -88,24 +89,27 @@ def design_of(
         return (full if kept is None else full[kept]) * roots
 
     local: list[Local] = []
-    shared: list[Column] = []
+    shared: list[tuple[NDArray[np.float64], TensorVariable]] = []
     for column in form.columns:
-        if column.function is not None and (is_uniform(column.data) or rows.keys(column.function)):
-            _gather_local(local, column, weighted)
-        elif column.function is not None:
-            shared.append(column)
-    shared = [c for c in shared if not _joins(local, weighted(c.data), c.function)]
+        if column.function is None:
+            continue
+        if is_uniform(column.data) or rows.keys(column.function):
+            _gather_local(local, column.data, column.function, weighted)
+        else:
+            shared.append((weighted(column.data), column.function))
+    shared = [(data, function) for data, function in shared if not _joins(local, data, function)]
     outcome = np.zeros(len(roots))
     for column in form.columns:
         if column.function is None:
             outcome += weighted(column.data)
     size = len(shared) + sum(block.data.shape[-1] for block in form.blocks)
     columns = np.empty((len(roots), size), order="F")
+    first = Restriction(rows, shape, np.zeros(1, np.int64))
     parameters: list[TensorVariable] = []
     position = 0
-    for column in shared:
-        columns[:, position] = weighted(column.data)
-        parameters.append(_shared(column.function))
+    for data, function in shared:
+        columns[:, position] = data
+        parameters.append(first(function))
         position += 1
     for block in form.blocks:
         width = block.data.shape[-1]
@@ -123,28 +127,23 @@ def _fill(columns: NDArray[np.float64], data: NDArray[np.float64], roots: NDArra
         np.multiply(data[part], roots[part, None], out=columns[part])
 
 
-def _gather_local(local: list[Local], column: Column, weighted) -> None:
-    function = column.function
-    assert function is not None
-    uniform = is_uniform(column.data)
+def _gather_local(
+    local: list[Local], data: NDArray, function: TensorVariable, weighted: Callable[[NDArray], NDArray[np.float64]]
+) -> None:
+    """Add a column, or its function to those of an equal column; uniform ones count as ones."""
+    uniform = is_uniform(data)
     if uniform:
-        number = float(column.data.flat[0])
+        number = float(data.flat[0])
         function = function if number == 1 else pt.neg(function) if number == -1 else number * function
-    data = weighted(np.ones_like(column.data) if uniform else column.data)
-    if not _joins(local, data, function):
-        local.append(Local(data, [function], uniform))
+    column = weighted(np.ones_like(data) if uniform else data)
+    if not _joins(local, column, function):
+        local.append(Local(column, [function], uniform))
 
 
-def _joins(local: Sequence[Local], data: NDArray[np.float64], function: TensorVariable | None) -> bool:
+def _joins(local: Sequence[Local], data: NDArray[np.float64], function: TensorVariable) -> bool:
     """Add a function to those of the same column, if there is one."""
-    assert function is not None
     for part in local:
         if are_equal(part.data, data):
             part.functions.append(function)
             return True
     return False
-
-
-def _shared(function: TensorVariable | None) -> TensorVariable:
-    assert function is not None
-    return function.reshape((1,)) if function.type.ndim != 1 else function

@@ -126,7 +126,7 @@ def chosen(condition: NDArray[np.bool_], form: Form) -> Form:
 
 def multiplied(function: TensorVariable, form: Form) -> Form | None:
     """Return a function of parameters times a form; None where a block would not be shared by all rows."""
-    if form.blocks and set(function.type.shape) > {1}:
+    if form.blocks and any(n != 1 for n in function.type.shape):
         return None
     blocks = [Block(b.data, function.reshape((1,)) * b.parameters) for b in form.blocks]
     columns = [Column(c.data, times(function, c.function)) for c in form.columns]
