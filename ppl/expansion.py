@@ -145,7 +145,7 @@ def _outputs(plan: Plan) -> dict[str, TensorVariable]:
     known = {n: d for n, d in plan.model.deterministics.items() if n not in plan.later}
     outputs |= dict(zip(known, substitute(list(known.values()), stand_ins), strict=True))
     if not any(a.method == "nuts" for a in plan.assignments):
-        outputs[LOGDENSITY] = plan.mixed.total
+        outputs[LOGDENSITY] = plan.sampled.total
     return outputs
 
 

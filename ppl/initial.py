@@ -222,12 +222,13 @@ class _LogTerms:
         self.inputs: list[TensorVariable] = list(plan.mixed.values.values())
         terms = list(plan.mixed.terms.values())
         self.function = interpret(self.inputs, [pt.sum(t) for t in terms])
+        self.sampled = interpret(self.inputs, [pt.sum(t) for t in plan.sampled.terms.values()])
         self.terms = terms
         self.plan = plan
 
     def is_finite(self, values: Mapping[str, NDArray]) -> bool:
         """Whether all terms are finite at a point."""
-        return bool(np.isfinite(self.function(*self._arguments(values))).all())
+        return bool(np.isfinite(self.sampled(*self._arguments(values))).all())
 
     def _arguments(self, values: Mapping[str, NDArray]) -> list[NDArray]:
         return [np.asarray(values[str(v.name)], v.type.dtype) for v in self.inputs]

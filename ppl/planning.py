@@ -10,6 +10,7 @@ from pymc.distributions.continuous import FlatRV, HalfFlatRV
 from pytensor.tensor.variable import TensorVariable
 
 from graphs.augmentation import Augmenter, Group
+from graphs.compression import compressed
 from graphs.conditional import (
     Law,
     find_conditional,
@@ -40,6 +41,7 @@ def plan(
     marginalize: Marginalize = "auto",
     sampler: str | Mapping[str, str] | None = None,
     max_states: int = MOST_STATES,
+    compress: bool = True,
 ) -> Plan:
     """Decide how each latent variable of a model is dealt with.
 
@@ -57,6 +59,11 @@ def plan(
     sampler : {"nuts", "gibbs", "rmh", "slice"} or mapping of str to these, optional
         Overrides the choice for all continuous variables or for those named. ``"gibbs"`` for all takes the full
         conditional wherever one is known and NUTS for the rest; for a named variable it has to be known.
+    max_states : int, default 2**24
+        Most joint states of discrete elements that one factor may depend on.
+    compress : bool, default True
+        Rewrite likelihoods to sufficient statistics of the data where there are any: the same function but for
+        rounding, in fewer operations. The plan says what was compressed, and by how much.
 
     Returns
     -------
@@ -71,8 +78,10 @@ def plan(
         If a sum or a law that was asked for does not exist.
     """
     named = _check_sampler(model, sampler)
+    if not isinstance(compress, bool):
+        raise ModelError(f"compress is True or False, not {compress!r}.")
     with untraced():
-        return _planned(model, marginalize, sampler, named, max_states)
+        return _planned(model, marginalize, sampler, named, max_states, compress)
 
 
 def _planned(
@@ -81,20 +90,23 @@ def _planned(
     sampler: str | Mapping[str, str] | None,
     named: dict[str, str],
     max_states: int,
+    compress: bool,
 ) -> Plan:
     joint = logprob(model, marginalize=False)
     summed, reasons = _marginalize(joint, marginalize, named, max_states)
-    chosen = _assigned(model, joint, summed, reasons, sampler, named)
+    chosen = _assigned(model, joint, summed, reasons, sampler, named, compress)
     if sampler is not None or not any(a.method == "nuts" for a in chosen.assignments):
         return chosen
-    by_laws, missing = _by_laws(model, joint, summed, reasons)
-    prediction = None if by_laws is None else predict(by_laws)
+    by_laws, missing = _by_laws(model, joint, summed, reasons, compress)
+    prediction = None if by_laws is None else predict(by_laws, chosen.sampled)
     if by_laws is None or prediction is None:
         return replace(chosen, policy=explain_missing(missing))
     return replace(by_laws if prediction.gain >= 1 else chosen, policy=str(prediction))
 
 
-def _by_laws(model: Model, joint: LogProb, summed: LogProb, reasons: Mapping[str, str]) -> tuple[Plan | None, str]:
+def _by_laws(
+    model: Model, joint: LogProb, summed: LogProb, reasons: Mapping[str, str], compress: bool
+) -> tuple[Plan | None, str]:
     """Return the plan by Gibbs sampling alone, or None with a variable that has no law."""
     augmenter = Augmenter(summed)
     missing = ""
@@ -108,7 +120,7 @@ def _by_laws(model: Model, joint: LogProb, summed: LogProb, reasons: Mapping[str
             missing = name
     if missing:
         return None, missing
-    found = _assigned(model, joint, summed, reasons, "gibbs", {})
+    found = _assigned(model, joint, summed, reasons, "gibbs", {}, compress)
     other = next((a.name for a in found.assignments if a.method not in ("gibbs", "marginalize")), "")
     return (None, other) if other else (found, "")
 
@@ -120,6 +132,7 @@ def _assigned(
     reasons: Mapping[str, str],
     sampler: str | Mapping[str, str] | None,
     named: Mapping[str, str],
+    compress: bool,
 ) -> Plan:
     assignments: dict[str, Assignment] = {}
     laws: dict[str, Law] = {}
@@ -146,10 +159,12 @@ def _assigned(
     laws = {n: law for n, law in laws.items() if not any(n in group.laws for group in groups)}
     _join(summed, assignments, laws)
     _explain_groups(groups, assignments)
-    sweep = build_sweep(summed, mixed, assignments, laws, groups)
+    sampled, statistics = compressed(mixed) if compress else (mixed, ())
+    sweep = build_sweep(summed, mixed, sampled, assignments, laws, groups)
     laws |= {name: law for group in groups for name, law in group.laws.items()}
     later = {n: d for n, d in model.deterministics.items() if _depends_on_summed(d, model, assignments)}
-    return Plan(model, tuple(assignments.values()), summed, mixed, laws, sweep, later, tuple(groups))
+    found = tuple(assignments.values())
+    return Plan(model, found, summed, mixed, sampled, laws, sweep, later, tuple(groups), statistics)
 
 
 def _mixed(

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from pytensor.tensor.variable import TensorVariable
 
 from graphs.augmentation import Group
+from graphs.compression import Compressed
 from graphs.conditional import Law
 from graphs.elimination.costs import Cost, costs_of
 from graphs.logprob import LogProb
@@ -57,7 +58,9 @@ class Plan:
     natural : LogProb
         The joint log-probability in natural space after the sums.
     mixed : LogProb
-        The same with the variables of NUTS and RMH on the real line: what is sampled.
+        The same with the variables of NUTS and RMH on the real line.
+    sampled : LogProb
+        The same with data compressed to sufficient statistics: what NUTS and RMH see.
     laws : mapping of str to Law
         The full conditionals of the variables drawn by Gibbs.
     sweep : Sweep
@@ -66,6 +69,8 @@ class Plan:
         Deterministics of summed-out variables: known after ``ppl.recover``.
     groups : tuple of Group
         Variables that are drawn given auxiliary variables.
+    compression : tuple of Compressed
+        Which terms were rewritten to sufficient statistics.
     policy : str
         How the sampler was chosen, where that was left open and there was a choice.
     """
@@ -74,10 +79,12 @@ class Plan:
     assignments: tuple[Assignment, ...]
     natural: LogProb
     mixed: LogProb
+    sampled: LogProb
     laws: Mapping[str, Law]
     sweep: Sweep
     later: Mapping[str, TensorVariable]
     groups: tuple[Group, ...] = ()
+    compression: tuple[Compressed, ...] = ()
     policy: str = ""
 
     @property
@@ -93,6 +100,10 @@ class Plan:
             sums: list[tuple[str, ...]] = [_COST_HEAD]
             sums += [_cost_row(cost) for cost in self.costs]
             tables.append(sums)
+        if self.compression:
+            kept: list[tuple[str, ...]] = [_COMPRESSION_HEAD]
+            kept += [(c.name, f"{c.rows:,}", f"{c.numbers:,}", c.how) for c in self.compression]
+            tables.append(kept)
         return tables
 
     def __str__(self) -> str:
@@ -120,11 +131,12 @@ class Plan:
             law.dprint(file=file)
         if any(a.method in ("nuts", "rmh", "slice") for a in self.assignments):
             print("\nlog-density of " + ", ".join(str(v.name) for v in self.sweep.variables) + ":", file=file)
-            self.mixed.dprint(file=file)
+            self.sampled.dprint(file=file)
 
 
 _LABELS = {"marginalize": "summed out", "nuts": "NUTS", "gibbs": "Gibbs", "rmh": "RMH", "slice": "slice"}
 _COST_HEAD = ("summed out", "order", "states", "elements", "width", "operations", "bytes", "instead")
+_COMPRESSION_HEAD = ("compressed", "rows", "numbers kept", "how")
 
 
 def _cost_row(cost: Cost) -> tuple[str, ...]:

@@ -19,6 +19,7 @@ from pytensor.graph.traversal import graph_inputs
 
 from graphs.conditional import JointNormal, MultivariateNormal
 from graphs.interpreting import interpret
+from graphs.logprob import LogProb
 from ppl.initial import starting_values
 from ppl.plans import Plan
 from samplers.blocks import DrawBlock
@@ -68,21 +69,23 @@ def explain_missing(name: str) -> str:
     return f"NUTS for all continuous variables: {why}; sampler='gibbs' takes those that there are"
 
 
-def predict(plan: Plan) -> Prediction | None:
+def predict(plan: Plan, compressed: LogProb) -> Prediction | None:
     """Return what a pilot run of a plan predicts, None where it is not by laws alone or does not run.
 
     Parameters
     ----------
     plan : Plan
         Of Gibbs sampling.
+    compressed : LogProb
+        What NUTS would see.
     """
     draws = _pilot(plan)
     if draws is None:
         return None
     effective = float(min(1.0, effective_fractions(draws).min()))
     size = sum(prod(a.shape) for a in plan.assignments)
-    data = _num_data(plan)
-    gradient = 4.0 * (data + size) + 200.0
+    data = _num_data(plan.natural)
+    gradient = 4.0 * (_num_data(compressed) + size) + 200.0
     sweep = 2.0 * data + OPERATIONS_PER_DRAW * size + _num_matrix_operations(plan) + 100.0
     sweep += OPERATIONS_PER_AUXILIARY * _num_auxiliary(plan)
     return Prediction(effective, effective * _num_gradients(draws) * gradient / sweep)
@@ -150,9 +153,9 @@ def _pilot(plan: Plan) -> NDArray[np.float64] | None:
     return draws if np.isfinite(draws).all() else None
 
 
-def _num_data(plan: Plan) -> int:
+def _num_data(logprob: LogProb) -> int:
     constants: Mapping[int, Constant] = {
-        id(i): i for i in graph_inputs(list(plan.natural.terms.values())) if isinstance(i, Constant)
+        id(i): i for i in graph_inputs(list(logprob.terms.values())) if isinstance(i, Constant)
     }
     return sum(int(np.size(c.data)) for c in constants.values())
 

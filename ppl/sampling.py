@@ -168,6 +168,7 @@ def compile(
     sampler: str | Mapping[str, str] | None = None,
     marginalize: str | bool | Iterable[str] = "auto",
     max_states: int = MOST_STATES,
+    compress: bool = True,
     precision: str = "float64",
 ) -> CompiledModel:
     """Plan a model and compile what samples it, without running it.
@@ -178,7 +179,7 @@ def compile(
         The model.
     backend : {"numba", "c", "jax"}
         What makes machine code.
-    sampler, marginalize, max_states
+    sampler, marginalize, max_states, compress
         As in `ppl.plan`.
     precision : {"float64", "float32"}
         In which NUTS evaluates the log-density and its gradient. Single precision is for JAX on accelerators: it has
@@ -202,7 +203,7 @@ def compile(
     if backend == "c":
         _say_once(blas_notice())
     start = time.perf_counter()
-    planned = plan(model, marginalize=marginalize, sampler=sampler, max_states=max_states)
+    planned = plan(model, marginalize=marginalize, sampler=sampler, max_states=max_states, compress=compress)
     if not planned.sweep.variables:
         why = (
             "every latent variable is summed out; use marginalize=False to draw them"
@@ -227,6 +228,7 @@ def sample(
     sampler: str | Mapping[str, str] | None = None,
     marginalize: str | bool | Iterable[str] = "auto",
     max_states: int = MOST_STATES,
+    compress: bool = True,
     precision: str = "float64",
     init: Init = None,
     progress: bool = True,
@@ -248,7 +250,7 @@ def sample(
         With the same seed and backend the draws are identical. Random if not given, and recorded.
     backend : {"numba", "c", "jax"}
         What makes machine code.
-    sampler, marginalize, max_states
+    sampler, marginalize, max_states, compress
         As in `ppl.plan`.
     precision : {"float64", "float32"}
         In which NUTS evaluates the log-density and its gradient. Single precision is for JAX on accelerators: it has
@@ -297,6 +299,7 @@ def sample(
         sampler=sampler,
         marginalize=marginalize,
         max_states=max_states,
+        compress=compress,
         precision=precision,
     )
     return compiled.sample(draws, tune, chains, cores, seed, init=init, progress=progress, **options)

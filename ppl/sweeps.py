@@ -36,6 +36,7 @@ def groups_of(logprob: LogProb, name: str) -> list[NDArray[np.int64]] | None:
 def build_sweep(
     summed: LogProb,
     mixed: LogProb,
+    sampled: LogProb,
     assignments: Mapping[str, Assignment],
     laws: Mapping[str, Law],
     groups: Sequence[Group],
@@ -48,6 +49,8 @@ def build_sweep(
         In natural space.
     mixed : LogProb
         The same with what NUTS and RMH move on the real line.
+    sampled : LogProb
+        The same with data compressed: one number per term may be left.
     assignments : mapping of str to Assignment
         How each variable is dealt with.
     laws : mapping of str to Law
@@ -59,7 +62,7 @@ def build_sweep(
     by_method = {m: [n for n, a in assignments.items() if a.method == m] for m in methods}
     variables = [mixed.values[n] for m in methods for n in by_method[m]]
     scales = {n: pt.tensor(f"{n}_scale__", dtype="float64", shape=()) for n in [*by_method["rmh"], *by_method["slice"]]}
-    density, terms = mixed.logdensity, list(mixed.terms.values())
+    density, terms = sampled.logdensity, list(mixed.terms.values())
     blocks: list[Block] = []
     if by_method["nuts"]:
         blocks.append(NUTSBlock(tuple(mixed.values[n] for n in by_method["nuts"]), _needed(density)))

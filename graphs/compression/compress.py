@@ -1,0 +1,105 @@
+"""Rewrite the terms of a log-probability to the sufficient statistics of the data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import pytensor.tensor as pt
+from pytensor.graph.basic import Constant, Variable
+from pytensor.graph.traversal import graph_inputs, toposort
+from pytensor.tensor.math import Dot
+from pytensor.tensor.blockwise import Blockwise
+from pytensor.tensor.variable import TensorVariable
+
+from graphs.compression.rows import Rows, size_of
+from graphs.compression.totals import Totals
+from graphs.logprob import LogProb
+
+FEWEST_ROWS = 16
+LEAST_GAIN = 1.5
+_OVERHEAD = 2
+
+
+@dataclass(frozen=True)
+class Compressed:
+    """What became of one term.
+
+    Parameters
+    ----------
+    name : str
+        The term.
+    rows : int
+        Over which it is a sum.
+    numbers : int
+        What is kept of the data.
+    how : str
+        The statistics.
+    """
+
+    name: str
+    rows: int
+    numbers: int
+    how: str
+
+
+def compressed(logprob: LogProb) -> tuple[LogProb, tuple[Compressed, ...]]:
+    """Rewrite the terms that are sums over many rows to what they depend on, where that is less.
+
+    The total and its gradient are the same but for rounding; terms that were rewritten are scalars.
+
+    Parameters
+    ----------
+    logprob : LogProb
+        Any.
+
+    Returns
+    -------
+    LogProb
+        The same function.
+    tuple of Compressed
+        Which terms were rewritten, and how.
+    """
+    terms, found = dict(logprob.terms), []
+    for name, term in logprob.terms.items():
+        result = compressed_sum(term)
+        if result is not None:
+            terms[name], rows, how = result
+            found.append(Compressed(name, rows, _num_constants(terms[name]), how))
+    return (replace(logprob, terms=terms), tuple(found)) if found else (logprob, ())
+
+
+def compressed_sum(term: TensorVariable) -> tuple[TensorVariable, int, str] | None:
+    """Return the sum of the elements of a term, the number of rows and how they were compressed; None if they are not.
+
+    Parameters
+    ----------
+    term : TensorVariable
+        A log-probability, element by element.
+    """
+    rows = Rows(term)
+    if rows.size <= FEWEST_ROWS or _num_constants(term) <= FEWEST_ROWS:
+        return None
+    totals = Totals(rows)
+    graph = totals.of(term)
+    if _work(term) < LEAST_GAIN * _work(graph) or _num_constants(term) < LEAST_GAIN * _num_constants(graph):
+        return None
+    return pt.cast(graph, "float64"), rows.size, totals.how
+
+
+def _num_constants(graph: Variable) -> int:
+    """Return how many numbers of data a graph holds, single ones aside."""
+    sizes = [size_of(i) or 0 for i in set(graph_inputs([graph])) if isinstance(i, Constant)]
+    return sum(size for size in sizes if size > 1)
+
+
+def _work(graph: TensorVariable) -> float:
+    """Return about how many operations an evaluation takes."""
+    varying: set[Variable] = set()
+    total = 0.0
+    for node in toposort([graph]):
+        if any(i in varying or (i.owner is None and not isinstance(i, Constant)) for i in node.inputs):
+            varying.update(node.outputs)
+            is_product = isinstance(node.op.core_op if isinstance(node.op, Blockwise) else node.op, Dot)
+            arrays = node.inputs if is_product else node.outputs
+            total += _OVERHEAD + max(size_of(v) or 1 for v in arrays)
+    return total

@@ -1,0 +1,153 @@
+"""Sums over rows of squares of forms that are linear in functions of parameters: group means, and a triangle."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pytensor.tensor as pt
+from numpy.typing import NDArray
+from pytensor.tensor.variable import TensorVariable
+
+from graphs.compression.cells import Cells
+from graphs.compression.design import Design, Local, design_of
+from graphs.compression.forms import Square
+from graphs.compression.least_squares import Triangle, least_squares, recentred, residuals, triangle_of
+from graphs.compression.projection import Projection, project
+from graphs.compression.restriction import Restriction
+from graphs.compression.rows import Rows
+from graphs.compression.sums import Shape, cells_of, flat
+
+_MOST_TRIANGLES = 200
+
+
+@dataclass(frozen=True, eq=False)
+class Squares:
+    """A sum of squares over rows as a graph.
+
+    Parameters
+    ----------
+    graph : TensorVariable
+        The sum; shape ().
+    num_means : int
+        Groups with means of their own.
+    num_columns : int
+        Columns of the triangle.
+    """
+
+    graph: TensorVariable
+    num_means: int
+    num_columns: int
+
+
+def sum_of_square(rows: Rows, square: Square, shape: Shape) -> Squares | None:
+    """Return the sum of a square over rows; None where it has no small sufficient statistics.
+
+    Parameters
+    ----------
+    rows : Rows
+        What the functions of parameters read.
+    square : Square
+        A column times the square of a form.
+    shape : tuple of int
+        Of the rows.
+    """
+    weights = flat(square.scale.data, shape)
+    sign = 1.0 if weights.max() > 0 else -1.0
+    if not np.isfinite(weights).all() or (sign * weights).min() < 0:
+        return None
+    kept = None if (weights != 0).all() else np.flatnonzero(weights)
+    roots = np.sqrt(np.abs(weights if kept is None else weights[kept]))
+    if not roots.size:
+        return Squares(pt.constant(0.0), 0, 0)
+    design = design_of(rows, square.root, shape, kept, roots)
+    scale = [] if square.scale.function is None else [square.scale.function]
+    scales = cells_of(rows, scale, shape, kept)
+    cells = cells_of(rows, [*scale, *(f for part in design.local for f in part.functions)], shape, kept)
+    size = design.columns.shape[1]
+    if scales is None or cells is None or not design.is_finite or (size and len(scales) > _MOST_TRIANGLES):
+        return None
+    stages = [(design.local, cells)] if design.local else []
+    if size and not any(part.is_uniform for part in design.local):
+        stages.append(([Local(roots.copy())], scales))
+    projections = [(local, where, project(local, design, where)) for local, where in stages]
+    centre, triangles = _triangles(design, scales)
+    shifted = _joined(design.parameters) - centre if size else None
+    parts = [
+        _local_sum(Restriction(rows, shape, where.representatives), scale, local, found, centre, shifted)
+        for local, where, found in projections
+    ]
+    parts.append(_triangle_sum(Restriction(rows, shape, scales.representatives), scale, triangles, shifted))
+    total = sign * (pt.add(*parts) if len(parts) > 1 else parts[0])
+    return Squares(total, len(cells) if any(part.functions for part in design.local) else 0, size)
+
+
+def _joined(parameters: Sequence[TensorVariable]) -> TensorVariable:
+    joined: TensorVariable = pt.concatenate(list(parameters)) if len(parameters) > 1 else parameters[0]
+    return joined
+
+
+def _triangles(design: Design, scales: Cells) -> tuple[NDArray[np.float64], list[Triangle]]:
+    """Return where the shared parameters are centred, and a triangle for each scale."""
+    columns, size = design.columns, design.columns.shape[1]
+    if size == 0:
+        rest = scales.sums(design.outcome**2)
+        return np.zeros(0), [Triangle(np.zeros((0, 0)), np.zeros(0), float(r)) for r in rest]
+    centre = least_squares(columns, design.outcome)
+    outcome = residuals(columns, centre, design.outcome)
+    if len(scales) == 1:
+        triangle, centre = recentred(triangle_of(columns, outcome), centre)
+        return centre, [triangle]
+    order = np.argsort(scales.codes, kind="stable")
+    ends = np.cumsum(np.bincount(scales.codes))
+    groups = np.split(order, ends[:-1])
+    return centre, [triangle_of(columns[group], outcome[group]) for group in groups]
+
+
+def _local_sum(
+    at: Restriction,
+    scale: Sequence[TensorVariable],
+    local: Sequence[Local],
+    projections: Sequence[Projection],
+    centre: NDArray[np.float64],
+    shifted: TensorVariable | None,
+) -> TensorVariable:
+    """Return the sum over cells of the squares along local columns."""
+    values = [_added([at(f) for f in part.functions]) for part in local]
+    total: TensorVariable | None = None
+    for position, found in enumerate(projections):
+        outcome = found.on_outcome.astype(np.longdouble) + found.on_columns.astype(np.longdouble) @ centre
+        parts: list[TensorVariable] = [pt.constant(outcome.astype("float64"))]
+        if values[position] is not None:
+            parts.append(values[position])
+        for mean, value in zip(found.on_local, values[position + 1 :], strict=True):
+            if value is not None and mean.any():
+                parts.append(pt.constant(mean) * value)
+        if shifted is not None and found.on_columns.any():
+            parts.append(pt.dot(pt.constant(found.on_columns), shifted))
+        along = pt.constant(found.squares) * pt.sqr(pt.add(*parts) if len(parts) > 1 else parts[0])
+        total = along if total is None else total + along
+    return pt.sum(total if not scale else at(scale[0]) * total)
+
+
+def _added(values: Sequence[TensorVariable]) -> TensorVariable | None:
+    return None if not values else values[0] if len(values) == 1 else pt.add(*values)
+
+
+def _triangle_sum(
+    at: Restriction, scale: Sequence[TensorVariable], triangles: Sequence[Triangle], shifted: TensorVariable | None
+) -> TensorVariable:
+    """Return the sum over scales of the squares that are left."""
+    squares: TensorVariable = pt.constant(np.array([triangle.rest for triangle in triangles]))
+    if shifted is not None:
+        size = max(len(triangle.offset) for triangle in triangles)
+        factor = np.concatenate([_padded(triangle.factor, size) for triangle in triangles])
+        offset = np.concatenate([_padded(triangle.offset, size) for triangle in triangles])
+        along = pt.sqr(pt.dot(pt.constant(factor), shifted) + pt.constant(offset))
+        squares = squares + along.reshape((len(triangles), size)).sum(axis=1)
+    return pt.sum(squares if not scale else at(scale[0]) * squares)
+
+
+def _padded(array: NDArray[np.float64], size: int) -> NDArray[np.float64]:
+    return np.concatenate([array, np.zeros((size - len(array), *array.shape[1:]))])

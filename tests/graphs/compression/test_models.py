@@ -1,0 +1,110 @@
+"""A compressed log-density is the uncompressed one, value and gradient; what has no statistics is left alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytensor
+import pytensor.tensor as pt
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import ppl
+from graphs.compression import compressed
+from graphs.interpreting import interpret
+from graphs.logprob import LogProb, logprob
+from tests.graphs.compression.catalogue import MODELS
+
+
+def assert_is_same(before: LogProb, after: LogProb, seed: int = 0, spread: float = 0.6) -> None:
+    """Compare values and gradients at points where no two parameters are equal."""
+    values = list(before.values.values())
+    both = interpret(
+        values,
+        [g for density in (before, after) for g in (density.total, *pytensor.grad(density.total, values))],
+    )
+    rng = np.random.default_rng(seed)
+    for _ in range(3):
+        results = both(*(rng.normal(0, spread, v.type.shape) for v in values))
+        expected, found = results[: len(values) + 1], results[len(values) + 1 :]
+        assert np.isfinite(expected[0])
+        assert found[0] == pytest.approx(expected[0], rel=1e-10)
+        for a, b in zip(expected[1:], found[1:], strict=True):
+            np.testing.assert_allclose(b, a, rtol=1e-10, atol=1e-10 * np.abs(a).max())
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_compressed_log_density_is_the_same(name):
+    how, make = MODELS[name]
+    before = logprob(make(), space="unconstrained")
+    after, found = compressed(before)
+    if how is None:
+        assert found == ()
+        assert after is before
+        return
+    assert any(how in c.how for c in found), found
+    assert_is_same(before, after)
+
+
+@pytest.mark.parametrize("name", ["regression", "all vary", "negative binomial by group", "categorical by group"])
+def test_natural_space_too(name):
+    before = logprob(MODELS[name][1](), space="natural")
+    after, _ = compressed(before)
+    values = list(before.values.values())
+    rng = np.random.default_rng(1)
+    shapes = [v.type.shape for v in values]
+    point = [rng.dirichlet(np.ones(s[-1]), s[:-1]) if n == "w" else rng.gamma(3.0, 0.4, s) for n, s in zip(before.values, shapes)]
+    expected, found = interpret(values, [before.total, after.total])(*point)
+    assert found == pytest.approx(expected, rel=1e-10)
+
+
+@settings(max_examples=12)
+@given(st.data())
+def test_linear_models_at_random(data):
+    """Columns, groups, weights, scales and shapes in any combination."""
+    rng = np.random.default_rng(data.draw(st.integers(0, 2**32 - 1)))
+    rows, size, groups = data.draw(st.integers(40, 200)), data.draw(st.integers(0, 5)), data.draw(st.integers(1, 8))
+    group = rng.integers(0, groups, rows)
+    x = rng.normal(size=(rows, size)) * 10.0 ** rng.integers(-3, 4, size) + rng.normal(0, 5, size)
+    parts: list[Any] = [rng.normal(size=rows)]
+    if size:
+        parts.append(pt.dot(pt.constant(x), ppl.Normal("b", 0, 1, size=size)))
+    if data.draw(st.booleans()):
+        parts.append(ppl.Normal("m", 0, 1))
+    if data.draw(st.booleans()):
+        parts.append(ppl.Normal("a", 0, 1, size=groups)[group])
+    if data.draw(st.booleans()):
+        parts.append(ppl.Normal("c", 0, 1, size=groups)[group] * rng.normal(size=rows))
+    sigma = data.draw(st.sampled_from(["number", "scalar", "groups", "known"]))
+    scales = {
+        "number": lambda: 0.7,
+        "scalar": lambda: ppl.HalfNormal("s", 1),
+        "groups": lambda: ppl.HalfNormal("s", 1, size=groups)[group],
+        "known": lambda: rng.uniform(0.5, 2, rows),
+    }
+    model = ppl.Model({ppl.Normal("y", sum(parts), scales[sigma]()): rng.normal(100.0, 1.0, rows)})
+    if not model.latent:
+        return
+    before = logprob(model, space="unconstrained")
+    after, _ = compressed(before)
+    assert_is_same(before, after)
+
+
+def test_data_that_may_change_are_not_compressed():
+    x = pytensor.shared(np.arange(50.0), name="x", shape=(50,))
+    m = ppl.Normal("m", 0, 1)
+    before = logprob(ppl.Model({ppl.Normal("y", m * x, 1.0): np.ones(50)}), space="unconstrained")
+    after, found = compressed(before)
+    assert found == ()
+    assert after is before
+
+
+def test_no_parameter_lets_rows_be_impossible_and_possible():
+    """Where data are impossible the compressed density is minus infinity too."""
+    lam = ppl.Gamma("lam", 2, 2)
+    data = np.r_[np.arange(30), -1]
+    before = logprob({ppl.Poisson("y", lam): pt.constant(data), lam: (value := lam.type())})
+    after, _ = compressed(before)
+    assert interpret([value], [before.total, after.total])(1.3) == [-np.inf, -np.inf]
