@@ -242,7 +242,7 @@ def summands_of(total: TensorVariable) -> list[TensorVariable]:
 def _propose(
     rng: Any, values: Sequence[TensorVariable], scales: Sequence[Any], supports: Sequence[Support]
 ) -> tuple[Variable, tuple[TensorVariable, ...], list[TensorVariable]]:
-    """Return proposals, and for bounded integers whether they are within bounds.
+    """Return proposals, and for bounded variables whether they are within bounds.
 
     Integers that would leave their bounds stay: they may index something, so that the density is never evaluated there.
     """
@@ -251,7 +251,11 @@ def _propose(
         rng, noise = rng.normal(0.0, 1.0, size=tuple(value.type.shape) or None)
         step = noise * scale
         if not value.type.dtype.startswith("int"):
-            proposals.append(value + step)
+            moved = value + step
+            proposals.append(moved)
+            if support.kind == "interval" and (support.lower > -np.inf or support.upper < np.inf):
+                # A log-density that was given with its supports need not know them.
+                insides.append(pt.and_(moved > np.float64(support.lower), moved < np.float64(support.upper)))
             continue
         proposal = value + pt.cast(pt.round(step), value.type.dtype)
         if support.is_discrete and (support.lower > -np.inf or support.upper < np.inf):

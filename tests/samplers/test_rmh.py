@@ -11,7 +11,9 @@ from scipy.special import logsumexp
 import graphs
 import ppl
 import samplers
+from graphs.density import LogDensity
 from graphs.errors import ModelError, SamplingError
+from graphs.supports import interval
 
 W, LOC, SCALE = np.array([0.2, 0.3, 0.1, 0.4]), np.array([-2, 0, 3.2, 2.5]), np.array([1.2, 1, 5, 2.8])
 
@@ -121,3 +123,15 @@ def test_bad_input():
         samplers.rmh((pt.log(x), [x])).init({"x": -1.0})
     with pytest.raises(ModelError, match="also depends on s"):
         samplers.rmh((-(x**2) * pt.dscalar("s"), [x]))
+
+
+def test_bounds_hold_where_the_log_density_does_not_know_them():
+    x = pt.tensor("x", shape=(2,), dtype="float64")
+    kernel = samplers.rmh(LogDensity(-0.5 * pt.sqr(x).sum(), (x,), {x: interval(0.3, 1.9)}), scale=0.8, chains=50)
+    _, draws, _ = graphs.compile(kernel).run(np.random.default_rng(2), kernel.init({"x": np.ones(2)}), 2000, thin=10)
+    values = draws["x"][20:]
+    assert values.min() > 0.3
+    assert values.max() < 1.9
+    # 180 draws of 100 independent elements, ten steps apart: at least one in five is worth an independent one.
+    error = stats.truncnorm(0.3, 1.9).std() / np.sqrt(values.size / 5)
+    assert abs(values.mean() - stats.truncnorm(0.3, 1.9).mean()) < 4 * error
