@@ -52,7 +52,7 @@ def declare(y: Floats, num_components: int = NUM_COMPONENTS) -> ppl.Model:
 def by_model(y: Floats, first: Point, num_iterations: int) -> Callable[[], Any]:
     steps = Steps(graphs.logprob(declare(y, len(first[0])), marginalize=False), None, "likelihood", "numba", 2**24)
     point = steps.given_start(dict(zip(("w", "mu", "cov"), first, strict=True)))
-    return lambda: climb(steps, point, num_iterations, -math.inf)
+    return lambda: climb(steps, point, num_iterations, -math.inf, lambda iteration, value: None)
 
 
 def by_numpy(y: Floats, first: Point, num_iterations: int) -> Point:

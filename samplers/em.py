@@ -8,7 +8,7 @@ the model, as two compiled functions.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TextIO
 
@@ -21,6 +21,7 @@ from graphs.errors import ModelError, SamplingError
 from graphs.lifting import MOST_STATES
 from graphs.logprob import LogProb
 from graphs.matrix_modes import MatrixMode
+from samplers.em_progress import Report, reporting
 from samplers.em_steps import FailedStartError, Objective, Steps
 
 
@@ -87,7 +88,7 @@ def em(
     tolerance: float = 1e-10,
     seed: int | None = None,
     backend: str = "numba",
-    progress: Callable[[int, float], None] | None = None,
+    progress: bool | Report = False,
     max_states: int = MOST_STATES,
 ) -> EMResult:
     """Find parameters of highest likelihood or posterior density, with latent variables summed or integrated out.
@@ -115,8 +116,8 @@ def em(
         Seed of the random starts.
     backend : {"numba", "c", "jax"}
         What makes machine code.
-    progress : callable, optional
-        Called with the number of the iteration and the objective.
+    progress : bool or callable, default False
+        Show start, iteration and objective while it runs; or call ``progress(iteration, objective)``.
     max_states : int
         Most joint states of what one factor depends on.
 
@@ -144,13 +145,14 @@ def em(
     runs: list[_Run] = []
     values = np.full(restarts, np.nan)
     reason = ""
-    for i in range(restarts):
-        try:
-            start = steps.random_start(rng) if init is None else steps.given_start(init)
-            runs.append(climb(steps, start, max_iterations, tolerance, progress))
-            values[i] = runs[-1].trace[-1]
-        except FailedStartError as error:
-            reason = str(error)
+    with reporting(progress, restarts) as report:
+        for i in range(restarts):
+            try:
+                start = steps.random_start(rng) if init is None else steps.given_start(init)
+                runs.append(climb(steps, start, max_iterations, tolerance, report))
+                values[i] = runs[-1].trace[-1]
+            except FailedStartError as error:
+                reason = str(error)
     if not runs:
         raise SamplingError(
             f"No start led to a maximum: {reason}. The likelihood may be unbounded (a component on a single point): "
@@ -181,7 +183,7 @@ def climb(
     point: list[NDArray],
     max_iterations: int,
     tolerance: float,
-    progress: Callable[[int, float], None] | None = None,
+    report: Report,
 ) -> _Run:
     """Iterate from a point until an iteration raises the objective by less than the tolerance."""
     trace: list[float] = []
@@ -197,8 +199,7 @@ def climb(
                 "has a mode that is not its maximum."
             )
         trace.append(value)
-        if progress is not None:
-            progress(i, value)
+        report(i, value)
         if i and value - trace[-2] < tolerance * size:
             return _Run(point, trace, True)
         if i < max_iterations:
