@@ -96,6 +96,20 @@ def split_r_hat(halves: NDArray[np.float64]) -> NDArray[np.float64]:
     return ratio
 
 
+def batch_size_per_draw(chains: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return effective draws per draw of numbers (size, chains, draws) from the variance of means of batches.
+
+    NaN where a number does not vary.
+    """
+    length = int(np.sqrt(chains.shape[2]))
+    count = chains.shape[2] // length
+    batches = chains[:, :, : count * length].reshape(*chains.shape[:2], count, length)
+    means = batches.mean(axis=3)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio: NDArray[np.float64] = chains.var(axis=2).mean(axis=1) / (length * means.var(axis=2, ddof=1).mean(axis=1))
+    return ratio
+
+
 def _normal_scores(values: NDArray[np.float64]) -> NDArray[np.float64]:
     flat = values.reshape(len(values), -1)
     ranks = rankdata(flat, axis=1)

@@ -10,9 +10,13 @@ from numpy.typing import NDArray
 from xarray import DataArray, DataTree
 
 from graphs.errors import ModelError
-from ppl.convergence import split, split_r_hat
+from ppl.convergence import batch_size_per_draw, split, split_r_hat
 
 DEFAULT_TREE_DEPTH = 10
+LEAST_SCREENED = 100
+SUSPECT_R_HAT = 1.005
+SUSPECT_SIZE = 200.0  # effective draws of a chain, twice what is asked for: the screen errs by some 15%
+MOST_VALUES, FEWEST_LOOKED_AT = 400_000, 4
 # By PyMC, nutpie and NumPyro; ours are those of PyMC.
 _DEPTHS = ("tree_depth", "depth")
 _SATURATED = ("reached_max_treedepth", "maxdepth_reached")
@@ -65,7 +69,7 @@ class Evidence:
 
 
 def gather(
-    trace: DataTree, var_names: Iterable[str] | None, max_tree_depth: int | None, most: int | None = None
+    trace: DataTree, var_names: Iterable[str] | None, max_tree_depth: int | None, *, suspects_only: bool = False
 ) -> Evidence:
     """Read a trace.
 
@@ -77,8 +81,9 @@ def gather(
         Variables to look at; all by default.
     max_tree_depth : int, optional
         As the sampler was told; by default what the trace says.
-    most : int, optional
-        Look at no more columns than this: those with the largest plain R-hat.
+    suspects_only : bool
+        Look only at columns that R-hat and effective size in their plainest forms, which take a hundredth of the time,
+        do not clear; and at no more of them than take a fraction of a second.
 
     Raises
     ------
@@ -101,7 +106,10 @@ def gather(
     bad = (~np.isfinite(kept)).sum(axis=(0, 1))
     good = np.flatnonzero(bad == 0)
     infinite = np.flatnonzero(np.isinf(kept).mean(axis=(0, 1)) > 0.5)
-    looked_at = _worst(kept, good, most)
+    diverging = _any_of(trace, "diverging")
+    # To say where trajectories diverged all columns are compared.
+    is_screened = diverging is None or not diverging.any()
+    looked_at = _suspects(kept, good, is_screened) if suspects_only else good
     depth = int(trace.attrs.get("max_tree_depth", DEFAULT_TREE_DEPTH)) if max_tree_depth is None else max_tree_depth
     num_draws = kept.shape[1]
 
@@ -116,7 +124,7 @@ def gather(
         lengths=tuple(lengths.tolist()),
         not_finite={labels[i]: int(bad[i]) for i in np.flatnonzero(bad)},
         infinite=tuple(labels[i] for i in infinite),
-        diverging=statistic(_any_of(trace, "diverging")),
+        diverging=statistic(diverging),
         saturated=statistic(_saturated(trace, depth)),
         energy=statistic(_statistic(trace, "energy")),
         max_tree_depth=depth,
@@ -158,12 +166,19 @@ def labels_of(name: str, array: DataArray) -> list[str]:
     return [f"{name}[{', '.join(str(a[i]) for a, i in zip(axes, place, strict=True))}]" for place in places]
 
 
-def _worst(draws: NDArray[np.float64], columns: NDArray[np.int64], most: int | None) -> NDArray[np.int64]:
-    """Return the columns whose halves of chains agree least, in their order."""
-    if most is None or len(columns) <= most or draws.shape[1] < 4:
+def _suspects(draws: NDArray[np.float64], columns: NDArray[np.int64], is_screened: bool) -> NDArray[np.int64]:
+    """Return the columns whose halves of chains may disagree or that may hold few effective draws, in their order."""
+    num_chains, num_draws, _ = draws.shape
+    if num_draws < LEAST_SCREENED:
         return columns
-    r_hat = np.nan_to_num(split_r_hat(split(np.moveaxis(draws[:, :, columns], 2, 0))), nan=0.0)
-    return columns[np.sort(np.argpartition(-r_hat, most)[:most])]
+    rows = np.moveaxis(draws[:, :, columns], 2, 0)
+    r_hat = np.nan_to_num(split_r_hat(split(rows)), nan=np.inf)
+    size = num_draws * batch_size_per_draw(rows)
+    suspects = np.flatnonzero((r_hat > SUSPECT_R_HAT) | ~(size > SUSPECT_SIZE) | (not is_screened))
+    most = max(FEWEST_LOOKED_AT, MOST_VALUES // (num_chains * num_draws))
+    if len(suspects) > most:
+        suspects = np.sort(suspects[np.argpartition(-r_hat[suspects], most)[:most]])
+    return columns[suspects]
 
 
 def _statistic(trace: DataTree, name: str) -> NDArray | None:

@@ -21,8 +21,6 @@ from ppl.model import Model
 from samplers.result import SweepResult
 
 logger = logging.getLogger("rvgraph")
-MOST_NUMBERS = 100
-"""So many are diagnosed after a run, those whose chains agree least, which takes a tenth of a second at most."""
 PACKAGES = ("rvgraph", "pytensor", "pymc", "numba", "numpy", "arviz", "jax", "blackjax")
 
 
@@ -118,7 +116,7 @@ def report(result: SweepResult, model: Model, trace: DataTree) -> None:
     drawn = [name for name in model.latent if name in trace["posterior"].data_vars]
     if not drawn or np.isfinite(result.draws).all(axis=(0, 2)).sum() < LEAST_DRAWS:
         return
-    diagnosis = diagnosis_of(gather(trace, drawn, None, most=MOST_NUMBERS))
+    diagnosis = diagnosis_of(gather(trace, drawn, None, suspects_only=True))
     # Those have just been named, with the reason.
     faults = tuple(f for f in diagnosis.findings if f.kind != "stopped")
     if faults:
