@@ -68,6 +68,8 @@ def learn_dense(draws: Matrix, gradients: Matrix, previous: Metric) -> Metric:
     numpy.linalg.LinAlgError
         If draws and gradients are too degenerate for one.
     """
+    if previous.kind == "diag":
+        previous = learn_diagonal(draws, gradients, previous)
     shrinkage = _shrinkage(draws)
     a, b = _covariance(previous.coordinates(draws)), _covariance(previous.transformed(gradients))
     identity = np.eye(len(a))
@@ -143,4 +145,6 @@ def _geometric_mean(a: Matrix, b: Matrix) -> Matrix:
     eigenvalues, vectors = eigh(lower.T @ a @ lower, check_finite=False)
     if not eigenvalues[0] > 0.0:
         raise np.linalg.LinAlgError("The covariance of the draws is not positive definite.")
-    return solve_triangular(lower, vectors * eigenvalues**0.25, trans="T", lower=True, check_finite=False)
+    # The fourth root, of all its factors, does not depend on the signs of eigenvectors, which rounding decides.
+    root = vectors * eigenvalues**0.25 @ vectors.T
+    return solve_triangular(lower, root, trans="T", lower=True, check_finite=False)
