@@ -23,7 +23,10 @@ _NUM_UPDATES = 3
 _LOG_STEP_SIZE_ANCHOR = 4
 _NUM_FOREGROUND = 5
 _NUM_BACKGROUND = 6
-NUM_TUNING_FIELDS = 7
+IS_FACTOR = 7  # whether trajectories run in coordinates of their own, see `samplers.preconditioning`
+IS_ADAPTING = 8  # whether the loop learns the diagonal while tuning
+IS_NEW = 9  # whether a step size has to be found before the next step
+NUM_TUNING_FIELDS = 10
 
 # Hoffman and Gelman (2014), section 3.2; as in Stan.
 _SHRINKAGE = 0.05
@@ -59,7 +62,7 @@ def start_averaging(tuning: Vector, step_size: float) -> None:
 
     Parameters
     ----------
-    tuning : array, shape (7,), float64
+    tuning : array, shape (10,), float64
         The block's tuning record.
     step_size : float
         A first guess; ten times as much is what the averages are drawn towards.
@@ -77,7 +80,7 @@ def update_averaging(tuning: Vector, acceptance_rate: float, target: float) -> N
 
     Parameters
     ----------
-    tuning : array, shape (7,), float64
+    tuning : array, shape (10,), float64
         The block's tuning record.
     acceptance_rate : float
         Of the last transition.
@@ -161,7 +164,7 @@ def update_inverse_mass_matrix(
 
     Parameters
     ----------
-    tuning : array, shape (7,), float64
+    tuning : array, shape (10,), float64
         The block's tuning record.
     iteration, tune : int
         Number of this tuning iteration, from zero, and of all.

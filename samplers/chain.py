@@ -6,7 +6,7 @@ table of blocks and a program for each of them.
 
 from __future__ import annotations
 
-from math import exp, isfinite
+from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -15,31 +15,18 @@ from numba.extending import overload, register_jitable
 from numpy.typing import NDArray
 
 from graphs.backends.numba.program import call_program
-from graphs.backends.numba.rng import fill_normal
-from samplers.adaptation import (
-    LOG_STEP_SIZE,
-    NUM_MOMENTS,
-    adapt_scale,
-    finish_averaging,
-    start_averaging,
-    start_inverse_mass_matrix,
-    update_averaging,
-    update_inverse_mass_matrix,
-)
-from samplers.hamiltonian import evaluate, leapfrog, scale_momentum
+from samplers.adaptation import adapt_scale
+from samplers.nuts_move import move_nuts
 from samplers.result import STATUS_DONE, STATUS_NOT_FINITE_DRAW, STATUS_NOT_FINITE_LOGDENSITY, STATUS_STRIDE
 from samplers.slice_step import adapt_width, slice_sweep
 from samplers.state import (
     FIRST_STATISTIC,
     GROUPS,
     IS_INTEGER,
-    IS_STALE,
     KIND,
     KIND_NUTS,
     KIND_SLICE,
     NUM_DECIDED,
-    NUM_DIVERGENT,
-    NUM_GRADIENTS,
     NUM_GROUPS,
     NUM_ITERATIONS,
     NUM_STATISTICS,
@@ -49,13 +36,8 @@ from samplers.state import (
     Chain,
     Settings,
 )
-from samplers.tree import Transition, transition
-from samplers.workspace import Workspace, load_point, num_workspace_rows
 
 type Vector = NDArray[np.float64]
-
-_LOG_ACCEPTANCE = -0.2231435513142097  # log(0.8)
-_MAX_DOUBLINGS = 60
 
 
 def draw(program: Any, state: Vector, out: Vector, rng: NDArray[np.uint64]) -> float:
@@ -110,122 +92,6 @@ def _record_elements(state: Vector, kept: NDArray[np.int64], row: int, rows: NDA
     """Copy the elements that are kept into a row."""
     for i in range(kept.size):
         rows[row, i] = state[kept[i]]
-
-
-@register_jitable
-def find_step_size(
-    chain: Chain,
-    logdensity: Any,
-    position: Vector,
-    gradient: Vector,
-    value: float,
-    inverse_mass: Vector,
-    work: Workspace,
-) -> float:
-    """Double or halve a step size until one leapfrog step is accepted with probability 0.8, or no longer is.
-
-    References
-    ----------
-    Hoffman and Gelman (2014), The No-U-Turn sampler, JMLR 15, algorithm 4; threshold and fresh momenta as in Stan.
-    """
-    step_size = 1.0
-    is_growing = False
-    for attempt in range(_MAX_DOUBLINGS):
-        load_point(position, gradient, work)
-        fill_normal(chain.rng, work.momentum)
-        kinetic_energy = scale_momentum(inverse_mass, work.momentum)
-        new_value, new_kinetic_energy = leapfrog(
-            logdensity, chain.state, step_size, inverse_mass, work.position, work.momentum, work.gradient
-        )
-        chain.counters[NUM_GRADIENTS] += 1
-        is_accepted = new_value - new_kinetic_energy - value + kinetic_energy > _LOG_ACCEPTANCE
-        if attempt == 0:
-            is_growing = is_accepted
-        elif is_accepted != is_growing:
-            break
-        step_size *= 2.0 if is_growing else 0.5
-    return step_size
-
-
-@register_jitable
-def _learn_metric(
-    chain: Chain,
-    settings: Settings,
-    first: int,
-    size: int,
-    block: int,
-    logdensity: Any,
-    iteration: int,
-    work: Workspace,
-) -> None:
-    """Before a tuning step: learn from the last draw, and find a step size where the metric is new."""
-    position = chain.state[first : first + size]
-    gradient = chain.gradient[first : first + size]
-    inverse_mass = chain.inverse_mass_matrix[first : first + size]
-    is_new = False
-    if iteration == 0:
-        start_inverse_mass_matrix(gradient, inverse_mass)
-        is_new = True
-    else:
-        moments = chain.moments[NUM_MOMENTS * first : NUM_MOMENTS * (first + size)].reshape((NUM_MOMENTS, size))
-        is_new = update_inverse_mass_matrix(
-            chain.tuning[block], iteration - 1, settings.tune, position, gradient, moments, inverse_mass
-        )
-    if is_new:
-        value = chain.logdensity[block]
-        step_size = find_step_size(chain, logdensity, position, gradient, value, inverse_mass, work)
-        start_averaging(chain.tuning[block], step_size)
-
-
-@register_jitable(forceinline=True)
-def _write_statistics(statistics: Vector, at: int, info: Transition, step_size: float) -> None:
-    """Write the statistics of a transition in the order of ``samplers.result.NUTS_STATISTICS``."""
-    statistics[at] = info.logdensity
-    statistics[at + 1] = info.energy
-    statistics[at + 2] = info.acceptance_rate
-    statistics[at + 3] = step_size
-    statistics[at + 4] = info.tree_depth
-    statistics[at + 5] = info.num_steps
-    statistics[at + 6] = info.index_in_trajectory
-    statistics[at + 7] = info.is_divergent
-
-
-@register_jitable(forceinline=True)
-def _move_nuts(
-    chain: Chain, settings: Settings, row: NDArray[np.int64], block: int, logdensity: Any, iteration: int
-) -> int:
-    """Move a block by NUTS; return a status."""
-    first, size, depth = row[OFFSET], row[SIZE], settings.max_tree_depth
-    position = chain.state[first : first + size]
-    gradient = chain.gradient[first : first + size]
-    inverse_mass = chain.inverse_mass_matrix[first : first + size]
-    tuning = chain.tuning[block]
-    num_rows = num_workspace_rows(depth)
-    rows = chain.rows[: num_rows * size].reshape((num_rows, size))
-    work = Workspace(chain.point[0, :size], chain.point[1, :size], chain.point[2, :size], rows)
-    if iteration == 0 or row[IS_STALE]:
-        chain.logdensity[block] = evaluate(logdensity, position, chain.state, gradient)
-        chain.counters[NUM_GRADIENTS] += 1
-        if not isfinite(chain.logdensity[block]):
-            return STATUS_NOT_FINITE_LOGDENSITY + STATUS_STRIDE * first
-    is_tuning = iteration < settings.tune
-    if iteration == 0 or is_tuning:
-        _learn_metric(chain, settings, first, size, block, logdensity, iteration, work)
-    step_size = exp(tuning[LOG_STEP_SIZE])
-    value = chain.logdensity[block]
-    info = transition(
-        chain.rng, logdensity, chain.state, step_size, inverse_mass, depth, position, gradient, value, work
-    )
-    chain.logdensity[block] = info.logdensity
-    chain.counters[NUM_GRADIENTS] += info.num_steps
-    if is_tuning:
-        update_averaging(tuning, info.acceptance_rate, settings.target_accept)
-        if iteration == settings.tune - 1:
-            finish_averaging(tuning)
-    elif info.is_divergent:
-        chain.counters[NUM_DIVERGENT] += 1
-    _write_statistics(chain.statistics, row[FIRST_STATISTIC], info, step_size)
-    return STATUS_DONE
 
 
 @register_jitable(forceinline=True)
@@ -337,7 +203,7 @@ def advance(
         is_tuning = iteration < settings.tune
         for block in range(table.shape[0]):
             if table[block, KIND] == KIND_NUTS:
-                status = _move_nuts(chain, settings, table[block], block, programs[block], iteration)
+                status = move_nuts(chain, settings, table[block], block, programs[block], iteration)
             elif table[block, KIND] == KIND_SLICE:
                 status = _move_slice(chain, table[block], targets, programs[block], is_tuning, iteration)
             else:

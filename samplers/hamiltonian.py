@@ -20,6 +20,8 @@ type Vector = NDArray[np.float64]
 type LogDensityFunction = Callable[[Vector, Vector, Vector], float]
 
 _NO_RNG = np.zeros(4, np.uint64)
+LOCATE = np.ones(4, np.uint64)
+"""In the place of a generator: asks a preconditioned density for the position, not for its value."""
 
 
 def evaluate(logdensity: Any, position: Vector, context: Vector, gradient: Vector) -> float:
@@ -52,6 +54,35 @@ def _evaluate_program(logdensity: Any, position: Any, context: Any, gradient: An
 
     def call(logdensity: Any, position: Any, context: Any, gradient: Any) -> Any:
         return call_program(logdensity, position, context, gradient, _NO_RNG)
+
+    return call
+
+
+def locate(logdensity: Any, coordinates: Vector, context: Vector, position: Vector) -> None:
+    """Write the position that coordinates of a preconditioned density stand for.
+
+    Parameters
+    ----------
+    logdensity : PreconditionedFunction, or array, shape (4,), int64
+        As in ``samplers.preconditioning``; the row of a bound program in compiled code.
+    coordinates : array, shape (d,), float64
+        Relative to the position in the joint state.
+    context : array, float64
+        The joint state.
+    position : array, shape (d,), float64
+        Overwritten; no part of the joint state.
+    """
+    logdensity.locate(coordinates, context, position)
+
+
+@overload(locate)
+def _locate_by_program(logdensity: Any, coordinates: Any, context: Any, position: Any) -> Any:
+    """Compile ``locate`` for a bound program."""
+    if not isinstance(logdensity, types.Array):
+        return None
+
+    def call(logdensity: Any, coordinates: Any, context: Any, position: Any) -> Any:
+        call_program(logdensity, coordinates, context, position, LOCATE)
 
     return call
 

@@ -31,7 +31,7 @@ class Programs:
 
     Parameters
     ----------
-    callables : array, shape (num_blocks, 4), int64, or tuple of callables
+    callables : array, shape (num_blocks, 4), int64, or list of callables
         What ``samplers.chain.advance`` takes.
     owners : tuple
         Whatever must stay alive as long as they are used.
@@ -204,7 +204,7 @@ def compile_c(sweep: Sweep) -> BindPrograms:
 
     def bind(seed: np.random.SeedSequence) -> Programs:
         rng = np.random.default_rng(seed)
-        return Programs(tuple(make(rng) for make in makers))
+        return Programs([make(rng) for make in makers])
 
     return bind
 

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from graphs.backends.base import CompiledStep
 from samplers.adaptation import LOG_STEP_SIZE
 from samplers.blocks import NUTSBlock, Sweep
+from samplers.compiled_loop import compiled_advance
 from samplers.lowering import block_table, compile_numba
 from samplers.nuts import INFO_DTYPES, NUTSKernel, start_words
 from samplers.result import NUTS_STATISTICS
-from samplers.run import compiled_advance
 from samplers.state import NUM_ITERATIONS, Settings, new_chain
 
 _BATCH = 4096

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from samplers.blocks import Block, DrawBlock, NUTSBlock, SliceBlock, Sweep
+from samplers.metric import Learnt
 
 NUTS_STATISTICS = (
     "lp",
@@ -76,7 +77,7 @@ class SweepResult:
     step_size : array, shape (chains,), float64
         Of the first NUTS block; NaN if there is none.
     inverse_mass_matrix : array, shape (chains, d), float64
-        Diagonals of the NUTS blocks, one after the other.
+        Diagonals of the inverse mass matrices of the NUTS blocks, one after the other.
     num_gradients : int
         Number of gradients evaluated, tuning included.
     tuning_seconds, sampling_seconds : float
@@ -90,6 +91,8 @@ class SweepResult:
         not finite where another block has moved.
     reasons : tuple of str
         Why each chain stopped by itself; empty where it did not.
+    learnt : tuple of tuple of Learnt
+        Step size and metric of each NUTS block of each chain.
     """
 
     draws: NDArray[np.float64]
@@ -105,6 +108,7 @@ class SweepResult:
     num_draws: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
     status: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
     reasons: tuple[str, ...] = ()
+    learnt: tuple[tuple[Learnt, ...], ...] = ()
 
 
 def statistics_of(block: Block) -> tuple[str, ...]:

@@ -4,52 +4,24 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from functools import cache
-from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
 from graphs.backends import get_backend
-from graphs.backends.numba import program, rng
-from graphs.backends.numba.program import load_source, source_digest
+from graphs.backends.blas import one_blas_thread
 from graphs.errors import BackendError, SamplingError
-from samplers import adaptation, chain, hamiltonian, lowering, result, slice_step, state, tree, workspace
-from samplers.adaptation import LOG_STEP_SIZE
+from samplers import chain, lowering
 from samplers.blocks import NUTSBlock, Sweep
+from samplers.compiled_loop import compiled_advance
+from samplers.learning import Learnt, Member, MetricChoice, MetricLearner, check_metric, is_learnt_between
 from samplers.record import Record
 from samplers.result import STATUS_DONE, STATUS_INTERRUPTED, STATUS_STRIDE, SweepResult, explain_status
 from samplers.state import NUM_GRADIENTS, OFFSET, SIZE, Settings, new_chain
 from samplers.tree import MAX_TREE_DEPTH
 from samplers.workers import Callback, ChainRun, run_chains
-
-_ENTRY = '''"""The loop over sweeps, compiled."""
-
-from numba import njit
-
-
-@njit(nogil=True, cache=True, error_model="numpy")
-def run(chain, settings, table, targets, programs, stop, first, thin, draws, statistics):
-    return advance(chain, settings, table, targets, programs, stop, first, thin, draws, statistics)
-'''
-_COMPILED_MODULES = (adaptation, chain, hamiltonian, result, slice_step, state, tree, workspace, program)
-
-
-@cache
-def compiled_advance() -> Callable[..., int]:
-    """Return ``samplers.chain.advance`` compiled by Numba: once for all models, kept on disk.
-
-    Numba's cache watches one file only. The loop is spread over several, so it is compiled from a file that is named
-    after the contents of them all.
-    """
-    files = [Path(str(module.__file__)) for module in _COMPILED_MODULES]
-    files += sorted(Path(str(rng.__file__)).parent.glob("rng*.py"))
-    sources = [file.read_text() for file in files]
-    name = f"advance_{source_digest(_ENTRY, numba.__version__, *sources)}"
-    return load_source(_ENTRY, name, {"advance": chain.advance}).run
 
 
 def compile_sweep(sweep: Sweep, backend: str = "numba", precision: str = "float64") -> Any:
@@ -176,6 +148,9 @@ class CompiledSweep:
         keep_tuning: bool = False,
         keep: Sequence[str] | None = None,
         callback: Callback | None = None,
+        metric: MetricChoice = "auto",
+        is_pooled: bool = False,
+        learnt: Sequence[Sequence[Learnt]] | None = None,
     ) -> SweepResult:
         """Draw.
 
@@ -204,6 +179,12 @@ class CompiledSweep:
         callback : callable, optional
             Called a few times a second, in this thread, with one dict for each chain: ``chain``, ``draw``,
             ``tuning``, ``divergences``, ``step_size``, ``num_gradients``.
+        metric : {"auto", "diag", "dense", "low_rank"}
+            The inverse mass matrix that NUTS blocks learn; "auto": dense where it pays, else diagonal.
+        is_pooled : bool
+            Whether all chains learn one metric from the draws of all.
+        learnt : sequence of sequence of Learnt, optional
+            Step size and metric of each NUTS block of each chain to start with, as in ``SweepResult.learnt``.
 
         Returns
         -------
@@ -217,14 +198,26 @@ class CompiledSweep:
         """
         init = np.ascontiguousarray(init, np.float64)
         check_arguments(init, self.layout.size, tune, draws, target_accept, max_tree_depth, thin)
+        check_metric(metric, tune)
         settings = Settings(int(tune), float(target_accept), int(max_tree_depth))
         kept = self.layout.elements(keep)
         tuning_record = Record.empty(self.sweep, len(init), settings.tune if keep_tuning else 0, kept.size)
         record = Record.empty(self.sweep, len(init), int(draws), kept.size)
-        runs = self._start(init, seed, settings, int(thin), kept, tuning_record, record)
+        sizes = [int(self._blocks[0][b, SIZE]) for b in self._nuts_blocks]
+        is_learning = any(is_learnt_between(metric, size, is_pooled=is_pooled) for size in sizes)
+        num_window = settings.tune if is_learning else 0
+        runs = self._start(init, seed, settings, int(thin), kept, tuning_record, record, num_window)
+        members = [self._members(run) for run in runs]
+        if is_learning and settings.tune:
+            _share_learners(runs, members, metric, settings.tune, is_pooled)
+        if learnt is not None:
+            for chain_members, chain_learnt in zip(members, learnt, strict=True):
+                for member, known in zip(chain_members, chain_learnt, strict=True):
+                    member.resume(known)
         num_workers = min(len(init), cores or os.cpu_count() or 1) if self.backend == "numba" else 1
         start = perf_counter()
-        interrupted = run_chains(runs, num_workers, callback)
+        with one_blas_thread():
+            interrupted = run_chains(runs, num_workers, callback)
         end = perf_counter()
         self._check_started(runs)
         num_draws = np.array([run.num_kept for run in runs])
@@ -233,13 +226,16 @@ class CompiledSweep:
         record = record.until(num_draws, has_stopped, interrupted)
         tuning_record = tuning_record.until(num_tuned, has_stopped, interrupted)
         tuned = start if tune == 0 else np.nanmax([end if np.isnan(run.tuned_at) else run.tuned_at for run in runs])
-        steps, diagonals = self._metrics(runs)
+        found = tuple(tuple(member.learnt for member in chain_members) for chain_members in members)
         unfinished = np.array([not run.is_finished for run in runs])
         return SweepResult(
             draws=record.draws,
             stats=record.named(self.sweep),
-            step_size=steps,
-            inverse_mass_matrix=diagonals,
+            step_size=np.array([known[0].step_size if known else np.nan for known in found]),
+            inverse_mass_matrix=np.array(
+                [np.concatenate([np.zeros(0), *(k.metric.variances for k in known)]) for known in found]
+            ),
+            learnt=found,
             num_gradients=sum(int(run.chain.counters[NUM_GRADIENTS]) for run in runs),
             tuning_seconds=float(tuned - start),
             sampling_seconds=float(end - tuned),
@@ -260,6 +256,7 @@ class CompiledSweep:
         kept: NDArray[np.int64],
         tuning_record: Record,
         record: Record,
+        num_window: int = 0,
     ) -> list[ChainRun]:
         """Set up the chains."""
         seeds = spawn_seeds(seed, len(init))
@@ -267,7 +264,15 @@ class CompiledSweep:
         return [
             ChainRun(
                 self._advance,
-                new_chain(position, seeds[i], len(self.sweep.blocks), num_statistics, settings.max_tree_depth, kept),
+                new_chain(
+                    position,
+                    seeds[i],
+                    len(self.sweep.blocks),
+                    num_statistics,
+                    settings.max_tree_depth,
+                    kept,
+                    num_window,
+                ),
                 settings,
                 self._bind(seeds[i]),
                 self._blocks,
@@ -280,6 +285,13 @@ class CompiledSweep:
             for i, position in enumerate(init)
         ]
 
+    def _members(self, run: ChainRun) -> list[Member]:
+        """Return the NUTS blocks of a chain."""
+        table = self._blocks[0]
+        return [
+            Member(run.chain, run.programs, b, int(table[b, OFFSET]), int(table[b, SIZE])) for b in self._nuts_blocks
+        ]
+
     def _check_started(self, runs: list[ChainRun]) -> None:
         """Raise if a chain could not even make its first sweep."""
         for number, run in enumerate(runs):
@@ -289,12 +301,11 @@ class CompiledSweep:
                     "the initial point, or give another."
                 )
 
-    def _metrics(self, runs: list[ChainRun]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return step sizes and inverse mass matrices of the chains."""
-        table = self._blocks[0]
-        elements = [i for b in self._nuts_blocks for i in range(table[b, OFFSET], table[b, OFFSET] + table[b, SIZE])]
-        diagonals = np.array([run.chain.inverse_mass_matrix[elements] for run in runs])
-        if not self._nuts_blocks:
-            return np.full(len(runs), np.nan), diagonals
-        steps = np.exp([run.chain.tuning[self._nuts_blocks[0], LOG_STEP_SIZE] for run in runs])
-        return steps, diagonals
+
+def _share_learners(
+    runs: list[ChainRun], members: list[list[Member]], metric: MetricChoice, tune: int, is_pooled: bool
+) -> None:
+    """Give each chain a learner of its own, or all of them one."""
+    common = MetricLearner(metric, members, tune) if is_pooled else None
+    for run, own in zip(runs, members, strict=True):
+        run.learner = common or MetricLearner(metric, [own], tune)

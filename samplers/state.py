@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from samplers.adaptation import NUM_MOMENTS, NUM_TUNING_FIELDS
+from samplers.adaptation import IS_ADAPTING, IS_NEW, NUM_MOMENTS, NUM_TUNING_FIELDS
 from samplers.workspace import num_workspace_rows
 
 type Vector = NDArray[np.float64]
@@ -51,15 +51,17 @@ class Chain(NamedTuple):
     logdensity : array, shape (num_blocks,), float64
         Of each NUTS block, at the state.
     gradient : array, shape (size,), float64
-        Of each NUTS block, at the elements that it moves.
+        Of each NUTS block, at the elements that it moves; in the coordinates of the trajectory.
     inverse_mass_matrix : array, shape (size,), float64
-        Diagonals, at the elements that NUTS moves.
-    tuning : array, shape (num_blocks, 7), float64
+        Diagonals, at the elements that NUTS moves; ones where the metric is not diagonal.
+    window : array, shape (num_rows, 2, size), float64
+        Positions and gradients after each tuning sweep, the latter in the coordinates of the trajectory.
+    tuning : array, shape (num_blocks, 10), float64
         Tuning records.
     moments : array, shape (8 * size,), float64
         Moments of draws and gradients.
-    point : array, shape (3, size), float64
-        Position, momentum and gradient of the trajectory's current point.
+    point : array, shape (4, size), float64
+        Position, momentum and gradient of the trajectory's current point; coordinates where the metric is not diagonal.
     rows : array, shape ((10 + 3 * max_tree_depth) * size,), float64
         Rows of the NUTS workspace.
     statistics : array, shape (num_statistics,), float64
@@ -76,6 +78,7 @@ class Chain(NamedTuple):
     logdensity: Vector
     gradient: Vector
     inverse_mass_matrix: Vector
+    window: NDArray[np.float64]
     tuning: NDArray[np.float64]
     moments: Vector
     point: NDArray[np.float64]
@@ -92,6 +95,7 @@ def new_chain(
     num_statistics: int,
     max_tree_depth: int,
     kept: NDArray[np.int64] | None = None,
+    num_window: int = 0,
 ) -> Chain:
     """Return a chain that has not moved yet.
 
@@ -105,8 +109,12 @@ def new_chain(
         How much memory it needs.
     kept : array, int64, optional
         Elements of the joint state that are recorded; all by default.
+    num_window : int
+        Number of tuning sweeps whose positions and gradients are kept.
     """
     size = state.size
+    tuning = np.zeros((num_blocks, NUM_TUNING_FIELDS))
+    tuning[:, IS_ADAPTING] = tuning[:, IS_NEW] = 1.0
     return Chain(
         state=state.copy(),
         rng=seed.generate_state(4, np.uint64).astype(np.uint64),
@@ -114,9 +122,10 @@ def new_chain(
         logdensity=np.zeros(num_blocks),
         gradient=np.zeros(size),
         inverse_mass_matrix=np.ones(size),
-        tuning=np.zeros((num_blocks, NUM_TUNING_FIELDS)),
+        window=np.zeros((num_window, 2, size)),
+        tuning=tuning,
         moments=np.zeros(NUM_MOMENTS * size),
-        point=np.zeros((3, size)),
+        point=np.zeros((4, size)),
         rows=np.zeros(num_workspace_rows(max_tree_depth) * size),
         statistics=np.zeros(num_statistics),
         counters=np.zeros(NUM_COUNTERS, np.int64),

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass
-from threading import Event, Lock
+from threading import Condition, Event
 from time import perf_counter
 from typing import Any
 
@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from samplers.adaptation import LOG_STEP_SIZE
+from samplers.learning import MetricLearner
 from samplers.lowering import Programs
 from samplers.result import STATUS_DONE
 from samplers.state import NUM_DIVERGENT, NUM_GRADIENTS, NUM_ITERATIONS, Chain, Settings
@@ -43,6 +44,8 @@ class ChainRun:
         Draws and statistics to be filled.
     step_size_block : int
         Number of the first NUTS block, or -1.
+    learner : MetricLearner, optional
+        What learns the metric between calls of the loop; chains that share one learn together.
     """
 
     advance: Callable[..., int]
@@ -55,6 +58,8 @@ class ChainRun:
     tuning_record: tuple[NDArray[np.float64], NDArray[np.float64]]
     record: tuple[NDArray[np.float64], NDArray[np.float64]]
     step_size_block: int
+    learner: MetricLearner | None = None
+    num_updates: int = 0
     status: int = STATUS_DONE
     tuned_at: float = np.nan
     chunk: int = 1
@@ -74,11 +79,22 @@ class ChainRun:
         """Whether there is nothing left to do."""
         return self.status != STATUS_DONE or self.num_done >= self.settings.tune + self.num_draws * self.thin
 
+    @property
+    def next_update(self) -> int | None:
+        """Number of sweeps after which the metric is learnt next."""
+        times = [] if self.learner is None else self.learner.times
+        return times[self.num_updates] if self.num_updates < len(times) else None
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether the metric has to be learnt before the next sweep."""
+        return not self.is_finished and self.num_done == self.next_update
+
     def run_chunk(self) -> None:
         """Sweep for about ``CHUNK_SECONDS``."""
         tune = self.settings.tune
         is_tuning = self.num_done < tune
-        end = tune if is_tuning else tune + self.num_draws * self.thin
+        end = (self.next_update or tune) if is_tuning else tune + self.num_draws * self.thin
         first, thin = (0, 1) if is_tuning else (tune, self.thin)
         start = perf_counter()
         count = min(self.chunk, end - self.num_done)
@@ -117,19 +133,44 @@ class _Queue:
     def __init__(self, runs: Sequence[ChainRun]):
         self.runs = runs
         self.stop = Event()
-        self._lock = Lock()
+        self._ready = Condition()
         self._waiting: list[tuple[int, int]] = []
-        for number in range(len(runs)):
-            self._put(number)
+        self._parked: set[int] = set()
+        with self._ready:
+            self._put(range(len(runs)))
 
-    def _put(self, number: int) -> None:
-        if not self.runs[number].is_finished:
-            with self._lock:
+    def _put(self, numbers: Iterable[int]) -> None:
+        for number in numbers:
+            if not self.runs[number].is_finished:
                 heapq.heappush(self._waiting, (self.runs[number].num_done, number))
+        self._ready.notify_all()
 
     def _take(self) -> int | None:
-        with self._lock:
+        with self._ready:
+            # Chains that learn together wait for each other, and a thread for them.
+            while not self._waiting and not self.stop.is_set() and not all(run.is_finished for run in self.runs):
+                self._ready.wait(CALLBACK_SECONDS)
             return heapq.heappop(self._waiting)[1] if self._waiting and not self.stop.is_set() else None
+
+    def _put_back(self, number: int) -> None:
+        """Put a chain back, if it need not wait for others; else when the last of these comes, all of them."""
+        run = self.runs[number]
+        if run.learner is None or len(run.learner.chains) == 1:
+            if run.is_waiting:
+                _learn([run])
+            with self._ready:
+                self._put([number])
+            return
+        with self._ready:
+            self._parked.add(number)
+            together = [i for i, r in enumerate(self.runs) if r.learner is run.learner and not r.is_finished]
+            if not run.is_waiting and not run.is_finished:
+                self._parked.remove(number)
+                self._put([number])
+            elif self._parked.issuperset(together):
+                _learn([self.runs[i] for i in together])
+                self._parked.clear()
+                self._put(together)
 
     def work(self) -> None:
         """Run chains until none is left."""
@@ -137,7 +178,15 @@ class _Queue:
         with np.errstate(all="ignore"):
             while (number := self._take()) is not None:
                 self.runs[number].run_chunk()
-                self._put(number)
+                self._put_back(number)
+
+
+def _learn(runs: Sequence[ChainRun]) -> None:
+    """Learn the metric of chains that have come as far as each other."""
+    for run in runs:
+        run.num_updates += 1
+    if runs and runs[0].learner is not None:
+        runs[0].learner.update(runs[0].num_done)
 
 
 def run_chains(runs: Sequence[ChainRun], num_workers: int, callback: Callback | None = None) -> bool:

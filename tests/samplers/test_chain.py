@@ -292,7 +292,7 @@ def test_the_loop_is_compiled_once_for_all_processes() -> None:
     script = """
 import pytensor.tensor as pt
 from samplers import Sweep, compile_sweep
-from samplers.run import compiled_advance
+from samplers.compiled_loop import compiled_advance
 compile_sweep(Sweep((pt.tensor("x", shape=()),), ()))
 stats = compiled_advance().stats
 print(sum(stats.cache_hits.values()), sum(stats.cache_misses.values()))

@@ -1,0 +1,212 @@
+"""Densities seen in coordinates in which they are round.
+
+A trajectory whose metric is not diagonal runs in coordinates ``y`` with ``position = origin + F y``, where ``F F^T`` is
+the inverse mass matrix, and with the identity as metric: the same Hamiltonian flow, and nothing but the program that
+evaluates the density knows of it. The origin is where the trajectory starts, so that ``y`` starts at zero.
+
+The loops are compiled functions wherever they are called from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numba
+import numpy as np
+from numba import njit
+from numba.extending import register_jitable
+from numpy.typing import NDArray
+
+from graphs.backends.numba.program import call_program, compile_function, source_digest
+from samplers.hamiltonian import LOCATE
+
+type Vector = NDArray[np.float64]
+
+DIAGONAL = 0
+DENSE = 1
+LOW_RANK = 2
+
+
+@njit(cache=True, error_model="numpy", fastmath={"reassoc", "contract"})
+def to_position(
+    kind: int,
+    origin: Vector,
+    scale: Vector,
+    coefficients: Vector,
+    rows: NDArray[np.float64],
+    coordinates: Vector,
+    position: Vector,
+) -> None:
+    """Write ``origin + F y`` into ``position``; the parameters are fields of `Preconditioned`."""
+    size = coordinates.size
+    if kind == DENSE:
+        for i in range(size):
+            total = 0.0
+            for j in range(size):
+                total += rows[i, j] * coordinates[j]
+            position[i] = origin[i] + total
+        return
+    for i in range(size):
+        position[i] = coordinates[i]
+    for k in range(coefficients.size):
+        total = 0.0
+        for i in range(size):
+            total += rows[k, i] * coordinates[i]
+        total *= coefficients[k]
+        for i in range(size):
+            position[i] += total * rows[k, i]
+    for i in range(size):
+        position[i] = origin[i] + scale[i] * position[i]
+
+
+@njit(cache=True, error_model="numpy", fastmath={"reassoc", "contract"})
+def to_gradient(
+    kind: int,
+    scale: Vector,
+    coefficients: Vector,
+    rows: NDArray[np.float64],
+    gradient: Vector,
+    out: Vector,
+) -> None:
+    """Write ``F^T g`` into ``out``; ``gradient`` is used up."""
+    size = gradient.size
+    if kind == DENSE:
+        for j in range(size):
+            out[j] = 0.0
+        for i in range(size):
+            factor = gradient[i]
+            for j in range(size):
+                out[j] += factor * rows[i, j]
+        return
+    for i in range(size):
+        gradient[i] *= scale[i]
+        out[i] = gradient[i]
+    for k in range(coefficients.size):
+        total = 0.0
+        for i in range(size):
+            total += rows[k, i] * gradient[i]
+        total *= coefficients[k]
+        for i in range(size):
+            out[i] += total * rows[k, i]
+
+
+@register_jitable
+def split_factor(kind: int, size: int, rank: int, numbers: Vector) -> tuple[Vector, Vector, NDArray[np.float64]]:
+    """Return scale, coefficients and rows of a factor; a dense one has rows only.
+
+    Parameters
+    ----------
+    kind : int
+        Dense: the rows are ``F``; low rank: ``F = D (1 + U^T diag(c) U)`` with ``D`` the scale, ``c`` the coefficients
+        and orthonormal rows ``U``.
+    size, rank : int
+        Number of elements of a row, and number of rows.
+    numbers : array, float64
+        All of them, in this order.
+    """
+    num_scales = size if kind == LOW_RANK else 0
+    num_coefficients = rank if kind == LOW_RANK else 0
+    begin = num_scales + num_coefficients
+    return (
+        numbers[:num_scales],
+        numbers[num_scales:begin],
+        numbers[begin : begin + rank * size].reshape((rank, size)),
+    )
+
+
+@cache
+def _compiled() -> Any:
+    """Return the program that evaluates another one in coordinates of its own: compiled once for all models."""
+    key = source_digest(Path(__file__).read_text(), numba.__version__)
+    names = {
+        "carray": numba.carray,
+        "call_program": call_program,
+        "split_factor": split_factor,
+        "to_position": to_position,
+        "to_gradient": to_gradient,
+        "LOCATE": LOCATE,
+    }
+    return compile_function(_SOURCE, "preconditioned", names, key=key)
+
+
+_SOURCE = """
+def PROGRAM(x, context, out, rng, fdata, idata, work):
+    numbers = carray(idata, (9,))
+    size, first, kind, rank = numbers[4], numbers[5], numbers[6], numbers[7]
+    scale, coefficients, rows = split_factor(kind, size, rank, carray(fdata, (numbers[8],)))
+    state = carray(context, (first + size,))
+    point = carray(work, (2, size))
+    words = carray(rng, (4,))
+    result = carray(out, (size,))
+    if words[0] == LOCATE[0]:
+        to_position(kind, state[first:], scale, coefficients, rows, carray(x, (size,)), result)
+        return 0.0
+    to_position(kind, state[first:], scale, coefficients, rows, carray(x, (size,)), point[0])
+    value = call_program(numbers[:4], point[0], state, point[1], words)
+    to_gradient(kind, scale, coefficients, rows, point[1], result)
+    return value
+"""
+
+
+class PreconditionedProgram:
+    """A bound program seen in coordinates of its own.
+
+    Parameters
+    ----------
+    row : array, shape (4,), int64
+        The bound program.
+    first : int
+        First element of the joint state that it moves.
+    kind, rank : int
+        Of the factor.
+    numbers : array, float64
+        The factor.
+    size : int
+        Number of elements that it moves.
+
+    Attributes
+    ----------
+    row : array, shape (4,), int64
+        What compiled loops call; this object must stay alive as long.
+    """
+
+    def __init__(self, row: NDArray[np.int64], first: int, size: int, kind: int, rank: int, numbers: Vector):
+        function = _compiled()
+        integers = np.array([*row, size, first, kind, rank, numbers.size], np.int64)
+        work = np.zeros(2 * size)
+        self._memory = (function, numbers, integers, work)
+        addresses = [function.address, numbers.ctypes.data, integers.ctypes.data, work.ctypes.data]
+        self.row = np.array(addresses, np.int64)
+
+
+class PreconditionedFunction:
+    """A log-density in Python seen in coordinates of its own; the parameters are those of `PreconditionedProgram`."""
+
+    def __init__(
+        self,
+        logdensity: Callable[[Vector, Vector, Vector], float],
+        first: int,
+        size: int,
+        kind: int,
+        rank: int,
+        numbers: Vector,
+    ):
+        self._logdensity = logdensity
+        self._where = slice(first, first + size)
+        self._kind = kind
+        self._factor = split_factor(kind, size, rank, numbers)
+        self._position, self._gradient = np.empty(size), np.empty(size)
+
+    def __call__(self, coordinates: Vector, context: Vector, gradient: Vector) -> float:
+        """Return the log-density and write its gradient, both as functions of the coordinates."""
+        self.locate(coordinates, context, self._position)
+        value = self._logdensity(self._position, context, self._gradient)
+        to_gradient(self._kind, *self._factor, self._gradient, gradient)
+        return value
+
+    def locate(self, coordinates: Vector, context: Vector, position: Vector) -> None:
+        """Write the position of coordinates."""
+        to_position(self._kind, context[self._where], *self._factor, coordinates, position)
