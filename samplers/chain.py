@@ -124,7 +124,7 @@ def _move_draw(
 
 
 @register_jitable
-def _move_slice(
+def move_slice(
     chain: Chain,
     row: NDArray[np.int64],
     targets: NDArray[np.int64],
@@ -205,7 +205,7 @@ def advance(
             if table[block, KIND] == KIND_NUTS:
                 status = move_nuts(chain, settings, table[block], block, programs[block], iteration)
             elif table[block, KIND] == KIND_SLICE:
-                status = _move_slice(chain, table[block], targets, programs[block], is_tuning, iteration)
+                status = move_slice(chain, table[block], targets, programs[block], is_tuning, iteration)
             else:
                 status = _move_draw(state, out, rng, now, table, block, targets, programs[block], is_tuning, iteration)
             if status != STATUS_DONE:

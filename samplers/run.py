@@ -15,7 +15,7 @@ from graphs.backends.blas import one_blas_thread
 from graphs.errors import BackendError, SamplingError
 from samplers import chain, lowering
 from samplers.blocks import NUTSBlock, Sweep
-from samplers.compiled_loop import compiled_advance
+from samplers.compiled_loop import advance_for
 from samplers.learning import Learnt, Member, MetricChoice, MetricLearner, check_metric, is_learnt_between
 from samplers.record import Record
 from samplers.result import STATUS_DONE, STATUS_INTERRUPTED, STATUS_STRIDE, SweepResult, explain_status
@@ -127,7 +127,7 @@ class CompiledSweep:
         self._blocks = lowering.block_table(sweep)
         self._nuts_blocks = [i for i, block in enumerate(sweep.blocks) if isinstance(block, NUTSBlock)]
         self._bind = lowering.compile_numba(sweep) if backend == "numba" else lowering.compile_c(sweep)
-        self._advance: Callable[..., int] = compiled_advance() if backend == "numba" else chain.advance
+        self._advance: Callable[..., int] = advance_for(sweep) if backend == "numba" else chain.advance
         # No sweep is done, but the loop is compiled here rather than by the first thread.
         nothing = Record.empty(sweep, 1, 0, 0)
         kept = np.zeros(0, np.int64)

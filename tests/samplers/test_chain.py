@@ -294,10 +294,10 @@ import pytensor.tensor as pt
 from samplers import Sweep, compile_sweep
 from samplers.compiled_loop import compiled_advance
 compile_sweep(Sweep((pt.tensor("x", shape=()),), ()))
-stats = compiled_advance().stats
+stats = compiled_advance(False, False).stats
 print(sum(stats.cache_hits.values()), sum(stats.cache_misses.values()))
 """
-    compile_sweep(normal_sweep())
+    compile_sweep(Sweep((pt.tensor("x", shape=()),), ()))
     root = Path(samplers.__file__).parent.parent
     result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=root)
     assert result.stdout.split() == ["1", "0"]
