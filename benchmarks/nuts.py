@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import signal
 import statistics
+import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
@@ -218,6 +220,8 @@ def report(
     limit : float
         Seconds for each tool with each model.
     """
+    # Who ends this process ends those that it started, by way of their context managers.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     chosen = select(model_names, models(), "model")
     ours = [tool for tool in OURS if tool in tools()]
     known = [tool for tool in tools() if tool not in OURS]

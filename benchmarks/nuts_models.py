@@ -124,6 +124,35 @@ def gp_pois_regr(data: posteriors.Data) -> None:
     pm.Poisson("k", pt.exp(pt.dot(pt.linalg.cholesky(covariance), raw)), observed=np.array(data["k"]))
 
 
+def arma(data: posteriors.Data) -> None:
+    y = np.array(data["y"], float)
+    mu, phi, theta = pm.Normal("mu", 0, 10), pm.Normal("phi", 0, 2), pm.Normal("theta", 0, 2)
+    first = y[0] - (mu + phi * mu)
+    errors = pytensor.scan(
+        lambda now, last, error, mu, phi, theta: now - (mu + phi * last + theta * error),
+        sequences=[pt.as_tensor(y[1:]), pt.as_tensor(y[:-1])],
+        outputs_info=[first],
+        non_sequences=[mu, phi, theta],
+        return_updates=False,
+    )
+    pm.Normal("y", y - pt.concatenate([[first], errors]), pm.HalfCauchy("sigma", 2.5), observed=y)
+
+
+def lotka_volterra(data: posteriors.Data) -> None:
+    """Solve the equations by the scan that we take, too: nobody but the sampler is compared."""
+    mean, scale = np.array([1, 0.05, 1, 0.05]), np.array([0.5, 0.05, 0.5, 0.05])
+    theta = pm.TruncatedNormal("theta", mean, scale, lower=0)
+    sigma, z_init = pm.LogNormal("sigma", -1, 1, shape=2), pm.LogNormal("z_init", np.log(10), 1, shape=2)
+    z = ppl.odeint(
+        lambda t, z: [(theta[0] - theta[1] * z[1]) * z[0], (-theta[2] + theta[3] * z[0]) * z[1]],
+        z_init,
+        np.array(data["ts"], float),
+        steps=posteriors.STEPS,
+    )
+    pm.LogNormal("y_init", pt.log(z_init), sigma, observed=np.array(data["y_init"], float))
+    pm.LogNormal("y", pt.log(z), sigma, observed=np.array(data["y"], float))
+
+
 IN_PYMC: Mapping[str, Callable[[posteriors.Data], None]] = {
     **{name: partial(regression, **declared.keywords) for name, declared in posteriors.REGRESSIONS.items()},
     "eight_schools-eight_schools_noncentered": eight_schools,
@@ -134,6 +163,8 @@ IN_PYMC: Mapping[str, Callable[[posteriors.Data], None]] = {
     "low_dim_gauss_mix-low_dim_gauss_mix": low_dim_gauss_mix,
     "bball_drive_event_1-hmm_drive_1": hmm_drive,
     "gp_pois_regr-gp_pois_regr": gp_pois_regr,
+    "arma-arma11": arma,
+    "hudson_lynx_hare-lotka_volterra": lotka_volterra,
 }
 
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import chdtrc
-from scipy.stats import rankdata
 
-from ppl.convergence import Convergence
+from ppl.convergence import Convergence, average_ranks
 from ppl.evidence import Evidence
 from ppl.finding import Finding, name_chains
 
@@ -53,7 +52,7 @@ def _place(evidence: Evidence, diverging: NDArray[np.bool_]) -> tuple[int, str, 
     with np.errstate(divide="ignore", invalid="ignore"):
         shift = np.abs(flat[is_bad].mean(axis=0) - flat.mean(axis=0)) / flat.std(axis=0)
     columns = np.argsort(-np.nan_to_num(shift, nan=0.0))[:_MOST_RANKED]
-    ranks = (rankdata(flat[:, columns], axis=0) - 0.5) / len(flat)
+    ranks = (average_ranks(flat[:, columns].T).T - 0.5) / len(flat)
     low, high = _improbability(ranks[is_bad]), _improbability(1 - ranks[is_bad])
     best = int(np.argmin(np.minimum(low, high)))
     if min(low[best], high[best]) > _FALSE_ALARM / (2 * flat.shape[1]):

@@ -28,6 +28,8 @@ OF_EACH_FORM = (
     "low_dim_gauss_mix-low_dim_gauss_mix",
     "bball_drive_event_1-hmm_drive_1",
     "gp_pois_regr-gp_pois_regr",
+    "arma-arma11",
+    "hudson_lynx_hare-lotka_volterra",
 )
 
 

@@ -64,7 +64,8 @@ def test_unknown_names_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_nuts_overhead() -> None:
     for contender in (
-        nuts_overhead.by_model(3, 20, True),
+        nuts_overhead.by_model(nuts_overhead.standard_normal(3), 20, True),
+        nuts_overhead.by_model(nuts_overhead.eight_schools(), 20, False, chains=2),
         nuts_overhead.by_kernel(3, 20),
         nuts_overhead.by_hand(3, 20),
     ):

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytensor.tensor as pt
 from pytensor.compile.builders import OpFromGraph
 from pytensor.compile.mode import Mode
 from pytensor.compile.rewriting import inline_ofg_node
-from pytensor.graph.basic import Constant, Variable
+from pytensor.gradient import DisconnectedGrad
+from pytensor.graph.basic import Apply, Constant, Variable
 from pytensor.graph.fg import FunctionGraph
 from pytensor.graph.replace import clone_replace
 from pytensor.graph.rewriting.db import RewriteDatabaseQuery
 from pytensor.graph.traversal import graph_inputs
+from pytensor.scalar.basic import Exp, Sub, UnaryScalarOp, upgrade_to_float
+from pytensor.tensor.elemwise import DimShuffle, Elemwise
 from pytensor.tensor.random.type import RandomType
 from pytensor.tensor.symbolic import TensorSymbolicOp
 from pytensor.tensor.type import TensorType
@@ -28,6 +31,21 @@ REWRITES = RewriteDatabaseQuery(
 
 Of a scan's states those that nobody reads are not kept.
 """
+
+
+class ShiftedExp(UnaryScalarOp):
+    """The exponential of what its largest element has been subtracted from.
+
+    PyTensor's rewrites do not know it: they would stabilise the sum of such exponentials once more, with a second
+    maximum and further exponentials, and their ratios likewise.
+    """
+
+    def impl(self, x: float) -> float:
+        """Return the value, for constants that are folded."""
+        return float(np.exp(x))
+
+
+SHIFTED_EXP = Elemwise(ShiftedExp(upgrade_to_float, name="shifted_exp"))
 
 
 def rewritten(inputs: Sequence[Variable], outputs: Sequence[Variable]) -> FunctionGraph:
@@ -51,11 +69,33 @@ def rewritten(inputs: Sequence[Variable], outputs: Sequence[Variable]) -> Functi
     # and stabilised no more, since each pass would subtract the maximum again.
     _inline_graphs(fgraph, keep=(TensorSymbolicOp,))
     fgraph = _single_precision_as_double(fgraph)
+    _exchange(fgraph, _is_shifted_exp, SHIFTED_EXP)
     Mode("py", REWRITES).optimizer.rewrite(fgraph)
+    _exchange(fgraph, lambda node: node.op == SHIFTED_EXP, pt.exp)
     if _inline_graphs(fgraph):
         Mode("py", REWRITES.excluding("stabilize", "local_log_sum_exp")).optimizer.rewrite(fgraph)
         _inline_graphs(fgraph)
     return fgraph
+
+
+def _is_shifted_exp(node: Apply) -> bool:
+    """Whether a node is an exponential of a difference whose shift the gradient takes for a constant."""
+    if not (isinstance(node.op, Elemwise) and isinstance(node.op.scalar_op, Exp)):
+        return False
+    difference = node.inputs[0].owner
+    if difference is None or not isinstance(difference.op, Elemwise) or not isinstance(difference.op.scalar_op, Sub):
+        return False
+    shift = difference.inputs[1].owner
+    while shift is not None and isinstance(shift.op, DimShuffle):
+        shift = shift.inputs[0].owner
+    return shift is not None and isinstance(shift.op, DisconnectedGrad)
+
+
+def _exchange(fgraph: FunctionGraph, is_meant: Callable[[Apply], bool], op: Elemwise) -> None:
+    """Replace the operation of some nodes."""
+    for node in fgraph.toposort():
+        if is_meant(node):
+            fgraph.replace(node.outputs[0], op(*node.inputs), reason="exchange", import_missing=True)
 
 
 def _check_closed(inputs: Sequence[Variable], outputs: Sequence[Variable]) -> None:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+import pytensor
 import pytensor.tensor as pt
 import pytest
+from pytensor.gradient import disconnected_grad
 from pytensor.raise_op import Assert
+from scipy.special import logsumexp, softmax
 
 from graphs.backends.numba import compile_program
 from graphs.errors import BackendError
@@ -79,3 +82,17 @@ def test_complex_numbers_are_refused():
 def test_machine_code_does_not_depend_on_the_data():
     sources = {compile_program([S], [(S * pt.as_tensor(RNG.normal(size=50))).sum()]).source for _ in range(2)}
     assert len(sources) == 1
+
+
+def test_a_stable_sum_of_exponentials_is_not_stabilised_again():
+    """One exponential for each element serves value and gradient; logits are far beyond what can be exponentiated."""
+    x = pt.tensor("x", shape=(3, 50))
+    top = disconnected_grad(pt.max(x, axis=0))
+    value = (pt.log(pt.exp(x - top).sum(axis=0)) + top).sum()
+    program = compile_program([x], pytensor.grad(value, [x]), value=value)
+    assert program.source.count("vector_exp(") == 1
+    at = 2000.0 * np.random.default_rng(1).normal(size=(3, 50))
+    at[1] = at[0] + 1.0
+    total, gradient = program(at.ravel())
+    np.testing.assert_allclose(total, logsumexp(at, axis=0).sum(), rtol=1e-14)
+    np.testing.assert_allclose(gradient.reshape(3, 50), softmax(at, axis=0), rtol=1e-12, atol=1e-300)
