@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +17,7 @@ LEAST_SCREENED = 100
 SUSPECT_R_HAT = 1.005
 SUSPECT_SIZE = 200.0  # effective draws of a chain, twice what is asked for: the screen errs by some 15%
 MOST_VALUES, FEWEST_LOOKED_AT = 400_000, 4
+BLOCK_VALUES = 2**20
 # By PyMC, nutpie and NumPyro; ours are those of PyMC.
 _DEPTHS = ("tree_depth", "depth")
 _SATURATED = ("reached_max_treedepth", "maxdepth_reached")
@@ -93,25 +94,26 @@ def gather(
     columns = _columns(trace, var_names)
     labels = [label for name, array in columns.items() for label in labels_of(name, array)]
     variables = [name for name, array in columns.items() for _ in range(array[0, 0].size)]
-    draws = np.concatenate([_flat(array) for array in columns.values()], axis=2)
-    is_drawn = ~np.isnan(draws).all(axis=2)
+    is_drawn = ~np.all([np.isnan(block).all(axis=2) for block in _blocks(columns)], axis=0)
     lengths = is_drawn.sum(axis=1)
-    chains = np.flatnonzero(is_drawn.all(axis=1))
+    chains, num_draws = np.flatnonzero(is_drawn.all(axis=1)), is_drawn.shape[1]
     if not chains.size:
         # Every chain has stopped: what they have in common is left.
-        chains, draws = np.arange(len(draws)), draws[:, : lengths.min()]
-    kept = draws[chains]
-    if not kept.shape[1]:
+        chains, num_draws = np.arange(len(is_drawn)), int(lengths.min())
+    if not num_draws:
         raise ModelError("The trace holds no draws.")
-    bad = (~np.isfinite(kept)).sum(axis=(0, 1))
-    good = np.flatnonzero(bad == 0)
-    infinite = np.flatnonzero(np.isinf(kept).mean(axis=(0, 1)) > 0.5)
     diverging = _any_of(trace, "diverging")
     # To say where trajectories diverged all columns are compared.
-    is_screened = diverging is None or not diverging.any()
-    looked_at = _suspects(kept, good, is_screened) if suspects_only else good
+    is_screened = suspects_only and num_draws >= LEAST_SCREENED and (diverging is None or not diverging.any())
+    screens = [_screened(block[chains, :num_draws], is_screened) for block in _blocks(columns)]
+    bad, num_infinite, r_hat, is_suspect = (np.concatenate(parts) for parts in zip(*screens, strict=True))
+    good = np.flatnonzero(bad == 0)
+    infinite = np.flatnonzero(num_infinite > 0.5 * len(chains) * num_draws)
+    looked_at = good[is_suspect[good]]
+    most = max(FEWEST_LOOKED_AT, MOST_VALUES // (len(chains) * num_draws))
+    if suspects_only and len(looked_at) > most:
+        looked_at = np.sort(looked_at[np.argpartition(-r_hat[looked_at], most)[:most]])
     depth = int(trace.attrs.get("max_tree_depth", DEFAULT_TREE_DEPTH)) if max_tree_depth is None else max_tree_depth
-    num_draws = kept.shape[1]
 
     def statistic(array: NDArray | None) -> NDArray | None:
         return None if array is None else array[chains, :num_draws]
@@ -119,7 +121,7 @@ def gather(
     return Evidence(
         labels=tuple(labels[i] for i in looked_at),
         variables=tuple(variables[i] for i in looked_at),
-        draws=kept[:, :, looked_at],
+        draws=_chosen(columns, looked_at)[chains, :num_draws],
         chains=tuple(chains.tolist()),
         lengths=tuple(lengths.tolist()),
         not_finite={labels[i]: int(bad[i]) for i in np.flatnonzero(bad)},
@@ -150,9 +152,9 @@ def _columns(trace: DataTree, var_names: Iterable[str] | None) -> dict[str, Data
     return found
 
 
-def _flat(array: DataArray) -> NDArray[np.float64]:
+def _flat(array: DataArray) -> NDArray:
     values = array.to_numpy()
-    return values.reshape(*values.shape[:2], -1).astype(np.float64)
+    return values.reshape(*values.shape[:2], -1)
 
 
 def labels_of(name: str, array: DataArray) -> list[str]:
@@ -166,19 +168,38 @@ def labels_of(name: str, array: DataArray) -> list[str]:
     return [f"{name}[{', '.join(str(a[i]) for a, i in zip(axes, place, strict=True))}]" for place in places]
 
 
-def _suspects(draws: NDArray[np.float64], columns: NDArray[np.int64], is_screened: bool) -> NDArray[np.int64]:
-    """Return the columns whose halves of chains may disagree or that may hold few effective draws, in their order."""
-    num_chains, num_draws, _ = draws.shape
-    if num_draws < LEAST_SCREENED:
-        return columns
-    rows = np.moveaxis(draws[:, :, columns], 2, 0)
-    r_hat = np.nan_to_num(split_r_hat(split(rows)), nan=np.inf)
-    size = num_draws * batch_size_per_draw(rows)
-    suspects = np.flatnonzero((r_hat > SUSPECT_R_HAT) | ~(size > SUSPECT_SIZE) | (not is_screened))
-    most = max(FEWEST_LOOKED_AT, MOST_VALUES // (num_chains * num_draws))
-    if len(suspects) > most:
-        suspects = np.sort(suspects[np.argpartition(-r_hat[suspects], most)[:most]])
-    return columns[suspects]
+def _screened(draws: NDArray[np.float64], is_screened: bool) -> tuple[NDArray, NDArray, NDArray, NDArray]:
+    """Return of each column: draws that are not finite, infinite ones, plain R-hat, and whether to look closer."""
+    size = draws.shape[2]
+    bad, num_infinite = (~np.isfinite(draws)).sum(axis=(0, 1)), np.isinf(draws).sum(axis=(0, 1))
+    rows = np.moveaxis(draws, 2, 0)
+    with np.errstate(invalid="ignore", over="ignore"):
+        r_hat = np.nan_to_num(split_r_hat(split(rows)), nan=np.inf) if draws.shape[1] > 3 else np.full(size, np.inf)
+        if not is_screened:
+            return bad, num_infinite, r_hat, np.full(size, True)
+        # Halves of chains may disagree, or there may be few effective draws.
+        is_suspect = (r_hat > SUSPECT_R_HAT) | ~(draws.shape[1] * batch_size_per_draw(rows) > SUSPECT_SIZE)
+    return bad, num_infinite, r_hat, is_suspect
+
+
+def _blocks(columns: Mapping[str, DataArray]) -> Iterator[NDArray[np.float64]]:
+    """Give the columns in pieces that are small next to a long run: all of them at once would be a second copy."""
+    for array in columns.values():
+        values = _flat(array)
+        length = max(1, BLOCK_VALUES // (values.shape[0] * values.shape[1]))
+        for start in range(0, values.shape[2], length):
+            yield values[:, :, start : start + length].astype(np.float64)
+
+
+def _chosen(columns: Mapping[str, DataArray], positions: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return some of the columns."""
+    found, first = [], 0
+    for array in columns.values():
+        values = _flat(array)
+        own = positions[(positions >= first) & (positions < first + values.shape[2])] - first
+        found.append(values[:, :, own].astype(np.float64))
+        first += values.shape[2]
+    return np.concatenate(found, axis=2)
 
 
 def _statistic(trace: DataTree, name: str) -> NDArray | None:
