@@ -15,6 +15,7 @@ from graphs.backends import get_backend
 from graphs.backends.c import blas_notice
 from graphs.errors import ModelError, SamplingError
 from graphs.lifting import MOST_STATES
+from ppl.continuation import continued, keep_learnt
 from ppl.expansion import LOGDENSITY, Expansion
 from ppl.initial import StartingPoints
 from ppl.model import Model
@@ -23,8 +24,10 @@ from ppl.plans import Plan
 from ppl.progress import ProgressBar
 from ppl.results import logger, report, to_datatree, versions
 from samplers import SweepResult, compile_sweep
+from samplers.learning import check_metric
 
-Init = str | Mapping[str, Any] | Sequence[Mapping[str, Any]] | None
+Init = str | Mapping[str, Any] | Sequence[Mapping[str, Any]] | DataTree | None
+OPTIONS = ("target_accept", "max_tree_depth", "thin", "keep_tuning", "var_names", "metric", "adapt")
 
 
 class CompiledModel:
@@ -72,14 +75,23 @@ class CompiledModel:
         thin: int = 1,
         keep_tuning: bool = False,
         var_names: Sequence[str] | None = None,
+        metric: str = "auto",
+        adapt: str = "chain",
     ) -> DataTree:
         """Sample; the arguments are those of `ppl.sample`."""
         _check_counts(draws=draws, tune=tune, chains=chains, cores=cores, thin=thin, max_tree_depth=max_tree_depth)
         if not isinstance(target_accept, int | float | np.floating) or not 0 < target_accept < 1:
             raise SamplingError(f"target_accept is a probability between 0 and 1, not {target_accept!r}.")
+        check_metric(metric, tune)
+        if adapt not in ("chain", "pooled"):
+            raise SamplingError(f"adapt is {adapt!r}; choose 'chain', or 'pooled' for chains that learn together.")
         seed = _checked_seed(seed)
         expansion = self._expansion if var_names is None else Expansion.of(self.plan, self.backend, var_names)
-        start = self._starting_points(init, chains, seed)
+        start, learnt = (
+            continued(init, self.plan.sweep.layout, chains)
+            if isinstance(init, DataTree)
+            else (self._starting_points(init, chains, seed), None)
+        )
         with ProgressBar(chains, tune, draws, progress) as bar:
             result = self._sweep.run(
                 start,
@@ -93,6 +105,9 @@ class CompiledModel:
                 keep_tuning=keep_tuning,
                 keep=expansion.layout.names,
                 callback=bar,
+                metric=metric,
+                is_pooled=adapt == "pooled",
+                learnt=learnt,
             )
         trace = self._to_datatree(result, seed, max_tree_depth, expansion)
         report(result, self.plan.model, trace)
@@ -121,7 +136,9 @@ class CompiledModel:
             "plan": str(self.plan),
             "versions": versions(),
         }
-        return to_datatree(self.plan.model, groups, attributes)
+        trace = to_datatree(self.plan.model, groups, attributes)
+        keep_learnt(trace, result, self.plan.sweep.layout)
+        return trace
 
     def expand(self, draws: NDArray[np.float64]) -> dict[str, NDArray]:
         """Return the named values in natural space, and the deterministics, of flat draws (chains, draws, size)."""
@@ -255,16 +272,20 @@ def sample(
     precision : {"float64", "float32"}
         In which NUTS evaluates the log-density and its gradient. Single precision is for JAX on accelerators: it has
         seven digits, too few for log-densities of many observations.
-    init : None, str, mapping, or sequence of mappings
+    init : None, str, mapping, sequence of mappings, or DataTree
         Values in natural space by name, for all chains or one mapping per chain; ``"jitter"`` (default) displaces
         central points at random where NUTS moves them or they lie on the real line, ``"support_point"`` does not,
-        ``"prior"`` starts at draws from the prior.
+        ``"prior"`` starts at draws from the prior. With a trace the chains go on from its last draws with what they had
+        learnt; with ``tune=0`` nothing more is learnt.
     progress : bool, default True
         Show a progress bar.
     **options
         ``target_accept`` (0.8), ``max_tree_depth`` (10), ``thin`` (1), ``keep_tuning`` (False); ``var_names``: the
         variables and deterministics to keep, all by default. What is not kept takes neither memory nor time; ``lp``,
-        which needs all without NUTS, is left out then.
+        which needs all without NUTS, is left out then. ``metric``: the inverse mass matrix that NUTS learns: "diag",
+        "dense", "low_rank" (a diagonal and few directions), or "auto" (default), dense where correlations are strong
+        enough to pay for it. ``adapt``: "chain" (default), or "pooled": all chains learn one metric from the draws of
+        all, and can be tuned for fewer iterations.
 
     Returns
     -------
@@ -287,12 +308,9 @@ def sample(
     (2, 200)
     """
     _check_counts(draws=draws, tune=tune, chains=chains, cores=cores)
-    unknown = set(options) - {"target_accept", "max_tree_depth", "thin", "keep_tuning", "var_names"}
+    unknown = set(options) - set(OPTIONS)
     if unknown:
-        raise SamplingError(
-            f"Unknown option {sorted(unknown)[0]!r}; there are target_accept, max_tree_depth, thin, keep_tuning, "
-            "var_names."
-        )
+        raise SamplingError(f"Unknown option {sorted(unknown)[0]!r}; there are {', '.join(OPTIONS)}.")
     compiled = compile(
         model,
         backend=backend,

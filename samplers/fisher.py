@@ -38,7 +38,7 @@ _DENSE_TIME = 0.34
 _LEAST_TIME = 200.0
 _DIMENSION_TIME = 20.0
 _LEAST_GAIN = 1.25
-_CLEAR_GAIN = 3.0
+_EARLY_GAIN = 25.0
 _TRAINING_SHARE = 2 / 3
 
 
@@ -94,30 +94,38 @@ def learn_low_rank(draws: Matrix, gradients: Matrix, previous: Metric) -> Metric
     return Metric("low_rank", scale, rows, np.sqrt(eigenvalues[is_far]) - 1.0)
 
 
-def choose(draws: Matrix, gradients: Matrix, previous: Metric) -> Metric:
+def choose(draws: Matrix, gradients: Matrix, previous: Metric, *, is_early: bool = False) -> Metric:
     """Return the dense metric where it pays, else the diagonal one; the parameters are those of `learn_diagonal`.
 
     In the coordinates of a diagonal metric a normal density has standard deviations from ``s`` to ``S``, and a
     trajectory takes in proportion to ``S / s`` steps: this is what a dense metric gains, against the time that it takes
-    for each. As few draws make a sphere look like an ellipsoid, a small gain is believed only if the dense metric has
-    the smaller Fisher divergence on draws that it was not learnt from.
+    for each. It has to describe draws that it was not learnt from, with a smaller Fisher divergence than the diagonal
+    one, and less than that of a wrong location by one standard deviation in every direction: few draws make a sphere
+    look like an ellipsoid, and those on the way from one region to another look like one that does not exist.
+
+    With a metric that fits, trajectories are short, and a chain that has not found its way yet finds it in more
+    iterations. Early, the gain has to be so large that there is no way without it.
+
+    Parameters
+    ----------
+    draws, gradients, previous
+        As in `learn_diagonal`.
+    is_early : bool
+        Whether the chain may still be on its way.
     """
     diagonal = learn_diagonal(draws, gradients, previous)
     dense = learn_dense(draws, gradients, previous)
     num_draws, size = draws.shape
     spread = np.linalg.svd(dense.rows / diagonal.scale[:, None], compute_uv=False)
     gain = spread[0] / spread[-1] / (1.0 + _DENSE_TIME * size**2 / (_LEAST_TIME + _DIMENSION_TIME * size))
-    if previous.kind == "dense":
-        # Going to and fro would cost more than it gains.
-        return dense if gain > 1.0 else diagonal
-    if gain < _LEAST_GAIN:
+    # Going to and fro would cost more than it gains.
+    if gain < (1.0 if previous.kind == "dense" else _EARLY_GAIN if is_early else _LEAST_GAIN):
         return diagonal
-    if gain > _CLEAR_GAIN and num_draws >= 2 * size:
-        return dense
     known = int(_TRAINING_SHARE * num_draws)
     train, test = (draws[:known], gradients[:known]), (draws[known:], gradients[known:])
-    trained = fisher_divergence(learn_dense(*train, previous), *test)
-    return dense if trained < fisher_divergence(learn_diagonal(*train, previous), *test) else diagonal
+    divergence = fisher_divergence(learn_dense(*train, previous), *test)
+    is_better = divergence < min(fisher_divergence(learn_diagonal(*train, previous), *test), size)
+    return dense if is_better else diagonal
 
 
 def fisher_divergence(metric: Metric, draws: Matrix, gradients: Matrix) -> float:

@@ -62,10 +62,18 @@ class NUTSMemory(NamedTuple):
     logdensity: jax.Array  # () float64, at the position after the last draw
     gradient: jax.Array  # (d,) float64
     adaptation: Adaptation
+    factor: jax.Array  # (d, d) float64: the trajectory's coordinates, see `samplers.preconditioning`; or (0, 0)
+    is_adapting: jax.Array  # () bool: whether the chain learns the diagonal itself
 
 
 def nuts_block(
-    block: NUTSBlock, layout: Layout, *, is_alone: bool, max_tree_depth: int, precision: str = "float64"
+    block: NUTSBlock,
+    layout: Layout,
+    *,
+    is_alone: bool,
+    max_tree_depth: int,
+    precision: str = "float64",
+    has_factor: bool = False,
 ) -> JaxBlock:
     """Return the functions of a NUTS block.
 
@@ -82,6 +90,8 @@ def nuts_block(
         Largest number of doublings of a trajectory.
     precision : {"float64", "float32"}
         In which the log-density and its gradient are computed.
+    has_factor : bool
+        Whether trajectories run in coordinates of their own, those of a metric that is learnt in Python.
     """
     variables = sorted(block.variables, key=lambda v: layout.slice_of(v.name).start)
     start, stop = layout.slice_of(variables[0].name).start, layout.slice_of(variables[-1].name).stop
@@ -90,32 +100,37 @@ def nuts_block(
     def init(x: jax.Array) -> NUTSMemory:
         state = evaluate_state(x[start:stop], lambda position: evaluate(position, x))
         metric = start_inverse_mass_matrix(state.logdensity_grad)
-        return NUTSMemory(state.logdensity, state.logdensity_grad, start_adaptation(metric))
+        factor = jnp.eye(stop - start if has_factor else 0)
+        return NUTSMemory(state.logdensity, state.logdensity_grad, start_adaptation(metric), factor, jnp.ones((), bool))
 
     def step(
         key: jax.Array, x: jax.Array, memory: NUTSMemory, phase: Phase, target_accept: jax.Array
     ) -> tuple[jax.Array, NUTSMemory, jax.Array, Stats]:
-        def logdensity(position: jax.Array) -> jax.Array:
-            return evaluate(position, x)
+        origin = x[start:stop]
+
+        def locate(coordinates: jax.Array) -> jax.Array:
+            return origin + memory.factor @ coordinates if has_factor else coordinates
+
+        def logdensity(coordinates: jax.Array) -> jax.Array:
+            return evaluate(locate(coordinates), x)
 
         def search(adaptation: Adaptation) -> Adaptation:
             found = find_step_size(search_key, before, logdensity, adaptation.inverse_mass_matrix)
             return adaptation._replace(averaging=start_averaging(found))
 
         key, search_key = jax.random.split(key)
-        before = (
-            HMCState(x[start:stop], memory.logdensity, memory.gradient)
-            if is_alone
-            else evaluate_state(x[start:stop], logdensity)
-        )
+        begin = jnp.zeros_like(origin) if has_factor else origin
+        before = HMCState(begin, memory.logdensity, memory.gradient) if is_alone else evaluate_state(begin, logdensity)
         adaptation = jax.lax.cond(phase.is_searching, search, lambda a: a, memory.adaptation)
         step_size = present_step_size(adaptation, phase.is_tuning)
         state, info = nuts_transition(
             key, before, logdensity, step_size, adaptation.inverse_mass_matrix, max_tree_depth
         )
-        adaptation = adapt(
-            adaptation, phase, state.position, state.logdensity_grad, info.acceptance_rate, target_accept
-        )
+        position, metric = locate(state.position), adaptation.inverse_mass_matrix
+        adaptation = adapt(adaptation, phase, position, state.logdensity_grad, info.acceptance_rate, target_accept)
+        if has_factor:
+            learnt = jnp.where(memory.is_adapting, adaptation.inverse_mass_matrix, metric)
+            adaptation = adaptation._replace(inverse_mass_matrix=learnt)
         stats = {
             "lp": state.logdensity,
             "diverging": info.is_divergent,
@@ -126,10 +141,10 @@ def nuts_block(
             "energy": info.energy,
             "index_in_trajectory": info.index_in_trajectory,
         }
-        memory = NUTSMemory(state.logdensity, state.logdensity_grad, adaptation)
+        after = memory._replace(logdensity=state.logdensity, gradient=state.logdensity_grad, adaptation=adaptation)
         failed = STATUS_NOT_FINITE_LOGDENSITY + STATUS_STRIDE * start
         status = jnp.where(jnp.isfinite(before.logdensity), STATUS_DONE, failed)
-        return x.at[start:stop].set(state.position), memory, status, stats
+        return x.at[start:stop].set(position), after, status, stats
 
     return JaxBlock(init, step, num_refreshing_gradients=0 if is_alone else 1)
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from time import perf_counter
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -17,7 +17,7 @@ from graphs.errors import SamplingError
 from samplers.blocks import NUTSBlock, SliceBlock, Sweep
 from samplers.jax_adaptation import Phase, drawing_phases
 from samplers.jax_blocks import JaxBlock, NUTSMemory, Stats, draw_block, nuts_block
-from samplers.jax_record import Chunk, DrawRecord
+from samplers.jax_record import Chunk
 from samplers.jax_slice import slice_block
 from samplers.result import STATUS_DONE, explain_status, statistic_names, statistics_of
 from samplers.run import spawn_seeds
@@ -53,13 +53,15 @@ class ChunkPrograms(NamedTuple):
     sweep: Sweep
 
 
-def compile_chunks(sweep: Sweep, num_chains: int, max_tree_depth: int, precision: str = "float64") -> ChunkPrograms:
-    """Compile a sweep for ``num_chains`` chains that run side by side.
+def compile_chunks(
+    sweep: Sweep, num_chains: int, max_tree_depth: int, precision: str = "float64", *, has_factor: bool = False
+) -> ChunkPrograms:
+    """Compile a sweep for ``num_chains`` chains that run side by side; ``has_factor`` as in ``nuts_block``.
 
     One program serves tuning and drawing, and chunks of any length up to its capacity. Where JAX has several devices,
     each runs as many of the chains: as many devices are used as divide the number of chains.
     """
-    blocks = _blocks(sweep, max_tree_depth, precision)
+    blocks = _blocks(sweep, max_tree_depth, precision, has_factor)
     size = sweep.layout.size
     capacity = int(np.clip(LARGEST_CHUNK_VALUES // (num_chains * size), FIRST_CHUNK_DRAWS, LARGEST_CHUNK_DRAWS))
     keys = chain_keys(0, num_chains)
@@ -91,11 +93,18 @@ def chain_keys(seed: Any, num_chains: int) -> jax.Array:
     return jax.random.wrap_key_data(np.stack([child.generate_state(2) for child in spawn_seeds(seed, num_chains)]))
 
 
-def _blocks(sweep: Sweep, max_tree_depth: int, precision: str) -> list[JaxBlock]:
+def _blocks(sweep: Sweep, max_tree_depth: int, precision: str, has_factor: bool) -> list[JaxBlock]:
     """Convert the blocks of a sweep."""
     is_alone = len(sweep.blocks) == 1
     return [
-        nuts_block(block, sweep.layout, is_alone=is_alone, max_tree_depth=max_tree_depth, precision=precision)
+        nuts_block(
+            block,
+            sweep.layout,
+            is_alone=is_alone,
+            max_tree_depth=max_tree_depth,
+            precision=precision,
+            has_factor=has_factor,
+        )
         if isinstance(block, NUTSBlock)
         else slice_block(block, sweep.layout)
         if isinstance(block, SliceBlock)
@@ -151,7 +160,9 @@ def _advance(
     """Run ``num_draws * thin`` sweeps of all chains and keep every ``thin``-th."""
 
     def kept(chains: Chain, stats: Stats) -> Chunk:
-        return Chunk(chains.x, chains.status, stats)
+        learning = [m.gradient for m in chains.memories if isinstance(m, NUTSMemory) and m.factor.shape[-1] > 0]
+        gradients = jnp.concatenate([*learning, jnp.zeros((len(chains.x), 0))], axis=1)
+        return Chunk(chains.x, chains.status, stats, gradients)
 
     def body(i: jax.Array, carry: tuple) -> tuple:
         chains, buffers = carry
@@ -165,6 +176,13 @@ def _advance(
     shapes = jax.eval_shape(lambda: kept(*sweep(chains, one_phase, target_accept)))
     buffers = jax.tree.map(lambda leaf: jnp.zeros((capacity, *leaf.shape), leaf.dtype), shapes)
     return jax.lax.fori_loop(0, num_draws * thin, body, (chains, buffers))
+
+
+class Record(Protocol):
+    """What draws are kept in."""
+
+    def add(self, chunk: Chunk) -> None:
+        """Append a chunk."""
 
 
 class ChunkLoop:
@@ -189,8 +207,8 @@ class ChunkLoop:
         self.callback = callback
         self._chunk_draws = FIRST_CHUNK_DRAWS
 
-    def run(self, phases: Phase, thin: int, record: DrawRecord | None) -> None:
-        """Make one draw for each of ``phases``, and keep it in ``record``."""
+    def run(self, phases: Phase, thin: int, records: Sequence[Record]) -> None:
+        """Make one draw for each of ``phases``, and keep it in ``records``."""
         total = len(phases.is_tuning)
         done = 0
         while done < total:
@@ -198,7 +216,7 @@ class ChunkLoop:
             started = perf_counter()
             chunk = self._advance(Phase(*(field[done : done + num] for field in phases)), num, thin)
             self._resize_chunk(num, perf_counter() - started)
-            if record is not None:
+            for record in records:
                 record.add(chunk)
             done += num
             self._check_started()
@@ -228,19 +246,17 @@ class ChunkLoop:
         wanted = int(num * min(CHUNK_SECONDS / max(seconds, 1e-6), LARGEST_GROWTH))
         self._chunk_draws = int(np.clip(wanted, 1, self.programs.capacity))
 
-    def adapted(self) -> tuple[NDArray, NDArray]:
-        """Return the step size of the first NUTS block, (chains,), and the mass matrices of all, (chains, d)."""
-        num_chains = len(self.chains.num_gradients)
+    def step_sizes(self) -> NDArray[np.float64]:
+        """Return the step size of the first NUTS block, (chains,)."""
         adaptations = [memory.adaptation for memory in self.chains.memories if isinstance(memory, NUTSMemory)]
         if not adaptations:
-            return np.full(num_chains, np.nan), np.zeros((num_chains, 0))
-        step_size = np.exp(np.asarray(adaptations[0].averaging.log_step_size_avg))
-        return step_size, np.concatenate([np.asarray(a.inverse_mass_matrix) for a in adaptations], axis=1)
+            return np.full(len(self.chains.num_gradients), np.nan)
+        return np.exp(np.asarray(adaptations[0].averaging.log_step_size_avg))
 
     def _progress(self, done: int, is_tuning: bool) -> list[dict[str, Any]]:
         columns = {
             "divergences": np.asarray(self.chains.num_divergent),
-            "step_size": self.adapted()[0],
+            "step_size": self.step_sizes(),
             "num_gradients": np.asarray(self.chains.num_gradients),
         }
         return [

@@ -17,6 +17,7 @@ class Chunk(NamedTuple):
     draws: NDArray[np.float64]  # (num, chains, size)
     status: NDArray[np.int64]  # (num, chains), as in SweepResult
     stats: dict[str, NDArray]  # each (num, chains)
+    gradients: NDArray[np.float64]  # (num, chains, d): of NUTS blocks whose metric is learnt in Python
 
 
 class DrawRecord:
@@ -39,12 +40,13 @@ class DrawRecord:
                 np.empty((0, num_chains, kept.size)),
                 np.empty((0, num_chains), np.int64),
                 {name: np.empty((0, num_chains), bool) for name in names},
+                np.empty((0, num_chains, 0)),
             )
         ]
 
     def add(self, chunk: Chunk) -> None:
         """Append a chunk."""
-        self._chunks.append(chunk._replace(draws=chunk.draws[..., self._kept]))
+        self._chunks.append(chunk._replace(draws=chunk.draws[..., self._kept], gradients=chunk.gradients[..., :0]))
 
     def num_draws(self) -> NDArray[np.int64]:
         """Return the number of draws of each chain before it failed, if it did."""

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from graphs.backends.jax import JaxBackend, JaxStep
 from graphs.errors import BackendError
 from graphs.layout import Layout
-from samplers.blocks import Sweep
+from samplers.blocks import NUTSBlock, Sweep
 from samplers.kernel import Kernel
+from samplers.learning import Learnt, MetricChoice, check_metric, is_learnt_between, variances_of
 from samplers.result import (
     STATUS_DONE,
     STATUS_INTERRUPTED,
@@ -26,8 +27,9 @@ from samplers.run import check_arguments
 
 try:
     from samplers import jax_nuts_op, jax_slice_op  # noqa: F401  (register the lowerings of their Ops)
-    from samplers.jax_adaptation import drawing_phases, tuning_phases
+    from samplers.jax_adaptation import Phase, drawing_phases, tuning_phases
     from samplers.jax_chunks import Callback, ChunkLoop, ChunkPrograms, chain_keys, compile_chunks
+    from samplers.jax_learning import JaxLearning
     from samplers.jax_record import DrawRecord
 except ModuleNotFoundError as error:
     raise BackendError(
@@ -61,7 +63,7 @@ class JaxSweep:
         self.layout: Layout = sweep.layout
         self.compile_seconds = 0.0
         self._statistics = [name for names in statistic_names(sweep) for name in names]
-        self._programs: dict[tuple[int, int], ChunkPrograms] = {}
+        self._programs: dict[tuple[int, int, bool], ChunkPrograms] = {}
 
     def run(
         self,
@@ -77,6 +79,9 @@ class JaxSweep:
         keep_tuning: bool = False,
         keep: Sequence[str] | None = None,
         callback: Callback | None = None,
+        metric: MetricChoice = "auto",
+        is_pooled: bool = False,
+        learnt: Sequence[Sequence[Learnt]] | None = None,
     ) -> SweepResult:
         """Draw from every chain.
 
@@ -105,6 +110,8 @@ class JaxSweep:
         callback : callable, optional
             Called in this thread a few times a second with one dict for each chain: chain, draw, tuning,
             divergences, step_size, num_gradients. It may raise KeyboardInterrupt.
+        metric, is_pooled, learnt
+            As in ``samplers.run.CompiledSweep.run``; a metric of low rank is kept as a matrix.
 
         Returns
         -------
@@ -113,35 +120,47 @@ class JaxSweep:
         """
         init = np.ascontiguousarray(init, dtype=np.float64)
         check_arguments(init, self.layout.size, tune, draws, target_accept, max_tree_depth, thin)
-        programs = self._compile(len(init), max_tree_depth)
+        check_metric(metric, tune)
+        sizes = [Layout.of(b.variables).size for b in self.sweep.blocks if isinstance(b, NUTSBlock)]
+        is_learning = tune > 0 and any(is_learnt_between(metric, size, is_pooled=is_pooled) for size in sizes)
+        is_known = learnt is not None and any(k.metric.kind != "diag" for known in learnt for k in known)
+        programs = self._compile(len(init), max_tree_depth, has_factor=is_learning or is_known)
+        learning = JaxLearning(self.sweep, len(init), tune if is_learning else 0)
         started = perf_counter()
         loop = ChunkLoop(programs, programs.start(chain_keys(seed, len(init)), init), target_accept, callback)
+        if learnt is not None:
+            loop.chains = learning.resume(loop.chains, learnt)
+        if is_learning:
+            learning.start(metric, tune, is_pooled)
         kept = self.layout.elements(keep)
         tuned, drawn = (DrawRecord(len(init), kept, self._statistics) for _ in range(2))
         tuning_seconds, is_interrupted = None, False
         try:
-            loop.run(tuning_phases(tune), 1, tuned if keep_tuning else None)
+            _tune(loop, learning, tune, [tuned] if keep_tuning else [], is_resumed=learnt is not None)
             tuning_seconds = perf_counter() - started
-            loop.run(drawing_phases(draws, is_start=tune == 0), thin, drawn)
+            loop.run(drawing_phases(draws, is_start=tune == 0 and learnt is None), thin, [drawn])
         except KeyboardInterrupt:
             is_interrupted = True
         total_seconds = perf_counter() - started
         if tuning_seconds is None:
             tuning_seconds = total_seconds
         seconds = (tuning_seconds, total_seconds - tuning_seconds)
-        return self._result(loop, tuned if keep_tuning else None, drawn, seconds, is_interrupted)
+        return self._result(loop, learning, tuned if keep_tuning else None, drawn, seconds, is_interrupted)
 
-    def _compile(self, num_chains: int, max_tree_depth: int) -> ChunkPrograms:
-        key = (num_chains, max_tree_depth)
+    def _compile(self, num_chains: int, max_tree_depth: int, *, has_factor: bool) -> ChunkPrograms:
+        key = (num_chains, max_tree_depth, has_factor)
         if key not in self._programs:
             started = perf_counter()
-            self._programs[key] = compile_chunks(self.sweep, num_chains, max_tree_depth, self.precision)
+            self._programs[key] = compile_chunks(
+                self.sweep, num_chains, max_tree_depth, self.precision, has_factor=has_factor
+            )
             self.compile_seconds += perf_counter() - started
         return self._programs[key]
 
     def _result(
         self,
         loop: ChunkLoop,
+        learning: JaxLearning,
         tuned: DrawRecord | None,
         drawn: DrawRecord,
         seconds: tuple[float, float],
@@ -151,12 +170,15 @@ class JaxSweep:
         status = np.asarray(loop.chains.status) % STATUS_STRIDE
         if is_interrupted:
             status[status == STATUS_DONE] = STATUS_INTERRUPTED
-        step_size, inverse_mass_matrix = loop.adapted()
+        learnt = learning.learnt(loop.chains)
+        has_stopped = np.asarray(loop.chains.status) != STATUS_DONE
         return SweepResult(
             draws=drawn.draws(),
             stats=drawn.stats(),
-            step_size=step_size,
-            inverse_mass_matrix=inverse_mass_matrix,
+            step_size=loop.step_sizes(),
+            inverse_mass_matrix=variances_of(learnt),
+            state=np.where(has_stopped[:, None], np.nan, np.asarray(loop.chains.x)),
+            learnt=learnt,
             num_gradients=int(np.sum(loop.chains.num_gradients)),
             tuning_seconds=seconds[0],
             sampling_seconds=seconds[1],
@@ -167,6 +189,21 @@ class JaxSweep:
             status=status,
             reasons=reasons,
         )
+
+
+def _tune(loop: ChunkLoop, learning: JaxLearning, tune: int, records: list[DrawRecord], *, is_resumed: bool) -> None:
+    """Make the tuning sweeps, and learn metrics in between."""
+    phases = tuning_phases(tune)
+    phases.is_searching[:1] &= not is_resumed
+    times = learning.learners[0].times if learning.learners else []
+    done = 0
+    for stop in [*times, tune]:
+        kept: list[DrawRecord | JaxLearning] = [*records, *([learning] if learning.learners else [])]
+        loop.run(Phase(*(field[done:stop] for field in phases)), 1, kept)
+        done = stop
+        if stop in times:
+            loop.chains, is_new = learning.update(loop.chains, stop)
+            phases.is_searching[stop : stop + 1] |= is_new
 
 
 def compile_sweep_jax(sweep: Sweep, precision: str = "float64") -> JaxSweep:

@@ -8,6 +8,7 @@ gradients.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from math import exp
 from typing import Any, Literal
 
@@ -25,7 +26,6 @@ from samplers.state import NUM_ITERATIONS, Chain
 MetricChoice = Literal["auto", "diag", "dense", "low_rank"]
 METRICS: tuple[MetricChoice, ...] = ("auto", "diag", "dense", "low_rank")
 LEARNERS: dict[str, Callable[[NDArray, NDArray, Metric], Metric]] = {
-    "auto": choose,
     "diag": learn_diagonal,
     "dense": learn_dense,
     "low_rank": learn_low_rank,
@@ -35,6 +35,7 @@ LEARNERS: dict[str, Callable[[NDArray, NDArray, Metric], Metric]] = {
 _FIRST_UPDATE = 30
 _UPDATE_GROWTH = 2.0
 _WINDOW_SHARE = 0.5
+_EARLY_SHARE = 0.45
 _LEAST_DRAWS = 8
 _LARGEST_CONDITION = 1e12
 
@@ -70,6 +71,11 @@ def check_metric(metric: Any, tune: int) -> None:
     least = next(n for n in range(_FIRST_UPDATE, 2 * _FIRST_UPDATE) if update_times(n, 1))
     if metric in ("dense", "low_rank") and 0 < tune < least:
         raise SamplingError(f"metric={metric!r} is learnt from at least {least} tuning iterations; tune is {tune}.")
+
+
+def variances_of(learnt: Sequence[Sequence[Learnt]]) -> NDArray[np.float64]:
+    """Return the diagonals of the inverse mass matrices of each chain, one block after the other; (chains, d)."""
+    return np.array([np.concatenate([np.zeros(0), *(known.metric.variances for known in chain)]) for chain in learnt])
 
 
 class Member:
@@ -168,6 +174,7 @@ class MetricLearner:
     def __init__(self, kind: MetricChoice, chains: Sequence[Sequence[Member]], tune: int):
         self.kind = kind
         self.chains = chains
+        self.tune = tune
         self.times = update_times(tune, max(member.size for member in chains[0]))
 
     def update(self, num_done: int) -> None:
@@ -179,7 +186,7 @@ class MetricLearner:
     def _update_block(self, members: Sequence[Member], num_done: int) -> None:
         draws = np.concatenate([member.draws(num_done) for member in members])
         previous = members[0].metric
-        learnt = learn(self.kind, draws, previous)
+        learnt = learn(self.kind, draws, previous, is_early=num_done < _EARLY_SHARE * self.tune)
         if learnt is None or (self.kind == "auto" and len(members) == 1 and learnt.kind == previous.kind == "diag"):
             # The loop learns a diagonal better, draw by draw.
             return
@@ -190,7 +197,9 @@ class MetricLearner:
                 member.search_step_size()
 
 
-def learn(kind: MetricChoice, draws: NDArray[np.float64], previous: Metric) -> Metric | None:
+def learn(
+    kind: MetricChoice, draws: NDArray[np.float64], previous: Metric, *, is_early: bool = False
+) -> Metric | None:
     """Return the metric of draws; None where they are too few, or too degenerate.
 
     Parameters
@@ -201,13 +210,16 @@ def learn(kind: MetricChoice, draws: NDArray[np.float64], previous: Metric) -> M
         Positions and gradients.
     previous : Metric
         The metric in use.
+    is_early : bool
+        Whether the chain may not have found its way yet; it matters to "auto".
     """
     draws = draws[np.isfinite(draws).all(axis=(1, 2))]
     if len(draws) < _LEAST_DRAWS:
         return None
     try:
         with np.errstate(all="ignore"):
-            learnt = LEARNERS[kind](draws[:, 0], draws[:, 1], previous)
+            learn_kind = partial(choose, is_early=is_early) if kind == "auto" else LEARNERS[kind]
+            learnt = learn_kind(draws[:, 0], draws[:, 1], previous)
     except np.linalg.LinAlgError:
         return None
     return learnt if _is_usable(learnt) else None

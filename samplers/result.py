@@ -91,6 +91,8 @@ class SweepResult:
         not finite where another block has moved.
     reasons : tuple of str
         Why each chain stopped by itself; empty where it did not.
+    state : array, shape (chains, size), float64
+        The joint state at the end of each chain; NaN where it had stopped by itself.
     learnt : tuple of tuple of Learnt
         Step size and metric of each NUTS block of each chain.
     """
@@ -108,6 +110,7 @@ class SweepResult:
     num_draws: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
     status: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
     reasons: tuple[str, ...] = ()
+    state: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 0)))
     learnt: tuple[tuple[Learnt, ...], ...] = ()
 
 

@@ -16,7 +16,7 @@ from graphs.errors import BackendError, SamplingError
 from samplers import chain, lowering
 from samplers.blocks import NUTSBlock, Sweep
 from samplers.compiled_loop import advance_for
-from samplers.learning import Learnt, Member, MetricChoice, MetricLearner, check_metric, is_learnt_between
+from samplers.learning import Learnt, Member, MetricChoice, MetricLearner, check_metric, is_learnt_between, variances_of
 from samplers.record import Record
 from samplers.result import STATUS_DONE, STATUS_INTERRUPTED, STATUS_STRIDE, SweepResult, explain_status
 from samplers.state import NUM_GRADIENTS, OFFSET, SIZE, Settings, new_chain
@@ -232,10 +232,9 @@ class CompiledSweep:
             draws=record.draws,
             stats=record.named(self.sweep),
             step_size=np.array([known[0].step_size if known else np.nan for known in found]),
-            inverse_mass_matrix=np.array(
-                [np.concatenate([np.zeros(0), *(k.metric.variances for k in known)]) for known in found]
-            ),
+            inverse_mass_matrix=variances_of(found),
             learnt=found,
+            state=np.where(has_stopped[:, None], np.nan, [run.chain.state for run in runs]),
             num_gradients=sum(int(run.chain.counters[NUM_GRADIENTS]) for run in runs),
             tuning_seconds=float(tuned - start),
             sampling_seconds=float(end - tuned),

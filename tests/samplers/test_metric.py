@@ -161,6 +161,26 @@ def test_correlated_normal(metric: str, is_pooled: bool) -> None:
         assert np.ptp(result.inverse_mass_matrix, axis=0).max() == 0.0
 
 
+@pytest.mark.parametrize(
+    ("metric", "is_pooled"), [("diag", True), ("dense", False), ("low_rank", True), ("auto", True)]
+)
+def test_correlated_normal_in_jax(metric: str, is_pooled: bool) -> None:
+    """And a second run that goes on from the first."""
+    pytest.importorskip("jax")
+    covariance = correlated(4, 30.0)
+    compiled = compile_sweep(normal_sweep(covariance), "jax")
+    first = compiled.run(np.ones((4, 4)), tune=200, draws=500, seed=1, metric=metric, is_pooled=is_pooled)
+    assert_covariance(first.draws, covariance)
+    kinds = {known.metric.kind for chain in first.learnt for known in chain}
+    assert kinds == {"dense" if metric == "auto" else metric}
+    second = compiled.run(first.state, tune=0, draws=500, seed=2, learnt=first.learnt)
+    np.testing.assert_allclose(second.step_size, first.step_size)
+    np.testing.assert_allclose(second.inverse_mass_matrix, first.inverse_mass_matrix)
+    assert_covariance(second.draws, covariance)
+    if metric != "diag":
+        assert second.stats["n_steps"].mean() < 8.0
+
+
 @pytest.mark.parametrize("metric", ["dense", "auto"])
 def test_ill_conditioned_normal(metric: str) -> None:
     """Condition number 10^6: a step size near one, a few steps, and draws worth more than independent ones."""
@@ -175,7 +195,7 @@ def test_ill_conditioned_normal(metric: str) -> None:
 
 @pytest.mark.parametrize("metric", ["dense", "low_rank", "auto"])
 def test_c_and_numba_agree(metric: str) -> None:
-    """Learnt from the same draws, and used for some; of a normal density a leapfrog step of two would amplify rounding."""
+    """Learnt from the same draws, and used for some; not of a normal density: a step of two would amplify rounding."""
     x = pt.tensor("x", shape=(4,))
     total = -0.5 * x @ pt.as_tensor(np.linalg.inv(correlated(4, 30.0))) @ x - 0.05 * (x**4).sum()
     sweep = Sweep((x,), (NUTSBlock((x,), LogDensity(total, (x,))),))
