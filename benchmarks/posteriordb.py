@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
@@ -26,6 +26,15 @@ from tests.posteriors import FOLDER, POSTERIORS
 DRAWS = {"draws": 2500, "tune": 1500, "chains": 4}
 QUANTILES = {"q5": 0.05, "q95": 0.95}
 METHODS = {"default": None, "nuts": "nuts"}
+CAREFUL = 0.99
+"""The target acceptance rate of one more run, where one diverged."""
+EXPLAINED = {
+    "eight_schools-eight_schools_noncentered": "theta is mu + tau theta_trans with a Cauchy tail of tau: where tau is "
+    "large, theta_trans is narrower than one step. A third of the divergent draws lie in the uppermost 4% of tau.",
+    "gp_pois_regr-gp_pois_regr": "The curvature of the Poisson terms grows as alpha^2 exp(f): steps that fit its bulk "
+    "are too long in its tail. The same step size makes PyMC and nutpie diverge too.",
+}
+"""Why runs with the default target acceptance rate diverge; with a larger one none of them does."""
 HEADER = ("posterior", "plan", "methods", "max |z|", "sd ratio", "ESS", "R-hat", "diverging", "seconds", "agrees")
 
 
@@ -95,30 +104,47 @@ def compare(posterior: Any, references: Mapping[str, Mapping[str, float]]) -> Ag
     return Agreement(*(np.array(v) for v in (scores, ratios, errors, ess, rhat)))
 
 
-def row(posterior: str, plan: str, seed: int, **options: Any) -> tuple[tuple[str, ...], bool]:
-    """Sample a posterior; return its line of the table, and whether it agrees."""
+def row(posterior: str, plan: str, seed: int, target_accept: float = 0.8) -> tuple[tuple[str, ...], bool, int]:
+    """Sample a posterior; return its line of the table, whether it agrees, and the number of divergent draws."""
     entry = read(posterior)
     start = perf_counter()
     model = POSTERIORS[posterior](entry["data"])
-    trace = ppl.sample(model, **DRAWS, seed=seed, sampler=METHODS[plan], progress=False, **options)
+    options: dict[str, Any] = DRAWS | {"seed": seed, "sampler": METHODS[plan], "target_accept": target_accept}
+    trace = ppl.sample(model, progress=False, **options)
     seconds = perf_counter() - start
     found = compare(trace.posterior, entry["reference"])
     failures = found.failures()
     methods = sorted({a.method for a in ppl.plan(model, sampler=METHODS[plan]).assignments})
     statistics = trace["sample_stats"]
+    diverging = int(statistics["diverging"].sum()) if "diverging" in statistics else 0
     cells = (
         posterior,
-        plan,
+        plan if target_accept == 0.8 else f"{plan}, {target_accept}",
         ", ".join(methods),
         f"{found.scores.max():.1f}",
         f"{found.sd_ratios.min():.3f} - {found.sd_ratios.max():.3f}",
         f"{found.ess.min():.0f}",
         f"{found.rhat.max():.3f}",
-        str(int(statistics["diverging"].sum())) if "diverging" in statistics else "-",
+        str(diverging) if "diverging" in statistics else "-",
         f"{seconds:.1f}",
         "yes" if not failures else "no: " + ", ".join(failures),
     )
-    return cells, not failures
+    return cells, not failures, diverging
+
+
+def rows(posterior: str, seed: int) -> Iterator[tuple[tuple[str, ...], bool]]:
+    """Give the lines of a posterior, one with smaller steps after a run that diverged; each with whether it agrees.
+
+    Divergent draws that smaller steps do not prevent, or that nothing explains, are no agreement.
+    """
+    diverged = False
+    for plan in METHODS:
+        cells, agrees, diverging = row(posterior, plan, seed)
+        diverged |= diverging > 0
+        yield cells, agrees and (not diverging or posterior in EXPLAINED)
+    if diverged:
+        cells, agrees, diverging = row(posterior, "nuts", seed, CAREFUL)
+        yield cells, agrees and not diverging
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -126,21 +152,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.posteriordb", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="posterior", help="a part of a name; without any, all")
     parser.add_argument("--seed", type=int, default=20)
-    parser.add_argument("--target-accept", type=float, default=0.8)
     options = parser.parse_args(arguments)
     if not FOLDER.is_dir():
-        print(f"The reference posteriors are not beside the checkout ({FOLDER.name}).", file=sys.stderr)
+        print("The reference posteriors are not beside the checkout.", file=sys.stderr)
         return 1
+    chosen = [n for n in sorted(POSTERIORS) if not options.names or any(part in n for part in options.names)]
     print("| " + " | ".join(HEADER) + " |\n|" + "---|" * len(HEADER), flush=True)
-    has_failed = False
-    for posterior in sorted(POSTERIORS):
-        if options.names and not any(part in posterior for part in options.names):
-            continue
-        for plan in METHODS:
-            cells, agrees = row(posterior, plan, options.seed, target_accept=options.target_accept)
+    agreed = []
+    for posterior in chosen:
+        for cells, agrees in rows(posterior, options.seed):
             print("| " + " | ".join(cells) + " |", flush=True)
-            has_failed |= not agrees
-    return int(has_failed)
+            agreed.append(agrees)
+    for posterior in (n for n in chosen if n in EXPLAINED):
+        print(f"\nDivergent draws of {posterior}: {EXPLAINED[posterior]}")
+    return int(not agreed or not all(agreed))
 
 
 if __name__ == "__main__":

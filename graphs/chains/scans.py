@@ -17,7 +17,7 @@ import pytensor.tensor as pt
 from pymc.distributions.distribution import SymbolicRandomVariable
 from pymc.pytensorf import constant_fold
 from pytensor.graph.basic import Apply, Variable
-from pytensor.graph.traversal import toposort
+from pytensor.graph.traversal import ancestors, toposort
 from pytensor.scan.op import Scan
 from pytensor.tensor.random.op import RandomVariable
 from pytensor.tensor.variable import TensorVariable
@@ -219,6 +219,7 @@ class _Opened:
         leaves = self._leaves([*parameters, *inside], draw, inside)
         if history or inside:
             return self._sequence_rv(draw, parameters, history, leaves, inside)
+        self._check_step(draw, leaves)
         batch_ndim = draw.type.ndim - op.ndim_supp
         aligned = [
             aligned_parameter(batch_graph(p, leaves, self.num_steps), p, batch_ndim + core)
@@ -229,6 +230,17 @@ class _Opened:
         rv: TensorVariable = op.make_node(pt.random.shared_rng(seed=None), size, *aligned).outputs[1]
         rv.name = draw.name
         return rv
+
+    def _check_step(self, draw: TensorVariable, leaves: Mapping[Variable, Variable]) -> None:
+        """Refuse a draw of which nothing tells whether it is made at every step or once, outside of the scan."""
+        generators = {v for v in ancestors([draw.owner.inputs[0]]) if v.owner is None}
+        if all(v in self.fixed for v in leaves) and not generators.isdisjoint(self.fixed):
+            raise DerivationError(
+                f"A step of a scan uses {draw.name or draw.owner.op}, a random variable that depends on nothing in the "
+                "step. If it is one variable of the model, pass it to the scan as one of its non_sequences; if every "
+                "step draws its own, draw it from a generator that the scan carries.",
+                draw.name,
+            )
 
     def _fed_by(self, draw: Variable, states: Sequence[Variable]) -> list[Variable]:
         """Return those of some states that depend on earlier values of what is drawn."""
