@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from pymc.distributions.distribution import SymbolicRandomVariable
 from pytensor.graph.basic import Apply, Variable
-from pytensor.graph.op import HasInnerGraph
-from pytensor.tensor.random.op import RNGConsumerOp
 from pytensor.tensor.random.type import RandomGeneratorType
 from pytensor.tensor.variable import TensorVariable
 
+from graphs.chains.markov_chain import MarkovChainRV
+from graphs.chains.simulation import forward_path
 from graphs.errors import DerivationError
 from graphs.preparation import prepare
 from graphs.rebuilding import opened, rebuild
@@ -34,7 +35,7 @@ def draws_of(outputs: Sequence[TensorVariable], rng: Variable) -> list[TensorVar
     Raises
     ------
     DerivationError
-        If an operation draws in a way that cannot be followed, such as a scan.
+        If an operation draws from several generators.
 
     Examples
     --------
@@ -50,19 +51,22 @@ def draws_of(outputs: Sequence[TensorVariable], rng: Variable) -> list[TensorVar
     def threaded(node: Apply, inputs: list[Variable]) -> list[Variable] | None:
         nonlocal current
         places = [i for i, v in enumerate(node.inputs) if isinstance(v.type, RandomGeneratorType)]
-        if not places or not isinstance(node.op, RNGConsumerOp):
+        left = [i for i, v in enumerate(node.outputs) if isinstance(v.type, RandomGeneratorType)]
+        if not places:
             return None
+        if len(places) > 1 or len(left) != 1:
+            raise DerivationError(f"{node.op} draws from its generators in a way that cannot be followed.")
         new = list(inputs)
-        next_of = node.op.update(node)
-        if set(next_of) != {node.inputs[i] for i in places} or len(places) > 1:
-            raise DerivationError(f"{node.op} draws from its generators in a way that cannot be followed.", None)
         new[places[0]] = current
-        if isinstance(node.op, HasInnerGraph):
+        if isinstance(node.op, MarkovChainRV):
+            current, path = forward_path(node, new)
+            return [current, path]
+        if isinstance(node.op, SymbolicRandomVariable):
             inner = opened(node.op.inner_outputs, dict(zip(node.op.inner_inputs, new, strict=True)))
             made = rebuild(inner, threaded)
             return [made.get(v, v) for v in inner]
         outputs = list(node.op.make_node(*new).outputs)
-        current = outputs[node.outputs.index(next_of[node.inputs[places[0]]])]
+        current = outputs[left[0]]
         return outputs
 
     ready = [memo.get(v, v) for v in outputs]
