@@ -66,7 +66,11 @@ def draw_forward(
     if any(old.type != new.type for old, new in stand_ins.items()):
         _check_shapes([rng, *needed.values()], drawn, [row[0] for row in rows])
     function = get_backend(backend).map([number, *needed.values()], drawn, rng=rng)
-    arrays = function(np.random.default_rng(seed), np.zeros(count), *rows)
+    try:
+        arrays = function(np.random.default_rng(seed), np.zeros(count), *rows)
+    except NotImplementedError as error:
+        # Of distributions that were given by a density alone.
+        raise ModelError(f"A distribution of the model cannot be drawn from: {error}") from error
     return {n: np.asarray(a) for n, a in zip(outputs, arrays, strict=True)}
 
 

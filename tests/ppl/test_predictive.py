@@ -203,6 +203,30 @@ def test_what_cannot_be_drawn():
         ppl.prior_predictive(volatile)
 
 
+def test_a_density_alone_cannot_be_drawn_from():
+    """PyMC says so when it is asked for a draw."""
+    custom = ppl.CustomDist("x", 0.3, logp=lambda value, location: -((value - location) ** 4))
+    with pytest.raises(ModelError, match="cannot be drawn from"):
+        ppl.prior_predictive(ppl.Model(custom), draws=2, backend="c")
+    with pytest.raises(BackendError, match="cannot draw from CustomDist"):
+        ppl.prior_predictive(ppl.Model(custom), draws=2)
+
+
+def test_a_hidden_markov_model_draws_new_series():
+    """Stays in a state with probability 0.9 or 0.8, whatever the data were."""
+    s = ppl.MarkovChain("s", np.array([[0.9, 0.1], [0.2, 0.8]]), np.array([0.5, 0.5]), steps=6)
+    mu = ppl.Normal("mu", np.array([-3.0, 3.0]), 1)
+    model = ppl.Model({ppl.Normal("y", mu[s], 0.1): np.array([-3.0, -3, 3, 3, 3, -3])})
+    trace = posterior(mu=np.tile([-3.0, 3.0], (1000, 1)))
+    is_high = ppl.posterior_predictive(model, trace, seed=1).posterior_predictive["y"].to_numpy()[0] > 0
+    before, after = is_high[:, :-1], is_high[:, 1:]
+    for state, stays in ((False, 0.9), (True, 0.8)):
+        kept = int((after[before == state] == state).sum())
+        assert stats.binomtest(kept, int((before == state).sum()), stays).pvalue > FALSE_ALARM
+    same = ppl.posterior_predictive(model, ppl.recover(model, trace, seed=1), seed=2).posterior_predictive["y"] > 0
+    np.testing.assert_array_equal(same[0], np.tile([False, False, True, True, True, False], (1000, 1)))
+
+
 def test_wrong_input():
     model = normal_model()
     trace = posterior(mu=np.zeros(3))
