@@ -63,7 +63,8 @@ def draws_of(outputs: Sequence[TensorVariable], rng: Variable) -> list[TensorVar
             return [current, path]
         if isinstance(node.op, SymbolicRandomVariable):
             inner = opened(node.op.inner_outputs, dict(zip(node.op.inner_inputs, new, strict=True)))
-            made = rebuild(inner, threaded)
+            # What is above has its generators already.
+            made = rebuild(inner, threaded, {v: v for v in new})
             return [made.get(v, v) for v in inner]
         outputs = list(node.op.make_node(*new).outputs)
         current = outputs[left[0]]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pymc as pm
+import pytensor.tensor as pt
 import pytest
 import xarray as xr
 from arviz_base import from_dict
@@ -176,6 +177,31 @@ def test_pymc_models_and_distributions_that_are_made_of_others():
     assert stats.binomtest(int((censored == 1).sum()), censored.size, stats.norm(0, 0.8).sf(1)).pvalue > FALSE_ALARM
     zeros = int((group["z"] == 0).sum())
     assert stats.binomtest(zeros, group["z"].size, 0.6 + 0.4 * np.exp(-2.4)).pvalue > FALSE_ALARM
+
+
+@pytest.mark.parametrize("backend", ["numba", "c", "jax"])
+def test_each_variable_is_drawn_once(backend):
+    """What a distribution made of others depends on is the draw that is returned, and no draw is used twice."""
+    x = ppl.Normal("x", 0, 1)
+    t = ppl.Weibull("t", 2, pt.exp(x))
+    u = ppl.Weibull("u", 2, t)
+    z = ppl.ZeroInflatedPoisson("z", 0.9999999, 5 + 1000 * u)
+    w = ppl.Normal("w", 0, 1)
+    model = ppl.Model({z: 3, w: 0.3})
+    draws = ppl.prior_predictive(model, draws=2000, seed=8, backend=backend)
+    values = {n: draws[g][n].to_numpy()[0] for g in ("prior", "prior_predictive") for n in draws[g].data_vars}
+    uniform = {
+        "x": stats.norm.cdf(values["x"]),
+        "t": stats.weibull_min(2).cdf(values["t"] / np.exp(values["x"])),
+        "u": stats.weibull_min(2).cdf(values["u"] / values["t"]),
+        "w": stats.norm.cdf(values["w"]),
+    }
+    for a in uniform:
+        assert_follows(uniform[a], stats.uniform)
+        for b in uniform:
+            assert a == b or stats.pearsonr(uniform[a], uniform[b]).pvalue > FALSE_ALARM
+    rate = 5 + 1000 * values["u"]
+    assert np.abs((values["z"] - rate) / np.sqrt(rate)).max() < 6
 
 
 def test_a_seed_gives_the_same_draws():
