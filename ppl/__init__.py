@@ -19,6 +19,7 @@ from ppl.model import Model
 from ppl.odes import odeint
 from ppl.planning import plan
 from ppl.plans import Plan
+from ppl.predictive import posterior_predictive, prior_predictive
 from ppl.recovery import recover
 from ppl.sampling import CompiledModel, compile, sample
 
@@ -44,6 +45,8 @@ __all__ = [
     "log_likelihood",
     "odeint",
     "plan",
+    "posterior_predictive",
+    "prior_predictive",
     "recover",
     "sample",
     *distributions.__all__,

@@ -127,14 +127,14 @@ def Data(name: str, array: Any, dims: Dims | None = None) -> TensorVariable:
         raise ModelError(f"{name} holds {values.dtype}, not numbers: convert it to an array of numbers first.", name)
     if values.dtype.kind != "b":
         values = values.astype("float64" if values.dtype.kind == "f" else "int64")
-    axes = read_dims(_own_dims(array) if dims is None else dims, name)
+    axes = read_dims(own_dims(array) if dims is None else dims, name)
     variable = pt.constant(values, name=name)
     check_axes(variable, axes, name)
     variable.tag.data = True
     return declare(variable, Declaration(name, axes.dims if axes else None, coords=axes.coords if axes else {}))
 
 
-def _own_dims(array: Any) -> Dims | None:
+def own_dims(array: Any) -> Dims | None:
     """Return the dims of an xarray array, with the labels that it has."""
     dims, coords = getattr(array, "dims", None), getattr(array, "coords", None)
     if dims is None or coords is None:

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
+from pymc.distributions.continuous import FlatRV, HalfFlatRV
+from pymc.distributions.multivariate import ICARRV
 from pymc.distributions.transforms import Interval
 from pytensor.tensor.variable import TensorVariable
 
@@ -36,6 +38,11 @@ def flat_variable(
     check_axes(rv, axes, name)
     declaration = Declaration(name, axes.dims if axes else None, transform, coords=axes.coords if axes else {})
     return declare(rv, declaration), correction
+
+
+def is_flat(rv: TensorVariable) -> bool:
+    """Whether a variable has no proper distribution of its own."""
+    return rv.owner is not None and isinstance(rv.owner.op, FlatRV | HalfFlatRV | ICARRV)
 
 
 def _distribution(support: Support, shape: tuple[int, ...]) -> tuple[TensorVariable, Any, Any]:

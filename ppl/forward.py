@@ -1,0 +1,104 @@
+"""Draw variables of a model forward, with others at given values, and with other data than those of its declaration."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pytensor.tensor as pt
+from arviz_base import from_dict
+from numpy.typing import NDArray
+from pytensor.graph.basic import Constant, Variable
+from pytensor.graph.traversal import ancestors
+from pytensor.tensor.variable import TensorVariable
+from xarray import DataTree
+
+from graphs.backends import get_backend
+from graphs.drawing import draws_of
+from graphs.errors import ModelError
+from graphs.interpreting import interpret
+from graphs.rebuilding import substitute
+from ppl.declare import own_dims
+from ppl.model import Model
+
+
+def new_data(model: Model, data: Mapping[str, Any]) -> dict[Variable, Variable]:
+    """Return what takes the place of constants."""
+    graph = ancestors([*model.latent.values(), *model.observed.values(), *model.deterministics.values()])
+    constants = {v.name: v for v in graph if isinstance(v, Constant) and v.name in model.constant_data}
+    found: dict[Variable, Variable] = {}
+    for name, array in data.items():
+        if name not in constants:
+            known = ", ".join(constants) or "none"
+            raise ModelError(f"data names {name!r}; the data that variables depend on (ppl.Data) are {known}.", name)
+        old = constants[name]
+        values = np.asarray(array)
+        if values.dtype.kind not in "biuf" or values.ndim != old.type.ndim or not np.isfinite(values).all():
+            raise ModelError(f"The new data of {name} have to be {old.type.ndim}-dimensional finite numbers.", name)
+        if old.type.dtype.startswith("int") and np.any(values % 1):
+            raise ModelError(f"The data of {name} are whole numbers; the new ones are not.", name)
+        found[old] = pt.constant(values.astype(old.type.dtype), name=name)
+    return found
+
+
+def draw_forward(
+    outputs: Mapping[str, TensorVariable],
+    stand_ins: Mapping[Variable, Variable],
+    arguments: Mapping[TensorVariable, NDArray],
+    count: int,
+    seed: int | None,
+    backend: str,
+) -> dict[str, NDArray]:
+    """Return draws of graphs over a leading axis, with other variables at given values."""
+    inputs = {rv: rv.type(rv.name) for rv in arguments}
+    try:
+        graphs = substitute(list(outputs.values()), {**stand_ins, **inputs})
+    except (ValueError, TypeError) as error:
+        raise _unfit(error) from error
+    rng = pt.random.rng("rng")
+    drawn = draws_of([pt.as_tensor(g) for g in graphs], rng)
+    used = set(ancestors(drawn))
+    needed = {rv: v for rv, v in inputs.items() if v in used}
+    # So that there is a leading axis where nothing is given.
+    number = pt.dscalar("number")
+    rows = [arguments[rv].astype(v.type.dtype) for rv, v in needed.items()]
+    if any(old.type != new.type for old, new in stand_ins.items()):
+        _check_shapes([rng, *needed.values()], drawn, [row[0] for row in rows])
+    function = get_backend(backend).map([number, *needed.values()], drawn, rng=rng)
+    try:
+        arrays = function(np.random.default_rng(seed), np.zeros(count), *rows)
+    except NotImplementedError as error:
+        # Of distributions that were given by a density alone.
+        raise ModelError(f"A distribution of the model cannot be drawn from: {error}") from error
+    return {n: np.asarray(a) for n, a in zip(outputs, arrays, strict=True)}
+
+
+def _check_shapes(inputs: Sequence[Variable], outputs: Sequence[Variable], values: Sequence[NDArray]) -> None:
+    """Draw once in NumPy, which checks what machine code takes for granted."""
+    try:
+        interpret(inputs, outputs)(np.random.default_rng(0), *values)
+    except (ValueError, TypeError, IndexError) as error:
+        raise _unfit(error) from error
+
+
+def _unfit(error: Exception) -> ModelError:
+    reason = str(error).partition("\n")[0]
+    return ModelError(
+        f"The new data do not fit the shapes of the model ({reason}): declare the model again with the new data, leave "
+        "the outcome unobserved, and predict from that."
+    )
+
+
+def predictive_group(model: Model, values: Mapping[str, NDArray], data: Mapping[str, Any]) -> DataTree:
+    """Return named arrays with the model's dims; labels that no longer fit are those of the new data, or none."""
+    labels: dict[str, Sequence[Any]] = dict(model.coords)
+    for array in data.values():
+        own = own_dims(array)
+        if isinstance(own, Mapping):
+            labels |= {d: v for d, v in own.items() if not isinstance(v, int)}
+    dims = {n: list(model.dims[n]) for n in values if n in model.dims and len(model.dims[n]) == values[n].ndim - 2}
+    lengths = {d: k for n, axes in dims.items() for d, k in zip(axes, values[n].shape[2:], strict=True)}
+    coords = {d: list(labels[d]) for d, k in lengths.items() if d in labels and len(labels[d]) == k}
+    tree: DataTree = from_dict({"posterior_predictive": dict(values)}, coords=coords, dims=dims)
+    return DataTree(tree["posterior_predictive"].to_dataset())
