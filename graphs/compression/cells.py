@@ -81,7 +81,7 @@ def find_cells(keys: Sequence[NDArray], num_rows: int, most: int) -> Cells | Non
 
 
 def _coded(key: NDArray, num_rows: int) -> tuple[NDArray[np.int64], int]:
-    """Number the distinct values of a key, without sorting where it holds integers of a short range."""
+    """Give the distinct values of a key numbers, without sorting where it holds integers of a short range."""
     if key.dtype.kind in "biu":
         key = key.astype("int64")
         least, greatest = int(key.min()), int(key.max())

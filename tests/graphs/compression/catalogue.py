@@ -83,7 +83,7 @@ MODELS: dict[str, tuple[str | None, Callable[[], ppl.Model]]] = {
     "product and sum": ("QR of 3 columns", lambda: normal(intercept() + (X * slopes()).sum(axis=-1), scale())),
     "parameters are functions": (
         "QR of 2 columns",
-        lambda: normal(pt.exp(intercept()) * X[:, 0] + X[:, 1] * scale('k') ** 2, scale()),
+        lambda: normal(pt.exp(intercept()) * X[:, 0] + X[:, 1] * scale("k") ** 2, scale()),
     ),
     "rank deficient": ("QR of 4 columns", lambda: normal(X[:, [0, 1, 2, 0]] @ slopes(4), scale())),
     "offset": ("QR of 3 columns", lambda: normal(X @ slopes() + 1e3 * UNIT, scale())),
@@ -94,7 +94,10 @@ MODELS: dict[str, tuple[str | None, Callable[[], ppl.Model]]] = {
         lambda: observed(ppl.LogNormal("y", intercept() + X @ slopes(), scale()), POSITIVE),
     ),
     "groups": ("means of 6 groups", lambda: normal(effects()[GROUP], scale())),
-    "analysis of covariance": ("means of 6 groups, QR of 1", lambda: normal(effects()[GROUP] + X[:, 0] * intercept(), 1.0)),
+    "analysis of covariance": (
+        "means of 6 groups, QR of 1",
+        lambda: normal(effects()[GROUP] + X[:, 0] * intercept(), 1.0),
+    ),
     "varying slopes": ("means of 6 groups", lambda: normal(effects()[GROUP] + effects("c")[GROUP] * X[:, 0], scale())),
     "matrix of slopes": ("means of 6 groups", lambda: normal((X * slopes((6, 3))[GROUP]).sum(axis=1), scale())),
     "slopes alone vary": (
