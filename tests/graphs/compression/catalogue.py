@@ -64,6 +64,11 @@ def two_likelihoods() -> ppl.Model:
     return ppl.Model({ppl.Normal("y", m, s): REAL, ppl.Poisson("z", pt.exp(m)): COUNT})
 
 
+def mixture() -> ppl.Model:
+    k = ppl.Categorical("k", ppl.Dirichlet("w", np.ones(2)), size=N)
+    return observed(ppl.Poisson("y", rate(size=2)[k]), COUNT)
+
+
 def missing() -> ppl.Model:
     return normal(X @ slopes() + intercept(), scale(), np.where(np.arange(N) % 50 == 0, np.nan, REAL))
 
@@ -168,6 +173,12 @@ MODELS: dict[str, tuple[str | None, Callable[[], ppl.Model]]] = {
         "table of",
         lambda: observed(ppl.NegativeBinomial("y", mu=rate(size=6)[GROUP], alpha=scale()), COUNT),
     ),
+    "inflated zeros": ("table of", lambda: observed(ppl.ZeroInflatedPoisson("y", ppl.Beta("p", 1, 1), rate()), COUNT)),
+    "inflated zeros by group": (
+        "table of",
+        lambda: observed(ppl.ZeroInflatedPoisson("y", ppl.Beta("p", 1, 1), rate(size=6)[GROUP]), COUNT),
+    ),
+    "mixture of counts": ("table of", mixture),
     "gamma": ("sums", lambda: observed(ppl.Gamma("y", scale("k"), rate()), POSITIVE)),
     "gamma by group": ("sums of 6 groups", lambda: observed(ppl.Gamma("y", 2.5, rate(size=6)[GROUP]), POSITIVE)),
     "exponential": ("sums", lambda: observed(ppl.Exponential("y", rate()), POSITIVE)),
