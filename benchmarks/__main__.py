@@ -20,6 +20,7 @@ NAMES = (
     "marginalization",
     "em_gaussian_mixture",
     "memory",
+    "compression",
     "nuts",
 )
 ON_ALL_CORES = ("first_draw", "memory", "nuts")

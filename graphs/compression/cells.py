@@ -81,8 +81,8 @@ def find_cells(keys: Sequence[NDArray], num_rows: int, most: int) -> Cells | Non
 
 
 def _coded(key: NDArray, num_rows: int) -> tuple[NDArray[np.int64], int]:
-    """Number the distinct values of a key, without sorting where it holds integers of a short range."""
-    if key.dtype.kind in "biu":
+    """Give the distinct values of a key numbers, without sorting where it holds integers of a short range."""
+    if key.dtype.kind in "biu" or _holds_integers(key):
         key = key.astype("int64")
         least, greatest = int(key.min()), int(key.max())
         if greatest - least < 4 * num_rows + _SAMPLE:
@@ -91,6 +91,14 @@ def _coded(key: NDArray, num_rows: int) -> tuple[NDArray[np.int64], int]:
             return (np.cumsum(is_present) - 1)[shifted], int(is_present.sum())
     values, codes = np.unique(key, return_inverse=True)
     return codes.astype("int64"), len(values)
+
+
+def _holds_integers(key: NDArray) -> bool:
+    """Whether floating-point numbers are whole, and small enough to be told apart as integers."""
+    few = key[:_SAMPLE]
+    if not (np.isfinite(few).all() and (few == np.rint(few)).all()):
+        return False
+    return bool(np.isfinite(key).all() and (np.abs(key) < 2**52).all() and (key == np.rint(key)).all())
 
 
 def _looks_distinct(keys: Sequence[NDArray], num_rows: int, most: int) -> bool:

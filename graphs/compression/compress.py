@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 import pytensor.tensor as pt
 from pytensor.graph.basic import Constant, Variable
 from pytensor.graph.traversal import graph_inputs, toposort
-from pytensor.tensor.math import Dot
 from pytensor.tensor.blockwise import Blockwise
+from pytensor.tensor.math import Dot
 from pytensor.tensor.variable import TensorVariable
 
 from graphs.compression.rows import Rows, size_of

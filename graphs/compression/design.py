@@ -6,11 +6,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-import pytensor.tensor as pt
 from numpy.typing import NDArray
 from pytensor.tensor.variable import TensorVariable
 
-from graphs.compression.forms import Form
+from graphs.compression.forms import Form, multiple
 from graphs.compression.restriction import Restriction
 from graphs.compression.rows import Rows, are_equal, is_uniform
 from graphs.compression.sums import Shape, flat
@@ -50,7 +49,7 @@ class Design:
     parameters : list of TensorVariable
         These, as vectors to be joined.
     outcome : (num_rows,) float64 array
-        What no parameter multiplies.
+        What no parameter multiplies; without weights.
     """
 
     local: list[Local]
@@ -84,9 +83,12 @@ def design_of(
         Roots of the weights.
     """
 
-    def weighted(data: NDArray) -> NDArray[np.float64]:
+    def rows_of(data: NDArray) -> NDArray:
         full = flat(data, shape)
-        return (full if kept is None else full[kept]) * roots
+        return full if kept is None else full[kept]
+
+    def weighted(data: NDArray) -> NDArray[np.float64]:
+        return np.asarray(rows_of(data) * roots)
 
     local: list[Local] = []
     shared: list[tuple[NDArray[np.float64], TensorVariable]] = []
@@ -101,7 +103,7 @@ def design_of(
     outcome = np.zeros(len(roots))
     for column in form.columns:
         if column.function is None:
-            outcome += weighted(column.data)
+            outcome += rows_of(column.data)
     size = len(shared) + sum(block.data.shape[-1] for block in form.blocks)
     columns = np.empty((len(roots), size), order="F")
     first = Restriction(rows, shape, np.zeros(1, np.int64))
@@ -133,8 +135,7 @@ def _gather_local(
     """Add a column, or its function to those of an equal column; uniform ones count as ones."""
     uniform = is_uniform(data)
     if uniform:
-        number = float(data.flat[0])
-        function = function if number == 1 else pt.neg(function) if number == -1 else number * function
+        function = multiple(float(data.flat[0]), function)
     column = weighted(np.ones_like(data) if uniform else data)
     if not _joins(local, column, function):
         local.append(Local(column, [function], uniform))

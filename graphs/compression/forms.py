@@ -10,6 +10,8 @@ import pytensor.tensor as pt
 from numpy.typing import NDArray
 from pytensor.tensor.variable import TensorVariable
 
+from graphs.conditional.coefficients import filled
+
 MOST_PARTS = 64
 
 
@@ -113,7 +115,7 @@ def _scaled_block(data: NDArray[np.float64], block: Block) -> Block:
         return Block(data[..., None] * block.data, block.parameters)
     number = float(data.flat[0])
     parameters = block.parameters
-    return block if number == 1 else Block(block.data, -parameters if number == -1 else number * parameters)
+    return Block(block.data, multiple(number, parameters))
 
 
 def chosen(condition: NDArray[np.bool_], form: Form) -> Form:
@@ -153,3 +155,10 @@ def power(column: Column, exponent: float) -> Column:
 def times(a: TensorVariable | None, b: TensorVariable | None) -> TensorVariable | None:
     """Return the product of two functions of parameters."""
     return b if a is None else a if b is None else a * b
+
+
+def multiple(number: float, variable: TensorVariable) -> TensorVariable:
+    """Return a number, in double precision, times a variable."""
+    if number == 1:
+        return variable
+    return pt.neg(variable) if number == -1 else pt.mul(filled(number, variable.type.ndim), variable)

@@ -1,7 +1,7 @@
 """Sums of squares of an affine form over many rows, kept in a triangle.
 
-With r = A b + y over the rows, r'r = |R (b - b0) + q|^2 + s^2: an orthogonal factorisation, so that nothing cancels. Around
-the least-squares solution b0 the residuals are small numbers and q vanishes but for rounding.
+With r = A b + y over the rows, r'r = |R (b - b0) + q|^2 + s^2: an orthogonal factorisation, so that nothing cancels.
+Around the least-squares solution b0 the residuals are small numbers and q vanishes but for rounding.
 """
 
 from __future__ import annotations

@@ -9,10 +9,19 @@ import numpy as np
 import pytensor.tensor as pt
 from numpy.typing import NDArray
 from pytensor.graph.basic import Apply
-from pytensor.tensor.elemwise import Elemwise
+from pytensor.tensor.special import LogSumExp, logsumexp
 from pytensor.tensor.variable import TensorVariable
 
-from graphs.compression.rows import Product, Rows, is_uniform, positions_of, reduced_shape, shape_of, size_of
+from graphs.compression.rows import (
+    ELEMENTWISE,
+    Product,
+    Rows,
+    is_uniform,
+    positions_of,
+    reduced_shape,
+    shape_of,
+    size_of,
+)
 
 
 class Restriction:
@@ -54,13 +63,16 @@ class Restriction:
         if size_of(variable) == 1:
             return variable.reshape((1,)) if variable.type.ndim != 1 else variable
         node = variable.owner
-        if node is not None and isinstance(node.op, Elemwise):
+        if node is not None and isinstance(node.op, ELEMENTWISE):
             return node.op(*(self(i) for i in node.inputs))
         product = self.rows.product(variable)
         if product is not None:
             return self._product(product)
         if self.rows.is_reduction(node):
             return self._reduced(node)
+        joined = self.rows.joined(node)
+        if joined is not None:
+            return self._joined(variable, *joined)
         base = None if node is None else self.rows.moved_base(node)
         if base is None:
             return _picked(variable, self.elements(positions_of(variable)))
@@ -78,7 +90,25 @@ class Restriction:
         inner = Restriction(self.rows, shape_of(source), places.ravel())(source)
         if set(inner.type.shape) == {1}:
             inner = pt.broadcast_to(inner, (places.size,))
-        return node.op.clone(axis=(1,))(inner.reshape(places.shape))
+        elements = inner.reshape(places.shape)
+        return logsumexp(elements, axis=1) if isinstance(node.op, LogSumExp) else node.op.clone(axis=(1,))(elements)
+
+    def _joined(self, variable: TensorVariable, axis: int, parts: Sequence[TensorVariable]) -> TensorVariable:
+        """Take the elements of each joined array, and put them in order."""
+        places = list(np.unravel_index(self.elements(positions_of(variable)), shape_of(variable)))
+        ends = np.cumsum([shape_of(part)[axis] for part in parts])
+        source = np.searchsorted(ends, places[axis], side="right")
+        found, order = [], []
+        for index, part in enumerate(parts):
+            rows = np.flatnonzero(source == index)
+            if rows.size:
+                start = ends[index] - shape_of(part)[axis]
+                own = [where[rows] - (start if i == axis else 0) for i, where in enumerate(places)]
+                shape = shape_of(part)
+                elements = Restriction(self.rows, shape, np.ravel_multi_index(own, shape))(part)
+                found.append(pt.broadcast_to(elements, (len(rows),)))
+                order.append(rows)
+        return pt.concatenate(found)[np.argsort(np.concatenate(order))] if len(found) > 1 else found[0]
 
     def _product(self, product: Product) -> TensorVariable:
         data, parameters = pt.constant(self.elements(product.data)), product.parameters

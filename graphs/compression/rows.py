@@ -10,18 +10,21 @@ from typing import Any
 import numpy as np
 import pytensor.tensor as pt
 from numpy.typing import NDArray
+from pytensor.gradient import DisconnectedGrad
 from pytensor.graph.basic import Apply, Constant, Variable
 from pytensor.graph.traversal import toposort
-from pytensor.tensor.basic import Alloc
+from pytensor.tensor.basic import Alloc, Join
 from pytensor.tensor.blockwise import Blockwise
 from pytensor.tensor.elemwise import CAReduce, DimShuffle, Elemwise
 from pytensor.tensor.math import Dot
 from pytensor.tensor.shape import Reshape, SpecifyShape
+from pytensor.tensor.special import LogSumExp
 from pytensor.tensor.subtensor import AdvancedSubtensor, Subtensor
 from pytensor.tensor.variable import TensorVariable
 
 from graphs.conditional.evaluate import evaluate
 
+ELEMENTWISE = (Elemwise, DisconnectedGrad)
 _LONGEST_REDUCED = 64
 _FEW = 32
 _MOVES = (DimShuffle, Alloc, SpecifyShape, Subtensor, AdvancedSubtensor, Reshape)
@@ -138,9 +141,16 @@ class Rows:
 
     def is_reduction(self, node: Apply | None) -> bool:
         """Whether a node reduces a few elements of each row, as a sum over states does."""
-        if node is None or not isinstance(node.op, CAReduce) or size_of(node.inputs[0]) is None:
+        if node is None or not isinstance(node.op, CAReduce | LogSumExp) or size_of(node.inputs[0]) is None:
             return False
         return node.op.axis is not None and prod(reduced_shape(node)) <= _LONGEST_REDUCED
+
+    def joined(self, node: Apply | None) -> tuple[int, list[TensorVariable]] | None:
+        """Return the axis along which a node joins arrays, and these; None for another node."""
+        if node is None or not isinstance(node.op, Join):
+            return None
+        parts = list(node.inputs)
+        return None if any(size_of(part) is None for part in parts) else (node.op.axis % parts[0].type.ndim, parts)
 
     def _keys_of_reduced(self, node: Apply) -> list[Key]:
         """Tell rows apart by all the elements that are reduced."""
@@ -156,7 +166,7 @@ class Rows:
         if constant is not None:
             return [] if is_uniform(constant) else [Key(constant, is_data=True)]
         node = variable.owner
-        if node is not None and isinstance(node.op, Elemwise):
+        if node is not None and isinstance(node.op, ELEMENTWISE):
             return [key for i in node.inputs for key in self.keys(i)]
         product = self.product(variable)
         if product is not None:
@@ -165,6 +175,9 @@ class Rows:
             return columns + own
         if self.is_reduction(node):
             return self._keys_of_reduced(node)
+        joined = self.joined(node)
+        if joined is not None:
+            return _keys_of_joined([(part, self.keys(part)) for part in joined[1]], *joined, shape_of(variable))
         base = None if node is None else self.moved_base(node)
         if base is None:
             return [Key(positions_of(variable), is_data=False)]
@@ -185,6 +198,23 @@ class Rows:
         values = evaluate(node.op.make_node(pt.constant(np.ascontiguousarray(array)), *node.inputs[1:]).outputs, {})
         assert values is not None
         return np.asarray(values[0])
+
+
+def _keys_of_joined(
+    keys: Sequence[tuple[TensorVariable, tuple[Key, ...]]], axis: int, parts: Sequence[TensorVariable], shape: Any
+) -> list[Key]:
+    """Tell elements of joined arrays apart by the array, and by what tells those of that array apart."""
+    lengths = [shape_of(part)[axis] for part in parts]
+    ends = np.cumsum(lengths)
+    places = np.arange(ends[-1]).reshape([-1 if i == axis else 1 for i in range(len(shape))])
+    found = [Key(np.searchsorted(ends, places, side="right"), is_data=False)]
+    for (part, own), length, end in zip(keys, lengths, ends, strict=True):
+        where = tuple(slice(end - length, end) if i == axis else slice(None) for i in range(len(shape)))
+        for key in own:
+            array = np.zeros(shape, key.array.dtype)
+            array[where] = np.broadcast_to(key.array, shape_of(part))
+            found.append(Key(array, key.is_data))
+    return found
 
 
 def reduced_shape(node: Apply) -> tuple[int, ...]:

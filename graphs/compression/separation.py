@@ -24,7 +24,7 @@ from graphs.compression.forms import (
     Square,
     add,
     chosen,
-    multiplied,
+    multiple,
     power,
     product,
     scaled,
@@ -37,7 +37,7 @@ _MOST_SEPARATE_COLUMNS = 32
 class Separation:
     """Forms of the variables of a graph, worked out on demand.
 
-    What no rule takes apart is a function of parameters whose rows differ by what they read; so every variable has a form.
+    What no rule takes apart is a function of parameters whose rows differ by what they read: every variable has a form.
 
     Parameters
     ----------
@@ -190,9 +190,9 @@ def _times(a: Column, b: Column) -> Sequence[Column]:
 
 def _log(separation: Separation, node: Apply) -> Form | None:
     argument = node.inputs[0]
-    if argument.owner is not None and isinstance(argument.owner.op, Elemwise):
-        if isinstance(argument.owner.op.scalar_op, ps.Exp):
-            return separation.form(argument.owner.inputs[0])
+    op = None if argument.owner is None else argument.owner.op
+    if isinstance(op, Elemwise) and isinstance(op.scalar_op, ps.Exp):
+        return separation.form(argument.owner.inputs[0])
     single = separation.form(argument).single
     if single is None or single.function is None or not (single.data > 0).all():
         return None
@@ -206,7 +206,7 @@ def _exp(separation: Separation, node: Apply) -> Form | None:
     rest = [c for c in form.columns if c.function is not None]
     if not data or form.blocks or form.squares or not all(is_uniform(c.data) for c in rest):
         return None
-    functions = [float(c.data.flat[0]) * c.function for c in rest]
+    functions = [multiple(float(c.data.flat[0]), c.function) for c in rest if c.function is not None]
     offset = sum(c.data for c in data)
     return Form([Column(np.exp(offset), pt.exp(pt.add(*functions) if len(functions) > 1 else functions[0]))])
 
@@ -274,12 +274,9 @@ def _sum(separation: Separation, node: Apply) -> Form | None:
     argument = node.inputs[0]
     axes = tuple(range(argument.type.ndim)) if node.op.axis is None else tuple(node.op.axis)
     single = separation.form(argument).single
-    if axes != (argument.type.ndim - 1,) or single is None or size_of(argument) is None:
+    if axes != (argument.type.ndim - 1,) or size_of(argument) is None or single is None or single.function is None:
         return None
-    length = argument.type.shape[-1]
-    data = np.broadcast_to(single.data, (*single.data.shape[:-1], length)) if single.data.ndim else single.data
-    if single.function is None:
-        return None
+    data = np.broadcast_to(single.data, (*single.data.shape[:-1], argument.type.shape[-1]))
     return _over_last_axis(data, single.function)
 
 

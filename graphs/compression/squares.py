@@ -12,14 +12,16 @@ from pytensor.tensor.variable import TensorVariable
 
 from graphs.compression.cells import Cells
 from graphs.compression.design import Design, Local, design_of
-from graphs.compression.forms import Square
+from graphs.compression.forms import Square, multiple
 from graphs.compression.least_squares import Triangle, least_squares, recentred, residuals, triangle_of
-from graphs.compression.projection import Projection, project
+from graphs.compression.projection import Projection, project, weigh
 from graphs.compression.restriction import Restriction
-from graphs.compression.rows import Rows
+from graphs.compression.rows import Rows, is_uniform
 from graphs.compression.sums import Shape, cells_of, flat
+from graphs.conditional.coefficients import filled
 
 _MOST_TRIANGLES = 200
+_NOTICEABLE = 1e-12
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,9 +60,12 @@ def sum_of_square(rows: Rows, square: Square, shape: Shape) -> Squares | None:
     if not np.isfinite(weights).all() or (sign * weights).min() < 0:
         return None
     kept = None if (weights != 0).all() else np.flatnonzero(weights)
-    roots = np.sqrt(np.abs(weights if kept is None else weights[kept]))
-    if not roots.size:
-        return Squares(pt.constant(0.0), 0, 0)
+    weights = np.abs(weights if kept is None else weights[kept])
+    if not weights.size:
+        return Squares(filled(0.0, 0), 0, 0)
+    # One weight for all rows is left outside: the means of ones are exactly one.
+    weight = float(weights[0]) if is_uniform(weights) else 1.0
+    roots = np.sqrt(weights / weight)
     design = design_of(rows, square.root, shape, kept, roots)
     scale = [] if square.scale.function is None else [square.scale.function]
     scales = cells_of(rows, scale, shape, kept)
@@ -70,16 +75,22 @@ def sum_of_square(rows: Rows, square: Square, shape: Shape) -> Squares | None:
         return None
     stages = [(design.local, cells)] if design.local else []
     if size and not any(part.is_uniform for part in design.local):
-        stages.append(([Local(roots.copy())], scales))
-    projections = [(local, where, project(local, design, where)) for local, where in stages]
+        stages.append(([Local(roots.copy(), is_uniform=True)], scales))
+    is_centred = bool(stages) and stages[0][0][0].is_uniform
+    means = weigh(design, roots, stages[0][1] if is_centred else None)
+    projections = [
+        (local, where, project(local, design, where, None if position else means))
+        for position, (local, where) in enumerate(stages)
+    ]
     centre, triangles = _triangles(design, scales)
     shifted = _joined(design.parameters) - centre if size else None
+    spread = float(np.sqrt(sum(triangle.rest for triangle in triangles) / len(roots)))
     parts = [
-        _local_sum(Restriction(rows, shape, where.representatives), scale, local, found, centre, shifted)
+        _local_sum(Restriction(rows, shape, where.representatives), scale, local, found, centre, shifted, spread)
         for local, where, found in projections
     ]
     parts.append(_triangle_sum(Restriction(rows, shape, scales.representatives), scale, triangles, shifted))
-    total = sign * (pt.add(*parts) if len(parts) > 1 else parts[0])
+    total = multiple(sign * weight, pt.add(*parts) if len(parts) > 1 else parts[0])
     return Squares(total, len(cells) if any(part.functions for part in design.local) else 0, size)
 
 
@@ -112,13 +123,15 @@ def _local_sum(
     projections: Sequence[Projection],
     centre: NDArray[np.float64],
     shifted: TensorVariable | None,
+    spread: float,
 ) -> TensorVariable:
     """Return the sum over cells of the squares along local columns."""
     values = [_added([at(f) for f in part.functions]) for part in local]
     total: TensorVariable | None = None
     for position, found in enumerate(projections):
-        outcome = found.on_outcome.astype(np.longdouble) + found.on_columns.astype(np.longdouble) @ centre
-        parts: list[TensorVariable] = [pt.constant(outcome.astype("float64"))]
+        small = found.on_outcome + found.on_columns.astype(np.longdouble) @ centre
+        rounded = (found.subtracted + small).astype("float64")
+        parts: list[TensorVariable] = [pt.constant(rounded)]
         if values[position] is not None:
             parts.append(values[position])
         for mean, value in zip(found.on_local, values[position + 1 :], strict=True):
@@ -126,7 +139,12 @@ def _local_sum(
                 parts.append(pt.constant(mean) * value)
         if shifted is not None and found.on_columns.any():
             parts.append(pt.dot(pt.constant(found.on_columns), shifted))
-        along = pt.constant(found.squares) * pt.sqr(pt.add(*parts) if len(parts) > 1 else parts[0])
+        distance = pt.add(*parts) if len(parts) > 1 else parts[0]
+        along = pt.constant(found.squares) * pt.sqr(distance)
+        left = ((found.subtracted - rounded) + small).astype("float64")
+        if (np.abs(left) * np.sqrt(found.squares) > _NOTICEABLE * spread).any():
+            # The mean is so much larger than the spread that its rounding shows.
+            along += pt.constant(2 * found.squares * left) * distance + pt.constant(found.squares * left**2)
         total = along if total is None else total + along
     return pt.sum(total if not scale else at(scale[0]) * total)
 

@@ -14,6 +14,7 @@ from graphs.compression.cells import Cells, find_cells
 from graphs.compression.forms import Block, Column
 from graphs.compression.restriction import Restriction
 from graphs.compression.rows import Key, Rows
+from graphs.conditional.coefficients import filled
 
 Shape = tuple[int, ...]
 
@@ -65,11 +66,11 @@ def sum_of_column(rows: Rows, column: Column, shape: Shape) -> tuple[TensorVaria
     data = np.asarray(column.data, "float64")
     if column.function is None:
         repeats = prod(shape) / max(data.size, 1)
-        return pt.constant(repeats * float(np.sum(data))), None
+        return filled(repeats * float(np.sum(data)), 0), None
     data = flat(data, shape)
     used = np.flatnonzero(data)
     if not used.size:
-        return pt.constant(0.0), None
+        return filled(0.0, 0), None
     kept = None if len(used) == len(data) else used
     cells = cells_of(rows, [column.function], shape, kept)
     if cells is None:

@@ -16,12 +16,13 @@ from pytensor.tensor.shape import SpecifyShape
 from pytensor.tensor.variable import TensorVariable
 
 from graphs.compression.cells import Cells
-from graphs.compression.forms import Column
+from graphs.compression.forms import Column, multiple
 from graphs.compression.restriction import Restriction
 from graphs.compression.rows import Rows, is_uniform, shape_of, size_of
 from graphs.compression.separation import Separation
 from graphs.compression.squares import Squares, sum_of_square
 from graphs.compression.sums import cells_of, sum_of_block, sum_of_column
+from graphs.conditional.coefficients import filled
 from graphs.rebuilding import substitute
 
 
@@ -49,7 +50,7 @@ class Totals:
         """Return the sum of the elements of a variable."""
         constant = self.rows.constant(variable)
         if constant is not None:
-            return pt.constant(float(np.sum(constant, dtype="float64")))
+            return filled(float(np.sum(constant, dtype="float64")), 0)
         node = variable.owner
         if node is None or size_of(variable) is None:
             return pt.sum(variable)
@@ -69,11 +70,11 @@ class Totals:
         """Return the sum of the elements of a variable repeated to the shape of another one."""
         repeats = (size_of(like) or 0) / max(size_of(variable) or 1, 1)
         total = self.of(variable)
-        return total if repeats == 1 else repeats * total
+        return multiple(repeats, total)
 
-    def sums(self, node: Apply) -> list[TensorVariable]:
-        """Return the sums of the inputs of a node, each repeated to the shape of its output."""
-        return [self._repeated(i, node.outputs[0]) for i in node.inputs]
+    def sums(self, node: Apply, first: int = 0) -> list[TensorVariable]:
+        """Return the sums of the inputs of a node from the first on, each repeated to the shape of its output."""
+        return [self._repeated(i, node.outputs[0]) for i in node.inputs[first:]]
 
     def _of_form(self, variable: TensorVariable) -> TensorVariable | None:
         form, shape = self.separation.form(variable), shape_of(variable)
@@ -143,7 +144,7 @@ def _switch(totals: Totals, node: Apply) -> TensorVariable | None:
     if totals.rows.constant(condition) is not None:
         return None
     if size_of(condition) == 1:
-        _, yes, no = totals.sums(node)
+        yes, no = totals.sums(node, first=1)
         return pt.switch(_with_fewer_rows(totals, condition).reshape(()), yes, no)
     constant = totals.rows.constant(otherwise)
     if constant is None or not (constant == -np.inf).all():

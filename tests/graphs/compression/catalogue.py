@@ -64,6 +64,11 @@ def two_likelihoods() -> ppl.Model:
     return ppl.Model({ppl.Normal("y", m, s): REAL, ppl.Poisson("z", pt.exp(m)): COUNT})
 
 
+def mixture() -> ppl.Model:
+    k = ppl.Categorical("k", ppl.Dirichlet("w", np.ones(2)), size=N)
+    return observed(ppl.Poisson("y", rate(size=2)[k]), COUNT)
+
+
 def missing() -> ppl.Model:
     return normal(X @ slopes() + intercept(), scale(), np.where(np.arange(N) % 50 == 0, np.nan, REAL))
 
@@ -83,7 +88,7 @@ MODELS: dict[str, tuple[str | None, Callable[[], ppl.Model]]] = {
     "product and sum": ("QR of 3 columns", lambda: normal(intercept() + (X * slopes()).sum(axis=-1), scale())),
     "parameters are functions": (
         "QR of 2 columns",
-        lambda: normal(pt.exp(intercept()) * X[:, 0] + X[:, 1] * scale('k') ** 2, scale()),
+        lambda: normal(pt.exp(intercept()) * X[:, 0] + X[:, 1] * scale("k") ** 2, scale()),
     ),
     "rank deficient": ("QR of 4 columns", lambda: normal(X[:, [0, 1, 2, 0]] @ slopes(4), scale())),
     "offset": ("QR of 3 columns", lambda: normal(X @ slopes() + 1e3 * UNIT, scale())),
@@ -94,7 +99,10 @@ MODELS: dict[str, tuple[str | None, Callable[[], ppl.Model]]] = {
         lambda: observed(ppl.LogNormal("y", intercept() + X @ slopes(), scale()), POSITIVE),
     ),
     "groups": ("means of 6 groups", lambda: normal(effects()[GROUP], scale())),
-    "analysis of covariance": ("means of 6 groups, QR of 1", lambda: normal(effects()[GROUP] + X[:, 0] * intercept(), 1.0)),
+    "analysis of covariance": (
+        "means of 6 groups, QR of 1",
+        lambda: normal(effects()[GROUP] + X[:, 0] * intercept(), 1.0),
+    ),
     "varying slopes": ("means of 6 groups", lambda: normal(effects()[GROUP] + effects("c")[GROUP] * X[:, 0], scale())),
     "matrix of slopes": ("means of 6 groups", lambda: normal((X * slopes((6, 3))[GROUP]).sum(axis=1), scale())),
     "slopes alone vary": (
@@ -165,6 +173,12 @@ MODELS: dict[str, tuple[str | None, Callable[[], ppl.Model]]] = {
         "table of",
         lambda: observed(ppl.NegativeBinomial("y", mu=rate(size=6)[GROUP], alpha=scale()), COUNT),
     ),
+    "inflated zeros": ("table of", lambda: observed(ppl.ZeroInflatedPoisson("y", ppl.Beta("p", 1, 1), rate()), COUNT)),
+    "inflated zeros by group": (
+        "table of",
+        lambda: observed(ppl.ZeroInflatedPoisson("y", ppl.Beta("p", 1, 1), rate(size=6)[GROUP]), COUNT),
+    ),
+    "mixture of counts": ("table of", mixture),
     "gamma": ("sums", lambda: observed(ppl.Gamma("y", scale("k"), rate()), POSITIVE)),
     "gamma by group": ("sums of 6 groups", lambda: observed(ppl.Gamma("y", 2.5, rate(size=6)[GROUP]), POSITIVE)),
     "exponential": ("sums", lambda: observed(ppl.Exponential("y", rate()), POSITIVE)),

@@ -55,7 +55,10 @@ def test_natural_space_too(name):
     values = list(before.values.values())
     rng = np.random.default_rng(1)
     shapes = [v.type.shape for v in values]
-    point = [rng.dirichlet(np.ones(s[-1]), s[:-1]) if n == "w" else rng.gamma(3.0, 0.4, s) for n, s in zip(before.values, shapes)]
+    point = [
+        rng.dirichlet(np.ones(s[-1]), s[:-1]) if n == "w" else rng.gamma(3.0, 0.4, s)
+        for n, s in zip(before.values, shapes, strict=True)
+    ]
     expected, found = interpret(values, [before.total, after.total])(*point)
     assert found == pytest.approx(expected, rel=1e-10)
 

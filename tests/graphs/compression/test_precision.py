@@ -1,4 +1,4 @@
-"""Hostile data: large offsets, nearly equal columns, nearly perfect fits, weights of all sizes, against long doubles."""
+"""Hostile data: large offsets, nearly equal columns, perfect fits, weights of all sizes, against long doubles."""
 
 from __future__ import annotations
 
