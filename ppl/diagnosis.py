@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from xarray import DataTree
 
 from ppl.convergence import convergence
-from ppl.evidence import Evidence, gather
+from ppl.evidence import FEW_DIVERGENCES, Evidence, gather
 from ppl.faults import find_faults
 from ppl.finding import Finding
 from ppl.trajectories import e_bfmi
@@ -78,6 +78,8 @@ class Diagnosis:
         kinds = {f.kind for f in self.findings}
         if kinds == {"tree_depth"}:
             return "Sound but slow"
+        if kinds == {"divergences"} and self.divergences is not None and self.divergences.sum() < FEW_DIVERGENCES:
+            return "Probably sound"
         return "Too few effective draws" if kinds <= {"ess", "tree_depth"} else "Not to be trusted as they are"
 
     def __str__(self) -> str:

@@ -14,6 +14,7 @@ from ppl.convergence import batch_size_per_draw, split, split_r_hat
 
 DEFAULT_TREE_DEPTH = 10
 LEAST_SCREENED = 100
+FEW_DIVERGENCES = 5
 SUSPECT_R_HAT = 1.005
 SUSPECT_SIZE = 200.0  # effective draws of a chain, twice what is asked for: the screen errs by some 15%
 MOST_VALUES, FEWEST_LOOKED_AT = 400_000, 4
@@ -103,8 +104,9 @@ def gather(
     if not num_draws:
         raise ModelError("The trace holds no draws.")
     diverging = _any_of(trace, "diverging")
-    # To say where trajectories diverged all columns are compared.
-    is_screened = suspects_only and num_draws >= LEAST_SCREENED and (diverging is None or not diverging.any())
+    # To say where trajectories diverged all columns are compared; a few are not enough to tell.
+    has_few = diverging is None or diverging.sum() < FEW_DIVERGENCES
+    is_screened = suspects_only and num_draws >= LEAST_SCREENED and has_few
     screens = [_screened(block[chains, :num_draws], is_screened) for block in _blocks(columns)]
     bad, num_infinite, r_hat, is_suspect = (np.concatenate(parts) for parts in zip(*screens, strict=True))
     good = np.flatnonzero(bad == 0)

@@ -7,12 +7,11 @@ from numpy.typing import NDArray
 from scipy.special import chdtrc
 
 from ppl.convergence import Convergence, average_ranks
-from ppl.evidence import Evidence
+from ppl.evidence import FEW_DIVERGENCES, Evidence
 from ppl.finding import Finding, name_chains
 
 LEAST_E_BFMI = 0.3
 MANY_SATURATED = 0.05
-FEW_DIVERGENCES = 5
 _FALSE_ALARM = 1e-3
 _NARROW = 0.5
 _MOST_RANKED = 200
@@ -28,7 +27,7 @@ def divergences(evidence: Evidence, found: Convergence) -> Finding | None:
     chains = np.flatnonzero(diverging.sum(axis=1) > 0.9 * count)
     if len(evidence.chains) > 1 and chains.size and count > FEW_DIVERGENCES:
         message += f", nearly all in {name_chains(evidence, chains)}"
-    place = _place(evidence, diverging)
+    place = _place(evidence, diverging) if count >= FEW_DIVERGENCES else None
     if place is None:
         remedy = "raise target_accept (0.95), use stronger priors, or reparametrise (non-centred hierarchies)"
         message += "" if count >= FEW_DIVERGENCES else ", too few to say where"
