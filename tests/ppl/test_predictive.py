@@ -224,9 +224,16 @@ def test_what_cannot_be_drawn():
         ppl.prior_predictive(ppl.Model({y: 0.3}, ppl.Potential("soft", -(m**4))))
     with pytest.raises(ModelError, match="y cannot be predicted: the potential soft depends on it"):
         ppl.posterior_predictive(ppl.Model({y: 0.3}, ppl.Potential("soft", -(y**4))), posterior(m=np.zeros(3)))
-    volatile = ppl.Model({ppl.GARCH11("g", 0.1, 0.2, 0.3, 1.0, steps=4): np.zeros(5)})
     with pytest.raises(BackendError, match="backend='c'"):
-        ppl.prior_predictive(volatile)
+        ppl.prior_predictive(ppl.Model(ppl.Moyal("g", 0, 1)))
+
+
+def test_volatility_that_follows_the_last_value():
+    """Unconditional variance of GARCH(1, 1): omega / (1 - alpha - beta)."""
+    model = ppl.Model(ppl.GARCH11("g", 0.5, 0.2, 0.3, 1.0, steps=30))
+    last = ppl.prior_predictive(model, draws=8000, seed=2).prior["g"].to_numpy()[0, :, -1]
+    error = np.sqrt(((last**2).var()) / last.size)
+    assert abs((last**2).mean() - 0.5 / (1 - 0.2 - 0.3)) < 4.5 * error
 
 
 def test_a_density_alone_cannot_be_drawn_from():

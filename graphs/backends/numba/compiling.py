@@ -13,6 +13,7 @@ from pytensor.tensor.variable import TensorVariable
 
 # Lowerings are registered by importing the modules that define them.
 from graphs.backends.numba import (  # noqa: F401
+    cumulative,
     elemwise,
     indexing,
     linalg,

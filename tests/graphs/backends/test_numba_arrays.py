@@ -7,7 +7,9 @@ import pytensor
 import pytensor.tensor as pt
 import pytest
 
+from graphs.backends import get_backend
 from graphs.backends.numba import compile_program
+from graphs.interpreting import interpret
 from tests.graphs.backends.programs import DATA, RNG, B, J, K, M, S, T, U, X, check, label
 
 
@@ -285,3 +287,22 @@ def test_softmax_and_gradients(expression):
 def test_scans():
     powers = pytensor.scan(lambda a, b: a * b + 1.0, sequences=[X], outputs_info=[S], return_updates=False)
     check(powers, powers[-1], pt.grad(powers[-1], X), rtol=1e-10)
+
+
+@pytest.mark.parametrize("mode", ["add", "mul"])
+@pytest.mark.parametrize("dtype", ["float64", "int64"])
+@pytest.mark.parametrize("shape", [(6,), (1,), (6, 2), (1, 3), (3, 1), (2, 3, 4)])
+def test_cumulative_sums_along_every_axis(shape, dtype, mode):
+    """A vector and a matrix in the same process, along the same axis."""
+    x = pt.tensor("x", shape=shape, dtype=dtype)
+    cumulate, numpys = {"add": (pt.cumsum, np.cumsum), "mul": (pt.cumprod, np.cumprod)}[mode]
+    values = (3 * np.random.default_rng(1).normal(size=shape)).astype(dtype)
+    graphs = [cumulate(x, axis=axis) for axis in range(len(shape))]
+    if dtype == "float64" and mode == "add":
+        graphs += [cumulate(x.T, axis=0), pytensor.grad((cumulate(x, axis=0) ** 2).sum(), x)]
+    found = get_backend("numba").function([x], graphs)(values)
+    expected = interpret([x], graphs)(values)
+    for axis in range(len(shape)):
+        np.testing.assert_allclose(found[axis], numpys(values, axis=axis), rtol=1e-14)
+    for ours, theirs in zip(found, expected, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-12)
