@@ -105,7 +105,7 @@ def gather(
         raise ModelError("The trace holds no draws.")
     diverging = _any_of(trace, "diverging")
     # To say where trajectories diverged all columns are compared; a few are not enough to tell.
-    has_few = diverging is None or diverging.sum() < FEW_DIVERGENCES
+    has_few = diverging is None or bool(diverging.sum() < FEW_DIVERGENCES)
     is_screened = suspects_only and num_draws >= LEAST_SCREENED and has_few
     screens = [_screened(block[chains, :num_draws], is_screened) for block in _blocks(columns)]
     bad, num_infinite, r_hat, is_suspect = (np.concatenate(parts) for parts in zip(*screens, strict=True))
