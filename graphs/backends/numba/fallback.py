@@ -61,7 +61,7 @@ def lower_foreign(op: Op, node: Apply, generator: Generator, core_node: Apply | 
             raise BackendError(
                 f"The Numba backend cannot draw random numbers in {op}; use backend='c'.", "numba", str(op)
             )
-    function = generator.foreign(op, core_node)
+    function = generator.script.foreign(op, core_node)
     generator.script.names |= {"carray": numba.carray, "plain_pointer": plain_pointer}
     dims = [getattr(variable.type, "ndim", 0) for variable in core_node.inputs]
     core_dims = [getattr(variable.type, "ndim", 0) for variable in core_node.outputs]

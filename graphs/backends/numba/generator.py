@@ -295,7 +295,3 @@ class Generator:
             array = Broadcast(Scalar(name, kind, index), ())
             self.values[variable] = Scalar(name, kind, index)
         kernel.reductions.append(Reduction(name, array, dims, kind, operation, term, loops, is_partial))
-
-    def foreign(self, op: Op, node: Apply) -> str:
-        """Return the name of PyTensor's Numba implementation of a node."""
-        return self.script.foreign(op, node)

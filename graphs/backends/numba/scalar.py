@@ -271,7 +271,7 @@ def _call_scalar(
     """Call PyTensor's own Numba implementation of a scalar operation."""
     if node is None or not isinstance(node.op, ps.ScalarOp):
         raise TypeError(f"{op} needs a scalar node.")
-    function = generator.foreign(op, node)
+    function = generator.script.foreign(op, node)
     arguments = []
     for (expression, kind), variable in zip(operands, node.inputs, strict=True):
         expression = convert(expression, kind, kind_of(variable.type.dtype))

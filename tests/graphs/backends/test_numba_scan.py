@@ -8,9 +8,12 @@ import numpy as np
 import pytensor
 import pytensor.tensor as pt
 import pytest
+from pytensor.scan.utils import until
+from scipy import stats
 
 from graphs.backends.c import settle_blas
 from graphs.backends.numba import compile_program
+from graphs.errors import BackendError
 
 settle_blas()
 RNG = np.random.default_rng(20240918)
@@ -196,3 +199,44 @@ def test_value_and_gradient_are_those_of_a_loop_in_python(model):
     np.testing.assert_allclose(number, expected[0], rtol=1e-12)
     for got, want in zip(program.unpack(out), expected[1:], strict=True):
         np.testing.assert_allclose(got, want, rtol=1e-10, atol=1e-12)
+
+
+def test_draws_inside_a_loop_are_new_at_every_step():
+    def step(last, rng, a):
+        rng, x = rng.normal(a * last, 2.0)
+        return x, rng
+
+    rng = pt.random.shared_rng(seed=1)
+    x, _ = scan(step, outputs_info=[pt.constant(0.0, dtype="float64"), rng], non_sequences=[A], n_steps=4000)
+    program = compile_program([A], [x], rng=rng)
+    assert "foreign" not in program.source
+    words = np.array([3, 5, 7, 9], dtype=np.uint64)
+    drawn = program(np.array([0.8]), rng=words)[1]
+    noise = (drawn - 0.8 * np.concatenate([[0.0], drawn[:-1]])) / 2
+    # Fixed seed; a wrong law would have p-values near zero, a right one has less than 0.001 once in a thousand.
+    assert stats.kstest(noise, "norm").pvalue > 0.001
+    assert abs(np.corrcoef(noise[1:], noise[:-1])[0, 1]) < 4 / np.sqrt(4000)
+
+
+def test_what_nobody_reads_is_not_stored():
+    """Of a long recursion of which only the end is used no more than the end is kept."""
+    x = scan(lambda x, a: pt.cos(a * x), outputs_info=[B], non_sequences=[A], n_steps=10_000)
+    program = compile_program([A, B], [x[-1]])
+    assert program.work_size < 10
+    expected = 0.3
+    for _ in range(10_000):
+        expected = np.cos(0.9 * expected)
+    assert program(np.array([0.9, 0.3]))[1][0] == pytest.approx(expected, rel=1e-12)
+
+
+def test_a_loop_that_stops_on_a_condition_gives_its_last_value():
+    """Such a loop is left to PyTensor; of its whole trace no length is known."""
+
+    def step(x, a):
+        return a * x, until(a * x < 0.1)
+
+    x = scan(step, outputs_info=[B], non_sequences=[A], n_steps=50)
+    program = compile_program([A, B], [x[-1]])
+    assert program(np.array([0.8, 1.0]))[1][0] == pytest.approx(0.8**11, rel=1e-12)
+    with pytest.raises(BackendError, match=r"Scan.*backend="):
+        compile_program([A, B], [x.sum()])

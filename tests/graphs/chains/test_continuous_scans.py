@@ -150,6 +150,19 @@ def test_bounds_are_refused_with_the_alternative():
         graphs.logprob(ppl.Model({ppl.Normal("y", x, 1.0): Y}), space="unconstrained")
 
 
+def test_a_variable_that_a_step_uses_without_being_given_it_is_refused():
+    """Such a variable would be another one at every step, where the user means one."""
+    scale = ppl.HalfNormal("scale", 1)
+
+    def step(last, rng):
+        rng, x = rng.normal(0.5 * last, scale)
+        return x, rng
+
+    x, _ = scan(step, outputs_info=[ZERO, generator()], n_steps=7)
+    with pytest.raises(DerivationError, match="non_sequences"):
+        ppl.Model({x: Y})
+
+
 def test_draws_from_the_prior_follow_the_steps():
     def step(last, variance, rng):
         variance = 0.5 + 0.25 * last**2 + 0.25 * variance
