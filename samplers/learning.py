@@ -35,7 +35,7 @@ LEARNERS: dict[str, Callable[[NDArray, NDArray, Metric], Metric]] = {
 _FIRST_UPDATE = 30
 _UPDATE_GROWTH = 2.0
 _WINDOW_SHARE = 0.5
-_EARLY_SHARE = 0.45
+_EARLY_SHARE = 0.6
 _LEAST_DRAWS = 8
 _LARGEST_CONDITION = 1e12
 
@@ -51,12 +51,14 @@ def update_times(tune: int, size: int) -> list[int]:
         Number of dimensions.
     """
     last = tune - int(FINAL_FRACTION * tune)
-    times = []
-    time = max(_FIRST_UPDATE, size)
-    while time * _UPDATE_GROWTH**0.5 < last:
-        times.append(int(time))
+    if last < _FIRST_UPDATE:
+        return []
+    late = int(_EARLY_SHARE * tune)
+    times, time = [], max(_FIRST_UPDATE, size)
+    while time * _UPDATE_GROWTH**0.5 < late:
+        times.append(time)
         time = int(time * _UPDATE_GROWTH)
-    return [*times, last] if last >= _FIRST_UPDATE else []
+    return [*times, *([late] if late >= max(_FIRST_UPDATE, size) else []), last]
 
 
 def is_learnt_between(metric: str, size: int, *, is_pooled: bool) -> bool:
@@ -197,9 +199,7 @@ class MetricLearner:
                 member.search_step_size()
 
 
-def learn(
-    kind: MetricChoice, draws: NDArray[np.float64], previous: Metric, *, is_early: bool = False
-) -> Metric | None:
+def learn(kind: MetricChoice, draws: NDArray[np.float64], previous: Metric, *, is_early: bool = False) -> Metric | None:
     """Return the metric of draws; None where they are too few, or too degenerate.
 
     Parameters

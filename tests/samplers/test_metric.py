@@ -123,7 +123,7 @@ def test_metric_of_a_matrix() -> None:
 
 
 def test_times_of_updates() -> None:
-    assert update_times(1000, 5) == [30, 60, 120, 240, 480, 850]
+    assert update_times(1000, 5) == [30, 60, 120, 240, 600, 850]
     assert update_times(20, 5) == []
     for tune in (40, 100, 333):
         times = update_times(tune, 50)
