@@ -114,6 +114,8 @@ def choose(draws: Matrix, gradients: Matrix, previous: Metric, *, is_early: bool
         Whether the chain may still be on its way.
     """
     diagonal = learn_diagonal(draws, gradients, previous)
+    if previous.kind == "diag" and _seem_independent(draws):
+        return diagonal
     dense = learn_dense(draws, gradients, previous)
     num_draws, size = draws.shape
     spread = np.linalg.svd(dense.rows / diagonal.scale[:, None], compute_uv=False)
@@ -126,6 +128,21 @@ def choose(draws: Matrix, gradients: Matrix, previous: Metric, *, is_early: bool
     divergence = fisher_divergence(learn_dense(*train, previous), *test)
     is_better = divergence < min(fisher_divergence(learn_diagonal(*train, previous), *test), size)
     return dense if is_better else diagonal
+
+
+def _seem_independent(draws: Matrix) -> bool:
+    """Return whether correlations are no larger than those of independent draws: there is nothing to gain.
+
+    The eigenvalues of the sample covariance of independent variables spread over ``(1 -+ sqrt(d / n))**2`` (Marchenko
+    and Pastur, 1967).
+    """
+    num_draws, size = draws.shape
+    noise = (size / num_draws) ** 0.5
+    if noise >= 1.0:
+        return False
+    eigenvalues = np.linalg.eigvalsh(np.corrcoef(draws, rowvar=False))
+    spread = np.sqrt(eigenvalues[-1] / max(eigenvalues[0], 1e-300))
+    return bool(spread < (1.0 + noise) / (1.0 - noise))
 
 
 def fisher_divergence(metric: Metric, draws: Matrix, gradients: Matrix) -> float:
