@@ -101,7 +101,7 @@ def _planned(
     prediction = None if by_laws is None else predict(by_laws, chosen.sampled)
     if by_laws is None or prediction is None:
         return replace(chosen, policy=explain_missing(missing))
-    return replace(by_laws if prediction.gain >= 1 else chosen, policy=str(prediction))
+    return replace(by_laws if prediction.is_for_gibbs else chosen, policy=str(prediction))
 
 
 def _by_laws(

@@ -30,6 +30,8 @@ GRADIENTS_PER_AXIS_RATIO = 1.5
 MOST_CORRELATED = 40
 OPERATIONS_PER_AUXILIARY = 60.0
 OPERATIONS_PER_DRAW = 20.0
+LEAST_EFFECTIVE = 0.1
+"""Slower chains outlast their pilot run, of which this is 20 effective draws, and runs of ordinary length."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,17 @@ class Prediction:
     effective: float
     gain: float
 
+    @property
+    def is_for_gibbs(self) -> bool:
+        """Whether Gibbs sampling is to be preferred."""
+        return self.gain >= 1 and self.effective >= LEAST_EFFECTIVE
+
     def __str__(self) -> str:
+        if self.gain >= 1 and not self.is_for_gibbs:
+            return (
+                f"NUTS for all: Gibbs sampling mixes slowly ({self.effective:.2g} effective draws a sweep in a pilot "
+                f"run of {NUM_KEPT}, less than {LEAST_EFFECTIVE:g}); sampler=... overrides"
+            )
         chosen, other = ("Gibbs sampling", "NUTS") if self.gain >= 1 else ("NUTS", "Gibbs sampling")
         factor = self.gain if self.gain >= 1 else 1.0 / self.gain
         times = "more than 20" if factor > 20 else f"{factor:.2g}"

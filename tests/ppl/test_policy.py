@@ -7,7 +7,7 @@ import pytensor.tensor as pt
 import pytest
 
 import ppl
-from ppl.policy import effective_fractions
+from ppl.policy import Prediction, effective_fractions
 
 rng = np.random.default_rng(3)
 DESIGN = rng.normal(size=(40, 3))
@@ -72,3 +72,12 @@ def test_there_is_no_choice_where_a_variable_has_no_law() -> None:
 
 def test_the_choice_is_reproducible() -> None:
     assert ppl.plan(regression()).policy == ppl.plan(regression()).policy
+
+
+def test_slow_chains_are_left_to_nuts_however_cheap():
+    """A pilot run cannot tell how slow they are: of autocorrelations longer than itself it sees the beginning."""
+    for gain, effective, is_for_gibbs in ((5.0, 0.5, True), (5.0, 0.05, False), (0.5, 0.5, False)):
+        prediction = Prediction(effective, gain)
+        assert prediction.is_for_gibbs == is_for_gibbs
+        assert str(prediction).startswith("Gibbs sampling" if is_for_gibbs else "NUTS")
+    assert "mixes slowly (0.05 effective draws a sweep" in str(Prediction(0.05, 5.0))
