@@ -11,6 +11,7 @@ from graphs.compression.cells import Cells
 from graphs.compression.design import Design, Local
 
 _NEGLIGIBLE = 1e-28
+_NOTICEABLE = 1e-12
 
 
 @dataclass(eq=False)
@@ -36,6 +37,27 @@ class Projection:
     on_columns: NDArray[np.float64]
     on_outcome: NDArray[np.longdouble]
     subtracted: NDArray[np.float64]
+
+    def outcome_at(self, centre: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return the means of the outcome where shared parameters are at a centre, and what rounding takes away."""
+        small = self.on_outcome + self.on_columns.astype(np.longdouble) @ centre
+        rounded = (self.subtracted + small).astype("float64")
+        return rounded, ((self.subtracted - rounded) + small).astype("float64")
+
+
+def is_noticeable(left: NDArray[np.float64], roots: NDArray[np.float64], spread: float) -> bool:
+    """Whether means are so much larger than the spread around them that their rounding shows.
+
+    Parameters
+    ----------
+    left : (num_cells,) float64 array
+        What rounding takes away.
+    roots : (num_cells,) float64 array
+        Roots of the sums of squares of the column.
+    spread : float
+        Of the residuals.
+    """
+    return bool((np.abs(left) * roots > _NOTICEABLE * spread).any())
 
 
 def project(

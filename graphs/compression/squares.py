@@ -14,14 +14,13 @@ from graphs.compression.cells import Cells
 from graphs.compression.design import Design, Local, design_of
 from graphs.compression.forms import Square, multiple
 from graphs.compression.least_squares import Triangle, least_squares, recentred, residuals, triangle_of
-from graphs.compression.projection import Projection, project, weigh
+from graphs.compression.projection import Projection, is_noticeable, project, weigh
 from graphs.compression.restriction import Restriction
 from graphs.compression.rows import Rows, is_uniform
 from graphs.compression.sums import Shape, cells_of, flat
 from graphs.conditional.coefficients import filled
 
 _MOST_TRIANGLES = 200
-_NOTICEABLE = 1e-12
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,11 +84,16 @@ def sum_of_square(rows: Rows, square: Square, shape: Shape) -> Squares | None:
     centre, triangles = _triangles(design, scales)
     shifted = _joined(design.parameters) - centre if size else None
     spread = float(np.sqrt(sum(triangle.rest for triangle in triangles) / len(roots)))
+    at_scale = Restriction(rows, shape, scales.representatives)
+    whole = _whole_sum(at_scale, scale, design, projections, triangles, centre, spread)
+    if whole is not None:
+        return Squares(multiple(sign * weight, whole), 0, size)
+    shifted = _joined(design.parameters) - centre if size else None
     parts = [
         _local_sum(Restriction(rows, shape, where.representatives), scale, local, found, centre, shifted, spread)
         for local, where, found in projections
     ]
-    parts.append(_triangle_sum(Restriction(rows, shape, scales.representatives), scale, triangles, shifted))
+    parts.append(_triangle_sum(at_scale, scale, triangles, shifted))
     total = multiple(sign * weight, pt.add(*parts) if len(parts) > 1 else parts[0])
     return Squares(total, len(cells) if any(part.functions for part in design.local) else 0, size)
 
@@ -116,6 +120,40 @@ def _triangles(design: Design, scales: Cells) -> tuple[NDArray[np.float64], list
     return centre, [triangle_of(columns[group], outcome[group]) for group in groups]
 
 
+def _whole_sum(
+    at: Restriction,
+    scale: Sequence[TensorVariable],
+    design: Design,
+    projections: Sequence[tuple[Sequence[Local], Cells, Sequence[Projection]]],
+    triangles: Sequence[Triangle],
+    centre: NDArray[np.float64],
+    spread: float,
+) -> TensorVariable | None:
+    """Return the sum of squares as one triangle where no parameters are local: fewer operations to compile."""
+    found = [part for _, _, parts in projections for part in parts]
+    if len(found) != 1 or len(found[0].squares) != 1 or len(triangles) != 1 or not design.parameters:
+        return None
+    mean, left = found[0].outcome_at(centre)
+    root = np.sqrt(found[0].squares)
+    if is_noticeable(left, root, spread):
+        return None
+    [triangle] = triangles
+    factor = np.vstack([root * found[0].on_columns, triangle.factor])
+    offset = np.concatenate([root * mean, triangle.offset])
+    functions = [f for local, _, _ in projections for part in local for f in part.functions]
+    parameters = design.parameters
+    if functions:
+        # The intercept is a parameter of the triangle, too.
+        own = _added([at(f) for f in functions])
+        assert own is not None
+        parameters, centre = [own, *parameters], np.concatenate([-mean, centre])
+        first = np.concatenate([root, np.zeros(len(factor) - 1)])
+        factor, offset = np.column_stack([first, factor]), np.concatenate([np.zeros(1), triangle.offset])
+    along = pt.dot(pt.constant(factor), _joined(parameters) - centre) + pt.constant(offset)
+    squares = pt.sum(pt.sqr(along)) + triangle.rest
+    return squares if not scale else pt.sum(at(scale[0]) * squares)
+
+
 def _local_sum(
     at: Restriction,
     scale: Sequence[TensorVariable],
@@ -129,8 +167,7 @@ def _local_sum(
     values = [_added([at(f) for f in part.functions]) for part in local]
     total: TensorVariable | None = None
     for position, found in enumerate(projections):
-        small = found.on_outcome + found.on_columns.astype(np.longdouble) @ centre
-        rounded = (found.subtracted + small).astype("float64")
+        rounded, left = found.outcome_at(centre)
         parts: list[TensorVariable] = [pt.constant(rounded)]
         if values[position] is not None:
             parts.append(values[position])
@@ -141,9 +178,7 @@ def _local_sum(
             parts.append(pt.dot(pt.constant(found.on_columns), shifted))
         distance = pt.add(*parts) if len(parts) > 1 else parts[0]
         along = pt.constant(found.squares) * pt.sqr(distance)
-        left = ((found.subtracted - rounded) + small).astype("float64")
-        if (np.abs(left) * np.sqrt(found.squares) > _NOTICEABLE * spread).any():
-            # The mean is so much larger than the spread that its rounding shows.
+        if is_noticeable(left, np.sqrt(found.squares), spread):
             along += pt.constant(2 * found.squares * left) * distance + pt.constant(found.squares * left**2)
         total = along if total is None else total + along
     return pt.sum(total if not scale else at(scale[0]) * total)
