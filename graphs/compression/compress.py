@@ -7,11 +7,9 @@ from dataclasses import dataclass, replace
 import pytensor.tensor as pt
 from pytensor.graph.basic import Constant, Variable
 from pytensor.graph.traversal import graph_inputs, toposort
-from pytensor.tensor.blockwise import Blockwise
-from pytensor.tensor.math import Dot
 from pytensor.tensor.variable import TensorVariable
 
-from graphs.compression.rows import Rows, size_of
+from graphs.compression.rows import Rows, is_matrix_product, size_of
 from graphs.compression.totals import Totals
 from graphs.logprob import LogProb
 
@@ -79,7 +77,7 @@ def compressed_sum(term: TensorVariable) -> tuple[TensorVariable, int, str] | No
     if not _is_static(term):
         return None
     rows = Rows(term)
-    if rows.size <= FEWEST_ROWS or _num_constants(term) <= FEWEST_ROWS:
+    if not rows.has_known_shapes or rows.size <= FEWEST_ROWS or _num_constants(term) <= FEWEST_ROWS:
         return None
     totals = Totals(rows)
     graph = totals.of(term)
@@ -107,7 +105,6 @@ def _work(graph: TensorVariable) -> float:
     for node in toposort([graph]):
         if any(i in varying or (i.owner is None and not isinstance(i, Constant)) for i in node.inputs):
             varying.update(node.outputs)
-            is_product = isinstance(node.op.core_op if isinstance(node.op, Blockwise) else node.op, Dot)
-            arrays = node.inputs if is_product else node.outputs
+            arrays = node.inputs if is_matrix_product(node) else node.outputs
             total += _OVERHEAD + max(size_of(v) or 1 for v in arrays)
     return total

@@ -24,10 +24,11 @@ from pytensor.tensor.variable import TensorVariable
 
 from graphs.conditional.evaluate import evaluate
 
+_MOVES = (DimShuffle, Alloc, SpecifyShape, Subtensor, AdvancedSubtensor, Reshape)
 ELEMENTWISE = (Elemwise, DisconnectedGrad)
+_ROW_BY_ROW = (*ELEMENTWISE, *_MOVES, CAReduce, LogSumExp, Join)
 _LONGEST_REDUCED = 64
 _FEW = 32
-_MOVES = (DimShuffle, Alloc, SpecifyShape, Subtensor, AdvancedSubtensor, Reshape)
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,6 +80,8 @@ class Rows:
     ----------
     size : int
         Elements of the largest array that depends on parameters.
+    has_known_shapes : bool
+        Whether the shape of all that can be read row by row is known; nothing can be said otherwise.
     """
 
     def __init__(self, output: TensorVariable):
@@ -88,8 +91,25 @@ class Rows:
             if any(self.is_varying(i) for i in node.inputs):
                 self.varying.update(node.outputs)
                 self.size = max([self.size, *(size_of(v) or 1 for v in node.outputs)])
+        self.has_known_shapes = self._has_known_shapes(output)
         self._constants: dict[Variable, NDArray | None] = {}
         self._keys: dict[Variable, tuple[Key, ...]] = {}
+
+    def _has_known_shapes(self, output: TensorVariable) -> bool:
+        waiting: list[Variable] = [output]
+        seen: set[Variable] = set()
+        while waiting:
+            variable = waiting.pop()
+            if variable in seen or not self.is_varying(variable):
+                continue
+            seen.add(variable)
+            if size_of(variable) is None:
+                return False
+            if variable.owner is not None and (
+                isinstance(variable.owner.op, _ROW_BY_ROW) or is_matrix_product(variable.owner)
+            ):
+                waiting += variable.owner.inputs
+        return True
 
     def is_varying(self, variable: Variable) -> bool:
         """Whether a variable depends on anything but constants."""
@@ -117,7 +137,7 @@ class Rows:
     def product(self, variable: TensorVariable) -> Product | None:
         """Return a matrix product with a constant in parts, None for another variable."""
         node = variable.owner
-        if node is None or not isinstance(node.op.core_op if isinstance(node.op, Blockwise) else node.op, Dot):
+        if node is None or not is_matrix_product(node):
             return None
         left, right = node.inputs
         for data, parameters, is_left in ((left, right, True), (right, left, False)):
@@ -220,6 +240,11 @@ def _keys_of_joined(
 def reduced_shape(node: Apply) -> tuple[int, ...]:
     """Return the lengths of the axes that a reduction takes away."""
     return tuple(int(node.inputs[0].type.shape[axis]) for axis in node.op.axis)
+
+
+def is_matrix_product(node: Apply) -> bool:
+    """Whether a node is a matrix product, of stacks of matrices too."""
+    return isinstance(node.op.core_op if isinstance(node.op, Blockwise) else node.op, Dot)
 
 
 def reordered(array: NDArray, op: DimShuffle) -> NDArray:
