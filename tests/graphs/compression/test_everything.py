@@ -1,0 +1,62 @@
+"""Whatever can be compressed at all, gain or not, stays the same function: the corpus and the models of sums."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+
+import ppl
+import graphs.compression.compress as compress
+from graphs.interpreting import interpret
+from graphs.logprob import LogProb, logprob
+from tests.corpus import discrete, hierarchies, regressions, series, structures
+from tests.marginal.test_models import ALL, name_of
+
+CORPUS: dict[str, Callable[[], Any]] = {
+    name: make
+    for module in (discrete, hierarchies, regressions, series, structures)
+    for name, make in vars(module)["MODELS"].items()
+}
+
+
+@pytest.fixture(autouse=True)
+def whatever_the_gain(monkeypatch):
+    module: ModuleType = compress
+    monkeypatch.setattr(module, "FEWEST_ROWS", 1)
+    monkeypatch.setattr(module, "LEAST_GAIN", 0.0)
+
+
+def assert_terms_are_the_same(before: LogProb) -> None:
+    values = list(before.values.values())
+    rng = np.random.default_rng(0)
+    point = [rng.normal(0, 0.5, v.type.shape).astype(v.type.dtype) for v in values]
+    pairs = [(term, compress.compressed_sum(term)) for term in before.terms.values()]
+    rewritten = [(term.sum(), found[0]) for term, found in pairs if found is not None]
+    results = interpret(values, [graph for pair in rewritten for graph in pair])(*point) if rewritten else []
+    for expected, found in zip(results[::2], results[1::2], strict=True):
+        if np.isfinite(expected):
+            assert found == pytest.approx(expected, rel=1e-10, abs=1e-12)
+        else:
+            assert not np.isfinite(found)
+
+
+@pytest.mark.parametrize("name", list(CORPUS)[::4])
+def test_models_of_pymc(name):
+    assert_terms_are_the_same(logprob(ppl.from_pymc(CORPUS[name]()), space="unconstrained"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", CORPUS)
+def test_all_models_of_pymc(name):
+    assert_terms_are_the_same(logprob(ppl.from_pymc(CORPUS[name]()), space="unconstrained"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", ALL, ids=name_of)
+def test_all_models_of_sums(case):
+    model, _ = case()
+    assert_terms_are_the_same(logprob(model, space="unconstrained"))
