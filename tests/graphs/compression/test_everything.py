@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-import ppl
 import graphs.compression.compress as compress
+import ppl
 from graphs.interpreting import interpret
 from graphs.logprob import LogProb, logprob
 from tests.corpus import discrete, hierarchies, regressions, series, structures
@@ -50,6 +50,9 @@ def test_models_of_pymc(name):
 
 
 @pytest.mark.slow
+# PyMC's own: its matrix distributions and splines.
+@pytest.mark.filterwarnings("ignore:pytensor.tensor.linalg.trace is deprecated:FutureWarning")
+@pytest.mark.filterwarnings("ignore:SplineWrapper should implement `pullback`:FutureWarning")
 @pytest.mark.parametrize("name", CORPUS)
 def test_all_models_of_pymc(name):
     assert_terms_are_the_same(logprob(ppl.from_pymc(CORPUS[name]()), space="unconstrained"))
