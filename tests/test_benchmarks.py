@@ -59,7 +59,7 @@ def test_unknown_names_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.argv", ["benchmarks", "speed"])
     with pytest.raises(SystemExit):
         main()
-    assert len(NAMES) == 11
+    assert len(NAMES) == 12
 
 
 def test_nuts_overhead() -> None:

@@ -74,8 +74,6 @@ def compressed_sum(term: TensorVariable) -> tuple[TensorVariable, int, str] | No
     term : TensorVariable
         A log-probability, element by element.
     """
-    if not _is_static(term):
-        return None
     rows = Rows(term)
     if not rows.has_known_shapes or rows.size <= FEWEST_ROWS or _num_constants(term) <= FEWEST_ROWS:
         return None
@@ -84,12 +82,6 @@ def compressed_sum(term: TensorVariable) -> tuple[TensorVariable, int, str] | No
     if _work(term) < LEAST_GAIN * _work(graph) or _num_constants(term) < LEAST_GAIN * _num_constants(graph):
         return None
     return pt.cast(graph, "float64"), rows.size, totals.how
-
-
-def _is_static(graph: Variable) -> bool:
-    """Whether all shapes are known: rows are followed by their positions, which the trace of a scan does not tell."""
-    variables = (v for node in toposort([graph]) for v in (*node.inputs, *node.outputs))
-    return not any(None in getattr(v.type, "shape", ()) for v in variables)
 
 
 def _num_constants(graph: Variable) -> int:
