@@ -9,7 +9,8 @@ from pytensor.graph.basic import Constant, Variable
 from pytensor.graph.traversal import graph_inputs, toposort
 from pytensor.tensor.variable import TensorVariable
 
-from graphs.compression.rows import Rows, is_matrix_product, size_of
+from graphs.compression.rows import Rows, is_matrix_product
+from graphs.compression.shapes import size_of
 from graphs.compression.totals import Totals
 from graphs.logprob import LogProb
 

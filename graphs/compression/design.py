@@ -11,7 +11,8 @@ from pytensor.tensor.variable import TensorVariable
 
 from graphs.compression.forms import Form, multiple
 from graphs.compression.restriction import Restriction
-from graphs.compression.rows import Rows, are_equal, is_uniform
+from graphs.compression.rows import Rows
+from graphs.compression.shapes import are_equal, is_uniform
 from graphs.compression.sums import Shape, flat
 
 _STRETCH = 4096

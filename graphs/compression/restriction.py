@@ -12,16 +12,8 @@ from pytensor.graph.basic import Apply
 from pytensor.tensor.special import LogSumExp, logsumexp
 from pytensor.tensor.variable import TensorVariable
 
-from graphs.compression.rows import (
-    ELEMENTWISE,
-    Product,
-    Rows,
-    is_uniform,
-    positions_of,
-    reduced_shape,
-    shape_of,
-    size_of,
-)
+from graphs.compression.rows import ELEMENTWISE, Product, Rows, reduced_shape
+from graphs.compression.shapes import is_uniform, positions_of, shape_of, size_of
 
 
 class Restriction:

@@ -22,13 +22,13 @@ from pytensor.tensor.special import LogSumExp
 from pytensor.tensor.subtensor import AdvancedSubtensor, Subtensor
 from pytensor.tensor.variable import TensorVariable
 
+from graphs.compression.shapes import are_equal, is_uniform, positions_of, shape_of, size_of
 from graphs.conditional.evaluate import evaluate
 
 _MOVES = (DimShuffle, Alloc, SpecifyShape, Subtensor, AdvancedSubtensor, Reshape)
 ELEMENTWISE = (Elemwise, DisconnectedGrad)
 _ROW_BY_ROW = (*ELEMENTWISE, *_MOVES, CAReduce, LogSumExp, Join)
 _LONGEST_REDUCED = 64
-_FEW = 32
 
 
 @dataclass(frozen=True, eq=False)
@@ -275,17 +275,6 @@ def _product(constant: NDArray, parameters: TensorVariable, is_left: bool) -> Pr
     return Product(rows, parameters.dimshuffle(*order))
 
 
-def shape_of(variable: TensorVariable) -> tuple[int, ...]:
-    """Return the static shape."""
-    return tuple(int(n) for n in variable.type.shape)
-
-
-def positions_of(variable: TensorVariable) -> NDArray[np.int64]:
-    """Return the position of every element in the flattened array."""
-    shape = shape_of(variable)
-    return np.arange(prod(shape)).reshape(shape)
-
-
 def _distinct(keys: Sequence[Key]) -> tuple[Key, ...]:
     """Drop keys that repeat another one."""
     kept: list[Key] = []
@@ -294,22 +283,3 @@ def _distinct(keys: Sequence[Key]) -> tuple[Key, ...]:
         if not known or (key.is_data and not known[0].is_data):
             kept.append(key)
     return tuple(kept)
-
-
-def are_equal(a: NDArray, b: NDArray) -> bool:
-    """Whether two arrays are equal, telling soon where they are not."""
-    if a is b or a.shape != b.shape:
-        return a is b
-    first = (slice(0, _FEW),) * a.ndim
-    return np.array_equal(a[first], b[first]) and np.array_equal(a, b)
-
-
-def size_of(variable: Variable) -> int | None:
-    """Return the number of elements, None where the type does not tell it."""
-    shape: Any = getattr(variable.type, "shape", (None,))
-    return None if None in shape else prod(int(n) for n in shape)
-
-
-def is_uniform(array: NDArray) -> bool:
-    """Whether all elements are equal."""
-    return array.size == 0 or bool((array == array.flat[0]).all())

@@ -29,7 +29,8 @@ from graphs.compression.forms import (
     product,
     scaled,
 )
-from graphs.compression.rows import Rows, is_uniform, reordered, shape_of, size_of
+from graphs.compression.rows import Rows, reordered
+from graphs.compression.shapes import is_uniform, shape_of, size_of
 
 _MOST_SEPARATE_COLUMNS = 32
 

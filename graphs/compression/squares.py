@@ -16,7 +16,8 @@ from graphs.compression.forms import Square, multiple
 from graphs.compression.least_squares import Triangle, least_squares, recentred, residuals, triangle_of
 from graphs.compression.projection import Projection, is_noticeable, project, weigh
 from graphs.compression.restriction import Restriction
-from graphs.compression.rows import Rows, is_uniform
+from graphs.compression.rows import Rows
+from graphs.compression.shapes import is_uniform
 from graphs.compression.sums import Shape, cells_of, flat
 from graphs.conditional.coefficients import filled
 

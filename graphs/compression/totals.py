@@ -18,8 +18,9 @@ from pytensor.tensor.variable import TensorVariable
 from graphs.compression.cells import Cells
 from graphs.compression.forms import Column, multiple
 from graphs.compression.restriction import Restriction
-from graphs.compression.rows import Rows, is_uniform, shape_of, size_of
+from graphs.compression.rows import Rows
 from graphs.compression.separation import Separation
+from graphs.compression.shapes import is_uniform, shape_of, size_of
 from graphs.compression.squares import Squares, sum_of_square
 from graphs.compression.sums import cells_of, sum_of_block, sum_of_column
 from graphs.conditional.coefficients import filled
