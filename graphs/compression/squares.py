@@ -55,17 +55,12 @@ def sum_of_square(rows: Rows, square: Square, shape: Shape) -> Squares | None:
     shape : tuple of int
         Of the rows.
     """
-    weights = flat(square.scale.data, shape)
-    sign = 1.0 if weights.max() > 0 else -1.0
-    if not np.isfinite(weights).all() or (sign * weights).min() < 0:
+    weighted = _weights(square, shape)
+    if weighted is None:
         return None
-    kept = None if (weights != 0).all() else np.flatnonzero(weights)
-    weights = np.abs(weights if kept is None else weights[kept])
-    if not weights.size:
+    factor, roots, kept = weighted
+    if not roots.size:
         return Squares(filled(0.0, 0), 0, 0)
-    # One weight for all rows is left outside: the means of ones are exactly one.
-    weight = float(weights[0]) if is_uniform(weights) else 1.0
-    roots = np.sqrt(weights / weight)
     design = design_of(rows, square.root, shape, kept, roots)
     scale = [] if square.scale.function is None else [square.scale.function]
     scales = cells_of(rows, scale, shape, kept)
@@ -73,30 +68,49 @@ def sum_of_square(rows: Rows, square: Square, shape: Shape) -> Squares | None:
     size = design.columns.shape[1]
     if scales is None or cells is None or not design.is_finite or (size and len(scales) > _MOST_TRIANGLES):
         return None
-    stages = [(design.local, cells)] if design.local else []
-    if size and not any(part.is_uniform for part in design.local):
-        stages.append(([Local(roots.copy(), is_uniform=True)], scales))
-    is_centred = bool(stages) and stages[0][0][0].is_uniform
-    means = weigh(design, roots, stages[0][1] if is_centred else None)
-    projections = [
-        (local, where, project(local, design, where, None if position else means))
-        for position, (local, where) in enumerate(stages)
-    ]
+    projections = _projections(design, roots, cells, scales)
     centre, triangles = _triangles(design, scales)
-    shifted = _joined(design.parameters) - centre if size else None
     spread = float(np.sqrt(sum(triangle.rest for triangle in triangles) / len(roots)))
     at_scale = Restriction(rows, shape, scales.representatives)
     whole = _whole_sum(at_scale, scale, design, projections, triangles, centre, spread)
     if whole is not None:
-        return Squares(multiple(sign * weight, whole), 0, size)
+        return Squares(multiple(factor, whole), 0, size)
     shifted = _joined(design.parameters) - centre if size else None
     parts = [
         _local_sum(Restriction(rows, shape, where.representatives), scale, local, found, centre, shifted, spread)
         for local, where, found in projections
     ]
     parts.append(_triangle_sum(at_scale, scale, triangles, shifted))
-    total = multiple(sign * weight, pt.add(*parts) if len(parts) > 1 else parts[0])
+    total = multiple(factor, pt.add(*parts) if len(parts) > 1 else parts[0])
     return Squares(total, len(cells) if any(part.functions for part in design.local) else 0, size)
+
+
+def _weights(square: Square, shape: Shape) -> tuple[float, NDArray[np.float64], NDArray[np.int64] | None] | None:
+    """Return a common factor, the roots of what is left of the weights, and the rows that have any, None for all."""
+    weights = flat(square.scale.data, shape)
+    sign = 1.0 if weights.max() > 0 else -1.0
+    if not np.isfinite(weights).all() or (sign * weights).min() < 0:
+        return None
+    kept = None if (weights != 0).all() else np.flatnonzero(weights)
+    weights = np.abs(weights if kept is None else weights[kept])
+    # One weight for all rows is left outside: the means of ones are exactly one.
+    weight = float(weights[0]) if weights.size and is_uniform(weights) else 1.0
+    return sign * weight, np.sqrt(weights / weight), kept
+
+
+def _projections(
+    design: Design, roots: NDArray[np.float64], cells: Cells, scales: Cells
+) -> list[tuple[Sequence[Local], Cells, Sequence[Projection]]]:
+    """Project on local columns, and on a mean for each scale where columns are shared but no intercept is local."""
+    stages = [(design.local, cells)] if design.local else []
+    if design.parameters and not any(part.is_uniform for part in design.local):
+        stages.append(([Local(roots.copy(), is_uniform=True)], scales))
+    is_centred = bool(stages) and stages[0][0][0].is_uniform
+    means = weigh(design, roots, stages[0][1] if is_centred else None)
+    return [
+        (local, where, project(local, design, where, None if position else means))
+        for position, (local, where) in enumerate(stages)
+    ]
 
 
 def _joined(parameters: Sequence[TensorVariable]) -> TensorVariable:
