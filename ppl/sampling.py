@@ -92,23 +92,29 @@ class CompiledModel:
             if isinstance(init, DataTree)
             else (self._starting_points(init, chains, seed), None)
         )
-        with ProgressBar(chains, tune, draws, progress) as bar:
-            result = self._sweep.run(
-                start,
-                tune=tune,
-                draws=draws,
-                seed=seed,
-                cores=cores,
-                target_accept=target_accept,
-                max_tree_depth=max_tree_depth,
-                thin=thin,
-                keep_tuning=keep_tuning,
-                keep=expansion.layout.names,
-                callback=bar,
-                metric=metric,
-                is_pooled=adapt == "pooled",
-                learnt=learnt,
-            )
+        try:
+            with ProgressBar(chains, tune, draws, progress) as bar:
+                result = self._sweep.run(
+                    start,
+                    tune=tune,
+                    draws=draws,
+                    seed=seed,
+                    cores=cores,
+                    target_accept=target_accept,
+                    max_tree_depth=max_tree_depth,
+                    thin=thin,
+                    keep_tuning=keep_tuning,
+                    keep=expansion.layout.names,
+                    callback=bar,
+                    metric=metric,
+                    is_pooled=adapt == "pooled",
+                    learnt=learnt,
+                )
+        except SamplingError as error:
+            if error.chain_without_gradient is None:
+                raise
+            term = self._starting_points.without_gradient(start[error.chain_without_gradient])
+            raise SamplingError(f"{error} {term}".rstrip()) from None
         trace = self._to_datatree(result, seed, max_tree_depth, expansion)
         report(result, self.plan.model, trace)
         return trace

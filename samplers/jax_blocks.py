@@ -29,7 +29,13 @@ from samplers.jax_adaptation import (
 )
 from samplers.jax_nuts import find_step_size, logdensity_function, pack, unpack
 from samplers.jax_trajectory import nuts_transition
-from samplers.result import STATUS_DONE, STATUS_NOT_FINITE_DRAW, STATUS_NOT_FINITE_LOGDENSITY, STATUS_STRIDE
+from samplers.result import (
+    STATUS_DONE,
+    STATUS_NOT_FINITE_DRAW,
+    STATUS_NOT_FINITE_GRADIENT,
+    STATUS_NOT_FINITE_LOGDENSITY,
+    STATUS_STRIDE,
+)
 
 Stats = dict[str, jax.Array]
 
@@ -143,7 +149,10 @@ def nuts_block(
         }
         after = memory._replace(logdensity=state.logdensity, gradient=state.logdensity_grad, adaptation=adaptation)
         failed = STATUS_NOT_FINITE_LOGDENSITY + STATUS_STRIDE * start
-        status = jnp.where(jnp.isfinite(before.logdensity), STATUS_DONE, failed)
+        is_finite = jnp.isfinite(before.logdensity_grad)
+        without = STATUS_NOT_FINITE_GRADIENT + STATUS_STRIDE * (start + jnp.argmin(is_finite))
+        status = jnp.where(is_finite.all(), STATUS_DONE, without)
+        status = jnp.where(jnp.isfinite(before.logdensity), status, failed)
         return x.at[start:stop].set(position), after, status, stats
 
     return JaxBlock(init, step, num_refreshing_gradients=0 if is_alone else 1)

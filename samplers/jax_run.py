@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from graphs.backends.jax import JaxBackend, JaxStep
 from graphs.errors import BackendError
 from graphs.layout import Layout
+from samplers.arguments import check_arguments
 from samplers.blocks import NUTSBlock, Sweep
 from samplers.kernel import Kernel
 from samplers.learning import Learnt, MetricChoice, check_metric, is_learnt_between, variances_of
@@ -23,7 +24,6 @@ from samplers.result import (
     explain_status,
     statistic_names,
 )
-from samplers.run import check_arguments
 
 try:
     from samplers import jax_nuts_op, jax_slice_op  # noqa: F401  (register the lowerings of their Ops)

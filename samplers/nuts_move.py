@@ -24,7 +24,7 @@ from samplers.adaptation import (
     update_inverse_mass_matrix,
 )
 from samplers.hamiltonian import evaluate, leapfrog, locate, scale_momentum
-from samplers.result import STATUS_DONE, STATUS_NOT_FINITE_LOGDENSITY, STATUS_STRIDE
+from samplers.result import STATUS_DONE, STATUS_NOT_FINITE_GRADIENT, STATUS_NOT_FINITE_LOGDENSITY, STATUS_STRIDE
 from samplers.state import (
     FIRST_STATISTIC,
     IS_STALE,
@@ -124,6 +124,15 @@ def _copy(source: Vector, target: Vector) -> None:
         target[i] = source[i]
 
 
+@njit(cache=True, error_model="numpy", forceinline=True)
+def _find_not_finite(vector: Vector) -> int:
+    """Return the first element that is not finite, else -1."""
+    for i in range(vector.size):
+        if not np.isfinite(vector[i]):
+            return i
+    return -1
+
+
 @njit(cache=True, forceinline=True)
 def _keep(position: Vector, gradient: Vector, window: NDArray[np.float64]) -> None:
     """Keep position and gradient for what is learnt from them between calls of the loop."""
@@ -195,6 +204,9 @@ def move_nuts(
         chain.counters[NUM_GRADIENTS] += 1
         if not isfinite(chain.logdensity[block]):
             return STATUS_NOT_FINITE_LOGDENSITY + STATUS_STRIDE * first
+        bad = _find_not_finite(gradient)
+        if bad >= 0:
+            return STATUS_NOT_FINITE_GRADIENT + STATUS_STRIDE * (first + bad)
     is_tuning = iteration < settings.tune
     if iteration == 0 or is_tuning:
         _learn(chain, settings, first, size, block, logdensity, coordinates, iteration, work)
