@@ -100,14 +100,16 @@ class HMCKernel(Kernel):
     def _pushed(self, velocity: TensorVariable) -> TensorVariable:
         """Return ``F v``."""
         metric = self.metric
-        return pt.constant(metric.scale) * velocity if metric.kind == "diag" else pt.constant(metric.factor) @ velocity
+        if metric.kind == "diag":
+            return pt.constant(metric.scale) * velocity
+        return pt.constant(metric.factor) @ velocity
 
     def _pulled(self, gradient: TensorVariable) -> TensorVariable:
         """Return ``F^T g``."""
         metric = self.metric
-        return (
-            pt.constant(metric.scale) * gradient if metric.kind == "diag" else pt.constant(metric.factor.T) @ gradient
-        )
+        if metric.kind == "diag":
+            return pt.constant(metric.scale) * gradient
+        return pt.constant(metric.factor.T) @ gradient
 
     def init(self, position: Mapping[str, Any]) -> HMCState:
         """Return the state at a position.

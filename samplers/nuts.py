@@ -277,8 +277,8 @@ def nuts(
     diagonal = np.ones(size) if inverse_mass_matrix is None else np.array(inverse_mass_matrix, np.float64)
     if diagonal.shape != (size,):
         raise SamplingError(
-            f"The inverse mass matrix has shape {diagonal.shape}; it must be {size} positive numbers, the variance of each "
-            "element. Dense ones are learnt by ppl.sample."
+            f"The inverse mass matrix has shape {diagonal.shape}; it must be {size} positive numbers, the variance of "
+            "each element. Dense ones are learnt by ppl.sample."
         )
     diagonal = Metric.of(diagonal, size).inverse_mass_matrix
     if not (step_size > 0 and np.isfinite(step_size)):

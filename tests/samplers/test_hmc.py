@@ -85,7 +85,7 @@ def test_many_steps_have_the_right_distribution(matrix: Any) -> None:
 
 
 def test_jitter_breaks_periods() -> None:
-    """A trajectory of exactly half a period of a normal returns to minus its start: without jitter |x| never changes."""
+    """Half a period of a normal leads to minus the start, exactly: without jitter |x| never changes."""
     x = pt.tensor("x", shape=())
     steps, angle = 50, np.pi / 50
     # The leapfrog step rotates by arccos(1 - step_size^2 / 2).
