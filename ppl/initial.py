@@ -128,12 +128,14 @@ def _given_values(plan: Plan, init: Any, chains: int) -> list[Mapping[str, Any]]
     if init is None or (isinstance(init, str) and init in ("jitter", "support_point", "prior")):
         return [{}] * chains
     if isinstance(init, str):
-        raise ModelError(f"init is 'jitter', 'support_point', 'prior', or values by name, not {init!r}.")
+        raise ModelError(
+            f"init is 'jitter', 'support_point', 'prior', 'pathfinder', values by name or a trace, not {init!r}."
+        )
     is_sequence = isinstance(init, Sequence) and all(isinstance(given, Mapping) for given in init)
     if not isinstance(init, Mapping) and not is_sequence:
         raise ModelError(
-            "init is 'jitter', 'support_point', 'prior', values by name, or one such mapping per chain, not "
-            f"{type(init).__name__}."
+            "init is 'jitter', 'support_point', 'prior', 'pathfinder', a trace, values by name, or one such mapping "
+            f"per chain, not {type(init).__name__}."
         )
     per_chain = [init] * chains if isinstance(init, Mapping) else list(init)
     if len(per_chain) != chains:

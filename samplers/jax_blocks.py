@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from blackjax.mcmc.hmc import HMCState
 from blackjax.mcmc.hmc import init as evaluate_state
+from numpy.typing import NDArray
 from pytensor.graph.traversal import explicit_graph_inputs
 from pytensor.tensor.variable import TensorVariable
 
@@ -29,6 +30,7 @@ from samplers.jax_adaptation import (
 )
 from samplers.jax_nuts import find_step_size, logdensity_function, pack, unpack
 from samplers.jax_trajectory import nuts_transition
+from samplers.pathfinder import Evaluate
 from samplers.result import (
     STATUS_DONE,
     STATUS_NOT_FINITE_DRAW,
@@ -156,6 +158,21 @@ def nuts_block(
         return x.at[start:stop].set(position), after, status, stats
 
     return JaxBlock(init, step, num_refreshing_gradients=0 if is_alone else 1)
+
+
+def block_evaluator(
+    block: NUTSBlock, layout: Layout, state: NDArray[np.float64], precision: str
+) -> tuple[slice, Evaluate]:
+    """Return the elements of a NUTS block and ``position -> (log-density, gradient)``, the rest being held."""
+    variables = sorted(block.variables, key=lambda v: layout.slice_of(v.name).start)
+    where = slice(layout.slice_of(variables[0].name).start, layout.slice_of(variables[-1].name).stop)
+    evaluate = jax.jit(jax.value_and_grad(logdensity_function(block.logdensity, variables, layout, precision)))
+
+    def call(position: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        value, gradient = evaluate(position, state)
+        return float(value), np.array(gradient, np.float64)
+
+    return where, call
 
 
 def draw_block(block: DrawBlock, layout: Layout) -> JaxBlock:

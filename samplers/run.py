@@ -18,6 +18,7 @@ from samplers.arguments import check_arguments, spawn_seeds
 from samplers.blocks import NUTSBlock, Sweep
 from samplers.compiled_loop import advance_for
 from samplers.learning import Learnt, Member, MetricChoice, MetricLearner, check_metric, is_learnt_between, variances_of
+from samplers.pathfinder import Evaluate, evaluator
 from samplers.record import Record
 from samplers.result import (
     STATUS_DONE,
@@ -211,6 +212,21 @@ class CompiledSweep:
             status=np.where(unfinished, STATUS_INTERRUPTED, [run.status % STATUS_STRIDE for run in runs]),
             reasons=tuple(explain_status(run.status, self.sweep) for run in runs),
         )
+
+    def evaluators(self, state: NDArray[np.float64]) -> list[tuple[slice, Evaluate]]:
+        """Return, for each NUTS block, its elements and a function ``position -> (log-density, gradient)``.
+
+        Parameters
+        ----------
+        state : array, shape (size,), float64
+            The joint state; what a block does not move is held.
+        """
+        programs = self._bind(np.random.SeedSequence(0))
+        table, found = self._blocks[0], []
+        for b in self._nuts_blocks:
+            where = slice(int(table[b, OFFSET]), int(table[b, OFFSET] + table[b, SIZE]))
+            found.append((where, evaluator(programs, b, state)))
+        return found
 
     def _start(
         self,

@@ -9,7 +9,7 @@ import pytensor.tensor as pt
 import pytest
 
 import ppl
-from graphs.errors import SamplingError
+from graphs.errors import ModelError, SamplingError
 
 
 def sampled(model: ppl.Model, **options: Any) -> Any:
@@ -55,3 +55,25 @@ def test_improper_posteriors_say_so(caplog: pytest.LogCaptureFixture) -> None:
     trace = sampled(ppl.Model(ppl.Flat("free", size=2)), draws=100, tune=100, max_tree_depth=6)
     assert np.abs(trace.posterior["free"]).max() > 1e6
     assert "the posterior looks improper; remedy: give it a proper prior, or data that inform it" in caplog.text
+
+
+@pytest.mark.parametrize("backend", ["numba", "c", "jax"])
+def test_pathfinder_starts_near_the_posterior(backend: str) -> None:
+    """A precise posterior far from its prior's centre: the first draws lie in it, after tuning for next to nothing."""
+    if backend == "jax":
+        pytest.importorskip("jax")
+    mu = ppl.Normal("mu", 0.0, 1000.0, size=2)
+    data = np.array([400.0, -700.0]) + np.random.default_rng(1).normal(size=(50, 2))
+    model = ppl.Model({ppl.Normal("y", mu, 1.0): data})
+    trace = sampled(model, backend=backend, init="pathfinder", tune=5, draws=5, chains=3, compress=False)
+    first = trace.posterior["mu"].to_numpy()[:, 0]
+    assert np.abs((first - data.mean(axis=0)) * np.sqrt(50.0)).max() < 6.0
+
+
+def test_pathfinder_is_for_nuts() -> None:
+    mu = ppl.Normal("mu", 0.0, 1.0)
+    model = ppl.Model({ppl.Normal("y", mu, 1.0): np.ones(3)})
+    with pytest.raises(ModelError, match="init='pathfinder' is for variables that NUTS moves"):
+        sampled(model, sampler="gibbs", init="pathfinder")
+    with pytest.raises(ModelError, match="'prior', 'pathfinder', values by name or a trace, not 'mode'"):
+        sampled(model, init="mode")
