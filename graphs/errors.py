@@ -64,4 +64,16 @@ class BackendError(PPLError):
 
 
 class SamplingError(PPLError):
-    """Sampling cannot start or go on: initial point, arguments, a failed chain."""
+    """Sampling cannot start or go on: initial point, arguments, a failed chain.
+
+    Parameters
+    ----------
+    message : str
+        What is wrong, and what to do.
+    chain_without_gradient : int, optional
+        Number of a chain whose log-density is finite where it starts, but not the gradient.
+    """
+
+    def __init__(self, message: str, chain_without_gradient: int | None = None):
+        super().__init__(message)
+        self.chain_without_gradient = chain_without_gradient

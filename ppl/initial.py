@@ -8,6 +8,7 @@ from math import inf
 from typing import Any
 
 import numpy as np
+import pytensor
 import pytensor.tensor as pt
 from numpy.typing import NDArray
 from pymc.initial_point import make_initial_point_expression
@@ -21,7 +22,7 @@ from graphs.errors import ModelError, SamplingError
 from graphs.interpreting import INTERPRETED, interpret
 from graphs.logprob import LogProb, finite_of, logprob, strip
 from graphs.preparation import prepare
-from graphs.supports import REAL
+from graphs.supports import REAL, Support
 from graphs.transforms import transforms_of
 from ppl.plans import Assignment, Plan
 
@@ -92,6 +93,10 @@ class StartingPoints:
             points.append(self._finite_point(centre, generator, is_jittered, values))
         return np.stack(points)
 
+    def without_gradient(self, state: NDArray[np.float64]) -> str:
+        """Name the term whose gradient is not finite at a joint state."""
+        return self._log_terms.without_gradient(self.plan.sweep.layout.unpack(state))
+
     def _finite_point(
         self, centre: Mapping[str, NDArray], generator: np.random.Generator, is_jittered: bool, given: Mapping[str, Any]
     ) -> NDArray[np.float64]:
@@ -123,12 +128,14 @@ def _given_values(plan: Plan, init: Any, chains: int) -> list[Mapping[str, Any]]
     if init is None or (isinstance(init, str) and init in ("jitter", "support_point", "prior")):
         return [{}] * chains
     if isinstance(init, str):
-        raise ModelError(f"init is 'jitter', 'support_point', 'prior', or values by name, not {init!r}.")
+        raise ModelError(
+            f"init is 'jitter', 'support_point', 'prior', 'pathfinder', values by name or a trace, not {init!r}."
+        )
     is_sequence = isinstance(init, Sequence) and all(isinstance(given, Mapping) for given in init)
     if not isinstance(init, Mapping) and not is_sequence:
         raise ModelError(
-            "init is 'jitter', 'support_point', 'prior', values by name, or one such mapping per chain, not "
-            f"{type(init).__name__}."
+            "init is 'jitter', 'support_point', 'prior', 'pathfinder', a trace, values by name, or one such mapping "
+            f"per chain, not {type(init).__name__}."
         )
     per_chain = [init] * chains if isinstance(init, Mapping) else list(init)
     if len(per_chain) != chains:
@@ -187,17 +194,22 @@ def _central_values(plan: Plan, given: Mapping[str, Any], strategy: str, seed: i
     settle_blas()
     evaluated = compile_pymc([], expressions, random_seed=seed, mode=INTERPRETED)()
     values = dict(zip(latent, evaluated, strict=True))
-    centre = {str(plan.mixed.values[n].name): _finite(values[n], n, n in given) for n in plan.mixed.values}
+    centre = {
+        str(plan.mixed.values[n].name): _finite(values[n], n, n in given, plan.natural.supports[n])
+        for n in plan.mixed.values
+    }
     centre |= {v.name: np.asarray(1.0) for v in plan.sweep.variables if v.name not in centre}
     return centre
 
 
-def _finite(value: NDArray, name: str, is_given: bool) -> NDArray:
+def _finite(value: NDArray, name: str, is_given: bool, support: Support) -> NDArray:
     """Replace what a transform could not map, such as the zero gap between tied elements of an ordered vector."""
     value = np.asarray(value)
     bad = ~np.isfinite(value)
     if bad.any() and is_given:
-        raise SamplingError(f"The initial value of {name} lies outside its support or on its boundary.")
+        raise SamplingError(
+            f"The initial value of {name} lies outside its support or on its boundary: give one inside, {support}."
+        )
     return np.where(bad, 0.0, value) if bad.any() else value
 
 
@@ -252,6 +264,16 @@ class _LogTerms:
                 "starting values with init={...}."
             )
         return None
+
+    def without_gradient(self, values: Mapping[str, NDArray]) -> str:
+        """Name the term whose gradient is not finite at a point; empty if each is."""
+        moved = [v for v in self.inputs if v.type.dtype.startswith("float")]
+        for name, term in zip(self.names, self.terms, strict=True):
+            gradients = pytensor.grad(pt.sum(term), moved, disconnected_inputs="ignore")
+            for found in interpret(self.inputs, gradients)(*self._arguments(values)):
+                if not np.isfinite(found).all():
+                    return f"It is the term {name}."
+        return ""
 
     def _impossible_data(self, arguments: list[NDArray]) -> str | None:
         """Name the first observation that is impossible under every state of what was summed out."""

@@ -19,6 +19,7 @@ from ppl.continuation import continued, keep_learnt
 from ppl.expansion import LOGDENSITY, Expansion
 from ppl.initial import StartingPoints
 from ppl.model import Model
+from ppl.pathfinding import found_paths
 from ppl.planning import plan
 from ppl.plans import Plan
 from ppl.progress import ProgressBar
@@ -87,31 +88,41 @@ class CompiledModel:
             raise SamplingError(f"adapt is {adapt!r}; choose 'chain', or 'pooled' for chains that learn together.")
         seed = _checked_seed(seed)
         expansion = self._expansion if var_names is None else Expansion.of(self.plan, self.backend, var_names)
-        start, learnt = (
-            continued(init, self.plan.sweep.layout, chains)
-            if isinstance(init, DataTree)
-            else (self._starting_points(init, chains, seed), None)
-        )
-        with ProgressBar(chains, tune, draws, progress) as bar:
-            result = self._sweep.run(
-                start,
-                tune=tune,
-                draws=draws,
-                seed=seed,
-                cores=cores,
-                target_accept=target_accept,
-                max_tree_depth=max_tree_depth,
-                thin=thin,
-                keep_tuning=keep_tuning,
-                keep=expansion.layout.names,
-                callback=bar,
-                metric=metric,
-                is_pooled=adapt == "pooled",
-                learnt=learnt,
-            )
+        start, learnt = self._start(init, chains, seed)
+        try:
+            with ProgressBar(chains, tune, draws, progress) as bar:
+                result = self._sweep.run(
+                    start,
+                    tune=tune,
+                    draws=draws,
+                    seed=seed,
+                    cores=cores,
+                    target_accept=target_accept,
+                    max_tree_depth=max_tree_depth,
+                    thin=thin,
+                    keep_tuning=keep_tuning,
+                    keep=expansion.layout.names,
+                    callback=bar,
+                    metric=metric,
+                    is_pooled=adapt == "pooled",
+                    learnt=learnt,
+                )
+        except SamplingError as error:
+            if error.chain_without_gradient is None:
+                raise
+            term = self._starting_points.without_gradient(start[error.chain_without_gradient])
+            raise SamplingError(f"{error} {term}".rstrip()) from None
         trace = self._to_datatree(result, seed, max_tree_depth, expansion)
         report(result, self.plan.model, trace)
         return trace
+
+    def _start(self, init: Init, chains: int, seed: int) -> tuple[NDArray[np.float64], Any]:
+        """Return where the chains start, and what they know."""
+        if isinstance(init, DataTree):
+            return continued(init, self.plan.sweep.layout, chains)
+        if isinstance(init, str) and init == "pathfinder":
+            return found_paths(self._sweep, self._starting_points("jitter", chains, seed), seed), None
+        return self._starting_points(init, chains, seed), None
 
     def _to_datatree(self, result: SweepResult, seed: int, max_tree_depth: int, expansion: Expansion) -> DataTree:
         # JAX compiles at the first run, when the number of chains is known.
@@ -275,8 +286,9 @@ def sample(
     init : None, str, mapping, sequence of mappings, or DataTree
         Values in natural space by name, for all chains or one mapping per chain; ``"jitter"`` (default) displaces
         central points at random where NUTS moves them or they lie on the real line, ``"support_point"`` does not,
-        ``"prior"`` starts at draws from the prior. With a trace the chains go on from its last draws with what they had
-        learnt; with ``tune=0`` nothing more is learnt.
+        ``"prior"`` starts at draws from the prior, ``"pathfinder"`` at draws from normal approximations found on the
+        way to a mode (Zhang et al. 2022), where NUTS moves. With a trace the chains go on from its last draws with what
+        they had learnt; with ``tune=0`` nothing more is learnt.
     progress : bool, default True
         Show a progress bar.
     **options

@@ -1,4 +1,4 @@
-"""Markov chains: step functions (`nuts`, `rmh`, `slice`, `gibbs`) from log-densities and laws, and sweeps of them.
+"""Markov chains: step functions (`nuts`, `hmc`, `rmh`, `slice`, `gibbs`) from log-densities and laws, and sweeps.
 
 This package knows neither models nor users' data: it builds on `graphs`, and `ppl` builds on it.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 from samplers.blocks import DrawBlock, NUTSBlock, Sweep
 from samplers.em import EMResult, em
 from samplers.gibbs import GibbsKernel, gibbs, gibbs_block, gibbs_blocks
+from samplers.hmc import HMCKernel, hmc
 from samplers.kernel import Kernel
 from samplers.nuts import NUTSKernel, nuts
 from samplers.rmh import RMHKernel, rmh, rmh_block
@@ -19,6 +20,7 @@ __all__ = [
     "DrawBlock",
     "EMResult",
     "GibbsKernel",
+    "HMCKernel",
     "Kernel",
     "NUTSBlock",
     "NUTSKernel",
@@ -31,6 +33,7 @@ __all__ = [
     "gibbs",
     "gibbs_block",
     "gibbs_blocks",
+    "hmc",
     "nuts",
     "rmh",
     "rmh_block",

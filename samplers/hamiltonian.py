@@ -20,8 +20,9 @@ type Vector = NDArray[np.float64]
 type LogDensityFunction = Callable[[Vector, Vector, Vector], float]
 
 _NO_RNG = np.zeros(4, np.uint64)
-LOCATE = np.ones(4, np.uint64)
-"""In the place of a generator: asks a preconditioned density for the position, not for its value."""
+LOCATE = np.full(4, 1, np.uint64)
+BEGIN = np.full(4, 2, np.uint64)
+"""In the place of a generator: asks a preconditioned density for a position, or tells it the origin."""
 
 
 def evaluate(logdensity: Any, position: Vector, context: Vector, gradient: Vector) -> float:
@@ -58,6 +59,35 @@ def _evaluate_program(logdensity: Any, position: Any, context: Any, gradient: An
     return call
 
 
+def begin(logdensity: Any, position: Vector, context: Vector, coordinates: Vector) -> None:
+    """Let a preconditioned density have its origin at a position, and write the coordinates of that: zeros.
+
+    Parameters
+    ----------
+    logdensity : PreconditionedFunction, or array, shape (4,), int64
+        As in ``samplers.preconditioning``; the row of a bound program in compiled code.
+    position : array, shape (d,), float64
+        Where the trajectory starts.
+    context : array, float64
+        The joint state.
+    coordinates : array, shape (d,), float64
+        Overwritten; not ``position``.
+    """
+    logdensity.begin(position, coordinates)
+
+
+@overload(begin)
+def _begin_program(logdensity: Any, position: Any, context: Any, coordinates: Any) -> Any:
+    """Compile ``begin`` for a bound program."""
+    if not isinstance(logdensity, types.Array):
+        return None
+
+    def call(logdensity: Any, position: Any, context: Any, coordinates: Any) -> Any:
+        call_program(logdensity, position, context, coordinates, BEGIN)
+
+    return call
+
+
 def locate(logdensity: Any, coordinates: Vector, context: Vector, position: Vector) -> None:
     """Write the position that coordinates of a preconditioned density stand for.
 
@@ -66,13 +96,13 @@ def locate(logdensity: Any, coordinates: Vector, context: Vector, position: Vect
     logdensity : PreconditionedFunction, or array, shape (4,), int64
         As in ``samplers.preconditioning``; the row of a bound program in compiled code.
     coordinates : array, shape (d,), float64
-        Relative to the position in the joint state.
+        Relative to the origin.
     context : array, float64
         The joint state.
     position : array, shape (d,), float64
-        Overwritten; no part of the joint state.
+        Overwritten; not ``coordinates``.
     """
-    logdensity.locate(coordinates, context, position)
+    logdensity.locate(coordinates, position)
 
 
 @overload(locate)

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from blackjax.mcmc.hmc import HMCState
 from blackjax.mcmc.hmc import init as evaluate_state
+from numpy.typing import NDArray
 from pytensor.graph.traversal import explicit_graph_inputs
 from pytensor.tensor.variable import TensorVariable
 
@@ -29,7 +30,14 @@ from samplers.jax_adaptation import (
 )
 from samplers.jax_nuts import find_step_size, logdensity_function, pack, unpack
 from samplers.jax_trajectory import nuts_transition
-from samplers.result import STATUS_DONE, STATUS_NOT_FINITE_DRAW, STATUS_NOT_FINITE_LOGDENSITY, STATUS_STRIDE
+from samplers.pathfinder import Evaluate
+from samplers.result import (
+    STATUS_DONE,
+    STATUS_NOT_FINITE_DRAW,
+    STATUS_NOT_FINITE_GRADIENT,
+    STATUS_NOT_FINITE_LOGDENSITY,
+    STATUS_STRIDE,
+)
 
 Stats = dict[str, jax.Array]
 
@@ -143,10 +151,28 @@ def nuts_block(
         }
         after = memory._replace(logdensity=state.logdensity, gradient=state.logdensity_grad, adaptation=adaptation)
         failed = STATUS_NOT_FINITE_LOGDENSITY + STATUS_STRIDE * start
-        status = jnp.where(jnp.isfinite(before.logdensity), STATUS_DONE, failed)
+        is_finite = jnp.isfinite(before.logdensity_grad)
+        without = STATUS_NOT_FINITE_GRADIENT + STATUS_STRIDE * (start + jnp.argmin(is_finite))
+        status = jnp.where(is_finite.all(), STATUS_DONE, without)
+        status = jnp.where(jnp.isfinite(before.logdensity), status, failed)
         return x.at[start:stop].set(position), after, status, stats
 
     return JaxBlock(init, step, num_refreshing_gradients=0 if is_alone else 1)
+
+
+def block_evaluator(
+    block: NUTSBlock, layout: Layout, state: NDArray[np.float64], precision: str
+) -> tuple[slice, Evaluate]:
+    """Return the elements of a NUTS block and ``position -> (log-density, gradient)``, the rest being held."""
+    variables = sorted(block.variables, key=lambda v: layout.slice_of(v.name).start)
+    where = slice(layout.slice_of(variables[0].name).start, layout.slice_of(variables[-1].name).stop)
+    evaluate = jax.jit(jax.value_and_grad(logdensity_function(block.logdensity, variables, layout, precision)))
+
+    def call(position: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        value, gradient = evaluate(position, state)
+        return float(value), np.array(gradient, np.float64)
+
+    return where, call
 
 
 def draw_block(block: DrawBlock, layout: Layout) -> JaxBlock:

@@ -13,14 +13,13 @@ import numpy as np
 from jax.sharding import Mesh, PartitionSpec
 from numpy.typing import NDArray
 
-from graphs.errors import SamplingError
+from samplers.arguments import spawn_seeds
 from samplers.blocks import NUTSBlock, SliceBlock, Sweep
 from samplers.jax_adaptation import Phase, drawing_phases
 from samplers.jax_blocks import JaxBlock, NUTSMemory, Stats, draw_block, nuts_block
 from samplers.jax_record import Chunk
 from samplers.jax_slice import slice_block
-from samplers.result import STATUS_DONE, explain_status, statistic_names, statistics_of
-from samplers.run import spawn_seeds
+from samplers.result import STATUS_DONE, cannot_start, statistic_names, statistics_of
 
 Callback = Callable[[list[dict[str, Any]]], None]
 
@@ -236,10 +235,7 @@ class ChunkLoop:
         """Raise if a chain could not even make its first sweep."""
         status = np.asarray(self.chains.status)
         for chain in np.flatnonzero((status != STATUS_DONE) & (np.asarray(self.chains.num_completed) == 0)):
-            reason = explain_status(int(status[chain]), self.programs.sweep)
-            raise SamplingError(
-                f"Chain {chain} cannot start: {reason}, in the first sweep. Check the initial point, or give another."
-            )
+            raise cannot_start(int(chain), int(status[chain]), self.programs.sweep)
 
     def _resize_chunk(self, num: int, seconds: float) -> None:
         """Aim at a fixed time between two returns to Python."""

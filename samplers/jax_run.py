@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 from graphs.backends.jax import JaxBackend, JaxStep
 from graphs.errors import BackendError
 from graphs.layout import Layout
+from samplers.arguments import check_arguments
 from samplers.blocks import NUTSBlock, Sweep
 from samplers.kernel import Kernel
 from samplers.learning import Learnt, MetricChoice, check_metric, is_learnt_between, variances_of
+from samplers.pathfinder import Evaluate
 from samplers.result import (
     STATUS_DONE,
     STATUS_INTERRUPTED,
@@ -23,11 +25,11 @@ from samplers.result import (
     explain_status,
     statistic_names,
 )
-from samplers.run import check_arguments
 
 try:
     from samplers import jax_nuts_op, jax_slice_op  # noqa: F401  (register the lowerings of their Ops)
     from samplers.jax_adaptation import Phase, drawing_phases, tuning_phases
+    from samplers.jax_blocks import block_evaluator
     from samplers.jax_chunks import Callback, ChunkLoop, ChunkPrograms, chain_keys, compile_chunks
     from samplers.jax_learning import JaxLearning
     from samplers.jax_record import DrawRecord
@@ -146,6 +148,11 @@ class JaxSweep:
             tuning_seconds = total_seconds
         seconds = (tuning_seconds, total_seconds - tuning_seconds)
         return self._result(loop, learning, tuned if keep_tuning else None, drawn, seconds, is_interrupted)
+
+    def evaluators(self, state: NDArray[np.float64]) -> list[tuple[slice, Evaluate]]:
+        """As ``samplers.run.CompiledSweep.evaluators``."""
+        blocks = [block for block in self.sweep.blocks if isinstance(block, NUTSBlock)]
+        return [block_evaluator(block, self.layout, state, self.precision) for block in blocks]
 
     def _compile(self, num_chains: int, max_tree_depth: int, *, has_factor: bool) -> ChunkPrograms:
         key = (num_chains, max_tree_depth, has_factor)

@@ -153,7 +153,7 @@ class Member:
         self.chain.tuning[self.block, IS_NEW] = 1
 
     def _preconditioned(self, metric: Metric) -> Any:
-        factor = (self.where.start, self.size, metric.kind_number, len(metric.rows), metric.numbers)
+        factor = (self.size, metric.kind_number, len(metric.rows), metric.numbers)
         if isinstance(self._plain, np.ndarray):
             self._owner = PreconditionedProgram(self._plain, *factor)
             return self._owner.row

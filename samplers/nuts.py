@@ -21,6 +21,7 @@ from graphs.layout import Layout
 from graphs.step import StepGraph
 from samplers.kernel import Kernel
 from samplers.lowering import gradients, logdensity_function
+from samplers.metric import Metric
 from samplers.tree import MAX_TREE_DEPTH, transition
 from samplers.workspace import new_workspace
 
@@ -274,8 +275,12 @@ def nuts(
             raise ModelError(f"{v.name} is discrete ({v.type.dtype}): NUTS cannot move it; use samplers.rmh.", v.name)
     size = Layout.of(logdensity.inputs).size
     diagonal = np.ones(size) if inverse_mass_matrix is None else np.array(inverse_mass_matrix, np.float64)
-    if diagonal.shape != (size,) or not (diagonal > 0).all() or not np.isfinite(diagonal).all():
-        raise SamplingError(f"The inverse mass matrix must be {size} positive numbers, one for each element.")
+    if diagonal.shape != (size,):
+        raise SamplingError(
+            f"The inverse mass matrix has shape {diagonal.shape}; it must be {size} positive numbers, the variance of "
+            "each element. Dense ones are learnt by ppl.sample."
+        )
+    diagonal = Metric.of(diagonal, size).inverse_mass_matrix
     if not (step_size > 0 and np.isfinite(step_size)):
         raise SamplingError(f"step_size is {step_size}; it must be positive.")
     if not 1 <= max_tree_depth <= MAX_TREE_DEPTH:

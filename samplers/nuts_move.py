@@ -23,8 +23,8 @@ from samplers.adaptation import (
     update_averaging,
     update_inverse_mass_matrix,
 )
-from samplers.hamiltonian import evaluate, leapfrog, locate, scale_momentum
-from samplers.result import STATUS_DONE, STATUS_NOT_FINITE_LOGDENSITY, STATUS_STRIDE
+from samplers.hamiltonian import begin, evaluate, leapfrog, locate, scale_momentum
+from samplers.result import STATUS_DONE, STATUS_NOT_FINITE_GRADIENT, STATUS_NOT_FINITE_LOGDENSITY, STATUS_STRIDE
 from samplers.state import (
     FIRST_STATISTIC,
     IS_STALE,
@@ -87,11 +87,11 @@ def _learn(
     size: int,
     block: int,
     logdensity: Any,
-    coordinates: Vector,
     iteration: int,
     work: Workspace,
 ) -> None:
     """Before a step: learn from the last draw, and find a step size where the metric is new."""
+    position = chain.state[first : first + size]
     gradient = chain.gradient[first : first + size]
     inverse_mass = chain.inverse_mass_matrix[first : first + size]
     tuning = chain.tuning[block]
@@ -99,7 +99,6 @@ def _learn(
         if iteration == 0 and tuning[IS_NEW] != 0.0:
             start_inverse_mass_matrix(gradient, inverse_mass)
         elif 0 < iteration < settings.tune:
-            position = chain.state[first : first + size]
             moments = chain.moments[NUM_MOMENTS * first : NUM_MOMENTS * (first + size)].reshape((NUM_MOMENTS, size))
             if update_inverse_mass_matrix(
                 tuning, iteration - 1, settings.tune, position, gradient, moments, inverse_mass
@@ -107,21 +106,24 @@ def _learn(
                 tuning[IS_NEW] = 1.0
     if tuning[IS_NEW] != 0.0:
         value = chain.logdensity[block]
-        step_size = find_step_size(chain, logdensity, coordinates, gradient, value, inverse_mass, work)
+        step_size = find_step_size(chain, logdensity, position, gradient, value, inverse_mass, work)
         start_averaging(tuning, step_size)
         tuning[IS_NEW] = 0.0
-
-
-@njit(cache=True, forceinline=True)
-def _clear(vector: Vector) -> None:
-    for i in range(vector.size):
-        vector[i] = 0.0
 
 
 @njit(cache=True, forceinline=True)
 def _copy(source: Vector, target: Vector) -> None:
     for i in range(source.size):
         target[i] = source[i]
+
+
+@njit(cache=True, error_model="numpy", forceinline=True)
+def _find_not_finite(vector: Vector) -> int:
+    """Return the first element that is not finite, else -1."""
+    for i in range(vector.size):
+        if not np.isfinite(vector[i]):
+            return i
+    return -1
 
 
 @njit(cache=True, forceinline=True)
@@ -185,28 +187,31 @@ def move_nuts(
     num_rows = num_workspace_rows(depth)
     rows = chain.rows[: num_rows * size].reshape((num_rows, size))
     work = Workspace(chain.point[0, :size], chain.point[1, :size], chain.point[2, :size], rows)
-    # Those of a diagonal metric are the position; others begin where the trajectory does.
+    # One array throughout, as two to choose from would cost a tenth: it holds the coordinates while a trajectory runs.
     is_factor = tuning[IS_FACTOR] != 0.0
-    coordinates = chain.point[3, :size] if is_factor else position
     if is_factor:
-        _clear(coordinates)
+        begin(logdensity, position, chain.state, work.position)
+        _copy(work.position, position)
     if iteration == 0 or row[IS_STALE]:
-        chain.logdensity[block] = evaluate(logdensity, coordinates, chain.state, gradient)
+        chain.logdensity[block] = evaluate(logdensity, position, chain.state, gradient)
         chain.counters[NUM_GRADIENTS] += 1
         if not isfinite(chain.logdensity[block]):
             return STATUS_NOT_FINITE_LOGDENSITY + STATUS_STRIDE * first
+        bad = _find_not_finite(gradient)
+        if bad >= 0:
+            return STATUS_NOT_FINITE_GRADIENT + STATUS_STRIDE * (first + bad)
     is_tuning = iteration < settings.tune
     if iteration == 0 or is_tuning:
-        _learn(chain, settings, first, size, block, logdensity, coordinates, iteration, work)
+        _learn(chain, settings, first, size, block, logdensity, iteration, work)
     step_size = exp(tuning[LOG_STEP_SIZE])
     value = chain.logdensity[block]
     info = transition(
-        chain.rng, logdensity, chain.state, step_size, inverse_mass, depth, coordinates, gradient, value, work
+        chain.rng, logdensity, chain.state, step_size, inverse_mass, depth, position, gradient, value, work
     )
     chain.logdensity[block] = info.logdensity
     chain.counters[NUM_GRADIENTS] += info.num_steps
     if is_factor:
-        locate(logdensity, coordinates, chain.state, work.position)
+        locate(logdensity, position, chain.state, work.position)
         _copy(work.position, position)
     if is_tuning and iteration < chain.window.shape[0]:
         _keep(position, gradient, chain.window[iteration, :, first : first + size])

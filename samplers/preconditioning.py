@@ -21,7 +21,7 @@ from numba.extending import register_jitable
 from numpy.typing import NDArray
 
 from graphs.backends.numba.program import call_program, compile_function, source_digest
-from samplers.hamiltonian import LOCATE
+from samplers.hamiltonian import BEGIN, LOCATE
 
 type Vector = NDArray[np.float64]
 
@@ -127,6 +127,7 @@ def _compiled() -> Any:
         "split_factor": split_factor,
         "to_position": to_position,
         "to_gradient": to_gradient,
+        "BEGIN": BEGIN,
         "LOCATE": LOCATE,
     }
     return compile_function(_SOURCE, "preconditioned", names, key=key)
@@ -134,19 +135,22 @@ def _compiled() -> Any:
 
 _SOURCE = """
 def PROGRAM(x, context, out, rng, fdata, idata, work):
-    numbers = carray(idata, (9,))
-    size, first, kind, rank = numbers[4], numbers[5], numbers[6], numbers[7]
-    scale, coefficients, rows = split_factor(kind, size, rank, carray(fdata, (numbers[8],)))
-    state = carray(context, (first + size,))
-    point = carray(work, (2, size))
-    words = carray(rng, (4,))
-    result = carray(out, (size,))
-    if words[0] == LOCATE[0]:
-        to_position(kind, state[first:], scale, coefficients, rows, carray(x, (size,)), result)
+    numbers = carray(idata, (8,))
+    size, kind, rank = numbers[4], numbers[5], numbers[6]
+    scale, coefficients, rows = split_factor(kind, size, rank, carray(fdata, (numbers[7],)))
+    point = carray(work, (3, size))
+    words, inputs, outputs = carray(rng, (4,)), carray(x, (size,)), carray(out, (size,))
+    if words[0] == BEGIN[0]:
+        for i in range(size):
+            point[2, i] = inputs[i]
+            outputs[i] = 0.0
         return 0.0
-    to_position(kind, state[first:], scale, coefficients, rows, carray(x, (size,)), point[0])
-    value = call_program(numbers[:4], point[0], state, point[1], words)
-    to_gradient(kind, scale, coefficients, rows, point[1], result)
+    if words[0] == LOCATE[0]:
+        to_position(kind, point[2], scale, coefficients, rows, inputs, outputs)
+        return 0.0
+    to_position(kind, point[2], scale, coefficients, rows, inputs, point[0])
+    value = call_program(numbers[:4], point[0], carray(context, (1,)), point[1], words)
+    to_gradient(kind, scale, coefficients, rows, point[1], outputs)
     return value
 """
 
@@ -158,14 +162,12 @@ class PreconditionedProgram:
     ----------
     row : array, shape (4,), int64
         The bound program.
-    first : int
-        First element of the joint state that it moves.
+    size : int
+        Number of elements that it moves.
     kind, rank : int
         Of the factor.
     numbers : array, float64
         The factor.
-    size : int
-        Number of elements that it moves.
 
     Attributes
     ----------
@@ -173,10 +175,10 @@ class PreconditionedProgram:
         What compiled loops call; this object must stay alive as long.
     """
 
-    def __init__(self, row: NDArray[np.int64], first: int, size: int, kind: int, rank: int, numbers: Vector):
+    def __init__(self, row: NDArray[np.int64], size: int, kind: int, rank: int, numbers: Vector):
         function = _compiled()
-        integers = np.array([*row, size, first, kind, rank, numbers.size], np.int64)
-        work = np.zeros(2 * size)
+        integers = np.array([*row, size, kind, rank, numbers.size], np.int64)
+        work = np.zeros(3 * size)
         self._memory = (function, numbers, integers, work)
         addresses = [function.address, numbers.ctypes.data, integers.ctypes.data, work.ctypes.data]
         self.row = np.array(addresses, np.int64)
@@ -188,25 +190,28 @@ class PreconditionedFunction:
     def __init__(
         self,
         logdensity: Callable[[Vector, Vector, Vector], float],
-        first: int,
         size: int,
         kind: int,
         rank: int,
         numbers: Vector,
     ):
         self._logdensity = logdensity
-        self._where = slice(first, first + size)
         self._kind = kind
         self._factor = split_factor(kind, size, rank, numbers)
-        self._position, self._gradient = np.empty(size), np.empty(size)
+        self._origin, self._position, self._gradient = np.zeros(size), np.empty(size), np.empty(size)
 
     def __call__(self, coordinates: Vector, context: Vector, gradient: Vector) -> float:
         """Return the log-density and write its gradient, both as functions of the coordinates."""
-        self.locate(coordinates, context, self._position)
+        self.locate(coordinates, self._position)
         value = self._logdensity(self._position, context, self._gradient)
         to_gradient(self._kind, *self._factor, self._gradient, gradient)
         return value
 
-    def locate(self, coordinates: Vector, context: Vector, position: Vector) -> None:
+    def begin(self, position: Vector, coordinates: Vector) -> None:
+        """Let the origin be at a position, and write its coordinates."""
+        self._origin[:] = position
+        coordinates[:] = 0.0
+
+    def locate(self, coordinates: Vector, position: Vector) -> None:
         """Write the position of coordinates."""
-        to_position(self._kind, context[self._where], *self._factor, coordinates, position)
+        to_position(self._kind, self._origin, *self._factor, coordinates, position)

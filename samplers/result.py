@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from graphs.errors import SamplingError
 from samplers.blocks import Block, DrawBlock, NUTSBlock, SliceBlock, Sweep
 from samplers.metric import Learnt
 
@@ -35,6 +36,7 @@ STATUS_DONE = 0
 STATUS_INTERRUPTED = 1
 STATUS_NOT_FINITE_DRAW = 2
 STATUS_NOT_FINITE_LOGDENSITY = 3
+STATUS_NOT_FINITE_GRADIENT = 4
 STATUS_STRIDE = 8
 """A status besides done and interrupted is one of the numbers above plus this times an element of the joint state."""
 
@@ -59,7 +61,24 @@ def explain_status(status: int, sweep: Sweep) -> str:
     if kind == STATUS_NOT_FINITE_LOGDENSITY:
         block = next(b for b in sweep.blocks if not isinstance(b, DrawBlock) and name in [v.name for v in b.variables])
         return f"the log-density of {', '.join(str(v.name) for v in block.variables)} is not finite"
+    if kind == STATUS_NOT_FINITE_GRADIENT:
+        at = element - sweep.layout.slice_of(name).start
+        return f"the gradient with respect to {name} (element {at}) is not finite, but the log-density is"
     return ""
+
+
+def cannot_start(chain: int, status: int, sweep: Sweep) -> SamplingError:
+    """Return the error of a chain that could not even make its first sweep; the parameters as in `explain_status`."""
+    reason = explain_status(status, sweep)
+    is_gradient = status % STATUS_STRIDE == STATUS_NOT_FINITE_GRADIENT
+    remedy = (
+        "An expression has a value there, but no derivative (sqrt(0), 0 * inf): rewrite it, or start elsewhere."
+        if is_gradient
+        else "Check the initial point, or give another."
+    )
+    return SamplingError(
+        f"Chain {chain} cannot start: {reason}, in the first sweep. {remedy}", chain if is_gradient else None
+    )
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,15 +12,23 @@ from numpy.typing import NDArray
 
 from graphs.backends import get_backend
 from graphs.backends.blas import one_blas_thread
-from graphs.errors import BackendError, SamplingError
+from graphs.errors import BackendError
 from samplers import chain, lowering
+from samplers.arguments import check_arguments, spawn_seeds
 from samplers.blocks import NUTSBlock, Sweep
 from samplers.compiled_loop import advance_for
 from samplers.learning import Learnt, Member, MetricChoice, MetricLearner, check_metric, is_learnt_between, variances_of
+from samplers.pathfinder import Evaluate, evaluator
 from samplers.record import Record
-from samplers.result import STATUS_DONE, STATUS_INTERRUPTED, STATUS_STRIDE, SweepResult, explain_status
+from samplers.result import (
+    STATUS_DONE,
+    STATUS_INTERRUPTED,
+    STATUS_STRIDE,
+    SweepResult,
+    cannot_start,
+    explain_status,
+)
 from samplers.state import NUM_GRADIENTS, OFFSET, SIZE, Settings, new_chain
-from samplers.tree import MAX_TREE_DEPTH
 from samplers.workers import Callback, ChainRun, run_chains
 
 
@@ -60,47 +68,6 @@ def compile_sweep(sweep: Sweep, backend: str = "numba", precision: str = "float6
     if precision != "float64":
         raise BackendError(f'The {backend} backend computes in double precision; use backend="jax".', backend)
     return CompiledSweep(sweep, backend)
-
-
-def spawn_seeds(seed: Any, num_chains: int) -> list[np.random.SeedSequence]:
-    """Return one seed for each chain; that of a chain does not depend on how many there are."""
-    if isinstance(seed, np.random.SeedSequence):
-        # A copy: spawning twice from one object gives other seeds.
-        return np.random.SeedSequence(seed.entropy, spawn_key=seed.spawn_key, pool_size=seed.pool_size).spawn(
-            num_chains
-        )
-    return np.random.SeedSequence(seed).spawn(num_chains)
-
-
-def check_arguments(
-    init: NDArray[np.float64],
-    size: int,
-    tune: int,
-    draws: int,
-    target_accept: float,
-    max_tree_depth: int,
-    thin: int,
-) -> None:
-    """Raise SamplingError if an argument of ``CompiledSweep.run`` is out of range."""
-    if init.ndim != 2 or init.shape[1] != size or len(init) == 0:
-        raise SamplingError(f"init has shape {init.shape}; it must be (chains, {size}), with at least one chain.")
-    if not np.isfinite(init).all():
-        number, element = np.argwhere(~np.isfinite(init))[0]
-        raise SamplingError(
-            f"Chain {number} starts at {init[number, element]} (element {element}): not a finite number."
-        )
-    for name, value, low, high in (
-        ("tune", tune, 0, np.inf),
-        ("draws", draws, 0, np.inf),
-        ("thin", thin, 1, np.inf),
-        ("max_tree_depth", max_tree_depth, 1, MAX_TREE_DEPTH),
-    ):
-        if not low <= value <= high:
-            raise SamplingError(
-                f"{name} is {value}; it must be at least {low}" + (f", at most {high}." if high < np.inf else ".")
-            )
-    if not 0.0 < target_accept < 1.0:
-        raise SamplingError(f"target_accept is {target_accept}; it must lie between 0 and 1.")
 
 
 class CompiledSweep:
@@ -246,6 +213,21 @@ class CompiledSweep:
             reasons=tuple(explain_status(run.status, self.sweep) for run in runs),
         )
 
+    def evaluators(self, state: NDArray[np.float64]) -> list[tuple[slice, Evaluate]]:
+        """Return, for each NUTS block, its elements and a function ``position -> (log-density, gradient)``.
+
+        Parameters
+        ----------
+        state : array, shape (size,), float64
+            The joint state; what a block does not move is held.
+        """
+        programs = self._bind(np.random.SeedSequence(0))
+        table, found = self._blocks[0], []
+        for b in self._nuts_blocks:
+            where = slice(int(table[b, OFFSET]), int(table[b, OFFSET] + table[b, SIZE]))
+            found.append((where, evaluator(programs, b, state)))
+        return found
+
     def _start(
         self,
         init: NDArray[np.float64],
@@ -295,10 +277,7 @@ class CompiledSweep:
         """Raise if a chain could not even make its first sweep."""
         for number, run in enumerate(runs):
             if run.status != STATUS_DONE and run.num_done == 0:
-                raise SamplingError(
-                    f"Chain {number} cannot start: {explain_status(run.status, self.sweep)}, in the first sweep. Check "
-                    "the initial point, or give another."
-                )
+                raise cannot_start(number, run.status, self.sweep)
 
 
 def _share_learners(

@@ -60,8 +60,8 @@ class Chain(NamedTuple):
         Tuning records.
     moments : array, shape (8 * size,), float64
         Moments of draws and gradients.
-    point : array, shape (4, size), float64
-        Position, momentum and gradient of the trajectory's current point; coordinates where the metric is not diagonal.
+    point : array, shape (3, size), float64
+        Position, momentum and gradient of the trajectory's current point.
     rows : array, shape ((10 + 3 * max_tree_depth) * size,), float64
         Rows of the NUTS workspace.
     statistics : array, shape (num_statistics,), float64
@@ -125,7 +125,7 @@ def new_chain(
         window=np.zeros((num_window, 2, size)),
         tuning=tuning,
         moments=np.zeros(NUM_MOMENTS * size),
-        point=np.zeros((4, size)),
+        point=np.zeros((3, size)),
         rows=np.zeros(num_workspace_rows(max_tree_depth) * size),
         statistics=np.zeros(num_statistics),
         counters=np.zeros(NUM_COUNTERS, np.int64),

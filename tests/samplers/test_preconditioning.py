@@ -10,7 +10,7 @@ import pytest
 
 from graphs.backends.numba import compile_program
 from graphs.backends.numba.program import call_program
-from samplers.hamiltonian import LOCATE
+from samplers.hamiltonian import BEGIN, LOCATE
 from samplers.metric import Metric
 from samplers.preconditioning import PreconditionedFunction, PreconditionedProgram
 
@@ -54,8 +54,7 @@ def test_metric_is_its_matrix(name: str) -> None:
 
 
 def in_python(metric: Metric) -> Any:
-    numbers = (BEFORE, SIZE, metric.kind_number, len(metric.rows), metric.numbers)
-    return PreconditionedFunction(density, *numbers)
+    return PreconditionedFunction(density, SIZE, metric.kind_number, len(metric.rows), metric.numbers)
 
 
 def evaluated(metric: Metric, backend: str) -> tuple[float, np.ndarray, np.ndarray]:
@@ -63,12 +62,15 @@ def evaluated(metric: Metric, backend: str) -> tuple[float, np.ndarray, np.ndarr
     gradient, position = np.empty(SIZE), np.empty(SIZE)
     if backend == "c":
         function = in_python(metric)
-        function.locate(COORDINATES, STATE, position)
+        function.begin(STATE[BEFORE:], gradient)
+        assert not gradient.any()
+        function.locate(COORDINATES, position)
         return function(COORDINATES, STATE, gradient), gradient, position
     x, others = pt.tensor("x", shape=(SIZE,)), pt.tensor("s", shape=(BEFORE + SIZE,))
     plain = compile_program([x], [pt.cos(x) * others[0]], value=pt.sin(x).sum() * others[0], context=[others]).bind()
-    numbers = (BEFORE, SIZE, metric.kind_number, len(metric.rows), metric.numbers)
-    program = PreconditionedProgram(plain.row, *numbers)
+    program = PreconditionedProgram(plain.row, SIZE, metric.kind_number, len(metric.rows), metric.numbers)
+    call_program(program.row, STATE[BEFORE:], STATE, gradient, BEGIN)
+    assert not gradient.any()
     value = call_program(program.row, COORDINATES, STATE, gradient, np.zeros(4, np.uint64))
     call_program(program.row, COORDINATES, STATE, position, LOCATE)
     return value, gradient, position
