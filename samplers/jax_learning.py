@@ -14,7 +14,7 @@ from samplers.jax_chunks import Chain
 from samplers.jax_record import Chunk
 from samplers.learning import Learnt, Member, MetricChoice, MetricLearner
 from samplers.lowering import Programs
-from samplers.state import NUM_ITERATIONS, new_chain
+from samplers.state import NUM_GRADIENTS, NUM_ITERATIONS, new_chain
 
 
 class JaxLearning:
@@ -95,6 +95,8 @@ class JaxLearning:
 
     def pull(self, chains: Chain) -> None:
         """Read what the chains hold."""
+        for mirror, count in zip(self.mirrors, np.asarray(chains.num_gradients), strict=True):
+            mirror.counters[NUM_GRADIENTS] = count
         for b, (first, last) in zip(self._blocks, self._where, strict=True):
             memory: NUTSMemory = chains.memories[b]
             gradients, metrics = np.asarray(memory.gradient), np.asarray(memory.adaptation.inverse_mass_matrix)

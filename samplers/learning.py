@@ -21,7 +21,7 @@ from samplers.fisher import MOST_DENSE, choose, learn_dense, learn_diagonal, lea
 from samplers.lowering import Programs
 from samplers.metric import Learnt, Metric
 from samplers.preconditioning import PreconditionedFunction, PreconditionedProgram
-from samplers.state import NUM_ITERATIONS, Chain
+from samplers.state import NUM_GRADIENTS, NUM_ITERATIONS, Chain
 
 MetricChoice = Literal["auto", "diag", "dense", "low_rank"]
 METRICS: tuple[MetricChoice, ...] = ("auto", "diag", "dense", "low_rank")
@@ -36,6 +36,8 @@ _FIRST_UPDATE = 30
 _UPDATE_GROWTH = 2.0
 _WINDOW_SHARE = 0.5
 _EARLY_SHARE = 0.6
+# Gradients for each sweep: with fewer a dense metric cannot gain what it has to, early.
+_EARLY_STEPS = 10
 _LEAST_DRAWS = 8
 _LARGEST_CONDITION = 1e12
 
@@ -177,13 +179,24 @@ class MetricLearner:
         self.kind = kind
         self.chains = chains
         self.tune = tune
+        self._has_chosen = False
         self.times = update_times(tune, max(member.size for member in chains[0]))
 
     def update(self, num_done: int) -> None:
         """Learn from the draws after some sweeps."""
+        if self.kind == "auto" and self._is_idle(num_done):
+            return
         for members in zip(*self.chains, strict=True):
             if is_learnt_between(self.kind, members[0].size, is_pooled=len(members) > 1):
                 self._update_block(members, num_done)
+
+    def _is_idle(self, num_done: int) -> bool:
+        """Whether there is nothing to choose: early and trajectories are short, or the late choice was diagonal."""
+        if num_done >= int(_EARLY_SHARE * self.tune):
+            has_chosen, self._has_chosen = self._has_chosen, True
+            return has_chosen and all(member.metric.kind == "diag" for members in self.chains for member in members)
+        gradients = [members[0].chain.counters[NUM_GRADIENTS] for members in self.chains]
+        return max(gradients) < _EARLY_STEPS * num_done
 
     def _update_block(self, members: Sequence[Member], num_done: int) -> None:
         draws = np.concatenate([member.draws(num_done) for member in members])
