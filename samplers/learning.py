@@ -37,7 +37,7 @@ _UPDATE_GROWTH = 2.0
 _WINDOW_SHARE = 0.5
 _EARLY_SHARE = 0.6
 # Gradients for each sweep: with fewer a dense metric cannot gain what it has to, early.
-_EARLY_STEPS = 10
+_EARLY_STEPS = 15
 _LEAST_DRAWS = 8
 _LARGEST_CONDITION = 1e12
 
