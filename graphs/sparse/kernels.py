@@ -119,6 +119,8 @@ def solve_with_noise(
     targets: NDArray,
 ) -> NDArray:
     """Return ``A^-1 b + L'^-1 z``: b and the result in the order of the matrix, z in the order of elimination."""
+    if targets.size:
+        return _solve_without_roots(values, right, noise, order, places, starts, rows, targets)
     factor = factorize(values, places, starts, rows, row_starts, row_columns, row_places, targets)
     count = order.size
     x = np.empty(count)
@@ -137,3 +139,63 @@ def solve_with_noise(
         x[j] = total * factor[starts[j]]
         result[order[j]] = x[j]
     return result
+
+
+@njit(cache=True, error_model="numpy")
+def _solve_without_roots(
+    values: NDArray,
+    right: NDArray,
+    noise: NDArray,
+    order: NDArray,
+    places: NDArray,
+    starts: NDArray,
+    rows: NDArray,
+    targets: NDArray,
+) -> NDArray:
+    """Solve as above with ``A = L D L'``, L having ones on its diagonal.
+
+    Each column waits for a division instead of a division and a root; the roots, of the noise alone, are taken at once.
+    """
+    count = order.size
+    factor = np.zeros(rows.size)
+    x, variances = np.empty(count), np.empty(count)
+    for k in range(places.size):
+        factor[places[k]] = values[k]
+    for j in range(count):
+        x[j] = right[order[j]]
+    if not _eliminate_without_roots(factor, variances, x, starts, rows, targets):
+        return np.full(count, np.nan)
+    for j in range(count):
+        x[j] = x[j] * variances[j] + noise[j] * np.sqrt(variances[j])
+    result = np.empty(count)
+    for j in range(count - 1, -1, -1):
+        total = x[j]
+        for p in range(starts[j] + 1, starts[j + 1]):
+            total -= factor[p] * x[rows[p]]
+        x[j] = total
+        result[order[j]] = total
+    return result
+
+
+@njit(cache=True, error_model="numpy")
+def _eliminate_without_roots(
+    factor: NDArray, variances: NDArray, x: NDArray, starts: NDArray, rows: NDArray, targets: NDArray
+) -> bool:
+    """Factorise in place, ``variances`` being the reciprocals of D, and solve ``L x = b`` on the way."""
+    t = 0
+    for j in range(starts.size - 1):
+        begin, end = starts[j], starts[j + 1]
+        if not factor[begin] > 0.0:
+            return False
+        variance = 1.0 / factor[begin]
+        variances[j] = variance
+        for p in range(begin + 1, end):
+            multiplier = factor[p] * variance
+            for q in range(p, end):
+                factor[targets[t]] -= multiplier * factor[q]
+                t += 1
+        value = x[j]
+        for p in range(begin + 1, end):
+            factor[p] *= variance
+            x[rows[p]] -= factor[p] * value
+    return True
