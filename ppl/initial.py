@@ -42,14 +42,18 @@ class StartingPoints:
 
     def __init__(self, plan: Plan):
         self.plan = plan
+        self._centres: dict[tuple[tuple[str, bytes], ...], dict[str, NDArray]] = {}
 
     @cached_property
     def _log_terms(self) -> _LogTerms:
         return _LogTerms(self.plan)
 
-    @cached_property
-    def _support_points(self) -> dict[str, NDArray]:
-        return _central_values(self.plan, {}, "support_point", 0)
+    def _support_points(self, given: Mapping[str, Any]) -> dict[str, NDArray]:
+        """Return central values where some are given; the last are kept: to find them takes longer than many runs."""
+        key = tuple((name, np.asarray(value, "float64").tobytes()) for name, value in sorted(given.items()))
+        if key not in self._centres:
+            self._centres = {key: _central_values(self.plan, given, "support_point", 0)}
+        return self._centres[key]
 
     def __call__(
         self, init: str | Mapping[str, Any] | Sequence[Mapping[str, Any]] | None, chains: int, seed: int
@@ -84,12 +88,10 @@ class StartingPoints:
         is_jittered = init is None or (isinstance(init, str) and init == "jitter")
         points = []
         for values, generator in zip(given, generators, strict=True):
-            is_prior = isinstance(init, str) and init == "prior"
-            if is_prior or values:
-                strategy = "prior" if is_prior else "support_point"
-                centre = _central_values(self.plan, values, strategy, int(generator.integers(2**31)))
+            if isinstance(init, str) and init == "prior":
+                centre = _central_values(self.plan, values, "prior", int(generator.integers(2**31)))
             else:
-                centre = self._support_points
+                centre = self._support_points(values)
             points.append(self._finite_point(centre, generator, is_jittered, values))
         return np.stack(points)
 

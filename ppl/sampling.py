@@ -51,6 +51,7 @@ class CompiledModel:
         self._sweep = compile_sweep(plan.sweep, backend=backend, precision=precision)
         self._starting_points = StartingPoints(plan)
         self._expansion = Expansion.of(plan, backend)
+        self._chosen_expansion: tuple[Any, Expansion] | None = None
         self._lazy_seconds = getattr(self._sweep, "compile_seconds", 0.0)
         self.compile_seconds = time.perf_counter() - start
 
@@ -87,7 +88,7 @@ class CompiledModel:
         if adapt not in ("chain", "pooled"):
             raise SamplingError(f"adapt is {adapt!r}; choose 'chain', or 'pooled' for chains that learn together.")
         seed = _checked_seed(seed)
-        expansion = self._expansion if var_names is None else Expansion.of(self.plan, self.backend, var_names)
+        expansion = self._expansion if var_names is None else self._expansion_of(var_names)
         start, learnt = self._start(init, chains, seed)
         try:
             with ProgressBar(chains, tune, draws, progress) as bar:
@@ -150,6 +151,13 @@ class CompiledModel:
         trace = to_datatree(self.plan.model, groups, attributes)
         keep_learnt(trace, result, self.plan.sweep.layout)
         return trace
+
+    def _expansion_of(self, var_names: Sequence[str]) -> Expansion:
+        """Return what a run has to keep; compiled once for runs that keep the same."""
+        key = var_names if isinstance(var_names, str) else tuple(var_names)
+        if self._chosen_expansion is None or self._chosen_expansion[0] != key:
+            self._chosen_expansion = key, Expansion.of(self.plan, self.backend, var_names)
+        return self._chosen_expansion[1]
 
     def expand(self, draws: NDArray[np.float64]) -> dict[str, NDArray]:
         """Return the named values in natural space, and the deterministics, of flat draws (chains, draws, size)."""
