@@ -17,7 +17,7 @@ LEAST_SCREENED = 100
 FEW_DIVERGENCES = 5
 SUSPECT_R_HAT = 1.005
 SUSPECT_SIZE = 200.0  # effective draws of a chain, twice what is asked for: the screen errs by some 15%
-MOST_VALUES, FEWEST_LOOKED_AT = 400_000, 4
+MOST_VALUES, FEWEST_LOOKED_AT = 100_000, 4
 BLOCK_VALUES = 2**20
 # By PyMC, nutpie and NumPyro; ours are those of PyMC.
 _DEPTHS = ("tree_depth", "depth")
