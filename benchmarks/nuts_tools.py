@@ -129,7 +129,7 @@ def by_pymc(model: BenchmarkModel) -> Sampler:
 
 def _jax_on(devices: int) -> Any:
     """Import JAX in double precision on so many devices; importing PyMC's part for JAX asks for a hundred of them."""
-    import pymc.sampling.jax  # noqa: F401
+    import pymc.sampling.jax  # noqa: F401  (before the flag below, which it would overwrite)
 
     os.environ["XLA_FLAGS"] = f"--xla_force_host_platform_device_count={devices}"
     import jax

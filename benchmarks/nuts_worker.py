@@ -51,7 +51,7 @@ class Worker:
     def __init__(self, model: str, tool: str, limit: float, environment: dict[str, str] | None = None):
         self._left = limit
         # A pipe that nobody reads fills up, and stops the process.
-        self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115
+        self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115  (open as long as the process)
         self._process = subprocess.Popen(
             [sys.executable, "-m", "benchmarks.nuts_worker", model, tool],
             cwd=ROOT,

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from html import escape
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -165,9 +166,9 @@ def _by_label(evidence: Evidence, numbers: NDArray[np.float64]) -> dict[str, flo
     return dict(zip(evidence.labels, numbers.tolist(), strict=True))
 
 
-def _extreme(what: str, numbers: Mapping[str, float], which: object, digits: str) -> str:
+def _extreme(what: str, numbers: Mapping[str, float], which: Callable[..., Any], digits: str) -> str:
     values = np.array(list(numbers.values()))
     if not np.isfinite(values).any():
         return ""
-    place = int(which(values))  # type: ignore[operator]
+    place = int(which(values))
     return f"{what} {values[place]:{digits}} ({list(numbers)[place]})"

@@ -82,8 +82,7 @@ def explain_missing(name: str) -> str:
     name : str
         A variable that has no full conditional; empty where a pilot run failed.
     """
-    # A gradient for one variable goes through nearly all of the graph: moving the others by laws would save little.
-    alone = f"{name} has no full conditional, and its gradients cost as much as those of all"
+    alone = f"{name} has no full conditional, so that NUTS has to run in any case (nothing was predicted)"
     why = alone if name else "a pilot run of Gibbs sampling left the domain of its laws"
     return f"NUTS for all continuous variables: {why}; sampler='gibbs' takes those that there are"
 

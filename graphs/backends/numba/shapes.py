@@ -99,7 +99,7 @@ def _run(node: Apply, values: dict[Variable, Any]) -> None:
     try:
         with np.errstate(all="ignore"):
             node.op.perform(node, inputs, storage)
-    except Exception as error:
+    except Exception as error:  # any Op may refuse example values in its own way; only their shape matters
         for variable, cell in zip(node.outputs, storage, strict=True):
             if None in getattr(variable.type, "shape", (None,)):
                 raise BackendError(

@@ -1,4 +1,4 @@
-"""The branch-free functions are accurate to one or two units in the last place, and right at every special value."""
+"""The branch-free functions are accurate to one to three units in the last place, and right at special values."""
 
 from __future__ import annotations
 
