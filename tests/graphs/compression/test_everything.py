@@ -14,7 +14,7 @@ import ppl
 from graphs.interpreting import interpret
 from graphs.logprob import LogProb, logprob
 from tests.corpus import discrete, hierarchies, regressions, series, structures
-from tests.marginal.test_models import ALL, name_of
+from tests.marginal.every_model import ALL, name_of
 
 CORPUS: dict[str, Callable[[], Any]] = {
     name: make

@@ -1,0 +1,6 @@
+from tests.marginal import functions
+from tests.marginal.every_model import LawsOfSums
+
+
+class TestFunctions(LawsOfSums):
+    kind = functions

@@ -1,0 +1,6 @@
+from tests.marginal import grouped
+from tests.marginal.every_model import LawsOfSums
+
+
+class TestGrouped(LawsOfSums):
+    kind = grouped

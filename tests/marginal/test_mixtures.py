@@ -1,0 +1,6 @@
+from tests.marginal import mixtures
+from tests.marginal.every_model import LawsOfSums
+
+
+class TestMixtures(LawsOfSums):
+    kind = mixtures

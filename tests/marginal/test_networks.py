@@ -1,0 +1,6 @@
+from tests.marginal import networks
+from tests.marginal.every_model import LawsOfSums
+
+
+class TestNetworks(LawsOfSums):
+    kind = networks
