@@ -16,6 +16,7 @@ from graphs.backends.numba.program import load_source, source_digest
 from samplers import adaptation, chain, hamiltonian, nuts_move, result, slice_step, state, tree, workspace
 from samplers.blocks import NUTSBlock, SliceBlock, Sweep
 
+# The loop allocates nothing: its caller owns all arrays. To count references to them cost as much as a cheap draw.
 _HEAD = '''"""The loop over sweeps, compiled."""
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from __future__ import annotations
 from numba import njit
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@njit(nogil=True, cache=True, error_model="numpy", _nrt=False)
 '''
 _COMPILED_MODULES = (adaptation, chain, hamiltonian, nuts_move, result, slice_step, state, tree, workspace, program)
 

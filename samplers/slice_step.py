@@ -165,7 +165,8 @@ def slice_sweep(
     point, level, left, right, before, after, uniform = rows[0], rows[1], rows[2], rows[3], rows[4], rows[5], rows[6]
     out = rows[7, :num_logprobs]
     total, num_evaluations, at = 0.0, 0, 0
-    point[:] = position
+    for i in range(size):
+        point[i] = position[i]
     for _ in range(num_groups):
         members = groups[at + 1 : at + 1 + groups[at]]
         at += 1 + groups[at]
