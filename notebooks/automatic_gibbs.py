@@ -239,8 +239,8 @@ assert (abs(draws.mean(axis=0) - exact) < 5 * draws.std(axis=0) / np.sqrt(4000) 
 # %% [markdown]
 # ## Left to itself
 #
-# Without `sampler=`, Gibbs sampling is chosen where all variables have laws and a short pilot run predicts more
-# effective draws a second than NUTS: the plan ends with the prediction.
+# Without `sampler=`, Gibbs sampling is chosen where a short pilot run predicts more effective draws a second than NUTS
+# for all variables: the plan ends with the prediction.
 
 # %%
 for name, model in {"rats": rats, "seeds": seeds, "stacks": stacks, "Nile": nile_model, "matrices": matrices}.items():

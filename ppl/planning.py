@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Literal, cast
 
-from pymc.distributions.continuous import FlatRV, HalfFlatRV
 from pytensor.tensor.variable import TensorVariable
 
 from graphs.augmentation import Augmenter, Group
@@ -25,10 +24,10 @@ from graphs.lifting import MOST_STATES
 from graphs.logprob import LogProb, logprob, states_of, strip, sum_out_all, unconstrain
 from graphs.random_graph import depends_on
 from graphs.rebuilding import untraced
-from ppl.choosing import Choice, choose, law_of
+from ppl.choosing import Choice, choose
 from ppl.model import Model
 from ppl.plans import Assignment, Method, Plan
-from ppl.policy import explain_missing, predict
+from ppl.policy import decide
 from ppl.sweeps import build_sweep
 
 Marginalize = Literal["auto", "require"] | bool | Iterable[str]
@@ -47,8 +46,8 @@ def plan(
 
     Finite discrete variables are summed out where that can be done element by element, else drawn from their full
     conditional, unbounded ones from it within windows at random places, or where too many elements depend on each other
-    by random-walk Metropolis-Hastings; continuous ones by NUTS, or by Gibbs sampling where all have full conditionals
-    and a pilot run of these predicts more effective draws a second: the plan says so.
+    by random-walk Metropolis-Hastings; continuous ones by NUTS, or, those that have full conditionals, by Gibbs sampling
+    where a pilot run predicts more effective draws a second: the plan says so.
 
     Parameters
     ----------
@@ -97,32 +96,9 @@ def _planned(
     chosen = _assigned(model, joint, summed, reasons, sampler, named, compress)
     if sampler is not None or not any(a.method == "nuts" for a in chosen.assignments):
         return chosen
-    by_laws, missing = _by_laws(model, joint, summed, reasons, compress)
-    prediction = None if by_laws is None else predict(by_laws, chosen.sampled)
-    if by_laws is None or prediction is None:
-        return replace(chosen, policy=explain_missing(missing))
-    return replace(by_laws if prediction.is_for_gibbs else chosen, policy=str(prediction))
-
-
-def _by_laws(
-    model: Model, joint: LogProb, summed: LogProb, reasons: Mapping[str, str], compress: bool
-) -> tuple[Plan | None, str]:
-    """Return the plan by Gibbs sampling alone, or None with a variable that has no law."""
-    augmenter = Augmenter(summed)
-    missing = ""
-    for name in summed.values:
-        # After the first without a law only those with flat priors are looked at: they may be improper.
-        op = summed.graph.latent[name].owner.op if summed.graph.latent[name].owner is not None else None
-        if missing and not isinstance(op, FlatRV | HalfFlatRV):
-            continue
-        law = None if states_of(summed, name) is not None else law_of(summed, name)[0]
-        if law is None and not missing and not augmenter.find(name):
-            missing = name
-    if missing:
-        return None, missing
-    found = _assigned(model, joint, summed, reasons, "gibbs", {}, compress)
-    other = next((a.name for a in found.assignments if a.method not in ("gibbs", "marginalize")), "")
-    return (None, other) if other else (found, "")
+    by_laws = _assigned(model, joint, summed, reasons, "gibbs", {}, compress)
+    found, policy = decide(chosen, by_laws)
+    return replace(found, policy=policy)
 
 
 def _assigned(

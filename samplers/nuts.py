@@ -19,8 +19,9 @@ from graphs.density import LogDensity, as_logdensity
 from graphs.errors import ModelError, SamplingError
 from graphs.layout import Layout
 from graphs.step import StepGraph
+from samplers.functions import logdensity_function
 from samplers.kernel import Kernel
-from samplers.lowering import gradients, logdensity_function
+from samplers.lowering import gradients
 from samplers.metric import Metric
 from samplers.tree import MAX_TREE_DEPTH, transition
 from samplers.workspace import new_workspace

@@ -17,6 +17,7 @@ from samplers import chain, lowering
 from samplers.arguments import check_arguments, spawn_seeds
 from samplers.blocks import NUTSBlock, Sweep
 from samplers.compiled_loop import advance_for
+from samplers.functions import compile_functions
 from samplers.learning import Learnt, Member, MetricChoice, MetricLearner, check_metric, is_learnt_between, variances_of
 from samplers.pathfinder import Evaluate, evaluator
 from samplers.record import Record
@@ -39,9 +40,9 @@ def compile_sweep(sweep: Sweep, backend: str = "numba", precision: str = "float6
     ----------
     sweep : Sweep
         Blocks and joint state.
-    backend : {"numba", "c", "jax"}
+    backend : {"numba", "c", "jax", "interpreter"}
         What compiles the log-densities and draws. Numba also compiles the loop and runs chains in threads; with C the
-        same loop runs as ordinary Python.
+        same loop runs as ordinary Python. The interpreter evaluates graphs node by node: for short runs.
     precision : {"float64", "float32"}
         In which NUTS evaluates the log-density and its gradient; single precision is for JAX.
 
@@ -59,7 +60,7 @@ def compile_sweep(sweep: Sweep, backend: str = "numba", precision: str = "float6
     """
     if precision not in ("float64", "float32"):
         raise BackendError(f'precision is "float64" or "float32", not {precision!r}.', backend)
-    if backend not in ("numba", "c"):
+    if backend not in ("numba", "c", "interpreter"):
         # Raises unless it is JAX and installed.
         get_backend(backend)
         from samplers.jax_run import compile_sweep_jax
@@ -77,7 +78,7 @@ class CompiledSweep:
     ----------
     sweep : Sweep
         Blocks and joint state.
-    backend : {"numba", "c"}
+    backend : {"numba", "c", "interpreter"}
         See ``compile_sweep``.
 
     Attributes
@@ -93,7 +94,7 @@ class CompiledSweep:
         self.layout = sweep.layout
         self._blocks = lowering.block_table(sweep)
         self._nuts_blocks = [i for i, block in enumerate(sweep.blocks) if isinstance(block, NUTSBlock)]
-        self._bind = lowering.compile_numba(sweep) if backend == "numba" else lowering.compile_c(sweep)
+        self._bind = lowering.compile_numba(sweep) if backend == "numba" else compile_functions(sweep, backend)
         self._advance: Callable[..., int] = advance_for(sweep) if backend == "numba" else chain.advance
         # No sweep is done, but the loop is compiled here rather than by the first thread.
         nothing = Record.empty(sweep, 1, 0, 0)

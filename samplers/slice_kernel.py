@@ -22,8 +22,9 @@ from graphs.layout import Layout
 from graphs.step import StepGraph
 from graphs.supports import REAL, integers
 from samplers.blocks import SliceBlock, Sweep
+from samplers.functions import logprobs_function
 from samplers.kernel import Kernel
-from samplers.lowering import block_table, logprobs_function
+from samplers.lowering import block_table
 from samplers.nuts import start_words
 from samplers.rmh import summands_of
 from samplers.slice import slice_block

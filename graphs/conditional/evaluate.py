@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from copy import copy
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from pytensor.compile.builders import OpFromGraph
+from pytensor.compile.inner_function import link_only_mode
 from pytensor.compile.sharedvalue import SharedVariable
 from pytensor.graph.basic import Apply, Constant, Variable
+from pytensor.graph.op import Op
 from pytensor.graph.traversal import toposort
+from pytensor.link.vm import VMLinker
+from pytensor.scan.op import Scan
 from pytensor.tensor.blockwise import Blockwise
 from pytensor.tensor.type import TensorType
+
+_INTERPRETED: WeakKeyDictionary[Op, Op] = WeakKeyDictionary()
 
 
 def evaluate(outputs: Sequence[Variable], givens: Mapping[Variable, Any]) -> list[Any] | None:
@@ -56,11 +64,26 @@ def _perform(node: Apply, inputs: Sequence[Any]) -> list[Any] | None:
     # An OpFromGraph (softmax is one) would compile its inner graph.
     if isinstance(node.op, OpFromGraph):
         return evaluate(node.op.inner_outputs, dict(zip(node.op.inner_inputs, inputs, strict=True)))
+    if isinstance(node.op, Scan):
+        return _perform_scan(node, inputs)
     if isinstance(node.op, Blockwise) and node.op.gufunc_spec is None:
         return _perform_blockwise(node, [np.asarray(i) for i in inputs])
+    return _perform_op(node.op, node, inputs)
+
+
+def _perform_op(op: Op, node: Apply, inputs: Sequence[Any]) -> list[Any]:
     storage: list[list[Any]] = [[None] for _ in node.outputs]
-    node.op.perform(node, list(inputs), storage)
+    op.perform(node, list(inputs), storage)
     return [result for (result,) in storage]
+
+
+def _perform_scan(node: Apply, inputs: Sequence[Any]) -> list[Any]:
+    """Run a loop; PyTensor would compile its body to C first, and keep that for other uses of the same loop."""
+    if node.op not in _INTERPRETED:
+        op = copy(node.op)
+        op._fn = op.compile_fn(link_only_mode(VMLinker(use_cloop=False, c_thunks=False)))
+        _INTERPRETED[node.op] = op
+    return _perform_op(_INTERPRETED[node.op], node, inputs)
 
 
 def _perform_blockwise(node: Apply, inputs: Sequence[Any]) -> list[Any] | None:

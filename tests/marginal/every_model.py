@@ -45,8 +45,10 @@ def name_of(case: Any) -> str:
     return f"{case.__module__.rpartition('.')[2]}.{case.__name__}"
 
 
-# Hundreds of models: `make test-all`. Those of tests/graphs/marginal_models.py are in every run.
+# Hundreds of models: `make test-all`. Those of tests/graphs/marginal_models.py are in every run. C compilers take up to
+# five minutes for the largest of these graphs when they meet them first.
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 class LawsOfSums:
     """Tests of all models of a kind, which a class derived from this one names."""
 

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import numpy as np
+import pytensor
 import pytensor.tensor as pt
 import pytest
 
 import ppl
-from ppl.policy import Prediction, effective_fractions
+import ppl.pilot
+import ppl.policy
+from ppl.pilot import effective_fractions
+from ppl.policy import Prediction
+from ppl.work import OPERATIONS_OF_ELEMENTARY, OPERATIONS_OF_VECTORISED, work_of
 
 rng = np.random.default_rng(3)
 DESIGN = rng.normal(size=(40, 3))
@@ -63,11 +68,95 @@ def test_an_order_is_obeyed() -> None:
     assert not forced.policy
 
 
-def test_there_is_no_choice_where_a_variable_has_no_law() -> None:
+def counts_with_rates(size: int) -> ppl.Model:
+    """Rates given their law are independent; that law has no full conditional."""
+    rng = np.random.default_rng(2)
+    exposures = rng.uniform(5, 50, size)
+    counts = rng.poisson(rng.gamma(2, 1, size) * exposures)
+    rates = ppl.Gamma("rates", ppl.LogNormal("a", 0, 1), ppl.LogNormal("b", 0, 1), size=size)
+    return ppl.Model({ppl.Poisson("y", rates * exposures): counts})
+
+
+def test_there_is_no_choice_where_no_variable_has_a_law() -> None:
     b = ppl.Normal("b", 0, 1)
     plan = ppl.plan(ppl.Model({ppl.Poisson("y", pt.exp(b), size=3): np.array([1, 0, 2])}))
     assert plan.method_of("b") == "nuts"
-    assert plan.policy.startswith("NUTS for all continuous variables: b has no full conditional, so that NUTS")
+    assert plan.policy.startswith("NUTS for all continuous variables: none of them has a full conditional")
+
+
+def test_laws_are_mixed_with_nuts_where_that_pays() -> None:
+    """Of 2002 dimensions NUTS has to move two; measured, that gives eight times the effective draws a second."""
+    plan = ppl.plan(counts_with_rates(2000))
+    assert {a.name: a.method for a in plan.assignments} == {"a": "nuts", "b": "nuts", "rates": "gibbs"}
+    assert plan.policy.startswith("Gibbs sampling for rates, NUTS for a, b: predicted ")
+    assert plan.policy in str(plan)
+
+
+def test_laws_are_not_mixed_with_nuts_where_they_mix_slowly() -> None:
+    """Measured, NUTS alone gives 25 times the effective draws a second: the scale and the effects fix each other."""
+    rng = np.random.default_rng(1)
+    group = np.repeat(np.arange(40), 20)
+    outcome = (rng.uniform(size=800) < 1 / (1 + np.exp(-rng.normal(size=40)[group]))).astype(int)
+    effects = ppl.Normal("effects", ppl.Normal("mu", 0, 5), ppl.LogNormal("tau", 0, 1), size=40)
+    plan = ppl.plan(ppl.Model({ppl.Bernoulli("y", logit_p=effects[group]): outcome}))
+    assert {a.method for a in plan.assignments} == {"nuts"}
+    assert plan.policy.startswith("NUTS for all: ")
+    assert "Gibbs steps for mu, effects beside it" in plan.policy
+
+
+def test_pilot_runs_that_would_take_long_are_not_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ppl.pilot, "MOST_SECONDS", 1e-6)
+    plan = ppl.plan(counts_with_rates(4))
+    assert {a.method for a in plan.assignments} == {"nuts"}
+    assert "would take too long; sampler='gibbs' draws rates from full conditionals" in plan.policy
+
+
+def test_failed_pilot_runs_leave_it_to_nuts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ppl.policy, "pilot", lambda plan: None)
+    plan = ppl.plan(counts_with_rates(4))
+    assert {a.method for a in plan.assignments} == {"nuts"}
+    assert "left the domain of its laws" in plan.policy
+
+
+def test_steps_beside_nuts_in_any_case_are_counted_on_both_sides() -> None:
+    """A count without bounds is drawn whatever moves the rest."""
+    rate = ppl.Gamma("rate", 2.0, 1.0)
+    size = ppl.Poisson("size", 4 * rate)
+    plan = ppl.plan(ppl.Model({ppl.Normal("y", size, ppl.LogNormal("scale", 0, 1), size=3): np.array([3.0, 2.0, 4.0])}))
+    assert plan.method_of("size") == "gibbs"
+    assert "predicted" in plan.policy or "mix slowly" in plan.policy
+
+
+@pytest.mark.parametrize(
+    ("gain", "effective", "is_for_gibbs"), [(4.0, 0.5, True), (2.0, 0.5, False), (9.0, 0.05, False)]
+)
+def test_mixtures_need_a_margin(gain: float, effective: float, is_for_gibbs: bool) -> None:
+    prediction = Prediction(effective, gain, ("x",), ("s",))
+    assert prediction.is_for_gibbs == is_for_gibbs
+    assert str(prediction).startswith("Gibbs sampling for x, NUTS for s" if is_for_gibbs else "NUTS for all")
+
+
+def test_work_is_counted_by_shape() -> None:
+    matrix, vector = pt.tensor("m", shape=(30, 20)), pt.tensor("v", shape=(20,))
+    assert work_of([matrix @ vector]).operations == pytest.approx(2 * 30 * 20 * OPERATIONS_OF_VECTORISED)
+    assert work_of([pt.exp(vector)]).operations == 20 * OPERATIONS_OF_ELEMENTARY
+    square = pt.tensor("s", shape=(12, 12))
+    assert work_of([pt.linalg.cholesky(square)]).operations == pytest.approx(12**3 / 3 * OPERATIONS_OF_VECTORISED)
+
+
+def test_what_depends_on_data_alone_is_no_work() -> None:
+    vector = pt.tensor("v", shape=(20,))
+    data = pt.as_tensor(DESIGN)
+    assert work_of([pt.exp(data).sum() * vector]).operations == work_of([2.0 * vector]).operations
+
+
+def test_work_of_loops_counts_their_steps() -> None:
+    start = pt.scalar("start")
+    found = [
+        work_of([pytensor.scan(lambda x: pt.exp(x), outputs_info=start, n_steps=n, return_updates=False)]).operations
+        for n in (10, 1000)
+    ]
+    assert found[1] > 50 * found[0]
 
 
 def test_the_choice_is_reproducible() -> None:

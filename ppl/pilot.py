@@ -1,0 +1,135 @@
+"""A short run of a plan, interpreted rather than compiled, to see how well its sweeps mix."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from graphs.errors import SamplingError
+from ppl.initial import starting_values
+from ppl.plans import Plan
+from ppl.work import work_of
+from samplers.blocks import DrawBlock, NUTSBlock
+from samplers.result import STATUS_DONE
+from samplers.run import CompiledSweep
+
+NUM_DISCARDED, NUM_KEPT = 50, 500
+NUM_KEPT_WITH_NUTS = 100
+MOST_SECONDS = 3.0
+"""Longer pilot runs with NUTS are not made: a compiled sweep of the other kind could have been done by then."""
+SECONDS_PER_NODE = 4e-6
+SECONDS_PER_OPERATION = 1e-9
+GRADIENTS_PER_SWEEP = 7
+DEEPEST_TREE = 6
+WORK_OF_GRADIENT = 3.0
+"""A log-density and its gradient are about three times the nodes and operations of the log-density alone."""
+
+
+@dataclass(frozen=True)
+class Pilot:
+    """What a short run of a plan showed.
+
+    Parameters
+    ----------
+    draws : (num_draws, size) float64 array
+        Of all that is drawn, where it is drawn.
+    num_gradients : float
+        Gradients that NUTS took per sweep; 0 without it.
+    """
+
+    draws: NDArray[np.float64]
+    num_gradients: float
+
+    @property
+    def effective(self) -> float:
+        """Effective draws per sweep, of the element that has the fewest; at most 1."""
+        return float(min(1.0, effective_fractions(self.draws).min()))
+
+
+def pilot(plan: Plan) -> Pilot | None:
+    """Run a plan for a few sweeps.
+
+    Trajectories of NUTS have 63 steps at most.
+
+    Parameters
+    ----------
+    plan : Plan
+        Any.
+
+    Returns
+    -------
+    Pilot or None
+        None where the run fails: a law left its domain, say. It is the same in every process.
+    """
+    sweep = plan.sweep
+    nuts = [b for b in sweep.blocks if isinstance(b, NUTSBlock)]
+    is_tuned = not all(isinstance(b, DrawBlock) and b.scale is None for b in sweep.blocks)
+    num_kept = NUM_KEPT_WITH_NUTS if nuts else NUM_KEPT
+    start = starting_values(plan, 0)
+    layout = sweep.layout
+    state = layout.pack(start)
+    first = 0 if is_tuned else NUM_DISCARDED
+    try:
+        result = CompiledSweep(sweep, "interpreter").run(
+            state[None],
+            tune=NUM_DISCARDED if is_tuned else 0,
+            draws=first + num_kept,
+            seed=0,
+            max_tree_depth=DEEPEST_TREE,
+            metric="diag",
+        )
+    except SamplingError:
+        return None
+    # The widths of proposals, which adaptation moves, are no draws; a count that is nearly certain may well stay.
+    moved = [v for block in sweep.blocks for v in block.variables]
+    drawn = layout.elements([str(v.name) for v in moved])
+    draws = result.draws[0, first:][:, drawn]
+    is_count = np.isin(drawn, layout.elements([str(v.name) for v in moved if not v.type.dtype.startswith("float")]))
+    draws = draws[:, ~is_count | (draws.std(axis=0) > 0)]
+    if result.status[0] != STATUS_DONE or not np.isfinite(draws).all():
+        return None
+    steps = result.stats.get("n_steps")
+    return Pilot(draws, 0.0 if steps is None or not nuts else float(np.mean(steps)))
+
+
+def is_affordable(plan: Plan, gradients: float = GRADIENTS_PER_SWEEP) -> bool:
+    """Return whether a pilot run of a plan with NUTS takes no more than seconds, by the size of its graphs.
+
+    Parameters
+    ----------
+    plan : Plan
+        Any; without NUTS it is.
+    gradients : float
+        That NUTS is expected to take per sweep.
+    """
+    graphs = [b.logdensity.total for b in plan.sweep.blocks if isinstance(b, NUTSBlock)]
+    work = work_of(graphs)
+    seconds = WORK_OF_GRADIENT * (SECONDS_PER_NODE * work.nodes + SECONDS_PER_OPERATION * work.operations)
+    return seconds * gradients * (NUM_DISCARDED + NUM_KEPT_WITH_NUTS) <= MOST_SECONDS
+
+
+def effective_fractions(draws: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return effective draws per draw of each column, by Geyer's initial positive sequence.
+
+    Parameters
+    ----------
+    draws : (num_draws, size) float64 array
+        Of one chain.
+
+    References
+    ----------
+    Geyer, "Practical Markov chain Monte Carlo", Statistical Science 7, 1992.
+    """
+    num_draws = len(draws)
+    centred = draws - draws.mean(axis=0)
+    spectrum = np.abs(np.fft.rfft(centred, 2 * num_draws, axis=0)) ** 2
+    covariances = np.fft.irfft(spectrum, axis=0)[:num_draws]
+    scale = np.where(covariances[0] > 0, covariances[0], 1.0)
+    correlations = covariances / scale
+    pairs = correlations[: 2 * (num_draws // 2)].reshape(num_draws // 2, 2, -1).sum(axis=1)
+    is_kept = np.cumprod(pairs > 0, axis=0)
+    times = 2.0 * (pairs * is_kept).sum(axis=0) - 1.0
+    # What never moved is one draw.
+    return np.where(covariances[0] > 0, 1.0 / np.maximum(times, 1.0 / num_draws), 1.0 / num_draws)
