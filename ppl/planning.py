@@ -46,8 +46,8 @@ def plan(
 
     Finite discrete variables are summed out where that can be done element by element, else drawn from their full
     conditional, unbounded ones from it within windows at random places, or where too many elements depend on each other
-    by random-walk Metropolis-Hastings; continuous ones by NUTS, or, those that have full conditionals, by Gibbs sampling
-    where a pilot run predicts more effective draws a second: the plan says so.
+    by random-walk Metropolis-Hastings; continuous ones by NUTS, or those that have full conditionals by Gibbs sampling,
+    where a pilot run predicts that this gives more effective draws a second: the plan says so.
 
     Parameters
     ----------
