@@ -177,7 +177,7 @@ def advance(
         Updated in place; what is drawn does not depend on how often this function returns in between.
     settings : Settings
         Tuning and NUTS.
-    table : array, shape (num_blocks, 7), int64
+    table : array, shape (num_blocks, 12), int64
         The blocks: kind, where they lie, and what they record.
     targets : array, int64
         Elements of the joint state that draw blocks move, one block after the other.

@@ -48,7 +48,7 @@ def block_table(sweep: Sweep) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
 
     Returns
     -------
-    table : array, shape (num_blocks, 11), int64
+    table : array, shape (num_blocks, 12), int64
         Columns as in ``samplers.state``.
     targets : array, int64
         Elements of the joint state that draw blocks move; the groups of slice blocks, each after its size.

@@ -35,7 +35,7 @@ from samplers.state import (
     Chain,
     Settings,
 )
-from samplers.tree import Transition, transition
+from samplers.tree import Transition, refresh, sample_tree
 from samplers.workspace import Workspace, load_point, num_workspace_rows
 
 type Vector = NDArray[np.float64]
@@ -158,7 +158,7 @@ def _adapt_step_size(chain: Chain, settings: Settings, tuning: Vector, info: Tra
         chain.counters[NUM_DIVERGENT] += 1
 
 
-@register_jitable(forceinline=True)
+@register_jitable
 def move_nuts(
     chain: Chain, settings: Settings, row: NDArray[np.int64], block: int, logdensity: Any, iteration: int
 ) -> int:
@@ -170,7 +170,7 @@ def move_nuts(
         Updated in place.
     settings : Settings
         Tuning.
-    row : array, shape (11,), int64
+    row : array, shape (12,), int64
         The block's row of the table of blocks.
     block : int
         Its number.
@@ -205,8 +205,21 @@ def move_nuts(
         _learn(chain, settings, first, size, block, logdensity, iteration, work)
     step_size = exp(tuning[LOG_STEP_SIZE])
     value = chain.logdensity[block]
-    info = transition(
-        chain.rng, logdensity, chain.state, step_size, inverse_mass, depth, position, gradient, value, work
+    # What `transition` does: a function around it would be optimised once more.
+    kinetic, directions = refresh(chain.rng, inverse_mass, work)
+    info = sample_tree(
+        chain.rng,
+        directions,
+        logdensity,
+        chain.state,
+        step_size,
+        inverse_mass,
+        depth,
+        position,
+        gradient,
+        value,
+        kinetic,
+        work,
     )
     chain.logdensity[block] = info.logdensity
     chain.counters[NUM_GRADIENTS] += info.num_steps

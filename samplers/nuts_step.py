@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from graphs.backends.base import CompiledStep
 from samplers.adaptation import LOG_STEP_SIZE
 from samplers.blocks import NUTSBlock, Sweep
-from samplers.compiled_loop import advance_for
+from samplers.compiled_loop import compiled_advance
 from samplers.lowering import block_table, compile_numba
 from samplers.nuts import INFO_DTYPES, NUTSKernel, start_words
 from samplers.result import NUTS_STATISTICS
@@ -45,7 +45,7 @@ class NUTSStep(CompiledStep):
         self.kernel = kernel
         self._blocks = block_table(sweep)
         self._programs = compile_numba(sweep)(np.random.SeedSequence(0))
-        self._advance = advance_for(sweep)
+        self._advance = compiled_advance(self._blocks[0])
 
     def __call__(
         self, rng: np.random.Generator, state_values: Sequence[Any]

@@ -16,7 +16,7 @@ from graphs.errors import BackendError
 from samplers import chain, lowering
 from samplers.arguments import check_arguments, spawn_seeds
 from samplers.blocks import NUTSBlock, Sweep
-from samplers.compiled_loop import advance_for
+from samplers.compiled_loop import compiled_advance
 from samplers.functions import compile_functions
 from samplers.learning import Learnt, Member, MetricChoice, MetricLearner, check_metric, is_learnt_between, variances_of
 from samplers.pathfinder import Evaluate, evaluator
@@ -95,7 +95,7 @@ class CompiledSweep:
         self._blocks = lowering.block_table(sweep)
         self._nuts_blocks = [i for i, block in enumerate(sweep.blocks) if isinstance(block, NUTSBlock)]
         self._bind = lowering.compile_numba(sweep) if backend == "numba" else compile_functions(sweep, backend)
-        self._advance: Callable[..., int] = advance_for(sweep) if backend == "numba" else chain.advance
+        self._advance: Callable[..., int] = compiled_advance(self._blocks[0]) if backend == "numba" else chain.advance
         # No sweep is done, but the loop is compiled here rather than by the first thread.
         nothing = Record.empty(sweep, 1, 0, 0)
         kept = np.zeros(0, np.int64)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from graphs.backends.base import CompiledStep
-from samplers.compiled_loop import advance_for
+from samplers.compiled_loop import compiled_advance
 from samplers.lowering import block_table, compile_numba
 from samplers.nuts import start_words
 from samplers.result import SLICE_STATISTICS, STATUS_DONE
@@ -32,7 +32,7 @@ class SliceStep(CompiledStep):
         self._num_variables = len(kernel.sweep.blocks)
         self._blocks = block_table(kernel.sweep)
         self._programs = compile_numba(kernel.sweep)(np.random.SeedSequence(0))
-        self._advance = advance_for(kernel.sweep)
+        self._advance = compiled_advance(self._blocks[0])
 
     def __call__(
         self, rng: np.random.Generator, state_values: Sequence[Any]

@@ -24,7 +24,8 @@ NUM_DECIDED = 7  # elements accepted or rejected together; slices: number of log
 GROUPS = 8  # slices: first element of `targets` that describes the groups
 NUM_GROUPS = 9
 IS_INTEGER = 10
-NUM_COLUMNS = 11
+ADDRESS = 11  # NUTS, slices: of the compiled move, where there is one
+NUM_COLUMNS = 12
 
 KIND_NUTS = 0
 KIND_DRAW = 1

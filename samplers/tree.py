@@ -205,7 +205,7 @@ def _turns(side: int, depth: int, inverse_mass_matrix: Vector, workspace: Worksp
     )
 
 
-@register_jitable(forceinline=True)
+@register_jitable
 def sample_tree(
     rng: Rng,
     directions: int,
@@ -297,6 +297,14 @@ def sample_tree(
 
 
 @register_jitable(forceinline=True)
+def refresh(rng: Rng, inverse_mass_matrix: Vector, workspace: Workspace) -> tuple[float, int]:
+    """Draw a momentum; return its kinetic energy, and the directions of all doublings as bits."""
+    fill_normal(rng, workspace.momentum)
+    kinetic_energy = scale_momentum(inverse_mass_matrix, workspace.momentum)
+    return kinetic_energy, int(random_bits(rng) >> np.uint64(64 - MAX_TREE_DEPTH))
+
+
+@register_jitable
 def transition(
     rng: Rng,
     logdensity: Any,
@@ -310,12 +318,10 @@ def transition(
     workspace: Workspace,
 ) -> Transition:
     """Draw a momentum and directions, and move; the parameters are those of ``sample_tree``."""
-    fill_normal(rng, workspace.momentum)
-    kinetic_energy = scale_momentum(inverse_mass_matrix, workspace.momentum)
-    directions = random_bits(rng) >> np.uint64(64 - MAX_TREE_DEPTH)
+    kinetic_energy, directions = refresh(rng, inverse_mass_matrix, workspace)
     return sample_tree(
         rng,
-        np.int64(directions),
+        directions,
         logdensity,
         context,
         step_size,

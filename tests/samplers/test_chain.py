@@ -288,16 +288,18 @@ def test_statistics_of_several_blocks_have_names_of_their_own() -> None:
     assert_mean(result.draws[:, :, 1] ** 2, 0.5)
 
 
-def test_the_loop_is_compiled_once_for_all_processes() -> None:
+def test_the_loop_and_its_moves_are_compiled_once_for_all_processes() -> None:
     script = """
 import pytensor.tensor as pt
-from samplers import Sweep, compile_sweep
-from samplers.compiled_loop import compiled_advance
-compile_sweep(Sweep((pt.tensor("x", shape=()),), ()))
-stats = compiled_advance(False, False).stats
+from samplers import NUTSBlock, Sweep, compile_sweep, compiled_loop
+from graphs.density import LogDensity
+x = pt.tensor("x", shape=(2,))
+compile_sweep(Sweep((x,), (NUTSBlock((x,), LogDensity(-(x**2).sum(), (x,))),)))
+stats = compiled_loop._compiled_loop().stats
 print(sum(stats.cache_hits.values()), sum(stats.cache_misses.values()))
+print(compiled_loop._compiled_nuts().cache_hits, compiled_loop._compiled_slice().cache_hits)
 """
-    compile_sweep(Sweep((pt.tensor("x", shape=()),), ()))
     root = Path(samplers.__file__).parent.parent
-    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=root)
-    assert result.stdout.split() == ["1", "0"]
+    for _ in range(2):
+        result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=root)
+    assert result.stdout.split() == ["1", "0", "1", "1"]

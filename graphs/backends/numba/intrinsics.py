@@ -7,7 +7,7 @@ from typing import Any
 
 from llvmlite import ir
 from numba import types
-from numba.core import extending
+from numba.core import cgutils, extending
 from numba.core.datamodel import models
 from numba.core.extending import lower_builtin, register_model
 
@@ -182,3 +182,36 @@ def call_address(typing_context: Any, function: Any, arguments: Any) -> Any:
         return builder.call(builder.inttoptr(args[0], kind.as_pointer()), values)
 
     return types.int64(function, arguments), generate
+
+
+@intrinsic
+def call_packed(typing_context: Any, function: Any, arguments: Any) -> Any:
+    """Call a C function that returns an integer by its address, with a pointer to a tuple of anything."""
+
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        pointer = builder.bitcast(cgutils.alloca_once_value(builder, args[1]), cgutils.voidptr_t)
+        kind = ir.FunctionType(ir.IntType(64), [cgutils.voidptr_t])
+        return builder.call(builder.inttoptr(args[0], kind.as_pointer()), [pointer])
+
+    return types.int64(function, arguments), generate
+
+
+def unpack_as(kind: types.Type) -> Any:
+    """Make the intrinsic that returns the tuple of one type that ``call_packed`` was given.
+
+    Parameters
+    ----------
+    kind : numba type
+        Of the tuple.
+    """
+
+    @intrinsic
+    def unpack(typing_context: Any, pointer: Any) -> Any:
+        """Return what a pointer points to."""
+
+        def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+            return builder.load(builder.bitcast(args[0], context.get_value_type(kind).as_pointer()))
+
+        return kind(pointer), generate
+
+    return unpack
