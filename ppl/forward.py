@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pytensor.tensor as pt
-from arviz_base import from_dict
 from numpy.typing import NDArray
 from pytensor.graph.basic import Constant, Variable
 from pytensor.graph.traversal import ancestors
@@ -100,5 +99,8 @@ def predictive_group(model: Model, values: Mapping[str, NDArray], data: Mapping[
     dims = {n: list(model.dims[n]) for n in values if n in model.dims and len(model.dims[n]) == values[n].ndim - 2}
     lengths = {d: k for n, axes in dims.items() for d, k in zip(axes, values[n].shape[2:], strict=True)}
     coords = {d: list(labels[d]) for d, k in lengths.items() if d in labels and len(labels[d]) == k}
+    # Imported where it is used: it imports JAX, which takes half a second.
+    from arviz_base import from_dict
+
     tree: DataTree = from_dict({"posterior_predictive": dict(values)}, coords=coords, dims=dims)
     return DataTree(tree["posterior_predictive"].to_dataset())

@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import UTC, datetime
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import numpy as np
-from arviz_base.base import make_attrs
 from numpy.typing import NDArray
 from xarray import Dataset, DataTree
 
@@ -94,7 +94,15 @@ def _dataset(
         variables[name] = (named, array)
         sizes.update(zip(named, array.shape, strict=True))
     coords = {dim: labels.get(dim, np.arange(size)) for dim, size in sizes.items()}
-    return Dataset(variables, coords=coords, attrs=make_attrs(sample_dims=sample_dims))
+    # As ArviZ writes them; importing it for that takes half a second where JAX is installed, which it imports too.
+    attrs = {
+        "created_at": datetime.now(UTC).isoformat(),
+        "creation_library": "rvgraph",
+        "creation_library_version": versions().get("rvgraph", ""),
+        "creation_library_language": "Python",
+        "sample_dims": sample_dims,
+    }
+    return Dataset(variables, coords=coords, attrs=attrs)
 
 
 def _plain(value: Any) -> Any:
