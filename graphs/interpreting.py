@@ -9,8 +9,6 @@ import pytensor
 from pytensor.compile.mode import Mode
 from pytensor.graph.basic import Variable
 
-from graphs.backends.c import settle_blas
-
 INTERPRETED = Mode(linker="py", optimizer="fast_compile")
 
 
@@ -24,6 +22,5 @@ def interpret(inputs: Sequence[Variable], outputs: Any) -> Callable[..., Any]:
     outputs : Variable or sequence of Variable
         Graphs.
     """
-    settle_blas()
     function: Callable[..., Any] = pytensor.function(list(inputs), outputs, mode=INTERPRETED, on_unused_input="ignore")
     return function

@@ -16,7 +16,6 @@ from pymc.logprob.transforms import Transform
 from pymc.pytensorf import compile as compile_pymc
 from pytensor.tensor.variable import TensorVariable
 
-from graphs.backends.c import settle_blas
 from graphs.elimination.pointwise import best_over_states
 from graphs.errors import ModelError, SamplingError
 from graphs.interpreting import INTERPRETED, interpret
@@ -193,7 +192,6 @@ def _central_values(plan: Plan, given: Mapping[str, Any], strategy: str, seed: i
         default_strategy=strategy,
         return_transformed=True,
     )
-    settle_blas()
     evaluated = compile_pymc([], expressions, random_seed=seed, mode=INTERPRETED)()
     values = dict(zip(latent, evaluated, strict=True))
     centre = {

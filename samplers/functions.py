@@ -91,7 +91,8 @@ def logdensity_function(
     callable
         ``(position, context, gradient) -> float`` as in ``samplers.hamiltonian.evaluate``.
     """
-    settle_blas()
+    if mode is not INTERPRETED:
+        settle_blas()
     positions, contexts = Layout.of(variables), Layout.of(context)
     used = [i for i, v in enumerate(context) if v in logdensity.inputs and v not in variables]
     function = pytensor.function(
@@ -139,7 +140,8 @@ def logprobs_function(block: SliceBlock, variables: Sequence[TensorVariable], mo
     callable
         ``(position, context, out) -> float`` as in ``samplers.hamiltonian.evaluate``.
     """
-    settle_blas()
+    if mode is not INTERPRETED:
+        settle_blas()
     own, contexts = Layout.of([block.variable]), Layout.of(variables)
     used = [i for i, v in enumerate(variables) if v is not block.variable and depends_on(block.logprobs, [v])]
     function = pytensor.function(
@@ -178,7 +180,8 @@ def _draw(
     outputs: list[Variable] = [block.next_rng, *block.draws]
     if block.acceptance_rate is not None:
         outputs.append(block.acceptance_rate)
-    settle_blas()
+    if mode is not INTERPRETED:
+        settle_blas()
     function = pytensor.function(
         [In(block.rng, mutable=True, borrow=True), *variables],
         outputs,
