@@ -12,7 +12,7 @@ beside it in any case, it has a pilot run of its own.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import prod
+from math import inf, prod
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,8 @@ from samplers.blocks import NUTSBlock, SliceBlock
 from samplers.fisher import MOST_DENSE
 
 FEWEST_GRADIENTS = 7.0
+FEWEST_GRADIENTS_BESIDE = 3.0
+"""In one or two dimensions, which may be all that is left beside Gibbs steps."""
 GRADIENTS_PER_AXIS_RATIO = 1.5
 MOST_CORRELATED = 40
 GRADIENTS_IN_MANY_DIMENSIONS = 20.0
@@ -113,6 +115,13 @@ def decide(by_nuts: Plan, by_laws: Plan) -> tuple[Plan, str]:
     if not drawn:
         return by_nuts, f"{alone}none of them has a full conditional that is known (sampler='gibbs' says why)"
     remedy = f"sampler='gibbs' draws {', '.join(drawn)} from full conditionals"
+    most = _most_gain(by_nuts, by_laws) if others else inf
+    if most < LEAST_GAIN_MIXED:
+        return by_nuts, (
+            f"NUTS for all: Gibbs steps for {', '.join(drawn)} beside it are predicted to give at most {_times(most)} "
+            f"times the effective draws a second, less than the {LEAST_GAIN_MIXED:g} that would be worth it; "
+            "sampler=... overrides"
+        )
     if not is_affordable(by_laws):
         return by_nuts, f"{alone}a pilot run with Gibbs steps beside it would take too long; {remedy}"
     found = pilot(by_laws)
@@ -123,6 +132,18 @@ def decide(by_nuts: Plan, by_laws: Plan) -> tuple[Plan, str]:
     gain = found.effective / _sweep_cost(by_laws, found.num_gradients) / (effective / trajectory) * warm_up
     prediction = Prediction(found.effective, gain, drawn, others)
     return (by_laws if prediction.is_for_gibbs else by_nuts), str(prediction)
+
+
+def _most_gain(by_nuts: Plan, by_laws: Plan) -> float:
+    """Return the gain if every sweep with Gibbs steps were an effective draw and took the fewest gradients.
+
+    Infinity where NUTS alone may need any number of gradients: in many dimensions, or with other steps beside it.
+    """
+    size = _num_elements(by_nuts, "nuts")
+    if size > MOST_DENSE or len(by_nuts.sweep.blocks) > 1:
+        return inf
+    dense = _sweep_cost(by_nuts, FEWEST_GRADIENTS) + FEWEST_GRADIENTS * 2.0 * size**2
+    return dense / _sweep_cost(by_laws, FEWEST_GRADIENTS_BESIDE)
 
 
 def _nuts_alone(plan: Plan, other: Pilot) -> tuple[float, float]:

@@ -106,14 +106,24 @@ def test_laws_are_not_mixed_with_nuts_where_they_mix_slowly() -> None:
 
 def test_pilot_runs_that_would_take_long_are_not_made(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ppl.pilot, "MOST_SECONDS", 1e-6)
-    plan = ppl.plan(counts_with_rates(4))
+    plan = ppl.plan(counts_with_rates(300))
     assert {a.method for a in plan.assignments} == {"nuts"}
     assert "would take too long; sampler='gibbs' draws rates from full conditionals" in plan.policy
 
 
+def test_no_pilot_run_is_made_where_nothing_can_be_gained(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The scale is one of five dimensions, and NUTS has to go through all the data for the others in any case."""
+    monkeypatch.setattr(ppl.policy, "pilot", None)
+    slope, scale = ppl.LogNormal("slope", 0, 1, size=3), ppl.InverseGamma("scale", 2, 1)
+    mean = pt.exp(DESIGN @ slope)
+    plan = ppl.plan(ppl.Model({ppl.Normal("y", mean, pt.sqrt(scale)): OUTCOME}))
+    assert {a.method for a in plan.assignments} == {"nuts"}
+    assert "Gibbs steps for scale beside it are predicted to give at most" in plan.policy
+
+
 def test_failed_pilot_runs_leave_it_to_nuts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ppl.policy, "pilot", lambda plan: None)
-    plan = ppl.plan(counts_with_rates(4))
+    plan = ppl.plan(counts_with_rates(300))
     assert {a.method for a in plan.assignments} == {"nuts"}
     assert "left the domain of its laws" in plan.policy
 
