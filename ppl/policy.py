@@ -39,8 +39,8 @@ LEAST_EFFECTIVE = 0.1
 """Slower chains outlast their pilot run, of which this is 10 or 20 effective draws, and runs of ordinary length."""
 LEAST_GAIN_MIXED = 3.0
 """A smaller gain is within the error of its prediction: on six models of 22 to 2002 dimensions, measured, it was within
-a factor of two on three and of four on another, but 2.3 for 0.35 on one (300 group effects), and more than 20 for 5.5 on
-the last."""
+a factor of two on three and of four on another, but 2.3 for 0.35 on one (300 group effects), and more than 20 for 5.5
+on the last."""
 
 
 @dataclass(frozen=True)
