@@ -143,8 +143,7 @@ def _most_gain(by_nuts: Plan, by_laws: Plan) -> float:
     size = _num_elements(by_nuts, "nuts")
     if size > MOST_DENSE or len(by_nuts.sweep.blocks) > 1:
         return inf
-    dense = _sweep_cost(by_nuts, FEWEST_GRADIENTS) + FEWEST_GRADIENTS * 2.0 * size**2
-    return dense / _sweep_cost(by_laws, FEWEST_GRADIENTS_BESIDE)
+    return _dense_cost(by_nuts) / _sweep_cost(by_laws, FEWEST_GRADIENTS_BESIDE)
 
 
 def _nuts_alone(plan: Plan, other: Pilot) -> tuple[float, float]:
@@ -166,9 +165,8 @@ def _nuts_alone(plan: Plan, other: Pilot) -> tuple[float, float]:
         return own.effective, _sweep_cost(plan, own.num_gradients)
     trajectory = _sweep_cost(plan, _num_gradients(other.draws) if own is None else own.num_gradients)
     if size <= MOST_DENSE:
-        # A dense metric, which NUTS takes where it pays, makes all axes as long.
-        dense = _sweep_cost(plan, FEWEST_GRADIENTS) + FEWEST_GRADIENTS * 2.0 * size**2
-        trajectory = min(trajectory, dense)
+        # A dense metric is taken where it pays.
+        trajectory = min(trajectory, _dense_cost(plan))
     return 1.0, trajectory
 
 
@@ -192,6 +190,11 @@ def _sweep_cost(plan: Plan, num_gradients: float) -> float:
         else:
             total += work_of(block.draws).operations + OPERATIONS_PER_BLOCK
     return total
+
+
+def _dense_cost(plan: Plan) -> float:
+    """Return about how many operations a trajectory takes where a dense metric makes all axes as long."""
+    return _sweep_cost(plan, FEWEST_GRADIENTS) + FEWEST_GRADIENTS * 2.0 * _num_elements(plan, "nuts") ** 2
 
 
 def _num_elements(plan: Plan, method: str) -> int:

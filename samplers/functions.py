@@ -67,6 +67,13 @@ def _flatten(arrays: Sequence[NDArray], out: NDArray[np.float64]) -> None:
         start += array.size
 
 
+def _function(inputs: Sequence[Any], outputs: Sequence[Variable], mode: Mode | str) -> Any:
+    """Compile graphs to a function of arrays that are what their variables say."""
+    if mode is not INTERPRETED:
+        settle_blas()
+    return pytensor.function(list(inputs), list(outputs), mode=mode, on_unused_input="ignore", trust_input=True)
+
+
 def logdensity_function(
     logdensity: LogDensity,
     variables: Sequence[TensorVariable],
@@ -91,17 +98,10 @@ def logdensity_function(
     callable
         ``(position, context, gradient) -> float`` as in ``samplers.hamiltonian.evaluate``.
     """
-    if mode is not INTERPRETED:
-        settle_blas()
     positions, contexts = Layout.of(variables), Layout.of(context)
     used = [i for i, v in enumerate(context) if v in logdensity.inputs and v not in variables]
-    function = pytensor.function(
-        [*variables, *(context[i] for i in used)],
-        [logdensity.total, *gradients(logdensity, variables)],
-        mode=mode,
-        on_unused_input="ignore",
-        trust_input=True,
-    )
+    inputs = [*variables, *(context[i] for i in used)]
+    function = _function(inputs, [logdensity.total, *gradients(logdensity, variables)], mode)
 
     def call(position: NDArray, context: NDArray, gradient: NDArray) -> float:
         others = _unpack(context, contexts)
@@ -140,17 +140,9 @@ def logprobs_function(block: SliceBlock, variables: Sequence[TensorVariable], mo
     callable
         ``(position, context, out) -> float`` as in ``samplers.hamiltonian.evaluate``.
     """
-    if mode is not INTERPRETED:
-        settle_blas()
     own, contexts = Layout.of([block.variable]), Layout.of(variables)
     used = [i for i, v in enumerate(variables) if v is not block.variable and depends_on(block.logprobs, [v])]
-    function = pytensor.function(
-        [block.variable, *(variables[i] for i in used)],
-        [block.logprobs],
-        mode=mode,
-        on_unused_input="ignore",
-        trust_input=True,
-    )
+    function = _function([block.variable, *(variables[i] for i in used)], [block.logprobs], mode)
 
     def call(position: NDArray, context: NDArray, out: NDArray) -> float:
         others = _unpack(context, contexts)
@@ -180,15 +172,7 @@ def _draw(
     outputs: list[Variable] = [block.next_rng, *block.draws]
     if block.acceptance_rate is not None:
         outputs.append(block.acceptance_rate)
-    if mode is not INTERPRETED:
-        settle_blas()
-    function = pytensor.function(
-        [In(block.rng, mutable=True, borrow=True), *variables],
-        outputs,
-        mode=mode,
-        on_unused_input="ignore",
-        trust_input=True,
-    )
+    function = _function([In(block.rng, mutable=True, borrow=True), *variables], outputs, mode)
     num_draws = len(block.draws)
 
     def bind(rng: np.random.Generator) -> Callable[[NDArray, NDArray, NDArray], float]:
