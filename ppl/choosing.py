@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from pymc.distributions.censored import CensoredRV
+from pymc.distributions.continuous import FlatRV, HalfFlatRV
 from pymc.distributions.mixture import _HurdleRV
 from pytensor.tensor.variable import TensorVariable
 
@@ -78,6 +79,15 @@ def law_of(summed: LogProb, name: str) -> tuple[Law | None, str]:
     law, reason = find_conditional(summed.logdensity, value, support=support)
     if law is not None:
         return law, ""
+    rv = summed.graph.latent[name]
+    is_flat = rv.owner is not None and isinstance(rv.owner.op, FlatRV | HalfFlatRV)
+    if is_flat and reason.startswith("the log-density does not depend on it"):
+        raise DerivationError(
+            f"{name} has no distribution: its prior is flat, and no data nor other variable depends on it. Give it a "
+            f"proper prior on its support, {support}, or leave it out.",
+            name,
+            value,
+        )
     if reason.startswith(IMPROPER):
         raise DerivationError(f"{name} has no distribution given the rest, {reason}.", name, value)
     blamed = [n for n in _terms_of(summed, value) if find_conditional(_alone(summed, n), value, support)[1] == reason]

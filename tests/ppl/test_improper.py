@@ -64,6 +64,23 @@ def test_a_density_that_is_improper_whatever_the_rest_is_refused(sampler):
         ppl.plan(model, sampler=sampler)
 
 
+@pytest.mark.parametrize("prior", [ppl.Flat, ppl.HalfFlat])
+def test_a_flat_prior_that_nothing_depends_on_is_refused(prior):
+    """exp(0 f) is 1: any f is as good as any other."""
+    model = ppl.Model({ppl.Normal("y", 0, pt.exp(0 * prior("f"))): 1.0})
+    with pytest.raises(DerivationError, match="f has no distribution: its prior is flat"):
+        ppl.plan(model)
+
+
+def test_flat_priors_within_bounds_that_others_set_are_none():
+    """A potential that forbids all but an interval, a uniform child, and data."""
+    f, g, h = ppl.Flat("f"), ppl.HalfFlat("g"), ppl.Flat("h")
+    child = ppl.Uniform("child", 0, g)
+    inside = ppl.Potential("inside", pt.switch(pt.abs(f) < 1, 0.0, -np.inf))
+    plan = ppl.plan(ppl.Model({child: 1.0, ppl.Normal("y", h, 1): 0.5}, inside, ppl.Potential("bound", -2 * pt.log(g))))
+    assert {a.name for a in plan.assignments} == {"f", "g", "h"}
+
+
 def test_the_term_that_prevents_a_law_is_named():
     x, y = ppl.Normal("x", 0, 1), ppl.Normal("y", 0, 1)
     model = ppl.Model({ppl.Normal("u", x + y, 1.0): 0.1, ppl.Normal("v", pt.sin(y), 1.0): 0.3})
