@@ -10,8 +10,9 @@ from math import exp, isfinite, log, sqrt
 
 import numpy as np
 from numba import njit
-from numba.extending import register_jitable
 from numpy.typing import NDArray
+
+from graphs.backends.numba.inlined import inlined
 
 type Vector = NDArray[np.float64]
 
@@ -56,7 +57,7 @@ _SCALE_GAIN = 2.0
 _SCALE_DECAY = 0.6
 
 
-@register_jitable
+@inlined
 def start_averaging(tuning: Vector, step_size: float) -> None:
     """Begin dual averaging at a step size.
 
@@ -74,7 +75,7 @@ def start_averaging(tuning: Vector, step_size: float) -> None:
     tuning[_NUM_UPDATES] = 0.0
 
 
-@register_jitable
+@inlined
 def update_averaging(tuning: Vector, acceptance_rate: float, target: float) -> None:
     """Move the step size towards the target acceptance rate by dual averaging.
 
@@ -104,13 +105,13 @@ def update_averaging(tuning: Vector, acceptance_rate: float, target: float) -> N
     tuning[_LOG_STEP_SIZE_AVERAGE] = weight * log_step_size + (1.0 - weight) * tuning[_LOG_STEP_SIZE_AVERAGE]
 
 
-@register_jitable
+@inlined
 def finish_averaging(tuning: Vector) -> None:
     """Settle on the averaged step size."""
     tuning[LOG_STEP_SIZE] = tuning[_LOG_STEP_SIZE_AVERAGE]
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, inline="always", error_model="numpy")
 def start_inverse_mass_matrix(gradient: Vector, inverse_mass_matrix: Vector) -> None:
     """Guess the inverse mass matrix from one gradient: its scale is that of one over a standard deviation."""
     for i in range(gradient.size):
@@ -118,7 +119,7 @@ def start_inverse_mass_matrix(gradient: Vector, inverse_mass_matrix: Vector) -> 
         inverse_mass_matrix[i] = guess if _MIN_VARIANCE < guess < _MAX_VARIANCE else 1.0
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, inline="always", error_model="numpy")
 def _add(num_draws: float, values: Vector, row: int, moments: NDArray[np.float64]) -> None:
     """Add a vector to a mean, in ``row``, and to a sum of squared deviations, in the next (Welford)."""
     for i in range(values.size):
@@ -127,7 +128,7 @@ def _add(num_draws: float, values: Vector, row: int, moments: NDArray[np.float64
         moments[row + 1, i] += deviation * (values[i] - moments[row, i])
 
 
-@njit(cache=True)
+@njit(cache=True, inline="always")
 def _forget_foreground(moments: NDArray[np.float64]) -> None:
     """Let the background become the foreground, and empty the background."""
     for row in range(_BACKGROUND):
@@ -136,7 +137,7 @@ def _forget_foreground(moments: NDArray[np.float64]) -> None:
             moments[_BACKGROUND + row, i] = 0.0
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, inline="always", error_model="numpy")
 def _estimate(moments: NDArray[np.float64], inverse_mass_matrix: Vector) -> None:
     """Set the inverse mass matrix where draws and gradients have varied; leave it elsewhere."""
     for i in range(inverse_mass_matrix.size):
@@ -145,7 +146,7 @@ def _estimate(moments: NDArray[np.float64], inverse_mass_matrix: Vector) -> None
             inverse_mass_matrix[i] = np.sqrt(ratio)
 
 
-@register_jitable
+@inlined
 def update_inverse_mass_matrix(
     tuning: Vector,
     iteration: int,
@@ -205,7 +206,7 @@ def update_inverse_mass_matrix(
     return is_first
 
 
-@register_jitable
+@inlined
 def adapt_scale(scale: float, acceptance_rate: float, size: int, count: int) -> float:
     """Return the proposal scale moved towards the best acceptance rate (Robbins and Monro, on the log scale).
 

@@ -10,11 +10,11 @@ from math import isfinite
 from typing import Any
 
 import numpy as np
-from numba import njit, types
-from numba.extending import overload, register_jitable
+from numba import njit
 from numpy.typing import NDArray
 
-from graphs.backends.numba.program import call_program
+from graphs.backends.numba.inlined import inlined
+from graphs.backends.numba.program import lower_as_call
 from samplers.adaptation import adapt_scale
 from samplers.nuts_move import move_nuts
 from samplers.result import STATUS_DONE, STATUS_NOT_FINITE_DRAW, STATUS_NOT_FINITE_LOGDENSITY, STATUS_STRIDE
@@ -57,19 +57,10 @@ def draw(program: Any, state: Vector, out: Vector, rng: NDArray[np.uint64]) -> f
     return float(program(state, out, rng))
 
 
-@overload(draw)
-def _draw_by_program(program: Any, state: Any, out: Any, rng: Any) -> Any:
-    """Compile ``draw`` for a bound program."""
-    if not isinstance(program, types.Array):
-        return None
-
-    def call(program: Any, state: Any, out: Any, rng: Any) -> Any:
-        return call_program(program, state, state, out, rng)
-
-    return call
+lower_as_call(draw, x=1, context=1, out=2, rng=3)
 
 
-@njit(cache=True, forceinline=True)
+@njit(cache=True, inline="always")
 def _scatter(out: Vector, targets: NDArray[np.int64], first: int, size: int, state: Vector) -> int:
     """Copy new values into the state, if all are finite; return the element for which one is not, else -1."""
     for i in range(size):
@@ -80,21 +71,21 @@ def _scatter(out: Vector, targets: NDArray[np.int64], first: int, size: int, sta
     return -1
 
 
-@njit(cache=True, forceinline=True)
+@njit(cache=True, inline="always")
 def _record(values: Vector, row: int, rows: NDArray[np.float64]) -> None:
     """Copy a vector into a row."""
     for i in range(values.size):
         rows[row, i] = values[i]
 
 
-@njit(cache=True, forceinline=True)
+@njit(cache=True, inline="always")
 def _record_elements(state: Vector, kept: NDArray[np.int64], row: int, rows: NDArray[np.float64]) -> None:
     """Copy the elements that are kept into a row."""
     for i in range(kept.size):
         rows[row, i] = state[kept[i]]
 
 
-@register_jitable(forceinline=True)
+@inlined
 def _move_draw(
     state: Vector,
     out: Vector,
@@ -123,7 +114,7 @@ def _move_draw(
     return STATUS_DONE
 
 
-@register_jitable
+@inlined
 def move_slice(
     chain: Chain,
     row: NDArray[np.int64],
@@ -156,7 +147,7 @@ def move_slice(
     return STATUS_DONE
 
 
-@register_jitable
+@inlined
 def advance(
     chain: Chain,
     settings: Settings,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable
 from functools import cache
-from inspect import getsource
+from inspect import getsource, unwrap
 from pathlib import Path
 from textwrap import indent
 from typing import Any
@@ -13,10 +13,10 @@ from typing import Any
 import numba
 import numpy as np
 from numba import cfunc, types
-from numba.extending import register_jitable
 from numpy.typing import NDArray
 
 from graphs.backends.numba import program, rng
+from graphs.backends.numba.inlined import KernelCompiler, inlined
 from graphs.backends.numba.intrinsics import call_packed, unpack_as
 from graphs.backends.numba.program import load_source, source_digest
 from samplers import adaptation, chain, hamiltonian, nuts_move, result, slice_step, state, tree, workspace
@@ -29,8 +29,10 @@ from __future__ import annotations
 
 from numba import njit
 
+from graphs.backends.numba.inlined import KernelCompiler
 
-@njit(nogil=True, cache=True, error_model="numpy", _nrt=False)
+
+@njit(nogil=True, cache=True, error_model="numpy", _nrt=False, pipeline_class=KernelCompiler)
 '''
 _MOVE = '''"""A move of the loop over sweeps, compiled."""
 
@@ -44,13 +46,13 @@ def move(arguments):
 _COMPILED_MODULES = (adaptation, chain, hamiltonian, nuts_move, result, slice_step, state, tree, workspace, program)
 
 
-@register_jitable
+@inlined
 def _call_nuts(chain: Any, settings: Any, row: Any, block: Any, logdensity: Any, iteration: Any) -> int:
     """Call compiled NUTS."""
     return int(call_packed(row[ADDRESS], (chain, settings, row, block, logdensity, iteration)))
 
 
-@register_jitable
+@inlined
 def _call_slice(chain: Any, row: Any, targets: Any, logprobs: Any, is_tuning: Any, iteration: Any) -> int:
     """Call compiled slice sampling."""
     return int(call_packed(row[ADDRESS], (chain, row, targets, logprobs, is_tuning, iteration)))
@@ -77,9 +79,9 @@ def compiled_advance(table: NDArray[np.int64]) -> Callable[..., int]:
 @cache
 def _compiled_loop() -> Callable[..., int]:
     """Compile the loop itself, from its own source: a function that called it would be optimised once more."""
-    entry = _HEAD + getsource(chain.advance).removeprefix("@register_jitable\n")
+    entry = _HEAD + getsource(chain.advance).removeprefix("@inlined\n")
     calls = {"move_nuts": _call_nuts, "move_slice": _call_slice}
-    return _load(entry, "advance", vars(chain) | calls, chain.advance.__code__.co_names).advance
+    return _load(entry, "advance", vars(chain) | calls, unwrap(chain.advance).__code__.co_names).advance
 
 
 @cache
@@ -108,9 +110,10 @@ def _compiled_move(function: Any, name: str, names: dict[str, Any], kinds: tuple
     arguments = ", ".join(argument.arg for argument in definition.args.args)
     body = indent("\n".join(ast.unparse(statement) for statement in definition.body[1:]), "    ")
     names = names | {"unpack": unpack_as(types.Tuple(kinds))}
-    used = (*function.__code__.co_names, "unpack")
+    used = (*unwrap(function).__code__.co_names, "unpack")
     move = _load(_MOVE.format(names=arguments, body=body), name, names, used).move
-    return cfunc(types.int64(types.voidptr), cache=True, error_model="numpy", _nrt=False)(move)
+    options = {"cache": True, "error_model": "numpy", "_nrt": False, "pipeline_class": KernelCompiler}
+    return cfunc(types.int64(types.voidptr), **options)(move)
 
 
 def _load(entry: str, name: str, names: dict[str, Any], used: tuple[str, ...]) -> Any:

@@ -10,19 +10,18 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numba import njit, types
-from numba.extending import overload, register_jitable
+from numba import njit
 from numpy.typing import NDArray
 
-from graphs.backends.numba.program import call_program
+from graphs.backends.numba.inlined import inlined
+from graphs.backends.numba.program import lower_as_call
 
 type Vector = NDArray[np.float64]
 type LogDensityFunction = Callable[[Vector, Vector, Vector], float]
 
-_NO_RNG = np.zeros(4, np.uint64)
-LOCATE = np.full(4, 1, np.uint64)
-BEGIN = np.full(4, 2, np.uint64)
-"""In the place of a generator: asks a preconditioned density for a position, or tells it the origin."""
+LOCATE = 1
+BEGIN = 2
+"""Where a generator's first word would be: asks a preconditioned density for a position, or tells it the origin."""
 
 
 def evaluate(logdensity: Any, position: Vector, context: Vector, gradient: Vector) -> float:
@@ -47,16 +46,7 @@ def evaluate(logdensity: Any, position: Vector, context: Vector, gradient: Vecto
     return float(logdensity(position, context, gradient))
 
 
-@overload(evaluate)
-def _evaluate_program(logdensity: Any, position: Any, context: Any, gradient: Any) -> Any:
-    """Compile ``evaluate`` for a bound program."""
-    if not isinstance(logdensity, types.Array):
-        return None
-
-    def call(logdensity: Any, position: Any, context: Any, gradient: Any) -> Any:
-        return call_program(logdensity, position, context, gradient, _NO_RNG)
-
-    return call
+lower_as_call(evaluate, x=1, context=2, out=3)
 
 
 def begin(logdensity: Any, position: Vector, context: Vector, coordinates: Vector) -> None:
@@ -76,16 +66,7 @@ def begin(logdensity: Any, position: Vector, context: Vector, coordinates: Vecto
     logdensity.begin(position, coordinates)
 
 
-@overload(begin)
-def _begin_program(logdensity: Any, position: Any, context: Any, coordinates: Any) -> Any:
-    """Compile ``begin`` for a bound program."""
-    if not isinstance(logdensity, types.Array):
-        return None
-
-    def call(logdensity: Any, position: Any, context: Any, coordinates: Any) -> Any:
-        call_program(logdensity, position, context, coordinates, BEGIN)
-
-    return call
+lower_as_call(begin, x=1, context=2, out=3, word=BEGIN)
 
 
 def locate(logdensity: Any, coordinates: Vector, context: Vector, position: Vector) -> None:
@@ -105,19 +86,10 @@ def locate(logdensity: Any, coordinates: Vector, context: Vector, position: Vect
     logdensity.locate(coordinates, position)
 
 
-@overload(locate)
-def _locate_by_program(logdensity: Any, coordinates: Any, context: Any, position: Any) -> Any:
-    """Compile ``locate`` for a bound program."""
-    if not isinstance(logdensity, types.Array):
-        return None
-
-    def call(logdensity: Any, coordinates: Any, context: Any, position: Any) -> Any:
-        call_program(logdensity, coordinates, context, position, LOCATE)
-
-    return call
+lower_as_call(locate, x=1, context=2, out=3, word=LOCATE)
 
 
-@njit(cache=True, error_model="numpy", forceinline=True)
+@njit(cache=True, inline="always", error_model="numpy")
 def kick_and_drift(
     step_size: float, inverse_mass_matrix: Vector, gradient: Vector, momentum: Vector, position: Vector
 ) -> None:
@@ -127,7 +99,7 @@ def kick_and_drift(
         position[i] += step_size * inverse_mass_matrix[i] * momentum[i]
 
 
-@njit(cache=True, error_model="numpy", forceinline=True)
+@njit(cache=True, inline="always", error_model="numpy")
 def kick(step_size: float, inverse_mass_matrix: Vector, gradient: Vector, momentum: Vector) -> float:
     """Move the momentum half a step in place, and return the kinetic energy."""
     kinetic_energy = 0.0
@@ -137,7 +109,7 @@ def kick(step_size: float, inverse_mass_matrix: Vector, gradient: Vector, moment
     return 0.5 * kinetic_energy
 
 
-@njit(cache=True, error_model="numpy", forceinline=True)
+@njit(cache=True, inline="always", error_model="numpy")
 def scale_momentum(inverse_mass_matrix: Vector, momentum: Vector) -> float:
     """Turn standard normal draws into a momentum, in place, and return its kinetic energy."""
     kinetic_energy = 0.0
@@ -147,7 +119,7 @@ def scale_momentum(inverse_mass_matrix: Vector, momentum: Vector) -> float:
     return 0.5 * kinetic_energy
 
 
-@register_jitable(forceinline=True)
+@inlined
 def leapfrog(
     logdensity: Any,
     context: Vector,
@@ -169,7 +141,7 @@ def leapfrog(
     return value, kick(step_size, inverse_mass_matrix, gradient, momentum)
 
 
-@njit(cache=True, error_model="numpy", forceinline=True)
+@njit(cache=True, inline="always", error_model="numpy")
 def is_turning(
     inverse_mass_matrix: Vector,
     momentum: Vector,

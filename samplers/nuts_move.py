@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 from numba import njit
-from numba.extending import register_jitable
 from numpy.typing import NDArray
 
+from graphs.backends.numba.inlined import inlined
 from graphs.backends.numba.rng import fill_normal
 from samplers.adaptation import (
     IS_ADAPTING,
@@ -44,7 +44,7 @@ _LOG_ACCEPTANCE = -0.2231435513142097  # log(0.8)
 _MAX_DOUBLINGS = 60
 
 
-@register_jitable
+@inlined
 def find_step_size(
     chain: Chain,
     logdensity: Any,
@@ -79,7 +79,7 @@ def find_step_size(
     return step_size
 
 
-@register_jitable
+@inlined
 def _learn(
     chain: Chain,
     settings: Settings,
@@ -111,13 +111,13 @@ def _learn(
         tuning[IS_NEW] = 0.0
 
 
-@njit(cache=True, forceinline=True)
+@njit(cache=True, inline="always")
 def _copy(source: Vector, target: Vector) -> None:
     for i in range(source.size):
         target[i] = source[i]
 
 
-@njit(cache=True, error_model="numpy", forceinline=True)
+@njit(cache=True, inline="always", error_model="numpy")
 def _find_not_finite(vector: Vector) -> int:
     """Return the first element that is not finite, else -1."""
     for i in range(vector.size):
@@ -126,7 +126,7 @@ def _find_not_finite(vector: Vector) -> int:
     return -1
 
 
-@njit(cache=True, forceinline=True)
+@njit(cache=True, inline="always")
 def _keep(position: Vector, gradient: Vector, window: NDArray[np.float64]) -> None:
     """Keep position and gradient for what is learnt from them between calls of the loop."""
     for i in range(position.size):
@@ -134,7 +134,7 @@ def _keep(position: Vector, gradient: Vector, window: NDArray[np.float64]) -> No
         window[1, i] = gradient[i]
 
 
-@register_jitable(forceinline=True)
+@inlined
 def _write_statistics(statistics: Vector, at: int, info: Transition, step_size: float) -> None:
     """Write the statistics of a transition in the order of ``samplers.result.NUTS_STATISTICS``."""
     statistics[at] = info.logdensity
@@ -147,7 +147,7 @@ def _write_statistics(statistics: Vector, at: int, info: Transition, step_size: 
     statistics[at + 7] = info.is_divergent
 
 
-@register_jitable(forceinline=True)
+@inlined
 def _adapt_step_size(chain: Chain, settings: Settings, tuning: Vector, info: Transition, iteration: int) -> None:
     """After a step: learn the step size while tuning, count divergences later."""
     if iteration < settings.tune:
@@ -158,7 +158,7 @@ def _adapt_step_size(chain: Chain, settings: Settings, tuning: Vector, info: Tra
         chain.counters[NUM_DIVERGENT] += 1
 
 
-@register_jitable
+@inlined
 def move_nuts(
     chain: Chain, settings: Settings, row: NDArray[np.int64], block: int, logdensity: Any, iteration: int
 ) -> int:

@@ -17,9 +17,9 @@ from typing import Any
 import numba
 import numpy as np
 from numba import njit
-from numba.extending import register_jitable
 from numpy.typing import NDArray
 
+from graphs.backends.numba.inlined import inlined
 from graphs.backends.numba.program import call_program, compile_function, source_digest
 from samplers.hamiltonian import BEGIN, LOCATE
 
@@ -93,7 +93,7 @@ def to_gradient(
             out[i] += total * rows[k, i]
 
 
-@register_jitable
+@inlined
 def split_factor(kind: int, size: int, rank: int, numbers: Vector) -> tuple[Vector, Vector, NDArray[np.float64]]:
     """Return scale, coefficients and rows of a factor; a dense one has rows only.
 
@@ -140,12 +140,12 @@ def PROGRAM(x, context, out, rng, fdata, idata, work):
     scale, coefficients, rows = split_factor(kind, size, rank, carray(fdata, (numbers[7],)))
     point = carray(work, (3, size))
     words, inputs, outputs = carray(rng, (4,)), carray(x, (size,)), carray(out, (size,))
-    if words[0] == BEGIN[0]:
+    if words[0] == BEGIN:
         for i in range(size):
             point[2, i] = inputs[i]
             outputs[i] = 0.0
         return 0.0
-    if words[0] == LOCATE[0]:
+    if words[0] == LOCATE:
         to_position(kind, point[2], scale, coefficients, rows, inputs, outputs)
         return 0.0
     to_position(kind, point[2], scale, coefficients, rows, inputs, point[0])

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 from numba import njit
-from numba.extending import register_jitable
 from numpy.typing import NDArray
 
+from graphs.backends.numba.inlined import inlined
 from graphs.backends.numba.rng import fill_exponential, fill_uniform
 from samplers.hamiltonian import evaluate
 
@@ -32,7 +32,7 @@ def _logprob_of(out: Vector, element: int) -> float:
     return value if not np.isnan(value) else -np.inf
 
 
-@register_jitable
+@inlined
 def _step_out(
     logprobs: Any,
     context: Vector,
@@ -67,7 +67,7 @@ def _step_out(
                 steps[i] = steps[i] - 1.0 if is_inside else 0.0
 
 
-@register_jitable
+@inlined
 def _shrink(
     rng: NDArray[np.uint64],
     logprobs: Any,
@@ -114,7 +114,7 @@ def _shrink(
     return count
 
 
-@register_jitable
+@inlined
 def slice_sweep(
     rng: NDArray[np.uint64],
     logprobs: Any,
@@ -205,7 +205,7 @@ def slice_sweep(
     return num_evaluations, total / size
 
 
-@register_jitable
+@inlined
 def adapt_width(width: float, interval: float, count: int) -> float:
     """Return the width of the first interval moved towards that of the slices: half of what stepping out reaches.
 

@@ -21,9 +21,9 @@ from math import exp
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba.extending import register_jitable
 from numpy.typing import NDArray
 
+from graphs.backends.numba.inlined import inlined
 from graphs.backends.numba.rng import fill_normal, random_bits, random_uniform
 from samplers.hamiltonian import is_turning, leapfrog, scale_momentum
 from samplers.workspace import (
@@ -98,7 +98,7 @@ class _Subtree(NamedTuple):
     kinetic_energy: float
 
 
-@register_jitable(forceinline=True)
+@inlined
 def close_subtrees(leaf: int, num_leaves: int, inverse_mass_matrix: Vector, workspace: Workspace) -> bool:
     """Join the sub-trees that end with a leaf; return whether one of them turns back on itself.
 
@@ -142,13 +142,13 @@ def close_subtrees(leaf: int, num_leaves: int, inverse_mass_matrix: Vector, work
     return False
 
 
-@register_jitable(forceinline=True)
+@inlined
 def accept(rng: Rng, weight: float, total: float) -> bool:
     """Return true with probability ``min(1, weight / total)``."""
     return weight >= total or random_uniform(rng) * total < weight
 
 
-@register_jitable(forceinline=True)
+@inlined
 def build_subtree(
     rng: Rng,
     logdensity: Any,
@@ -190,7 +190,7 @@ def build_subtree(
     return _Subtree(_COMPLETE, weight, acceptance, num_leaves, chosen, chosen_logdensity, chosen_energy)
 
 
-@register_jitable(forceinline=True)
+@inlined
 def _turns(side: int, depth: int, inverse_mass_matrix: Vector, workspace: Workspace) -> bool:
     """Return whether the trajectory, with the sub-tree just built at one side, turns back on itself."""
     return is_turning(
@@ -205,7 +205,7 @@ def _turns(side: int, depth: int, inverse_mass_matrix: Vector, workspace: Worksp
     )
 
 
-@register_jitable
+@inlined
 def sample_tree(
     rng: Rng,
     directions: int,
@@ -296,7 +296,7 @@ def sample_tree(
     return Transition(value, kinetic_energy - value, acceptance / num_steps, tree_depth, num_steps, index, is_divergent)
 
 
-@register_jitable(forceinline=True)
+@inlined
 def refresh(rng: Rng, inverse_mass_matrix: Vector, workspace: Workspace) -> tuple[float, int]:
     """Draw a momentum; return its kinetic energy, and the directions of all doublings as bits."""
     fill_normal(rng, workspace.momentum)
@@ -304,7 +304,7 @@ def refresh(rng: Rng, inverse_mass_matrix: Vector, workspace: Workspace) -> tupl
     return kinetic_energy, int(random_bits(rng) >> np.uint64(64 - MAX_TREE_DEPTH))
 
 
-@register_jitable
+@inlined
 def transition(
     rng: Rng,
     logdensity: Any,

@@ -6,8 +6,9 @@ from typing import NamedTuple
 
 import numpy as np
 from numba import njit
-from numba.extending import register_jitable
 from numpy.typing import NDArray
+
+from graphs.backends.numba.inlined import inlined
 
 type Vector = NDArray[np.float64]
 
@@ -40,7 +41,7 @@ class Workspace(NamedTuple):
     rows: NDArray[np.float64]
 
 
-@register_jitable
+@inlined
 def num_workspace_rows(max_tree_depth: int) -> int:
     """Return the number of rows that a transition needs."""
     return WAITING + 3 * max_tree_depth
@@ -52,7 +53,7 @@ def new_workspace(size: int, max_tree_depth: int) -> Workspace:
     return Workspace(np.zeros(size), np.zeros(size), np.zeros(size), rows)
 
 
-@njit(cache=True, forceinline=True)
+@njit(cache=True, inline="always")
 def start_trajectory(position: Vector, gradient: Vector, workspace: Workspace) -> None:
     """Let both ends be the initial point."""
     rows = workspace.rows
@@ -65,7 +66,7 @@ def start_trajectory(position: Vector, gradient: Vector, workspace: Workspace) -
             rows[END_GRADIENT + side, i] = gradient[i]
 
 
-@njit(cache=True, forceinline=True)
+@njit(cache=True, inline="always")
 def load_point(position: Vector, gradient: Vector, workspace: Workspace) -> None:
     """Go to a point."""
     for i in range(position.size):
@@ -73,7 +74,7 @@ def load_point(position: Vector, gradient: Vector, workspace: Workspace) -> None
         workspace.gradient[i] = gradient[i]
 
 
-@njit(cache=True, forceinline=True)
+@njit(cache=True, inline="always")
 def load_end(side: int, workspace: Workspace) -> None:
     """Go to an end of the trajectory."""
     rows = workspace.rows
@@ -83,7 +84,7 @@ def load_end(side: int, workspace: Workspace) -> None:
         workspace.gradient[i] = rows[END_GRADIENT + side, i]
 
 
-@njit(cache=True, forceinline=True)
+@njit(cache=True, inline="always")
 def store_end(side: int, workspace: Workspace) -> None:
     """Let the current point be an end of the trajectory, and add the momenta of the new sub-tree."""
     rows = workspace.rows
@@ -94,7 +95,7 @@ def store_end(side: int, workspace: Workspace) -> None:
         rows[TOTAL, i] += rows[SUBTREE_TOTAL, i]
 
 
-@njit(cache=True, forceinline=True)
+@njit(cache=True, inline="always")
 def propose(workspace: Workspace) -> None:
     """Let the current point be the one chosen from the sub-tree."""
     rows = workspace.rows
@@ -103,7 +104,7 @@ def propose(workspace: Workspace) -> None:
         rows[PROPOSED_GRADIENT, i] = workspace.gradient[i]
 
 
-@njit(cache=True, forceinline=True)
+@njit(cache=True, inline="always")
 def adopt(workspace: Workspace, position: Vector, gradient: Vector) -> None:
     """Move to the point chosen from the sub-tree."""
     rows = workspace.rows
@@ -112,7 +113,7 @@ def adopt(workspace: Workspace, position: Vector, gradient: Vector) -> None:
         gradient[i] = rows[PROPOSED_GRADIENT, i]
 
 
-@njit(cache=True, forceinline=True)
+@njit(cache=True, inline="always")
 def begin_waiting(row: int, workspace: Workspace) -> None:
     """Keep a sub-tree of one leaf."""
     rows = workspace.rows
@@ -124,7 +125,7 @@ def begin_waiting(row: int, workspace: Workspace) -> None:
         rows[row + 2, i] = momentum
 
 
-@njit(cache=True, forceinline=True)
+@njit(cache=True, inline="always")
 def keep_waiting(row: int, first: int, workspace: Workspace) -> None:
     """Keep a sub-tree, given the row of its first momentum."""
     rows = workspace.rows
@@ -134,14 +135,14 @@ def keep_waiting(row: int, first: int, workspace: Workspace) -> None:
         rows[row + 2, i] = rows[SUBTREE_TOTAL, i]
 
 
-@njit(cache=True, forceinline=True)
+@njit(cache=True, inline="always")
 def start_subtree(workspace: Workspace) -> None:
     """Begin a sum of momenta with the current one."""
     for i in range(workspace.momentum.size):
         workspace.rows[SUBTREE_TOTAL, i] = workspace.momentum[i]
 
 
-@njit(cache=True, forceinline=True)
+@njit(cache=True, inline="always")
 def join(row: int, workspace: Workspace) -> None:
     """Add the momenta of the waiting sub-tree."""
     rows = workspace.rows

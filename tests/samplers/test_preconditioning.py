@@ -69,10 +69,10 @@ def evaluated(metric: Metric, backend: str) -> tuple[float, np.ndarray, np.ndarr
     x, others = pt.tensor("x", shape=(SIZE,)), pt.tensor("s", shape=(BEFORE + SIZE,))
     plain = compile_program([x], [pt.cos(x) * others[0]], value=pt.sin(x).sum() * others[0], context=[others]).bind()
     program = PreconditionedProgram(plain.row, SIZE, metric.kind_number, len(metric.rows), metric.numbers)
-    call_program(program.row, STATE[BEFORE:], STATE, gradient, BEGIN)
+    call_program(program.row, STATE[BEFORE:], STATE, gradient, np.array([BEGIN, 0, 0, 0], np.uint64))
     assert not gradient.any()
     value = call_program(program.row, COORDINATES, STATE, gradient, np.zeros(4, np.uint64))
-    call_program(program.row, COORDINATES, STATE, position, LOCATE)
+    call_program(program.row, COORDINATES, STATE, position, np.array([LOCATE, 0, 0, 0], np.uint64))
     return value, gradient, position
 
 
