@@ -74,6 +74,16 @@ def _fused(typing_context: Any, x: Any, y: Any, z: Any) -> Any:
     return types.float64(types.float64, types.float64, types.float64), generate
 
 
+@intrinsic
+def fused(typing_context: Any, x: Any, y: Any, z: Any) -> Any:
+    """Return ``x * y + z``, rounded once."""
+
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        return builder.fma(*args)
+
+    return types.float64(types.float64, types.float64, types.float64), generate
+
+
 def polynomial(coefficients: Sequence[float]) -> Any:
     """Return a function for compiled code that evaluates a polynomial, given from its constant on, without a loop."""
 
@@ -94,12 +104,14 @@ def polynomial(coefficients: Sequence[float]) -> Any:
 
 
 @njit(cache=True, forceinline=True, error_model="numpy")
-def _reduced(x: float, rest: float) -> tuple[float, float, int]:
-    """Return ``r``, ``p`` and ``k`` with ``exp(x - rest) = 2**k * (1 + r + r**2 * p)``, x being bounded."""
+def _reduced(x: float, rest: float) -> tuple[float, float, float, int]:
+    """Return ``r``, ``p``, ``s``, ``k`` with ``exp(x - rest) = 2**k * (1 + r + r**2 * p + s)``, s tiny, x bounded."""
     bounded = select(x > 710.0, 710.0, select(x < -746.0, -746.0, x))
     shifted = bounded * LOG2_E + ROUNDER
     k = shifted - ROUNDER
-    r = ((bounded - k * LN2_HIGH) - k * LN2_LOW) - rest
+    high = bounded - k * LN2_HIGH
+    r = (high - k * LN2_LOW) - rest
+    lost = ((high - r) - k * LN2_LOW) - rest
     p = _fused(E13, r, E12)
     p = _fused(p, r, E11)
     p = _fused(p, r, E10)
@@ -110,17 +122,25 @@ def _reduced(x: float, rest: float) -> tuple[float, float, int]:
     p = _fused(p, r, E5)
     p = _fused(p, r, E4)
     p = _fused(p, r, E3)
-    return r, _fused(p, r, E2), as_bits(shifted) - ROUNDER_BITS
+    return r, _fused(p, r, E2), lost, as_bits(shifted) - ROUNDER_BITS
+
+
+@njit(cache=True, forceinline=True, error_model="numpy")
+def exp_and_rest(x: float, rest: float) -> tuple[float, float]:
+    """Return ``exp(x - rest)``, where ``rest`` is too small for x to hold the difference, and a correction to it."""
+    r, p, _, exponent = _reduced(x, rest)
+    less_one = r + r * r * p
+    y = 1.0 + less_one
+    # Two factors, since 2**k itself may overflow or be subnormal while the result is not.
+    half = exponent >> 1
+    first, second = as_float((half + 1023) << 52), as_float((exponent - half + 1023) << 52)
+    return y * first * second, (less_one - (y - 1.0)) * first * second
 
 
 @njit(cache=True, forceinline=True, error_model="numpy")
 def exp_of_difference(x: float, rest: float) -> float:
     """Return ``exp(x - rest)``, where ``rest`` is too small for x to hold the difference."""
-    r, p, exponent = _reduced(x, rest)
-    y = 1.0 + (r + r * r * p)
-    # Two factors, since 2**k itself may overflow or be subnormal while the result is not.
-    half = exponent >> 1
-    return y * as_float((half + 1023) << 52) * as_float((exponent - half + 1023) << 52)
+    return exp_and_rest(x, rest)[0]
 
 
 @njit(cache=True, forceinline=True, error_model="numpy")
@@ -132,20 +152,27 @@ def exp(x: float) -> float:
 @njit(cache=True, forceinline=True, error_model="numpy")
 def expm1(x: float) -> float:
     """Return the exponential less 1."""
-    r, p, exponent = _reduced(x, 0.0)
+    r, p, lost, exponent = _reduced(x, 0.0)
+    square = r * r * p
+    reduced = r + square
+    reduced_rest = ((r - reduced) + square) + lost
     half = exponent >> 1
     first, second = as_float((half + 1023) << 52), as_float((exponent - half + 1023) << 52)
     # What is far from 1 is taken in two steps: 2**k may overflow while the result does not.
-    y = first * (second * (r + r * r * p) + (second - 1.0 / first))
-    return select(x == 0.0, x, select(exponent == 0, r + r * r * p, y))
+    y = first * ((second * reduced + (second - 1.0 / first)) + second * reduced_rest)
+    return select(x == 0.0, x, select(exponent == 0, reduced, y))
 
 
 @njit(cache=True, forceinline=True, error_model="numpy")
 def tanh(x: float) -> float:
     """Return the hyperbolic tangent."""
     size = abs(x)
-    shrunk, rest = expm1(-2.0 * size), exp(-2.0 * size)
-    size = select(size < 0.55, -shrunk / (shrunk + 2.0), 1.0 - 2.0 * rest / (1.0 + rest))
+    grown = expm1(2.0 * size)
+    divisor = grown + 2.0
+    inverse = 1.0 / divisor
+    y = grown * inverse
+    near = y + (fused(-y, divisor, grown) - y * (grown - (divisor - 2.0))) * inverse
+    size = select(size < 0.55, near, 1.0 - 2.0 * inverse)
     return select(x < 0.0, -size, select(x == 0.0, x, size))
 
 
@@ -206,7 +233,12 @@ def softplus(x: float) -> float:
 @njit(cache=True, forceinline=True, error_model="numpy")
 def sigmoid(x: float) -> float:
     """Return ``1 / (1 + exp(-x))``."""
-    return 1.0 / (1.0 + exp(-x))
+    decay, decay_rest = exp_and_rest(-abs(x), 0.0)
+    divisor = 1.0 + decay
+    divisor_rest = decay - (divisor - 1.0) + decay_rest
+    y = 1.0 / divisor
+    rest = y * (fused(-y, divisor, 1.0) - y * divisor_rest)
+    return select(x < 0.0, fused(decay, y, decay * rest + decay_rest * y), y + rest)
 
 
 @njit(cache=True, forceinline=True, error_model="numpy")

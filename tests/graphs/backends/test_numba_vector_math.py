@@ -1,4 +1,4 @@
-"""The branch-free functions are accurate to one to three units in the last place, and right at special values."""
+"""The branch-free functions are accurate to two units in the last place or better, and right at special values."""
 
 from __future__ import annotations
 
@@ -72,14 +72,14 @@ def test_logarithm_of_one_plus():
 def test_softplus_and_sigmoid():
     x = RNG.uniform(-700, 700, NUM_POINTS)
     x[:500] /= 100
-    assert units_off(vector_math.softplus, lambda t: mpmath.log1p(mpmath.exp(t)), x) < 2.5
-    assert units_off(vector_math.sigmoid, lambda t: 1 / (1 + mpmath.exp(-t)), x) < 2.5
+    assert units_off(vector_math.softplus, lambda t: mpmath.log1p(mpmath.exp(t)), x) < 2.0
+    assert units_off(vector_math.sigmoid, lambda t: 1 / (1 + mpmath.exp(-t)), x) < 2.0
 
 
 def test_exponential_less_one_and_its_kin():
     x = np.concatenate([RNG.uniform(-40, 709, 800), RNG.normal(size=800), RNG.normal(size=200) * 1e-5])
     assert units_off(vector_math.expm1, mpmath.expm1, x) < 2.0
-    assert units_off(vector_math.tanh, mpmath.tanh, x / 30) < 2.0
+    assert units_off(vector_math.tanh, mpmath.tanh, np.concatenate([x / 30, RNG.normal(size=2000)])) < 2.0
     below = -np.exp(RNG.uniform(-30, 4, 800))
     assert units_off(vector_math.log1mexp, lambda t: mpmath.log(-mpmath.expm1(t)), below) < 2.0
 
@@ -109,9 +109,9 @@ def test_digamma():
 def test_error_function_and_its_complements():
     x = np.concatenate([RNG.uniform(-6, 26, 700), RNG.normal(size=700), RNG.normal(size=200) * 0.1])
     assert units_off(vector_erf.erf, mpmath.erf, x) < 2.0
-    assert units_off(vector_erf.erfc, mpmath.erfc, x) < 3.0
+    assert units_off(vector_erf.erfc, mpmath.erfc, x) < 2.0
     x = np.concatenate([RNG.uniform(-26, 50, 700), RNG.normal(size=700), np.exp(RNG.uniform(0, 100, 100))])
-    assert units_off(vector_erf.erfcx, lambda t: mpmath.exp(t * t) * mpmath.erfc(t), x) < 3.0
+    assert units_off(vector_erf.erfcx, lambda t: mpmath.exp(t * t) * mpmath.erfc(t), x) < 2.0
 
 
 def errors(function, exact, x, scale):
