@@ -16,7 +16,7 @@ import math
 from numba import njit
 
 from graphs.backends.numba.intrinsics import select
-from graphs.backends.numba.vector_math import ROUNDER, log, polynomial
+from graphs.backends.numba.vector_math import ROUNDER, fused, log, log_and_rest, polynomial
 
 LOG_PI = math.log(math.pi)
 HALF_LOG_2PI_LESS_HALF = 0.5 * math.log(2.0 * math.pi) - 0.5
@@ -67,7 +67,8 @@ DIGAMMA = (
     -2.627891771944428e-06,
     1.3137798782020037e-06,
 )
-# log(gamma(1.125 + u)) / (u + 0.125) for |u| <= 0.375, errors below 1e-18: near 1 the recurrence would cancel digits.
+# log(gamma(1.125 + u)) / (u + 0.125) for |u| <= 0.375, errors below 1e-18: near 0 and 1 the recurrence would cancel
+# digits.
 NEAR_ONE = (
     -0.48018547300831665,
     0.7335424776996944,
@@ -110,8 +111,8 @@ SINE = (
 STIRLING = (1 / 12, -1 / 360, 1 / 1260, -1 / 1680, 1 / 1188, -691 / 360360, 1 / 156, -3617 / 122400)
 DIGAMMA_SERIES = (1 / 12, -1 / 120, 1 / 252, -1 / 240, 1 / 132, -691 / 32760, 1 / 12, -3617 / 8160)
 
-_log_gamma_polynomial = polynomial(LOG_GAMMA)
-_near_one_polynomial = polynomial(NEAR_ONE)
+_log_gamma_polynomial = polynomial(LOG_GAMMA[1:])
+_near_one_polynomial = polynomial(NEAR_ONE[1:])
 _digamma_polynomial = polynomial(DIGAMMA)
 _sine_polynomial = polynomial(SINE)
 _stirling_polynomial = polynomial(STIRLING)
@@ -140,24 +141,47 @@ def _distance(x: float) -> float:
 
 
 @njit(cache=True, forceinline=True, error_model="numpy")
+def _times_sum(factor: float, constant: float, u: float, rest: float) -> tuple[float, float]:
+    """Return ``factor * (constant + u * rest)``, and a correction to it."""
+    product = u * rest
+    p = constant + product
+    lost = ((constant - p) + product) + fused(u, rest, -product)
+    value = factor * p
+    return value, fused(factor, p, -value) + factor * lost
+
+
+@njit(cache=True, forceinline=True, error_model="numpy")
 def lgamma(x: float) -> float:
     """Return the logarithm of the absolute value of the gamma function."""
     is_reflected = x < 0.0
-    y = select(is_reflected, 1.0 - x, x)
+    # gamma(1 - x) = -x gamma(-x), where -x is exact.
+    is_far = x < -0.5
+    y = select(is_far, -x, select(is_reflected, 1.0 - x, x))
     is_large = y >= FIRST_LARGE
     n, product = _steps(select(is_large, 2.0, y))
-    logarithm = log(select(is_large, y, product))
+    logarithm, lost = log_and_rest(select(is_large, y, select(y < 0.5, y, product)))
     w = select(is_large, 2.0, y) - n
-    small = w * _log_gamma_polynomial(w) + select(n < 1.5, -logarithm, logarithm)
+    sign = select(n < 1.5, -1.0, 1.0)
+    small, small_rest = _times_sum(w, LOG_GAMMA[0], w, _log_gamma_polynomial(w))
+    small = (small + (small_rest + sign * lost)) + sign * logarithm
     inverse = 1.0 / select(is_large, y, FIRST_LARGE)
     series = inverse * _stirling_polynomial(inverse * inverse)
     # log y - 1, not log y - y at the end: infinity stays infinity.
-    large = (y - 0.5) * (logarithm - 1.0) + (HALF_LOG_2PI_LESS_HALF + series)
-    near_one = (y - 1.0) * _near_one_polynomial(y - 1.125)
-    value = select(is_large, large, select((y > 0.75) & (y < 1.5), near_one, small))
+    large = (y - 0.5) * (logarithm - 1.0) + (
+        (HALF_LOG_2PI_LESS_HALF + series) + select(y < math.inf, (y - 0.5) * lost, 0.0)
+    )
+    # log(gamma(y)) or, near zero, log(gamma(1 + y)).
+    distance = select(y < 0.5, y, y - 1.0)
+    u = distance - 0.125
+    near_one, near_one_rest = _times_sum(distance, NEAR_ONE[0], u, _near_one_polynomial(u))
+    near_zero = (near_one + (near_one_rest - lost)) - logarithm
+    near_one += near_one_rest
+    value = select(y < 0.5, near_zero, select((y > 0.75) & (y < 1.5), near_one, small))
+    value = select(is_large, large, value)
     r = _distance(x)
     sine = abs(r) * _sine_polynomial(r * r)
-    reflected = LOG_PI - log(sine) - value
+    log_sine, lost_of_sine = log_and_rest(sine * select(is_far, -x, 1.0))
+    reflected = ((LOG_PI - log_sine) - value) - lost_of_sine
     return select(x == -math.inf, math.inf, select(is_reflected, reflected, value))
 
 

@@ -191,8 +191,8 @@ def _log_of_mantissa(f: float) -> tuple[float, float, float]:
 
 
 @njit(cache=True, forceinline=True, error_model="numpy")
-def log(x: float) -> float:
-    """Return the natural logarithm; minus infinity at 0, NaN below."""
+def log_and_rest(x: float) -> tuple[float, float]:
+    """Return the natural logarithm, minus infinity at 0, NaN below; and a correction to it where x is normal."""
     is_small = x < SMALLEST_NORMAL
     bits = as_bits(select(is_small, x * 18014398509481984.0, x))
     difference = bits - SQRT_HALF_BITS
@@ -200,9 +200,18 @@ def log(x: float) -> float:
     f = as_float(bits - (difference & EXPONENT_MASK)) - 1.0
     s, half_square, rest = _log_of_mantissa(f)
     e = float(k)
-    y = e * LN2_HIGH - ((half_square - (s * (half_square + rest) + e * LN2_LOW)) - f)
+    less = half_square - (s * (half_square + rest) + e * LN2_LOW)
+    part = less - f
+    y = e * LN2_HIGH - part
+    lost = select(x < math.inf, ((e * LN2_HIGH - y) - part) - (less - (part + f)), 0.0)
     y = select(x < math.inf, y, x)
-    return select(x > 0.0, y, select(x == 0.0, -math.inf, math.nan))
+    return select(x > 0.0, y, select(x == 0.0, -math.inf, math.nan)), lost
+
+
+@njit(cache=True, forceinline=True, error_model="numpy")
+def log(x: float) -> float:
+    """Return the natural logarithm; minus infinity at 0, NaN below."""
+    return log_and_rest(x)[0]
 
 
 @njit(cache=True, forceinline=True, error_model="numpy")

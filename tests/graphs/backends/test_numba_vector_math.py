@@ -71,7 +71,7 @@ def test_logarithm_of_one_plus():
 
 def test_softplus_and_sigmoid():
     x = RNG.uniform(-700, 700, NUM_POINTS)
-    x[:500] /= 100
+    x[: NUM_POINTS // 2] /= 100
     assert units_off(vector_math.softplus, lambda t: mpmath.log1p(mpmath.exp(t)), x) < 2.0
     assert units_off(vector_math.sigmoid, lambda t: 1 / (1 + mpmath.exp(-t)), x) < 2.0
 
@@ -87,7 +87,7 @@ def test_exponential_less_one_and_its_kin():
 def test_logarithm_of_gamma():
     x = np.concatenate(
         [
-            RNG.uniform(0, 9, 1500),
+            RNG.uniform(0, 13, 3000),
             np.exp(RNG.uniform(-700, 700, 500)),
             1 + RNG.normal(size=200) * 1e-4,
             2 + RNG.normal(size=200) * 1e-4,
@@ -107,10 +107,10 @@ def test_digamma():
 
 
 def test_error_function_and_its_complements():
-    x = np.concatenate([RNG.uniform(-6, 26, 700), RNG.normal(size=700), RNG.normal(size=200) * 0.1])
+    x = np.concatenate([RNG.uniform(-6, 26, 1500), RNG.normal(size=1500), RNG.normal(size=200) * 0.1])
     assert units_off(vector_erf.erf, mpmath.erf, x) < 2.0
     assert units_off(vector_erf.erfc, mpmath.erfc, x) < 2.0
-    x = np.concatenate([RNG.uniform(-26, 50, 700), RNG.normal(size=700), np.exp(RNG.uniform(0, 100, 100))])
+    x = np.concatenate([RNG.uniform(-26, 50, 1500), RNG.normal(size=1500), np.exp(RNG.uniform(0, 100, 300))])
     assert units_off(vector_erf.erfcx, lambda t: mpmath.exp(t * t) * mpmath.erfc(t), x) < 2.0
 
 
