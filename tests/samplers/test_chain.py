@@ -16,7 +16,7 @@ from scipy import special, stats
 import samplers
 from graphs.density import LogDensity
 from graphs.errors import BackendError, ModelError, SamplingError
-from samplers import DrawBlock, NUTSBlock, Sweep, SweepResult, compile_sweep, workers
+from samplers import DrawBlock, NUTSBlock, Sweep, SweepResult, compile_sweep, compiled_loop, workers
 
 SCALE = np.logspace(-2, 2, 10)
 
@@ -303,3 +303,8 @@ print(compiled_loop._compiled_nuts().cache_hits, compiled_loop._compiled_slice()
     for _ in range(2):
         result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=root)
     assert result.stdout.split() == ["1", "0", "1", "1"]
+
+
+def test_the_loop_lets_other_threads_run() -> None:
+    # Chains run in threads, and Ctrl-C has to arrive.
+    assert compiled_loop._compiled_loop().targetoptions["nogil"]
