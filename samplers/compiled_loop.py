@@ -15,6 +15,7 @@ import numpy as np
 from numba import cfunc, types
 from numpy.typing import NDArray
 
+from graphs.backends.numba import inlined as inlining
 from graphs.backends.numba import program, rng
 from graphs.backends.numba.inlined import KernelCompiler, inlined
 from graphs.backends.numba.intrinsics import call_packed, unpack_as
@@ -43,7 +44,8 @@ def move(arguments):
     {names} = unpack(arguments)
 {body}
 '''
-_COMPILED_MODULES = (adaptation, chain, hamiltonian, nuts_move, result, slice_step, state, tree, workspace, program)
+_SAMPLER_MODULES = (adaptation, chain, hamiltonian, nuts_move, result, slice_step, state, tree, workspace)
+_COMPILED_MODULES = (*_SAMPLER_MODULES, program, inlining)
 
 
 @inlined

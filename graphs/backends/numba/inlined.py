@@ -36,10 +36,6 @@ class _Inlined:
     def __call__(self, *arguments: Any) -> Any:
         return self.py_func(*arguments)
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> _Inlined:
-        """Return itself: Numba copies the code that calls it, again and again."""
-        return self
-
 
 def inlined[F: Callable[..., Any]](function: F) -> F:
     """Let compiled code hold a function wherever it calls it; Python calls it as it is.

@@ -130,6 +130,7 @@ def lower_as_call(function: Any, x: int, context: int, out: int, rng: int | None
         def typer(*kinds: Any) -> Any:
             return types.float64 if all(isinstance(kind, types.Array) for kind in kinds) else None
 
+        # Numba binds arguments by it. Type checkers know no attributes of functions.
         typer.__signature__ = signature(function)  # type: ignore[attr-defined]
         return typer
 

@@ -1,7 +1,8 @@
 """The gamma function's logarithm and derivative without branches or calls, for loops that LLVM vectorises.
 
-Between 0 and 8.5 the argument is moved to ``2 + w`` with ``|w| <= 1/2`` by the recurrence, whose factors are multiplied
-first so that one logarithm is enough, and a polynomial in w follows; above, Stirling's series; below 0, reflection.
+Between 1/2 and 8.5 the argument is moved to ``2 + w`` with ``|w| <= 1/2`` by the recurrence, whose factors are
+multiplied first so that one logarithm is enough, and a polynomial in w follows; below 1/2 one step of the recurrence
+leads to a polynomial near 1; above 8.5, Stirling's series; below 0, reflection.
 The zeros of the logarithm at 1 and 2 are factors of the polynomials: there is no loss of digits near them.
 
 References
@@ -126,9 +127,9 @@ def _factor(z: float, is_used: bool) -> float:
 
 @njit(cache=True, forceinline=True, error_model="numpy")
 def _steps(z: float) -> tuple[float, float]:
-    """Return the integer nearest to z, in [0, 8.5), and the product that the recurrence between z and 2 + w needs."""
+    """Return the integer nearest to z, in (0.5, 8.5), and the product that the recurrence to 2 + w needs."""
     n = (z + ROUNDER) - ROUNDER
-    below = _factor(z, n < 1.5) * _factor(z + 1.0, n < 0.5)
+    below = _factor(z, n < 1.5)
     above = _factor(z - 1.0, n > 2.5) * _factor(z - 2.0, n > 3.5) * _factor(z - 3.0, n > 4.5)
     above *= _factor(z - 4.0, n > 5.5) * _factor(z - 5.0, n > 6.5) * _factor(z - 6.0, n > 7.5)
     return n, below * above
@@ -159,7 +160,7 @@ def lgamma(x: float) -> float:
     y = select(is_far, -x, select(is_reflected, 1.0 - x, x))
     is_large = y >= FIRST_LARGE
     n, product = _steps(select(is_large, 2.0, y))
-    logarithm, lost = log_and_rest(select(is_large, y, select(y < 0.5, y, product)))
+    logarithm, lost = log_and_rest(select(is_large, y, select(y <= 0.5, y, product)))
     w = select(is_large, 2.0, y) - n
     sign = select(n < 1.5, -1.0, 1.0)
     small, small_rest = _times_sum(w, LOG_GAMMA[0], w, _log_gamma_polynomial(w))
@@ -171,12 +172,12 @@ def lgamma(x: float) -> float:
         (HALF_LOG_2PI_LESS_HALF + series) + select(y < math.inf, (y - 0.5) * lost, 0.0)
     )
     # log(gamma(y)) or, near zero, log(gamma(1 + y)).
-    distance = select(y < 0.5, y, y - 1.0)
+    distance = select(y <= 0.5, y, y - 1.0)
     u = distance - 0.125
     near_one, near_one_rest = _times_sum(distance, NEAR_ONE[0], u, _near_one_polynomial(u))
     near_zero = (near_one + (near_one_rest - lost)) - logarithm
     near_one += near_one_rest
-    value = select(y < 0.5, near_zero, select((y > 0.75) & (y < 1.5), near_one, small))
+    value = select(y <= 0.5, near_zero, select((y > 0.75) & (y < 1.5), near_one, small))
     value = select(is_large, large, value)
     r = _distance(x)
     sine = abs(r) * _sine_polynomial(r * r)
