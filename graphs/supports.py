@@ -6,7 +6,13 @@ from dataclasses import dataclass
 from math import inf
 from typing import Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
 Kind = Literal["interval", "integers", "simplex", "positive_definite", "other"]
+
+SUM_ERROR = 1e-6
+"""Probabilities that a person has typed or rounded add up to one within this."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +55,25 @@ class Support:
     def is_positive(self) -> bool:
         """Whether every value is greater than zero."""
         return self.kind == "interval" and self.lower >= 0
+
+    def holds(self, values: NDArray) -> bool:
+        """Whether values lie inside; true of what this class does not describe.
+
+        Parameters
+        ----------
+        values : array
+            Of vectors or matrices the last axes are those of one of them.
+        """
+        if self.kind == "interval":
+            return bool(np.all((self.lower < values) & (values < self.upper)))
+        if self.kind == "integers":
+            return bool(np.all((self.lower <= values) & (values <= self.upper)))
+        if self.kind == "simplex":
+            return bool(np.all(values > 0) and np.allclose(np.sum(values, axis=-1), 1.0, rtol=0.0, atol=SUM_ERROR))
+        if self.kind == "positive_definite":
+            is_symmetric = np.allclose(values, np.swapaxes(values, -1, -2))
+            return bool(is_symmetric and np.all(np.linalg.eigvalsh(values) > 0))
+        return True
 
     def __str__(self) -> str:
         if self.kind == "interval":

@@ -53,6 +53,7 @@ def choose(
         )
     if support.is_discrete:
         return _choose_discrete(summed, name, choice if is_named else None, failed_sum)
+    _refuse_unbounded(summed, name)
     if choice in ("rmh", "slice"):
         return choice, "as asked for", None
     if choice == "gibbs":
@@ -79,19 +80,29 @@ def law_of(summed: LogProb, name: str) -> tuple[Law | None, str]:
     law, reason = find_conditional(summed.logdensity, value, support=support)
     if law is not None:
         return law, ""
-    rv = summed.graph.latent[name]
-    is_flat = rv.owner is not None and isinstance(rv.owner.op, FlatRV | HalfFlatRV)
-    if is_flat and reason.startswith("the log-density does not depend on it"):
-        raise DerivationError(
-            f"{name} has no distribution: its prior is flat, and no data nor other variable depends on it. Give it a "
-            f"proper prior on its support, {support}, or leave it out.",
-            name,
-            value,
-        )
+    if reason.startswith("the log-density does not depend on it"):
+        _refuse_flat(summed, name)
     if reason.startswith(IMPROPER):
         raise DerivationError(f"{name} has no distribution given the rest, {reason}.", name, value)
     blamed = [n for n in _terms_of(summed, value) if find_conditional(_alone(summed, n), value, support)[1] == reason]
     return None, f"{reason} (in the log-probability of {', '.join(blamed)})" if blamed else reason
+
+
+def _refuse_unbounded(summed: LogProb, name: str) -> None:
+    """Raise if no term but its own depends on a variable whose prior is flat, however it is to be moved."""
+    if all(term == name for term in _terms_of(summed, summed.values[name])):
+        _refuse_flat(summed, name)
+
+
+def _refuse_flat(summed: LogProb, name: str) -> None:
+    rv = summed.graph.latent[name]
+    if rv.owner is not None and isinstance(rv.owner.op, FlatRV | HalfFlatRV):
+        raise DerivationError(
+            f"{name} has no distribution: its prior is flat, and no data nor other variable depends on it. Give it a "
+            f"proper prior on its support, {summed.supports[name]}, or leave it out.",
+            name,
+            summed.values[name],
+        )
 
 
 def _terms_of(summed: LogProb, value: TensorVariable) -> list[str]:

@@ -52,6 +52,10 @@ class Evidence:
         Of each state of Hamiltonian dynamics.
     max_tree_depth : int
         What saturated means.
+    without_gradient : tuple of int and str
+        Number of trajectories that ended where there is a log-density but no gradient, and the term to blame.
+    flat_priors : tuple of str
+        Variables whose prior is flat, as far as the trace says.
     left_out : int
         Number of columns that were not looked at.
     """
@@ -67,6 +71,8 @@ class Evidence:
     saturated: NDArray[np.bool_] | None
     energy: NDArray[np.float64] | None
     max_tree_depth: int
+    without_gradient: tuple[int, str] = (0, "")
+    flat_priors: tuple[str, ...] = ()
     left_out: int = 0
 
 
@@ -132,6 +138,11 @@ def gather(
         saturated=statistic(_saturated(trace, depth)),
         energy=statistic(_statistic(trace, "energy")),
         max_tree_depth=depth,
+        without_gradient=(
+            int(trace.attrs.get("num_without_gradient", 0)),
+            str(trace.attrs.get("term_without_gradient", "")),
+        ),
+        flat_priors=tuple(str(trace.attrs.get("flat_priors", "")).split(", ")),
         left_out=len(good) - len(looked_at),
     )
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ppl.convergence import Convergence, convergence, split, split_r_hat
 from ppl.evidence import Evidence
 from ppl.finding import Finding, and_others, means_by_chain, name_chains
-from ppl.trajectories import divergences, low_e_bfmi, saturated_trees
+from ppl.trajectories import divergences, low_e_bfmi, missing_gradients, saturated_trees
 
 GOOD_R_HAT = 1.01
 BAD_R_HAT = 1.1
@@ -23,7 +23,7 @@ _GROWTH = 100.0
 _LEAST_GROWING = 40
 _GAP = 2.0
 _IMPLIED = {
-    "runaway": ("stuck", "modes", "r_hat", "divergences", "e_bfmi", "tree_depth", "ess"),
+    "runaway": ("stuck", "modes", "r_hat", "gradient", "divergences", "e_bfmi", "tree_depth", "ess"),
     "stuck": ("modes", "r_hat", "ess"),
     "modes": ("r_hat", "ess"),
     "r_hat": ("ess",),
@@ -61,8 +61,10 @@ def _not_finite(evidence: Evidence, found: Convergence) -> Finding | None:
 
 
 def _runaway(evidence: Evidence, found: Convergence) -> Finding | None:
-    """Draws that grow without end, or have grown beyond all reason."""
-    columns = _growing(evidence.draws) if evidence.draws.shape[1] >= _LEAST_GROWING else []
+    """Draws that grow without end, have grown beyond all reason, or wander where the prior does not hold them."""
+    is_long = evidence.draws.shape[1] >= _LEAST_GROWING
+    columns = [*_growing(evidence.draws), *_wandering(evidence)] if is_long else []
+    columns = list(dict.fromkeys(columns))
     labels = [*evidence.infinite, *(evidence.labels[i] for i in columns)]
     if not labels:
         return None
@@ -88,6 +90,16 @@ def _growing(draws: NDArray[np.float64]) -> list[int]:
     is_huge = (np.median(size, axis=(0, 1)) > _HUGE) & (np.ptp(draws, axis=(0, 1)) > _HUGE)
     columns = np.flatnonzero(grows | is_huge)
     return [int(i) for i in columns[np.argsort(-size[:, :, columns].max(axis=(0, 1)))]]
+
+
+def _wandering(evidence: Evidence) -> list[int]:
+    """Return the columns with a flat prior whose chains, each by itself, end elsewhere than they began."""
+    columns = [i for i, name in enumerate(evidence.variables) if name in evidence.flat_priors]
+    rows = evidence.draws[..., columns].transpose(0, 2, 1)
+    halves = split(rows[:, :, None, :])
+    of_chains = split_r_hat(halves).mean(axis=0)
+    worst = np.argsort(-of_chains)
+    return [columns[i] for i in worst if of_chains[i] > BAD_R_HAT]
 
 
 def _stuck(evidence: Evidence, found: Convergence) -> Finding | None:
@@ -191,6 +203,7 @@ _RULES: tuple[Callable[[Evidence, Convergence], Finding | None], ...] = (
     _stuck,
     _modes,
     _r_hat,
+    missing_gradients,
     divergences,
     low_e_bfmi,
     saturated_trees,

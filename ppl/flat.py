@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from math import inf, isfinite, lgamma, log, prod
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pymc as pm
@@ -11,11 +11,15 @@ import pytensor.tensor as pt
 from pymc.distributions.continuous import FlatRV, HalfFlatRV
 from pymc.distributions.multivariate import ICARRV
 from pymc.distributions.transforms import Interval
+from pytensor.graph.traversal import ancestors
 from pytensor.tensor.variable import TensorVariable
 
 from graphs.errors import ModelError
 from graphs.supports import Support, as_support
 from ppl.declaration import Axes, Declaration, Dims, check_axes, declare, read_dims
+
+if TYPE_CHECKING:
+    from ppl.model import Model
 
 
 def flat_variable(
@@ -43,6 +47,13 @@ def flat_variable(
 def is_flat(rv: TensorVariable) -> bool:
     """Whether a variable has no proper distribution of its own."""
     return rv.owner is not None and isinstance(rv.owner.op, FlatRV | HalfFlatRV | ICARRV)
+
+
+def flat_priors(model: Model) -> list[str]:
+    """Return the latent variables whose prior is flat; a potential that depends on one may be its prior."""
+    elsewhere = set(ancestors([*model.potentials.values()]))
+    flat = FlatRV | HalfFlatRV
+    return [n for n, rv in model.latent.items() if isinstance(rv.owner.op, flat) and rv not in elsewhere]
 
 
 def _distribution(support: Support, shape: tuple[int, ...]) -> tuple[TensorVariable, Any, Any]:

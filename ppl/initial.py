@@ -95,7 +95,7 @@ class StartingPoints:
         return np.stack(points)
 
     def without_gradient(self, state: NDArray[np.float64]) -> str:
-        """Name the term whose gradient is not finite at a joint state."""
+        """Name the term whose gradient is not finite at a joint state; empty if each is finite."""
         return self._log_terms.without_gradient(self.plan.sweep.layout.unpack(state))
 
     def _finite_point(
@@ -161,6 +161,13 @@ def _check_given(plan: Plan, name: str, value: Any) -> None:
         raise ModelError(f"The initial value of {name} has shape {array.shape}; its shape is {assignment.shape}.", name)
     if assignment.support.is_discrete and np.any(array % 1):
         raise ModelError(f"The initial value of {name} is {value!r}, but {name} is discrete.", name)
+    if not assignment.support.holds(array):
+        raise _outside(name, assignment.support)
+
+
+def _outside(name: str, support: Support) -> SamplingError:
+    where = "outside its support" if support.is_discrete else "outside its support or on its boundary"
+    return SamplingError(f"The initial value of {name} lies {where}: give one inside, {support}.")
 
 
 def _moved_transforms(mixed: LogProb) -> dict[str, Transform]:
@@ -207,9 +214,7 @@ def _finite(value: NDArray, name: str, is_given: bool, support: Support) -> NDAr
     value = np.asarray(value)
     bad = ~np.isfinite(value)
     if bad.any() and is_given:
-        raise SamplingError(
-            f"The initial value of {name} lies outside its support or on its boundary: give one inside, {support}."
-        )
+        raise _outside(name, support)
     return np.where(bad, 0.0, value) if bad.any() else value
 
 
@@ -272,7 +277,7 @@ class _LogTerms:
             gradients = pytensor.grad(pt.sum(term), moved, disconnected_inputs="ignore")
             for found in interpret(self.inputs, gradients)(*self._arguments(values)):
                 if not np.isfinite(found).all():
-                    return f"It is the term {name}."
+                    return name
         return ""
 
     def _impossible_data(self, arguments: list[NDArray]) -> str | None:

@@ -122,7 +122,10 @@ def report(result: SweepResult, model: Model, trace: DataTree) -> None:
         if reason:
             logger.warning("Chain %d stopped after %d draws: %s. Its remaining draws are NaN.", chain, draws, reason)
     drawn = [name for name in model.latent if name in trace["posterior"].data_vars]
-    if not drawn or np.isfinite(result.draws).all(axis=(0, 2)).sum() < LEAST_DRAWS:
+    # Of chains that have stopped early only what they have in common is judged, if all have.
+    is_complete = result.num_draws.max() == result.draws.shape[1]
+    num_draws = result.num_draws.max() if is_complete else result.num_draws.min()
+    if not drawn or num_draws < LEAST_DRAWS:
         return
     diagnosis = diagnosis_of(gather(trace, drawn, None, suspects_only=True))
     # Those have just been named, with the reason.

@@ -17,6 +17,7 @@ from graphs.errors import ModelError, SamplingError
 from graphs.lifting import MOST_STATES
 from ppl.continuation import continued, keep_learnt
 from ppl.expansion import LOGDENSITY, Expansion
+from ppl.flat import flat_priors
 from ppl.initial import StartingPoints
 from ppl.model import Model
 from ppl.pathfinding import found_paths
@@ -112,7 +113,7 @@ class CompiledModel:
             if error.chain_without_gradient is None:
                 raise
             term = self._starting_points.without_gradient(start[error.chain_without_gradient])
-            raise SamplingError(f"{error} {term}".rstrip()) from None
+            raise SamplingError(f"{error} It is the term {term}." if term else str(error)) from None
         trace = self._to_datatree(result, seed, max_tree_depth, expansion)
         report(result, self.plan.model, trace)
         return trace
@@ -148,6 +149,16 @@ class CompiledModel:
             "plan": str(self.plan),
             "versions": versions(),
         }
+        flat = flat_priors(self.plan.model)
+        if flat:
+            attributes["flat_priors"] = ", ".join(flat)
+        count = int(result.num_without_gradient.sum())
+        if count:
+            state = result.without_gradient[np.argmax(result.num_without_gradient > 0)]
+            attributes |= {
+                "num_without_gradient": count,
+                "term_without_gradient": self._starting_points.without_gradient(state),
+            }
         trace = to_datatree(self.plan.model, groups, attributes)
         keep_learnt(trace, result, self.plan.sweep.layout)
         return trace

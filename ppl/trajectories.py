@@ -23,6 +23,9 @@ def divergences(evidence: Evidence, found: Convergence) -> Finding | None:
     if diverging is None or not diverging.any():
         return None
     count = int(diverging.sum())
+    if evidence.without_gradient[0] > 0.5 * count:
+        # `missing_gradients` says why.
+        return None
     message = f"{count} of {diverging.size} draws diverged"
     chains = np.flatnonzero(diverging.sum(axis=1) > 0.9 * count)
     if len(evidence.chains) > 1 and chains.size and count > FEW_DIVERGENCES:
@@ -39,6 +42,20 @@ def divergences(evidence: Evidence, found: Convergence) -> Finding | None:
     if not is_low:
         remedy = f"raise target_accept (0.95), or use a prior or a parametrisation that keeps {label} from there"
     return Finding("divergences", (label,), f"{message}, {where}", remedy)
+
+
+def missing_gradients(evidence: Evidence, found: Convergence) -> Finding | None:
+    """Say of which term the gradient was not finite where its log-density was, and trajectories ended there."""
+    count, term = evidence.without_gradient
+    if not count:
+        return None
+    ended = "1 trajectory" if count == 1 else f"{count} trajectories"
+    return Finding(
+        "gradient",
+        (term,) if term else (),
+        f"{ended} ended where the gradient of {term or 'the log-density'} is not finite, but its value is",
+        "rewrite an expression that has a value there but no derivative (sqrt(0), 0 * inf, a switch over infinities)",
+    )
 
 
 def _place(evidence: Evidence, diverging: NDArray[np.bool_]) -> tuple[int, str, bool] | None:

@@ -72,6 +72,8 @@ class NUTSMemory(NamedTuple):
     adaptation: Adaptation
     factor: jax.Array  # (d, d) float64: the trajectory's coordinates, see `samplers.preconditioning`; or (0, 0)
     is_adapting: jax.Array  # () bool: whether the chain learns the diagonal itself
+    num_without_gradient: jax.Array  # () int64: as in `SweepResult`
+    without_gradient: jax.Array  # (size,) float64: as in `SweepResult`
 
 
 def nuts_block(
@@ -109,7 +111,15 @@ def nuts_block(
         state = evaluate_state(x[start:stop], lambda position: evaluate(position, x))
         metric = start_inverse_mass_matrix(state.logdensity_grad)
         factor = jnp.eye(stop - start if has_factor else 0)
-        return NUTSMemory(state.logdensity, state.logdensity_grad, start_adaptation(metric), factor, jnp.ones((), bool))
+        return NUTSMemory(
+            logdensity=state.logdensity,
+            gradient=state.logdensity_grad,
+            adaptation=start_adaptation(metric),
+            factor=factor,
+            is_adapting=jnp.ones((), bool),
+            num_without_gradient=jnp.zeros((), "int64"),
+            without_gradient=jnp.full(layout.size, jnp.nan),
+        )
 
     def step(
         key: jax.Array, x: jax.Array, memory: NUTSMemory, phase: Phase, target_accept: jax.Array
@@ -131,7 +141,7 @@ def nuts_block(
         before = HMCState(begin, memory.logdensity, memory.gradient) if is_alone else evaluate_state(begin, logdensity)
         adaptation = jax.lax.cond(phase.is_searching, search, lambda a: a, memory.adaptation)
         step_size = present_step_size(adaptation, phase.is_tuning)
-        state, info = nuts_transition(
+        state, info, fault = nuts_transition(
             key, before, logdensity, step_size, adaptation.inverse_mass_matrix, max_tree_depth
         )
         position, metric = locate(state.position), adaptation.inverse_mass_matrix
@@ -149,7 +159,15 @@ def nuts_block(
             "energy": info.energy,
             "index_in_trajectory": info.index_in_trajectory,
         }
-        after = memory._replace(logdensity=state.logdensity, gradient=state.logdensity_grad, adaptation=adaptation)
+        is_counted = fault.is_found & ~phase.is_tuning
+        is_first = is_counted & (memory.num_without_gradient == 0)
+        after = memory._replace(
+            logdensity=state.logdensity,
+            gradient=state.logdensity_grad,
+            adaptation=adaptation,
+            num_without_gradient=memory.num_without_gradient + is_counted,
+            without_gradient=jnp.where(is_first, x.at[start:stop].set(locate(fault.position)), memory.without_gradient),
+        )
         failed = STATUS_NOT_FINITE_LOGDENSITY + STATUS_STRIDE * start
         is_finite = jnp.isfinite(before.logdensity_grad)
         without = STATUS_NOT_FINITE_GRADIENT + STATUS_STRIDE * (start + jnp.argmin(is_finite))

@@ -249,6 +249,19 @@ class ChunkLoop:
             return np.full(len(self.chains.num_gradients), np.nan)
         return np.exp(np.asarray(adaptations[0].averaging.log_step_size_avg))
 
+    def num_without_gradient(self) -> NDArray[np.int64]:
+        """Return the number of trajectories that ended where there is no gradient, (chains,)."""
+        counts = [np.asarray(m.num_without_gradient) for m in self.chains.memories if isinstance(m, NUTSMemory)]
+        return np.sum([np.zeros(len(self.chains.num_gradients), np.int64), *counts], axis=0)
+
+    def without_gradient(self) -> NDArray[np.float64]:
+        """Return the joint state where each chain first met that, (chains, size); NaN where it did not."""
+        found = np.full(self.chains.x.shape, np.nan)
+        for memory in self.chains.memories:
+            if isinstance(memory, NUTSMemory):
+                found = np.where(np.isnan(found), np.asarray(memory.without_gradient), found)
+        return found
+
     def _progress(self, done: int, is_tuning: bool) -> list[dict[str, Any]]:
         columns = {
             "divergences": np.asarray(self.chains.num_divergent),

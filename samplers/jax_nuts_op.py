@@ -25,7 +25,7 @@ def lower_nuts(op: NUTS, **kwargs: Any) -> Callable[..., tuple[Any, ...]]:
         *position, logdensity, gradient = (jnp.asarray(x, "float64") for x in inputs[:-2])
         step_size, inverse_mass_matrix = (jnp.asarray(x, "float64") for x in inputs[-2:])
         next_key, key = jax.random.split(rng["jax_state"])
-        state, info = nuts_transition(
+        state, info, _ = nuts_transition(
             key,
             HMCState(pack(position), logdensity, gradient),
             lambda x: evaluate(x, jnp.zeros(0)),

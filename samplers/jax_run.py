@@ -195,6 +195,8 @@ class JaxSweep:
             num_draws=drawn.num_draws(),
             status=status,
             reasons=reasons,
+            num_without_gradient=loop.num_without_gradient(),
+            without_gradient=loop.without_gradient(),
         )
 
 

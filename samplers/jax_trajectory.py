@@ -43,6 +43,13 @@ class Checkpoints(NamedTuple):
     final: jax.Array  # () int64
 
 
+class Fault(NamedTuple):
+    """Whether a trajectory ended where the log-density is finite, but its gradient is not."""
+
+    is_found: jax.Array  # () bool
+    position: jax.Array  # (d,) float64
+
+
 class Expansion(NamedTuple):
     """A trajectory while it is being doubled."""
 
@@ -62,7 +69,7 @@ def nuts_transition(
     step_size: jax.Array,
     inverse_mass_matrix: jax.Array,
     max_tree_depth: int,
-) -> tuple[HMCState, NUTSInfo]:
+) -> tuple[HMCState, NUTSInfo, Fault]:
     """Make one transition of the No-U-Turn sampler.
 
     Parameters
@@ -82,8 +89,8 @@ def nuts_transition(
 
     Returns
     -------
-    HMCState, NUTSInfo
-        The new state, and diagnostics.
+    HMCState, NUTSInfo, Fault
+        The new state, diagnostics, and where a gradient was missing.
 
     References
     ----------
@@ -127,7 +134,17 @@ def nuts_transition(
         index_in_trajectory=index,
         is_divergent=expansion.is_divergent,
     )
-    return HMCState(position, chosen.state.logdensity, chosen.state.logdensity_grad), info
+    return HMCState(position, chosen.state.logdensity, chosen.state.logdensity_grad), info, _fault(expansion)
+
+
+def _fault(expansion: Expansion) -> Fault:
+    """Look at both ends, one of which is where a divergent trajectory ended."""
+    left, right = expansion.trajectory.leftmost_state, expansion.trajectory.rightmost_state
+    lacks_left, lacks_right = (
+        jnp.isfinite(end.logdensity) & ~jnp.isfinite(end.logdensity_grad).all() for end in (left, right)
+    )
+    position = jnp.where(lacks_left, left.position[0], right.position[0])
+    return Fault(expansion.is_divergent & (lacks_left | lacks_right), position)
 
 
 def _indexed(integrate: Callable[..., IntegratorState]) -> Callable[..., IntegratorState]:

@@ -30,6 +30,7 @@ from samplers.state import (
     IS_STALE,
     NUM_DIVERGENT,
     NUM_GRADIENTS,
+    NUM_WITHOUT_GRADIENT,
     OFFSET,
     SIZE,
     Chain,
@@ -148,6 +149,25 @@ def _write_statistics(statistics: Vector, at: int, info: Transition, step_size: 
 
 
 @inlined
+def _look_at_divergence(chain: Chain, first: int, size: int, logdensity: Any, is_factor: bool, work: Workspace) -> None:
+    """Count a trajectory that ended where there is a log-density but no gradient, and keep the first such place."""
+    if _find_not_finite(work.gradient) < 0:
+        return
+    value = evaluate(logdensity, work.position, chain.state, work.gradient)
+    chain.counters[NUM_GRADIENTS] += 1
+    if not isfinite(value):
+        return
+    if chain.counters[NUM_WITHOUT_GRADIENT] == 0:
+        _copy(chain.state, chain.without_gradient)
+        position = chain.without_gradient[first : first + size]
+        if is_factor:
+            locate(logdensity, work.position, chain.state, position)
+        else:
+            _copy(work.position, position)
+    chain.counters[NUM_WITHOUT_GRADIENT] += 1
+
+
+@inlined
 def _adapt_step_size(chain: Chain, settings: Settings, tuning: Vector, info: Transition, iteration: int) -> None:
     """After a step: learn the step size while tuning, count divergences later."""
     if iteration < settings.tune:
@@ -223,6 +243,8 @@ def move_nuts(
     )
     chain.logdensity[block] = info.logdensity
     chain.counters[NUM_GRADIENTS] += info.num_steps
+    if info.is_divergent and not is_tuning:
+        _look_at_divergence(chain, first, size, logdensity, is_factor, work)
     if is_factor:
         locate(logdensity, position, chain.state, work.position)
         _copy(work.position, position)

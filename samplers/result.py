@@ -114,6 +114,11 @@ class SweepResult:
         The joint state at the end of each chain; NaN where it had stopped by itself.
     learnt : tuple of tuple of Learnt
         Step size and metric of each NUTS block of each chain.
+    num_without_gradient : array, shape (chains,), int64
+        Number of divergent trajectories, after tuning, that ended where the log-density is finite, but its gradient is
+        not.
+    without_gradient : array, shape (chains, size), float64
+        The joint state where a chain met such a gradient first; NaN where it did not.
     """
 
     draws: NDArray[np.float64]
@@ -131,6 +136,8 @@ class SweepResult:
     reasons: tuple[str, ...] = ()
     state: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 0)))
     learnt: tuple[tuple[Learnt, ...], ...] = ()
+    num_without_gradient: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    without_gradient: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 0)))
 
 
 def statistics_of(block: Block) -> tuple[str, ...]:

@@ -29,7 +29,7 @@ from samplers.result import (
     cannot_start,
     explain_status,
 )
-from samplers.state import NUM_GRADIENTS, OFFSET, SIZE, Settings, new_chain
+from samplers.state import NUM_GRADIENTS, NUM_WITHOUT_GRADIENT, OFFSET, SIZE, Settings, new_chain
 from samplers.workers import Callback, ChainRun, run_chains
 
 
@@ -212,6 +212,8 @@ class CompiledSweep:
             num_draws=num_draws,
             status=np.where(unfinished, STATUS_INTERRUPTED, [run.status % STATUS_STRIDE for run in runs]),
             reasons=tuple(explain_status(run.status, self.sweep) for run in runs),
+            num_without_gradient=np.array([run.chain.counters[NUM_WITHOUT_GRADIENT] for run in runs]),
+            without_gradient=np.stack([run.chain.without_gradient for run in runs]),
         )
 
     def evaluators(self, state: NDArray[np.float64]) -> list[tuple[slice, Evaluate]]:

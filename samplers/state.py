@@ -35,7 +35,8 @@ KIND_SLICE = 2
 NUM_ITERATIONS = 0
 NUM_GRADIENTS = 1
 NUM_DIVERGENT = 2
-NUM_COUNTERS = 3
+NUM_WITHOUT_GRADIENT = 3
+NUM_COUNTERS = 4
 
 
 class Chain(NamedTuple):
@@ -67,8 +68,11 @@ class Chain(NamedTuple):
         Rows of the NUTS workspace.
     statistics : array, shape (num_statistics,), float64
         Of the present sweep.
-    counters : array, shape (3,), int64
-        Sweeps done, gradients evaluated, divergences after tuning.
+    counters : array, shape (4,), int64
+        Sweeps done, gradients evaluated; after tuning divergences, and those of them where the gradient was not finite
+        but the log-density was.
+    without_gradient : array, shape (size,), float64
+        The joint state where the gradient was first not finite so; NaN where there is none.
     kept : array, shape (num_kept,), int64
         Elements of the joint state that are recorded.
     """
@@ -86,6 +90,7 @@ class Chain(NamedTuple):
     rows: Vector
     statistics: Vector
     counters: NDArray[np.int64]
+    without_gradient: Vector
     kept: NDArray[np.int64]
 
 
@@ -130,6 +135,7 @@ def new_chain(
         rows=np.zeros(num_workspace_rows(max_tree_depth) * size),
         statistics=np.zeros(num_statistics),
         counters=np.zeros(NUM_COUNTERS, np.int64),
+        without_gradient=np.full(size, np.nan),
         kept=np.arange(size, dtype=np.int64) if kept is None else kept,
     )
 

@@ -9,7 +9,8 @@ import pytensor.tensor as pt
 import pytest
 
 import ppl
-from graphs.errors import ModelError, SamplingError
+from graphs.errors import DerivationError, ModelError, SamplingError
+from graphs.supports import POSITIVE_DEFINITE, SIMPLEX, UNIT, Support, integers
 
 
 def sampled(model: ppl.Model, **options: Any) -> Any:
@@ -37,11 +38,36 @@ def test_other_starts_are_fine() -> None:
     assert np.isfinite(trace.posterior["x"]).all()
 
 
+@pytest.mark.parametrize("sampler", ["nuts", "gibbs", "slice"])
 @pytest.mark.parametrize("value", [0.0, -1.0])
-def test_start_on_the_boundary_or_outside(value: float) -> None:
+def test_start_on_the_boundary_or_outside(value: float, sampler: str) -> None:
     s = ppl.HalfNormal("s", 1.0)
     with pytest.raises(SamplingError, match="of s lies outside its support or on its boundary: give one inside"):
-        sampled(ppl.Model({ppl.Normal("y", 0.0, s): np.ones(3)}), init={"s": value})
+        sampled(ppl.Model({ppl.Normal("y", 0.0, s): np.ones(3)}), init={"s": value}, sampler=sampler)
+
+
+@pytest.mark.parametrize(
+    ("support", "inside", "outside"),
+    [
+        (UNIT, [0.2, 0.9], [[0.2, 1.0], [0.0, 0.5], [np.nan, 0.5]]),
+        (integers(0, 2), [0, 2], [[-1, 0], [3, 0]]),
+        (SIMPLEX, [0.2, 0.8], [[0.3, 0.8], [0.0, 1.0], [-0.5, 1.5]]),
+        (POSITIVE_DEFINITE, [[2.0, 1.0], [1.0, 2.0]], [[[1.0, 1.0], [1.0, 1.0]], [[2.0, 1.0], [0.0, 2.0]]]),
+    ],
+)
+def test_what_a_support_holds(support: Support, inside: Any, outside: list[Any]) -> None:
+    assert support.holds(np.array(inside))
+    assert not any(support.holds(np.array(values)) for values in outside)
+
+
+@pytest.mark.parametrize("sampler", ["nuts", "gibbs"])
+def test_probabilities_to_start_with_add_up_to_one(sampler: str) -> None:
+    """They would otherwise be divided by their sum without a word."""
+    w = ppl.Dirichlet("w", np.ones(3))
+    model = ppl.Model({ppl.Categorical("k", w, size=4): np.array([0, 1, 1, 2])})
+    with pytest.raises(SamplingError, match="of w lies outside its support or on its boundary: give one inside, simp"):
+        sampled(model, init={"w": [0.5, 0.1, 0.1]}, sampler=sampler)
+    sampled(model, init={"w": [0.8, 0.1, 0.1]}, sampler=sampler)
 
 
 @pytest.mark.parametrize("target", [0.0, 1.0, -0.5, 2.0, np.nan, "high"])
@@ -51,10 +77,59 @@ def test_target_accept(target: Any) -> None:
 
 
 def test_improper_posteriors_say_so(caplog: pytest.LogCaptureFixture) -> None:
-    """Constant in every direction: the draws run away."""
-    trace = sampled(ppl.Model(ppl.Flat("free", size=2)), draws=100, tune=100, max_tree_depth=6)
-    assert np.abs(trace.posterior["free"]).max() > 1e6
+    """Constant along the sum of two variables: the draws run away."""
+    a, b = ppl.Flat("a"), ppl.Flat("b")
+    model = ppl.Model({ppl.StudentT("y", 4.0, mu=a - b, sigma=1.0): np.ones(2)})
+    trace = sampled(model, draws=100, tune=100, max_tree_depth=6)
+    assert np.abs(trace.posterior["a"]).max() > 1e4
     assert "the posterior looks improper; remedy: give it a proper prior, or data that inform it" in caplog.text
+
+
+def test_draws_beyond_the_largest_number_say_so(caplog: pytest.LogCaptureFixture) -> None:
+    """A density like 1 / f, uniform in log(f)."""
+    f = ppl.HalfFlat("f")
+    trace = sampled(ppl.Model(f, ppl.Potential("p", -pt.log1p(f))), draws=100, tune=100)
+    assert np.isinf(trace.posterior["f"]).any()
+    assert "f has run away, beyond the largest number: the posterior looks improper" in caplog.text
+
+
+@pytest.mark.parametrize("sampler", ["nuts", "slice", "rmh", None])
+def test_a_constant_log_density_is_refused(sampler: str | None) -> None:
+    for model in (ppl.Model(ppl.Flat("free", size=2)), ppl.Model(ppl.HalfFlat("free"), ppl.Normal("x", 0.0, 1.0))):
+        with pytest.raises(DerivationError, match="free has no distribution: its prior is flat"):
+            sampled(model, sampler=sampler)
+
+
+@pytest.mark.parametrize("metric", ["diag", "dense"])
+@pytest.mark.parametrize("backend", ["numba", "c", "jax"])
+def test_gradients_that_get_lost_on_the_way(backend: str, metric: str, caplog: pytest.LogCaptureFixture) -> None:
+    """sqrt(u + |u|), u = x - 0.1, is zero below x = 0.1: it has a value there, and by the chain rule 0 * inf."""
+    if backend == "jax":
+        pytest.importorskip("jax")
+    x, z = ppl.Normal("x", 0.0, 1.0), ppl.Normal("z", 0.0, 1.0, size=3)
+    term = pt.switch(x > 0, pt.sqrt(x - 0.1 + pt.abs(x - 0.1)), 0.0)
+    compiled = ppl.compile(ppl.Model(x, z, ppl.Potential("bend", term)), sampler="nuts", backend=backend)
+    start = {"x": 1.0}
+    trace = compiled.sample(draws=100, tune=100, chains=2, seed=1, progress=False, metric=metric, init=start)
+    count = trace.attrs["num_without_gradient"]
+    assert 0 < count <= int(trace.sample_stats["diverging"].sum())
+    assert trace.attrs["term_without_gradient"] == "bend"
+    message = f"{count} trajectories ended where the gradient of bend is not finite, but its value is; remedy: rewrite"
+    assert message in caplog.text
+    assert "target_accept" not in caplog.text
+    assert "gradient" in [f.kind for f in ppl.diagnose(trace).findings]
+
+
+@pytest.mark.parametrize("backend", ["numba", "c", "jax"])
+def test_a_support_that_ends_lacks_no_gradient(backend: str) -> None:
+    """Beyond x = 1 there is neither: these are divergences like others."""
+    if backend == "jax":
+        pytest.importorskip("jax")
+    x = ppl.Normal("x", 0.0, 1.0)
+    model = ppl.Model(x, ppl.Potential("end", pt.log(1.0 - x)))
+    trace = sampled(model, draws=100, backend=backend, init={"x": 0.0})
+    assert trace.sample_stats["diverging"].any()
+    assert "num_without_gradient" not in trace.attrs
 
 
 @pytest.mark.parametrize("backend", ["numba", "c", "jax"])

@@ -112,6 +112,19 @@ def test_divergences_where_an_element_is_large():
     assert "target_accept" in finding.remedy
 
 
+@pytest.mark.parametrize("count", [1, 3, 4])
+def test_gradients_that_are_not_finite(count):
+    """Of four divergences; where they are most of them, that is the reason, and another remedy would mislead."""
+    posterior, stats = healthy()
+    stats["diverging"][0, :4] = True
+    trace = tree(posterior, stats)
+    trace.attrs |= {"num_without_gradient": count, "term_without_gradient": "y"}
+    first, *others = ppl.diagnose(trace).findings
+    assert (first.kind, first.variables) == ("gradient", ("y",))
+    assert "ended where the gradient of y is not finite, but its value is" in first.message
+    assert [f.kind for f in others] == (["divergences"] if count == 1 else [])
+
+
 @pytest.mark.parametrize("count", [2, 200])
 def test_divergences_anywhere_have_no_place(count):
     posterior, stats = healthy()
@@ -331,6 +344,46 @@ def test_an_improper_posterior(sampler):
     model = ppl.Model({ppl.Normal("y", pt.sigmoid(z), 1): np.array([3.0, 5.0])})
     diagnosis = ppl.diagnose(ppl.sample(model, seed=1, progress=False, sampler=sampler))
     assert [(f.kind, f.variables) for f in diagnosis.findings] == [("runaway", ("z",))]
+
+
+def wandering():
+    """Models whose flat priors the data do not hold: a ridge, an element that nothing sees, separated outcomes."""
+    a, b = ppl.Flat("a"), ppl.Flat("b")
+    ridge = ppl.Model({ppl.StudentT("y", 4, mu=a - b, sigma=1): np.ones(2)})
+    unseen = ppl.Model({ppl.StudentT("y", 4, mu=ppl.Flat("a", size=3)[:2], sigma=1): np.ones((5, 2))})
+    x = np.random.default_rng(0).normal(size=30)
+    coefficients = ppl.Flat("a", size=2)
+    outcome = ppl.Bernoulli("y", logit_p=coefficients[0] + coefficients[1] * x)
+    return {"ridge": ridge, "unseen": unseen, "separated": ppl.Model({outcome: (x > 0.1).astype(int)})}
+
+
+@pytest.mark.parametrize("name", ["ridge", "unseen", "separated"])
+def test_chains_that_wander_where_the_prior_is_flat(name):
+    """They do not grow a hundredfold, but each ends elsewhere than it began."""
+    trace = ppl.sample(wandering()[name], seed=1, progress=False, sampler="nuts")
+    [finding] = ppl.diagnose(trace).findings
+    assert finding.kind == "runaway"
+    assert "the posterior looks improper" in finding.message
+    assert ("a[2]" in finding.variables) == (name == "unseen")
+    assert ("a[0]" in finding.variables) == (name == "separated")
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_flat_priors_may_be_proper_posteriors(seed):
+    """Eight schools, centred, with a flat prior of their mean and spread: proper, and hard to sample."""
+    effects = np.array([28.0, 8, -3, 7, -1, 1, 18, 12])
+    errors = np.array([15.0, 10, 16, 11, 9, 11, 10, 18])
+    tau = ppl.HalfFlat("tau")
+    theta = ppl.Normal("theta", ppl.Flat("mu"), tau, size=8)
+    trace = ppl.sample(ppl.Model({ppl.Normal("y", theta, errors): effects}), seed=seed, sampler="nuts", progress=False)
+    assert trace.attrs["flat_priors"] == "tau, mu"
+    assert "runaway" not in [f.kind for f in ppl.diagnose(trace).findings]
+
+
+def test_a_potential_may_be_the_prior():
+    f = ppl.Flat("f")
+    trace = ppl.sample(ppl.Model(f, ppl.Potential("p", -0.5 * f**2)), draws=50, tune=50, seed=1, progress=False)
+    assert "flat_priors" not in trace.attrs
 
 
 def test_many_numbers_are_screened_after_a_run(caplog):

@@ -220,7 +220,7 @@ def transitions(logdensity, start, step_size, max_tree_depth):
     def one(key, position):
         value, gradient = jax.value_and_grad(logdensity)(position)
         state = HMCState(position, value, gradient)
-        return nuts_transition(key, state, logdensity, jnp.float64(step_size), diagonal, max_tree_depth)
+        return nuts_transition(key, state, logdensity, jnp.float64(step_size), diagonal, max_tree_depth)[:2]
 
     state, info = jax.jit(jax.vmap(one))(jax.random.split(jax.random.key(1), len(start)), start)
     return np.asarray(state.position), jax.tree.map(np.asarray, info)
