@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import pytensor
@@ -10,6 +11,13 @@ from pytensor.compile.mode import Mode
 from pytensor.graph.basic import Variable
 
 INTERPRETED = Mode(linker="py", optimizer="fast_compile")
+
+
+@contextmanager
+def without_c() -> Iterator[None]:
+    """Let PyTensor compile nothing to C: whatever the mode, it does so with the bodies of loops and inner graphs."""
+    with pytensor.config.change_flags(cxx=""):
+        yield
 
 
 def interpret(inputs: Sequence[Variable], outputs: Any) -> Callable[..., Any]:
@@ -22,5 +30,8 @@ def interpret(inputs: Sequence[Variable], outputs: Any) -> Callable[..., Any]:
     outputs : Variable or sequence of Variable
         Graphs.
     """
-    function: Callable[..., Any] = pytensor.function(list(inputs), outputs, mode=INTERPRETED, on_unused_input="ignore")
+    with without_c():
+        function: Callable[..., Any] = pytensor.function(
+            list(inputs), outputs, mode=INTERPRETED, on_unused_input="ignore"
+        )
     return function

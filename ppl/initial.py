@@ -18,7 +18,7 @@ from pytensor.tensor.variable import TensorVariable
 
 from graphs.elimination.pointwise import best_over_states
 from graphs.errors import ModelError, SamplingError
-from graphs.interpreting import INTERPRETED, interpret
+from graphs.interpreting import INTERPRETED, interpret, without_c
 from graphs.logprob import LogProb, finite_of, logprob, strip
 from graphs.preparation import prepare
 from graphs.supports import REAL, Support
@@ -199,7 +199,8 @@ def _central_values(plan: Plan, given: Mapping[str, Any], strategy: str, seed: i
         default_strategy=strategy,
         return_transformed=True,
     )
-    evaluated = compile_pymc([], expressions, random_seed=seed, mode=INTERPRETED)()
+    with without_c():
+        evaluated = compile_pymc([], expressions, random_seed=seed, mode=INTERPRETED)()
     values = dict(zip(latent, evaluated, strict=True))
     centre = {
         str(plan.mixed.values[n].name): _finite(values[n], n, n in given, plan.natural.supports[n])

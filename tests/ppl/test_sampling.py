@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import arviz as az
 import numpy as np
+import pymc as pm
 import pytensor.tensor as pt
 import pytest
+from pytensor.link.c.basic import CLinker
 from scipy import integrate, stats
 
 import ppl
@@ -248,3 +250,18 @@ def test_missing_jax_says_what_to_install(monkeypatch):
     monkeypatch.setattr(builtins, "__import__", missing)
     with pytest.raises(BackendError, match=r"pip install 'rvgraph\[jax\]'"):
         ppl.sample(conjugate()[0], backend="jax", progress=False)
+
+
+@pytest.mark.parametrize("sampler", [None, "nuts"])
+def test_nothing_is_compiled_to_c_on_the_way_to_numba(sampler, monkeypatch):
+    """The starting point of such a factor holds a loop with an inner graph, which PyTensor compiles by itself."""
+
+    def refuse(*arguments, **options):
+        raise AssertionError("PyTensor compiles to C")
+
+    monkeypatch.setattr(CLinker, "cthunk_factory", refuse)
+    with pm.Model() as pm_model:
+        chol, _, _ = pm.LKJCholeskyCov("chol", n=2, eta=2.0, sd_dist=pm.Exponential.dist(1.0, size=2))
+        pm.MvNormal("y", pm.Normal("mu", 0, 1, shape=2), chol=chol, observed=np.eye(2))
+    trace = ppl.sample(ppl.from_pymc(pm_model), draws=10, tune=10, chains=2, seed=1, sampler=sampler, progress=False)
+    assert np.isfinite(trace.sample_stats["lp"]).all()
