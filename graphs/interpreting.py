@@ -10,7 +10,9 @@ import pytensor
 from pytensor.compile.mode import Mode
 from pytensor.graph.basic import Variable
 
-INTERPRETED = Mode(linker="py", optimizer="fast_compile")
+from graphs.traces import forgetting
+
+INTERPRETED = forgetting(Mode(linker="py", optimizer="fast_compile"))
 
 
 @contextmanager

@@ -29,11 +29,12 @@ from graphs.lifting import MOST_STATES
 from graphs.model_graph import ModelGraph, as_model_graph
 from graphs.preparation import prepare, widen
 from graphs.random_graph import static_shape, value_variable
-from graphs.rebuilding import substitute, untraced
+from graphs.rebuilding import substitute
 from graphs.rolling import find_rolls
 from graphs.rv_supports import support_of
 from graphs.supports import REAL, Support
 from graphs.terms import joint_terms, raise_if_random
+from graphs.traces import untraced
 from graphs.transforms import constrain, log_jacobian, transforms_of
 
 Space = Literal["natural", "unconstrained"]

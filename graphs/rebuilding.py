@@ -3,18 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
 from typing import Any
 
-import pytensor
 from pytensor.graph.basic import Apply, Variable
 from pytensor.graph.traversal import toposort
-
-
-def untraced() -> AbstractContextManager[Any]:
-    """Let PyTensor not note, for each new variable, the lines of source that made it: half of what a variable costs."""
-    flags: AbstractContextManager[Any] = pytensor.config.change_flags(traceback__limit=0)
-    return flags
 
 
 def rebuild(

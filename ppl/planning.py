@@ -23,7 +23,7 @@ from graphs.errors import DerivationError, ModelError
 from graphs.lifting import MOST_STATES
 from graphs.logprob import LogProb, logprob, states_of, strip, sum_out_all, unconstrain
 from graphs.random_graph import depends_on
-from graphs.rebuilding import untraced
+from graphs.traces import untraced
 from ppl.choosing import Choice, choose
 from ppl.model import Model
 from ppl.plans import Assignment, Method, Plan

@@ -14,7 +14,7 @@ from pytensor.compile.mode import Mode
 from pytensor.graph.basic import Variable
 from pytensor.tensor.variable import TensorVariable
 
-from graphs.backends.c import settle_blas
+from graphs.backends.c import COMPILED, settle_blas
 from graphs.density import LogDensity
 from graphs.interpreting import INTERPRETED, without_c
 from graphs.layout import Layout
@@ -22,7 +22,7 @@ from graphs.random_graph import depends_on
 from samplers.blocks import Block, DrawBlock, NUTSBlock, SliceBlock, Sweep
 from samplers.lowering import BindPrograms, Programs, gradients
 
-MODES: dict[str, Mode | str] = {"c": "CVM", "interpreter": INTERPRETED}
+MODES: dict[str, Mode] = {"c": COMPILED, "interpreter": INTERPRETED}
 
 
 def compile_functions(sweep: Sweep, backend: str) -> BindPrograms:
@@ -68,7 +68,7 @@ def _flatten(arrays: Sequence[NDArray], out: NDArray[np.float64]) -> None:
         start += array.size
 
 
-def _function(inputs: Sequence[Any], outputs: Sequence[Variable], mode: Mode | str) -> Any:
+def _function(inputs: Sequence[Any], outputs: Sequence[Variable], mode: Mode) -> Any:
     """Compile graphs to a function of arrays that are what their variables say."""
     if mode is not INTERPRETED:
         settle_blas()
@@ -80,7 +80,7 @@ def logdensity_function(
     logdensity: LogDensity,
     variables: Sequence[TensorVariable],
     context: Sequence[TensorVariable] = (),
-    mode: Mode | str = MODES["c"],
+    mode: Mode = MODES["c"],
 ) -> Callable[[NDArray, NDArray, NDArray], float]:
     """Compile a log-density and its gradient to a Python function with C code.
 
@@ -114,9 +114,7 @@ def logdensity_function(
     return call
 
 
-def _program(
-    block: Block, variables: Sequence[TensorVariable], layout: Layout, mode: Mode | str
-) -> Callable[[Any], Any]:
+def _program(block: Block, variables: Sequence[TensorVariable], layout: Layout, mode: Mode) -> Callable[[Any], Any]:
     """Compile a block of any kind."""
     if isinstance(block, DrawBlock):
         return _draw(block, variables, layout, mode)
@@ -125,7 +123,7 @@ def _program(
     return _logdensity(block, variables, mode)
 
 
-def logprobs_function(block: SliceBlock, variables: Sequence[TensorVariable], mode: Mode | str = MODES["c"]) -> Any:
+def logprobs_function(block: SliceBlock, variables: Sequence[TensorVariable], mode: Mode = MODES["c"]) -> Any:
     """Compile the log-probabilities of a slice block to a Python function.
 
     Parameters
@@ -155,21 +153,19 @@ def logprobs_function(block: SliceBlock, variables: Sequence[TensorVariable], mo
     return call
 
 
-def _logprobs(block: SliceBlock, variables: Sequence[TensorVariable], mode: Mode | str) -> Callable[[Any], Any]:
+def _logprobs(block: SliceBlock, variables: Sequence[TensorVariable], mode: Mode) -> Callable[[Any], Any]:
     """Compile a slice block; the generator of the loop is used."""
     function = logprobs_function(block, variables, mode)
     return lambda rng: function
 
 
-def _logdensity(block: NUTSBlock, variables: Sequence[TensorVariable], mode: Mode | str) -> Callable[[Any], Any]:
+def _logdensity(block: NUTSBlock, variables: Sequence[TensorVariable], mode: Mode) -> Callable[[Any], Any]:
     """Compile a NUTS block; the generator is not used."""
     function = logdensity_function(block.logdensity, block.variables, variables, mode)
     return lambda rng: function
 
 
-def _draw(
-    block: DrawBlock, variables: Sequence[TensorVariable], layout: Layout, mode: Mode | str
-) -> Callable[[Any], Any]:
+def _draw(block: DrawBlock, variables: Sequence[TensorVariable], layout: Layout, mode: Mode) -> Callable[[Any], Any]:
     """Compile a draw block; each chain brings its generator."""
     outputs: list[Variable] = [block.next_rng, *block.draws]
     if block.acceptance_rate is not None:

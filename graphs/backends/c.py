@@ -15,6 +15,9 @@ from pytensor.tensor.variable import TensorVariable
 
 from graphs.backends.base import ArrayFunction, Backend, CompiledStep, as_arrays
 from graphs.step import StepGraph
+from graphs.traces import forgetting
+
+COMPILED = forgetting("CVM")
 
 BLAS_MESSAGE = (
     "PyTensor's C backend found no BLAS library: large matrix products will be slow. Install one, for example by "
@@ -51,7 +54,7 @@ class CBackend(Backend):
         """Compile a graph to a function of arrays; see :meth:`graphs.backends.base.Backend.function`."""
         settle_blas()
         generators = [] if rng is None else [rng]
-        compiled = pytensor.function([*generators, *inputs], list(outputs), mode="CVM", on_unused_input="ignore")
+        compiled = pytensor.function([*generators, *inputs], list(outputs), mode=COMPILED, on_unused_input="ignore")
 
         def call(*arrays: Any) -> list[NDArray]:
             if rng is None:
@@ -98,7 +101,7 @@ class CStep(CompiledStep):
         self.step_graph = step_graph
         outputs = [*step_graph.next_state, *step_graph.info.values(), step_graph.next_rng]
         self._function = pytensor.function(
-            [step_graph.rng, *step_graph.state], outputs, mode="CVM", on_unused_input="ignore"
+            [step_graph.rng, *step_graph.state], outputs, mode=COMPILED, on_unused_input="ignore"
         )
 
     def _advance(

@@ -26,6 +26,7 @@ from pytensor.tensor.variable import TensorVariable
 
 from graphs.backends import jax_random, jax_recursion, jax_sparse  # noqa: F401  (they register lowerings)
 from graphs.errors import BackendError
+from graphs.traces import FORGET
 
 # PyTensor's own import sets this from floatX; our log-densities are float64 whatever floatX says.
 jax.config.update("jax_enable_x64", True)
@@ -134,7 +135,7 @@ def _without_shared_data(outputs: Sequence[TensorVariable]) -> list[TensorVariab
 
 def _lower(inputs: list[Variable], outputs: list[TensorVariable]) -> Callable[..., Any]:
     """Rewrite the graph for JAX and convert it node by node."""
-    fgraph = FunctionGraph(inputs, outputs, clone=True)
+    fgraph = FunctionGraph(inputs, outputs, clone=True, features=[FORGET])
     JAX_MODE.optimizer.rewrite(fgraph)
     for node in fgraph.toposort():
         _check_lowering(node)

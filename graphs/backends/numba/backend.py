@@ -18,6 +18,7 @@ from graphs.backends.c import settle_blas
 from graphs.backends.numba.compiling import compile_program
 from graphs.backends.numba.program import Program, call_program
 from graphs.step import StepGraph
+from graphs.traces import forgetting
 
 _ROWS_AT_ONCE = 512
 
@@ -138,7 +139,9 @@ def _pytensor_function(
     """Compile a graph whose shapes are not known by PyTensor's own Numba linker."""
     settle_blas()
     generators = [] if rng is None else [rng]
-    compiled = pytensor.function([*generators, *inputs], list(outputs), mode="NUMBA", on_unused_input="ignore")
+    compiled = pytensor.function(
+        [*generators, *inputs], list(outputs), mode=forgetting("NUMBA"), on_unused_input="ignore"
+    )
 
     def call(*arrays: Any) -> list[NDArray]:
         if rng is None:

@@ -22,6 +22,7 @@ from pytensor.tensor.symbolic import TensorSymbolicOp
 from pytensor.tensor.type import TensorType
 
 from graphs.errors import BackendError
+from graphs.traces import FORGET
 
 REWRITES = RewriteDatabaseQuery(
     include=["fast_run", "scan_save_mem_no_prealloc"],
@@ -64,7 +65,7 @@ def rewritten(inputs: Sequence[Variable], outputs: Sequence[Variable]) -> Functi
     _check_closed(inputs, outputs)
     # Generators that the caller does not name need no order of their own: a program has one.
     generators = [v for v in graph_inputs(outputs, inputs) if isinstance(v.type, RandomType) and v not in set(inputs)]
-    fgraph = FunctionGraph([*inputs, *generators], outputs, clone=True)
+    fgraph = FunctionGraph([*inputs, *generators], outputs, clone=True, features=[FORGET])
     # PyTensor's rewrites know its own symbolic functions, such as logsumexp: those are expanded after the first pass,
     # and stabilised no more, since each pass would subtract the maximum again.
     _inline_graphs(fgraph, keep=(TensorSymbolicOp,))
@@ -126,7 +127,7 @@ def _single_precision_as_double(fgraph: FunctionGraph) -> FunctionGraph:
     except TypeError:
         # An operation insists on single precision. Its constants are then folded in that; all else is double anyway.
         return fgraph
-    return FunctionGraph(fgraph.inputs, outputs, clone=True)
+    return FunctionGraph(fgraph.inputs, outputs, clone=True, features=[FORGET])
 
 
 def _inline_graphs(fgraph: FunctionGraph, keep: tuple[type, ...] = ()) -> bool:

@@ -1,0 +1,50 @@
+"""What PyTensor notes of a constant that many graphs share does not grow with the number of times they are compiled."""
+
+from __future__ import annotations
+
+import gc
+
+import numpy as np
+import pymc as pm
+import pytensor.tensor as pt
+import pytest
+from pytensor.graph.basic import Constant
+
+import ppl
+from graphs.backends import get_backend
+from graphs.conditional.simplify import simplify
+from graphs.interpreting import interpret
+
+
+def trace_length(constant):
+    return len(getattr(constant.tag, "trace", []))
+
+
+@pytest.mark.parametrize("how", ["numba", "c", "jax", "interpreter", "simplify"])
+def test_a_constant_that_survives_a_useless_switch(how):
+    """PyTensor alone adds three notes for each one there is: 3**4 after four compilations."""
+    if how == "jax":
+        pytest.importorskip("jax")
+    x, zero = pt.vector("x", shape=(3,)), pt.constant(np.float64(0.0))
+    zero.tag.trace = [[("file.py", 1, "function", "line")]]
+    graph = x + pt.switch(x.sum() < 1.0, zero, zero)
+    values = np.arange(3.0)
+    for _ in range(4):
+        if how == "simplify":
+            simplify([graph])
+        else:
+            function = interpret([x], [graph]) if how == "interpreter" else get_backend(how).function([x], [graph])
+            np.testing.assert_array_equal(function(values)[0], values)
+        assert trace_length(zero) <= 1
+
+
+def test_a_model_with_a_cholesky_factor_again_and_again():
+    """Its gradient holds a zero that PyTensor keeps from one compilation to the next."""
+    longest = []
+    for seed in range(3):
+        with pm.Model() as pm_model:
+            chol, _, _ = pm.LKJCholeskyCov("chol", n=2, eta=2.0, sd_dist=pm.Exponential.dist(1.0, size=2))
+            pm.MvNormal("y", np.zeros(2), chol=chol, observed=np.random.default_rng(seed).normal(size=(5, 2)))
+        ppl.compile(ppl.from_pymc(pm_model))
+        longest.append(max(trace_length(o) for o in gc.get_objects() if isinstance(o, Constant)))
+    assert longest[-1] == longest[0]
