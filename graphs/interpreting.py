@@ -17,7 +17,10 @@ INTERPRETED = forgetting(Mode(linker="py", optimizer="fast_compile"))
 
 @contextmanager
 def without_c() -> Iterator[None]:
-    """Let PyTensor compile nothing to C: whatever the mode, it does so with the bodies of loops and inner graphs."""
+    """Let PyTensor compile nothing to C: whatever the mode, it does so with the bodies of loops and inner graphs.
+
+    That takes seconds, and a Python loop as long for each thousand steps: it is for what is evaluated once.
+    """
     with pytensor.config.change_flags(cxx=""):
         yield
 
@@ -32,8 +35,5 @@ def interpret(inputs: Sequence[Variable], outputs: Any) -> Callable[..., Any]:
     outputs : Variable or sequence of Variable
         Graphs.
     """
-    with without_c():
-        function: Callable[..., Any] = pytensor.function(
-            list(inputs), outputs, mode=INTERPRETED, on_unused_input="ignore"
-        )
+    function: Callable[..., Any] = pytensor.function(list(inputs), outputs, mode=INTERPRETED, on_unused_input="ignore")
     return function

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,7 @@ from pytensor.tensor.variable import TensorVariable
 
 from graphs.backends.c import COMPILED, settle_blas
 from graphs.density import LogDensity
-from graphs.interpreting import INTERPRETED, without_c
+from graphs.interpreting import INTERPRETED
 from graphs.layout import Layout
 from graphs.random_graph import depends_on
 from samplers.blocks import Block, DrawBlock, NUTSBlock, SliceBlock, Sweep
@@ -72,8 +71,7 @@ def _function(inputs: Sequence[Any], outputs: Sequence[Variable], mode: Mode) ->
     """Compile graphs to a function of arrays that are what their variables say."""
     if mode is not INTERPRETED:
         settle_blas()
-    with without_c() if mode is INTERPRETED else nullcontext():
-        return pytensor.function(list(inputs), list(outputs), mode=mode, on_unused_input="ignore", trust_input=True)
+    return pytensor.function(list(inputs), list(outputs), mode=mode, on_unused_input="ignore", trust_input=True)
 
 
 def logdensity_function(
