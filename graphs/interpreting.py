@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 import pytensor
@@ -15,14 +15,13 @@ from graphs.traces import forgetting
 INTERPRETED = forgetting(Mode(linker="py", optimizer="fast_compile"))
 
 
-@contextmanager
-def without_c() -> Iterator[None]:
+def without_c() -> AbstractContextManager[Any]:
     """Let PyTensor compile nothing to C: whatever the mode, it does so with the bodies of loops and inner graphs.
 
     That takes seconds, and a Python loop as long for each thousand steps: it is for what is evaluated once.
     """
-    with pytensor.config.change_flags(cxx=""):
-        yield
+    flags: AbstractContextManager[Any] = pytensor.config.change_flags(cxx="")
+    return flags
 
 
 def interpret(inputs: Sequence[Variable], outputs: Any) -> Callable[..., Any]:

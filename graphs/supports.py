@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 Kind = Literal["interval", "integers", "simplex", "positive_definite", "other"]
 
-SUM_ERROR = 1e-6
-"""Probabilities that a person has typed or rounded add up to one within this."""
+SUM_TOLERANCE = 1e-5
+"""Of probabilities: PyMC's own, in the log-probability of a categorical variable."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class Support:
         if self.kind == "integers":
             return bool(np.all((self.lower <= values) & (values <= self.upper)))
         if self.kind == "simplex":
-            return bool(np.all(values > 0) and np.allclose(np.sum(values, axis=-1), 1.0, rtol=0.0, atol=SUM_ERROR))
+            return bool(np.all(values > 0) and np.allclose(np.sum(values, axis=-1), 1.0, rtol=0.0, atol=SUM_TOLERANCE))
         if self.kind == "positive_definite":
             is_symmetric = np.allclose(values, np.swapaxes(values, -1, -2))
             return bool(is_symmetric and np.all(np.linalg.eigvalsh(values) > 0))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Literal
 
 from pymc.distributions.censored import CensoredRV
-from pymc.distributions.continuous import FlatRV, HalfFlatRV
 from pymc.distributions.mixture import _HurdleRV
 from pytensor.tensor.variable import TensorVariable
 
@@ -18,6 +17,7 @@ from graphs.errors import DerivationError, ModelError
 from graphs.logprob import LogProb, states_of
 from graphs.random_graph import depends_on
 from graphs.transforms import default_transform
+from ppl.flat import has_flat_prior
 from ppl.plans import Method
 from ppl.sweeps import groups_of
 
@@ -53,7 +53,8 @@ def choose(
         )
     if support.is_discrete:
         return _choose_discrete(summed, name, choice if is_named else None, failed_sum)
-    _refuse_unbounded(summed, name)
+    if all(term == name for term in _terms_of(summed, summed.values[name])):
+        _refuse_flat(summed, name)
     if choice in ("rmh", "slice"):
         return choice, "as asked for", None
     if choice == "gibbs":
@@ -88,15 +89,9 @@ def law_of(summed: LogProb, name: str) -> tuple[Law | None, str]:
     return None, f"{reason} (in the log-probability of {', '.join(blamed)})" if blamed else reason
 
 
-def _refuse_unbounded(summed: LogProb, name: str) -> None:
-    """Raise if no term but its own depends on a variable whose prior is flat, however it is to be moved."""
-    if all(term == name for term in _terms_of(summed, summed.values[name])):
-        _refuse_flat(summed, name)
-
-
 def _refuse_flat(summed: LogProb, name: str) -> None:
-    rv = summed.graph.latent[name]
-    if rv.owner is not None and isinstance(rv.owner.op, FlatRV | HalfFlatRV):
+    """Raise if the prior of a variable on which nothing else depends is flat."""
+    if has_flat_prior(summed.graph.latent[name]):
         raise DerivationError(
             f"{name} has no distribution: its prior is flat, and no data nor other variable depends on it. Give it a "
             f"proper prior on its support, {summed.supports[name]}, or leave it out.",

@@ -44,16 +44,20 @@ def flat_variable(
     return declare(rv, declaration), correction
 
 
+def has_flat_prior(rv: TensorVariable) -> bool:
+    """Whether a variable's own density is constant."""
+    return rv.owner is not None and isinstance(rv.owner.op, FlatRV | HalfFlatRV)
+
+
 def is_flat(rv: TensorVariable) -> bool:
     """Whether a variable has no proper distribution of its own."""
-    return rv.owner is not None and isinstance(rv.owner.op, FlatRV | HalfFlatRV | ICARRV)
+    return has_flat_prior(rv) or (rv.owner is not None and isinstance(rv.owner.op, ICARRV))
 
 
 def flat_priors(model: Model) -> list[str]:
     """Return the latent variables whose prior is flat; a potential that depends on one may be its prior."""
     elsewhere = set(ancestors([*model.potentials.values()]))
-    flat = FlatRV | HalfFlatRV
-    return [n for n, rv in model.latent.items() if isinstance(rv.owner.op, flat) and rv not in elsewhere]
+    return [name for name, rv in model.latent.items() if has_flat_prior(rv) and rv not in elsewhere]
 
 
 def _distribution(support: Support, shape: tuple[int, ...]) -> tuple[TensorVariable, Any, Any]:

@@ -15,9 +15,7 @@ from pytensor.tensor.variable import TensorVariable
 
 from graphs.errors import ModelError
 from graphs.random_graph import parameters_of
-
-TOLERANCE = 1e-5
-"""PyMC's own, in the log-probability of a categorical variable."""
+from graphs.supports import SUM_TOLERANCE
 
 
 def check_probabilities(variables: Mapping[str, TensorVariable]) -> None:
@@ -71,7 +69,7 @@ def check_range(what: str, table: NDArray, name: str) -> None:
 def check_sums(what: str, table: NDArray, name: str) -> None:
     """Raise if the rows of a table of probabilities do not sum to one."""
     sums = table.sum(axis=-1)
-    bad = np.abs(sums - 1) > TOLERANCE
+    bad = np.abs(sums - 1) > SUM_TOLERANCE
     if bad.any():
         where = tuple(int(i) for i in np.argwhere(bad)[0])
         row = f" in row {where}" if where else ""
