@@ -6,7 +6,7 @@ the loops over elements are compiled wherever they are called from.
 
 from __future__ import annotations
 
-from math import exp, isfinite, log, sqrt
+from math import copysign, exp, isfinite, log, sqrt
 
 import numpy as np
 from numba import njit
@@ -48,8 +48,8 @@ _GRADIENTS = 2
 _BACKGROUND = 4
 NUM_MOMENTS = 8
 
-_MIN_VARIANCE = 1e-20
-_MAX_VARIANCE = 1e20
+_MIN_VARIANCE, _MAX_VARIANCE = 1e-20, 1e20
+_MIN_RATIO, _MAX_RATIO = 1e-40, 1e40  # their squares: powers of whole numbers are functions of their own to Numba
 
 SCALAR_ACCEPTANCE = 0.44
 VECTOR_ACCEPTANCE = 0.234
@@ -99,7 +99,8 @@ def update_averaging(tuning: Vector, acceptance_rate: float, target: float) -> N
     error = (1.0 - share) * tuning[_ERROR_AVERAGE] + share * (target - acceptance_rate)
     tuning[_ERROR_AVERAGE] = error
     log_step_size = tuning[_LOG_STEP_SIZE_ANCHOR] - sqrt(count) / _SHRINKAGE * error
-    log_step_size = min(max(log_step_size, -_MAX_LOG_STEP_SIZE), _MAX_LOG_STEP_SIZE)
+    if abs(log_step_size) > _MAX_LOG_STEP_SIZE:
+        log_step_size = copysign(_MAX_LOG_STEP_SIZE, log_step_size)
     tuning[LOG_STEP_SIZE] = log_step_size
     weight = count**-_FORGETTING
     tuning[_LOG_STEP_SIZE_AVERAGE] = weight * log_step_size + (1.0 - weight) * tuning[_LOG_STEP_SIZE_AVERAGE]
@@ -142,7 +143,7 @@ def _estimate(moments: NDArray[np.float64], inverse_mass_matrix: Vector) -> None
     """Set the inverse mass matrix where draws and gradients have varied; leave it elsewhere."""
     for i in range(inverse_mass_matrix.size):
         ratio = moments[_DRAWS + 1, i] / moments[_GRADIENTS + 1, i]
-        if _MIN_VARIANCE**2 < ratio < _MAX_VARIANCE**2:
+        if _MIN_RATIO < ratio < _MAX_RATIO:
             inverse_mass_matrix[i] = np.sqrt(ratio)
 
 
@@ -185,7 +186,7 @@ def update_inverse_mass_matrix(
     ----------
     Seyboldt, Carlson and Carpenter (2026), Preconditioning Hamiltonian Monte Carlo by minimizing Fisher divergence.
     """
-    last = tune - int(FINAL_FRACTION * tune)
+    last = tune - np.int64(FINAL_FRACTION * tune)
     if iteration >= last:
         return False
     window = EARLY_WINDOW if iteration < EARLY_FRACTION * tune else WINDOW

@@ -65,7 +65,7 @@ def _scatter(out: Vector, targets: NDArray[np.int64], first: int, size: int, sta
     """Copy new values into the state, if all are finite; return the element for which one is not, else -1."""
     for i in range(size):
         if not np.isfinite(out[i]):
-            return int(targets[first + i])
+            return targets[first + i]
     for i in range(size):
         state[targets[first + i]] = out[i]
     return -1

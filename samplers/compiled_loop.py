@@ -49,15 +49,15 @@ _COMPILED_MODULES = (*_SAMPLER_MODULES, program, inlining)
 
 
 @inlined
-def _call_nuts(chain: Any, settings: Any, row: Any, block: Any, logdensity: Any, iteration: Any) -> int:
+def _call_nuts(chain: Any, settings: Any, row: Any, block: Any, logdensity: Any, iteration: Any) -> Any:
     """Call compiled NUTS."""
-    return int(call_packed(row[ADDRESS], (chain, settings, row, block, logdensity, iteration)))
+    return call_packed(row[ADDRESS], (chain, settings, row, block, logdensity, iteration))
 
 
 @inlined
-def _call_slice(chain: Any, row: Any, targets: Any, logprobs: Any, is_tuning: Any, iteration: Any) -> int:
+def _call_slice(chain: Any, row: Any, targets: Any, logprobs: Any, is_tuning: Any, iteration: Any) -> Any:
     """Call compiled slice sampling."""
-    return int(call_packed(row[ADDRESS], (chain, row, targets, logprobs, is_tuning, iteration)))
+    return call_packed(row[ADDRESS], (chain, row, targets, logprobs, is_tuning, iteration))
 
 
 def compiled_advance(table: NDArray[np.int64]) -> Callable[..., int]:

@@ -10,6 +10,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from graphs.backends.numba.inlined import inlined
+from graphs.backends.numba.intrinsics import as_rows
 from graphs.backends.numba.rng import fill_normal
 from samplers.adaptation import (
     IS_ADAPTING,
@@ -100,7 +101,7 @@ def _learn(
         if iteration == 0 and tuning[IS_NEW] != 0.0:
             start_inverse_mass_matrix(gradient, inverse_mass)
         elif 0 < iteration < settings.tune:
-            moments = chain.moments[NUM_MOMENTS * first : NUM_MOMENTS * (first + size)].reshape((NUM_MOMENTS, size))
+            moments = as_rows(chain.moments[NUM_MOMENTS * first :], NUM_MOMENTS, size)
             if update_inverse_mass_matrix(
                 tuning, iteration - 1, settings.tune, position, gradient, moments, inverse_mass
             ):
@@ -205,7 +206,7 @@ def move_nuts(
     inverse_mass = chain.inverse_mass_matrix[first : first + size]
     tuning = chain.tuning[block]
     num_rows = num_workspace_rows(depth)
-    rows = chain.rows[: num_rows * size].reshape((num_rows, size))
+    rows = as_rows(chain.rows, num_rows, size)
     work = Workspace(chain.point[0, :size], chain.point[1, :size], chain.point[2, :size], rows)
     # One array throughout, as two to choose from would cost a tenth: it holds the coordinates while a trajectory runs.
     is_factor = tuning[IS_FACTOR] != 0.0

@@ -13,6 +13,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from graphs.backends.numba.inlined import inlined
+from graphs.backends.numba.intrinsics import as_rows
 from graphs.backends.numba.rng import fill_exponential, fill_uniform
 from samplers.hamiltonian import evaluate
 
@@ -161,7 +162,7 @@ def slice_sweep(
         Mean width of the intervals before they shrank; not a number where the log-probability is not finite.
     """
     size = position.size
-    rows = work[: NUM_ROWS * size].reshape((NUM_ROWS, size))
+    rows = as_rows(work, NUM_ROWS, size)
     point, level, left, right, before, after, uniform = rows[0], rows[1], rows[2], rows[3], rows[4], rows[5], rows[6]
     out = rows[7, :num_logprobs]
     total, num_evaluations, at = 0.0, 0, 0
@@ -218,5 +219,5 @@ def adapt_width(width: float, interval: float, count: int) -> float:
     count : int
         Number of sweeps so far, this one included.
     """
-    gain = min(1.0, SLICE_GAIN * float(count) ** -SLICE_DECAY)
-    return width * (0.5 * interval / width) ** gain
+    gain = SLICE_GAIN * float(count) ** -SLICE_DECAY
+    return width * (0.5 * interval / width) ** (gain if gain < 1.0 else 1.0)

@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from graphs.backends.numba.inlined import inlined
-from graphs.backends.numba.rng import fill_normal, random_bits, random_uniform
+from graphs.backends.numba.rng import fill_normal, random_uniform
 from samplers.hamiltonian import is_turning, leapfrog, scale_momentum
 from samplers.workspace import (
     END_MOMENTUM,
@@ -177,9 +177,9 @@ def build_subtree(
         # Written so that NaN is divergent too; plus infinity is no density either.
         if not (-MAX_ENERGY_ERROR <= log_weight < np.inf):
             return _Subtree(_DIVERGENT, weight, acceptance, leaf + 1, chosen, chosen_logdensity, chosen_energy)
-        leaf_weight = exp(min(log_weight, MAX_LOG_WEIGHT))
+        leaf_weight = exp(log_weight if log_weight < MAX_LOG_WEIGHT else MAX_LOG_WEIGHT)
         weight += leaf_weight
-        acceptance += min(1.0, leaf_weight)
+        acceptance += leaf_weight if leaf_weight < 1.0 else 1.0
         if accept(rng, leaf_weight, weight):
             propose(workspace)
             chosen = leaf
@@ -200,7 +200,7 @@ def _turns(side: int, depth: int, inverse_mass_matrix: Vector, workspace: Worksp
         END_MOMENTUM + 1 - side,
         END_MOMENTUM + side,
         TOTAL,
-        WAITING + 3 * max(depth - 1, 0),
+        WAITING + 3 * (depth - 1 if depth > 0 else 0),
         SUBTREE_TOTAL,
     )
 
@@ -208,7 +208,7 @@ def _turns(side: int, depth: int, inverse_mass_matrix: Vector, workspace: Worksp
 @inlined
 def sample_tree(
     rng: Rng,
-    directions: int,
+    directions: int | np.int64,
     logdensity: Any,
     context: Vector,
     step_size: float,
@@ -297,11 +297,11 @@ def sample_tree(
 
 
 @inlined
-def refresh(rng: Rng, inverse_mass_matrix: Vector, workspace: Workspace) -> tuple[float, int]:
+def refresh(rng: Rng, inverse_mass_matrix: Vector, workspace: Workspace) -> tuple[float, np.int64]:
     """Draw a momentum; return its kinetic energy, and the directions of all doublings as bits."""
     fill_normal(rng, workspace.momentum)
     kinetic_energy = scale_momentum(inverse_mass_matrix, workspace.momentum)
-    return kinetic_energy, int(random_bits(rng) >> np.uint64(64 - MAX_TREE_DEPTH))
+    return kinetic_energy, np.int64(random_uniform(rng) * (1 << MAX_TREE_DEPTH))
 
 
 @inlined

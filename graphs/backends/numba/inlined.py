@@ -7,13 +7,20 @@ for each level of calls. Numba inlines before it derives types, so that none of 
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import update_wrapper
+from functools import partial, update_wrapper
 from typing import Any, cast
 
 from numba import njit
 from numba.core.compiler import CompilerBase, DefaultPassBuilder
-from numba.core.compiler_machinery import register_pass
-from numba.core.untyped_passes import InlineInlinables
+from numba.core.compiler_machinery import PassManager, register_pass
+from numba.core.typed_passes import NopythonRewrites
+from numba.core.untyped_passes import (
+    FixupArgs,
+    GenericRewrites,
+    InlineInlinables,
+    IRProcessing,
+    TranslateByteCode,
+)
 
 
 class _Inlined:
@@ -50,10 +57,38 @@ def inlined[F: Callable[..., Any]](function: F) -> F:
     return cast("F", _Inlined(function))
 
 
-def _without_inlining(state: Any) -> Any:
-    """Return Numba's passes before types are derived, but for inlining."""
-    passes = DefaultPassBuilder.define_untyped_pipeline(state)
-    passes.passes = [entry for entry in passes.passes if entry[0] is not InlineInlinables]
+class _Worker:
+    """What is asked for the intermediate code of each function that is inlined."""
+
+    def __init__(self, worker: Any):
+        self._worker = worker
+        worker._compiler_pipeline = _first_passes
+
+    def inline_function(self, caller: Any, block: Any, position: int, function: Any) -> Any:
+        """Inline a function at a call.
+
+        Numba makes two copies of the code to be inlined, as a caller may want the original. This is made for the one
+        call, so a "copy" of its blocks is the blocks.
+        """
+        callee = self._worker.run_untyped_passes(function)
+        blocks = list(callee.blocks.values())
+        for inlined_block in blocks:
+            inlined_block.__deepcopy__ = partial(_itself, inlined_block)
+        result = self._worker.inline_ir(caller, block, position, callee, function.__code__.co_freevars)
+        for inlined_block in blocks:
+            del inlined_block.__deepcopy__
+        return result
+
+
+def _itself(block: Any, memo: Any) -> Any:
+    return block
+
+
+def _first_passes(state: Any) -> PassManager:
+    """Return what has to be done to a function before it is inlined; the rest is done to the whole."""
+    passes = PassManager("inlined")
+    for kind in (TranslateByteCode, FixupArgs, IRProcessing, GenericRewrites):
+        passes.add_pass(kind, kind.__name__)
     passes.finalize()
     return passes
 
@@ -68,19 +103,22 @@ class _InlineFromTheTop(InlineInlinables):
     _name = "inline_from_the_top"
 
     def _do_work(self, *arguments: Any) -> Any:
-        worker = arguments[-1]
-        worker._compiler_pipeline = _without_inlining
-        return super()._do_work(*arguments)
+        return super()._do_work(*arguments[:-1], _Worker(arguments[-1]))
 
 
 class KernelCompiler(CompilerBase):
-    """Compiles functions that are made of many inlined ones: ``njit(pipeline_class=KernelCompiler)``."""
+    """Compiles functions that are made of many inlined ones: ``njit(pipeline_class=KernelCompiler)``.
+
+    They do arithmetic on elements: expressions of whole arrays, for which Numba would search, they have not.
+    """
 
     def define_pipelines(self) -> list[Any]:
         """Return Numba's passes, but for the one that inlines."""
         passes = DefaultPassBuilder.define_nopython_pipeline(self.state)
         passes.passes = [
-            (_InlineFromTheTop, what) if kind is InlineInlinables else (kind, what) for kind, what in passes.passes
+            (_InlineFromTheTop, what) if kind is InlineInlinables else (kind, what)
+            for kind, what in passes.passes
+            if kind is not NopythonRewrites
         ]
         passes.finalize()
         return [passes]

@@ -5,11 +5,14 @@ from __future__ import annotations
 import operator
 from typing import Any
 
+import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils, extending
 from numba.core.datamodel import models
-from numba.core.extending import lower_builtin, register_model
+from numba.core.extending import lower_builtin, register_model, type_callable
+from numba.np.arrayobj import make_array, populate_array
+from numpy.typing import NDArray
 
 intrinsic: Any = extending.intrinsic
 """Numba's decorator; its own annotation takes the function for one that is called with the typing context."""
@@ -215,3 +218,39 @@ def unpack_as(kind: types.Type) -> Any:
         return kind(pointer), generate
 
     return unpack
+
+
+def as_rows(vector: NDArray[np.float64], num_rows: int, size: int) -> NDArray[np.float64]:
+    """Return the beginning of a vector as rows, without a copy.
+
+    What ``reshape`` does; Numba compiles that as a function of its own.
+
+    Parameters
+    ----------
+    vector : array, float64
+        Contiguous, of length ``num_rows * size`` at least: compiled code does not check.
+    num_rows, size : int
+        Shape of what is returned.
+    """
+    return vector[: num_rows * size].reshape((num_rows, size))
+
+
+@type_callable(as_rows)
+def _type_rows(typing_context: Any) -> Any:
+    """Tell Numba the type of the rows."""
+
+    def typer(vector: Any, num_rows: Any, size: Any) -> Any:
+        return types.Array(vector.dtype, 2, "C") if isinstance(vector, types.Array) and vector.layout == "C" else None
+
+    return typer
+
+
+@lower_builtin(as_rows, types.Array, types.Integer, types.Integer)
+def _lower_rows(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+    """Make the rows; like all that the kernels work on, they are kept alive by whoever called these."""
+    vector = make_array(sig.args[0])(context, builder, args[0])
+    rows = make_array(sig.return_type)(context, builder)
+    shape = [context.cast(builder, value, kind, types.intp) for value, kind in zip(args[1:], sig.args[1:], strict=True)]
+    strides = [builder.mul(shape[1], vector.itemsize), vector.itemsize]
+    populate_array(rows, vector.data, shape, strides, vector.itemsize, meminfo=None)
+    return rows._getvalue()

@@ -41,13 +41,13 @@ _U11, _U17, _U19, _U23, _U41, _U45 = (np.uint64(n) for n in (11, 17, 19, 23, 41,
 _UNIT = 2.0**-53
 
 
-@njit(cache=True, forceinline=True)
+@njit(cache=True, inline="always")
 def load_words(rng: NDArray[np.uint64]) -> Words:
     """Return the four words of a generator."""
     return rng[0], rng[1], rng[2], rng[3]
 
 
-@njit(cache=True, forceinline=True)
+@njit(cache=True, inline="always")
 def store_words(rng: NDArray[np.uint64], words: Words) -> None:
     """Write four words back into a generator."""
     rng[0] = words[0]

@@ -22,7 +22,8 @@ SPECIAL = np.array(
 )
 
 
-@njit(cache=True, error_model="numpy")
+# Not kept on disk: what Numba keeps of functions as arguments cannot always be read back.
+@njit(error_model="numpy")
 def apply(function, x, out):
     for i in range(x.size):
         out[i] = function(x[i])
