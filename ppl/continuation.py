@@ -6,35 +6,33 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from xarray import DataArray, Dataset, DataTree
+from xarray import Dataset, DataTree, Variable
 
 from graphs.errors import SamplingError
 from graphs.layout import Layout
 from samplers.metric import Kind, Learnt, Metric
 from samplers.result import SweepResult
 
-GROUP = "adaptation"
+ADAPTATION = "adaptation"
 _KINDS: tuple[Kind, ...] = ("diag", "dense", "low_rank")
 _VERSION = 1
 
 
-def keep_learnt(trace: DataTree, result: SweepResult, layout: Layout) -> None:
-    """Add a group ``adaptation`` to a trace: the last joint states, step sizes and metrics.
+def what_was_learnt(result: SweepResult, layout: Layout) -> Dataset:
+    """Return a trace's group ``adaptation``: the last joint states, step sizes and metrics.
 
     Parameters
     ----------
-    trace : DataTree
-        Changed in place.
     result : SweepResult
         The run that the trace is from.
     layout : Layout
         The joint state, in the space where it is sampled.
     """
-    variables = {"state": DataArray(result.state, dims=("chain", "element"))}
+    variables = {"state": Variable(("chain", "element"), result.state)}
     for block, learnt in enumerate(zip(*result.learnt, strict=True)):
         variables |= _arrays(block, [known.step_size for known in learnt], [known.metric for known in learnt])
     attributes = {"variables": _described(layout), "num_blocks": len(result.learnt[0]), "version": _VERSION}
-    trace[GROUP] = DataTree(Dataset(variables, attrs=attributes))
+    return Dataset(variables, attrs=attributes)
 
 
 def continued(trace: DataTree, layout: Layout, chains: int) -> tuple[NDArray[np.float64], list[list[Learnt]]]:
@@ -54,12 +52,12 @@ def continued(trace: DataTree, layout: Layout, chains: int) -> tuple[NDArray[np.
     SamplingError
         If the trace does not fit.
     """
-    if GROUP not in trace.children:
+    if ADAPTATION not in trace.children:
         raise SamplingError(
-            f"The trace given as init has no group {GROUP!r}: only what ppl.sample returned can be continued. Give "
-            "values by name, init={...}."
+            f"The trace given as init has no group {ADAPTATION!r}: only what ppl.sample returned can be continued. "
+            "Give values by name, init={...}."
         )
-    group = trace[GROUP].to_dataset()
+    group = trace[ADAPTATION].to_dataset()
     known, present = str(group.attrs.get("variables")).split("; "), _described(layout).split("; ")
     if known != present:
         raise SamplingError(
@@ -83,19 +81,19 @@ def _described(layout: Layout) -> str:
     )
 
 
-def _arrays(block: int, step_sizes: Sequence[float], metrics: Sequence[Metric]) -> dict[str, DataArray]:
+def _arrays(block: int, step_sizes: Sequence[float], metrics: Sequence[Metric]) -> dict[str, Variable]:
     """Return one block's step sizes and metrics; rows that some chains lack are zero, and so are their coefficients."""
     most = max(len(metric.rows) for metric in metrics)
     dims = ("chain", f"row_{block}", f"position_{block}")
     rows = np.stack([np.pad(m.rows, ((0, most - len(m.rows)), (0, 0))) for m in metrics])
     coefficients = np.stack([np.pad(m.coefficients, (0, most - len(m.coefficients))) for m in metrics])
     return {
-        f"step_size_{block}": DataArray(np.array(step_sizes, np.float64), dims=("chain",)),
-        f"metric_{block}": DataArray(np.array([_KINDS.index(m.kind) for m in metrics]), dims=("chain",)),
-        f"scale_{block}": DataArray(np.stack([m.scale for m in metrics]), dims=("chain", dims[2])),
-        f"rows_{block}": DataArray(rows, dims=dims),
-        f"coefficients_{block}": DataArray(coefficients, dims=dims[:2]),
-        f"inverse_mass_matrix_{block}": DataArray(np.stack([m.variances for m in metrics]), dims=("chain", dims[2])),
+        f"step_size_{block}": Variable(("chain",), np.array(step_sizes, np.float64)),
+        f"metric_{block}": Variable(("chain",), np.array([_KINDS.index(m.kind) for m in metrics])),
+        f"scale_{block}": Variable(("chain", dims[2]), np.stack([m.scale for m in metrics])),
+        f"rows_{block}": Variable(dims, rows),
+        f"coefficients_{block}": Variable(dims[:2], coefficients),
+        f"inverse_mass_matrix_{block}": Variable(("chain", dims[2]), np.stack([m.variances for m in metrics])),
     }
 
 

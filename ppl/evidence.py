@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from xarray import DataArray, DataTree
+from xarray import DataArray, DataTree, Variable
 
 from graphs.errors import ModelError
 from ppl.convergence import batch_size_per_draw, split, split_r_hat
@@ -150,16 +150,17 @@ def gather(
 def _columns(trace: DataTree, var_names: Iterable[str] | None) -> dict[str, DataArray]:
     if not isinstance(trace, DataTree) or "posterior" not in trace.children:
         raise ModelError(f"A trace with a group 'posterior' is needed, such as ppl.sample returns, not {type(trace)}.")
-    arrays = trace["posterior"].data_vars
+    arrays = {str(name): array for name, array in trace["posterior"].to_dataset().data_vars.items()}
     names = list(arrays) if var_names is None else list(dict.fromkeys(var_names))
     for name in names:
         if name not in arrays:
-            raise ModelError(f"There are no draws of {name!r}; there are of {', '.join(map(str, arrays))}.", name)
+            raise ModelError(f"There are no draws of {name!r}; there are of {', '.join(arrays)}.", name)
     found = {}
     for name in names:
         array = arrays[name]
         if array.dtype.kind in "biuf" and array.size:
-            found[str(name)] = array.transpose("chain", "draw", ...)
+            is_ordered = array.dims[:2] == ("chain", "draw")
+            found[name] = array if is_ordered else array.transpose("chain", "draw", ...)
     if not found:
         raise ModelError("The trace holds no draws of numbers.")
     return found
@@ -215,19 +216,21 @@ def _chosen(columns: Mapping[str, DataArray], positions: NDArray[np.int64]) -> N
     return np.concatenate(found, axis=2)
 
 
+def _statistics(trace: DataTree) -> Mapping[Hashable, Variable]:
+    return trace.children["sample_stats"].variables if "sample_stats" in trace.children else {}
+
+
 def _statistic(trace: DataTree, name: str) -> NDArray | None:
-    if "sample_stats" not in trace.children or name not in trace["sample_stats"].data_vars:
+    array = _statistics(trace).get(name)
+    if array is None:
         return None
-    array = trace["sample_stats"][name]
     # Of several samplers at once PyMC has an axis more.
     return array.to_numpy() if array.dims == ("chain", "draw") else None
 
 
 def _any_of(trace: DataTree, name: str) -> NDArray[np.bool_] | None:
     """Return where a statistic of any block is true: ``diverging``, ``diverging_x``."""
-    if "sample_stats" not in trace.children:
-        return None
-    names = [str(n) for n in trace["sample_stats"].data_vars if n == name or str(n).startswith(f"{name}_")]
+    names = [str(n) for n in _statistics(trace) if n == name or str(n).startswith(f"{name}_")]
     arrays = [a for n in names if (a := _statistic(trace, n)) is not None]
     return np.any([np.nan_to_num(a.astype(np.float64)) > 0 for a in arrays], axis=0) if arrays else None
 

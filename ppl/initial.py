@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
-from math import inf
+from math import inf, isfinite
 from typing import Any
 
 import numpy as np
@@ -25,6 +25,8 @@ from graphs.supports import REAL, Support
 from graphs.transforms import transforms_of
 from ppl.plans import Assignment, Plan
 
+type LogDensity = Callable[[NDArray[np.float64]], float]
+
 NUM_TRIES = 20
 _LARGEST_COUNT_LOG2 = 40
 _STREAM = 20  # apart from the streams of the chains themselves
@@ -37,10 +39,16 @@ class StartingPoints:
     ----------
     plan : Plan
         What is sampled.
+    new_logdensity : callable, optional
+        Makes a function that returns the log-density of everything at a joint state, to be used by one thread. Once
+        all terms have been finite somewhere, which is looked into term by term, it tells whether they are elsewhere:
+        of a model with loops in a hundredth of the time.
     """
 
-    def __init__(self, plan: Plan):
+    def __init__(self, plan: Plan, new_logdensity: Callable[[], LogDensity] | None = None):
         self.plan = plan
+        self._new_logdensity = new_logdensity
+        self._has_been_finite = False
         self._centres: dict[tuple[tuple[str, bytes], ...], dict[str, NDArray]] = {}
 
     @cached_property
@@ -85,13 +93,14 @@ class StartingPoints:
         given = _given_values(self.plan, init, chains)
         generators = [np.random.default_rng(s) for s in np.random.SeedSequence([seed, _STREAM]).spawn(chains)]
         is_jittered = init is None or (isinstance(init, str) and init == "jitter")
+        logdensity = None if self._new_logdensity is None else self._new_logdensity()
         points = []
         for values, generator in zip(given, generators, strict=True):
             if isinstance(init, str) and init == "prior":
                 centre = _central_values(self.plan, values, "prior", int(generator.integers(2**31)))
             else:
                 centre = self._support_points(values)
-            points.append(self._finite_point(centre, generator, is_jittered, values))
+            points.append(self._finite_point(centre, generator, is_jittered, values, logdensity))
         return np.stack(points)
 
     def without_gradient(self, state: NDArray[np.float64]) -> str:
@@ -99,13 +108,23 @@ class StartingPoints:
         return self._log_terms.without_gradient(self.plan.sweep.layout.unpack(state))
 
     def _finite_point(
-        self, centre: Mapping[str, NDArray], generator: np.random.Generator, is_jittered: bool, given: Mapping[str, Any]
+        self,
+        centre: Mapping[str, NDArray],
+        generator: np.random.Generator,
+        is_jittered: bool,
+        given: Mapping[str, Any],
+        logdensity: LogDensity | None,
     ) -> NDArray[np.float64]:
         failure: str | None = None
         for _ in range(NUM_TRIES if is_jittered else 1):
             values = _displaced(self.plan, centre, generator) if is_jittered else centre
+            if logdensity is not None and self._has_been_finite:
+                state = self.plan.sweep.layout.pack(values)
+                if isfinite(logdensity(state)):
+                    return state
             found = self._raised(values, given)
             if found is not None:
+                self._has_been_finite = True
                 return self.plan.sweep.layout.pack(found)
             failure = failure or self._log_terms.failure(values)
         raise SamplingError(str(failure))

@@ -42,6 +42,7 @@ def to_datatree(
     attributes: Mapping[str, Any],
     extra_dims: Mapping[str, tuple[str, ...]] | None = None,
     extra_coords: Mapping[str, Any] | None = None,
+    extra_groups: Mapping[str, Dataset] | None = None,
 ) -> DataTree:
     """Return a DataTree of named arrays; those of draws have chains and draws on their first two axes.
 
@@ -55,6 +56,8 @@ def to_datatree(
         Attributes of the tree and of its posterior.
     extra_dims, extra_coords : mapping, optional
         In addition to the model's.
+    extra_groups : mapping of str to Dataset, optional
+        Groups as they are.
     """
     everything: dict[str, Mapping[str, NDArray]] = {k: v for k, v in groups.items() if v}
     if model.observed_data:
@@ -72,7 +75,7 @@ def to_datatree(
     for group, dataset in datasets.items():
         if group.endswith("posterior"):
             dataset.attrs.update(attrs)
-    tree: DataTree = DataTree.from_dict(datasets)
+    tree: DataTree = DataTree.from_dict({**datasets, **(extra_groups or {})})
     tree.attrs = attrs
     return tree
 

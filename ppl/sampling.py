@@ -15,7 +15,7 @@ from graphs.backends import get_backend
 from graphs.backends.c import blas_notice
 from graphs.errors import ModelError, SamplingError
 from graphs.lifting import MOST_STATES
-from ppl.continuation import continued, keep_learnt
+from ppl.continuation import ADAPTATION, continued, what_was_learnt
 from ppl.expansion import LOGDENSITY, Expansion
 from ppl.flat import flat_priors
 from ppl.initial import StartingPoints
@@ -50,7 +50,7 @@ class CompiledModel:
         self.plan = plan
         self.backend = backend
         self._sweep = compile_sweep(plan.sweep, backend=backend, precision=precision)
-        self._starting_points = StartingPoints(plan)
+        self._starting_points = StartingPoints(plan, getattr(self._sweep, "new_logdensity", None))
         self._expansion = Expansion.of(plan, backend)
         self._chosen_expansion: tuple[Any, Expansion] | None = None
         self._lazy_seconds = getattr(self._sweep, "compile_seconds", 0.0)
@@ -159,9 +159,8 @@ class CompiledModel:
                 "num_without_gradient": count,
                 "term_without_gradient": self._starting_points.without_gradient(state),
             }
-        trace = to_datatree(self.plan.model, groups, attributes)
-        keep_learnt(trace, result, self.plan.sweep.layout)
-        return trace
+        learnt = what_was_learnt(result, self.plan.sweep.layout)
+        return to_datatree(self.plan.model, groups, attributes, extra_groups={ADAPTATION: learnt})
 
     def _expansion_of(self, var_names: Sequence[str]) -> Expansion:
         """Return what a run has to keep; compiled once for runs that keep the same."""

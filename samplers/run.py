@@ -231,6 +231,16 @@ class CompiledSweep:
             found.append((where, evaluator(programs, b, state)))
         return found
 
+    @property
+    def new_logdensity(self) -> Callable[[], Callable[[NDArray[np.float64]], float]] | None:
+        """What makes functions ``state -> log-density``, each for one thread; None unless NUTS moves everything."""
+        moved = [int(self._blocks[0][block, SIZE]) for block in self._nuts_blocks]
+        return self._logdensity if self.backend == "numba" and moved == [self.layout.size] else None
+
+    def _logdensity(self) -> Callable[[NDArray[np.float64]], float]:
+        [(_, evaluate)] = self.evaluators(np.zeros(self.layout.size))
+        return lambda state: evaluate(state)[0]
+
     def _start(
         self,
         init: NDArray[np.float64],

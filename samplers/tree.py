@@ -208,7 +208,7 @@ def _turns(side: int, depth: int, inverse_mass_matrix: Vector, workspace: Worksp
 @inlined
 def sample_tree(
     rng: Rng,
-    directions: int | np.int64,
+    directions: int,
     logdensity: Any,
     context: Vector,
     step_size: float,
@@ -297,11 +297,12 @@ def sample_tree(
 
 
 @inlined
-def refresh(rng: Rng, inverse_mass_matrix: Vector, workspace: Workspace) -> tuple[float, np.int64]:
+def refresh(rng: Rng, inverse_mass_matrix: Vector, workspace: Workspace) -> tuple[float, int]:
     """Draw a momentum; return its kinetic energy, and the directions of all doublings as bits."""
     fill_normal(rng, workspace.momentum)
     kinetic_energy = scale_momentum(inverse_mass_matrix, workspace.momentum)
-    return kinetic_energy, np.int64(random_uniform(rng) * (1 << MAX_TREE_DEPTH))
+    directions: Any = np.int64(random_uniform(rng) * (1 << MAX_TREE_DEPTH))
+    return kinetic_energy, directions
 
 
 @inlined

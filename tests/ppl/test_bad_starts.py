@@ -11,6 +11,7 @@ import pytest
 import ppl
 from graphs.errors import DerivationError, ModelError, SamplingError
 from graphs.supports import POSITIVE_DEFINITE, SIMPLEX, UNIT, Support, integers
+from ppl.initial import StartingPoints
 
 
 def sampled(model: ppl.Model, **options: Any) -> Any:
@@ -68,6 +69,19 @@ def test_probabilities_to_start_with_add_up_to_one(sampler: str) -> None:
     with pytest.raises(SamplingError, match="of w lies outside its support or on its boundary: give one inside, simp"):
         sampled(model, init={"w": [0.5, 0.1, 0.1]}, sampler=sampler)
     sampled(model, init={"w": [0.8, 0.1, 0.1]}, sampler=sampler)
+
+
+def test_starts_are_looked_for_where_the_density_is() -> None:
+    """Half of the displacements of x are negative, where log x is not a number; so also in later runs of one model."""
+    x = ppl.Normal("x", 0.0, 1.0, size=2)
+    compiled = ppl.compile(ppl.Model({ppl.Normal("y", pt.log(x), 1.0): np.zeros(2)}), sampler="nuts")
+    fast, slow = StartingPoints(compiled.plan, compiled._sweep.new_logdensity), StartingPoints(compiled.plan)
+    for seed in range(5):
+        points = fast(None, 4, seed)
+        assert (points > 0.0).all()
+        np.testing.assert_array_equal(points, slow(None, 4, seed))
+    with pytest.raises(SamplingError, match=r"log-probability of y \(element \(1,\)\) is nan at the initial point"):
+        compiled.sample(10, 10, 1, init={"x": [1.0, -1.0]}, progress=False)
 
 
 @pytest.mark.parametrize("target", [0.0, 1.0, -0.5, 2.0, np.nan, "high"])
