@@ -1,6 +1,6 @@
-"""Logarithms of probabilities that are functions of logits, written so that neither they nor their gradients overflow.
+"""Log-probabilities of logits, and square roots of exponentials, so that neither they nor their gradients overflow.
 
-PyTensor's compiler does this too, but a gradient taken before it multiplies an infinite slope by zero.
+PyTensor's compiler does some of this too, but a gradient taken before it multiplies an infinite slope by zero.
 """
 
 from __future__ import annotations
@@ -19,7 +19,10 @@ from graphs.rebuilding import rebuild
 
 
 def stabilized(graphs: Sequence[TensorVariable]) -> list[TensorVariable]:
-    """Write ``log(sigmoid(x))`` as ``-softplus(-x)`` and ``log(1 - sigmoid(x))`` as ``-softplus(x)``.
+    """Rewrite terms before their gradients are taken.
+
+    ``log(sigmoid(x))`` becomes ``-softplus(-x)``, ``log(1 - sigmoid(x))`` becomes ``-softplus(x)``, and
+    ``sqrt(a * exp(x))`` becomes ``sqrt(a) * exp(x / 2)``: spectral densities of smooth Gaussian processes underflow.
 
     Examples
     --------
@@ -43,7 +46,33 @@ def _rewritten(node: Apply, inputs: list[Variable]) -> list[Variable] | None:
     if _is(node, ps.Log1p):
         logits = _logits(_argument(inputs[0], ps.Neg))
         return None if logits is None else [-pt.softplus(logits)]
+    if _is(node, ps.Sqrt) or (_is(node, ps.Pow) and _is_everywhere(inputs[1], 0.5)):
+        exponent, rest = _split(inputs[0])
+        if exponent is None:
+            return None
+        root = pt.exp(0.5 * exponent)
+        return [root if rest is None else pt.sqrt(rest) * root]
     return None
+
+
+def _split(product: Variable) -> tuple[TensorVariable | None, TensorVariable | None]:
+    """Return x and a of ``a * exp(x)``; None where there is no such factor."""
+    node = product.owner
+    exponents: list[TensorVariable] = []
+    others: list[TensorVariable] = []
+    if _is(node, ps.Exp):
+        return node.inputs[0], None
+    if node is not None and isinstance(node.op, DimShuffle):
+        exponent, rest = _split(node.inputs[0])
+        if exponent is None:
+            return None, product
+        return node.op(exponent), None if rest is None else node.op(rest)
+    if not _is(node, ps.Mul):
+        return None, product
+    for exponent, rest in map(_split, node.inputs):
+        exponents += [] if exponent is None else [exponent]
+        others += [] if rest is None else [rest]
+    return pt.add(*exponents) if exponents else None, pt.mul(*others) if others else None
 
 
 def _is(node: Apply | None, kind: type) -> bool:
@@ -60,9 +89,14 @@ def _complement(variable: Variable) -> Variable | None:
     if not _is(variable.owner, ps.Sub):
         return None
     one, p = variable.owner.inputs
-    while one.owner is not None and isinstance(one.owner.op, DimShuffle):
-        one = one.owner.inputs[0]
-    return p if isinstance(one, Constant) and bool(np.all(np.asarray(one.data) == 1)) else None
+    return p if _is_everywhere(one, 1) else None
+
+
+def _is_everywhere(variable: Variable, number: float) -> bool:
+    """Return whether a variable is a constant of which every element is this number."""
+    while variable.owner is not None and isinstance(variable.owner.op, DimShuffle):
+        variable = variable.owner.inputs[0]
+    return isinstance(variable, Constant) and bool(np.all(np.asarray(variable.data) == number))
 
 
 def _logits(variable: Variable | None) -> TensorVariable | None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from functools import cached_property
-from math import inf, isfinite
+from math import inf, isfinite, nan
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,9 @@ from ppl.plans import Assignment, Plan
 type LogDensity = Callable[[NDArray[np.float64]], float]
 
 NUM_TRIES = 20
+NUM_TRIES_AT_ZERO = 10
+LEAST_LOGDENSITY = -1e10
+"""Far below, log-densities have no digits left to tell a good step from a bad one."""
 _LARGEST_COUNT_LOG2 = 40
 _STREAM = 20  # apart from the streams of the chains themselves
 
@@ -53,7 +57,9 @@ class StartingPoints:
 
     @cached_property
     def _log_terms(self) -> _LogTerms:
-        return _LogTerms(self.plan)
+        # To compile a loop to C takes seconds; where the compiled log-density takes over, it runs once or twice.
+        with nullcontext() if self._new_logdensity is None else without_c():
+            return _LogTerms(self.plan)
 
     def _support_points(self, given: Mapping[str, Any]) -> dict[str, NDArray]:
         """Return central values where some are given; the last are kept: to find them takes longer than many runs."""
@@ -72,8 +78,9 @@ class StartingPoints:
         init : None, "jitter", "support_point", "prior", mapping, or sequence of mappings
             Values in natural space by name, for all chains or one mapping per chain; variables that are not named
             start at a central point of their distribution. By default (``"jitter"``) every variable that NUTS moves, or
-            that is drawn on the real line, is displaced by a uniform number between -1 and 1 there; ``"prior"`` starts
-            at draws from the prior.
+            that is drawn on the real line, is displaced by a uniform number between -1 and 1 there, up to 20 times
+            until the log-density is finite and above -1e10, then up to 10 times around zero; ``"prior"`` starts at
+            draws from the prior.
         chains : int
             Number of chains.
         seed : int
@@ -116,32 +123,61 @@ class StartingPoints:
         logdensity: LogDensity | None,
     ) -> NDArray[np.float64]:
         failure: str | None = None
-        for _ in range(NUM_TRIES if is_jittered else 1):
-            values = _displaced(self.plan, centre, generator) if is_jittered else centre
-            if logdensity is not None and self._has_been_finite:
-                state = self.plan.sweep.layout.pack(values)
-                if isfinite(logdensity(state)):
-                    return state
-            found = self._raised(values, given)
-            if found is not None:
-                self._has_been_finite = True
+        best, highest = None, -inf
+        for values in self._candidates(centre, generator, is_jittered):
+            found, total = self._raised(values, given, logdensity)
+            if total >= (LEAST_LOGDENSITY if is_jittered else -inf):
                 return self.plan.sweep.layout.pack(found)
-            failure = failure or self._log_terms.failure(values)
-        raise SamplingError(str(failure))
+            if total > highest:
+                best, highest = found, total
+            if not isfinite(total):
+                failure = failure or self._log_terms.failure(values)
+        if best is None:
+            raise SamplingError(str(failure))
+        return self.plan.sweep.layout.pack(best)
 
-    def _raised(self, values: Mapping[str, NDArray], given: Mapping[str, Any]) -> Mapping[str, NDArray] | None:
-        """Return the values, counts being raised where others need them to be larger; None if that does not help."""
-        if self._log_terms.is_finite(values):
-            return values
+    def _candidates(
+        self, centre: Mapping[str, NDArray], generator: np.random.Generator, is_jittered: bool
+    ) -> Iterator[Mapping[str, NDArray]]:
+        if not is_jittered:
+            yield centre
+            return
+        for _ in range(NUM_TRIES):
+            yield _displaced(self.plan, centre, generator)
+        # The mean of a heavy-tailed scale, say, may be far from any data.
+        initial = {str(self.plan.mixed.values[n].name) for n in self.plan.model.parts.initial_values}
+        moved = _moved(self.plan) - initial
+        centre = {name: np.zeros_like(value) if name in moved else value for name, value in centre.items()}
+        for _ in range(NUM_TRIES_AT_ZERO):
+            yield _displaced(self.plan, centre, generator)
+
+    def _raised(
+        self, values: Mapping[str, NDArray], given: Mapping[str, Any], logdensity: LogDensity | None
+    ) -> tuple[Mapping[str, NDArray], float]:
+        """Return the values, counts being raised where others need them to be larger, and the log-density there."""
+        total = self._total(values, logdensity)
+        if isfinite(total):
+            return values, total
         counts = [n for n, s in self.plan.mixed.supports.items() if s.is_discrete and s.upper == inf and n not in given]
         raised = dict(values)
         for least in 2 ** np.arange(_LARGEST_COUNT_LOG2) if counts else ():
             for name in counts:
                 key = str(self.plan.mixed.values[name].name)
                 raised[key] = np.maximum(np.asarray(values[key]), least)
-            if self._log_terms.is_finite(raised):
-                return raised
-        return None
+            total = self._total(raised, logdensity)
+            if isfinite(total):
+                return raised, total
+        return values, nan
+
+    def _total(self, values: Mapping[str, NDArray], logdensity: LogDensity | None) -> float:
+        """Return the log-density at a point; not a number where a term is not finite."""
+        if logdensity is not None and self._has_been_finite:
+            total = logdensity(self.plan.sweep.layout.pack(values))
+            if isfinite(total):
+                return total
+        total = self._log_terms.total(values)
+        self._has_been_finite |= isfinite(total)
+        return total
 
 
 def _given_values(plan: Plan, init: Any, chains: int) -> list[Mapping[str, Any]]:
@@ -239,11 +275,16 @@ def _finite(value: NDArray, name: str, is_given: bool, support: Support) -> NDAr
 
 
 def _displaced(plan: Plan, centre: Mapping[str, NDArray], generator: np.random.Generator) -> dict[str, NDArray]:
-    moved = {str(plan.mixed.values[a.name].name) for a in plan.assignments if _is_on_the_real_line(a)}
+    moved = _moved(plan)
     return {
         name: value + generator.uniform(-1, 1, np.shape(value)) if name in moved else value
         for name, value in centre.items()
     }
+
+
+def _moved(plan: Plan) -> set[str]:
+    """Return the names of what is displaced, as it is sampled."""
+    return {str(plan.mixed.values[a.name].name) for a in plan.assignments if _is_on_the_real_line(a)}
 
 
 def _is_on_the_real_line(assignment: Assignment) -> bool:
@@ -263,9 +304,10 @@ class _LogTerms:
         self.terms = terms
         self.plan = plan
 
-    def is_finite(self, values: Mapping[str, NDArray]) -> bool:
-        """Whether all terms are finite at a point."""
-        return bool(np.isfinite(self.sampled(*self._arguments(values))).all())
+    def total(self, values: Mapping[str, NDArray]) -> float:
+        """Return the sum of the terms at a point; not a number unless each is finite."""
+        terms = np.asarray(self.sampled(*self._arguments(values)), np.float64)
+        return float(terms.sum()) if np.isfinite(terms).all() else nan
 
     def _arguments(self, values: Mapping[str, NDArray]) -> list[NDArray]:
         return [np.asarray(values[str(v.name)], v.type.dtype) for v in self.inputs]

@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pymc as pm
 import pytensor.tensor as pt
 import pytest
+from scipy import stats
 
 import ppl
 from graphs.errors import DerivationError, ModelError, SamplingError
@@ -82,6 +84,33 @@ def test_starts_are_looked_for_where_the_density_is() -> None:
         np.testing.assert_array_equal(points, slow(None, 4, seed))
     with pytest.raises(SamplingError, match=r"log-probability of y \(element \(1,\)\) is nan at the initial point"):
         compiled.sample(10, 10, 1, init={"x": [1.0, -1.0]}, progress=False)
+
+
+def spread_by_hand(values: Any) -> float:
+    """Log-density of the outcomes of the models below, and of their raw effects."""
+    sds = np.exp(values["scale"] * values["raw"])
+    return float(stats.norm.logpdf(np.ones(8), 0.0, sds).sum() + stats.norm.logpdf(values["raw"]).sum())
+
+
+@pytest.mark.parametrize("backend", ["numba", "c"])
+def test_starts_are_not_where_rounding_errors_drown_the_density(backend: str) -> None:
+    """Around the mean of its prior a scale of exponents leads to densities below -1e20; around one to usable ones."""
+    scale, raw = ppl.HalfStudentT("scale", 3, sigma=50.0), ppl.Normal("raw", 0.0, 1.0, size=8)
+    compiled = ppl.compile(ppl.Model({ppl.Normal("y", 0.0, pt.exp(scale * raw)): np.ones(8)}), backend=backend)
+    layout = compiled.plan.sweep.layout
+    for seed in range(3):
+        for state in compiled._starting_points(None, 4, seed):
+            values = layout.unpack(state)
+            assert spread_by_hand({"scale": np.exp(values["scale_log__"]), "raw": values["raw"]}) > -2e10
+
+
+def test_initial_values_of_a_model_are_kept_however_low_the_density() -> None:
+    with pm.Model() as model:
+        scale, raw = pm.HalfStudentT("scale", 3, sigma=50.0, initval=60.0), pm.Normal("raw", 0.0, 1.0, shape=8)
+        pm.Normal("y", 0.0, pt.exp(scale * raw), observed=np.ones(8))
+    compiled = ppl.compile(ppl.from_pymc(model), sampler="nuts")
+    points = [compiled.plan.sweep.layout.unpack(s) for s in compiled._starting_points(None, 4, 0)]
+    assert all(abs(p["scale_log__"] - np.log(60.0)) <= 1.0 for p in points)
 
 
 @pytest.mark.parametrize("target", [0.0, 1.0, -0.5, 2.0, np.nan, "high"])
