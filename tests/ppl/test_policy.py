@@ -10,9 +10,10 @@ import pytest
 import ppl
 import ppl.pilot
 import ppl.policy
+from graphs.backends.numba.random import UNIVARIATE
 from ppl.pilot import effective_fractions
 from ppl.policy import Prediction
-from ppl.work import OPERATIONS_OF_ELEMENTARY, OPERATIONS_OF_VECTORISED, work_of
+from ppl.work import OPERATIONS_OF_DRAW, OPERATIONS_OF_ELEMENTARY, OPERATIONS_OF_VECTORISED, work_of
 
 rng = np.random.default_rng(3)
 DESIGN = rng.normal(size=(40, 3))
@@ -152,6 +153,18 @@ def test_work_is_counted_by_shape() -> None:
     assert work_of([pt.exp(vector)]).operations == 20 * OPERATIONS_OF_ELEMENTARY
     square = pt.tensor("s", shape=(12, 12))
     assert work_of([pt.linalg.cholesky(square)]).operations == pytest.approx(12**3 / 3 * OPERATIONS_OF_VECTORISED)
+
+
+def test_costly_draws_are_counted_as_such() -> None:
+    """Their cost is found by name: every name is that of a distribution which compiled sweeps draw."""
+    assert set(OPERATIONS_OF_DRAW) <= {*UNIVARIATE, "wishart"}
+    generator = pt.random.shared_rng(seed=1)
+    outcome = np.zeros(750)
+    b = ppl.Normal("b", 0.0, 10.0, size=2)
+    logistic = ppl.Model({ppl.Bernoulli("y", logit_p=pt.dot(np.ones((750, 2)), b)): outcome.astype(int)})
+    draws = [graph for block in ppl.plan(logistic, sampler="gibbs").sweep.blocks for graph in block.draws]
+    normal = generator.normal(0.0, pt.vector("scale", shape=(750,)))[1]
+    assert work_of(draws).operations > 30 * work_of([normal]).operations
 
 
 def test_what_depends_on_data_alone_is_no_work() -> None:
