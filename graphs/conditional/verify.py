@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import inf
 
 import numpy as np
 from numpy.typing import NDArray
 from pytensor.compile.sharedvalue import SharedVariable
 from pytensor.graph.basic import Constant, Variable
-from pytensor.graph.traversal import explicit_graph_inputs
+from pytensor.graph.traversal import explicit_graph_inputs, toposort
 from pytensor.scalar.basic import AND
 from pytensor.tensor.elemwise import DimShuffle, Elemwise
 from pytensor.tensor.math import All
@@ -64,6 +64,7 @@ def find_discrepancy(
         i for i in explicit_graph_inputs(outputs) if not isinstance(i, Constant | SharedVariable) and i.owner is None
     ]
     others = [i for i in inputs if i is not x]
+    unmoved = _unmoved(outputs, x)
     rng = np.random.default_rng(_SEED)
     found, was_proper = 0, False
     for attempt in range(12):
@@ -72,7 +73,12 @@ def find_discrepancy(
         least = 0 if attempt < 3 else 10 ** (attempt // 3)
         rest = {i: draw_in_support(rng, i, supports.get(i), assumed, least) for i in others}
         points = [{**rest, x: value} for value in _values(law, rest, rng, supports, assumed, num_values)]
-        values = [evaluate(outputs, point) for point in points]
+        known = evaluate(unmoved, rest)
+        if known is not None:
+            # Loops over which the variable has no power are run once.
+            rest |= dict(zip(unmoved, known, strict=True))
+            points = [{**rest, **point} for point in points]
+        values = [None if known is None else evaluate(outputs, point) for point in points]
         usable = [(float(v[0]), float(v[1])) for v in values if v is not None and bool(np.all(v[2]))]
         was_proper = was_proper or bool(usable)
         if len(usable) < max(len(points), 1) or not np.isfinite(usable).all():
@@ -94,6 +100,16 @@ def find_discrepancy(
     if not was_proper:
         return _improper(law)
     return f"the law {law.family} that was found could not be checked: no point with a finite log-density was found"
+
+
+def _unmoved(outputs: Sequence[Variable], x: Variable) -> list[Variable]:
+    """Return what does not depend on a variable, where it meets what does."""
+    moved, ends = {x}, dict.fromkeys(outputs)
+    for node in toposort(list(outputs)):
+        if not moved.isdisjoint(node.inputs):
+            moved.update(node.outputs)
+            ends.update(dict.fromkeys(node.inputs))
+    return [v for v in ends if v not in moved and v.owner is not None]
 
 
 def _values(
