@@ -30,6 +30,7 @@ type LogDensity = Callable[[NDArray[np.float64]], float]
 
 NUM_TRIES = 20
 NUM_TRIES_AT_ZERO = 10
+SHRINKAGE_AT_ZERO = 0.3
 LEAST_LOGDENSITY = -1e10
 """Far below, log-densities have no digits left to tell a good step from a bad one."""
 _LARGEST_COUNT_LOG2 = 40
@@ -79,8 +80,8 @@ class StartingPoints:
             Values in natural space by name, for all chains or one mapping per chain; variables that are not named
             start at a central point of their distribution. By default (``"jitter"``) every variable that NUTS moves, or
             that is drawn on the real line, is displaced by a uniform number between -1 and 1 there, up to 20 times
-            until the log-density is finite and above -1e10, then up to 10 times around zero; ``"prior"`` starts at
-            draws from the prior.
+            until the log-density is finite and above -1e10, then up to 10 times around zero, ever closer;
+            ``"prior"`` starts at draws from the prior.
         chains : int
             Number of chains.
         seed : int
@@ -148,8 +149,9 @@ class StartingPoints:
         initial = {str(self.plan.mixed.values[n].name) for n in self.plan.model.parts.initial_values}
         moved = _moved(self.plan) - initial
         centre = {name: np.zeros_like(value) if name in moved else value for name, value in centre.items()}
-        for _ in range(NUM_TRIES_AT_ZERO):
-            yield _displaced(self.plan, centre, generator)
+        for attempt in range(NUM_TRIES_AT_ZERO):
+            # Ever closer: exponentials of covariates that nobody has scaled overflow nearly everywhere else.
+            yield _displaced(self.plan, centre, generator, SHRINKAGE_AT_ZERO**attempt)
 
     def _raised(
         self, values: Mapping[str, NDArray], given: Mapping[str, Any], logdensity: LogDensity | None
@@ -274,10 +276,12 @@ def _finite(value: NDArray, name: str, is_given: bool, support: Support) -> NDAr
     return np.where(bad, 0.0, value) if bad.any() else value
 
 
-def _displaced(plan: Plan, centre: Mapping[str, NDArray], generator: np.random.Generator) -> dict[str, NDArray]:
+def _displaced(
+    plan: Plan, centre: Mapping[str, NDArray], generator: np.random.Generator, width: float = 1.0
+) -> dict[str, NDArray]:
     moved = _moved(plan)
     return {
-        name: value + generator.uniform(-1, 1, np.shape(value)) if name in moved else value
+        name: value + generator.uniform(-width, width, np.shape(value)) if name in moved else value
         for name, value in centre.items()
     }
 

@@ -104,6 +104,26 @@ def test_starts_are_not_where_rounding_errors_drown_the_density(backend: str) ->
             assert spread_by_hand({"scale": np.exp(values["scale_log__"]), "raw": values["raw"]}) > -2e10
 
 
+def test_covariates_that_nobody_has_scaled() -> None:
+    """The rate overflows unless the slope is below 0.07 in size: starts come ever closer to zero.
+
+    The mean is compared with a sum over a fine grid; five Monte Carlo errors of at least 500 effective draws.
+    """
+    scale = 10_000.0
+    rng = np.random.default_rng(0)
+    x = rng.uniform(-scale, scale, size=100)
+    counts = rng.poisson(np.exp(1.0 + 1.5 * x / scale))
+    level, slope = ppl.Normal("level", 0.0, 10.0), ppl.Normal("slope", 0.0, 1.0)
+    trace = sampled(ppl.Model({ppl.Poisson("k", pt.exp(level + slope * x)): counts}), draws=500, tune=500, chains=2)
+    levels, slopes = np.meshgrid(np.linspace(0.5, 1.4, 200), np.linspace(1.2, 2.0, 200), indexing="ij")
+    eta = levels[..., None] + slopes[..., None] * (x / scale)
+    logdensity = (counts * eta - np.exp(eta)).sum(axis=-1) - levels**2 / 200
+    weights = np.exp(logdensity - logdensity.max())
+    mean = (weights * slopes).sum() / weights.sum()
+    sd = np.sqrt((weights * (slopes - mean) ** 2).sum() / weights.sum())
+    assert abs(float(trace.posterior["slope"].mean()) * scale - mean) < 5 * sd / np.sqrt(500)
+
+
 def test_initial_values_of_a_model_are_kept_however_low_the_density() -> None:
     with pm.Model() as model:
         scale, raw = pm.HalfStudentT("scale", 3, sigma=50.0, initval=60.0), pm.Normal("raw", 0.0, 1.0, shape=8)
