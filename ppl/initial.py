@@ -45,20 +45,18 @@ class StartingPoints:
     plan : Plan
         What is sampled.
     new_logdensity : callable, optional
-        Makes a function that returns the log-density of everything at a joint state, to be used by one thread. Once
-        all terms have been finite somewhere, which is looked into term by term, it tells whether they are elsewhere:
-        of a model with loops in a hundredth of the time.
+        Makes a function that returns the log-density of everything at a joint state, to be used by one thread. Without
+        it terms are evaluated one by one, interpreted: of a model with loops in a hundred times the time.
     """
 
     def __init__(self, plan: Plan, new_logdensity: Callable[[], LogDensity] | None = None):
         self.plan = plan
         self._new_logdensity = new_logdensity
-        self._has_been_finite = False
         self._centres: dict[tuple[tuple[str, bytes], ...], dict[str, NDArray]] = {}
 
     @cached_property
     def _log_terms(self) -> _LogTerms:
-        # To compile a loop to C takes seconds; where the compiled log-density takes over, it runs once or twice.
+        # To compile a loop to C takes seconds; beside a compiled log-density it only has to say once what is wrong.
         with nullcontext() if self._new_logdensity is None else without_c():
             return _LogTerms(self.plan)
 
@@ -123,19 +121,19 @@ class StartingPoints:
         given: Mapping[str, Any],
         logdensity: LogDensity | None,
     ) -> NDArray[np.float64]:
-        failure: str | None = None
-        best, highest = None, -inf
+        best, highest, failed = None, -inf, None
         for values in self._candidates(centre, generator, is_jittered):
             found, total = self._raised(values, given, logdensity)
             if total >= (LEAST_LOGDENSITY if is_jittered else -inf):
                 return self.plan.sweep.layout.pack(found)
             if total > highest:
                 best, highest = found, total
-            if not isfinite(total):
-                failure = failure or self._log_terms.failure(values)
-        if best is None:
-            raise SamplingError(str(failure))
-        return self.plan.sweep.layout.pack(best)
+            failed = failed or values
+        if best is not None:
+            return self.plan.sweep.layout.pack(best)
+        assert failed is not None
+        reason = "The log-density is not finite at the initial point: give starting values with init={...}."
+        raise SamplingError(self._log_terms.failure(failed) or reason)
 
     def _candidates(
         self, centre: Mapping[str, NDArray], generator: np.random.Generator, is_jittered: bool
@@ -172,14 +170,10 @@ class StartingPoints:
         return values, nan
 
     def _total(self, values: Mapping[str, NDArray], logdensity: LogDensity | None) -> float:
-        """Return the log-density at a point; not a number where a term is not finite."""
-        if logdensity is not None and self._has_been_finite:
-            total = logdensity(self.plan.sweep.layout.pack(values))
-            if isfinite(total):
-                return total
-        total = self._log_terms.total(values)
-        self._has_been_finite |= isfinite(total)
-        return total
+        """Return the log-density at a point; not finite where a term is not."""
+        if logdensity is not None:
+            return logdensity(self.plan.sweep.layout.pack(values))
+        return self._log_terms.total(values)
 
 
 def _given_values(plan: Plan, init: Any, chains: int) -> list[Mapping[str, Any]]:
