@@ -48,4 +48,5 @@ def test_a_model_with_a_cholesky_factor_again_and_again():
         ppl.compile(ppl.from_pymc(pm_model))
         # The type itself: to ask a dead proxy for its class is an error.
         longest.append(max(trace_length(o) for o in gc.get_objects() if issubclass(type(o), Constant)))
-    assert longest[-1] == longest[0]
+    # Other constants of the process, of other tests, may be gone by now.
+    assert longest[-1] <= longest[0]
