@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import heapq
-import os
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
-from contextlib import suppress
 from dataclasses import dataclass
 from threading import Condition, Event
 from time import perf_counter
@@ -23,7 +21,6 @@ from samplers.state import NUM_DIVERGENT, NUM_GRADIENTS, NUM_ITERATIONS, Chain, 
 
 CHUNK_SECONDS = 0.2
 CALLBACK_SECONDS = 0.25
-SETTLED_SECONDS = 0.05
 _CHUNK_GROWTH = 8
 
 type Callback = Callable[[list[dict[str, Any]]], None]
@@ -175,64 +172,13 @@ class _Queue:
                 self._parked.clear()
                 self._put(together)
 
-    def work(self, processor: int | None = None) -> None:
-        """Run chains until none is left, at first on one processor."""
+    def work(self) -> None:
+        """Run chains until none is left."""
         # Under Numba floating-point errors are silent too; a divergent trajectory may overflow.
-        with np.errstate(all="ignore"), _Settled(processor) as settled:
+        with np.errstate(all="ignore"):
             while (number := self._take()) is not None:
                 self.runs[number].run_chunk()
-                settled.release_in_time()
                 self._put_back(number)
-
-
-class _Settled:
-    """Keeps the calling thread to one processor for a moment, where the system lets it.
-
-    In runs of milliseconds threads wait for each other a few times, and a scheduler that wakes them all on one
-    processor takes longer to spread them than the run lasts. Later that is its business.
-
-    Parameters
-    ----------
-    processor : int, optional
-        Which; none by default.
-    """
-
-    def __init__(self, processor: int | None):
-        self._processor = processor
-        self._allowed: set[int] = set()
-
-    def __enter__(self) -> _Settled:
-        self._start = perf_counter()
-        if self._processor is not None:
-            with suppress(OSError):
-                allowed = os.sched_getaffinity(0)
-                os.sched_setaffinity(0, {self._processor})
-                self._allowed = allowed
-        return self
-
-    def release_in_time(self) -> None:
-        """Let the system decide, if the moment is over."""
-        if self._allowed and perf_counter() - self._start > SETTLED_SECONDS:
-            self.release()
-
-    def release(self) -> None:
-        """Let the system decide."""
-        if self._allowed:
-            with suppress(OSError):
-                os.sched_setaffinity(0, self._allowed)
-            self._allowed = set()
-
-    def __exit__(self, *_: Any) -> None:
-        self.release()
-
-
-def processors_for(num_workers: int) -> list[int | None]:
-    """Return a processor for each thread, or none for all where there are too few, or the system does not tell."""
-    allowed = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
-    if not 1 < num_workers <= len(allowed):
-        return [None] * num_workers
-    # Other processes of the same kind had better not take the same.
-    return [allowed[(os.getpid() + i) % len(allowed)] for i in range(num_workers)]
 
 
 def _learn(runs: Sequence[ChainRun]) -> None:
@@ -267,7 +213,7 @@ def run_chains(runs: Sequence[ChainRun], num_workers: int, callback: Callback | 
 
     queue = _Queue(runs)
     with ThreadPoolExecutor(num_workers, thread_name_prefix="chain") as pool:
-        futures = [pool.submit(queue.work, processor) for processor in processors_for(num_workers)]
+        futures = [pool.submit(queue.work) for _ in range(num_workers)]
         try:
             while wait(futures, CALLBACK_SECONDS, FIRST_EXCEPTION).not_done:
                 if any(future.done() and future.exception() for future in futures):
