@@ -9,21 +9,18 @@ from math import inf, isfinite, nan
 from typing import Any
 
 import numpy as np
-import pytensor
-import pytensor.tensor as pt
 from numpy.typing import NDArray
 from pymc.initial_point import make_initial_point_expression
 from pymc.logprob.transforms import Transform
 from pymc.pytensorf import compile as compile_pymc
-from pytensor.tensor.variable import TensorVariable
 
-from graphs.elimination.pointwise import best_over_states
 from graphs.errors import ModelError, SamplingError
-from graphs.interpreting import INTERPRETED, interpret, without_c
-from graphs.logprob import LogProb, finite_of, logprob, strip
+from graphs.interpreting import INTERPRETED, without_c
+from graphs.logprob import LogProb
 from graphs.preparation import prepare
 from graphs.supports import REAL, Support
 from graphs.transforms import transforms_of
+from ppl.log_terms import LogTerms
 from ppl.plans import Assignment, Plan
 
 type LogDensity = Callable[[NDArray[np.float64]], float]
@@ -55,10 +52,10 @@ class StartingPoints:
         self._centres: dict[tuple[tuple[str, bytes], ...], dict[str, NDArray]] = {}
 
     @cached_property
-    def _log_terms(self) -> _LogTerms:
+    def _log_terms(self) -> LogTerms:
         # To compile a loop to C takes seconds; beside a compiled log-density it only has to say once what is wrong.
         with nullcontext() if self._new_logdensity is None else without_c():
-            return _LogTerms(self.plan)
+            return LogTerms(self.plan)
 
     def _support_points(self, given: Mapping[str, Any]) -> dict[str, NDArray]:
         """Return central values where some are given; the last are kept: to find them takes longer than many runs."""
@@ -288,79 +285,3 @@ def _moved(plan: Plan) -> set[str]:
 def _is_on_the_real_line(assignment: Assignment) -> bool:
     """Whether a variable may be displaced: effects that all lie at their mean leave no spread to draw a scale from."""
     return assignment.method == "nuts" or (assignment.method == "gibbs" and assignment.support == REAL)
-
-
-class _LogTerms:
-    """The terms of the log-density at a point, to tell which one is not finite."""
-
-    def __init__(self, plan: Plan):
-        self.names = list(plan.mixed.terms)
-        self.inputs: list[TensorVariable] = list(plan.mixed.values.values())
-        terms = list(plan.mixed.terms.values())
-        self.function = interpret(self.inputs, [pt.sum(t) for t in terms])
-        self.sampled = interpret(self.inputs, [pt.sum(t) for t in plan.sampled.terms.values()])
-        self.terms = terms
-        self.plan = plan
-
-    def total(self, values: Mapping[str, NDArray]) -> float:
-        """Return the sum of the terms at a point; not a number unless each is finite."""
-        terms = np.asarray(self.sampled(*self._arguments(values)), np.float64)
-        return float(terms.sum()) if np.isfinite(terms).all() else nan
-
-    def _arguments(self, values: Mapping[str, NDArray]) -> list[NDArray]:
-        return [np.asarray(values[str(v.name)], v.type.dtype) for v in self.inputs]
-
-    def failure(self, values: Mapping[str, NDArray]) -> str | None:
-        """Say which term is not finite at a point, and where; None if all are."""
-        arguments = self._arguments(values)
-        sums = self.function(*arguments)
-        for name, term, total in zip(self.names, self.terms, sums, strict=True):
-            if np.isfinite(total):
-                continue
-            impossible = self._impossible_data(arguments)
-            if impossible is not None:
-                return impossible
-            elements = np.asarray(interpret(self.inputs, term)(*arguments))
-            bad = np.argwhere(~np.isfinite(elements))
-            where = f" (element {tuple(int(i) for i in bad[0])})" if elements.ndim and bad.size else ""
-            return (
-                f"The log-probability of {name}{where} is {float(total)} at the initial point: the data may be "
-                "impossible under the model, or the starting values lie outside a support. Check the data, or give "
-                "starting values with init={...}."
-            )
-        return None
-
-    def without_gradient(self, values: Mapping[str, NDArray]) -> str:
-        """Name the term whose gradient is not finite at a point; empty if each is."""
-        moved = [v for v in self.inputs if v.type.dtype.startswith("float")]
-        for name, term in zip(self.names, self.terms, strict=True):
-            gradients = pytensor.grad(pt.sum(term), moved, disconnected_inputs="ignore")
-            for found in interpret(self.inputs, gradients)(*self._arguments(values)):
-                if not np.isfinite(found).all():
-                    return name
-        return ""
-
-    def _impossible_data(self, arguments: list[NDArray]) -> str | None:
-        """Name the first observation that is impossible under every state of what was summed out."""
-        summed = self.plan.natural.summed
-        if not summed:
-            return None
-        joint = strip(logprob(self.plan.model, marginalize=False), summed)
-        natural = [self.plan.mixed.natural[name] for name in self.plan.natural.values]
-        point = interpret(self.inputs, natural)(*arguments)
-        best = best_over_states(
-            joint.terms,
-            [name for name in self.plan.model.observed if name in joint.terms],
-            [finite_of(joint, name) for name in summed],
-        )
-        values = [joint.values[name] for name in self.plan.natural.values]
-        found = interpret(values, list(best.values()))(*point)
-        for name, elements in zip(best, found, strict=True):
-            bad = np.argwhere(~np.isfinite(elements))
-            if bad.size:
-                where = bad[0].tolist() if np.ndim(elements) else ""
-                return (
-                    f"The data of {name}{where} are impossible under every state of {', '.join(summed)} at the initial "
-                    "point. Check that row, or give starting values with init={...}."
-                )
-        return None

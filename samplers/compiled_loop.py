@@ -16,7 +16,7 @@ from numba import cfunc, types
 from numpy.typing import NDArray
 
 from graphs.backends.numba import inlined as inlining
-from graphs.backends.numba import program, rng
+from graphs.backends.numba import intrinsics, program, rng
 from graphs.backends.numba.inlined import KernelCompiler, inlined
 from graphs.backends.numba.intrinsics import call_packed, unpack_as
 from graphs.backends.numba.program import load_source, source_digest
@@ -45,7 +45,7 @@ def move(arguments):
 {body}
 '''
 _SAMPLER_MODULES = (adaptation, chain, hamiltonian, nuts_move, result, slice_step, state, tree, workspace)
-_COMPILED_MODULES = (*_SAMPLER_MODULES, program, inlining)
+_COMPILED_MODULES = (*_SAMPLER_MODULES, program, inlining, intrinsics)
 
 
 @inlined

@@ -7,6 +7,7 @@ import pytest
 from numba import njit
 
 from graphs.backends.numba.inlined import KernelCompiler, inlined
+from graphs.backends.numba.intrinsics import as_rows
 
 
 @inlined
@@ -51,3 +52,24 @@ def test_compiled_callers_agree_with_numpy(options):
     # Nothing was compiled by itself.
     assert not first_above._dispatcher.overloads
     assert not count_above._dispatcher.overloads
+
+
+def test_rows_are_those_of_reshape():
+    """A view of the beginning of a vector, also where it does not begin at its first element."""
+
+    @njit
+    def compiled(vector, num_rows, size):
+        rows = as_rows(vector, num_rows, size)
+        total = rows.sum()
+        rows[num_rows - 1, 0] = -1.0
+        return rows.shape, total
+
+    for start, num_rows, size in ((0, 3, 4), (2, 2, 5), (5, 7, 1)):
+        vector = np.arange(12.0)
+        expected = vector[start : start + num_rows * size].reshape(num_rows, size).copy()
+        shape, total = compiled(vector[start:], num_rows, size)
+        assert (shape, total) == (expected.shape, expected.sum())
+        changed = np.arange(12.0)
+        changed[start + (num_rows - 1) * size] = -1.0
+        np.testing.assert_array_equal(vector, changed)
+        np.testing.assert_array_equal(as_rows(np.arange(12.0)[start:], num_rows, size), expected)
