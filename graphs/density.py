@@ -11,6 +11,7 @@ from pytensor.graph.traversal import explicit_graph_inputs
 from pytensor.tensor.variable import TensorVariable
 
 from graphs.errors import ModelError
+from graphs.fixing import with_fixed_arrays
 from graphs.supports import Support
 
 
@@ -73,4 +74,5 @@ def as_logdensity(density: Any) -> LogDensity:
     if missing:
         names = ", ".join(v.name or str(v.type) for v in missing)
         raise ModelError(f"The log-density also depends on {names}; list it among the inputs.", missing[0].name)
+    [total] = with_fixed_arrays([total])
     return LogDensity(pt.cast(total, "float64"), tuple(inputs))

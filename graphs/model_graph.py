@@ -14,6 +14,7 @@ from pytensor.tensor.variable import TensorVariable
 
 from graphs.chains.scans import take_out_of_scans
 from graphs.errors import ModelError
+from graphs.fixing import with_fixed_arrays
 from graphs.random_graph import find_consumed, find_random_variables, name_variables, static_shape
 from graphs.rebuilding import substitute
 
@@ -61,6 +62,7 @@ def graph_of_values(values: Mapping[TensorVariable, Any]) -> ModelGraph:
     for rv in values:
         if not isinstance(rv, TensorVariable):
             raise ModelError(f"{rv!r} is not a random variable; the keys are random variables, the values their data.")
+    values = dict(zip(with_fixed_arrays(list(values)), values.values(), strict=True))
     opened = take_out_of_scans(list(values))
     if opened:
         new = substitute(list(values), opened)

@@ -11,11 +11,11 @@ import pytensor.tensor.random.basic as ptr
 from numpy.typing import NDArray
 from pymc.distributions.distribution import create_partial_observed_rv
 from pymc.distributions.shape_utils import change_dist_size
-from pytensor.compile.sharedvalue import SharedVariable
 from pytensor.graph.basic import Constant, Variable
 from pytensor.tensor.variable import TensorVariable
 
 from graphs.errors import ModelError
+from graphs.fixing import value_of_data
 from graphs.logprob import support_of
 from graphs.random_graph import is_random, static_shape
 from graphs.rebuilding import isolated, substitute
@@ -96,12 +96,11 @@ def _tensor(variable: Variable) -> TensorVariable:
 
 
 def _as_array(data: Any, name: str) -> tuple[NDArray, NDArray[np.bool_]]:
-    if isinstance(data, SharedVariable):
-        data = data.get_value()
-    elif isinstance(data, Constant):
-        data = data.data
-    elif isinstance(data, Variable):
-        raise ModelError(f"The data of {name} are a symbolic expression ({data}); give an array.", name)
+    if isinstance(data, Variable):
+        known = value_of_data(data)
+        if known is None:
+            raise ModelError(f"The data of {name} depend on more than data ({data}); give an array.", name)
+        data = known
     mask = np.ma.getmaskarray(data) if np.ma.isMaskedArray(data) else None
     try:
         values = np.asarray(np.ma.getdata(data) if mask is not None else data)

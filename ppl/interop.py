@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 import pymc as pm
+import pytensor.tensor as pt
+from pymc.data import MinibatchOp
 from pymc.logprob.transforms import Transform
 from pymc.model.transform.optimization import freeze_dims_and_data
 from pytensor.compile.sharedvalue import SharedVariable
-from pytensor.graph.basic import Constant
+from pytensor.graph.basic import Constant, Variable
 from pytensor.graph.traversal import ancestors
+from pytensor.tensor.variable import TensorConstant, TensorVariable
 
 from graphs.errors import ModelError
+from graphs.fixing import value_of_data, with_fixed_arrays
 from graphs.transforms import default_transform, is_logit_normal
 from ppl.model import Model, Parts
 
@@ -21,8 +26,8 @@ from ppl.model import Model, Parts
 def from_pymc(pm_model: pm.Model) -> Model:
     """Return the model that a PyMC model describes.
 
-    Variables, data, coords, dims, deterministics, potentials, transforms and initial values are taken over; data and
-    lengths of dims are fixed as they are now.
+    Variables, data, coords, dims, deterministics, potentials, transforms and initial values are taken over; data (as
+    `pm.Data`, as shared arrays, cast or sliced) and lengths of dims are fixed as they are now.
 
     Parameters
     ----------
@@ -36,7 +41,7 @@ def from_pymc(pm_model: pm.Model) -> Model:
     Raises
     ------
     ModelError
-        If it is not a PyMC model, or uses minibatches.
+        If it is not a PyMC model, uses minibatches, or observes what is not data.
 
     Examples
     --------
@@ -51,31 +56,24 @@ def from_pymc(pm_model: pm.Model) -> Model:
         raise ModelError(f"A pymc.Model is needed, not {type(pm_model).__name__}.")
     data = {v.name: np.asarray(v.get_value()) for v in pm_model.data_vars if isinstance(v, SharedVariable)}
     data |= {v.name: np.asarray(v.data) for v in pm_model.data_vars if isinstance(v, Constant)}
-    initial = {rv.name: value for rv, value in pm_model.rvs_to_initial_values.items() if value is not None}
-    with warnings.catch_warnings():
-        # Of Gaussian processes, whose objects refer to the variables of the old model: nothing here uses them.
-        warnings.filterwarnings("ignore", message="Detected variables likely created by GP objects")
-        frozen = freeze_dims_and_data(pm_model)
-    observed = {}
-    for rv in frozen.observed_RVs:
-        value = frozen.rvs_to_values[rv]
-        if not isinstance(value, Constant):
-            raise ModelError(
-                f"The data of {rv.name} are not constant ({value}): minibatches and symbolic data cannot be taken.",
-                rv.name,
-            )
-        observed[str(rv.name)] = (rv, value)
-    latent = {str(rv.name): rv for rv in _parents_first(frozen.free_RVs)}
+    frozen = _frozen(pm_model)
+    kinds = (frozen.free_RVs, frozen.observed_RVs, frozen.deterministics, frozen.potentials)
+    variables = [v for kind in kinds for v in kind]
+    _refuse_minibatches(variables)
+    # Of shared arrays only those declared as pm.Data are fixed by PyMC.
+    fixed = dict(zip(variables, with_fixed_arrays(variables), strict=True))
+    free, _, deterministics, potentials = ({str(v.name): fixed[v] for v in kind} for kind in kinds)
+    observed = {str(rv.name): (fixed[rv], _data_of(rv, frozen.rvs_to_values[rv])) for rv in frozen.observed_RVs}
     return Model._of(
         Parts(
-            latent=latent,
+            latent={str(rv.name): rv for rv in _parents_first(list(free.values()))},
             observed=observed,
             observed_data={name: np.asarray(value.data) for name, (_, value) in observed.items()},
-            deterministics={str(d.name): d for d in frozen.deterministics},
-            potentials={str(p.name): p for p in frozen.potentials},
+            deterministics=deterministics,
+            potentials=potentials,
             constant_data={n: a for n, a in data.items() if n not in observed},
-            transforms={str(rv.name): _transform(rv, frozen.rvs_to_transforms[rv]) for rv in frozen.free_RVs},
-            initial_values=initial,
+            transforms={str(rv.name): _transform(fixed[rv], frozen.rvs_to_transforms[rv]) for rv in frozen.free_RVs},
+            initial_values=_initial_values(pm_model),
             coords={dim: tuple(values) for dim, values in frozen.coords.items() if values is not None},
             dims={
                 str(name): tuple(str(d) for d in dims)
@@ -84,6 +82,58 @@ def from_pymc(pm_model: pm.Model) -> Model:
             },
         )
     )
+
+
+def _frozen(pm_model: pm.Model) -> pm.Model:
+    """Return the model with data and dims as constants, without initial values: PyMC refuses symbolic ones."""
+    initial = dict(pm_model.rvs_to_initial_values)
+    try:
+        pm_model.rvs_to_initial_values.update(dict.fromkeys(initial))
+        with warnings.catch_warnings():
+            # Of Gaussian processes, whose objects refer to the variables of the old model: nothing here uses them.
+            warnings.filterwarnings("ignore", message="Detected variables likely created by GP objects")
+            return freeze_dims_and_data(pm_model)
+    finally:
+        pm_model.rvs_to_initial_values.update(initial)
+
+
+def _refuse_minibatches(variables: Iterable[Variable]) -> None:
+    for variable in variables:
+        if any(v.owner is not None and isinstance(v.owner.op, MinibatchOp) for v in ancestors([variable])):
+            raise ModelError(
+                f"{variable.name} depends on a minibatch (pm.Minibatch), of which every evaluation takes other rows: "
+                "the density that is sampled is one of all data. Give the whole arrays.",
+                variable.name,
+            )
+
+
+def _data_of(rv: TensorVariable, value: TensorVariable) -> TensorConstant:
+    """Return observed data as a constant; PyMC casts, slices and flattens the data that it is given."""
+    array = value_of_data(value)
+    if array is None:
+        raise ModelError(
+            f"The data of {rv.name} are no data ({value}): give an array, or a function of arrays.", rv.name
+        )
+    if array.dtype.kind == "f" and np.isnan(array).any():
+        raise ModelError(
+            f"The data of {rv.name} have missing values. PyMC takes them for variables only where they are given to "
+            "observed= as an array: not as pm.Data, not as a shared array, not as an expression.",
+            rv.name,
+        )
+    return pt.constant(array, name=rv.name)
+
+
+def _initial_values(pm_model: pm.Model) -> dict[str, Any]:
+    """Return the initial values that were given: arrays, or PyMC's names of ways to find them."""
+    given = {str(rv.name): value for rv, value in pm_model.rvs_to_initial_values.items() if value is not None}
+    for name, value in given.items():
+        if isinstance(value, Variable):
+            given[name] = value_of_data(value)
+            if given[name] is None:
+                raise ModelError(
+                    f"The initial value of {name} depends on other variables ({value}): give numbers.", name
+                )
+    return given
 
 
 def _transform(rv: Any, transform: Transform | None) -> Transform | None:

@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from pymc.logprob.transforms import Transform
-from pytensor.compile.sharedvalue import SharedVariable
 from pytensor.graph.basic import Constant, Variable
 from pytensor.graph.traversal import ancestors, toposort
 from pytensor.tensor.variable import TensorVariable
 
 from graphs.chains.scans import take_out_of_scans
 from graphs.errors import ModelError
+from graphs.fixing import with_fixed_arrays
 from graphs.logprob import ModelGraph
 from graphs.printing import dprint
 from graphs.random_graph import (
@@ -52,6 +52,8 @@ class Parts:
 
 class Model:
     """A graph of random variables, conditioned on data. Immutable.
+
+    Shared arrays (`pytensor.shared`) count as the constants that they are when the model is made.
 
     Parameters
     ----------
@@ -188,6 +190,7 @@ def _assemble(
     dims: Mapping[str, Sequence[str] | str],
 ) -> Parts:
     extra, density_variables = _flatten(terms)
+    observed, extra = _with_fixed_arrays(observed, extra)
     observed, extra = _without_scans(observed, extra)
     observations, renamed = _observe_all(observed)
     # An observed variable may stand below another one that was resized or has missing elements.
@@ -198,6 +201,17 @@ def _assemble(
     ]
     extra = list(replaced)
     return _name_parts(observations, extra, density_variables, coords, dims)
+
+
+def _with_fixed_arrays(
+    observed: Mapping[TensorVariable, Any], extra: list[TensorVariable]
+) -> tuple[Mapping[TensorVariable, Any], list[TensorVariable]]:
+    """Let shared arrays be the constants that they are now."""
+    variables = [v for v in observed if isinstance(v, TensorVariable)]
+    new = with_fixed_arrays([*variables, *extra])
+    if len(variables) < len(observed) or all(a is b for a, b in zip(new, [*variables, *extra], strict=True)):
+        return observed, extra
+    return dict(zip(new[: len(variables)], observed.values(), strict=True)), new[len(variables) :]
 
 
 def _without_scans(
@@ -310,4 +324,4 @@ def _refuse_unknown(terms: Sequence[TensorVariable], known: Sequence[TensorVaria
 
 
 def _data_of(variable: TensorVariable) -> NDArray:
-    return np.asarray(variable.get_value() if isinstance(variable, SharedVariable) else variable.data)
+    return np.asarray(variable.data)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pymc as pm
+import pytensor
 import pytensor.tensor as pt
 import pytest
+from pytensor.graph.traversal import ancestors
 from scipy import stats
 
 import ppl
@@ -13,6 +15,7 @@ from graphs.errors import ModelError
 from graphs.interpreting import INTERPRETED
 from graphs.logprob import logprob
 from graphs.supports import UNIT
+from tests.corpus.catalogue import in_double_precision
 
 
 def eight_schools():
@@ -82,3 +85,93 @@ def test_logit_normal_variables_stay_in_the_unit_interval():
 def test_only_pymc_models():
     with pytest.raises(ModelError, match=r"pymc\.Model is needed"):
         ppl.from_pymc(pt.dscalar())
+
+
+COUNTS = np.array([3, 0, 2, 5, 1, 4])
+OUTCOMES = {
+    "counts": lambda rate: pm.Poisson("y", rate, observed=pm.Data("data", COUNTS)),
+    "counts as floats": lambda rate: pm.Poisson("y", rate, observed=pm.Data("data", COUNTS * 1.0)),
+    "booleans": lambda rate: pm.Bernoulli("y", pm.math.exp(-rate), observed=pm.Data("data", COUNTS > 2)),
+    "integers of a density": lambda rate: pm.Normal("y", rate, 1.0, observed=pm.Data("data", COUNTS)),
+    "a slice": lambda rate: pm.Normal("y", rate, 1.0, observed=pm.Data("data", COUNTS * 0.5)[1:4]),
+    "flattened": lambda rate: pm.Normal("y", rate, 1.0, observed=pm.Data("data", COUNTS.reshape(2, 3)).ravel()),
+    "a column": lambda rate: pm.Poisson("y", rate, observed=pm.Data("data", COUNTS.reshape(2, 3))[:, 1]),
+    "by an index of data": lambda rate: pm.Poisson(
+        "y", rate, observed=pm.Data("data", COUNTS)[pm.Data("row", np.array([5, 0]))]
+    ),
+    "standardised": lambda rate: pm.Normal("y", rate, 1.0, observed=_standardised(pm.Data("data", COUNTS * 0.5))),
+    "shared": lambda rate: pm.Poisson("y", rate, observed=pytensor.shared(COUNTS)),
+    "shared, of single precision": lambda rate: pm.Normal(
+        "y", rate, 1.0, observed=pytensor.shared((COUNTS * 0.5).astype("float32"))
+    ),
+    "constants": lambda rate: pm.Poisson("y", rate, observed=2 * pt.constant(COUNTS)),
+    "stacked": lambda rate: pm.Normal(
+        "y", rate, 1.0, observed=pt.stack([pm.Data("a", COUNTS), pm.Data("b", COUNTS + 1)], axis=1)
+    ),
+}
+
+
+def _standardised(data):
+    return (data - data.mean()) / data.std()
+
+
+@pytest.mark.parametrize("name", OUTCOMES)
+def test_outcomes_may_be_functions_of_data(name):
+    """The log-density is PyMC's, and so is what was observed."""
+    with in_double_precision():
+        with pm.Model() as pm_model:
+            y = OUTCOMES[name](pm.HalfNormal("rate", 5.0))
+        expected = pm_model.compile_logp(mode=INTERPRETED)({"rate_log__": np.log(2.0)})
+    model = ppl.from_pymc(pm_model)
+    total = logprob(model, space="unconstrained")
+    found = total.total.eval({total.values["rate"]: np.log(2.0)}, mode=INTERPRETED)
+    np.testing.assert_allclose(found, expected, rtol=1e-12)
+    np.testing.assert_array_equal(model.observed_data["y"], pm_model.rvs_to_values[y].eval(mode=INTERPRETED))
+
+
+def test_shared_arrays_are_what_they_are_now():
+    """In means, sizes and indices, which PyMC's models may use beside pm.Data."""
+    x, group = pytensor.shared(np.array([1.0, 2.0, 3.0]), name="x"), pytensor.shared(np.array([0, 1, 1]))
+    with pm.Model() as pm_model:
+        slope = pm.Normal("slope", size=group.max() + 1)
+        pm.Deterministic("fitted", slope[group] * x)
+        pm.Potential("penalty", -((slope * x.mean()) ** 2))
+        pm.Normal("y", slope[group] * x, 1.0, observed=[1.1, 1.9, 3.2])
+    model = ppl.from_pymc(pm_model)
+    expected = pm_model.compile_logp(mode=INTERPRETED)({"slope": np.array([0.4, 0.9])})
+    x.set_value(np.zeros(3))
+    total = logprob(model)
+    assert total.values["slope"].type.shape == (2,)
+    np.testing.assert_allclose(total.total.eval({total.values["slope"]: [0.4, 0.9]}, mode=INTERPRETED), expected)
+    assert not [v for v in ancestors(model.deterministics.values()) if v is x or v is group]
+
+
+@pytest.mark.parametrize("where", ["outcome", "covariate"])
+def test_minibatches_are_refused(where):
+    with pm.Model() as pm_model:
+        x, y = pm.Minibatch(np.arange(10.0), np.arange(10.0), batch_size=5)
+        observed, x = (y, 1.0) if where == "outcome" else (np.arange(5.0), x)
+        pm.Normal("y", pm.Normal("slope") * x, 1.0, observed=observed, total_size=10)
+    with pytest.raises(ModelError, match=r"y depends on a minibatch.*Give the whole arrays"):
+        ppl.from_pymc(pm_model)
+
+
+def test_missing_values_that_pymc_does_not_impute_are_refused():
+    with pm.Model() as pm_model:
+        pm.Normal("y", pm.Normal("mu"), 1.0, observed=pytensor.shared(np.array([1.0, np.nan])))
+    with pytest.raises(ModelError, match="data of y have missing values"):
+        ppl.from_pymc(pm_model)
+
+
+def test_initial_values_may_be_functions_of_data():
+    with pm.Model() as pm_model:
+        pm.Normal("a", initval=2 * pt.constant(1.5))
+        pm.Normal("b", initval=pytensor.shared(0.7))
+        pm.Normal("c", initval="prior")
+    assert dict(ppl.from_pymc(pm_model).parts.initial_values) == {"a": 3.0, "b": 0.7, "c": "prior"}
+    with pm_model:
+        a = pm_model["a"]
+        pm.Normal("d", initval=a)
+    with pytest.raises(ModelError, match="initial value of d depends on other variables"):
+        ppl.from_pymc(pm_model)
+    assert pm_model.rvs_to_initial_values[pm_model["d"]] is a

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pymc as pm
+import pytensor
 import pytensor.tensor as pt
 import pytest
+from pytensor.graph.traversal import ancestors
 from scipy import stats
 
 import ppl
@@ -37,6 +39,25 @@ def test_three_ways_to_declare_mix_and_unnamed_variables_get_stable_names():
     expected = stats.norm.logpdf(0.4, 0, 2) + stats.gamma.logpdf(0.9, 2, scale=1 / 3)
     expected += stats.norm.logpdf(-0.3, 0.36, 1) + stats.norm.logpdf(1.3, -0.3, 0.7)
     np.testing.assert_allclose(evaluator(logprob(model))(values)[0], expected, rtol=1e-12)
+
+
+def test_shared_arrays_are_constants():
+    """In means, sizes, potentials, deterministics and data; of y ~ Normal(slope * x, 1) the density is SciPy's."""
+    x, y_data = pytensor.shared(np.array([1.0, 2.0, 3.0]), name="x"), pytensor.shared(np.array([1.0, 2.0, 4.0]))
+    slope = ppl.Normal("slope", 0, 1, size=(x.shape[0],))
+    y = ppl.Normal("y", slope * x, 1)
+    model = ppl.Model(
+        {y: y_data[::-1]}, ppl.Potential("p", -(x * slope).sum()), ppl.Deterministic("d", slope.sum() * x)
+    )
+    x.set_value(np.zeros(3))
+    y_data.set_value(np.zeros(3))
+    at = np.array([0.3, -0.2, 0.5])
+    expected = stats.norm.logpdf(at).sum() - 1.4 + stats.norm.logpdf([4.0, 2.0, 1.0], at * [1, 2, 3]).sum()
+    np.testing.assert_allclose(evaluator(logprob(model))({"slope": at})[0], expected, rtol=1e-12)
+    outputs = [*model.observed.values(), *model.deterministics.values()]
+    assert not [v for v in ancestors(outputs) if v is x]
+    with pytest.raises(ModelError, match="data of y depend on more than data"):
+        ppl.Model({y: 2 * slope})
 
 
 def test_a_model_is_immutable():
