@@ -41,6 +41,7 @@ def flat_variable(
     rv, correction, transform = _distribution(chosen, lengths)
     check_axes(rv, axes, name)
     declaration = Declaration(name, axes.dims if axes else None, transform, coords=axes.coords if axes else {})
+    rv.tag.stands_for_support = True
     return declare(rv, declaration), correction
 
 
@@ -51,6 +52,8 @@ def has_flat_prior(rv: TensorVariable) -> bool:
 
 def is_flat(rv: TensorVariable) -> bool:
     """Whether a variable has no proper distribution of its own."""
+    if getattr(rv.tag, "stands_for_support", False):
+        return True
     return has_flat_prior(rv) or (rv.owner is not None and isinstance(rv.owner.op, ICARRV))
 
 

@@ -50,7 +50,8 @@ def draw_forward(
     backend: str,
 ) -> dict[str, NDArray]:
     """Return draws of graphs over a leading axis, with other variables at given values."""
-    inputs = {rv: rv.type(rv.name) for rv in arguments}
+    # The type of a random walk, say, may not tell its shape.
+    inputs = {rv: pt.tensor(rv.name, dtype=rv.type.dtype, shape=a.shape[1:]) for rv, a in arguments.items()}
     try:
         graphs = substitute(list(outputs.values()), {**stand_ins, **inputs})
     except (ValueError, TypeError) as error:

@@ -10,6 +10,7 @@ from typing import Any
 from pytensor.graph.basic import Variable
 from pytensor.tensor.variable import TensorVariable
 
+from graphs.random_graph import static_shape
 from ppl.declaration import declaration_of
 
 STYLES = {
@@ -147,12 +148,12 @@ def _ancestors_with_data(variable: Variable) -> list[TensorVariable]:
 
 
 def _plate(name: str, variable: TensorVariable, dims: Mapping[str, Sequence[str]]) -> str:
-    shape = variable.type.shape
+    shape = static_shape(variable)
     declaration = declaration_of(variable)
     names = dims.get(name) or (declaration.dims if declaration else None)
     if not names:
-        return " x ".join("?" if n is None else str(n) for n in shape)
-    return " x ".join(d if n is None else f"{d} ({n})" for d, n in zip(names, shape, strict=False))
+        return " x ".join(str(n) for n in shape)
+    return " x ".join(f"{d} ({n})" for d, n in zip(names, shape, strict=False))
 
 
 def _distribution(rv: TensorVariable) -> str:

@@ -18,7 +18,7 @@ from ppl.flat import is_flat
 from ppl.forward import draw_forward, new_data, predictive_group
 from ppl.model import Model
 from ppl.recovery import check_trace
-from ppl.results import to_datatree, versions
+from ppl.results import logger, to_datatree, versions
 
 
 def prior_predictive(model: Model, draws: int = 1000, *, seed: int | None = None, backend: str = "numba") -> DataTree:
@@ -39,12 +39,13 @@ def prior_predictive(model: Model, draws: int = 1000, *, seed: int | None = None
     -------
     DataTree
         ArviZ groups ``prior`` (latent variables and deterministics), ``prior_predictive`` (observed variables; where
-        elements are missing, all of them), ``observed_data`` and ``constant_data``, with one chain.
+        elements are missing, the whole of them too), ``observed_data`` and ``constant_data``, with one chain.
+        Potentials are ignored, which is logged.
 
     Raises
     ------
     ModelError
-        If a prior is improper, or the model has potentials, from which cannot be drawn.
+        If a prior is improper.
     BackendError
         If the backend cannot draw from a distribution.
 
@@ -59,20 +60,19 @@ def prior_predictive(model: Model, draws: int = 1000, *, seed: int | None = None
     _check_model(model)
     if isinstance(draws, bool) or not isinstance(draws, int | np.integer) or draws < 1:
         raise ModelError(f"draws is a whole number, at least 1; it was {draws!r}.")
-    if model.potentials:
-        raise ModelError(
-            f"The prior contains {', '.join(model.potentials)}, a potential, from which cannot be drawn: write it as a "
-            "distribution, or leave it out of the model that you draw from."
-        )
-    predicted, parts = _predicted(model)
-    latent = {n: v for n, v in model.latent.items() if n not in parts}
-    others = {n: v for n, v in model.deterministics.items() if n not in predicted}
-    outputs = {**latent, **others, **predicted}
+    outputs = {**model.latent, **model.deterministics, **model.observed}
     _check_priors(model, outputs.values(), {})
+    if model.potentials:
+        logger.warning(
+            "The draws ignore the potential %s: they are those of the distributions as they are declared.",
+            ", ".join(model.potentials),
+        )
     values = draw_forward(outputs, {}, {}, int(draws), seed, backend)
     arrays = {n: a[None] for n, a in values.items()}
+    # What has missing elements is a deterministic of two parts, one of them observed.
+    predicted = {*model.observed, *_predicted(model)}
     groups = {
-        "prior": {n: a for n, a in arrays.items() if n not in predicted},
+        "prior": {n: a for n, a in arrays.items() if n not in model.observed},
         "prior_predictive": {n: a for n, a in arrays.items() if n in predicted},
     }
     return to_datatree(model, groups, {"inference_library": "rvgraph", "versions": versions()})
@@ -164,24 +164,23 @@ def _check_model(model: Any) -> None:
         raise ModelError(f"A ppl.Model is needed, not {type(model).__name__}; see ppl.Model and ppl.from_pymc.")
 
 
-def _predicted(model: Model) -> tuple[dict[str, TensorVariable], list[str]]:
-    """Return the observed variables, whole where elements are missing, and the latent parts of these."""
-    found, parts = {}, []
+def _predicted(model: Model) -> dict[str, TensorVariable]:
+    """Return the observed variables, whole where elements are missing."""
+    found = {}
     for name, rv in model.observed.items():
         whole = name.removesuffix("_observed")
         if whole != name and whole in model.deterministics and depends_on(model.deterministics[whole], [rv]):
             found[whole] = model.deterministics[whole]
-            parts += [n for n in (f"{whole}_missing", f"{whole}_unobserved") if n in model.latent]
         else:
             found[name] = rv
-    return found, parts
+    return found
 
 
 def _asked_for(
     model: Model, var_names: Iterable[str] | None, drawn: Sequence[str]
 ) -> tuple[dict[str, TensorVariable], set[str]]:
     """Return what to draw, and the names of the random variables that are drawn afresh for it."""
-    predicted, _ = _predicted(model)
+    predicted = _predicted(model)
     absent = [n for n in model.latent if n not in drawn]
     names = (list(predicted) or absent) if var_names is None else list(dict.fromkeys(var_names))
     if not names:

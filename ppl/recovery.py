@@ -18,7 +18,7 @@ from graphs.elimination.traceback import probabilities_of, trace_back
 from graphs.errors import ModelError
 from graphs.finite import finite_states
 from graphs.logprob import LogProb, finite_of, logprob, strip
-from graphs.random_graph import depends_on
+from graphs.random_graph import depends_on, static_shape
 from graphs.rebuilding import substitute
 from ppl.model import Model
 from ppl.results import to_datatree
@@ -94,10 +94,11 @@ def check_trace(kept: Mapping[str, TensorVariable], trace: DataTree) -> None:
     """Raise if a trace lacks one of the variables, or has it in another shape."""
     posterior = trace["posterior"]
     for name, value in kept.items():
-        if name not in posterior or posterior[name].shape[2:] != tuple(value.type.shape):
+        shape = static_shape(value)
+        if name not in posterior or posterior[name].shape[2:] != shape:
             found = posterior[name].shape[2:] if name in posterior else "none"
             raise ModelError(
-                f"The trace is not one of this model: {name} has shape {tuple(value.type.shape)}, there {found}.",
+                f"The trace is not one of this model: {name} has shape {shape}, there {found}.",
                 name,
             )
 

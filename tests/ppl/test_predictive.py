@@ -139,7 +139,8 @@ def test_missing_elements_are_drawn_too():
     draws = ppl.posterior_predictive(model, trace, seed=1).posterior_predictive["y"].to_numpy()
     assert_follows(draws, stats.norm(0, 0.5))
     prior = ppl.prior_predictive(model, draws=2000, seed=1)
-    assert list(prior.prior.data_vars) == ["mu"]
+    assert set(prior.prior.data_vars) == {"mu", "y_missing", "y"}
+    assert set(prior.prior_predictive.data_vars) == {"y_observed", "y"}
     assert_follows(prior.prior_predictive["y"][..., 1], stats.norm(0, np.hypot(1, 0.5)))
 
 
@@ -220,12 +221,65 @@ def test_what_cannot_be_drawn():
         ppl.posterior_predictive(model, posterior(c=np.zeros(3)))
     m = ppl.Normal("m", 0, 1)
     y = ppl.Normal("y", m, 1)
-    with pytest.raises(ModelError, match="contains soft, a potential"):
-        ppl.prior_predictive(ppl.Model({y: 0.3}, ppl.Potential("soft", -(m**4))))
+    density = ppl.Density(lambda x: -(x**2), support={"x": (0, 1)})
+    with pytest.raises(ModelError, match="prior of x is improper"):
+        ppl.prior_predictive(ppl.Model(density))
     with pytest.raises(ModelError, match="y cannot be predicted: the potential soft depends on it"):
         ppl.posterior_predictive(ppl.Model({y: 0.3}, ppl.Potential("soft", -(y**4))), posterior(m=np.zeros(3)))
     with pytest.raises(BackendError, match="backend='c'"):
         ppl.prior_predictive(ppl.Model(ppl.Moyal("g", 0, 1)))
+
+
+def test_potentials_are_ignored_in_the_prior(caplog):
+    """As PyMC does: scale ~ Exponential(1) whatever the potential, and that is said."""
+    scale = ppl.Exponential("scale", 1.0)
+    model = ppl.Model({ppl.Normal("y", 0, scale): 0.3}, ppl.Potential("late", -6 / scale))
+    with caplog.at_level("WARNING", logger="rvgraph"):
+        drawn = ppl.prior_predictive(model, draws=2000, seed=1)
+    assert [r.getMessage().partition(":")[0] for r in caplog.records] == ["The draws ignore the potential late"]
+    assert_follows(drawn.prior["scale"], stats.expon())
+
+
+@pytest.mark.filterwarnings("ignore::pymc.exceptions.ImputationWarning")
+def test_imputed_variables_have_pymcs_names():
+    with pm.Model() as pm_model:
+        x = pm.Normal("x", pm.Normal("m"), 1.0, observed=[0.1, np.nan, -0.4])
+        pm.Normal("y", x, 1.0, observed=[0.2, 0.1, -0.3])
+    drawn = ppl.prior_predictive(ppl.from_pymc(pm_model), draws=10, seed=1)
+    # Those of pm.sample_prior_predictive; there prior_predictive lacks the completed x.
+    assert set(drawn.prior.data_vars) == {"m", "x_unobserved", "x"}
+    assert set(drawn.prior_predictive.data_vars) == {"x_observed", "y", "x"}
+    x = drawn.prior["x"].to_numpy()
+    np.testing.assert_array_equal(x[..., [0, 2]], drawn.prior_predictive["x_observed"])
+    np.testing.assert_array_equal(x[..., [1]], drawn.prior["x_unobserved"])
+
+
+# PyMC knows none of their shapes before they are computed.
+UNKNOWN_SHAPES = {
+    "AR": lambda: pm.AR("v", rho=[0.5], sigma=1.0, dims="g", init_dist=pm.Normal.dist(shape=1)),
+    "LogitNormal": lambda: pm.LogitNormal("v", dims="g"),
+    "ZeroSumNormal": lambda: pm.ZeroSumNormal("v", dims="g"),
+    "EulerMaruyama": lambda: pm.EulerMaruyama(
+        "v", 0.1, lambda x, s: (-x, s), (0.5,), init_dist=pm.Normal.dist(), dims="g"
+    ),
+}
+
+
+@pytest.mark.parametrize("name", UNKNOWN_SHAPES)
+def test_shapes_that_are_known_only_at_run_time(name):
+    """y ~ Normal(v, tiny) repeats the v of the trace; its log-likelihood is SciPy's."""
+    with pm.Model(coords={"g": list("abc")}) as pm_model:
+        v = UNKNOWN_SHAPES[name]()
+        pm.Normal("y", v, 1e-9, observed=np.full(3, 0.25), dims="g")
+    model = ppl.from_pymc(pm_model)
+    draws = np.array([[0.2, 0.5, 0.3], [0.7, 0.1, 0.2]])
+    trace = posterior(v=draws)
+    predicted = ppl.posterior_predictive(model, trace, seed=1).posterior_predictive["y"]
+    np.testing.assert_allclose(predicted[0], draws, atol=1e-8)
+    found = ppl.log_likelihood(model, trace).log_likelihood["y"]
+    np.testing.assert_allclose(found[0], stats.norm.logpdf(0.25, draws, 1e-9), rtol=1e-9)
+    with pytest.raises(ModelError, match=r"v has shape \(3,\), there \(2,\)"):
+        ppl.posterior_predictive(model, posterior(v=draws[:, :2]))
 
 
 def test_volatility_that_follows_the_last_value():
