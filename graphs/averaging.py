@@ -35,7 +35,7 @@ from graphs.conditional.verify import draw_in_support
 from graphs.density import LogDensity
 from graphs.errors import DerivationError
 from graphs.guards import strip_guards
-from graphs.random_graph import depends_on
+from graphs.random_graph import depends_on, named_input
 from graphs.rebuilding import substitute
 from graphs.supports import POSITIVE, POSITIVE_DEFINITE, REAL, Support
 
@@ -165,7 +165,7 @@ def _over_points(graph: TensorVariable, law: BlockNormal, x: TensorVariable) -> 
     corners = (null_space(np.ones((1, law.size + 1))) * sqrt(law.size + 1))[:, : law.size]
     mean = law.mean()
     shape = (len(corners), *x.type.shape)
-    points = pt.tensor(f"{x.name}_points", shape=shape, dtype="float64")
+    points = named_input(f"{x.name}_points", shape)
 
     def around(centre: TensorVariable, shifts: list[TensorVariable]) -> TensorVariable:
         rows = [pt.broadcast_to(shift, (law.num_blocks, law.size)) for shift in shifts]
@@ -181,7 +181,7 @@ def _over_moments(graph: TensorVariable, law: BlockNormal | MultivariateNormal, 
     """Take the expectation of a quadratic from the mean and the covariance matrices."""
     precision = law.parameters["precision"]
     mean = x.type.clone()(name=f"{x.name}_mean")
-    covariance = pt.tensor(f"{x.name}_covariance", shape=precision.type.shape, dtype="float64")
+    covariance = named_input(f"{x.name}_covariance", precision.type.shape)
     [at_mean] = substitute([graph], {x: mean})
     is_shared = isinstance(law, BlockNormal) and precision.type.shape[0] == 1
     multiplicity = float(law.num_blocks) if isinstance(law, BlockNormal) and is_shared else 1.0

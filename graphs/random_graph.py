@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-import pytensor.tensor as pt
 from pymc.distributions.censored import CensoredRV
 from pymc.distributions.distribution import PartialObservedRV, SymbolicRandomVariable
 from pymc.distributions.mixture import _BaseMixtureRV
@@ -18,6 +17,7 @@ from pytensor.tensor.elemwise import DimShuffle, Elemwise
 from pytensor.tensor.random.op import RandomVariable
 from pytensor.tensor.shape import Shape, Shape_i
 from pytensor.tensor.subtensor import AdvancedSubtensor, Subtensor
+from pytensor.tensor.type import TensorType
 from pytensor.tensor.variable import TensorVariable
 
 from graphs.errors import DerivationError, ModelError
@@ -237,5 +237,10 @@ def depends_on(variable: Variable, sources: Iterable[Variable]) -> bool:
 def value_variable(rv: TensorVariable, name: str, shape: tuple[int, ...] | None = None) -> TensorVariable:
     """Return a named input that stands for the value of ``rv``: float64 or int64, of static shape."""
     dtype = "float64" if str(rv.type.dtype).startswith("float") else "int64"
-    variable: Any = pt.tensor(name, dtype=dtype, shape=static_shape(rv) if shape is None else shape)
+    return named_input(name, static_shape(rv) if shape is None else shape, dtype)
+
+
+def named_input(name: str, shape: Sequence[int | None] = (), dtype: str = "float64") -> TensorVariable:
+    """Return an input of any name: ``pt.tensor`` refuses names that NumPy can read as a dtype, such as ``long``."""
+    variable: TensorVariable = TensorType(dtype, tuple(shape))(name=name)
     return variable

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-import pytensor.tensor as pt
 from numpy.typing import NDArray
 from pytensor.graph.basic import Variable
 
@@ -13,7 +12,7 @@ from graphs.augmentation import Group
 from graphs.conditional import Law
 from graphs.density import LogDensity
 from graphs.logprob import LogProb, states_of
-from graphs.random_graph import depends_on
+from graphs.random_graph import depends_on, named_input
 from graphs.rebuilding import substitute
 from graphs.supports import REAL
 from ppl.plans import Assignment, Method
@@ -61,7 +60,7 @@ def build_sweep(
     methods: tuple[Method, ...] = ("nuts", "gibbs", "rmh", "slice")
     by_method = {m: [n for n, a in assignments.items() if a.method == m] for m in methods}
     variables = [mixed.values[n] for m in methods for n in by_method[m]]
-    scales = {n: pt.tensor(f"{n}_scale__", dtype="float64", shape=()) for n in [*by_method["rmh"], *by_method["slice"]]}
+    scales = {n: named_input(f"{n}_scale__") for n in [*by_method["rmh"], *by_method["slice"]]}
     density, terms = sampled.logdensity, list(mixed.terms.values())
     blocks: list[Block] = []
     if by_method["nuts"]:

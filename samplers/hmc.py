@@ -137,7 +137,7 @@ class HMCKernel(Kernel):
         """Return the step as one graph."""
         rng = pt.random.rng("rng")
         size = self.layout.size
-        values = [pt.tensor(v.name, dtype="float64", shape=v.type.shape) for v in self.logdensity.inputs]
+        values = [v.type(name=v.name) for v in self.logdensity.inputs]
         current = pt.tensor("logdensity", dtype="float64", shape=())
         gradient = pt.tensor("gradient", dtype="float64", shape=(size,))
         position = pt.concatenate([pt.reshape(v, (-1,)) for v in values])

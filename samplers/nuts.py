@@ -182,7 +182,7 @@ class NUTSKernel(Kernel):
         """Return the step as one graph, in which NUTS is one Op."""
         rng = pt.random.rng("rng")
         state = (
-            *(pt.tensor(v.name, dtype=v.type.dtype, shape=v.type.shape) for v in self.logdensity.inputs),
+            *(v.type(name=v.name) for v in self.logdensity.inputs),
             pt.tensor("logdensity", dtype="float64", shape=()),
             pt.tensor("gradient", dtype="float64", shape=(self.layout.size,)),
         )

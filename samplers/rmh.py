@@ -20,7 +20,7 @@ from graphs.elimination.families import families_of, on_atoms
 from graphs.errors import SamplingError
 from graphs.interpreting import interpret
 from graphs.lifting import Lifted, MixingError, Slot, lift
-from graphs.random_graph import depends_on
+from graphs.random_graph import depends_on, named_input
 from graphs.rebuilding import substitute
 from graphs.step import StepGraph
 from graphs.supports import REAL, Support
@@ -62,9 +62,7 @@ class RMHKernel(Kernel):
         self.scales = {str(v.name): _scale_of(str(v.name), scale) for v in logdensity.inputs}
         self.chains = chains
         batch = () if chains is None else (chains,)
-        self._inputs = tuple(
-            pt.tensor(v.name, dtype=v.type.dtype, shape=(*batch, *v.type.shape)) for v in logdensity.inputs
-        )
+        self._inputs = tuple(named_input(str(v.name), (*batch, *v.type.shape), v.type.dtype) for v in logdensity.inputs)
         self._batch = batch
 
     def _density_at(self, values: tuple[TensorVariable, ...]) -> TensorVariable:

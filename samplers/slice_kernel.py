@@ -19,6 +19,7 @@ from graphs.density import LogDensity, as_logdensity
 from graphs.errors import ModelError, SamplingError
 from graphs.interpreting import interpret
 from graphs.layout import Layout
+from graphs.random_graph import named_input
 from graphs.step import StepGraph
 from graphs.supports import REAL, integers
 from samplers.blocks import SliceBlock, Sweep
@@ -135,7 +136,7 @@ class SliceKernel(Kernel):
         variables = logdensity.inputs
         self.widths = {str(v.name): _width_of(str(v.name), width) for v in variables}
         terms = summands_of(logdensity.total)
-        scales = [pt.tensor(f"{v.name}_width__", dtype="float64", shape=()) for v in variables]
+        scales = [named_input(f"{v.name}_width__") for v in variables]
         blocks = []
         for v, scale in zip(variables, scales, strict=True):
             is_float = str(v.type.dtype).startswith("float")
@@ -173,7 +174,7 @@ class SliceKernel(Kernel):
     def graph(self) -> StepGraph:
         """Return the step as one graph, in which the slice sampling of a variable is one Op."""
         rng = pt.random.rng("rng")
-        state = tuple(pt.tensor(v.name, dtype=v.type.dtype, shape=v.type.shape) for v in self.logdensity.inputs)
+        state = tuple(v.type(name=v.name) for v in self.logdensity.inputs)
         widths = [pt.constant(w, dtype="float64") for w in self.widths.values()]
         current, next_rng, counts, finite = list(state), rng, [], []
         for i, block in enumerate(self.sweep.blocks):

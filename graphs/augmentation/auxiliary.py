@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import pytensor.tensor as pt
 from pytensor.tensor.variable import TensorVariable
 
 from graphs.conditional.law import Law
+from graphs.random_graph import named_input
 from graphs.supports import Support
 
 
@@ -42,5 +42,4 @@ class Auxiliary:
 
 def new_auxiliary(name: str, shape: Sequence[int | None]) -> TensorVariable:
     """Return an auxiliary variable of a name and a shape."""
-    variable: TensorVariable = pt.tensor(name, dtype="float64", shape=tuple(shape))
-    return variable
+    return named_input(name, shape)

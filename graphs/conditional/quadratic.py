@@ -22,6 +22,7 @@ from graphs.conditional.families.normal import Normal
 from graphs.conditional.families.sparse_normal import SparseNormal
 from graphs.conditional.simplify import simplify
 from graphs.conditional.sparsity import SMALLEST, Sparsity, sparsity_of, ties_of
+from graphs.random_graph import named_input
 from graphs.rebuilding import substitute
 
 MOST_ELEMENTS = 1000
@@ -80,7 +81,7 @@ def normal_law(total: TensorVariable, x: TensorVariable) -> Normal | Obstacle:
     x : TensorVariable
         A variable of the real line, of shape ().
     """
-    vector = pt.tensor(f"{x.name}_vector", shape=(1,), dtype=x.type.dtype)
+    vector = named_input(f"{x.name}_vector", (1,), x.type.dtype)
     [moved] = substitute([total], {x: vector.squeeze()})
     law = multivariate_normal_law(moved, vector)
     if isinstance(law, Obstacle):

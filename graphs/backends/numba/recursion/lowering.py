@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import pytensor.tensor as pt
 from pytensor.graph.basic import Apply, Variable
+from pytensor.tensor.type import TensorType
 
 from graphs.backends.numba.generator import Generator, lower
 from graphs.backends.numba.intrinsics import call_address
@@ -82,7 +82,7 @@ def _written(variable: Variable, step: int, generator: Generator) -> View:
 
 
 def _scratch(name: str | None, shape: tuple[int, ...], step: int, generator: Generator) -> View:
-    variable = pt.tensor(name, dtype="float64", shape=shape)
+    variable = TensorType("float64", shape)(name=name)
     generator.shapes[variable] = shape
     return generator.array(variable, step=step)
 
