@@ -144,7 +144,7 @@ def static_shape(variable: Variable) -> tuple[int, ...]:
     return tuple(int(n) for n in value)
 
 
-_RESERVED = ("chain", "draw")
+RESERVED = ("chain", "draw")
 
 
 def name_variables(variables: Sequence[TensorVariable], taken: Iterable[str] = ()) -> dict[TensorVariable, str]:
@@ -158,7 +158,7 @@ def name_variables(variables: Sequence[TensorVariable], taken: Iterable[str] = (
     names: dict[TensorVariable, str] = {}
     used = set(taken)
     for variable in variables:
-        if variable.name in _RESERVED or "/" in (variable.name or ""):
+        if variable.name in RESERVED or "/" in (variable.name or ""):
             raise ModelError(
                 f"{variable.name!r} cannot be the name of a variable: results have axes and groups of that name.",
                 variable.name,

@@ -60,9 +60,7 @@ def _stub(title: str) -> str:
             written.append("*")
         written.append(_written(parameter))
     doc = f"Declare a random variable: {title}. Thin wrapper of pymc.{title}."
-    return f'def {title}(\n    {",\n    ".join(written)},\n) -> TensorVariable:\n    """{doc}"""\n'.replace(
-        "**kwargs: Any,\n", "**kwargs: Any\n"
-    )
+    return f'def {title}(\n    {",\n    ".join(written)},\n) -> TensorVariable:\n    """{doc}"""\n'
 
 
 def stub_text() -> str:

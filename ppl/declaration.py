@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -13,7 +13,10 @@ from pytensor.graph.basic import Variable
 from pytensor.tensor.variable import TensorVariable
 
 from graphs.errors import ModelError
+from graphs.random_graph import RESERVED
 from graphs.transforms import default_transform
+from ppl.labels import Labels, check_dim, read_labels
+from ppl.lengths import unknown_length
 
 Dims = str | Sequence[str] | Mapping[str, int | Sequence[Any]]
 NAMED_TRANSFORMS: dict[str, Transform] = {
@@ -44,7 +47,7 @@ class Declaration:
     dims: tuple[str, ...] | None = None
     transform: Transform | Literal["default"] | None = "default"
     initval: Any = None
-    coords: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+    coords: Mapping[str, Labels] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -53,13 +56,24 @@ class Axes:
 
     dims: tuple[str, ...]
     lengths: tuple[int | None, ...]
-    coords: Mapping[str, tuple[Any, ...]]
+    coords: Mapping[str, Labels]
 
     @property
     def shape(self) -> tuple[int, ...] | None:
         """The whole shape, ``None`` where a length is not known."""
         known = tuple(length for length in self.lengths if length is not None)
         return known if len(known) == len(self.lengths) else None
+
+    def shape_with(self, own: tuple[int | None, ...]) -> tuple[Any, ...]:
+        """Return the whole shape of a variable whose parameters have the shape ``own``.
+
+        What is said nowhere is an input, for which a model puts the length that it finds.
+        """
+        from_parameters = (*(None,) * (len(self.dims) - len(own)), *own)
+        return tuple(
+            length if length is not None else own if own not in (None, 1) else unknown_length(dim)
+            for dim, length, own in zip(self.dims, self.lengths, from_parameters, strict=True)
+        )
 
 
 def declaration_of(variable: Variable) -> Declaration | None:
@@ -77,6 +91,8 @@ def declaration_of(variable: Variable) -> Declaration | None:
 
 def check_name(name: object, function: str) -> str:
     """Return ``name``, or raise if it is not the name of a variable."""
+    if isinstance(name, str) and (name in RESERVED or "/" in name):
+        raise ModelError(f"{name!r} cannot be the name of a variable: results have axes and groups of that name.", name)
     if isinstance(name, str) and name.strip():
         return name
     found = f"{name!r}" if isinstance(name, str) else f"{name!r}, of type {type(name).__name__}"
@@ -92,20 +108,25 @@ def read_dims(dims: Dims | None, name: str) -> Axes | None:
         return None
     if isinstance(dims, str):
         dims = (dims,)
+    if not isinstance(dims, Iterable):
+        raise ModelError(f"The dims of {name} are a string, or one for each axis, not {dims!r}.", name)
+    names = tuple(check_dim(dim, name) for dim in dims)
+    if len(set(names)) < len(names):
+        raise ModelError(f"The dims of {name} are {names}; a name cannot stand for two axes.", name)
     lengths: list[int | None] = []
-    coords: dict[str, tuple[Any, ...]] = {}
-    for dim in dims:
-        if not isinstance(dim, str) or not dim:
-            raise ModelError(f"The dims of {name} are {dims!r}; each has to be a string that is not empty.", name)
+    coords: dict[str, Labels] = {}
+    for dim in names:
         given = dims[dim] if isinstance(dims, Mapping) else None
-        if given is None or isinstance(given, int | np.integer):
-            lengths.append(None if given is None else int(given))
+        if given is None:
+            lengths.append(None)
+        elif isinstance(given, int | np.integer) and not isinstance(given, bool):
+            if given < 0:
+                raise ModelError(f"The axis {dim!r} of {name} cannot have the length {given}.", name)
+            lengths.append(int(given))
         else:
-            coords[dim] = tuple(given)
+            coords[dim] = read_labels(given, dim)
             lengths.append(len(coords[dim]))
-    if len(set(dims)) < len(lengths):
-        raise ModelError(f"The dims of {name} are {tuple(dims)}; a name cannot stand for two axes.", name)
-    return Axes(tuple(dims), tuple(lengths), coords)
+    return Axes(names, tuple(lengths), coords)
 
 
 def check_axes(variable: TensorVariable, axes: Axes | None, name: str) -> None:

@@ -16,6 +16,7 @@ from graphs.printing import dprint
 from graphs.supports import Support
 from ppl.declaration import Declaration, Dims, check_axes, check_name, declare, read_dims
 from ppl.flat import flat_variable
+from ppl.labels import read_labels
 
 __all__ = ["Data", "Declaration", "Density", "Deterministic", "Potential"]
 
@@ -139,7 +140,7 @@ def own_dims(array: Any) -> Dims | None:
     dims, coords = getattr(array, "dims", None), getattr(array, "coords", None)
     if dims is None or coords is None:
         return None
-    return {str(d): np.asarray(coords[d]).tolist() if d in coords else array.sizes[d] for d in dims}
+    return {str(d): read_labels(coords[d], str(d)) if d in coords else array.sizes[d] for d in dims}
 
 
 def _declared_copy(name: str, expr: Any, dims: Dims | None) -> TensorVariable:

@@ -111,7 +111,6 @@ def AR(
     dims: Dims | None = None,
     transform: str | Transform | None = 'default',
     initval: Any = None,
-    **kwargs: Any
 ) -> TensorVariable:
     """Declare a random variable: AR. Thin wrapper of pymc.AR."""
 
@@ -127,7 +126,6 @@ def CAR(
     dims: Dims | None = None,
     transform: str | Transform | None = 'default',
     initval: Any = None,
-    **kwargs: Any
 ) -> TensorVariable:
     """Declare a random variable: CAR. Thin wrapper of pymc.CAR."""
 
@@ -144,7 +142,6 @@ def GARCH11(
     dims: Dims | None = None,
     transform: str | Transform | None = 'default',
     initval: Any = None,
-    **kwargs: Any
 ) -> TensorVariable:
     """Declare a random variable: GARCH11. Thin wrapper of pymc.GARCH11."""
 
@@ -159,7 +156,6 @@ def ICAR(
     dims: Dims | None = None,
     transform: str | Transform | None = 'default',
     initval: Any = None,
-    **kwargs: Any
 ) -> TensorVariable:
     """Declare a random variable: ICAR. Thin wrapper of pymc.ICAR."""
 
@@ -175,7 +171,6 @@ def AsymmetricLaplace(
     dims: Dims | None = None,
     transform: str | Transform | None = 'default',
     initval: Any = None,
-    **kwargs: Any
 ) -> TensorVariable:
     """Declare a random variable: AsymmetricLaplace. Thin wrapper of pymc.AsymmetricLaplace."""
 
@@ -189,7 +184,6 @@ def Bernoulli(
     dims: Dims | None = None,
     transform: str | Transform | None = 'default',
     initval: Any = None,
-    **kwargs: Any
 ) -> TensorVariable:
     """Declare a random variable: Bernoulli. Thin wrapper of pymc.Bernoulli."""
 
@@ -206,7 +200,6 @@ def Beta(
     dims: Dims | None = None,
     transform: str | Transform | None = 'default',
     initval: Any = None,
-    **kwargs: Any
 ) -> TensorVariable:
     """Declare a random variable: Beta. Thin wrapper of pymc.Beta."""
 
@@ -221,7 +214,6 @@ def BetaBinomial(
     dims: Dims | None = None,
     transform: str | Transform | None = 'default',
     initval: Any = None,
-    **kwargs: Any
 ) -> TensorVariable:
     """Declare a random variable: BetaBinomial. Thin wrapper of pymc.BetaBinomial."""
 
@@ -236,7 +228,6 @@ def Binomial(
     dims: Dims | None = None,
     transform: str | Transform | None = 'default',
     initval: Any = None,
-    **kwargs: Any
 ) -> TensorVariable:
     """Declare a random variable: Binomial. Thin wrapper of pymc.Binomial."""
 
@@ -250,7 +241,6 @@ def Categorical(
     dims: Dims | None = None,
     transform: str | Transform | None = 'default',
     initval: Any = None,
-    **kwargs: Any
 ) -> TensorVariable:
     """Declare a random variable: Categorical. Thin wrapper of pymc.Categorical."""
 
@@ -264,7 +254,6 @@ def Cauchy(
     dims: Dims | None = None,
     transform: str | Transform | None = 'default',
     initval: Any = None,
-    **kwargs: Any
 ) -> TensorVariable:
     """Declare a random variable: Cauchy. Thin wrapper of pymc.Cauchy."""
 
@@ -279,7 +268,6 @@ def Censored(
     dims: Dims | None = None,
     transform: str | Transform | None = 'default',
     initval: Any = None,
-    **kwargs: Any
 ) -> TensorVariable:
     """Declare a random variable: Censored. Thin wrapper of pymc.Censored."""
 
@@ -292,7 +280,6 @@ def ChiSquared(
     dims: Dims | None = None,
     transform: str | Transform | None = 'default',
     initval: Any = None,
-    **kwargs: Any
 ) -> TensorVariable:
     """Declare a random variable: ChiSquared. Thin wrapper of pymc.ChiSquared."""
 
@@ -308,12 +295,12 @@ def CustomDist(
     ndims_params: Any = None,
     signature: Any = None,
     dtype: Any = 'floatX',
+    class_name: Any = 'CustomDist',
     size: int | Sequence[Any] | TensorVariable | None = None,
     shape: int | Sequence[Any] | TensorVariable | None = None,
     dims: Dims | None = None,
     transform: str | Transform | None = 'default',
     initval: Any = None,
-    **kwargs: Any
 ) -> TensorVariable:
     """Declare a random variable: CustomDist. Thin wrapper of pymc.CustomDist."""
 
@@ -326,7 +313,6 @@ def DiracDelta(
     dims: Dims | None = None,
     transform: str | Transform | None = 'default',
     initval: Any = None,
-    **kwargs: Any
 ) -> TensorVariable:
     """Declare a random variable: DiracDelta. Thin wrapper of pymc.DiracDelta."""
 
@@ -339,7 +325,6 @@ def Dirichlet(
     dims: Dims | None = None,
     transform: str | Transform | None = 'default',
     initval: Any = None,
-    **kwargs: Any
 ) -> TensorVariable:
     """Declare a random variable: Dirichlet. Thin wrapper of pymc.Dirichlet."""
 
@@ -353,7 +338,6 @@ def DirichletMultinomial(
     dims: Dims | None = None,
     transform: str | Transform | None = 'default',
     initval: Any = None,
-    **kwargs: Any
 ) -> TensorVariable:
     """Declare a random variable: DirichletMultinomial. Thin wrapper of pymc.DirichletMultinomial."""
 
@@ -367,7 +351,6 @@ def DiscreteUniform(
     dims: Dims | None = None,
     transform: str | Transform | None = 'default',
     initval: Any = None,
-    **kwargs: Any
 ) -> TensorVariable:
     """Declare a random variable: DiscreteUniform. Thin wrapper of pymc.DiscreteUniform."""
 
@@ -381,7 +364,6 @@ def DiscreteWeibull(
     dims: Dims | None = None,
     transform: str | Transform | None = 'default',
     initval: Any = None,
-    **kwargs: Any
 ) -> TensorVariable:
     """Declare a random variable: DiscreteWeibull. Thin wrapper of pymc.DiscreteWeibull."""
 
@@ -398,7 +380,6 @@ def EulerMaruyama(
     dims: Dims | None = None,
     transform: str | Transform | None = 'default',
     initval: Any = None,
-    **kwargs: Any
 ) -> TensorVariable:
     """Declare a random variable: EulerMaruyama. Thin wrapper of pymc.EulerMaruyama."""
 
@@ -413,7 +394,6 @@ def ExGaussian(
     dims: Dims | None = None,
     transform: str | Transform | None = 'default',
     initval: Any = None,
-    **kwargs: Any
 ) -> TensorVariable:
     """Declare a random variable: ExGaussian. Thin wrapper of pymc.ExGaussian."""
 
@@ -427,7 +407,6 @@ def Exponential(
     dims: Dims | None = None,
     transform: str | Transform | None = 'default',
     initval: Any = None,
-    **kwargs: Any
 ) -> TensorVariable:
     """Declare a random variable: Exponential. Thin wrapper of pymc.Exponential."""
 
@@ -439,7 +418,6 @@ def Flat(
     dims: Dims | None = None,
     transform: str | Transform | None = 'default',
     initval: Any = None,
-    **kwargs: Any
 ) -> TensorVariable:
     """Declare a random variable: Flat. Thin wrapper of pymc.Flat."""
 
@@ -455,7 +433,6 @@ def Gamma(
     dims: Dims | None = None,
     transform: str | Transform | None = 'default',
     initval: Any = None,
-    **kwargs: Any
 ) -> TensorVariable:
     """Declare a random variable: Gamma. Thin wrapper of pymc.Gamma."""
 
@@ -471,7 +448,6 @@ def GaussianRandomWalk(
     dims: Dims | None = None,
     transform: str | Transform | None = 'default',
     initval: Any = None,
-    **kwargs: Any
 ) -> TensorVariable:
     """Declare a random variable: GaussianRandomWalk. Thin wrapper of pymc.GaussianRandomWalk."""
 
@@ -484,7 +460,6 @@ def Geometric(
     dims: Dims | None = None,
     transform: str | Transform | None = 'default',
     initval: Any = None,
-    **kwargs: Any
 ) -> TensorVariable:
     """Declare a random variable: Geometric. Thin wrapper of pymc.Geometric."""
 
@@ -498,7 +473,6 @@ def Gumbel(
     dims: Dims | None = None,
     transform: str | Transform | None = 'default',
     initval: Any = None,
-    **kwargs: Any
 ) -> TensorVariable:
     """Declare a random variable: Gumbel. Thin wrapper of pymc.Gumbel."""
 
@@ -511,7 +485,6 @@ def HalfCauchy(
     dims: Dims | None = None,
     transform: str | Transform | None = 'default',
     initval: Any = None,
-    **kwargs: Any
 ) -> TensorVariable:
     """Declare a random variable: HalfCauchy. Thin wrapper of pymc.HalfCauchy."""
 
@@ -523,7 +496,6 @@ def HalfFlat(
     dims: Dims | None = None,
     transform: str | Transform | None = 'default',
     initval: Any = None,
-    **kwargs: Any
 ) -> TensorVariable:
     """Declare a random variable: HalfFlat. Thin wrapper of pymc.HalfFlat."""
 
@@ -537,7 +509,6 @@ def HalfNormal(
     dims: Dims | None = None,
     transform: str | Transform | None = 'default',
     initval: Any = None,
-    **kwargs: Any
 ) -> TensorVariable:
     """Declare a random variable: HalfNormal. Thin wrapper of pymc.HalfNormal."""
 
@@ -552,7 +523,6 @@ def HalfStudentT(
     dims: Dims | None = None,
     transform: str | Transform | None = 'default',
     initval: Any = None,
-    **kwargs: Any
 ) -> TensorVariable:
     """Declare a random variable: HalfStudentT. Thin wrapper of pymc.HalfStudentT."""
 
@@ -569,7 +539,6 @@ def HurdleGamma(
     dims: Dims | None = None,
     transform: str | Transform | None = 'default',
     initval: Any = None,
-    **kwargs: Any
 ) -> TensorVariable:
     """Declare a random variable: HurdleGamma. Thin wrapper of pymc.HurdleGamma."""
 
@@ -585,7 +554,6 @@ def HurdleLogNormal(
     dims: Dims | None = None,
     transform: str | Transform | None = 'default',
     initval: Any = None,
-    **kwargs: Any
 ) -> TensorVariable:
     """Declare a random variable: HurdleLogNormal. Thin wrapper of pymc.HurdleLogNormal."""
 
@@ -602,7 +570,6 @@ def HurdleNegativeBinomial(
     dims: Dims | None = None,
     transform: str | Transform | None = 'default',
     initval: Any = None,
-    **kwargs: Any
 ) -> TensorVariable:
     """Declare a random variable: HurdleNegativeBinomial. Thin wrapper of pymc.HurdleNegativeBinomial."""
 
@@ -616,7 +583,6 @@ def HurdlePoisson(
     dims: Dims | None = None,
     transform: str | Transform | None = 'default',
     initval: Any = None,
-    **kwargs: Any
 ) -> TensorVariable:
     """Declare a random variable: HurdlePoisson. Thin wrapper of pymc.HurdlePoisson."""
 
@@ -631,7 +597,6 @@ def HyperGeometric(
     dims: Dims | None = None,
     transform: str | Transform | None = 'default',
     initval: Any = None,
-    **kwargs: Any
 ) -> TensorVariable:
     """Declare a random variable: HyperGeometric. Thin wrapper of pymc.HyperGeometric."""
 
@@ -645,7 +610,6 @@ def Interpolated(
     dims: Dims | None = None,
     transform: str | Transform | None = 'default',
     initval: Any = None,
-    **kwargs: Any
 ) -> TensorVariable:
     """Declare a random variable: Interpolated. Thin wrapper of pymc.Interpolated."""
 
@@ -661,7 +625,6 @@ def InverseGamma(
     dims: Dims | None = None,
     transform: str | Transform | None = 'default',
     initval: Any = None,
-    **kwargs: Any
 ) -> TensorVariable:
     """Declare a random variable: InverseGamma. Thin wrapper of pymc.InverseGamma."""
 
@@ -678,7 +641,6 @@ def KroneckerNormal(
     dims: Dims | None = None,
     transform: str | Transform | None = 'default',
     initval: Any = None,
-    **kwargs: Any
 ) -> TensorVariable:
     """Declare a random variable: KroneckerNormal. Thin wrapper of pymc.KroneckerNormal."""
 
@@ -692,7 +654,6 @@ def Kumaraswamy(
     dims: Dims | None = None,
     transform: str | Transform | None = 'default',
     initval: Any = None,
-    **kwargs: Any
 ) -> TensorVariable:
     """Declare a random variable: Kumaraswamy. Thin wrapper of pymc.Kumaraswamy."""
 
@@ -708,7 +669,6 @@ def LKJCholeskyCov(
     dims: Dims | None = None,
     transform: str | Transform | None = 'default',
     initval: Any = None,
-    **kwargs: Any
 ) -> TensorVariable:
     """Declare a random variable: LKJCholeskyCov. Thin wrapper of pymc.LKJCholeskyCov."""
 
@@ -722,7 +682,6 @@ def LKJCorr(
     dims: Dims | None = None,
     transform: str | Transform | None = 'default',
     initval: Any = None,
-    **kwargs: Any
 ) -> TensorVariable:
     """Declare a random variable: LKJCorr. Thin wrapper of pymc.LKJCorr."""
 
@@ -736,7 +695,6 @@ def Laplace(
     dims: Dims | None = None,
     transform: str | Transform | None = 'default',
     initval: Any = None,
-    **kwargs: Any
 ) -> TensorVariable:
     """Declare a random variable: Laplace. Thin wrapper of pymc.Laplace."""
 
@@ -751,7 +709,6 @@ def LogNormal(
     dims: Dims | None = None,
     transform: str | Transform | None = 'default',
     initval: Any = None,
-    **kwargs: Any
 ) -> TensorVariable:
     """Declare a random variable: LogNormal. Thin wrapper of pymc.LogNormal."""
 
@@ -765,7 +722,6 @@ def Logistic(
     dims: Dims | None = None,
     transform: str | Transform | None = 'default',
     initval: Any = None,
-    **kwargs: Any
 ) -> TensorVariable:
     """Declare a random variable: Logistic. Thin wrapper of pymc.Logistic."""
 
@@ -780,7 +736,6 @@ def LogitNormal(
     dims: Dims | None = None,
     transform: str | Transform | None = 'default',
     initval: Any = None,
-    **kwargs: Any
 ) -> TensorVariable:
     """Declare a random variable: LogitNormal. Thin wrapper of pymc.LogitNormal."""
 
@@ -795,7 +750,6 @@ def Lognormal(
     dims: Dims | None = None,
     transform: str | Transform | None = 'default',
     initval: Any = None,
-    **kwargs: Any
 ) -> TensorVariable:
     """Declare a random variable: Lognormal. Thin wrapper of pymc.Lognormal."""
 
@@ -812,7 +766,6 @@ def MatrixNormal(
     dims: Dims | None = None,
     transform: str | Transform | None = 'default',
     initval: Any = None,
-    **kwargs: Any
 ) -> TensorVariable:
     """Declare a random variable: MatrixNormal. Thin wrapper of pymc.MatrixNormal."""
 
@@ -826,7 +779,6 @@ def Mixture(
     dims: Dims | None = None,
     transform: str | Transform | None = 'default',
     initval: Any = None,
-    **kwargs: Any
 ) -> TensorVariable:
     """Declare a random variable: Mixture. Thin wrapper of pymc.Mixture."""
 
@@ -840,7 +792,6 @@ def Moyal(
     dims: Dims | None = None,
     transform: str | Transform | None = 'default',
     initval: Any = None,
-    **kwargs: Any
 ) -> TensorVariable:
     """Declare a random variable: Moyal. Thin wrapper of pymc.Moyal."""
 
@@ -854,7 +805,6 @@ def Multinomial(
     dims: Dims | None = None,
     transform: str | Transform | None = 'default',
     initval: Any = None,
-    **kwargs: Any
 ) -> TensorVariable:
     """Declare a random variable: Multinomial. Thin wrapper of pymc.Multinomial."""
 
@@ -873,7 +823,6 @@ def MvGaussianRandomWalk(
     dims: Dims | None = None,
     transform: str | Transform | None = 'default',
     initval: Any = None,
-    **kwargs: Any
 ) -> TensorVariable:
     """Declare a random variable: MvGaussianRandomWalk. Thin wrapper of pymc.MvGaussianRandomWalk."""
 
@@ -890,7 +839,6 @@ def MvNormal(
     dims: Dims | None = None,
     transform: str | Transform | None = 'default',
     initval: Any = None,
-    **kwargs: Any
 ) -> TensorVariable:
     """Declare a random variable: MvNormal. Thin wrapper of pymc.MvNormal."""
 
@@ -909,7 +857,6 @@ def MvStudentT(
     dims: Dims | None = None,
     transform: str | Transform | None = 'default',
     initval: Any = None,
-    **kwargs: Any
 ) -> TensorVariable:
     """Declare a random variable: MvStudentT. Thin wrapper of pymc.MvStudentT."""
 
@@ -929,7 +876,6 @@ def MvStudentTRandomWalk(
     dims: Dims | None = None,
     transform: str | Transform | None = 'default',
     initval: Any = None,
-    **kwargs: Any
 ) -> TensorVariable:
     """Declare a random variable: MvStudentTRandomWalk. Thin wrapper of pymc.MvStudentTRandomWalk."""
 
@@ -945,7 +891,6 @@ def NegativeBinomial(
     dims: Dims | None = None,
     transform: str | Transform | None = 'default',
     initval: Any = None,
-    **kwargs: Any
 ) -> TensorVariable:
     """Declare a random variable: NegativeBinomial. Thin wrapper of pymc.NegativeBinomial."""
 
@@ -960,7 +905,6 @@ def Normal(
     dims: Dims | None = None,
     transform: str | Transform | None = 'default',
     initval: Any = None,
-    **kwargs: Any
 ) -> TensorVariable:
     """Declare a random variable: Normal. Thin wrapper of pymc.Normal."""
 
@@ -976,7 +920,6 @@ def NormalMixture(
     dims: Dims | None = None,
     transform: str | Transform | None = 'default',
     initval: Any = None,
-    **kwargs: Any
 ) -> TensorVariable:
     """Declare a random variable: NormalMixture. Thin wrapper of pymc.NormalMixture."""
 
@@ -990,7 +933,6 @@ def OrderedLogistic(
     dims: Dims | None = None,
     transform: str | Transform | None = 'default',
     initval: Any = None,
-    **kwargs: Any
 ) -> TensorVariable:
     """Declare a random variable: OrderedLogistic. Thin wrapper of pymc.OrderedLogistic."""
 
@@ -1005,7 +947,6 @@ def OrderedMultinomial(
     dims: Dims | None = None,
     transform: str | Transform | None = 'default',
     initval: Any = None,
-    **kwargs: Any
 ) -> TensorVariable:
     """Declare a random variable: OrderedMultinomial. Thin wrapper of pymc.OrderedMultinomial."""
 
@@ -1020,7 +961,6 @@ def OrderedProbit(
     dims: Dims | None = None,
     transform: str | Transform | None = 'default',
     initval: Any = None,
-    **kwargs: Any
 ) -> TensorVariable:
     """Declare a random variable: OrderedProbit. Thin wrapper of pymc.OrderedProbit."""
 
@@ -1034,7 +974,6 @@ def Pareto(
     dims: Dims | None = None,
     transform: str | Transform | None = 'default',
     initval: Any = None,
-    **kwargs: Any
 ) -> TensorVariable:
     """Declare a random variable: Pareto. Thin wrapper of pymc.Pareto."""
 
@@ -1047,7 +986,6 @@ def Poisson(
     dims: Dims | None = None,
     transform: str | Transform | None = 'default',
     initval: Any = None,
-    **kwargs: Any
 ) -> TensorVariable:
     """Declare a random variable: Poisson. Thin wrapper of pymc.Poisson."""
 
@@ -1061,7 +999,6 @@ def PolyaGamma(
     dims: Dims | None = None,
     transform: str | Transform | None = 'default',
     initval: Any = None,
-    **kwargs: Any
 ) -> TensorVariable:
     """Declare a random variable: PolyaGamma. Thin wrapper of pymc.PolyaGamma."""
 
@@ -1076,7 +1013,6 @@ def RandomWalk(
     dims: Dims | None = None,
     transform: str | Transform | None = 'default',
     initval: Any = None,
-    **kwargs: Any
 ) -> TensorVariable:
     """Declare a random variable: RandomWalk. Thin wrapper of pymc.RandomWalk."""
 
@@ -1091,7 +1027,6 @@ def Rice(
     dims: Dims | None = None,
     transform: str | Transform | None = 'default',
     initval: Any = None,
-    **kwargs: Any
 ) -> TensorVariable:
     """Declare a random variable: Rice. Thin wrapper of pymc.Rice."""
 
@@ -1113,7 +1048,6 @@ def Simulator(
     dims: Dims | None = None,
     transform: str | Transform | None = 'default',
     initval: Any = None,
-    **kwargs: Any
 ) -> TensorVariable:
     """Declare a random variable: Simulator. Thin wrapper of pymc.Simulator."""
 
@@ -1129,7 +1063,6 @@ def SkewNormal(
     dims: Dims | None = None,
     transform: str | Transform | None = 'default',
     initval: Any = None,
-    **kwargs: Any
 ) -> TensorVariable:
     """Declare a random variable: SkewNormal. Thin wrapper of pymc.SkewNormal."""
 
@@ -1146,7 +1079,6 @@ def SkewStudentT(
     dims: Dims | None = None,
     transform: str | Transform | None = 'default',
     initval: Any = None,
-    **kwargs: Any
 ) -> TensorVariable:
     """Declare a random variable: SkewStudentT. Thin wrapper of pymc.SkewStudentT."""
 
@@ -1160,7 +1092,6 @@ def StickBreakingWeights(
     dims: Dims | None = None,
     transform: str | Transform | None = 'default',
     initval: Any = None,
-    **kwargs: Any
 ) -> TensorVariable:
     """Declare a random variable: StickBreakingWeights. Thin wrapper of pymc.StickBreakingWeights."""
 
@@ -1176,7 +1107,6 @@ def StudentT(
     dims: Dims | None = None,
     transform: str | Transform | None = 'default',
     initval: Any = None,
-    **kwargs: Any
 ) -> TensorVariable:
     """Declare a random variable: StudentT. Thin wrapper of pymc.StudentT."""
 
@@ -1191,7 +1121,6 @@ def Triangular(
     dims: Dims | None = None,
     transform: str | Transform | None = 'default',
     initval: Any = None,
-    **kwargs: Any
 ) -> TensorVariable:
     """Declare a random variable: Triangular. Thin wrapper of pymc.Triangular."""
 
@@ -1207,7 +1136,6 @@ def Truncated(
     dims: Dims | None = None,
     transform: str | Transform | None = 'default',
     initval: Any = None,
-    **kwargs: Any
 ) -> TensorVariable:
     """Declare a random variable: Truncated. Thin wrapper of pymc.Truncated."""
 
@@ -1224,7 +1152,6 @@ def TruncatedNormal(
     dims: Dims | None = None,
     transform: str | Transform | None = 'default',
     initval: Any = None,
-    **kwargs: Any
 ) -> TensorVariable:
     """Declare a random variable: TruncatedNormal. Thin wrapper of pymc.TruncatedNormal."""
 
@@ -1238,7 +1165,6 @@ def Uniform(
     dims: Dims | None = None,
     transform: str | Transform | None = 'default',
     initval: Any = None,
-    **kwargs: Any
 ) -> TensorVariable:
     """Declare a random variable: Uniform. Thin wrapper of pymc.Uniform."""
 
@@ -1252,7 +1178,6 @@ def VonMises(
     dims: Dims | None = None,
     transform: str | Transform | None = 'default',
     initval: Any = None,
-    **kwargs: Any
 ) -> TensorVariable:
     """Declare a random variable: VonMises. Thin wrapper of pymc.VonMises."""
 
@@ -1268,7 +1193,6 @@ def Wald(
     dims: Dims | None = None,
     transform: str | Transform | None = 'default',
     initval: Any = None,
-    **kwargs: Any
 ) -> TensorVariable:
     """Declare a random variable: Wald. Thin wrapper of pymc.Wald."""
 
@@ -1282,7 +1206,6 @@ def Weibull(
     dims: Dims | None = None,
     transform: str | Transform | None = 'default',
     initval: Any = None,
-    **kwargs: Any
 ) -> TensorVariable:
     """Declare a random variable: Weibull. Thin wrapper of pymc.Weibull."""
 
@@ -1297,7 +1220,6 @@ def Wishart(
     dims: Dims | None = None,
     transform: str | Transform | None = 'default',
     initval: Any = None,
-    **kwargs: Any
 ) -> TensorVariable:
     """Declare a random variable: Wishart. Thin wrapper of pymc.Wishart."""
 
@@ -1312,7 +1234,6 @@ def ZeroInflatedBinomial(
     dims: Dims | None = None,
     transform: str | Transform | None = 'default',
     initval: Any = None,
-    **kwargs: Any
 ) -> TensorVariable:
     """Declare a random variable: ZeroInflatedBinomial. Thin wrapper of pymc.ZeroInflatedBinomial."""
 
@@ -1329,7 +1250,6 @@ def ZeroInflatedNegativeBinomial(
     dims: Dims | None = None,
     transform: str | Transform | None = 'default',
     initval: Any = None,
-    **kwargs: Any
 ) -> TensorVariable:
     """Declare a random variable: ZeroInflatedNegativeBinomial. Thin wrapper of pymc.ZeroInflatedNegativeBinomial."""
 
@@ -1343,7 +1263,6 @@ def ZeroInflatedPoisson(
     dims: Dims | None = None,
     transform: str | Transform | None = 'default',
     initval: Any = None,
-    **kwargs: Any
 ) -> TensorVariable:
     """Declare a random variable: ZeroInflatedPoisson. Thin wrapper of pymc.ZeroInflatedPoisson."""
 
@@ -1358,6 +1277,5 @@ def ZeroSumNormal(
     dims: Dims | None = None,
     transform: str | Transform | None = 'default',
     initval: Any = None,
-    **kwargs: Any
 ) -> TensorVariable:
     """Declare a random variable: ZeroSumNormal. Thin wrapper of pymc.ZeroSumNormal."""

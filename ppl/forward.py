@@ -19,6 +19,7 @@ from graphs.errors import ModelError
 from graphs.interpreting import interpret
 from graphs.rebuilding import substitute
 from ppl.declare import own_dims
+from ppl.labels import as_coordinate
 from ppl.model import Model
 
 
@@ -99,7 +100,7 @@ def predictive_group(model: Model, values: Mapping[str, NDArray], data: Mapping[
             labels |= {d: v for d, v in own.items() if not isinstance(v, int)}
     dims = {n: list(model.dims[n]) for n in values if n in model.dims and len(model.dims[n]) == values[n].ndim - 2}
     lengths = {d: k for n, axes in dims.items() for d, k in zip(axes, values[n].shape[2:], strict=True)}
-    coords = {d: list(labels[d]) for d, k in lengths.items() if d in labels and len(labels[d]) == k}
+    coords = {d: as_coordinate(labels[d]) for d, k in lengths.items() if d in labels and len(labels[d]) == k}
     # Imported where it is used: it imports JAX, which takes half a second.
     from arviz_base import from_dict
 

@@ -29,8 +29,9 @@ from graphs.rebuilding import rebuild, substitute
 from ppl.conditioning import Observation, observe
 from ppl.declaration import declaration_of
 from ppl.declare import Density
-from ppl.dimensions import find_dimensions
+from ppl.dimensions import check_clashes, find_dimensions
 from ppl.graphviz import model_to_graphviz
+from ppl.lengths import with_lengths
 from ppl.probabilities import check_probabilities
 
 
@@ -120,6 +121,11 @@ class Model:
         return model
 
     def _set(self, parts: Parts) -> None:
+        drawn = {**parts.latent, **{n: rv for n, (rv, _) in parts.observed.items()}, **parts.deterministics}
+        check_clashes(
+            [{n: v.type.ndim for n, v in drawn.items()}, {n: a.ndim for n, a in parts.constant_data.items()}],
+            parts.dims,
+        )
         freeze = MappingProxyType
         fields = {
             "parts": parts,
@@ -191,6 +197,7 @@ def _assemble(
 ) -> Parts:
     extra, density_variables = _flatten(terms)
     observed, extra = _with_fixed_arrays(observed, extra)
+    observed, extra = with_lengths(observed, extra, coords)
     observed, extra = _without_scans(observed, extra)
     observations, renamed = _observe_all(observed)
     # An observed variable may stand below another one that was resized or has missing elements.

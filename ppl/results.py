@@ -16,7 +16,9 @@ from xarray import Dataset, DataTree
 
 from ppl.convergence import LEAST_DRAWS
 from ppl.diagnosis import diagnosis_of
+from ppl.dimensions import automatic_dims
 from ppl.evidence import gather
+from ppl.labels import as_coordinate
 from ppl.model import Model
 from samplers.result import SweepResult
 
@@ -65,7 +67,7 @@ def to_datatree(
     if model.parts.constant_data:
         everything["constant_data"] = dict(model.parts.constant_data)
     attrs = {key: _plain(value) for key, value in attributes.items()}
-    labels = {dim: list(values) for dim, values in {**model.coords, **(extra_coords or {})}.items()}
+    labels = {dim: as_coordinate(values) for dim, values in {**model.coords, **(extra_coords or {})}.items()}
     dims = {**model.dims, **(extra_dims or {})}
     # ArviZ's from_dict does the same, variable by variable, in ten times the time, as long as a small model samples.
     datasets = {
@@ -84,16 +86,15 @@ def _dataset(
     values: Mapping[str, NDArray],
     sample_dims: list[str],
     dims: Mapping[str, tuple[str, ...]],
-    labels: Mapping[str, list[Any]],
+    labels: Mapping[str, Any],
 ) -> Dataset:
     """Return arrays with ArviZ's names of dimensions and coordinates, where the model has none."""
     variables: dict[str, tuple[list[str], NDArray]] = {}
     sizes: dict[str, int] = {}
     for name, value in values.items():
         array = np.asarray(value)
-        given = dims.get(name, ())
-        named = [*(d for d in sample_dims if d not in given), *given]
-        named += [f"{name}_dim_{i}" for i in range(array.ndim - len(named))]
+        named = [*sample_dims, *dims.get(name, ())]
+        named += automatic_dims(name, array.ndim - len(named))
         variables[name] = (named, array)
         sizes.update(zip(named, array.shape, strict=True))
     coords = {dim: labels.get(dim, np.arange(size)) for dim, size in sizes.items()}

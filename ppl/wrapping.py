@@ -6,6 +6,7 @@ import inspect
 import re
 import warnings
 from collections.abc import Callable
+from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,16 @@ from pytensor.graph.basic import Variable
 from pytensor.tensor.variable import TensorVariable
 
 from graphs.errors import ModelError
-from ppl.declaration import Declaration, check_axes, check_name, declaration_of, declare, read_dims, resolve_transform
+from ppl.declaration import (
+    Axes,
+    Declaration,
+    check_axes,
+    check_name,
+    declaration_of,
+    declare,
+    read_dims,
+    resolve_transform,
+)
 from ppl.parameters import cast_parameter
 
 REFUSED = {
@@ -69,20 +79,28 @@ def dist_signature(title: str) -> inspect.Signature:
         for p in inspect.signature(_signature_source(title)).parameters.values()
         if p.kind is not p.VAR_KEYWORD and p.name not in own and not (p.kind is p.VAR_POSITIONAL and p.name == "args")
     ]
-    if title.endswith("RandomWalk") and "steps" not in {p.name for p in parameters}:
-        parameters.append(inspect.Parameter("steps", inspect.Parameter.KEYWORD_ONLY, default=None))
-    return inspect.Signature([*parameters, inspect.Parameter("kwargs", inspect.Parameter.VAR_KEYWORD)])
+    known = {p.name for p in parameters}
+    parameters += [p for p in _passed_on(title) if p.name not in known]
+    return inspect.Signature(parameters)
+
+
+def _passed_on(title: str) -> list[inspect.Parameter]:
+    """Return the parameters that PyMC takes without showing them in the signature."""
+    hidden: dict[str, Any] = {"steps": None} if title.endswith("RandomWalk") else {}
+    if title == "CustomDist":
+        hidden["class_name"] = title
+    return [inspect.Parameter(n, inspect.Parameter.KEYWORD_ONLY, default=d) for n, d in hidden.items()]
 
 
 def wrapper_signature(title: str) -> inspect.Signature:
     """Return the signature of ``ppl.<title>``: the name, PyMC's parameters, then those of every declaration."""
-    *parameters, rest = dist_signature(title).parameters.values()
+    parameters = dist_signature(title).parameters.values()
     own = [
         inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default="default" if name == "transform" else None)
         for name in OWN_PARAMETERS[1:]
     ]
     first = inspect.Parameter("name", inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    return inspect.Signature([first, *parameters, *own, rest], return_annotation=TensorVariable)
+    return inspect.Signature([first, *parameters, *own], return_annotation=TensorVariable)
 
 
 def _signature_source(title: str) -> Callable[..., Any]:
@@ -128,6 +146,7 @@ def _bind(title: str, signature: inspect.Signature, name: str, args: tuple, kwar
     for refused, remedy in REFUSED.items():
         if refused in kwargs:
             raise ModelError(f"ppl.{title} does not take {refused}=: {remedy.format(name=name)}.", name)
+    _refuse_unknown(title, signature, name, kwargs)
     try:
         bound = signature.bind(*args, **kwargs)
     except TypeError as error:
@@ -138,9 +157,56 @@ def _bind(title: str, signature: inspect.Signature, name: str, args: tuple, kwar
         kind = signature.parameters[parameter].kind
         if kind is inspect.Parameter.VAR_POSITIONAL:
             bound.arguments[parameter] = tuple(cast_parameter(v, title, parameter) for v in value)
-        elif kind is not inspect.Parameter.VAR_KEYWORD:
+        else:
             bound.arguments[parameter] = cast_parameter(value, title, parameter)
     return bound
+
+
+def _refuse_unknown(title: str, signature: inspect.Signature, name: str, kwargs: dict[str, Any]) -> None:
+    """Raise on a name that is no parameter: PyMC ignores what it does not know, and takes the default instead."""
+    known = [p.name for p in signature.parameters.values() if p.kind is not p.VAR_POSITIONAL]
+    for unknown in kwargs.keys() - set(known):
+        nearest = get_close_matches(unknown, [*known, *OWN_PARAMETERS[1:]], 1)
+        guess = f" Did you mean {nearest[0]}?" if nearest else ""
+        raise ModelError(
+            f"{name}: ppl.{title} has no parameter {unknown!r}.{guess} Its parameters are "
+            f"{', '.join([*known, *OWN_PARAMETERS[1:]])}.",
+            name,
+        )
+
+
+def _of_dims(title: str, name: str, bound: inspect.BoundArguments, axes: Axes) -> TensorVariable:
+    """Return a random variable whose shape is that of its dims; of the lengths that nobody gives, the model's."""
+    if axes.shape is not None:
+        return _made(title, name, bound, shape=axes.shape)
+    try:
+        rv = _made(title, name, bound)
+    except ModelError:
+        # Some need to know a length, and a symbolic one does.
+        return _made(title, name, bound, shape=axes.shape_with(()))
+    own = rv.type.shape
+    return _made(title, name, bound, shape=axes.shape_with(own)) if len(own) < len(axes.dims) else rv
+
+
+def _made(title: str, name: str, bound: inspect.BoundArguments, **sizes: Any) -> TensorVariable:
+    """Return the random variable that PyMC makes of these arguments."""
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("error", message=".*automatically rescaled.*", category=UserWarning)
+            rv = getattr(pm, title).dist(*bound.args, **bound.kwargs, **sizes)
+    except UserWarning as warning:
+        raise ModelError(
+            f"{name}: {str(warning).split(' They')[0]} Divide the probabilities by their sum.", name
+        ) from warning
+    except (TypeError, ValueError, NotImplementedError) as error:
+        raise ModelError(f"{name}: pymc.{title} refuses its parameters: {error}", name) from error
+    if not isinstance(rv, TensorVariable):
+        raise ModelError(
+            f"{name}: ppl.{title} with these arguments is several variables, not one; leave compute_corr out and "
+            "build the matrices with ppl.Deterministic.",
+            name,
+        )
+    return rv
 
 
 def make_wrapper(title: str) -> Callable[..., TensorVariable]:
@@ -162,7 +228,6 @@ def make_wrapper(title: str) -> Callable[..., TensorVariable]:
     >>> normal("mu", 0, 10, size=3).type.shape
     (3,)
     """
-    distribution = getattr(pm, title)
     inner = dist_signature(title)
 
     def wrapper(
@@ -179,24 +244,10 @@ def make_wrapper(title: str) -> Callable[..., TensorVariable]:
         bound = _bind(title, inner, name, args, kwargs)
         axes = read_dims(dims, name)
         if size is None and shape is None and axes is not None:
-            shape = axes.shape
-        sizes = {k: _plain_size(v) for k, v in (("size", size), ("shape", shape)) if v is not None}
-        try:
-            with warnings.catch_warnings():
-                warnings.filterwarnings("error", message=".*automatically rescaled.*", category=UserWarning)
-                rv = distribution.dist(*bound.args, **bound.kwargs, **sizes)
-        except UserWarning as warning:
-            raise ModelError(
-                f"{name}: {str(warning).split(' They')[0]} Divide the probabilities by their sum.", name
-            ) from warning
-        except (TypeError, ValueError, NotImplementedError) as error:
-            raise ModelError(f"{name}: pymc.{title} refuses its parameters: {error}", name) from error
-        if not isinstance(rv, TensorVariable):
-            raise ModelError(
-                f"{name}: ppl.{title} with these arguments is several variables, not one; leave compute_corr out and "
-                "build the matrices with ppl.Deterministic.",
-                name,
-            )
+            rv = _of_dims(title, name, bound, axes)
+        else:
+            sizes = {k: _plain_size(v) for k, v in (("size", size), ("shape", shape)) if v is not None}
+            rv = _made(title, name, bound, **sizes)
         check_axes(rv, axes, name)
         resolved = resolve_transform(rv, transform, name)
         dims, coords = (axes.dims, axes.coords) if axes else (None, {})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 
 import numpy as np
@@ -302,3 +303,28 @@ class TestMessages:
     def test_several_outputs(self):
         with pytest.raises(ModelError, match="leave compute_corr out"):
             D.LKJCholeskyCov("c", 2, 3, pm.Exponential.dist(1.0, shape=3), compute_corr=True)
+
+
+@pytest.mark.parametrize("title", D.NAMES)
+def test_a_misspelt_parameter_is_refused(title):
+    args, kwargs = simple_arguments(title)
+    for unknown in ("sgma_", "siz", "class_nam"):
+        with pytest.raises(ModelError, match=f"x: ppl.{title} has no parameter '{unknown}'"):
+            getattr(D, title)("x", *args, **kwargs, **{unknown: 3})
+
+
+def test_the_nearest_parameter_is_named():
+    with pytest.raises(ModelError, match=r"no parameter 'sgma'\. Did you mean sigma\?"):
+        D.Normal("m", 0, sgma=100)
+    with pytest.raises(ModelError, match=r"Did you mean steps\?"):
+        D.GaussianRandomWalk("w", init_dist=pm.Normal.dist(0, 1), stpes=3)
+    with pytest.raises(ModelError, match=r"Did you mean logp\?"):
+        D.CustomDist("c", 0.0, lgp=lambda value, mu: -((value - mu) ** 2))
+
+
+def test_no_signature_swallows_arguments():
+    signatures = [inspect.signature(getattr(D, title)) for title in D.NAMES]
+    assert not any(p.kind is p.VAR_KEYWORD for s in signatures for p in s.parameters.values())
+    functions = [node for node in ast.parse(STUB.read_text("utf-8")).body if isinstance(node, ast.FunctionDef)]
+    assert [f.name for f in functions] == list(D.NAMES)
+    assert not any(f.args.kwarg for f in functions)
