@@ -18,6 +18,8 @@ from scipy.fft import irfft, next_fast_len, rfft
 from scipy.special import ndtri
 
 LEAST_DRAWS = 4
+BAD_R_HAT = 1.1
+"""Of chains that are not merely short, but in different places."""
 _BLOM = 3 / 8
 _TAILS = (0.05, 0.95)
 _COLUMNS = 256
@@ -94,6 +96,13 @@ def split_r_hat(halves: NDArray[np.float64]) -> NDArray[np.float64]:
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio: NDArray[np.float64] = np.sqrt((between / within + count - 1) / count)
     return ratio
+
+
+def standardised(draws: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return numbers (..., chains, draws) between -1 and 1 about zero: squares of others may not be numbers."""
+    centred = draws - np.median(draws, axis=(-2, -1), keepdims=True)
+    largest = np.abs(centred).max(axis=(-2, -1), keepdims=True)
+    return centred / np.where(largest > 0, largest, 1.0)
 
 
 def batch_size_per_draw(chains: NDArray[np.float64]) -> NDArray[np.float64]:

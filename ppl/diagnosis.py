@@ -37,7 +37,7 @@ class Diagnosis:
     e_bfmi : array, shape (chains,), float64, optional
         Estimated Bayesian fraction of missing information of each chain.
     left_out : int
-        Number of numbers that were not looked at, after a run with many of them: those with the smallest plain R-hat.
+        Of very many numbers, how many a first look at all of them cleared: they are not among those by label.
     """
 
     findings: tuple[Finding, ...]
@@ -59,7 +59,9 @@ class Diagnosis:
     @property
     def verdict(self) -> str:
         """The paragraph."""
-        run = f"{self.num_chains} chain{'s' * (self.num_chains > 1)} of {self.num_draws} draws"
+        run = (
+            f"{self.num_chains} chain{'s' * (self.num_chains > 1)} of {self.num_draws} draw{'s' * (self.num_draws > 1)}"
+        )
         if self.findings:
             faults = [f"{f.message}; remedy: {f.remedy}." for f in self.findings]
             numbered = faults if len(faults) == 1 else [f"({i}) {fault}" for i, fault in enumerate(faults, 1)]
@@ -77,6 +79,8 @@ class Diagnosis:
     @property
     def _headline(self) -> str:
         kinds = {f.kind for f in self.findings}
+        if kinds & {"too few", "constant"}:
+            return "Cannot be judged"
         if kinds == {"tree_depth"}:
             return "Sound but slow"
         if kinds == {"divergences"} and self.divergences is not None and self.divergences.sum() < FEW_DIVERGENCES:
@@ -106,15 +110,18 @@ def diagnose(
     """Say whether the draws of a trace can be trusted, and if not, what is wrong, where, and what helps.
 
     Looks for chains that stopped, values that are not finite, draws that run away (an improper posterior), chains that
-    are stuck or have settled in different places (modes; labels that were exchanged), R-hat above 1.01, divergences and
-    the variable in whose tail they are, a low E-BFMI, saturated trees, and effective sample sizes below 100 a chain.
+    are stuck or have settled in different places (modes; labels that were exchanged), R-hat above 1.01 and above what
+    independent draws reach, divergences and the variable in whose tail they are, a low E-BFMI, saturated trees, and
+    effective sample sizes below 100 a chain. Of fewer than four draws, or where nothing moves, it says that they cannot
+    be judged. After a run `ppl.sample` logs the same paragraph if there is a finding.
 
     Parameters
     ----------
     trace : DataTree
         Of `ppl.sample`, PyMC, nutpie or NumPyro: a group ``posterior``, and ``sample_stats`` if there is one.
     var_names : iterable of str, optional
-        Variables to look at; all by default.
+        Variables to look at. By default those that were drawn, where the trace tells them from deterministics (those
+        of `ppl.sample` do), else all; of very many numbers those that a first look at all of them does not clear.
     max_tree_depth : int, optional
         What the sampler was told, where the trace does not say: 10.
 
@@ -142,11 +149,7 @@ def diagnose(
     >>> ppl.diagnose(trace)
     Diagnosis(no fault found)
     """
-    return diagnosis_of(gather(trace, var_names, max_tree_depth))
-
-
-def diagnosis_of(evidence: Evidence) -> Diagnosis:
-    """Return what a run's draws and statistics tell."""
+    evidence = gather(trace, var_names, max_tree_depth)
     found = convergence(evidence.draws)
     return Diagnosis(
         findings=find_faults(evidence, found),

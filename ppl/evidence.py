@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 from xarray import DataArray, DataTree, Variable
 
 from graphs.errors import ModelError
-from ppl.convergence import batch_size_per_draw, split, split_r_hat
+from ppl.judged import attribute, bounded_variables, drawn_variables
+from ppl.screening import Screen, clipped
 
 DEFAULT_TREE_DEPTH = 10
 LEAST_SCREENED = 100
 FEW_DIVERGENCES = 5
-SUSPECT_R_HAT = 1.005
-SUSPECT_SIZE = 200.0  # effective draws of a chain, twice what is asked for: the screen errs by some 15%
-MOST_VALUES, FEWEST_LOOKED_AT = 100_000, 4
+MOST_VALUES, FEWEST_LOOKED_AT = 2**19, 4
+"""So many draws are looked at closely, in a few tenths of a second; of more, those that a screen suspects."""
 BLOCK_VALUES = 2**20
 # By PyMC, nutpie and NumPyro; ours are those of PyMC.
 _DEPTHS = ("tree_depth", "depth")
@@ -35,7 +35,7 @@ class Evidence:
     variables : sequence of str
         The variable that each column belongs to.
     draws : array, shape (chains, draws, size), float64
-        Finite columns of the chains that did not stop.
+        Columns of numbers of the chains that did not stop; infinite draws of what may be infinite are `LARGEST`.
     chains : sequence of int
         Numbers of these chains.
     lengths : sequence of int
@@ -44,6 +44,10 @@ class Evidence:
         Columns that are not among those above, with the number of their draws that are not finite.
     infinite : sequence of str
         Those of them that are beyond the largest number in most draws.
+    held : sequence of str
+        Variables known to be drawn from a continuous distribution, none of whose elements has ever moved.
+    is_constant : bool
+        Whether nothing at all differs between any two draws.
     diverging : array, shape (chains, draws), bool, optional
         Where a trajectory diverged.
     saturated : array, shape (chains, draws), bool, optional
@@ -54,8 +58,8 @@ class Evidence:
         What saturated means.
     without_gradient : tuple of int and str
         Number of trajectories that ended where there is a log-density but no gradient, and the term to blame.
-    flat_priors : tuple of str
-        Variables whose prior is flat, as far as the trace says.
+    flat_priors, bounded : tuple of str
+        Variables whose prior is flat, and those with bounds on both sides, as far as the trace says.
     left_out : int
         Number of columns that were not looked at.
     """
@@ -67,18 +71,19 @@ class Evidence:
     lengths: tuple[int, ...]
     not_finite: Mapping[str, int]
     infinite: tuple[str, ...]
+    held: tuple[str, ...]
+    is_constant: bool
     diverging: NDArray[np.bool_] | None
     saturated: NDArray[np.bool_] | None
     energy: NDArray[np.float64] | None
     max_tree_depth: int
     without_gradient: tuple[int, str] = (0, "")
     flat_priors: tuple[str, ...] = ()
+    bounded: tuple[str, ...] = ()
     left_out: int = 0
 
 
-def gather(
-    trace: DataTree, var_names: Iterable[str] | None, max_tree_depth: int | None, *, suspects_only: bool = False
-) -> Evidence:
+def gather(trace: DataTree, var_names: Iterable[str] | None, max_tree_depth: int | None) -> Evidence:
     """Read a trace.
 
     Parameters
@@ -86,70 +91,114 @@ def gather(
     trace : DataTree
         With a group ``posterior``.
     var_names : iterable of str, optional
-        Variables to look at; all by default.
+        Variables to look at; by default those that were drawn, where the trace tells them from what was computed from
+        them, else all. Of very many numbers only those are then looked at that a screen does not clear.
     max_tree_depth : int, optional
         As the sampler was told; by default what the trace says.
-    suspects_only : bool
-        Look only at columns that R-hat and effective size in their plainest forms, which take a hundredth of the time,
-        do not clear; and at no more of them than take a fraction of a second.
 
     Raises
     ------
     ModelError
         If there are no draws, or a variable is not among them.
     """
-    columns = _columns(trace, var_names)
+    _check(trace)
+    drawn = drawn_variables(trace)
+    columns = _columns(trace, (drawn or None) if var_names is None else var_names)
     labels = [label for name, array in columns.items() for label in labels_of(name, array)]
-    variables = [name for name, array in columns.items() for _ in range(array[0, 0].size)]
-    is_drawn = ~np.all([np.isnan(block).all(axis=2) for block in _blocks(columns)], axis=0)
-    lengths = is_drawn.sum(axis=1)
-    chains, num_draws = np.flatnonzero(is_drawn.all(axis=1)), is_drawn.shape[1]
-    if not chains.size:
-        # Every chain has stopped: what they have in common is left.
-        chains, num_draws = np.arange(len(is_drawn)), int(lengths.min())
-    if not num_draws:
-        raise ModelError("The trace holds no draws.")
+    variables = np.array([name for name, array in columns.items() for _ in range(array[0, 0].size)])
+    chains, lengths, num_draws = _complete(columns)
     diverging = _any_of(trace, "diverging")
-    # To say where trajectories diverged all columns are compared; a few are not enough to tell.
-    has_few = diverging is None or bool(diverging.sum() < FEW_DIVERGENCES)
-    is_screened = suspects_only and num_draws >= LEAST_SCREENED and has_few
-    screens = [_screened(block[chains, :num_draws], is_screened) for block in _blocks(columns)]
-    bad, num_infinite, r_hat, is_suspect = (np.concatenate(parts) for parts in zip(*screens, strict=True))
-    good = np.flatnonzero(bad == 0)
-    infinite = np.flatnonzero(num_infinite > 0.5 * len(chains) * num_draws)
-    looked_at = good[is_suspect[good]]
-    most = max(FEWEST_LOOKED_AT, MOST_VALUES // (len(chains) * num_draws))
-    if suspects_only and len(looked_at) > most:
-        looked_at = np.sort(looked_at[np.argpartition(-r_hat[looked_at], most)[:most]])
-    depth = int(trace.attrs.get("max_tree_depth", DEFAULT_TREE_DEPTH)) if max_tree_depth is None else max_tree_depth
+    screen = Screen.joined([Screen.of(block[chains, :num_draws]) for block in _blocks(columns)])
+    num_values = len(chains) * num_draws
+    bad = _not_numbers(screen, variables, np.isin(variables, drawn), num_values)
+    looked_at = np.flatnonzero((bad == 0) & (screen.num_nan + screen.num_infinite < num_values))
+    num_good = len(looked_at)
+    if var_names is None and num_good * num_values > MOST_VALUES:
+        # To say where trajectories diverged all columns are compared; a few are not enough to tell.
+        has_few = diverging is None or bool(diverging.sum() < FEW_DIVERGENCES)
+        looked_at = _suspects(screen, looked_at, num_draws >= LEAST_SCREENED and has_few, num_values)
+    infinite = bad * (screen.num_infinite > 0.5 * num_values) > 0
+    depth = (
+        int(attribute(trace, "max_tree_depth", str(DEFAULT_TREE_DEPTH))) if max_tree_depth is None else max_tree_depth
+    )
 
     def statistic(array: NDArray | None) -> NDArray | None:
         return None if array is None else array[chains, :num_draws]
 
     return Evidence(
         labels=tuple(labels[i] for i in looked_at),
-        variables=tuple(variables[i] for i in looked_at),
-        draws=_chosen(columns, looked_at)[chains, :num_draws],
+        variables=tuple(variables[looked_at].tolist()),
+        draws=clipped(_chosen(columns, looked_at)[chains, :num_draws]),
         chains=tuple(chains.tolist()),
         lengths=tuple(lengths.tolist()),
         not_finite={labels[i]: int(bad[i]) for i in np.flatnonzero(bad)},
-        infinite=tuple(labels[i] for i in infinite),
+        infinite=tuple(labels[i] for i in np.flatnonzero(infinite)),
+        held=tuple(n for n in drawn if n in columns and _is_held(columns[n], screen.is_constant[variables == n])),
+        is_constant=bool(screen.is_constant.all()),
         diverging=statistic(diverging),
         saturated=statistic(_saturated(trace, depth)),
         energy=statistic(_statistic(trace, "energy")),
         max_tree_depth=depth,
         without_gradient=(
-            int(trace.attrs.get("num_without_gradient", 0)),
-            str(trace.attrs.get("term_without_gradient", "")),
+            int(attribute(trace, "num_without_gradient", "0")),
+            attribute(trace, "term_without_gradient"),
         ),
-        flat_priors=tuple(str(trace.attrs.get("flat_priors", "")).split(", ")),
-        left_out=len(good) - len(looked_at),
+        flat_priors=tuple(attribute(trace, "flat_priors").split(", ")),
+        bounded=bounded_variables(trace),
+        left_out=num_good - len(looked_at),
     )
 
 
-def _columns(trace: DataTree, var_names: Iterable[str] | None) -> dict[str, DataArray]:
+def _complete(columns: Mapping[str, DataArray]) -> tuple[NDArray[np.int64], NDArray[np.int64], int]:
+    """Return the chains that did not stop, the lengths of all, and how many draws there are of each of those."""
+    # Integers cannot say that there is no draw.
+    floats = {name: array for name, array in columns.items() if array.dtype.kind == "f"} or columns
+    is_drawn = ~np.all([np.isnan(block).all(axis=2) for block in _blocks(floats)], axis=0)
+    # A chain has stopped where nothing is drawn any more; what is no number before that is no number.
+    num_draws = is_drawn.shape[1]
+    lengths = np.where(is_drawn.any(axis=1), num_draws - is_drawn[:, ::-1].argmax(axis=1), 0)
+    chains = np.flatnonzero(lengths == num_draws)
+    if not chains.size:
+        # Every chain has stopped: what they have in common is left.
+        chains, num_draws = np.arange(len(is_drawn)), int(lengths.min())
+    if not num_draws:
+        raise ModelError("The trace holds no draws.")
+    return chains, lengths, num_draws
+
+
+def _not_numbers(
+    screen: Screen, variables: NDArray[np.str_], is_drawn: NDArray[np.bool_], num_values: int
+) -> NDArray[np.int64]:
+    """Return in how many draws each column is not the number that it should be.
+
+    What is computed from draws may be infinite in some, such as the logarithm of a count. An element that is not a
+    number in any draw, beside elements of its variable that are, is no result but padding: a triangle of a matrix.
+    """
+    bad = screen.num_nan + np.where(is_drawn | (screen.num_infinite == num_values), screen.num_infinite, 0)
+    is_never = screen.num_nan + screen.num_infinite == num_values
+    is_padding = is_never & screen.is_constant & ~is_drawn & np.isin(variables, variables[~is_never])
+    return np.where(is_padding, 0, bad)
+
+
+def _suspects(screen: Screen, good: NDArray[np.int64], is_screened: bool, num_values: int) -> NDArray[np.int64]:
+    """Return the columns to look at closely: those that a screen does not clear, the worst if they are too many."""
+    looked_at = good[screen.is_suspect[good]] if is_screened else good
+    most = max(FEWEST_LOOKED_AT, MOST_VALUES // num_values)
+    if len(looked_at) > most:
+        looked_at = np.sort(looked_at[np.argpartition(-screen.r_hat[looked_at], most)[:most]])
+    return looked_at
+
+
+def _is_held(array: DataArray, is_constant: NDArray[np.bool_]) -> bool:
+    return array.dtype.kind == "f" and bool(is_constant.all())
+
+
+def _check(trace: DataTree) -> None:
     if not isinstance(trace, DataTree) or "posterior" not in trace.children:
         raise ModelError(f"A trace with a group 'posterior' is needed, such as ppl.sample returns, not {type(trace)}.")
+
+
+def _columns(trace: DataTree, var_names: Iterable[str] | None) -> dict[str, DataArray]:
     arrays = {str(name): array for name, array in trace["posterior"].to_dataset().data_vars.items()}
     names = list(arrays) if var_names is None else list(dict.fromkeys(var_names))
     for name in names:
@@ -180,20 +229,6 @@ def labels_of(name: str, array: DataArray) -> list[str]:
     grids = np.meshgrid(*(np.arange(len(a)) for a in axes), indexing="ij")
     places = zip(*(g.ravel().tolist() for g in grids), strict=True)
     return [f"{name}[{', '.join(str(a[i]) for a, i in zip(axes, place, strict=True))}]" for place in places]
-
-
-def _screened(draws: NDArray[np.float64], is_screened: bool) -> tuple[NDArray, NDArray, NDArray, NDArray]:
-    """Return of each column: draws that are not finite, infinite ones, plain R-hat, and whether to look closer."""
-    size = draws.shape[2]
-    bad, num_infinite = (~np.isfinite(draws)).sum(axis=(0, 1)), np.isinf(draws).sum(axis=(0, 1))
-    rows = np.moveaxis(draws, 2, 0)
-    with np.errstate(invalid="ignore", over="ignore"):
-        r_hat = np.nan_to_num(split_r_hat(split(rows)), nan=np.inf) if draws.shape[1] > 3 else np.full(size, np.inf)
-        if not is_screened:
-            return bad, num_infinite, r_hat, np.full(size, True)
-        # Halves of chains may disagree, or there may be few effective draws.
-        is_suspect = (r_hat > SUSPECT_R_HAT) | ~(draws.shape[1] * batch_size_per_draw(rows) > SUSPECT_SIZE)
-    return bad, num_infinite, r_hat, is_suspect
 
 
 def _blocks(columns: Mapping[str, DataArray]) -> Iterator[NDArray[np.float64]]:

@@ -6,25 +6,25 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import f
 
-from ppl.convergence import Convergence, convergence, split, split_r_hat
+from ppl.convergence import BAD_R_HAT, LEAST_DRAWS, Convergence, convergence, split, split_r_hat, standardised
 from ppl.evidence import Evidence
-from ppl.finding import Finding, and_others, means_by_chain, name_chains
+from ppl.finding import Finding, and_others, means_by_chain
+from ppl.motion import run_away, stuck
 from ppl.trajectories import divergences, low_e_bfmi, missing_gradients, saturated_trees
 
 GOOD_R_HAT = 1.01
-BAD_R_HAT = 1.1
-"""Of chains that are not merely short, but in different places."""
 LEAST_ESS = 100
 """For each chain: below, R-hat and the errors of quantiles are not reliable themselves (Vehtari et al., 2021)."""
-FEW_MOVES = 0.05
-_HUGE = 1e12
-_GROWTH = 100.0
-_LEAST_GROWING = 40
+_FALSE_ALARM = 1e-4
+"""How probable an R-hat above its bound may be, for all numbers of a run together, if their draws are independent."""
 _GAP = 2.0
 _IMPLIED = {
+    "too few": ("constant", "stuck", "r_hat", "ess"),
+    "constant": ("ess",),
     "runaway": ("stuck", "modes", "r_hat", "gradient", "divergences", "e_bfmi", "tree_depth", "ess"),
-    "stuck": ("modes", "r_hat", "ess"),
+    "stuck": ("constant", "modes", "r_hat", "ess"),
     "modes": ("r_hat", "ess"),
     "r_hat": ("ess",),
 }
@@ -60,79 +60,28 @@ def _not_finite(evidence: Evidence, found: Convergence) -> Finding | None:
     return Finding("not finite", tuple(worst), message, "look for divisions by zero and overflow in its expression")
 
 
-def _runaway(evidence: Evidence, found: Convergence) -> Finding | None:
-    """Draws that grow without end, have grown beyond all reason, or wander where the prior does not hold them."""
-    is_long = evidence.draws.shape[1] >= _LEAST_GROWING
-    columns = [*_growing(evidence.draws), *_wandering(evidence)] if is_long else []
-    columns = list(dict.fromkeys(columns))
-    labels = [*evidence.infinite, *(evidence.labels[i] for i in columns)]
-    if not labels:
+def _too_few(evidence: Evidence, found: Convergence) -> Finding | None:
+    count = evidence.draws.shape[1]
+    if count >= LEAST_DRAWS:
         return None
-    size = (
-        "beyond the largest number" if evidence.infinite else f"to {np.abs(evidence.draws[..., columns[0]]).max():.1g}"
-    )
-    return Finding(
-        "runaway",
-        tuple(labels),
-        f"{labels[0]}{and_others(labels)} has run away, {size}: the posterior looks improper",
-        "give it a proper prior, or data that inform it",
-    )
+    message = f"{count} draw{'s' * (count > 1)} of each chain {'is' if count == 1 else 'are'} too few to judge"
+    return Finding("too few", (), message, "draws=1000")
 
 
-def _growing(draws: NDArray[np.float64]) -> list[int]:
-    """Return the columns that grow a hundredfold, or have done so before the first draw, largest first."""
-    size = np.abs(draws)
-    quarter = draws.shape[1] // 4
-    with np.errstate(divide="ignore", invalid="ignore"):
-        growth = np.median(size[:, -quarter:], axis=1) / np.median(size[:, :quarter], axis=1)
-    grows = np.median(np.nan_to_num(growth), axis=0) > _GROWTH
-    # What is large by its units does not span so many orders of magnitude.
-    is_huge = (np.median(size, axis=(0, 1)) > _HUGE) & (np.ptp(draws, axis=(0, 1)) > _HUGE)
-    columns = np.flatnonzero(grows | is_huge)
-    return [int(i) for i in columns[np.argsort(-size[:, :, columns].max(axis=(0, 1)))]]
-
-
-def _wandering(evidence: Evidence) -> list[int]:
-    """Return the columns with a flat prior whose chains, each by itself, end elsewhere than they began."""
-    columns = [i for i, name in enumerate(evidence.variables) if name in evidence.flat_priors]
-    rows = evidence.draws[..., columns].transpose(0, 2, 1)
-    halves = split(rows[:, :, None, :])
-    of_chains = split_r_hat(halves).mean(axis=0)
-    worst = np.argsort(-of_chains)
-    return [columns[i] for i in worst if of_chains[i] > BAD_R_HAT]
-
-
-def _stuck(evidence: Evidence, found: Convergence) -> Finding | None:
-    """Chains that hardly move, or variables that do not in one chain."""
-    draws = evidence.draws
-    if draws.shape[1] < 20:
+def _constant(evidence: Evidence, found: Convergence) -> Finding | None:
+    if not evidence.is_constant:
         return None
-    is_real = (draws % 1 != 0).any(axis=(0, 1))
-    if not is_real.any():
-        return None
-    moves = (np.diff(draws[:, :, is_real], axis=1) != 0).any(axis=2).mean(axis=1)
-    slow = np.flatnonzero(moves < FEW_MOVES)
-    remedy = "start elsewhere (init=...), tune longer, or use another sampler for what does not move"
-    if slow.size:
-        chains = name_chains(evidence, slow)
-        return Finding("stuck", (), f"{chains} moved in fewer than {FEW_MOVES:.0%} of the draws", remedy)
-    varies = np.ptp(draws, axis=1) > 0
-    held = np.flatnonzero(is_real & varies.any(axis=0) & ~varies.all(axis=0))
-    if not held.size:
-        return None
-    labels = [evidence.labels[i] for i in held]
-    where = name_chains(evidence, np.flatnonzero(~varies[:, held[0]]))
-    return Finding("stuck", tuple(labels), f"{labels[0]}{and_others(labels)} does not move in {where}", remedy)
+    message = "no number differs between any two draws: whether the chains move cannot be judged"
+    return Finding("constant", (), message, "if they should, start elsewhere (init=...) or use another sampler")
 
 
 def _modes(evidence: Evidence, found: Convergence) -> Finding | None:
     """Chains that are each at rest, in different places."""
     apart = _above(found.r_hat, BAD_R_HAT)
-    halves = np.moveaxis(evidence.draws, 2, 0)[..., None, :]
     for i in apart:
-        within = split_r_hat(split(halves[i]))
-        means, scales = evidence.draws[:, :, i].mean(axis=1), evidence.draws[:, :, i].std(axis=1)
-        if np.nanmax(within) < BAD_R_HAT and np.ptp(means) > _GAP * scales.mean():
+        own = standardised(evidence.draws[:, :, i])
+        within = np.nan_to_num(split_r_hat(split(own[:, None, :])), nan=1.0)
+        if within.max() < BAD_R_HAT and np.ptp(own.mean(axis=-1)) > _GAP * own.std(axis=-1).mean():
             label = evidence.labels[i]
             message = f"the chains have settled in different places (R-hat {found.r_hat[i]:.2f}): "
             message += means_by_chain(evidence, i)
@@ -158,18 +107,31 @@ def _is_exchanged(evidence: Evidence, column: int) -> bool:
 
 
 def _r_hat(evidence: Evidence, found: Convergence) -> Finding | None:
-    large = _above(found.r_hat, GOOD_R_HAT)
+    bound = max(GOOD_R_HAT, _largest_by_chance(evidence))
+    large = _above(found.r_hat, bound)
     if not large:
         return None
     labels = [evidence.labels[i] for i in large]
     message = f"R-hat is {found.r_hat[large[0]]:.3f} for {labels[0]}"
-    message += f" and above {GOOD_R_HAT} for {len(large)} of {len(found.r_hat)} numbers" if len(large) > 1 else ""
+    message += f" and above {bound:.3g} for {len(large)} of {len(found.r_hat)} numbers" if len(large) > 1 else ""
     if found.r_hat[large[0]] > BAD_R_HAT:
         message += f"; {means_by_chain(evidence, large[0])}"
         remedy = "tune longer, or reparametrise; if the chains go on moving apart, look for an improper prior"
         remedy = _ORDER if _is_exchanged(evidence, large[0]) else remedy
         return Finding("r_hat", tuple(labels), message, remedy)
     return Finding("r_hat", tuple(labels), message, "run longer (draws=, tune=); reparametrise if that does not help")
+
+
+def _largest_by_chance(evidence: Evidence) -> float:
+    """Return the R-hat that independent draws of all numbers together hardly ever exceed.
+
+    Of independent draws the ratio of the variances between and within half chains has an F distribution; R-hat is the
+    larger of that of the draws and that of their distances from the median.
+    """
+    size, count = len(evidence.labels) + evidence.left_out, evidence.draws.shape[1] // 2
+    num_halves = 2 * len(evidence.chains)
+    ratio = f.isf(_FALSE_ALARM / (2 * max(size, 1)), num_halves - 1, num_halves * (count - 1))
+    return float(np.sqrt((ratio + count - 1) / count))
 
 
 def _ess(evidence: Evidence, found: Convergence) -> Finding | None:
@@ -198,9 +160,11 @@ def _above(numbers: NDArray[np.float64], bound: float) -> list[int]:
 
 _RULES: tuple[Callable[[Evidence, Convergence], Finding | None], ...] = (
     _stopped,
+    _too_few,
     _not_finite,
-    _runaway,
-    _stuck,
+    run_away,
+    stuck,
+    _constant,
     _modes,
     _r_hat,
     missing_gradients,

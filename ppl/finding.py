@@ -19,8 +19,8 @@ class Finding:
     Parameters
     ----------
     kind : str
-        ``stopped``, ``not finite``, ``runaway``, ``stuck``, ``modes``, ``r_hat``, ``gradient``, ``divergences``,
-        ``e_bfmi``, ``tree_depth`` or ``ess``.
+        ``stopped``, ``too few``, ``not finite``, ``runaway``, ``stuck``, ``constant``, ``modes``, ``r_hat``,
+        ``gradient``, ``divergences``, ``e_bfmi``, ``tree_depth`` or ``ess``.
     variables : tuple of str
         Where it shows most, worst first; empty where that cannot be said.
     message : str

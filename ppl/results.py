@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
@@ -14,10 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from xarray import Dataset, DataTree
 
-from ppl.convergence import LEAST_DRAWS
-from ppl.diagnosis import diagnosis_of
+from ppl.diagnosis import diagnose
 from ppl.dimensions import automatic_dims
-from ppl.evidence import gather
 from ppl.labels import as_coordinate
 from ppl.model import Model
 from samplers.result import SweepResult
@@ -118,21 +115,14 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def report(result: SweepResult, model: Model, trace: DataTree) -> None:
+def report(result: SweepResult, trace: DataTree) -> None:
     """Log, once, what went wrong while sampling: nothing where nothing did."""
     if result.interrupted:
         logger.warning("Interrupted: the %d draws of each chain made so far are returned.", result.draws.shape[1])
     for chain, (reason, draws) in enumerate(zip(result.reasons, result.num_draws, strict=True)):
         if reason:
             logger.warning("Chain %d stopped after %d draws: %s. Its remaining draws are NaN.", chain, draws, reason)
-    drawn = [name for name in model.latent if name in trace["posterior"].data_vars]
-    # Of chains that have stopped early only what they have in common is judged, if all have.
-    is_complete = result.num_draws.max() == result.draws.shape[1]
-    num_draws = result.num_draws.max() if is_complete else result.num_draws.min()
-    if not drawn or num_draws < LEAST_DRAWS:
-        return
-    diagnosis = diagnosis_of(gather(trace, drawn, None, suspects_only=True))
-    # Those have just been named, with the reason.
-    faults = tuple(f for f in diagnosis.findings if f.kind != "stopped")
-    if faults:
-        logger.warning("%s", replace(diagnosis, findings=faults))
+    if result.num_draws.max() and trace["posterior"].data_vars:
+        diagnosis = diagnose(trace)
+        if not diagnosis.is_ok:
+            logger.warning("%s", diagnosis)

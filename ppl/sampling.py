@@ -19,6 +19,7 @@ from ppl.continuation import ADAPTATION, continued, what_was_learnt
 from ppl.expansion import LOGDENSITY, Expansion
 from ppl.flat import flat_priors
 from ppl.initial import StartingPoints
+from ppl.judged import drawn_attributes
 from ppl.model import Model
 from ppl.pathfinding import found_paths
 from ppl.planning import plan
@@ -115,7 +116,7 @@ class CompiledModel:
             term = self._starting_points.without_gradient(start[error.chain_without_gradient])
             raise SamplingError(f"{error} It is the term {term}." if term else str(error)) from None
         trace = self._to_datatree(result, seed, max_tree_depth, expansion)
-        report(result, self.plan.model, trace)
+        report(result, trace)
         return trace
 
     def _start(self, init: Init, chains: int, seed: int) -> tuple[NDArray[np.float64], Any]:
@@ -147,6 +148,7 @@ class CompiledModel:
             "num_gradients": int(result.num_gradients),
             "interrupted": result.interrupted,
             "plan": str(self.plan),
+            **drawn_attributes(self.plan.assignments),
             "versions": versions(),
         }
         flat = flat_priors(self.plan.model)
