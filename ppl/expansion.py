@@ -12,10 +12,12 @@ from pytensor.tensor.variable import TensorVariable
 
 from graphs.backends import get_backend
 from graphs.errors import ModelError
+from graphs.jacobians import unconstrained_total
 from graphs.layout import Layout
 from graphs.random_graph import depends_on
 from graphs.rebuilding import substitute
 from ppl.plans import Plan
+from samplers.blocks import NUTSBlock
 
 # Among the values of a draw; no variable can have this name.
 LOGDENSITY = ""
@@ -39,6 +41,8 @@ class Expansion:
         afterwards: a long run has no second copy of its draws.
     function : callable
         Of the recorded variables, over a leading axis.
+    is_logdensity_given : bool
+        Whether the sampler itself gives the log-density of its draws: where NUTS moves everything.
     """
 
     layout: Layout
@@ -46,6 +50,7 @@ class Expansion:
     computed: Sequence[str]
     room: Mapping[str, str]
     function: Callable[..., list[NDArray]]
+    is_logdensity_given: bool
 
     @classmethod
     def of(cls, plan: Plan, backend: str, var_names: Sequence[str] | None = None) -> Expansion:
@@ -78,7 +83,7 @@ class Expansion:
         graphs = [pt.as_tensor(outputs[n]) for n in computed]
         function = get_backend(backend).map(variables, graphs) if computed else _compute_nothing
         room = _room(plan, variables, dict(zip(computed, graphs, strict=True)))
-        return cls(Layout.of(variables), names, computed, room, function)
+        return cls(Layout.of(variables), names, computed, room, function, _is_logdensity_given(plan))
 
     def __call__(self, draws: NDArray[np.float64], *, in_place: bool = False) -> dict[str, NDArray]:
         """Return the named values in natural space of flat draws, shape (chains, draws, size).
@@ -144,9 +149,14 @@ def _outputs(plan: Plan) -> dict[str, TensorVariable]:
     stand_ins |= dict(plan.model.graph.observed.values())
     known = {n: d for n, d in plan.model.deterministics.items() if n not in plan.later}
     outputs |= dict(zip(known, substitute(list(known.values()), stand_ins), strict=True))
-    if not any(a.method == "nuts" for a in plan.assignments):
-        outputs[LOGDENSITY] = plan.sampled.total
+    if not _is_logdensity_given(plan):
+        in_natural_space = [a.name for a in plan.assignments if a.method == "gibbs" and not a.support.is_discrete]
+        outputs[LOGDENSITY] = unconstrained_total(plan.sampled, in_natural_space)
     return outputs
+
+
+def _is_logdensity_given(plan: Plan) -> bool:
+    return all(isinstance(block, NUTSBlock) for block in plan.sweep.blocks)
 
 
 def _chosen(plan: Plan, outputs: Mapping[str, TensorVariable], var_names: Sequence[str]) -> dict[str, TensorVariable]:

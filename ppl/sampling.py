@@ -179,11 +179,12 @@ class CompiledModel:
 def _named(
     expansion: Expansion, draws: NDArray[np.float64], stats: Mapping[str, NDArray]
 ) -> tuple[dict[str, NDArray], dict[str, NDArray]]:
-    """Return named values and statistics; the log-density, where no block of the sweep gave it."""
+    """Return named values and statistics; the log-density, where that of a block is not that of the draws."""
     values = expansion(draws, in_place=True)
-    if LOGDENSITY not in values:
+    if expansion.is_logdensity_given:
         return values, dict(stats)
-    return values, {"lp": values.pop(LOGDENSITY), **stats}
+    others = {name: array for name, array in stats.items() if name != "lp"}
+    return values, {"lp": values.pop(LOGDENSITY), **others} if LOGDENSITY in values else others
 
 
 def _check_counts(**counts: int | None) -> None:
@@ -315,16 +316,19 @@ def sample(
     **options
         ``target_accept`` (0.8), ``max_tree_depth`` (10), ``thin`` (1), ``keep_tuning`` (False); ``var_names``: the
         variables and deterministics to keep, all by default. What is not kept takes neither memory nor time; ``lp``,
-        which needs all without NUTS, is left out then. ``metric``: the inverse mass matrix that NUTS learns: "diag",
-        "dense", "low_rank" (a diagonal and few directions), or "auto" (default), dense where correlations are strong
-        enough to pay for it. ``adapt``: "chain" (default), or "pooled": all chains learn one metric from the draws of
-        all, and can be tuned for fewer iterations.
+        which needs all where NUTS does not move everything, is left out then. ``metric``: the inverse mass matrix that
+        NUTS learns: "diag", "dense", "low_rank" (a diagonal and few directions), or "auto" (default), dense where
+        correlations are strong enough to pay for it. ``adapt``: "chain" (default), or "pooled": all chains learn one
+        metric from the draws of all, and can be tuned for fewer iterations.
 
     Returns
     -------
     xarray.DataTree
         ArviZ groups ``posterior`` (natural space), ``sample_stats``, ``observed_data``, ``constant_data``, and
         ``warmup_*`` with ``keep_tuning=True``; run times, number of gradients, seed and versions in ``attrs``.
+        ``sample_stats.lp`` is, whatever the sampler, the log-density of the unconstrained space at the draw, that is
+        with log-Jacobians, constants included: PyMC's ``model.logp()``. Discrete variables that are summed out are
+        summed out in it, those that are drawn have their values.
 
     Raises
     ------

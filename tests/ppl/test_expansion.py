@@ -1,12 +1,15 @@
-"""Flat draws become named values by the formulas of their transforms, with and without a copy of what was drawn."""
+"""Flat draws become named values by the formulas of their transforms; the log-density at draws is PyMC's."""
 
 from __future__ import annotations
 
 import numpy as np
+import pymc as pm
 import pytest
 from scipy.special import expit, softmax
 
 import ppl
+from graphs.interpreting import INTERPRETED
+from tests.corpus.catalogue import in_double_precision
 
 
 @pytest.fixture(scope="module")
@@ -61,3 +64,49 @@ def test_rows_of_a_stopped_chain_are_missing(compiled):
         np.testing.assert_allclose(value[0], answer[name][0], rtol=1e-13)
         np.testing.assert_allclose(value[1, :12], answer[name][1, :12], rtol=1e-13)
         assert np.isnan(value[1, 12:]).all()
+
+
+def mixed_model():
+    y = np.array([0.3, -1.2, 2.1, 1.4])
+    with in_double_precision(), pm.Model() as model:
+        mu = pm.Normal("mu", 0, 3)
+        tau = pm.Gamma("tau", 2, 2)
+        w = pm.Dirichlet("w", np.array([1.5, 2.5]))
+        k = pm.Categorical("k", w)
+        pm.Normal("y", mu + k, tau=tau, observed=y)
+    return model
+
+
+@pytest.mark.parametrize(
+    ("sampler", "marginalize", "methods"),
+    [
+        ("nuts", True, {"nuts"}),
+        ("slice", True, {"slice"}),
+        ({"mu": "rmh"}, True, {"rmh", "nuts"}),
+        ("gibbs", False, {"gibbs"}),
+        ({"tau": "gibbs"}, False, {"gibbs", "nuts"}),
+    ],
+)
+def test_lp_is_pymcs_log_density_whatever_the_sampler(sampler, marginalize, methods):
+    """At the draws; where k is summed out, the sum of PyMC's densities over its values."""
+    pm_model = mixed_model()
+    compiled = ppl.compile(ppl.from_pymc(pm_model), sampler=sampler, marginalize=marginalize)
+    assert {a.method for a in compiled.plan.assignments} - {"marginalize"} == methods
+    trace = compiled.sample(draws=5, tune=20, chains=1, seed=1, keep_tuning=True, progress=False)
+    with in_double_precision():
+        density = pm_model.compile_logp(mode=INTERPRETED)
+    for group in ("", "warmup_"):
+        values = trace[f"{group}posterior"].to_dataset().isel(chain=0, draw=slice(-5, None))
+        for draw in range(5):
+            at = {n: v.to_numpy()[draw] for n, v in values.items()}
+            real = {"mu": at["mu"], "tau_log__": np.log(at["tau"]), "w_simplex__": _on_the_line(at["w"])}
+            states = [0, 1] if marginalize else [at["k"]]
+            expected = np.logaddexp.reduce([density({**real, "k": np.asarray(k)}) for k in states])
+            found = trace[f"{group}sample_stats"]["lp"].to_numpy()[0, -5:][draw]
+            np.testing.assert_allclose(found, expected, rtol=1e-9)
+
+
+def _on_the_line(w):
+    """PyMC's coordinates of a simplex: logarithms less their mean, without the last."""
+    logs = np.log(w)
+    return (logs - logs.mean())[:-1]
