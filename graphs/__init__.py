@@ -5,6 +5,7 @@ This package knows neither chains nor data sets: `samplers` and `ppl` build on i
 
 from __future__ import annotations
 
+from graphs import compile_directory  # noqa: F401
 from graphs.backends import get_backend
 from graphs.compiling import compile
 from graphs.conditional import Law, conditional, find_conditional

@@ -9,10 +9,10 @@ from __future__ import annotations
 from math import copysign, exp, isfinite, log, sqrt
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from graphs.backends.numba.inlined import inlined
+from graphs.backends.numba.kept import njit
 
 type Vector = NDArray[np.float64]
 

@@ -10,10 +10,10 @@ from math import isfinite
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from graphs.backends.numba.inlined import inlined
+from graphs.backends.numba.kept import njit
 from graphs.backends.numba.program import lower_as_call
 from samplers.adaptation import adapt_scale
 from samplers.nuts_move import move_nuts

@@ -6,46 +6,27 @@ import ast
 from collections.abc import Callable
 from functools import cache
 from inspect import getsource, unwrap
-from pathlib import Path
 from textwrap import indent
 from typing import Any
 
 import numba
 import numpy as np
-from numba import cfunc, types
+from numba import types
 from numpy.typing import NDArray
 
-from graphs.backends.numba import inlined as inlining
-from graphs.backends.numba import intrinsics, program, rng
 from graphs.backends.numba.inlined import KernelCompiler, inlined
 from graphs.backends.numba.intrinsics import call_packed, unpack_as
-from graphs.backends.numba.program import load_source, source_digest
-from samplers import adaptation, chain, hamiltonian, nuts_move, result, slice_step, state, tree, workspace
+from graphs.backends.numba.kept import cfunc, njit
+from graphs.backends.numba.source import define, renamed
+from samplers import chain, nuts_move
 from samplers.state import ADDRESS, KIND, KIND_NUTS, KIND_SLICE, Settings, new_chain
 
 # The loop allocates nothing: its caller owns all arrays. To count references to them cost as much as a cheap draw.
-_HEAD = '''"""The loop over sweeps, compiled."""
-
-from __future__ import annotations
-
-from numba import njit
-
-from graphs.backends.numba.inlined import KernelCompiler
-
-
-@njit(nogil=True, cache=True, error_model="numpy", _nrt=False, pipeline_class=KernelCompiler)
-'''
-_MOVE = '''"""A move of the loop over sweeps, compiled."""
-
-from __future__ import annotations
-
-
-def move(arguments):
+_OPTIONS = {"error_model": "numpy", "_nrt": False, "pipeline_class": KernelCompiler}
+_MOVE = """def PROGRAM(arguments):
     {names} = unpack(arguments)
 {body}
-'''
-_SAMPLER_MODULES = (adaptation, chain, hamiltonian, nuts_move, result, slice_step, state, tree, workspace)
-_COMPILED_MODULES = (*_SAMPLER_MODULES, program, inlining, intrinsics)
+"""
 
 
 @inlined
@@ -81,9 +62,9 @@ def compiled_advance(table: NDArray[np.int64]) -> Callable[..., int]:
 @cache
 def _compiled_loop() -> Callable[..., int]:
     """Compile the loop itself, from its own source: a function that called it would be optimised once more."""
-    entry = _HEAD + getsource(chain.advance).removeprefix("@inlined\n")
     calls = {"move_nuts": _call_nuts, "move_slice": _call_slice}
-    return _load(entry, "advance", vars(chain) | calls, unwrap(chain.advance).__code__.co_names).advance
+    advance = renamed(unwrap(chain.advance), "rvgraph_advance", vars(chain) | calls)
+    return njit(nogil=True, cache=True, **_OPTIONS)(advance)
 
 
 @cache
@@ -111,21 +92,6 @@ def _compiled_move(function: Any, name: str, names: dict[str, Any], kinds: tuple
     assert isinstance(definition, ast.FunctionDef)
     arguments = ", ".join(argument.arg for argument in definition.args.args)
     body = indent("\n".join(ast.unparse(statement) for statement in definition.body[1:]), "    ")
-    names = names | {"unpack": unpack_as(types.Tuple(kinds))}
-    used = (*unwrap(function).__code__.co_names, "unpack")
-    move = _load(_MOVE.format(names=arguments, body=body), name, names, used).move
-    options = {"cache": True, "error_model": "numpy", "_nrt": False, "pipeline_class": KernelCompiler}
-    return cfunc(types.int64(types.voidptr), **options)(move)
-
-
-def _load(entry: str, name: str, names: dict[str, Any], used: tuple[str, ...]) -> Any:
-    """Import compiled source.
-
-    Numba's cache watches one file only. The loop is spread over several, so it is compiled from files that are named
-    after the contents of them all.
-    """
-    files = [Path(str(module.__file__)) for module in _COMPILED_MODULES]
-    files += sorted(Path(str(rng.__file__)).parent.glob("rng*.py"))
-    sources = [file.read_text() for file in files]
-    digest = source_digest(entry, numba.__version__, *sources)
-    return load_source(entry, f"{name}_{digest}", {n: names[n] for n in used if n in names})
+    source = _MOVE.format(names=arguments, body=body)
+    move, digest = define(source, name, names | {"unpack": unpack_as(types.Tuple(kinds))})
+    return cfunc(types.int64(types.voidptr), name, digest, **_OPTIONS)(move)

@@ -6,11 +6,11 @@ from math import exp, isfinite
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from graphs.backends.numba.inlined import inlined
 from graphs.backends.numba.intrinsics import as_rows
+from graphs.backends.numba.kept import njit
 from graphs.backends.numba.rng import fill_normal
 from samplers.adaptation import (
     IS_ADAPTING,

@@ -11,16 +11,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import numba
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from graphs.backends.numba.inlined import inlined
-from graphs.backends.numba.program import call_program, compile_function, source_digest
+from graphs.backends.numba.kept import njit
+from graphs.backends.numba.program import call_program, compile_function
 from samplers.hamiltonian import BEGIN, LOCATE
 
 type Vector = NDArray[np.float64]
@@ -120,7 +119,6 @@ def split_factor(kind: int, size: int, rank: int, numbers: Vector) -> tuple[Vect
 @cache
 def _compiled() -> Any:
     """Return the program that evaluates another one in coordinates of its own: compiled once for all models."""
-    key = source_digest(Path(__file__).read_text(), numba.__version__)
     names = {
         "carray": numba.carray,
         "call_program": call_program,
@@ -130,7 +128,7 @@ def _compiled() -> Any:
         "BEGIN": BEGIN,
         "LOCATE": LOCATE,
     }
-    return compile_function(_SOURCE, "preconditioned", names, key=key)
+    return compile_function(_SOURCE, "preconditioned", names)
 
 
 _SOURCE = """

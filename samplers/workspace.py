@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from graphs.backends.numba.inlined import inlined
+from graphs.backends.numba.kept import njit
 
 type Vector = NDArray[np.float64]
 

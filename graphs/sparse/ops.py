@@ -11,10 +11,8 @@ Rue and Held (2005), Gaussian Markov Random Fields, Chapman and Hall: draws by s
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,11 +22,9 @@ from pytensor.graph.op import Op
 from pytensor.link.numba.dispatch.basic import register_funcify_and_cache_key
 from pytensor.tensor.variable import TensorVariable
 
-from graphs.sparse import kernels
+from graphs.backends.numba.reachable import digest_of
 from graphs.sparse.kernels import factorize, solve_lower, solve_upper, solve_with_noise
 from graphs.sparse.pattern import Pattern
-
-_DIGEST = hashlib.sha256(Path(str(kernels.__file__)).read_bytes()).hexdigest()[:16]
 
 
 class SparseCholesky(Op):
@@ -89,8 +85,8 @@ class SparseDraw(Op):
 
 
 @register_funcify_and_cache_key(SparseDraw)
-def _numba_draw(op: SparseDraw, node: Apply, **options: Any) -> tuple[Any, str]:
-    return solve_with_noise, f"SparseDraw {_DIGEST}"
+def _numba_draw(op: SparseDraw, node: Apply, **options: Any) -> tuple[Any, str | None]:
+    return solve_with_noise, digest_of(solve_with_noise)
 
 
 def draw_normal(
@@ -114,13 +110,14 @@ def draw_normal(
 
 
 @register_funcify_and_cache_key(SparseCholesky)
-def _numba_cholesky(op: SparseCholesky, node: Apply, **options: Any) -> tuple[Any, str]:
-    return factorize, f"SparseCholesky {_DIGEST}"
+def _numba_cholesky(op: SparseCholesky, node: Apply, **options: Any) -> tuple[Any, str | None]:
+    return factorize, digest_of(factorize)
 
 
 @register_funcify_and_cache_key(SparseSolve)
-def _numba_solve(op: SparseSolve, node: Apply, **options: Any) -> tuple[Any, str]:
-    return (solve_upper if op.is_transposed else solve_lower), f"SparseSolve {int(op.is_transposed)} {_DIGEST}"
+def _numba_solve(op: SparseSolve, node: Apply, **options: Any) -> tuple[Any, str | None]:
+    solve = solve_upper if op.is_transposed else solve_lower
+    return solve, digest_of(solve)
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pytensor
-from numba import njit
 from numpy.typing import NDArray
 from pytensor.graph.basic import Variable
 from pytensor.tensor.variable import TensorVariable
@@ -16,6 +15,7 @@ from pytensor.tensor.variable import TensorVariable
 from graphs.backends.base import ArrayFunction, Backend, CompiledStep, as_arrays
 from graphs.backends.c import settle_blas
 from graphs.backends.numba.compiling import compile_program
+from graphs.backends.numba.kept import njit
 from graphs.backends.numba.program import Program, call_program
 from graphs.step import StepGraph
 from graphs.traces import forgetting

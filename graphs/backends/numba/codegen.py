@@ -28,8 +28,8 @@ class Generated:
         Python source of the function ``PROGRAM``.
     names : mapping
         Global names that it uses.
-    key : str or None
-        What the machine code depends on besides the source; None if it must not be kept on disk.
+    known : mapping
+        Of the names of foreign functions, what their machine code depends on; None if that cannot be told.
     fdata, idata : array
         Constants.
     work_size : int
@@ -38,7 +38,7 @@ class Generated:
 
     source: str
     names: Mapping[str, Any]
-    key: str | None
+    known: Mapping[str, str | None]
     fdata: NDArray[np.float64]
     idata: NDArray[np.int64]
     work_size: int
@@ -156,7 +156,7 @@ def _assemble(generator: Generator, value: str | None, num_numbers: int) -> Gene
     return Generated(
         "\n".join(lines) + "\n",
         generator.script.names,
-        None if generator.script.keys is None else "|".join(generator.script.keys),
+        generator.script.known,
         np.concatenate([np.zeros(0), *generator.memory.fdata]),
         np.concatenate([np.zeros(0, np.int64), *generator.memory.idata]),
         work_size,

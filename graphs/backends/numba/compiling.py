@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache
-from pathlib import Path
 
-import numba
-import pytensor
 from pytensor.graph.basic import Variable
 from pytensor.tensor.variable import TensorVariable
 
@@ -24,30 +20,9 @@ from graphs.backends.numba import (  # noqa: F401
 )
 from graphs.backends.numba.codegen import generate
 from graphs.backends.numba.prepare import rewritten
-from graphs.backends.numba.program import Program, compile_function, source_digest
+from graphs.backends.numba.program import Program, compile_function
 from graphs.backends.numba.shapes import static_shapes
 from graphs.layout import Layout
-
-LIBRARY = (
-    "intrinsics.py",
-    "numerics.py",
-    "rng.py",
-    "rng_continuous.py",
-    "rng_gig.py",
-    "rng_discrete.py",
-    "rng_vector.py",
-    "vector_erf.py",
-    "vector_gamma.py",
-    "vector_math.py",
-    "ziggurat.py",
-)
-
-
-@cache
-def _library_digest() -> str:
-    """Return a hash of the functions that generated source calls: Numba's cache does not watch them."""
-    folder = Path(__file__).parent
-    return source_digest(numba.__version__, *((folder / name).read_text() for name in LIBRARY))
 
 
 def compile_program(
@@ -116,12 +91,7 @@ def compile_program(
         num_outputs=len(outputs),
         has_value=value is not None,
     )
-    function = compile_function(
-        code.source,
-        name,
-        code.names,
-        key=None if code.key is None else f"{_library_digest()} {pytensor.config.numba__fastmath} {code.key}",
-    )
+    function = compile_function(code.source, name, code.names, code.known)
     return Program(
         function=function,
         source=code.source,

@@ -8,6 +8,7 @@ from typing import Any
 
 import numba
 import numpy as np
+import pytensor
 from pytensor.graph.basic import Apply, Constant, Variable
 from pytensor.graph.op import Op
 from pytensor.link.numba.dispatch.basic import numba_funcify_ensure_cache
@@ -16,13 +17,14 @@ from pytensor.tensor.random.type import RandomType
 from graphs.backends.numba.generator import Generator
 from graphs.backends.numba.intrinsics import plain_pointer
 from graphs.backends.numba.loops import loop_nest
+from graphs.backends.numba.reachable import digest_of, is_foreign
 from graphs.backends.numba.shaping import represent
 from graphs.backends.numba.values import View, affine, convert, kind_of
 from graphs.errors import BackendError
 
 
 def foreign_function(op: Op, node: Apply) -> tuple[Callable, str | None]:
-    """Return PyTensor's Numba function of a node, and the key under which it is cached.
+    """Return PyTensor's Numba function of a node, and what its machine code depends on.
 
     Raises
     ------
@@ -38,7 +40,11 @@ def foreign_function(op: Op, node: Apply) -> tuple[Callable, str | None]:
             raise BackendError(
                 f"The Numba backend has no implementation of {op}; use backend='c'.", "numba", str(op)
             ) from error
-    return function, key
+    if key is None:
+        return function, None
+    # The key says which of PyTensor's functions it is. Of others it may say nothing of what they do.
+    digest = "" if is_foreign(type(op).__module__) else digest_of(function)
+    return function, None if digest is None else f"{key} {digest} {pytensor.config.numba__fastmath}"
 
 
 def lower_foreign(op: Op, node: Apply, generator: Generator, core_node: Apply | None = None) -> None:

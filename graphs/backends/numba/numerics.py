@@ -6,11 +6,11 @@ import math
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numba.core import types
 from numba.extending import register_jitable
 
 from graphs.backends.numba.intrinsics import accumulate, intrinsic, select
+from graphs.backends.numba.kept import njit
 
 LOG_HALF = math.log(0.5)
 

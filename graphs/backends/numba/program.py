@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-import hashlib
-import importlib.util
-import os
-import sys
-import tempfile
-import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from inspect import signature
-from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 import pytensor
 from llvmlite import ir
-from numba import cfunc, njit, types
+from numba import types
 from numba.core import cgutils
+from numba.core.ccallback import CFunc
 from numba.core.extending import lower_builtin, type_callable
 from numba.np.arrayobj import make_array
 from numpy.typing import NDArray
 from pytensor.graph.fg import FunctionGraph
 
+from graphs.backends.numba.kept import cfunc, njit
+from graphs.backends.numba.source import define
 from graphs.layout import Layout
 
 _FLOATS = types.CPointer(types.float64)
@@ -33,54 +28,13 @@ _WORDS = types.CPointer(types.uint64)
 SIGNATURE = types.float64(_FLOATS, _FLOATS, _FLOATS, _WORDS, _FLOATS, _INTEGERS, _FLOATS)
 """``double program(x, context, out, rng, fdata, idata, work)``."""
 
-_FUNCTIONS: dict[str, Any] = {}
+_FUNCTIONS: dict[str, CFunc] = {}
 
 
-def cache_directory() -> Path:
-    """Return where generated sources and their machine code are kept, inside PyTensor's compile directory."""
-    path = Path(pytensor.config.compiledir) / "rvgraph"
-    path.mkdir(parents=True, exist_ok=True)
-    return path
-
-
-def load_source(source: str, name: str, names: Mapping[str, Any]) -> ModuleType:
-    """Write a source file under the name given, unless it is there, and import it.
-
-    A file of stable path and date is what lets Numba find its machine code again in another process.
-
-    Parameters
-    ----------
-    source : str
-        Python source.
-    name : str
-        Module name; it must identify the source.
-    names : mapping of str to object
-        Global names of the module besides those that it defines.
-    """
-    path = cache_directory() / f"{name}.py"
-    if not path.exists():
-        handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(source)
-        os.replace(temporary, path)
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    vars(module).update(names)
-    spec.loader.exec_module(module)
-    # Machine code read back from disk looks for its module by name.
-    sys.modules[name] = module
-    return module
-
-
-def source_digest(*parts: str) -> str:
-    """Return a name-sized hash of what the machine code depends on."""
-    return hashlib.sha256("\x00".join(parts).encode()).hexdigest()[:24]
-
-
-def compile_function(source: str, name: str, names: Mapping[str, Any], *, key: str | None) -> Any:
-    """Compile the function ``program`` of a source to a C function, from the cache if it is there.
+def compile_function(
+    source: str, name: str, names: Mapping[str, Any], known: Mapping[str, str | None] | None = None
+) -> CFunc:
+    """Compile the function ``PROGRAM`` of a source to a C function, unless its machine code is kept.
 
     Parameters
     ----------
@@ -90,22 +44,16 @@ def compile_function(source: str, name: str, names: Mapping[str, Any], *, key: s
         Readable first part of the final name.
     names : mapping of str to object
         Global names of the source.
-    key : str or None
-        What the machine code depends on besides the source; None if that cannot be told, so that it is neither kept on
-        disk nor shared.
+    known : mapping of str to str, optional
+        Of some of these, what stands for them in the name of the machine code; None if that cannot be told, so that it
+        is neither kept on disk nor shared.
     """
-    # Symbols of equal name and different body are merged by LLVM: every source gets its own.
-    final = f"rvgraph_{name}_{source_digest(source, key or uuid.uuid4().hex)}"
-    source = source.replace("PROGRAM", final)
-    if key is None:
-        module = ModuleType(final)
-        vars(module).update(names)
-        exec(compile(source, final, "exec"), vars(module))
-        return cfunc(SIGNATURE, error_model="numpy")(getattr(module, final))
-    if final not in _FUNCTIONS:
-        module = load_source(source, final, names)
-        _FUNCTIONS[final] = cfunc(SIGNATURE, cache=True, error_model="numpy")(getattr(module, final))
-    return _FUNCTIONS[final]
+    function, digest = define(source, name, names, known)
+    if digest is None:
+        return cfunc(SIGNATURE, name, None, error_model="numpy")(function)
+    if digest not in _FUNCTIONS:
+        _FUNCTIONS[digest] = cfunc(SIGNATURE, name, digest, error_model="numpy")(function)
+    return _FUNCTIONS[digest]
 
 
 def lower_as_call(function: Any, x: int, context: int, out: int, rng: int | None = None, word: int = 0) -> None:

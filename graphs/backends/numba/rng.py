@@ -18,9 +18,9 @@ from math import exp, log, nan, sqrt
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from graphs.backends.numba.kept import njit
 from graphs.backends.numba.ziggurat import (
     EXPONENTIAL_HEIGHT,
     EXPONENTIAL_TAIL,

@@ -14,8 +14,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
+from graphs.backends.numba.kept import njit
 from graphs.backends.numba.rng import Words, draw_exponential, draw_gamma, draw_normal, draw_positive, draw_uniform
 
 

@@ -13,9 +13,9 @@ import math
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from graphs.backends.numba.kept import njit
 from graphs.backends.numba.rng import (
     Words,
     draw_beta,

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 
-from numba import njit
-
+from graphs.backends.numba.kept import njit
 from graphs.backends.numba.rng import Words, draw_uniform
 
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 
-from numba import njit
-
+from graphs.backends.numba.kept import njit
 from graphs.backends.numba.rng import Words, draw_exponential, draw_gamma, draw_normal, draw_uniform
 from graphs.polya_gamma_rv import FEWEST_TERMS, MOST_TERMS
 

@@ -6,9 +6,9 @@ import math
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from graphs.backends.numba.kept import njit
 from graphs.backends.numba.rng import Words, draw_gamma, draw_log_gamma, draw_normal
 from graphs.backends.numba.rng_discrete import draw_binomial, draw_integer
 

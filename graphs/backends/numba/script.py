@@ -51,8 +51,8 @@ class Script:
         Global names that the source uses.
     preface : list of str
         Statements before all others.
-    keys : list of str or None
-        What the machine code of foreign functions depends on; None if that cannot be told.
+    known : dict
+        Of the names of foreign functions, what their machine code depends on; None if that cannot be told.
     can_fail : bool
         Whether a check may make the program fail.
     uses_rng : bool
@@ -61,7 +61,7 @@ class Script:
 
     names: dict[str, Any] = field(default_factory=_library)
     preface: list[str] = field(default_factory=list)
-    keys: list[str] | None = field(default_factory=list)
+    known: dict[str, str | None] = field(default_factory=dict)
     can_fail: bool = False
     uses_rng: bool = False
     count: int = 0
@@ -81,12 +81,8 @@ class Script:
         from graphs.backends.numba.fallback import foreign_function
 
         function, key = foreign_function(op, node)
-        if key is None:
-            self.keys = None
-        elif self.keys is not None:
-            if key in self.keys:
-                return f"foreign{self.keys.index(key)}"
-            self.keys.append(key)
-        name = f"foreign{len(self.keys) - 1}" if self.keys is not None else self.name("foreign")
-        self.names[name] = function
+        name = next((name for name, known in self.known.items() if known == key is not None), None)
+        if name is None:
+            name = self.name("foreign")
+            self.names[name], self.known[name] = function, key
         return name

@@ -12,9 +12,8 @@ from __future__ import annotations
 
 import math
 
-from numba import njit
-
 from graphs.backends.numba.intrinsics import select
+from graphs.backends.numba.kept import njit
 from graphs.backends.numba.vector_math import as_bits, as_float, exp_and_rest, exp_of_difference, fused, polynomial
 
 HIGH_BITS = -(1 << 27)

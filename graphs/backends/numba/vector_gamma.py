@@ -14,9 +14,8 @@ from __future__ import annotations
 
 import math
 
-from numba import njit
-
 from graphs.backends.numba.intrinsics import select
+from graphs.backends.numba.kept import njit
 from graphs.backends.numba.vector_math import ROUNDER, fused, log, log_and_rest, polynomial
 
 LOG_PI = math.log(math.pi)

@@ -15,10 +15,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from llvmlite import ir
-from numba import njit
 from numba.core import types
 
 from graphs.backends.numba.intrinsics import intrinsic, select
+from graphs.backends.numba.kept import njit
 
 LOG2_E = 1.4426950408889634
 LN2_HIGH = 6.93147180369123816490e-01  # its last 21 bits are zero: products with an exponent are exact

@@ -9,24 +9,20 @@ import ctypes
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import Any
 
-import numba
 import numpy as np
-from numba import cfunc, types
+from numba import types
 from numpy.typing import NDArray
 
-from graphs.backends.numba import intrinsics, vector_math
-from graphs.backends.numba.program import load_source, source_digest
-from graphs.backends.numba.recursion import forward, gradient, steps, tables, traceback
+from graphs.backends.numba import intrinsics
+from graphs.backends.numba.kept import cfunc
+from graphs.backends.numba.recursion import forward, gradient, steps, traceback
 from graphs.backends.numba.recursion.tables import Sizes
+from graphs.backends.numba.source import define
 
 LARGEST_UNROLLED = 32
 """Up to this many states the inner loops are compiled for their number; beyond, and for others, it is read."""
-
-LIBRARY = (intrinsics, vector_math, forward, gradient, steps, tables, traceback)
-"""What machine code depends on: Numba's cache does not watch other files."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +55,7 @@ class Kernel:
         last = (types.int64, types.int64) if self.is_inner else (types.CPointer(types.int64),)
         return types.int64(*(kinds.get(word, types.CPointer(types.float64)) for word in words), *last)
 
-    def source(self, name: str, c: int, n: int) -> str:
+    def source(self, c: int, n: int) -> str:
         """Return the source of the C function; sizes of zero are those that it is given."""
         words = self.arguments.split()
         names = words[1::2]
@@ -68,12 +64,12 @@ class Kernel:
         ]
         if self.is_inner:
             body = f"    return function({', '.join(given)}, {c or 'c'}, {n or 'n'})"
-            return f"def {name}({', '.join(names)}, c, n):\n{body}\n"
+            return f"def PROGRAM({', '.join(names)}, c, n):\n{body}\n"
         count = len(Sizes._fields)
         sizes = ", ".join(f"numbers[{i}]" for i in range(count))
         options = [f"numbers[{count + i}]" for i in range(self.num_options)]
         body = f"    function({', '.join((*given, f'Sizes({sizes})', *options))})\n    return 0"
-        return f"def {name}({', '.join(names)}, numbers):\n    numbers = fixed_integers(numbers, 0)\n{body}\n"
+        return f"def PROGRAM({', '.join(names)}, numbers):\n    numbers = fixed_integers(numbers, 0)\n{body}\n"
 
 
 _FORWARD = "fixed initial fixed transition fixed emission out total out states work work"
@@ -98,18 +94,12 @@ KERNELS = {
 
 
 @cache
-def _library() -> str:
-    return "".join(Path(str(module.__file__)).read_text() for module in LIBRARY)
-
-
-@cache
 def _compiled(name: str, c: int = 0, n: int = 0) -> Any:
     kernel = KERNELS[name]
-    final = f"rvgraph_{name}_{source_digest(numba.__version__, kernel.source('', c, n), _library())}"
     pointers = {f: getattr(intrinsics, f) for f in ("fixed_floats", "fixed_integers", "out_floats", "work_floats")}
-    module = load_source(kernel.source(final, c, n), final, pointers | {"function": kernel.function, "Sizes": Sizes})
+    function, digest = define(kernel.source(c, n), name, pointers | {"function": kernel.function, "Sizes": Sizes})
     options = {"fastmath": {"contract"}} if kernel.is_inner else {}
-    return cfunc(kernel.signature, cache=True, error_model="numpy", **options)(getattr(module, final))
+    return cfunc(kernel.signature, name, digest, error_model="numpy", **options)(function)
 
 
 def _inner(name: str, sizes: Sizes) -> int:

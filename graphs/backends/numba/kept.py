@@ -1,0 +1,131 @@
+"""Machine code kept on disk: under a name that says all that it depends on, with a hash that says whether it is whole.
+
+Numba's own cache looks whether the file of a function has changed, not the files of what it calls, keeps an index
+beside the code, and trusts both. Here a file holds the code of one function for one signature, and its name the hash
+of what can be reached from the function (`digest_of`): there is no index, what is there is right, and what is damaged
+is dropped and compiled again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import pickle
+from collections.abc import Callable
+from typing import Any
+
+import numba
+from numba.core.caching import _Cache
+from numba.core.ccallback import CFunc
+from numba.core.compiler import CompileResult
+from numba.core.serialize import dumps
+from numba.core.sigutils import normalize_signature
+
+from graphs.backends.numba import storage
+from graphs.backends.numba.reachable import digest_of, versions
+
+
+class CodeCache(_Cache):
+    """Where Numba looks for the machine code of a function; the interface is Numba's.
+
+    Parameters
+    ----------
+    name : str
+        Readable first part of the names of files.
+    digest : callable
+        Returns a hash of what the code depends on, or None. It is called when the code is needed: what a function
+        calls may be defined after it.
+    """
+
+    def __init__(self, name: str, digest: Callable[[], str | None]):
+        self._name = name
+        self._digest = digest
+        self._is_enabled = True
+
+    @property
+    def cache_path(self) -> str:
+        """Where the files are."""
+        return str(storage.directory())
+
+    def load_overload(self, sig: Any, target_context: Any) -> CompileResult | None:
+        """Return the code for a signature, or None."""
+        target_context.refresh()
+        name = self._file_name(sig, target_context.codegen())
+        data = None if name is None else storage.read(name)
+        if data is None:
+            return None
+        try:
+            return CompileResult._rebuild(target_context, *pickle.loads(data))
+        except Exception:  # whatever a file of another make, whose hash is right, may raise
+            storage.discard(name)
+            return None
+
+    def save_overload(self, sig: Any, data: CompileResult) -> None:
+        """Keep the code for a signature; if that is not possible, it is compiled again next time."""
+        name = self._file_name(sig, data.codegen)
+        if name is not None and not data.lifted and not data.library.has_dynamic_globals:
+            storage.write(name, dumps(data._reduce()))
+
+    def _file_name(self, sig: Any, codegen: Any) -> str | None:
+        """Return the name of the file, or None if nothing is to be kept."""
+        digests = (self._digest(), digest_of(tuple(sig.args) if hasattr(sig, "args") else tuple(sig)))
+        if not self._is_enabled or None in digests:
+            return None
+        parts = f"{digests} {codegen.magic_tuple()} {versions()}"
+        return f"{self._name}-{hashlib.sha256(parts.encode()).hexdigest()[:24]}.code"
+
+    def enable(self) -> None:
+        """Use the cache."""
+        self._is_enabled = True
+
+    def disable(self) -> None:
+        """Compile everything anew."""
+        self._is_enabled = False
+
+    def flush(self) -> None:
+        """Do nothing: there is no index."""
+
+
+def njit(*, cache: bool = False, **options: Any) -> Callable[[Callable[..., Any]], Any]:
+    """Compile a function when it is called, as ``numba.njit`` does.
+
+    Parameters
+    ----------
+    cache : bool
+        Whether its machine code is kept, in a `CodeCache`.
+    **options : object
+        Those of ``numba.njit``.
+    """
+
+    def decorate(function: Callable[..., Any]) -> Any:
+        compiled = numba.njit(**options)(function)
+        if cache:
+            compiled._cache = CodeCache(function.__name__, lambda: digest_of(compiled))
+        return compiled
+
+    return decorate
+
+
+def cfunc(signature: Any, name: str, digest: str | None, **options: Any) -> Callable[[Callable[..., Any]], CFunc]:
+    """Compile a function to a C function now, as ``numba.cfunc`` does, unless it is kept.
+
+    Parameters
+    ----------
+    signature : Signature
+        Numba's.
+    name : str
+        Readable first part of the names of files.
+    digest : str or None
+        Of what can be reached from the function; None if it must not be kept.
+    **options : object
+        Those of ``numba.cfunc``.
+    """
+    whole = None if digest is None else digest_of((digest, options))
+    pipeline = {key: options.pop(key) for key in ("pipeline_class",) if key in options}
+
+    def decorate(function: Callable[..., Any]) -> CFunc:
+        compiled = CFunc(function, normalize_signature(signature), locals={}, options=options, **pipeline)
+        compiled._cache = CodeCache(name, lambda: whole)
+        compiled.compile()
+        return compiled
+
+    return decorate
