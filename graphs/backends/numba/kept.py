@@ -50,8 +50,7 @@ class CodeCache(_Cache):
         """Return the code for a signature, or None."""
         target_context.refresh()
         name = self._file_name(sig, target_context.codegen())
-        data = None if name is None else storage.read(name)
-        if data is None:
+        if name is None or (data := storage.read(name)) is None:
             return None
         try:
             return CompileResult._rebuild(target_context, *pickle.loads(data))
@@ -123,7 +122,7 @@ def cfunc(signature: Any, name: str, digest: str | None, **options: Any) -> Call
     pipeline = {key: options.pop(key) for key in ("pipeline_class",) if key in options}
 
     def decorate(function: Callable[..., Any]) -> CFunc:
-        compiled = CFunc(function, normalize_signature(signature), locals={}, options=options, **pipeline)
+        compiled: Any = CFunc(function, normalize_signature(signature), locals={}, options=options, **pipeline)
         compiled._cache = CodeCache(name, lambda: whole)
         compiled.compile()
         return compiled

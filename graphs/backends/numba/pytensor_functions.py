@@ -29,4 +29,4 @@ def _cache_of(function: Callable[..., Any]) -> Any:
 
 def keep_pytensor_functions() -> None:
     """Let Numba keep PyTensor's functions in a `CodeCache`."""
-    dispatcher.FunctionCache = _cache_of
+    dispatcher.FunctionCache = _cache_of  # type: ignore[attr-defined]

@@ -24,8 +24,7 @@ import numba
 import numpy as np
 import pytensor
 import scipy
-from numba.core import imputils, types
-from numba.core.ccallback import CFunc
+from numba.core import ccallback, imputils, types
 from numba.core.datamodel import default_manager
 from numba.core.dispatcher import Dispatcher
 from numba.core.extending import _Intrinsic
@@ -35,6 +34,7 @@ FOREIGN = (llvmlite, np, numba, pytensor, scipy)
 """Packages that are known by their versions; Python and its own modules too."""
 
 _FOREIGN_NAMES = {module.__name__ for module in FOREIGN} | sys.stdlib_module_names
+_CFunc: Any = ccallback.CFunc
 _ATOMS = (type(None), bool, int, float, complex, str, bytes, type(...), type(NotImplemented))
 _TYPE_PARTS = ("dtype", "types", "fields", "instance_class", "instance_type", "dispatcher", "literal_value")
 
@@ -147,7 +147,7 @@ def _parts(described: Any, known: Mapping[str, str | None]) -> Iterator[Any]:
         yield from (described.py_func, described.targetoptions, getattr(compiler, "pipeline_class", None))
     elif isinstance(described, _Intrinsic):
         yield from (described._defn, described._prefer_literal, described._ctor_kwargs)
-    elif isinstance(described, CFunc):
+    elif isinstance(described, _CFunc):
         yield from (described._pyfunc, described._compiler.targetoptions, described._sig)
     elif isinstance(described, type):
         yield from _parts_of_class(described)
