@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache, partial
 
 import numpy as np
 import pytensor.tensor as pt
@@ -16,9 +18,11 @@ from graphs.jacobians import unconstrained_total
 from graphs.layout import Layout
 from graphs.random_graph import depends_on
 from graphs.rebuilding import substitute
+from ppl.losses import Losses
 from ppl.plans import Plan
 from samplers.blocks import NUTSBlock
 
+logger = logging.getLogger("rvgraph")
 # Among the values of a draw; no variable can have this name.
 LOGDENSITY = ""
 ROWS_AT_ONCE = 2**14
@@ -39,18 +43,24 @@ class Expansion:
     room : mapping of str to str
         Of the computed ones, those that are as large as the recorded variable that they come from, which nobody needs
         afterwards: a long run has no second copy of its draws.
+    sources : mapping of str to str
+        Of the computed ones that are latent variables, the recorded variable that they come from.
     function : callable
         Of the recorded variables, over a leading axis.
     is_logdensity_given : bool
         Whether the sampler itself gives the log-density of its draws: where NUTS moves everything.
+    function_of : callable
+        Compiles, of the name of a computed value, the function of that value alone.
     """
 
     layout: Layout
     names: Mapping[str, str]
     computed: Sequence[str]
     room: Mapping[str, str]
+    sources: Mapping[str, str]
     function: Callable[..., list[NDArray]]
     is_logdensity_given: bool
+    function_of: Callable[[str], Callable[..., list[NDArray]]]
 
     @classmethod
     def of(cls, plan: Plan, backend: str, var_names: Sequence[str] | None = None) -> Expansion:
@@ -81,14 +91,22 @@ class Expansion:
         names = {n: str(outputs[n].name) if outputs[n] in variables else "" for n in order}
         computed = [n for n in order if not names[n]]
         graphs = [pt.as_tensor(outputs[n]) for n in computed]
-        function = get_backend(backend).map(variables, graphs) if computed else _compute_nothing
-        room = _room(plan, variables, dict(zip(computed, graphs, strict=True)))
-        return cls(Layout.of(variables), names, computed, room, function, _is_logdensity_given(plan))
+        by_name = dict(zip(computed, graphs, strict=True))
+        compiler = get_backend(backend)
+        function = compiler.map(variables, graphs) if computed else _compute_nothing
+        room = _room(plan, variables, by_name)
+        recorded = {str(v.name) for v in variables}
+        sources = {n: str(v.name) for n, v in plan.mixed.values.items() if n in by_name and str(v.name) in recorded}
+        one = cache(lambda name: compiler.map(variables, [by_name[name]]))
+        return cls(Layout.of(variables), names, computed, room, sources, function, _is_logdensity_given(plan), one)
 
-    def __call__(self, draws: NDArray[np.float64], *, in_place: bool = False) -> dict[str, NDArray]:
+    def __call__(
+        self, draws: NDArray[np.float64], *, in_place: bool = False, losses: Losses | None = None
+    ) -> dict[str, NDArray]:
         """Return the named values in natural space of flat draws, shape (chains, draws, size).
 
-        With ``in_place`` the draws are overwritten by values that are as large.
+        With ``in_place`` the draws are overwritten by values that are as large. With ``losses`` nothing is raised: what
+        cannot be computed is left out, and noted there.
         """
         rows = draws.reshape(-1, self.layout.size)
         # Where a chain stopped, there is no number in the whole row; integers could not say so.
@@ -97,31 +115,104 @@ class Expansion:
             rows = np.where(missing[:, None], 1.0 if missing.all() else rows[~missing][0], rows)
         elif not in_place and self.room:
             rows = rows.copy()
-        values = self._values(rows)
-        if missing.any():
-            values = {name: _without(np.asarray(array), missing) for name, array in values.items()}
-        return {n: np.asarray(array).reshape(draws.shape[:2] + np.shape(array)[1:]) for n, array in values.items()}
+        values = self._values(rows, losses)
 
-    def _values(self, rows: NDArray[np.float64]) -> dict[str, NDArray]:
+        def shaped(array: NDArray) -> NDArray:
+            whole = _without(np.asarray(array), missing) if missing.any() else np.asarray(array)
+            return whole.reshape(draws.shape[:2] + whole.shape[1:])
+
+        if losses is None:
+            return {name: shaped(array) for name, array in values.items()}
+        losses.unconstrained = {name: shaped(array) for name, array in losses.unconstrained.items()}
+        found = {name: losses.attempt(shown(name), partial(shaped, array), None) for name, array in values.items()}
+        return {name: array for name, array in found.items() if array is not None}
+
+    def recorded(self, draws: NDArray[np.float64], losses: Losses) -> dict[str, NDArray]:
+        """Return the values that are drawn in natural space as they are; the others are noted without a transform."""
+        flat = self.layout.unpack(draws, copy=False)
+        losses.unconstrained |= {source: flat[source] for source in self.sources.values()}
+        return {name: flat[drawn] for name, drawn in self.names.items() if drawn}
+
+    def _values(self, rows: NDArray[np.float64], losses: Losses | None) -> dict[str, NDArray]:
         """Return the values of draws (number, size), which are overwritten where there is room."""
         new: dict[str, NDArray] = {}
+        first_lost: dict[str, int] = {}
         for first in range(0, max(len(rows), 1), ROWS_AT_ONCE) if self.computed else ():
             part = rows[first : first + ROWS_AT_ONCE]
-            flat = self.layout.unpack(part, copy=False)
-            arrays = self.function(*(flat[name] for name in self.layout.names))
-            for name, array in zip(self.computed, arrays, strict=True):
-                if name in self.room:
-                    slot = part[:, self.layout.slice_of(self.room[name])]
-                    slot[:] = np.reshape(array, slot.shape)
-                elif len(part) == len(rows):
-                    new[name] = array
-                else:
-                    whole = new.setdefault(name, np.empty((len(rows), *np.shape(array)[1:]), np.asarray(array).dtype))
-                    whole[first : first + len(part)] = array
+            arrays = self._arrays(part, losses)
+            for name in [n for n in arrays if n not in self.room]:
+                put = partial(_put, new, name, arrays[name], first, len(rows))
+                if not (put() if losses is None else losses.attempt(shown(name), put, False)):
+                    del arrays[name]
+            # At last, for everything is computed of what is overwritten here.
+            for name in [n for n in arrays if n in self.room]:
+                slot = part[:, self.layout.slice_of(self.room[name])]
+                slot[:] = np.reshape(arrays[name], slot.shape)
+            first_lost = {**dict.fromkeys(set(self.computed) - set(arrays), first), **first_lost}
         flat = self.layout.unpack(rows, copy=False)
-        return {
-            name: new[name] if name in new else flat[drawn or self.room[name]] for name, drawn in self.names.items()
+        values = {
+            name: new[name] if name in new else flat[drawn or self.room[name]]
+            for name, drawn in self.names.items()
+            if name not in first_lost
         }
+        return values if losses is None else values | self._halves(flat, first_lost, losses)
+
+    def _halves(self, flat: Mapping[str, NDArray], first_lost: Mapping[str, int], losses: Losses) -> dict[str, NDArray]:
+        """Keep what was drawn of variables whose values could not be computed from some row on.
+
+        Before that row room was overwritten: there are the values, and after it what was drawn.
+        """
+        halves = {}
+        for name in [n for n in self.sources if n in first_lost]:
+            source, first = self.sources[name], first_lost[name]
+            drawn = np.array(flat[source])
+            if name in self.room and first:
+                halves[name] = drawn.copy()
+                halves[name][first:] = np.nan
+                drawn[:first] = np.nan
+            losses.unconstrained[source] = drawn
+        return halves
+
+    def _arrays(self, part: NDArray[np.float64], losses: Losses | None) -> dict[str, NDArray]:
+        """Return what is computed of some draws, by name; nothing is overwritten yet."""
+        flat = self.layout.unpack(part, copy=False)
+        arguments = [flat[name] for name in self.layout.names]
+        if losses is None:
+            return dict(zip(self.computed, self.function(*arguments), strict=True))
+        wanted = [n for n in self.computed if shown(n) not in losses.found]
+        if len(wanted) == len(self.computed):
+            try:
+                with losses.interrupts.allowed():
+                    return dict(zip(wanted, self.function(*arguments), strict=True))
+            except KeyboardInterrupt as error:
+                # Who does not want to wait for what is computed does want what was drawn.
+                for name in wanted:
+                    if name not in self.sources:
+                        losses.add(shown(name), error)
+                wanted = [name for name in wanted if name in self.sources]
+            except Exception as error:  # whose it is, each alone tells
+                logger.debug("The values of draws cannot be computed together: %r", error)
+        found = {n: losses.attempt(shown(n), partial(self._alone, n, arguments), None, is_long=True) for n in wanted}
+        return {name: array for name, array in found.items() if array is not None}
+
+    def _alone(self, name: str, arguments: Sequence[NDArray]) -> NDArray:
+        return np.asarray(self.function_of(name)(*arguments)[0])
+
+
+def _put(new: dict[str, NDArray], name: str, array: NDArray, first: int, num_rows: int) -> bool:
+    """Put the values of some rows into those of all."""
+    if len(array) == num_rows:
+        new[name] = array
+        return True
+    if name not in new:
+        new[name] = np.empty((num_rows, *np.shape(array)[1:]), np.asarray(array).dtype)
+    new[name][first : first + len(array)] = array
+    return True
+
+
+def shown(name: str) -> str:
+    """Return how a value is called in the trace."""
+    return name or "lp"
 
 
 def _room(plan: Plan, variables: Sequence[TensorVariable], computed: Mapping[str, TensorVariable]) -> dict[str, str]:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
+
+logger = logging.getLogger("rvgraph")
 
 
 class ProgressBar:
@@ -27,6 +30,7 @@ class ProgressBar:
 
     def __init__(self, chains: int, tune: int, draws: int, is_shown: bool):
         self._tune = tune
+        self._has_failed = False
         console = Console(stderr=True)
         self._is_notebook = is_shown and console.is_jupyter
         self._output: Any = None
@@ -60,13 +64,26 @@ class ProgressBar:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if not self._is_notebook:
-            self._progress.stop()
+            self._shown(self._progress.stop)
+
+    def _shown(self, show: Callable[[], None]) -> None:
+        """Show something; a terminal that is gone, or a notebook, does not end the run that is shown."""
+        if self._has_failed:
+            return
+        try:
+            show()
+        except Exception as error:
+            self._has_failed = True
+            logger.warning("The progress bar has failed and is not shown any more: %r.", error)
 
     def _table(self) -> Any:
         return self._progress.make_tasks_table(self._progress.tasks)
 
     def __call__(self, chains: Sequence[dict[str, Any]]) -> None:
         """Show the state of every chain."""
+        self._shown(lambda: self._update(chains))
+
+    def _update(self, chains: Sequence[dict[str, Any]]) -> None:
         seconds = max(time.perf_counter() - self._start, 1e-9)
         for state in chains:
             done = state["draw"] if state["tuning"] else self._tune + state["draw"]

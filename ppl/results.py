@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, partial
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -16,6 +18,7 @@ from xarray import Dataset, DataTree
 from ppl.diagnosis import diagnose
 from ppl.dimensions import automatic_dims
 from ppl.labels import as_coordinate
+from ppl.losses import Losses
 from ppl.model import Model
 from samplers.result import SweepResult
 
@@ -42,6 +45,7 @@ def to_datatree(
     extra_dims: Mapping[str, tuple[str, ...]] | None = None,
     extra_coords: Mapping[str, Any] | None = None,
     extra_groups: Mapping[str, Dataset] | None = None,
+    losses: Losses | None = None,
 ) -> DataTree:
     """Return a DataTree of named arrays; those of draws have chains and draws on their first two axes.
 
@@ -57,44 +61,87 @@ def to_datatree(
         In addition to the model's.
     extra_groups : mapping of str to Dataset, optional
         Groups as they are.
+    losses : Losses, optional
+        Where what xarray refuses is noted; the tree comes without it.
     """
     everything: dict[str, Mapping[str, NDArray]] = {k: v for k, v in groups.items() if v}
     if model.observed_data:
         everything["observed_data"] = dict(model.observed_data)
     if model.parts.constant_data:
         everything["constant_data"] = dict(model.parts.constant_data)
+    losses = losses or Losses()
     attrs = {key: _plain(value) for key, value in attributes.items()}
-    labels = {dim: as_coordinate(values) for dim, values in {**model.coords, **(extra_coords or {})}.items()}
-    dims = {**model.dims, **(extra_dims or {})}
-    # ArviZ's from_dict does the same, variable by variable, in ten times the time, as long as a small model samples.
-    datasets = {
-        group: _dataset(values, [] if group.endswith("_data") else ["chain", "draw"], dims, labels)
-        for group, values in everything.items()
+    labels = {
+        dim: losses.attempt(f"the labels of {dim}", partial(as_coordinate, values), None)
+        for dim, values in {**model.coords, **(extra_coords or {})}.items()
     }
+    axes = _Axes(
+        {**model.dims, **(extra_dims or {})}, {d: values for d, values in labels.items() if values is not None}
+    )
+    datasets = {group: _group(group, values, axes, losses) for group, values in everything.items()}
     for group, dataset in datasets.items():
         if group.endswith("posterior"):
             dataset.attrs.update(attrs)
-    tree: DataTree = DataTree.from_dict({**datasets, **(extra_groups or {})})
+    datasets |= extra_groups or {}
+    try:
+        tree: DataTree = DataTree.from_dict(datasets)
+    except Exception:  # whose it is, each alone tells
+        tree = _tree_of_parts(datasets, losses)
     tree.attrs = attrs
     return tree
 
 
-def _dataset(
-    values: Mapping[str, NDArray],
-    sample_dims: list[str],
-    dims: Mapping[str, tuple[str, ...]],
-    labels: Mapping[str, Any],
-) -> Dataset:
+@dataclass(frozen=True)
+class _Axes:
+    """Names of axes by variable, and labels by name of axis."""
+
+    dims: Mapping[str, tuple[str, ...]]
+    labels: Mapping[str, Any]
+
+
+def _group(group: str, values: Mapping[str, NDArray], axes: _Axes, losses: Losses) -> Dataset:
+    """Return the arrays of a group; where they do not fit together, those that do, and others without their labels."""
+    # ArviZ's from_dict does the same, variable by variable, in ten times the time, as long as a small model samples.
+    sample_dims = [] if group.endswith("_data") else ["chain", "draw"]
+    try:
+        return _dataset(values, sample_dims, axes)
+    except Exception:  # whose it is, each alone tells
+        found = Dataset()
+    for name, value in values.items():
+        for what, own in ((f"the dims of {name}", axes), (name, _Axes({}, {}))):
+            alone = losses.attempt(what, partial(_joined, found, {name: value}, sample_dims, own), None)
+            if alone is not None:
+                found = alone
+                break
+        else:
+            losses.arrays[f"{group}_{name}"] = value
+    return found
+
+
+def _joined(found: Dataset, values: Mapping[str, NDArray], sample_dims: list[str], axes: _Axes) -> Dataset:
+    """Return a group with one more variable."""
+    return found.merge(_dataset(values, sample_dims, axes), join="exact", combine_attrs="override")
+
+
+def _tree_of_parts(datasets: Mapping[str, Dataset], losses: Losses) -> DataTree:
+    """Return a tree of the groups that can be in one."""
+    tree = DataTree()
+    for group, dataset in datasets.items():
+        losses.attempt(group, partial(tree.__setitem__, group, DataTree(dataset)), None)
+    return tree
+
+
+def _dataset(values: Mapping[str, NDArray], sample_dims: list[str], axes: _Axes) -> Dataset:
     """Return arrays with ArviZ's names of dimensions and coordinates, where the model has none."""
     variables: dict[str, tuple[list[str], NDArray]] = {}
     sizes: dict[str, int] = {}
     for name, value in values.items():
         array = np.asarray(value)
-        named = [*sample_dims, *dims.get(name, ())]
+        named = [*sample_dims, *axes.dims.get(name, ())]
         named += automatic_dims(name, array.ndim - len(named))
         variables[name] = (named, array)
         sizes.update(zip(named, array.shape, strict=True))
-    coords = {dim: labels.get(dim, np.arange(size)) for dim, size in sizes.items()}
+    coords = {dim: axes.labels.get(dim, np.arange(size)) for dim, size in sizes.items()}
     # As ArviZ writes them; importing it for that takes half a second where JAX is installed, which it imports too.
     attrs = {
         "created_at": datetime.now(UTC).isoformat(),
@@ -113,6 +160,16 @@ def _plain(value: Any) -> Any:
     if isinstance(value, bool | np.bool_):
         return int(value)
     return value
+
+
+def say_losses(trace: DataTree, losses: Losses) -> None:
+    """Log what had to be left out, and say it in the attributes of the trace; arrays without a place are there too."""
+    if losses.found:
+        trace.attrs |= {"left_out": str(losses), **losses.arrays}
+        with suppress(Exception):
+            logger.warning(
+                "Left out of the results, which failed after sampling: %s. Everything that was drawn is there.", losses
+            )
 
 
 def report(result: SweepResult, trace: DataTree) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from functools import cache
 from typing import Any
 
@@ -20,13 +21,15 @@ from ppl.expansion import LOGDENSITY, Expansion
 from ppl.flat import flat_priors
 from ppl.initial import StartingPoints
 from ppl.judged import drawn_attributes
+from ppl.losses import Losses
 from ppl.model import Model
 from ppl.pathfinding import found_paths
 from ppl.planning import plan
 from ppl.plans import Plan
 from ppl.progress import ProgressBar
-from ppl.results import logger, report, to_datatree, versions
+from ppl.results import logger, report, say_losses, to_datatree, versions
 from samplers import SweepResult, compile_sweep
+from samplers.interrupts import HeldInterrupts
 from samplers.learning import check_metric
 
 Init = str | Mapping[str, Any] | Sequence[Mapping[str, Any]] | DataTree | None
@@ -92,10 +95,11 @@ class CompiledModel:
         seed = _checked_seed(seed)
         expansion = self._expansion if var_names is None else self._expansion_of(var_names)
         start, learnt = self._start(init, chains, seed)
-        try:
+        with HeldInterrupts() as interrupts:
             with ProgressBar(chains, tune, draws, progress) as bar:
-                result = self._sweep.run(
+                result = self._run(
                     start,
+                    interrupts,
                     tune=tune,
                     draws=draws,
                     seed=seed,
@@ -110,14 +114,22 @@ class CompiledModel:
                     is_pooled=adapt == "pooled",
                     learnt=learnt,
                 )
+            losses = Losses(interrupts)
+            trace = self._to_datatree(result, seed, max_tree_depth, expansion, losses)
+            losses.attempt("report", lambda: report(result, trace), None, is_long=True)
+            say_losses(trace, losses)
+        return trace
+
+    def _run(self, start: NDArray[np.float64], interrupts: HeldInterrupts, **arguments: Any) -> SweepResult:
+        """Run the sweeps; those of the Numba and C backends let interrupts through themselves."""
+        try:
+            with interrupts.allowed() if self.backend == "jax" else nullcontext():
+                return self._sweep.run(start, **arguments)
         except SamplingError as error:
             if error.chain_without_gradient is None:
                 raise
             term = self._starting_points.without_gradient(start[error.chain_without_gradient])
             raise SamplingError(f"{error} It is the term {term}." if term else str(error)) from None
-        trace = self._to_datatree(result, seed, max_tree_depth, expansion)
-        report(result, trace)
-        return trace
 
     def _start(self, init: Init, chains: int, seed: int) -> tuple[NDArray[np.float64], Any]:
         """Return where the chains start, and what they know."""
@@ -127,16 +139,23 @@ class CompiledModel:
             return found_paths(self._sweep, self._starting_points("jitter", chains, seed), seed), None
         return self._starting_points(init, chains, seed), None
 
-    def _to_datatree(self, result: SweepResult, seed: int, max_tree_depth: int, expansion: Expansion) -> DataTree:
+    def _to_datatree(
+        self, result: SweepResult, seed: int, max_tree_depth: int, expansion: Expansion, losses: Losses
+    ) -> DataTree:
         # JAX compiles at the first run, when the number of chains is known.
         lazy = getattr(self._sweep, "compile_seconds", 0.0)
         self.compile_seconds += lazy - self._lazy_seconds
         self._lazy_seconds = lazy
-        posterior, statistics = _named(expansion, result.draws, result.stats)
-        groups: dict[str, Mapping[str, NDArray]] = {"posterior": posterior, "sample_stats": statistics}
+        groups = _named(expansion, result.draws, result.stats, losses)
         if result.tuning_draws is not None and result.tuning_draws.size:
-            warmup = _named(expansion, result.tuning_draws, result.tuning_stats or {})
-            groups["warmup_posterior"], groups["warmup_sample_stats"] = warmup
+            warmup = _named(expansion, result.tuning_draws, result.tuning_stats or {}, losses)
+            groups |= {f"warmup_{group}": values for group, values in warmup.items()}
+        attributes = self._attributes(result, seed, max_tree_depth, losses)
+        learnt = losses.attempt(ADAPTATION, lambda: {ADAPTATION: what_was_learnt(result, self.plan.sweep.layout)}, {})
+        return to_datatree(self.plan.model, groups, attributes, extra_groups=learnt, losses=losses)
+
+    def _attributes(self, result: SweepResult, seed: int, max_tree_depth: int, losses: Losses) -> dict[str, Any]:
+        """Return what is worth knowing about the run."""
         attributes = {
             "inference_library": "rvgraph",
             "backend": self.backend,
@@ -147,22 +166,19 @@ class CompiledModel:
             "compile_seconds": self.compile_seconds,
             "num_gradients": int(result.num_gradients),
             "interrupted": result.interrupted,
-            "plan": str(self.plan),
-            **drawn_attributes(self.plan.assignments),
-            "versions": versions(),
+            "plan": losses.attempt("plan", lambda: str(self.plan), ""),
+            **losses.attempt("drawn", lambda: drawn_attributes(self.plan.assignments), {}),
+            "versions": losses.attempt("versions", versions, {}),
         }
-        flat = flat_priors(self.plan.model)
+        flat = losses.attempt("flat_priors", lambda: flat_priors(self.plan.model), [])
         if flat:
             attributes["flat_priors"] = ", ".join(flat)
         count = int(result.num_without_gradient.sum())
         if count:
             state = result.without_gradient[np.argmax(result.num_without_gradient > 0)]
-            attributes |= {
-                "num_without_gradient": count,
-                "term_without_gradient": self._starting_points.without_gradient(state),
-            }
-        learnt = what_was_learnt(result, self.plan.sweep.layout)
-        return to_datatree(self.plan.model, groups, attributes, extra_groups={ADAPTATION: learnt})
+            term = losses.attempt("term_without_gradient", lambda: self._starting_points.without_gradient(state), "")
+            attributes |= {"num_without_gradient": count, "term_without_gradient": term}
+        return attributes
 
     def _expansion_of(self, var_names: Sequence[str]) -> Expansion:
         """Return what a run has to keep; compiled once for runs that keep the same."""
@@ -177,14 +193,16 @@ class CompiledModel:
 
 
 def _named(
-    expansion: Expansion, draws: NDArray[np.float64], stats: Mapping[str, NDArray]
-) -> tuple[dict[str, NDArray], dict[str, NDArray]]:
+    expansion: Expansion, draws: NDArray[np.float64], stats: Mapping[str, NDArray], losses: Losses
+) -> dict[str, Mapping[str, NDArray]]:
     """Return named values and statistics; the log-density, where that of a block is not that of the draws."""
-    values = expansion(draws, in_place=True)
-    if expansion.is_logdensity_given:
-        return values, dict(stats)
-    others = {name: array for name, array in stats.items() if name != "lp"}
-    return values, {"lp": values.pop(LOGDENSITY), **others} if LOGDENSITY in values else others
+    values = losses.attempt("posterior", lambda: expansion(draws, in_place=True, losses=losses), None)
+    if values is None:
+        values = expansion.recorded(draws, losses)
+    unconstrained, losses.unconstrained = losses.unconstrained, {}
+    others = {n: array for n, array in stats.items() if n != "lp" or expansion.is_logdensity_given}
+    lp = {"lp": values.pop(LOGDENSITY)} if LOGDENSITY in values else {}
+    return {"posterior": values, "sample_stats": {**lp, **others}, "unconstrained_posterior": unconstrained}
 
 
 def _check_counts(**counts: int | None) -> None:

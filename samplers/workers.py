@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from samplers.adaptation import LOG_STEP_SIZE
+from samplers.interrupts import HeldInterrupts
 from samplers.learning import MetricLearner
 from samplers.lowering import Programs
 from samplers.result import STATUS_DONE
@@ -212,14 +213,16 @@ def run_chains(runs: Sequence[ChainRun], num_workers: int, callback: Callback | 
             callback([run.progress(number) for number, run in enumerate(runs)])
 
     queue = _Queue(runs)
-    with ThreadPoolExecutor(num_workers, thread_name_prefix="chain") as pool:
+    # A second Ctrl-C, while the threads come to their end, would take away what they have drawn.
+    with HeldInterrupts() as interrupts, ThreadPoolExecutor(num_workers, thread_name_prefix="chain") as pool:
         futures = [pool.submit(queue.work) for _ in range(num_workers)]
         try:
-            while wait(futures, CALLBACK_SECONDS, FIRST_EXCEPTION).not_done:
-                if any(future.done() and future.exception() for future in futures):
-                    break
+            with interrupts.allowed():
+                while wait(futures, CALLBACK_SECONDS, FIRST_EXCEPTION).not_done:
+                    if any(future.done() and future.exception() for future in futures):
+                        break
+                    report()
                 report()
-            report()
         except KeyboardInterrupt:
             return True
         finally:
