@@ -159,8 +159,9 @@ def _complete(columns: Mapping[str, DataArray]) -> tuple[NDArray[np.int64], NDAr
     lengths = np.where(is_drawn.any(axis=1), num_draws - is_drawn[:, ::-1].argmax(axis=1), 0)
     chains = np.flatnonzero(lengths == num_draws)
     if not chains.size:
-        # Every chain has stopped: what they have in common is left.
-        chains, num_draws = np.arange(len(is_drawn)), int(lengths.min())
+        # Every chain has stopped: what those that began have in common is left.
+        chains = np.flatnonzero(lengths > 0)
+        num_draws = int(lengths[chains].min()) if chains.size else 0
     if not num_draws:
         raise ModelError("The trace holds no draws.")
     return chains, lengths, num_draws

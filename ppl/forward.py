@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from graphs.interpreting import interpret
 from graphs.rebuilding import substitute
 from ppl.declare import own_dims
 from ppl.labels import as_coordinate
+from ppl.missing_draws import over_draws, present_draws
 from ppl.model import Model
 
 
@@ -63,16 +65,22 @@ def draw_forward(
     needed = {rv: v for rv, v in inputs.items() if v in used}
     # So that there is a leading axis where nothing is given.
     number = pt.dscalar("number")
-    rows = [arguments[rv].astype(v.type.dtype) for rv, v in needed.items()]
+    rows = [arguments[rv] for rv in needed]
     if any(old.type != new.type for old, new in stand_ins.items()):
-        _check_shapes([rng, *needed.values()], drawn, [row[0] for row in rows])
+        first = present_draws(rows).argmax() if rows else 0
+        _check_shapes(
+            [rng, *needed.values()],
+            drawn,
+            [r[first].astype(v.type.dtype) for r, v in zip(rows, needed.values(), strict=True)],
+        )
     function = get_backend(backend).map([number, *needed.values()], drawn, rng=rng)
     try:
-        arrays = function(np.random.default_rng(seed), np.zeros(count), *rows)
+        draw = partial(function, np.random.default_rng(seed))
+        arrays = over_draws(draw, [number, *needed.values()], [np.zeros(count), *rows])
     except NotImplementedError as error:
         # Of distributions that were given by a density alone.
         raise ModelError(f"A distribution of the model cannot be drawn from: {error}") from error
-    return {n: np.asarray(a) for n, a in zip(outputs, arrays, strict=True)}
+    return dict(zip(outputs, arrays, strict=True))
 
 
 def _check_shapes(inputs: Sequence[Variable], outputs: Sequence[Variable], values: Sequence[NDArray]) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
 from pytensor.tensor.variable import TensorVariable
 from xarray import DataTree
 
@@ -15,6 +14,7 @@ from graphs.errors import ModelError
 from graphs.finite import finite_states
 from graphs.lifting import MOST_STATES
 from graphs.logprob import finite_of, logprob, strip
+from ppl.missing_draws import over_draws
 from ppl.model import Model
 from ppl.recovery import check_trace
 from ppl.results import to_datatree
@@ -42,7 +42,7 @@ def log_likelihood(model: Model, trace: DataTree, *, backend: str = "numba", max
     Returns
     -------
     DataTree
-        As ArviZ's ``loo`` and ``compare`` take it.
+        As ArviZ's ``loo`` and ``compare`` take it; NaN of draws that are missing.
 
     Raises
     ------
@@ -69,8 +69,8 @@ def log_likelihood(model: Model, trace: DataTree, *, backend: str = "numba", max
     posterior = trace["posterior"]
     shape = (posterior.sizes["chain"], posterior.sizes["draw"])
     arguments = [posterior[n].to_numpy().reshape(-1, *posterior[n].shape[2:]) for n in kept]
-    arrays = function(*arguments) if arguments else [np.asarray(a) for a in function()]
-    values = {n: np.asarray(a).reshape(shape + np.shape(a)[1:]) for n, a in zip(entries, arrays, strict=True)}
+    arrays = over_draws(function, list(kept.values()), arguments)
+    values = {n: a.reshape(shape + a.shape[1:]) for n, a in zip(entries, arrays, strict=True)}
     dims = {n: d for n, entry in entries.items() if (d := _dims(model, n, entry)) is not None}
     new = to_datatree(model, {"log_likelihood": values}, {}, dims)
     tree = trace.copy()

@@ -116,7 +116,8 @@ def posterior_predictive(
     Returns
     -------
     DataTree
-        The trace with a group ``posterior_predictive``.
+        The trace with a group ``posterior_predictive``. Of draws that are missing (NaN, after a chain has stopped) the
+        predictions are NaN, integers too, which are floats then.
 
     Raises
     ------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import numpy as np
 import pytensor.tensor as pt
@@ -20,6 +21,7 @@ from graphs.finite import finite_states
 from graphs.logprob import LogProb, finite_of, logprob, strip
 from graphs.random_graph import depends_on, static_shape
 from graphs.rebuilding import substitute
+from ppl.missing_draws import over_draws
 from ppl.model import Model
 from ppl.results import to_datatree
 
@@ -59,12 +61,13 @@ def recover(
     Returns
     -------
     DataTree
-        With new variables in ``posterior``; the trace itself, where nothing was summed out.
+        With new variables in ``posterior``; the trace itself, where nothing was summed out. Of draws that are missing
+        (NaN, after a chain has stopped) all that is computed is NaN, integers too, which are floats then.
 
     Raises
     ------
     ModelError
-        If the trace is not one of this model.
+        If the trace is not one of this model, or all its draws are missing.
     """
     if not isinstance(trace, DataTree) or "posterior" not in trace:
         raise ModelError(f"A trace of ppl.sample is needed, not {type(trace).__name__}.")
@@ -85,8 +88,8 @@ def recover(
     posterior = trace["posterior"]
     shape = (posterior.sizes["chain"], posterior.sizes["draw"])
     arguments = [posterior[n].to_numpy().reshape(-1, *posterior[n].shape[2:]) for n in kept]
-    arrays = function(np.random.default_rng(seed), *arguments)
-    values = {n: np.asarray(a).reshape(shape + np.shape(a)[1:]) for n, a in zip(graphs, arrays, strict=True)}
+    arrays = over_draws(partial(function, np.random.default_rng(seed)), list(kept.values()), arguments)
+    values = {n: a.reshape(shape + a.shape[1:]) for n, a in zip(graphs, arrays, strict=True)}
     return _with_variables(model, trace, values, [finite_of(joint, name) for name in missing])
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 from scipy.special import softmax
+from xarray import DataTree
 
 import ppl
 from graphs.errors import ModelError
@@ -90,3 +91,40 @@ def test_nothing_to_recover_and_wrong_traces():
     assert ppl.recover(model, trace) is trace
     with pytest.raises(ModelError, match=r"not one of this model: mu"):
         ppl.recover(mixture(), trace)
+
+
+def stopped(trace):
+    """The trace of a run whose second chain stopped: its draws are missing from the tenth on."""
+    posterior = trace["posterior"].to_dataset().copy(deep=True)
+    for name in ("mu", "n"):
+        posterior[name] = posterior[name].astype(float)
+        posterior[name].values[1, 10:] = np.nan
+    tree = trace.copy()
+    tree["posterior"] = DataTree(posterior)
+    return tree
+
+
+def test_what_is_computed_from_missing_draws_is_missing():
+    """Of a run in which a chain stops: states, probabilities, deterministics, predictions, log-likelihoods."""
+    mu, n = ppl.Normal("mu", 0, 3, size=2), ppl.Poisson("n", 3.0)
+    k = ppl.Categorical("k", W, size=4)
+    y, c = ppl.Normal("y", mu[k], 1.1), ppl.Poisson("c", 1.0 + n)
+    model = ppl.Model({y: Y, c: 4}, ppl.Deterministic("centre", mu[k]))
+    trace = ppl.sample(model, draws=30, tune=100, chains=2, seed=2, progress=False)
+    found = ppl.recover(model, stopped(trace), most_probable=True, seed=1)
+    found = ppl.log_likelihood(model, ppl.posterior_predictive(model, found, seed=1))
+    missing = np.zeros((2, 30), bool)
+    missing[1, 10:] = True
+    arrays = {n: found["posterior"][n] for n in ("k", "k_probability", "k_most_probable", "centre")}
+    arrays |= {f"{group}/{n}": found[group][n] for group in ("posterior_predictive", "log_likelihood") for n in "yc"}
+    for name, array in arrays.items():
+        values = array.to_numpy().reshape(2, 30, -1)
+        np.testing.assert_array_equal(np.isnan(values), np.broadcast_to(missing[..., None], values.shape), name)
+    probabilities = softmax(
+        np.log(W) + stats.norm.logpdf(Y[:, None], trace.posterior["mu"].to_numpy()[..., None, :], 1.1), -1
+    )
+    np.testing.assert_allclose(arrays["k_probability"].to_numpy()[~missing], probabilities[~missing], rtol=1e-9)
+    of_counts = stats.poisson.logpmf(4, 1.0 + trace.posterior["n"].to_numpy())
+    np.testing.assert_allclose(found["log_likelihood"]["c"].to_numpy()[~missing], of_counts[~missing], rtol=1e-9)
+    with pytest.raises(ModelError, match="Every draw of the trace is missing"):
+        ppl.recover(model, stopped(trace).isel(chain=[1], draw=slice(10, None)))
