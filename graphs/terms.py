@@ -11,6 +11,7 @@ from pytensor.graph.traversal import toposort
 from pytensor.tensor.variable import TensorVariable
 
 from graphs import precision_normal as precision_normal
+from graphs import tails as tails
 from graphs.errors import DerivationError
 from graphs.random_graph import depends_on, find_consumed, find_random_variables, is_random
 from graphs.repaired import repaired
