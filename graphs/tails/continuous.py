@@ -11,7 +11,6 @@ from pytensor.tensor.variable import TensorVariable
 
 from graphs.tails.functions import (
     log1mexp,
-    log_difference,
     log_distinct,
     log_erf_of_exp,
     log_mills,
@@ -35,23 +34,19 @@ def _above_zero(value: T, tail: T, below: float) -> T:
     return pt.switch(pt.gt(value, 0.0), tail, below)
 
 
-def uniform_upper(value: T, lower: T, upper: T) -> T:
-    """Linear."""
+def _uniform_upper(value: T, lower: T, upper: T) -> T:
     return pt.switch(pt.lt(value, lower), 0.0, log_positive(upper - value) - log_positive(upper - lower))
 
 
-def normal_lower(value: T, mu: T, sigma: T) -> T:
-    """By Mills' ratio."""
+def _normal_lower(value: T, mu: T, sigma: T) -> T:
     return log_normal_lower((value - mu) / sigma)
 
 
-def lognormal_lower(value: T, mu: T, sigma: T) -> T:
-    """That of the logarithm."""
+def _lognormal_lower(value: T, mu: T, sigma: T) -> T:
     return _above_zero(value, log_normal_lower((_log(value) - mu) / sigma), -np.inf)
 
 
-def lognormal_upper(value: T, mu: T, sigma: T) -> T:
-    """That of the logarithm."""
+def _lognormal_upper(value: T, mu: T, sigma: T) -> T:
     return _above_zero(value, log_normal_lower((mu - _log(value)) / sigma), 0.0)
 
 
@@ -59,13 +54,11 @@ def _log(value: T) -> T:
     return pt.log(pt.switch(pt.gt(value, 0.0), value, 1.0))
 
 
-def halfnormal_lower(value: T, loc: T, sigma: T) -> T:
-    """By the error function."""
+def _halfnormal_lower(value: T, loc: T, sigma: T) -> T:
     return _above_zero(value - loc, log_erf_of_exp(_log(value - loc) - pt.log(sigma) - 0.5 * log(2.0)), -np.inf)
 
 
-def halfnormal_upper(value: T, loc: T, sigma: T) -> T:
-    """Twice that of a normal variable."""
+def _halfnormal_upper(value: T, loc: T, sigma: T) -> T:
     return _above_zero(value - loc, log(2.0) + log_normal_lower((loc - value) / sigma), 0.0)
 
 
@@ -75,8 +68,8 @@ def _wald(value: T, mu: T, lam: T) -> tuple[T, T, T]:
     return (value / mu - 1.0) / scale, (value / mu + 1.0) / scale, 2.0 * lam / mu
 
 
-def wald_lower(value: T, mu: T, lam: T, alpha: T) -> T:
-    """A sum of two normal tails below the mean."""
+def _wald_lower(value: T, mu: T, lam: T, alpha: T) -> T:
+    """Add two normal tails below the mean."""
     near, far, exponent = _wald(value - alpha, mu, lam)
     total = pt.logaddexp(log_normal_lower(near), exponent + log_normal_lower(-far))
     return _above_zero(value - alpha, pt.switch(pt.lt(near, 0.0), total, log1mexp(_wald_beyond(near, far))), -np.inf)
@@ -86,20 +79,18 @@ def _wald_beyond(near: T, far: T) -> T:
     return log_normal_density(near) + log_mills_difference(near, far - near)
 
 
-def wald_upper(value: T, mu: T, lam: T, alpha: T) -> T:
-    """A difference of two normal tails above the mean, with the same density as a factor."""
+def _wald_upper(value: T, mu: T, lam: T, alpha: T) -> T:
+    """Subtract two normal tails above the mean, of which the same density is a factor."""
     near, far, exponent = _wald(value - alpha, mu, lam)
     below = log1mexp(pt.logaddexp(log_normal_lower(near), exponent + log_normal_lower(-far)))
     return _above_zero(value - alpha, pt.switch(pt.lt(near, 0.0), below, _wald_beyond(near, far)), 0.0)
 
 
-def beta_lower(value: T, alpha: T, beta: T) -> T:
-    """The incomplete beta function."""
+def _beta_lower(value: T, alpha: T, beta: T) -> T:
     return log_betainc(alpha, beta, value)
 
 
-def beta_upper(value: T, alpha: T, beta: T) -> T:
-    """The incomplete beta function from the other end."""
+def _beta_upper(value: T, alpha: T, beta: T) -> T:
     return log_betaincc(alpha, beta, value)
 
 
@@ -110,32 +101,27 @@ def _kumaraswamy(value: T, a: T, b: T) -> T:
     return pt.log(b) + pt.switch(is_small, log_power, log_positive(-log1mexp(pt.switch(is_small, -1.0, log_power))))
 
 
-def kumaraswamy_lower(value: T, a: T, b: T) -> T:
-    """Closed form."""
+def _kumaraswamy_lower(value: T, a: T, b: T) -> T:
     is_inside = pt.and_(pt.gt(value, 0.0), pt.lt(value, 1.0))
     tail = log_distinct(_kumaraswamy(pt.switch(is_inside, value, 0.5), a, b))
     return pt.switch(is_inside, tail, pt.switch(pt.lt(value, 0.5), -np.inf, 0.0))
 
 
-def kumaraswamy_upper(value: T, a: T, b: T) -> T:
-    """Closed form."""
+def _kumaraswamy_upper(value: T, a: T, b: T) -> T:
     is_inside = pt.and_(pt.gt(value, 0.0), pt.lt(value, 1.0))
     tail = b * log1mexp(a * pt.log(pt.switch(is_inside, value, 0.5)))
     return pt.switch(is_inside, tail, pt.switch(pt.lt(value, 0.5), 0.0, -np.inf))
 
 
-def exponential_lower(value: T, mu: T) -> T:
-    """Closed form."""
+def _exponential_lower(value: T, mu: T) -> T:
     return _above_zero(value, log_distinct(_log(value) - pt.log(mu)), -np.inf)
 
 
-def exponential_upper(value: T, mu: T) -> T:
-    """Closed form."""
+def _exponential_upper(value: T, mu: T) -> T:
     return _above_zero(value, -value / mu, 0.0)
 
 
-def laplace_lower(value: T, mu: T, b: T) -> T:
-    """Closed form."""
+def _laplace_lower(value: T, mu: T, b: T) -> T:
     z = (value - mu) / b
     return pt.switch(pt.le(z, 0.0), log(0.5) + z, pt.log1p(-0.5 * pt.exp(-pt.maximum(z, 0.0))))
 
@@ -149,92 +135,77 @@ def _share(t: T, weight: T) -> T:
     return pt.switch(is_left, small, (right_root + right) / (2.0 * right_root))
 
 
-def studentt_lower(value: T, nu: T, mu: T, sigma: T) -> T:
-    """That of a beta variable."""
+def _studentt_lower(value: T, nu: T, mu: T, sigma: T) -> T:
     return log_betainc(nu / 2.0, nu / 2.0, _share((value - mu) / sigma, nu))
 
 
-def studentt_upper(value: T, nu: T, mu: T, sigma: T) -> T:
-    """By symmetry."""
-    return studentt_lower(2.0 * mu - value, nu, mu, sigma)
+def _studentt_upper(value: T, nu: T, mu: T, sigma: T) -> T:
+    return _studentt_lower(2.0 * mu - value, nu, mu, sigma)
 
 
-def skewstudentt_lower(value: T, a: T, b: T, mu: T, sigma: T) -> T:
-    """That of a beta variable."""
+def _skewstudentt_lower(value: T, a: T, b: T, mu: T, sigma: T) -> T:
     return log_betainc(a, b, _share((value - mu) / sigma, a + b))
 
 
-def skewstudentt_upper(value: T, a: T, b: T, mu: T, sigma: T) -> T:
-    """By symmetry."""
-    return skewstudentt_lower(2.0 * mu - value, b, a, mu, sigma)
+def _skewstudentt_upper(value: T, a: T, b: T, mu: T, sigma: T) -> T:
+    return _skewstudentt_lower(2.0 * mu - value, b, a, mu, sigma)
 
 
 def _pareto(value: T, alpha: T, m: T) -> T:
     return alpha * pt.log1p(pt.maximum(value - m, 0.0) / m)
 
 
-def pareto_lower(value: T, alpha: T, m: T) -> T:
-    """Closed form."""
+def _pareto_lower(value: T, alpha: T, m: T) -> T:
     return log1mexp(-_pareto(value, alpha, m))
 
 
-def pareto_upper(value: T, alpha: T, m: T) -> T:
-    """Closed form."""
+def _pareto_upper(value: T, alpha: T, m: T) -> T:
     return -_pareto(value, alpha, m)
 
 
-def cauchy_lower(value: T, alpha: T, beta: T) -> T:
-    """An angle."""
+def _cauchy_lower(value: T, alpha: T, beta: T) -> T:
     z = (value - alpha) / beta
     below, above = pt.arctan2(1.0, -pt.minimum(z, 0.0)) / pi, pt.arctan2(1.0, pt.maximum(z, 0.0)) / pi
     return pt.switch(pt.lt(z, 0.0), pt.log(below), pt.log1p(-above))
 
 
-def halfcauchy_lower(value: T, beta: T) -> T:
-    """An angle."""
+def _halfcauchy_lower(value: T, beta: T) -> T:
     z = pt.maximum(value, 0.0) / beta
     is_small = pt.lt(z, 1.0)
     below = log_positive(2.0 / pi * pt.arctan(pt.switch(is_small, z, 1.0)))
     return pt.switch(is_small, below, pt.log1p(-2.0 / pi * pt.arctan2(1.0, pt.switch(is_small, 1.0, z))))
 
 
-def halfcauchy_upper(value: T, beta: T) -> T:
-    """An angle."""
+def _halfcauchy_upper(value: T, beta: T) -> T:
     return pt.log(2.0 / pi * pt.arctan2(1.0, pt.maximum(value, 0.0) / beta))
 
 
-def gamma_lower(value: T, alpha: T, scale: T) -> T:
-    """The incomplete gamma function."""
+def _gamma_lower(value: T, alpha: T, scale: T) -> T:
     return log_gammainc(alpha, value / scale)
 
 
-def gamma_upper(value: T, alpha: T, scale: T) -> T:
-    """The incomplete gamma function from the other end."""
+def _gamma_upper(value: T, alpha: T, scale: T) -> T:
     return log_gammaincc(alpha, value / scale)
 
 
-def inversegamma_lower(value: T, alpha: T, beta: T) -> T:
-    """The upper tail of the reciprocal."""
+def _inversegamma_lower(value: T, alpha: T, beta: T) -> T:
     return _above_zero(value, log_gammaincc(alpha, beta / pt.switch(pt.gt(value, 0.0), value, 1.0)), -np.inf)
 
 
-def inversegamma_upper(value: T, alpha: T, beta: T) -> T:
-    """The lower tail of the reciprocal."""
+def _inversegamma_upper(value: T, alpha: T, beta: T) -> T:
     return _above_zero(value, log_gammainc(alpha, beta / pt.switch(pt.gt(value, 0.0), value, 1.0)), 0.0)
 
 
-def weibull_lower(value: T, alpha: T, beta: T) -> T:
-    """Closed form."""
+def _weibull_lower(value: T, alpha: T, beta: T) -> T:
     return _above_zero(value, log_distinct(alpha * (_log(value) - pt.log(beta))), -np.inf)
 
 
-def weibull_upper(value: T, alpha: T, beta: T) -> T:
-    """Closed form."""
+def _weibull_upper(value: T, alpha: T, beta: T) -> T:
     return _above_zero(value, -pt.exp(alpha * (_log(value) - pt.log(beta))), 0.0)
 
 
-def exgaussian_upper(value: T, mu: T, sigma: T, nu: T) -> T:
-    """A sum: the normal part is beyond, or the exponential one takes it there."""
+def _exgaussian_upper(value: T, mu: T, sigma: T, nu: T) -> T:
+    """Add what the normal part reaches alone and what the exponential one adds to it."""
     z, rate = (value - mu) / sigma, sigma / nu
     is_left = pt.lt(z, rate)
     left = log_normal_density(pt.switch(is_left, z, 0.0)) + log_mills(rate - z)
@@ -242,69 +213,62 @@ def exgaussian_upper(value: T, mu: T, sigma: T, nu: T) -> T:
     return pt.logaddexp(log_normal_lower(-z), pt.switch(is_left, left, right))
 
 
-def exgaussian_lower(value: T, mu: T, sigma: T, nu: T) -> T:
-    """A difference, with the normal density as a factor on the left."""
+def _exgaussian_lower(value: T, mu: T, sigma: T, nu: T) -> T:
     z, rate = (value - mu) / sigma, sigma / nu
     left = log_normal_density(pt.minimum(z, 0.0)) + log_mills_difference(-z, rate)
-    return pt.switch(pt.lt(z, 0.0), left, log1mexp(exgaussian_upper(value, mu, sigma, nu)))
+    return pt.switch(pt.lt(z, 0.0), left, log1mexp(_exgaussian_upper(value, mu, sigma, nu)))
 
 
 def _triangle(distance: T, side: T, width: T) -> T:
     return 2.0 * log_positive(distance) - log_positive(width) - log_positive(side)
 
 
-def triangular_lower(value: T, lower: T, c: T, upper: T) -> T:
-    """A quadratic on each side."""
+def _triangular_lower(value: T, lower: T, c: T, upper: T) -> T:
     left = _triangle(value - lower, c - lower, upper - lower)
     right = log1mexp(_triangle(upper - value, upper - c, upper - lower))
     inside = pt.switch(pt.le(value, c), left, right)
     return pt.switch(pt.le(value, lower), -np.inf, pt.switch(pt.ge(value, upper), 0.0, inside))
 
 
-def triangular_upper(value: T, lower: T, c: T, upper: T) -> T:
-    """By symmetry."""
-    return triangular_lower(-value, -upper, -c, -lower)
+def _triangular_upper(value: T, lower: T, c: T, upper: T) -> T:
+    return _triangular_lower(-value, -upper, -c, -lower)
 
 
-def gumbel_upper(value: T, mu: T, beta: T) -> T:
-    """Closed form."""
+def _gumbel_upper(value: T, mu: T, beta: T) -> T:
     return log_distinct((mu - value) / beta)
 
 
-def logistic_lower(value: T, mu: T, s: T) -> T:
-    """Closed form."""
+def _logistic_lower(value: T, mu: T, s: T) -> T:
     return -pt.softplus((mu - value) / s)
 
 
-def moyal_lower(value: T, mu: T, sigma: T) -> T:
-    """That of a normal variable."""
+def _moyal_lower(value: T, mu: T, sigma: T) -> T:
     return log(2.0) + log_normal_lower(-pt.exp((mu - value) / (2.0 * sigma)))
 
 
-def moyal_upper(value: T, mu: T, sigma: T) -> T:
-    """By the error function."""
+def _moyal_upper(value: T, mu: T, sigma: T) -> T:
     return log_erf_of_exp((mu - value) / (2.0 * sigma) - 0.5 * log(2.0))
 
 
-register(pm.Uniform, upper=uniform_upper)
-register(pm.Normal, lower=normal_lower, upper=_mirrored(normal_lower))
-register(pm.LogNormal, lower=lognormal_lower, upper=lognormal_upper)
-register(pm.HalfNormal, lower=halfnormal_lower, upper=halfnormal_upper)
-register(pm.Wald, lower=wald_lower, upper=wald_upper)
-register(pm.Beta, lower=beta_lower, upper=beta_upper)
-register(pm.Kumaraswamy, lower=kumaraswamy_lower, upper=kumaraswamy_upper)
-register(pm.Exponential, lower=exponential_lower, upper=exponential_upper)
-register(pm.Laplace, lower=laplace_lower, upper=_mirrored(laplace_lower))
-register(pm.StudentT, lower=studentt_lower, upper=studentt_upper)
-register(pm.SkewStudentT, lower=skewstudentt_lower, upper=skewstudentt_upper)
-register(pm.Pareto, lower=pareto_lower, upper=pareto_upper)
-register(pm.Cauchy, lower=cauchy_lower, upper=_mirrored(cauchy_lower))
-register(pm.HalfCauchy, lower=halfcauchy_lower, upper=halfcauchy_upper)
-register(pm.Gamma, lower=gamma_lower, upper=gamma_upper)
-register(pm.InverseGamma, lower=inversegamma_lower, upper=inversegamma_upper)
-register(pm.Weibull, lower=weibull_lower, upper=weibull_upper)
-register(pm.ExGaussian, lower=exgaussian_lower, upper=exgaussian_upper)
-register(pm.Triangular, lower=triangular_lower, upper=triangular_upper)
-register(pm.Gumbel, upper=gumbel_upper)
-register(pm.Logistic, lower=logistic_lower, upper=_mirrored(logistic_lower))
-register(pm.Moyal, lower=moyal_lower, upper=moyal_upper)
+register(pm.Uniform, upper=_uniform_upper)
+register(pm.Normal, lower=_normal_lower, upper=_mirrored(_normal_lower))
+register(pm.LogNormal, lower=_lognormal_lower, upper=_lognormal_upper)
+register(pm.HalfNormal, lower=_halfnormal_lower, upper=_halfnormal_upper)
+register(pm.Wald, lower=_wald_lower, upper=_wald_upper)
+register(pm.Beta, lower=_beta_lower, upper=_beta_upper)
+register(pm.Kumaraswamy, lower=_kumaraswamy_lower, upper=_kumaraswamy_upper)
+register(pm.Exponential, lower=_exponential_lower, upper=_exponential_upper)
+register(pm.Laplace, lower=_laplace_lower, upper=_mirrored(_laplace_lower))
+register(pm.StudentT, lower=_studentt_lower, upper=_studentt_upper)
+register(pm.SkewStudentT, lower=_skewstudentt_lower, upper=_skewstudentt_upper)
+register(pm.Pareto, lower=_pareto_lower, upper=_pareto_upper)
+register(pm.Cauchy, lower=_cauchy_lower, upper=_mirrored(_cauchy_lower))
+register(pm.HalfCauchy, lower=_halfcauchy_lower, upper=_halfcauchy_upper)
+register(pm.Gamma, lower=_gamma_lower, upper=_gamma_upper)
+register(pm.InverseGamma, lower=_inversegamma_lower, upper=_inversegamma_upper)
+register(pm.Weibull, lower=_weibull_lower, upper=_weibull_upper)
+register(pm.ExGaussian, lower=_exgaussian_lower, upper=_exgaussian_upper)
+register(pm.Triangular, lower=_triangular_lower, upper=_triangular_upper)
+register(pm.Gumbel, upper=_gumbel_upper)
+register(pm.Logistic, lower=_logistic_lower, upper=_mirrored(_logistic_lower))
+register(pm.Moyal, lower=_moyal_lower, upper=_moyal_upper)

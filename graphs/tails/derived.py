@@ -153,7 +153,7 @@ def mixture_logccdf(op: Any, value: Any, rng: Any, weights: Any, *components: An
         tails = _logccdf_helper(components[0], pt.expand_dims(value, axis))
     else:
         tails = pt.stack([_logccdf_helper(component, value) for component in components], axis=-1)
-    is_simplex = pt.all(0 <= weights), pt.all(weights <= 1), pt.all(pt.isclose(pt.sum(weights, axis=-1), 1))
+    is_simplex = pt.all(weights >= 0), pt.all(weights <= 1), pt.all(pt.isclose(pt.sum(weights, axis=-1), 1))
     return check_parameters(
         pt.logsumexp(pt.log(weights) + tails, axis=-1), *is_simplex, msg="0 <= weights <= 1, sum(weights) == 1"
     )

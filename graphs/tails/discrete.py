@@ -34,84 +34,68 @@ def _in_range(value: T, n: T, tail: Callable[[T], T], below: float, beyond: floa
     return pt.switch(pt.lt(count, 0.0), below, pt.switch(is_beyond, beyond, tail(inside)))
 
 
-def binomial_lower(value: T, n: T, p: T) -> T:
-    """The incomplete beta function."""
+def _binomial_lower(value: T, n: T, p: T) -> T:
     return _in_range(value, n, lambda k: log_betaincc(k + 1.0, pt.maximum(n - k, 1.0), p), -np.inf, 0.0)
 
 
-def binomial_upper(value: T, n: T, p: T) -> T:
-    """The incomplete beta function."""
+def _binomial_upper(value: T, n: T, p: T) -> T:
     return _in_range(value, n, lambda k: log_betainc(k + 1.0, pt.maximum(n - k, 1.0), p), 0.0, -np.inf)
 
 
-def negative_binomial_lower(value: T, n: T, p: T) -> T:
-    """The incomplete beta function."""
+def _negative_binomial_lower(value: T, n: T, p: T) -> T:
     return _from_zero(value, lambda k: log_betainc(n, k + 1.0, p), -np.inf)
 
 
-def negative_binomial_upper(value: T, n: T, p: T) -> T:
-    """The incomplete beta function."""
+def _negative_binomial_upper(value: T, n: T, p: T) -> T:
     return _from_zero(value, lambda k: log_betaincc(n, k + 1.0, p), 0.0)
 
 
-def poisson_lower(value: T, mu: T) -> T:
-    """The incomplete gamma function."""
+def _poisson_lower(value: T, mu: T) -> T:
     return _from_zero(value, lambda k: log_gammaincc(k + 1.0, mu), -np.inf)
 
 
-def poisson_upper(value: T, mu: T) -> T:
-    """The incomplete gamma function."""
+def _poisson_upper(value: T, mu: T) -> T:
     return _from_zero(value, lambda k: log_gammainc(k + 1.0, mu), 0.0)
 
 
-def bernoulli_upper(value: T, p: T) -> T:
-    """That of one."""
+def _bernoulli_upper(value: T, p: T) -> T:
     return pt.switch(pt.lt(value, 0.0), 0.0, pt.switch(pt.lt(value, 1.0), pt.log(p), -np.inf))
 
 
-def geometric_lower(value: T, p: T) -> T:
-    """Closed form."""
+def _geometric_lower(value: T, p: T) -> T:
     return _from_zero(value - 1.0, lambda k: log1mexp((k + 1.0) * pt.log1p(-p)), -np.inf)
 
 
-def geometric_upper(value: T, p: T) -> T:
-    """Closed form."""
+def _geometric_upper(value: T, p: T) -> T:
     return _from_zero(value - 1.0, lambda k: (k + 1.0) * pt.log1p(-p), 0.0)
 
 
-def discrete_weibull_lower(value: T, q: T, beta: T) -> T:
-    """Closed form."""
+def _discrete_weibull_lower(value: T, q: T, beta: T) -> T:
     return _from_zero(value, lambda k: log1mexp(pt.log(q) * (k + 1.0) ** beta), -np.inf)
 
 
-def discrete_weibull_upper(value: T, q: T, beta: T) -> T:
-    """Closed form."""
+def _discrete_weibull_upper(value: T, q: T, beta: T) -> T:
     return _from_zero(value, lambda k: pt.log(q) * (k + 1.0) ** beta, 0.0)
 
 
-def discrete_uniform_upper(value: T, lower: T, upper: T) -> T:
-    """Linear."""
+def _discrete_uniform_upper(value: T, lower: T, upper: T) -> T:
     beyond = log_positive(upper - pt.floor(value)) - log_positive(upper - lower + 1.0)
     return pt.switch(pt.lt(value, lower), 0.0, beyond)
 
 
-def categorical_lower(value: T, p: T) -> T:
-    """Added up."""
+def _categorical_lower(value: T, p: T) -> T:
     return _added(value, pt.log(p), is_upper=False)
 
 
-def categorical_upper(value: T, p: T) -> T:
-    """Added up."""
+def _categorical_upper(value: T, p: T) -> T:
     return _added(value, pt.log(p), is_upper=True)
 
 
-def beta_binomial_lower(value: T, n: T, alpha: T, beta: T) -> T:
-    """Added up."""
+def _beta_binomial_lower(value: T, n: T, alpha: T, beta: T) -> T:
     return _added(value, _beta_binomial(n, alpha, beta), is_upper=False)
 
 
-def beta_binomial_upper(value: T, n: T, alpha: T, beta: T) -> T:
-    """Added up."""
+def _beta_binomial_upper(value: T, n: T, alpha: T, beta: T) -> T:
     return _added(value, _beta_binomial(n, alpha, beta), is_upper=True)
 
 
@@ -119,13 +103,11 @@ def _beta_binomial(n: T, alpha: T, beta: T) -> T:
     return pm.BetaBinomial.logp(_states(n), *(v[..., None] for v in map(pt.as_tensor, (n, alpha, beta))))
 
 
-def hypergeometric_lower(value: T, good: T, bad: T, n: T) -> T:
-    """Added up."""
+def _hypergeometric_lower(value: T, good: T, bad: T, n: T) -> T:
     return _added(value, _hypergeometric(good, bad, n), is_upper=False)
 
 
-def hypergeometric_upper(value: T, good: T, bad: T, n: T) -> T:
-    """Added up."""
+def _hypergeometric_upper(value: T, good: T, bad: T, n: T) -> T:
     return _added(value, _hypergeometric(good, bad, n), is_upper=True)
 
 
@@ -154,13 +136,13 @@ def _added(value: T, log_probabilities: T, *, is_upper: bool) -> T:
     return pt.switch(is_empty, -np.inf, pt.logsumexp(pt.switch(is_empty[..., None], 0.0, parts), axis=-1))
 
 
-register(pm.Binomial, lower=binomial_lower, upper=binomial_upper)
-register(pm.NegativeBinomial, lower=negative_binomial_lower, upper=negative_binomial_upper)
-register(pm.Poisson, lower=poisson_lower, upper=poisson_upper)
-register(pm.Bernoulli, upper=bernoulli_upper)
-register(pm.Geometric, lower=geometric_lower, upper=geometric_upper)
-register(pm.DiscreteWeibull, lower=discrete_weibull_lower, upper=discrete_weibull_upper)
-register(pm.DiscreteUniform, upper=discrete_uniform_upper)
-register(pm.Categorical, lower=categorical_lower, upper=categorical_upper)
-register(pm.BetaBinomial, lower=beta_binomial_lower, upper=beta_binomial_upper)
-register(pm.HyperGeometric, lower=hypergeometric_lower, upper=hypergeometric_upper)
+register(pm.Binomial, lower=_binomial_lower, upper=_binomial_upper)
+register(pm.NegativeBinomial, lower=_negative_binomial_lower, upper=_negative_binomial_upper)
+register(pm.Poisson, lower=_poisson_lower, upper=_poisson_upper)
+register(pm.Bernoulli, upper=_bernoulli_upper)
+register(pm.Geometric, lower=_geometric_lower, upper=_geometric_upper)
+register(pm.DiscreteWeibull, lower=_discrete_weibull_lower, upper=_discrete_weibull_upper)
+register(pm.DiscreteUniform, upper=_discrete_uniform_upper)
+register(pm.Categorical, lower=_categorical_lower, upper=_categorical_upper)
+register(pm.BetaBinomial, lower=_beta_binomial_lower, upper=_beta_binomial_upper)
+register(pm.HyperGeometric, lower=_hypergeometric_lower, upper=_hypergeometric_upper)

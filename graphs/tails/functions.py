@@ -1,8 +1,9 @@
-"""Logarithms of small probabilities as graphs, in which neither value nor gradient leaves the floating-point numbers."""
+"""Logarithms of small probabilities as graphs, whose values and gradients stay finite where they should."""
 
 from __future__ import annotations
 
 from math import log, pi, sqrt
+
 import numpy as np
 import pytensor.tensor as pt
 from pytensor.tensor.variable import TensorVariable
@@ -42,7 +43,7 @@ def log_difference(
 
 
 def log_mills(x: TensorVariable) -> TensorVariable:
-    """Return the logarithm of Mills' ratio, ``P(Z > x) / density(x)`` of a normal variable, for ``x`` not below zero."""
+    """Return the logarithm of Mills' ratio, ``P(Z > x) / density(x)`` of a normal variable, for ``x >= 0``."""
     x = pt.maximum(x, 0.0)
     return 0.5 * log(pi / 2.0) + pt.log(pt.erfcx(x / sqrt(2.0)))
 

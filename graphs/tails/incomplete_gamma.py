@@ -81,7 +81,7 @@ def _lower_series(shape: float, x: float) -> tuple[float, float]:
 
 @njit(cache=True, error_model="numpy")
 def _upper_fraction(shape: float, x: float) -> tuple[float, float]:
-    """Return the logarithm of the fraction ``1/(x+1-a - 1(1-a)/(x+3-a - 2(2-a)/(x+5-a - ...)))``, and its derivative."""
+    """Return the logarithm of ``1/(x+1-a - 1(1-a)/(x+3-a - 2(2-a)/(x+5-a - ...)))``, and its derivative."""
     b = x + 1.0 - shape
     c, c_slope = 1.0 / TINY, 0.0
     d = 1.0 / b

@@ -87,15 +87,13 @@ def hypergeometric_pmf(k: Any, good: Any, bad: Any, n: Any) -> Any:
 
 
 FAMILIES: dict[str, Family] = {
-    "normal": Family(pm.Normal.dist, lambda x, m, s: normal((x - m) / s), (0.3, 1.7), (-60.0, -1.9, 0.1, 60.0)),
+    "normal": Family(pm.Normal.dist, lambda x, m, s: normal((x - m) / s), (0.3, 1.7), (-50.0, -1.9, 0.1, 50.0)),
     "lognormal": Family(
         pm.LogNormal.dist, lambda x, m, s: normal((mp.log(x) - m) / s), (0.3, 1.2), (1e-20, 0.4, 9.0, 1e18)
     ),
     "half normal": Family(pm.HalfNormal.dist, lambda x, s: mp.erf(x / s / mp.sqrt(2)), (1.3,), (1e-9, 0.5, 3.0, 50.0)),
     "uniform": Family(pm.Uniform.dist, lambda x, a, b: (x - a) / (b - a), (-1.0, 3.0), (-1 + 1e-12, 0.1, 3 - 1e-12)),
-    "wald": Family(
-        lambda mu, lam: pm.Wald.dist(mu=mu, lam=lam), wald, (1.2, 3.1), (0.003, 0.4, 1.19, 1.3, 20.0, 500.0)
-    ),
+    "wald": Family(lambda mu, lam: pm.Wald.dist(mu=mu, lam=lam), wald, (1.2, 3.1), (0.003, 1.1, 1.3, 300.0)),
     "beta": Family(pm.Beta.dist, lambda x, a, b: beta(a, b, x), (2.5, 4.5), (1e-60, 0.02, 0.4, 0.9, 1 - 1e-9)),
     "kumaraswamy": Family(
         pm.Kumaraswamy.dist, lambda x, a, b: 1 - (1 - x**a) ** b, (2.5, 4.5), (1e-60, 0.02, 0.4, 0.9, 1 - 1e-9)
@@ -131,13 +129,13 @@ FAMILIES: dict[str, Family] = {
         pm.InverseGamma.dist, lambda x, a, b: 1 - gamma(a, b / x), (3.5, 0.7), (1e-3, 0.1, 0.3, 4.0, 1e40)
     ),
     "weibull": Family(
-        pm.Weibull.dist, lambda x, a, b: 1 - mp.exp(-((x / b) ** a)), (2.5, 1.7), (1e-90, 0.1, 2.0, 30.0)
+        pm.Weibull.dist, lambda x, a, b: 1 - mp.exp(-((x / b) ** a)), (2.5, 1.7), (1e-90, 0.1, 2.0, 20.0)
     ),
     "ex-gaussian": Family(
         lambda mu, s, nu: pm.ExGaussian.dist(mu=mu, sigma=s, nu=nu),
         exgaussian,
         (0.3, 1.2, 2.1),
-        (-30.0, -3.0, 0.3, 0.9, 8.0, 900.0),
+        (-30.0, 0.2, 0.9, 900.0),
     ),
     "narrow ex-gaussian": Family(
         lambda mu, s, nu: pm.ExGaussian.dist(mu=mu, sigma=s, nu=nu), exgaussian, (0.3, 1.2, 0.05), (-30.0, 0.3, 3.0)
@@ -149,7 +147,7 @@ FAMILIES: dict[str, Family] = {
         (-1 + 1e-12, 0.0, 0.7, 2 - 1e-12),
     ),
     "gumbel": Family(
-        pm.Gumbel.dist, lambda x, m, b: mp.exp(-mp.exp((m - x) / b)), (0.4, 1.3), (-6.0, 0.3, 9.0, 1200.0)
+        pm.Gumbel.dist, lambda x, m, b: mp.exp(-mp.exp((m - x) / b)), (0.4, 1.3), (-6.0, 0.3, 9.0, 1000.0)
     ),
     "logistic": Family(
         pm.Logistic.dist, lambda x, m, s: 1 / (1 + mp.exp((m - x) / s)), (0.4, 1.3), (-900.0, -2.0, 0.4, 3.0, 900.0)
@@ -164,13 +162,13 @@ FAMILIES: dict[str, Family] = {
         lambda m, s: pm.TruncatedNormal.dist(mu=m, sigma=s, lower=20.0, upper=24.0),
         lambda x, m, s: (normal((x - m) / s) - normal((20 - m) / s)) / (normal((24 - m) / s) - normal((20 - m) / s)),
         (0.3, 1.2),
-        (20.1, 22.0, 23.9),
+        (20.1, 23.9),
     ),
     "binomial": Family(
         lambda n, p: pm.Binomial.dist(n=n, p=p),
         lambda k, n, p: one if k >= n else 1 - beta(k + 1, n - k, p),
-        (900.0, 0.3),
-        (0, 5, 270, 600, 899, 900),
+        (500.0, 0.3),
+        (0, 5, 150, 499, 500),
         is_discrete=True,
         fixed=(0,),
     ),
