@@ -24,7 +24,7 @@ from pytensor.tensor.random.op import RandomVariable
 from pytensor.tensor.random.type import RandomType
 from pytensor.tensor.variable import TensorVariable
 
-from graphs.backends import jax_random, jax_recursion, jax_sparse  # noqa: F401  (they register lowerings)
+from graphs.backends import jax_random, jax_recursion, jax_sparse, jax_tails  # noqa: F401  (they register lowerings)
 from graphs.errors import BackendError
 from graphs.traces import FORGET
 
