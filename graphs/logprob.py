@@ -13,6 +13,7 @@ from pytensor.graph.basic import Variable
 from pytensor.graph.traversal import ancestors, explicit_graph_inputs
 from pytensor.tensor.variable import TensorVariable
 
+from graphs.constants import folded
 from graphs.density import LogDensity
 from graphs.elimination.summation import (
     CannotSumError,
@@ -32,6 +33,7 @@ from graphs.random_graph import static_shape, value_variable
 from graphs.rebuilding import substitute
 from graphs.rolling import find_rolls
 from graphs.rv_supports import support_of
+from graphs.stable import stabilized
 from graphs.supports import REAL, Support
 from graphs.terms import joint_terms, raise_if_random
 from graphs.traces import untraced
@@ -191,12 +193,12 @@ def _natural_logprob(graph: ModelGraph) -> LogProb:
     own = {ready[rv]: rv_values[rv] for rv in left}
     terms, members = joint_terms(own, [name_of[rv] for rv in left], rolls, name_of)
     supports = {name: support_of(rv) for name, rv in latent.items()}
-    potentials = substitute([prepared.get(p, p) for p in potentials], own)
+    potentials = stabilized(substitute([prepared.get(p, p) for p in potentials], own))
     for name, potential in zip(graph.potentials, potentials, strict=True):
         raise_if_random(potential, name)
     terms |= dict(zip(graph.potentials, potentials, strict=True))
     # Bounds of latent variables stay: in natural space nothing else keeps a value in its support.
-    graphs = strip_guards(widen(list(terms.values())), {})
+    graphs = folded(strip_guards(widen(list(terms.values())), {}))
     terms = dict(zip(terms, graphs, strict=True))
     prepared_graph = ModelGraph(latent, observed, graph.potentials, graph.transforms)
     members |= {name: (name,) for name in graph.potentials}
@@ -299,9 +301,10 @@ def sum_out(logprob: LogProb, names: Iterable[str], max_states: int = MOST_STATE
     stripped = strip(logprob, names)
     summation = sum_over(stripped.terms, [finite_of(logprob, name) for name in names], max_states=max_states)
     values = {n: v for n, v in logprob.values.items() if n not in names}
+    terms = terms_after(summation, list(stripped.terms), _priors(logprob, names))
     return replace(
         stripped,
-        terms=terms_after(summation, list(stripped.terms), _priors(logprob, names)),
+        terms=dict(zip(terms, folded(list(terms.values())), strict=True)),
         values=values,
         natural={n: logprob.natural[n] for n in values},
         supports={n: logprob.supports[n] for n in values},

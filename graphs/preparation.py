@@ -11,6 +11,7 @@ from pymc.distributions.distribution import SymbolicRandomVariable
 from pytensor.conditional import IfElse
 from pytensor.graph.basic import Apply, Constant, Variable
 from pytensor.graph.op import HasInnerGraph
+from pytensor.scalar.basic import Cast
 from pytensor.tensor.basic import Choose, MakeVector
 from pytensor.tensor.elemwise import Elemwise
 from pytensor.tensor.random.type import RandomGeneratorType
@@ -131,6 +132,8 @@ def _widened_node(node: Apply, inputs: list[Variable]) -> list[Variable] | None:
         condition, *branches = inputs
         half = len(branches) // 2
         return [pt.switch(condition, a, b) for a, b in zip(branches[:half], branches[half:], strict=True)]
+    if _is_needless_cast(node, inputs):
+        return inputs
     if isinstance(node.op, SplineWrapper):
         return as_piecewise_polynomial(node.op, inputs[0])
     if isinstance(node.op, Choose):
@@ -144,6 +147,12 @@ def _widened_node(node: Apply, inputs: list[Variable]) -> list[Variable] | None:
     if all(a is b for a, b in zip(new, node.inputs, strict=True)):
         return None
     return _remade(node, new)
+
+
+def _is_needless_cast(node: Apply, inputs: Sequence[Variable]) -> bool:
+    """Whether a node casts what has the dtype by now: rules on logarithms would not see through it."""
+    is_cast = isinstance(node.op, Elemwise) and isinstance(node.op.scalar_op, Cast)
+    return is_cast and node.outputs[0].type.dtype == inputs[0].type.dtype
 
 
 def _indexed_choice(op: Choose, index: Variable, choices: Variable) -> list[Variable] | None:

@@ -1,4 +1,4 @@
-"""Log-probabilities of logits, and square roots of exponentials, so that neither they nor their gradients overflow.
+"""Logarithms of probabilities, and square roots of exponentials, so that neither they nor their gradients overflow.
 
 PyTensor's compiler does some of this too, but a gradient taken before it multiplies an infinite slope by zero.
 """
@@ -7,22 +7,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
 import pytensor.scalar.basic as ps
-import pytensor.scalar.math as psm
 import pytensor.tensor as pt
-from pytensor.graph.basic import Apply, Constant, Variable
+from pytensor.graph.basic import Apply, Variable
 from pytensor.tensor.elemwise import DimShuffle, Elemwise
 from pytensor.tensor.variable import TensorVariable
 
 from graphs.rebuilding import rebuild
+from graphs.stable_logarithms import logarithm, logarithm_of_one_plus, number_of
 
 
 def stabilized(graphs: Sequence[TensorVariable]) -> list[TensorVariable]:
     """Rewrite terms before their gradients are taken.
 
-    ``log(sigmoid(x))`` becomes ``-softplus(-x)``, ``log(1 - sigmoid(x))`` becomes ``-softplus(x)``, and
-    ``sqrt(a * exp(x))`` becomes ``sqrt(a) * exp(x / 2)``: spectral densities of smooth Gaussian processes underflow.
+    ``log(sigmoid(x))`` becomes ``-softplus(-x)``, ``log(1 - sigmoid(x))`` becomes ``-softplus(x)``, as in
+    `graphs.stable_logarithms`, and ``sqrt(a * exp(x))`` becomes ``sqrt(a) * exp(x / 2)``: spectral densities of smooth Gaussian processes underflow.
 
     Examples
     --------
@@ -38,15 +37,12 @@ def stabilized(graphs: Sequence[TensorVariable]) -> list[TensorVariable]:
 
 def _rewritten(node: Apply, inputs: list[Variable]) -> list[Variable] | None:
     if _is(node, ps.Log):
-        logits = _logits(inputs[0])
-        if logits is not None:
-            return [-pt.softplus(-logits)]
-        logits = _logits(_complement(inputs[0]))
-        return None if logits is None else [-pt.softplus(logits)]
+        form = logarithm(inputs[0])
+        return None if form is None else [form]
     if _is(node, ps.Log1p):
-        logits = _logits(_argument(inputs[0], ps.Neg))
-        return None if logits is None else [-pt.softplus(logits)]
-    if _is(node, ps.Sqrt) or (_is(node, ps.Pow) and _is_everywhere(inputs[1], 0.5)):
+        form = logarithm_of_one_plus(inputs[0])
+        return None if form is None else [form]
+    if _is(node, ps.Sqrt) or (_is(node, ps.Pow) and number_of(inputs[1]) == 0.5):
         exponent, rest = _split(inputs[0])
         if exponent is None:
             return None
@@ -77,34 +73,3 @@ def _split(product: Variable) -> tuple[TensorVariable | None, TensorVariable | N
 
 def _is(node: Apply | None, kind: type) -> bool:
     return node is not None and isinstance(node.op, Elemwise) and isinstance(node.op.scalar_op, kind)
-
-
-def _argument(variable: Variable | None, kind: type) -> Variable | None:
-    """Return what an elementwise operation of this kind is applied to."""
-    return variable.owner.inputs[0] if variable is not None and _is(variable.owner, kind) else None
-
-
-def _complement(variable: Variable) -> Variable | None:
-    """Return p of ``1 - p``."""
-    if not _is(variable.owner, ps.Sub):
-        return None
-    one, p = variable.owner.inputs
-    return p if _is_everywhere(one, 1) else None
-
-
-def _is_everywhere(variable: Variable, number: float) -> bool:
-    """Return whether a variable is a constant of which every element is this number."""
-    while variable.owner is not None and isinstance(variable.owner.op, DimShuffle):
-        variable = variable.owner.inputs[0]
-    return isinstance(variable, Constant) and bool(np.all(np.asarray(variable.data) == number))
-
-
-def _logits(variable: Variable | None) -> TensorVariable | None:
-    """Return x of ``sigmoid(x)``, through added axes."""
-    if variable is None or variable.owner is None:
-        return None
-    if isinstance(variable.owner.op, DimShuffle):
-        inner = _logits(variable.owner.inputs[0])
-        return None if inner is None else variable.owner.op(inner)
-    found = _argument(variable, psm.Sigmoid)
-    return found if isinstance(found, TensorVariable) else None

@@ -12,8 +12,10 @@ from pytensor.tensor.variable import TensorVariable
 
 from graphs import precision_normal as precision_normal
 from graphs import tails as tails
+from graphs.constants import held
 from graphs.errors import DerivationError
 from graphs.random_graph import depends_on, find_consumed, find_random_variables, is_random
+from graphs.rebuilding import substitute
 from graphs.repaired import repaired
 from graphs.rolling import Roll
 from graphs.stable import stabilized
@@ -81,13 +83,14 @@ def conditional_logprobs(rv_values: Mapping[TensorVariable, Variable], names: Se
     """
     if not rv_values:
         return []
+    rvs, parameters = held(list(rv_values))
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)
-            terms = conditional_logp(dict(rv_values), warn_rvs=False)
+            terms = conditional_logp(dict(zip(rvs, rv_values.values(), strict=True)), warn_rvs=False)
     except (NotImplementedError, RuntimeError, ValueError, TypeError) as error:
         raise _explain(rv_values, names, error) from error
-    ordered = repaired([terms[value] for value in rv_values.values()])
+    ordered = repaired(substitute([terms[value] for value in rv_values.values()], parameters))
     for name, term in zip(names, ordered, strict=True):
         raise_if_random(term, name)
     return ordered

@@ -1,0 +1,139 @@
+"""Constant parts of log-probabilities, evaluated in their stable form.
+
+PyTensor folds constants before it stabilises what they are part of: ``log(1 + erf(x))`` of a constant x becomes the
+logarithm of zero, where it is finite for the same number as an input.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytensor.scalar.basic as ps
+import pytensor.scalar.math as psm
+import pytensor.tensor as pt
+from pytensor.compile.builders import OpFromGraph
+from pytensor.compile.mode import Mode
+from pytensor.graph.basic import Apply, Constant, Variable
+from pytensor.graph.fg import FunctionGraph
+from pytensor.graph.rewriting.db import RewriteDatabaseQuery
+from pytensor.graph.traversal import toposort
+from pytensor.tensor.elemwise import Elemwise
+from pytensor.tensor.type import TensorType
+
+from graphs.conditional.evaluate import evaluate
+from graphs.random_graph import is_random
+from graphs.rebuilding import rebuild, substitute
+from graphs.traces import FORGET
+
+STABLE = RewriteDatabaseQuery(
+    include=["fast_run"], exclude=["topo_constant_folding", "inplace", "fusion", "BlasOpt", "cxx_only"]
+)
+"""PyTensor's rewrites without the one that folds constants."""
+
+_SATURATING = (
+    ps.Exp,
+    ps.Exp2,
+    ps.Expm1,
+    ps.Tanh,
+    psm.Erf,
+    psm.Erfc,
+    psm.Sigmoid,
+    psm.GammaInc,
+    psm.GammaIncC,
+    psm.BetaInc,
+)
+"""What reaches zero or one before its argument is large, so that digits are lost in what is made of it."""
+
+
+def held(graphs: Sequence[Variable]) -> tuple[list[Variable], dict[Variable, Variable]]:
+    """Put inputs in the place of parameters of random variables that are computed from constants.
+
+    So that nobody folds them on the way to the log-probability, in which they have a stable form.
+
+    Parameters
+    ----------
+    graphs : sequence of Variable
+        Graphs of random variables.
+
+    Returns
+    -------
+    graphs : list of Variable
+        The same, of inputs.
+    parameters : dict of Variable to Variable
+        What each input stands for.
+    """
+    constant = _constant(graphs)
+    inputs: dict[Variable, Variable] = {}
+    stand_ins: dict[Variable, Variable] = {}
+    for node in toposort(list(graphs)):
+        if any(is_random(out) for out in node.outputs):
+            for parameter in node.inputs:
+                if parameter in constant and parameter not in inputs and _is_fragile(parameter, constant):
+                    inputs[parameter] = parameter.type(name=parameter.name)
+                    stand_ins[inputs[parameter]] = parameter
+    return (substitute(graphs, inputs), stand_ins) if inputs else (list(graphs), {})
+
+
+def folded(graphs: Sequence[Variable]) -> list[Variable]:
+    """Evaluate those constant parts of graphs that lose digits where they are folded as they stand.
+
+    Parameters
+    ----------
+    graphs : sequence of Variable
+        Such as the terms of a log-probability.
+
+    Examples
+    --------
+    >>> x = pt.constant([-30.0, 2.0])
+    >>> [graph] = folded([pt.log(1 - pt.exp(-pt.exp(x)))])
+    >>> graph.data.round(4)
+    array([-3.0e+01, -6.0e-04])
+    """
+    constant = _constant(graphs)
+    ends = set(graphs)
+    for node in toposort(list(graphs)):
+        if not any(out in constant for out in node.outputs):
+            ends.update(node.inputs)
+    roots = [v for v in constant if v in ends and _is_fragile(v, constant)]
+    if not roots:
+        return list(graphs)
+    values = _stable_values(roots)
+    if values is None:
+        return list(graphs)
+    known: dict[Variable, Variable] = {
+        root: pt.constant(np.asarray(value, dtype=root.type.dtype), name=root.name)
+        for root, value in zip(roots, values, strict=True)
+    }
+    memo = rebuild(graphs, lambda node, inputs: None, known)
+    return [memo.get(graph, graph) for graph in graphs]
+
+
+def _stable_values(roots: Sequence[Variable]) -> list[np.ndarray] | None:
+    fgraph = FunctionGraph([], list(roots), clone=True, features=[FORGET])
+    Mode("py", STABLE).optimizer.rewrite(fgraph)
+    return evaluate(fgraph.outputs, {})
+
+
+def _constant(graphs: Sequence[Variable]) -> dict[Variable, bool]:
+    """Return what is computed from constants alone, and whether a function that saturates takes part."""
+    found: dict[Variable, bool] = {}
+    for node in toposort(list(graphs)):
+        if node.inputs and all(isinstance(i, Constant) or i in found for i in node.inputs) and _is_numeric(node):
+            saturates = _saturates(node) or any(found.get(i, False) for i in node.inputs)
+            found |= dict.fromkeys(node.outputs, saturates)
+    return found
+
+
+def _is_numeric(node: Apply) -> bool:
+    return all(isinstance(v.type, TensorType) for v in (*node.inputs, *node.outputs))
+
+
+def _saturates(node: Apply) -> bool:
+    if isinstance(node.op, Elemwise):
+        return isinstance(node.op.scalar_op, _SATURATING)
+    return isinstance(node.op, OpFromGraph)
+
+
+def _is_fragile(variable: Variable, constant: dict[Variable, bool]) -> bool:
+    return constant.get(variable, False) and str(variable.type.dtype).startswith("float")
