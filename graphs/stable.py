@@ -20,8 +20,9 @@ from graphs.stable_logarithms import logarithm, logarithm_of_one_plus, number_of
 def stabilized(graphs: Sequence[TensorVariable]) -> list[TensorVariable]:
     """Rewrite terms before their gradients are taken.
 
-    ``log(sigmoid(x))`` becomes ``-softplus(-x)``, ``log(1 - sigmoid(x))`` becomes ``-softplus(x)``, as in
-    `graphs.stable_logarithms`, and ``sqrt(a * exp(x))`` becomes ``sqrt(a) * exp(x / 2)``: spectral densities of smooth Gaussian processes underflow.
+    ``log(sigmoid(x))`` becomes ``-softplus(-x)``, ``log(1 - sigmoid(x))`` becomes ``-softplus(x)``; likewise of other
+    functions in `graphs.stable_logarithms`. ``sqrt(a * exp(x))`` becomes ``sqrt(a) * exp(x / 2)``: spectral densities of
+    smooth Gaussian processes underflow.
 
     Examples
     --------

@@ -14,6 +14,7 @@ from pytensor.graph.basic import Variable
 from pytensor.tensor.variable import TensorVariable
 
 from graphs.backends.base import ArrayFunction, Backend, CompiledStep, as_arrays
+from graphs.constants import folded
 from graphs.step import StepGraph
 from graphs.traces import forgetting
 
@@ -54,7 +55,7 @@ class CBackend(Backend):
         """Compile a graph to a function of arrays; see :meth:`graphs.backends.base.Backend.function`."""
         settle_blas()
         generators = [] if rng is None else [rng]
-        compiled = pytensor.function([*generators, *inputs], list(outputs), mode=COMPILED, on_unused_input="ignore")
+        compiled = pytensor.function([*generators, *inputs], folded(outputs), mode=COMPILED, on_unused_input="ignore")
 
         def call(*arrays: Any) -> list[NDArray]:
             if rng is None:
@@ -101,7 +102,7 @@ class CStep(CompiledStep):
         self.step_graph = step_graph
         outputs = [*step_graph.next_state, *step_graph.info.values(), step_graph.next_rng]
         self._function = pytensor.function(
-            [step_graph.rng, *step_graph.state], outputs, mode=COMPILED, on_unused_input="ignore"
+            [step_graph.rng, *step_graph.state], folded(outputs), mode=COMPILED, on_unused_input="ignore"
         )
 
     def _advance(

@@ -25,6 +25,7 @@ from pytensor.tensor.random.type import RandomType
 from pytensor.tensor.variable import TensorVariable
 
 from graphs.backends import jax_random, jax_recursion, jax_sparse, jax_tails  # noqa: F401  (they register lowerings)
+from graphs.constants import folded
 from graphs.errors import BackendError
 from graphs.traces import FORGET
 
@@ -92,7 +93,7 @@ def jax_callable(
     [6.5]
     """
     generators = _generators(outputs, rng)
-    graph_function = _lower([*generators, *inputs], _without_shared_data(outputs))
+    graph_function = _lower([*generators, *inputs], _without_shared_data(folded(outputs)))
     input_dtypes = [variable.type.dtype for variable in inputs]
     output_dtypes = [variable.type.dtype for variable in outputs]
 

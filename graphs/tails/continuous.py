@@ -22,7 +22,7 @@ from graphs.tails.functions import (
 from graphs.tails.ops import log_betainc, log_betaincc, log_gammainc, log_gammaincc
 from graphs.tails.registry import Tail, register
 
-T = TensorVariable
+type T = TensorVariable
 
 
 def _mirrored(lower: Tail) -> Tail:

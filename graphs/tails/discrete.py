@@ -14,7 +14,7 @@ from graphs.tails.functions import log1mexp, log_positive
 from graphs.tails.ops import log_betainc, log_betaincc, log_gammainc, log_gammaincc
 from graphs.tails.registry import register
 
-T = TensorVariable
+type T = TensorVariable
 LARGEST_TABLE = 100_000
 """Values that are added up one by one, of distributions without a closed form."""
 

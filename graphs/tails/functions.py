@@ -33,13 +33,10 @@ def log_distinct(log_rate: TensorVariable) -> TensorVariable:
 def log_difference(
     larger: TensorVariable, smaller: TensorVariable, is_used: TensorVariable | None = None
 ) -> TensorVariable:
-    """Return ``log(exp(a) - exp(b))``; where it is not used, or there is nothing to subtract, no gradient is NaN."""
+    """Return ``log(exp(a) - exp(b))``; where it is not used no gradient is NaN."""
     gap = smaller - larger
-    is_proper = pt.and_(pt.lt(gap, 0.0), pt.gt(gap, -np.inf))
-    if is_used is not None:
-        is_proper = pt.and_(is_proper, is_used)
-    rest = pt.log1mexp(pt.switch(is_proper, gap, -1.0))
-    return larger + pt.switch(is_proper, rest, pt.switch(pt.isinf(smaller), 0.0, -np.inf))
+    gap = pt.switch(pt.lt(gap, 0.0), gap, 0.0)
+    return larger + pt.log1mexp(gap if is_used is None else pt.switch(is_used, gap, -1.0))
 
 
 def log_mills(x: TensorVariable) -> TensorVariable:

@@ -21,6 +21,7 @@ from pytensor.tensor.random.type import RandomType
 from pytensor.tensor.symbolic import TensorSymbolicOp
 from pytensor.tensor.type import TensorType
 
+from graphs.constants import folded
 from graphs.errors import BackendError
 from graphs.traces import FORGET
 
@@ -62,6 +63,7 @@ def rewritten(inputs: Sequence[Variable], outputs: Sequence[Variable]) -> Functi
     BackendError
         If the graph depends on a variable that is not among the inputs.
     """
+    outputs = folded(outputs)
     _check_closed(inputs, outputs)
     # Generators that the caller does not name need no order of their own: a program has one.
     generators = [v for v in graph_inputs(outputs, inputs) if isinstance(v.type, RandomType) and v not in set(inputs)]
