@@ -21,7 +21,7 @@ def stabilized(graphs: Sequence[TensorVariable]) -> list[TensorVariable]:
     """Rewrite terms before their gradients are taken.
 
     ``log(sigmoid(x))`` becomes ``-softplus(-x)``, ``log(1 - sigmoid(x))`` becomes ``-softplus(x)``; likewise of other
-    functions in `graphs.stable_logarithms`. ``sqrt(a * exp(x))`` becomes ``sqrt(a) * exp(x / 2)``: spectral densities of
+    functions in `graphs.stable_logarithms`. ``sqrt(a * exp(x))`` is ``sqrt(a) * exp(x / 2)`` now: spectral densities of
     smooth Gaussian processes underflow.
 
     Examples

@@ -42,7 +42,7 @@ class _Part(ScalarOp):
         super().__init__(upgrade_to_float, name=name)
 
     def __eq__(self, other: object) -> bool:
-        return type(self) is type(other) and self.place == other.place  # type: ignore[attr-defined]
+        return type(self) is type(other) and self.place == other.place
 
     def __hash__(self) -> int:
         return hash((type(self), self.place))
