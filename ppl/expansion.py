@@ -19,6 +19,7 @@ from graphs.layout import Layout
 from graphs.random_graph import depends_on
 from graphs.rebuilding import substitute
 from ppl.losses import Losses
+from ppl.memory import bytes_of_draw
 from ppl.plans import Plan
 from samplers.blocks import NUTSBlock
 
@@ -47,6 +48,8 @@ class Expansion:
         Of the computed ones that are latent variables, the recorded variable that they come from.
     function : callable
         Of the recorded variables, over a leading axis.
+    new_bytes : mapping of str to int
+        Of the computed ones for which there is no room, how much memory one draw takes.
     is_logdensity_given : bool
         Whether the sampler itself gives the log-density of its draws: where NUTS moves everything.
     function_of : callable
@@ -59,6 +62,7 @@ class Expansion:
     room: Mapping[str, str]
     sources: Mapping[str, str]
     function: Callable[..., list[NDArray]]
+    new_bytes: Mapping[str, int]
     is_logdensity_given: bool
     function_of: Callable[[str], Callable[..., list[NDArray]]]
 
@@ -98,7 +102,9 @@ class Expansion:
         recorded = {str(v.name) for v in variables}
         sources = {n: str(v.name) for n, v in plan.mixed.values.items() if n in by_name and str(v.name) in recorded}
         one = cache(lambda name: compiler.map(variables, [by_name[name]]))
-        return cls(Layout.of(variables), names, computed, room, sources, function, _is_logdensity_given(plan), one)
+        new = bytes_of_draw({n: graph for n, graph in by_name.items() if n not in room})
+        given = _is_logdensity_given(plan)
+        return cls(Layout.of(variables), names, computed, room, sources, function, new, given, one)
 
     def __call__(
         self, draws: NDArray[np.float64], *, in_place: bool = False, losses: Losses | None = None

@@ -21,6 +21,7 @@ from graphs.interpreting import interpret
 from graphs.rebuilding import substitute
 from ppl.declare import own_dims
 from ppl.labels import as_coordinate
+from ppl.memory import check_memory_of_draws
 from ppl.missing_draws import over_draws, present_draws
 from ppl.model import Model
 
@@ -73,6 +74,7 @@ def draw_forward(
             drawn,
             [r[first].astype(v.type.dtype) for r, v in zip(rows, needed.values(), strict=True)],
         )
+    check_memory_of_draws(dict(zip(outputs, drawn, strict=True)), count)
     function = get_backend(backend).map([number, *needed.values()], drawn, rng=rng)
     try:
         draw = partial(function, np.random.default_rng(seed))

@@ -14,6 +14,7 @@ from graphs.errors import ModelError
 from graphs.finite import finite_states
 from graphs.lifting import MOST_STATES
 from graphs.logprob import finite_of, logprob, strip
+from ppl.memory import check_memory_of_draws
 from ppl.missing_draws import over_draws
 from ppl.model import Model
 from ppl.recovery import check_trace
@@ -65,9 +66,11 @@ def log_likelihood(model: Model, trace: DataTree, *, backend: str = "numba", max
         raise ModelError("The model has no data, so that there is no likelihood.")
     kept, entries = _entries(model, max_states)
     check_trace(kept, trace)
-    function = get_backend(backend).map(list(kept.values()), [entry.graph for entry in entries.values()])
     posterior = trace["posterior"]
     shape = (posterior.sizes["chain"], posterior.sizes["draw"])
+    graphs = {name: entry.graph for name, entry in entries.items()}
+    check_memory_of_draws(graphs, shape[0] * shape[1])
+    function = get_backend(backend).map(list(kept.values()), list(graphs.values()))
     arguments = [posterior[n].to_numpy().reshape(-1, *posterior[n].shape[2:]) for n in kept]
     arrays = over_draws(function, list(kept.values()), arguments)
     values = {n: a.reshape(shape + a.shape[1:]) for n, a in zip(entries, arrays, strict=True)}

@@ -21,6 +21,7 @@ from graphs.finite import finite_states
 from graphs.logprob import LogProb, finite_of, logprob, strip
 from graphs.random_graph import depends_on, static_shape
 from graphs.rebuilding import substitute
+from ppl.memory import check_memory_of_draws
 from ppl.missing_draws import over_draws
 from ppl.model import Model
 from ppl.results import to_datatree
@@ -84,9 +85,10 @@ def recover(
     graphs, rng = _recovery_graphs(model, joint, missing, probs, most_probable)
     if not kept:
         raise ModelError("Every variable was summed out, so that there are no draws to condition on.")
-    function = get_backend(backend).map(list(kept.values()), list(graphs.values()), rng=rng)
     posterior = trace["posterior"]
     shape = (posterior.sizes["chain"], posterior.sizes["draw"])
+    check_memory_of_draws(graphs, shape[0] * shape[1], ", or give probs=False" if probs else "")
+    function = get_backend(backend).map(list(kept.values()), list(graphs.values()), rng=rng)
     arguments = [posterior[n].to_numpy().reshape(-1, *posterior[n].shape[2:]) for n in kept]
     arrays = over_draws(partial(function, np.random.default_rng(seed)), list(kept.values()), arguments)
     values = {n: a.reshape(shape + a.shape[1:]) for n, a in zip(graphs, arrays, strict=True)}

@@ -22,6 +22,7 @@ from ppl.flat import flat_priors
 from ppl.initial import StartingPoints
 from ppl.judged import drawn_attributes
 from ppl.losses import Losses
+from ppl.memory import check_memory_of_run
 from ppl.model import Model
 from ppl.pathfinding import found_paths
 from ppl.planning import plan
@@ -31,9 +32,14 @@ from ppl.results import logger, report, say_losses, to_datatree, versions
 from samplers import SweepResult, compile_sweep
 from samplers.interrupts import HeldInterrupts
 from samplers.learning import check_metric
+from samplers.memory import bytes_of_chains, bytes_of_draws
 
 Init = str | Mapping[str, Any] | Sequence[Mapping[str, Any]] | DataTree | None
 OPTIONS = ("target_accept", "max_tree_depth", "thin", "keep_tuning", "var_names", "metric", "adapt")
+
+
+MOST_SWEEPS = 2**53
+"""Up to here counts are exact in every number that they are kept in."""
 
 
 class CompiledModel:
@@ -94,6 +100,10 @@ class CompiledModel:
             raise SamplingError(f"adapt is {adapt!r}; choose 'chain', or 'pooled' for chains that learn together.")
         seed = _checked_seed(seed)
         expansion = self._expansion if var_names is None else self._expansion_of(var_names)
+        rows = draws + tune * keep_tuning
+        kept = bytes_of_draws(self.plan.sweep, expansion.layout.size, rows, chains)
+        learning = bytes_of_chains(self.plan.sweep, chains, tune, max_tree_depth, metric, adapt == "pooled")
+        check_memory_of_run(rows, chains, learning, kept, expansion.new_bytes)
         start, learnt = self._start(init, chains, seed)
         with HeldInterrupts() as interrupts:
             with ProgressBar(chains, tune, draws, progress) as bar:
@@ -212,6 +222,8 @@ def _check_counts(**counts: int | None) -> None:
             continue
         if isinstance(count, bool) or not isinstance(count, int | np.integer) or count < least.get(name, 1):
             raise SamplingError(f"{name} is a whole number, at least {least.get(name, 1)}; it was {count!r}.")
+        if count > MOST_SWEEPS:
+            raise SamplingError(f"{name} is {count:,}, more than can be counted: at most {MOST_SWEEPS:,}.")
 
 
 def _checked_seed(seed: int | None) -> int:

@@ -1,0 +1,151 @@
+"""Whether there is memory for what is asked: told before hours of sampling, with what would take less."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from math import prod
+from pathlib import Path
+
+import numpy as np
+from pytensor.tensor.variable import TensorVariable
+
+from graphs.errors import SamplingError
+
+_UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
+
+
+def available_bytes() -> int | None:
+    """Return how much memory this process may still take; None where the system does not tell."""
+    found = [*_of_machine(), *_of_groups(), *_of_process()]
+    return max(min(found), 0) if found else None
+
+
+def _of_machine() -> Iterable[int]:
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        fields = {name: int(rest.split()[0]) for name, _, rest in (line.partition(":") for line in lines)}
+        return [1024 * fields["MemAvailable"]]
+    except (OSError, KeyError, ValueError, IndexError):
+        pass
+    try:
+        return [os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")]
+    except (AttributeError, OSError, ValueError):
+        return []
+
+
+def _of_groups() -> Iterable[int]:
+    """Yield what the control groups leave, which containers and batch systems set; both versions of them."""
+    try:
+        entries = [line.split(":", 2) for line in Path("/proc/self/cgroup").read_text().splitlines()]
+    except OSError:
+        return
+    for _, controllers, path in entries:
+        if controllers not in ("", "memory"):
+            continue
+        root = Path("/sys/fs/cgroup") / controllers
+        names = ("memory.limit_in_bytes", "memory.usage_in_bytes") if controllers else ("memory.max", "memory.current")
+        cached = "total_inactive_file" if controllers else "inactive_file"
+        # Inside a container the path may be that of the host, and the group be the root.
+        group = root / path.lstrip("/")
+        for folder in {group, *group.parents[: len(group.parts) - len(root.parts)], root}:
+            try:
+                limit, used = (int((folder / name).read_text()) for name in names)
+                freed = dict(line.split() for line in (folder / "memory.stat").read_text().splitlines())
+                yield limit - used + int(freed.get(cached, 0))
+            except (OSError, ValueError):  # no such group, or no limit ("max")
+                continue
+
+
+def _of_process() -> Iterable[int]:
+    """Yield what a limit of the process leaves (``ulimit -v``)."""
+    try:
+        import resource
+
+        limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+        if limit != resource.RLIM_INFINITY:
+            used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+            yield limit - used
+    except (ImportError, OSError, ValueError):
+        return
+
+
+def bytes_of_draw(graphs: Mapping[str, TensorVariable]) -> dict[str, int]:
+    """Return the bytes that one draw of each graph takes; axes of unknown length count as one element."""
+    return {
+        name: prod(n or 1 for n in graph.type.shape) * np.dtype(graph.type.dtype).itemsize
+        for name, graph in graphs.items()
+        if all(n != 0 for n in graph.type.shape)
+    }
+
+
+def check_memory_of_draws(graphs: Mapping[str, TensorVariable], count: int, remedy: str = "") -> None:
+    """Raise if there is no memory for the values of graphs in many draws.
+
+    Parameters
+    ----------
+    graphs : mapping of str to TensorVariable
+        What is computed of each draw.
+    count : int
+        Number of draws.
+    remedy : str
+        What else takes less than fewer draws.
+    """
+    # Backends return their results one by one, from one array.
+    parts = {name: 2 * count * size for name, size in bytes_of_draw(graphs).items()}
+    thinned = "take fewer draws (of a trace every tenth: trace.isel(draw=slice(None, None, 10)))"
+    check_memory(parts, f"What is computed of {count:,} draws", thinned + remedy)
+
+
+def check_memory_of_run(rows: int, chains: int, learning: int, kept: int, new_bytes: Mapping[str, int]) -> None:
+    """Raise if there is no memory for a run.
+
+    Parameters
+    ----------
+    rows, chains : int
+        Draws to be kept of each chain, those of tuning too; number of chains.
+    learning, kept : int
+        Bytes that the chains take, and their draws as they are recorded.
+    new_bytes : mapping of str to int
+        Bytes of what is computed of each draw.
+    """
+    parts = {"the chains themselves": learning, "the draws as they are recorded": kept}
+    parts |= {name or "lp": rows * chains * size for name, size in new_bytes.items()}
+    task = f"Keeping {rows:,} draws of each of {chains:,} chains" if chains > 1 else f"Keeping {rows:,} draws"
+    check_memory(parts, task, "ask for fewer draws or chains, keep one in thin=..., or only var_names=[...]")
+
+
+def check_memory(parts: Mapping[str, int], task: str, remedy: str) -> None:
+    """Raise if there is no memory for what is asked.
+
+    Parameters
+    ----------
+    parts : mapping of str to int
+        Bytes by what takes them.
+    task : str
+        What is asked, as a subject of a sentence.
+    remedy : str
+        What takes less, as an imperative.
+
+    Raises
+    ------
+    SamplingError
+        With the figures, the largest part and the remedy.
+    """
+    needed, available = sum(parts.values()), available_bytes()
+    if available is None or needed <= available:
+        return
+    largest = max(parts, key=lambda name: parts[name])
+    share = f", {in_words(parts[largest])} of it for {largest}" if len(parts) > 1 else ""
+    raise SamplingError(
+        f"{task} would take {in_words(needed)} of memory{share}; {in_words(available)} are available: {remedy}."
+    )
+
+
+def in_words(size: int) -> str:
+    """Return a number of bytes as people read it."""
+    unit = 0
+    value = float(size)
+    while value >= 1024 and unit < len(_UNITS) - 1:
+        value, unit = value / 1024, unit + 1
+    return f"{value:.3g} {_UNITS[unit]}"
