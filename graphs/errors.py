@@ -72,8 +72,11 @@ class SamplingError(PPLError):
         What is wrong, and what to do.
     chain_without_gradient : int, optional
         Number of a chain whose log-density is finite where it starts, but not the gradient.
+    op : str, optional
+        The operation that failed.
     """
 
-    def __init__(self, message: str, chain_without_gradient: int | None = None):
+    def __init__(self, message: str, chain_without_gradient: int | None = None, op: str | None = None):
         super().__init__(message)
         self.chain_without_gradient = chain_without_gradient
+        self.op = op

@@ -24,6 +24,7 @@ from graphs.elimination.summation import (
     unused_name,
 )
 from graphs.errors import DerivationError, ModelError
+from graphs.examples import of_known_shape
 from graphs.finite import finite_states
 from graphs.guards import strip_guards
 from graphs.lifting import MOST_STATES
@@ -33,6 +34,7 @@ from graphs.random_graph import static_shape, value_variable
 from graphs.rebuilding import substitute
 from graphs.rolling import find_rolls
 from graphs.rv_supports import support_of
+from graphs.simulators import is_simulator, with_noise
 from graphs.stable import stabilized
 from graphs.supports import REAL, Support
 from graphs.terms import joint_terms, raise_if_random
@@ -180,7 +182,8 @@ def _natural_logprob(graph: ModelGraph) -> LogProb:
     values = {name: value_variable(rv, name) for name, rv in graph.latent.items()}
     rv_values: dict[TensorVariable, Variable] = {rv: values[name] for name, rv in graph.latent.items()}
     rv_values |= dict(graph.observed.values())
-    rollable = [*given.values(), *(rv for rv in graph.latent.values() if finite_states(rv) is not None)]
+    rollable = [rv for rv in given.values() if not is_simulator(rv)]
+    rollable += [rv for rv in graph.latent.values() if finite_states(rv) is not None]
     rolls, left = find_rolls(rv_values, rollable)
     # Those that are taken together are values from here on.
     rolled: dict[Variable, Variable] = {rv: rv_values[rv] for rv in rv_values if rv not in left}
@@ -200,6 +203,11 @@ def _natural_logprob(graph: ModelGraph) -> LogProb:
     # Bounds of latent variables stay: in natural space nothing else keeps a value in its support.
     graphs = folded(strip_guards(widen(list(terms.values())), {}))
     terms = dict(zip(terms, graphs, strict=True))
+    terms, noise = with_noise(terms, latent, observed)
+    terms = {name: of_known_shape(term) for name, term in terms.items()}
+    latent |= {name: n.rv for name, n in noise.items()}
+    values |= {name: n.value for name, n in noise.items()}
+    supports |= {name: n.support for name, n in noise.items()}
     prepared_graph = ModelGraph(latent, observed, graph.potentials, graph.transforms)
     members |= {name: (name,) for name in graph.potentials}
     return LogProb(terms, values, dict(values), supports, (), "natural", prepared_graph, members)

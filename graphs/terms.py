@@ -121,8 +121,10 @@ def _explain(rv_values: Mapping[TensorVariable, Variable], names: Sequence[str],
         for variable in _measurable_path(rv, set(rv_values) - {rv}):
             if not _is_derivable(variable):
                 operation = variable.owner.op if variable.owner is not None else variable
+                # Functions of the user's may raise anything, on the shapes that PyMC gives them say.
+                said = "" if isinstance(error, NotImplementedError) else f" ({' '.join(str(error).split())})"
                 return DerivationError(
-                    f"No log-probability can be derived for {name}: that of {operation} is not known. Use a "
+                    f"No log-probability can be derived for {name}: that of {operation} is not known{said}. Use a "
                     "distribution with a density, or write the density yourself with ppl.Potential or pm.CustomDist.",
                     name,
                     variable,

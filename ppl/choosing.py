@@ -13,9 +13,11 @@ from graphs.chains.sequence_rv import SequenceRV
 from graphs.conditional import Law, find_conditional
 from graphs.conditional.verify import IMPROPER
 from graphs.density import LogDensity
+from graphs.differentiability import NoGradient
 from graphs.errors import DerivationError, ModelError
 from graphs.logprob import LogProb, states_of
 from graphs.random_graph import depends_on
+from graphs.simulators import NoiseRV
 from graphs.transforms import default_transform
 from ppl.flat import has_flat_prior
 from ppl.plans import Method
@@ -25,7 +27,13 @@ Choice = Literal["nuts", "gibbs", "rmh", "slice"] | None
 
 
 def choose(
-    summed: LogProb, name: str, choice: Choice, *, is_named: bool, failed_sum: str | None
+    summed: LogProb,
+    name: str,
+    choice: Choice,
+    *,
+    is_named: bool,
+    failed_sum: str | None,
+    no_gradient: NoGradient | None = None,
 ) -> tuple[Method, str, Law | None]:
     """Return how a variable that is not summed out is moved, why, and its law where it is drawn from one.
 
@@ -41,6 +49,13 @@ def choose(
         Whether it was asked for by name.
     failed_sum : str or None
         Why the variable could not be summed out.
+    no_gradient : NoGradient, optional
+        Why there is no gradient with respect to the variable.
+
+    Raises
+    ------
+    ModelError, DerivationError
+        If the variable cannot be moved, or not as asked.
     """
     support = summed.supports[name]
     rv = summed.graph.latent[name]
@@ -61,8 +76,19 @@ def choose(
         law, reason = law_of(summed, name)
         if law is not None:
             return "gibbs", f"{law.family} full conditional", law
+        if no_gradient is not None:
+            return "slice", f"no full conditional ({reason}), and {no_gradient}", None
         return "nuts", reason if is_named else f"no full conditional: {reason}", None
-    return "nuts", "as asked for" if choice == "nuts" else "continuous", None
+    if no_gradient is None:
+        return "nuts", "as asked for" if choice == "nuts" else "continuous", None
+    if choice == "nuts":
+        raise DerivationError(
+            f"NUTS needs the gradient with respect to {name}, and {no_gradient}. Leave sampler out, so that {name} is "
+            f"moved by slice sampling, or give the operation a pullback.",
+            name,
+            summed.values[name],
+        )
+    return "slice", str(no_gradient), None
 
 
 def law_of(summed: LogProb, name: str) -> tuple[Law | None, str]:
@@ -113,11 +139,13 @@ def _alone(summed: LogProb, name: str) -> LogDensity:
 def _choose_discrete(
     summed: LogProb, name: str, choice: Choice, failed_sum: str | None
 ) -> tuple[Method, str, Law | None]:
+    op = summed.graph.latent[name].owner.op
+    if isinstance(op, NoiseRV):
+        return "rmh", "noise of a simulator: always drawn anew, and accepted or not (pseudo-marginal)", None
     if choice == "nuts":
         raise ModelError(
             f"{name} is discrete and NUTS needs a gradient; let it be drawn by 'gibbs' or 'rmh', or summed out.", name
         )
-    op = summed.graph.latent[name].owner.op
     if getattr(op, "ndim_supp", 0) and not isinstance(op, MarkovChainRV | SequenceRV):
         raise DerivationError(
             f"{name} was not summed out ({failed_sum or 'as asked for'}), and no step can move one of its elements "

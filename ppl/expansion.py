@@ -241,8 +241,9 @@ def _compute_nothing(*arrays: NDArray) -> list[NDArray]:
 
 def _outputs(plan: Plan) -> dict[str, TensorVariable]:
     """Return the graph of every value that is known while sampling."""
-    outputs: dict[str, TensorVariable] = dict(plan.mixed.natural)
-    stand_ins = {plan.model.latent[n]: v for n, v in plan.mixed.natural.items()}
+    # Without the noise of simulators, which nobody has declared.
+    outputs: dict[str, TensorVariable] = {n: v for n, v in plan.mixed.natural.items() if n in plan.model.latent}
+    stand_ins = {plan.model.latent[n]: v for n, v in outputs.items()}
     stand_ins |= dict(plan.model.graph.observed.values())
     known = {n: d for n, d in plan.model.deterministics.items() if n not in plan.later}
     outputs |= dict(zip(known, substitute(list(known.values()), stand_ins), strict=True))

@@ -16,7 +16,7 @@ from xarray import DataTree
 
 from graphs.backends import get_backend
 from graphs.drawing import draws_of
-from graphs.errors import ModelError
+from graphs.errors import ModelError, SamplingError
 from graphs.interpreting import interpret
 from graphs.rebuilding import substitute
 from ppl.declare import own_dims
@@ -79,9 +79,11 @@ def draw_forward(
     try:
         draw = partial(function, np.random.default_rng(seed))
         arrays = over_draws(draw, [number, *needed.values()], [np.zeros(count), *rows])
-    except NotImplementedError as error:
+    except SamplingError as error:
+        if not isinstance(error.__cause__, NotImplementedError):
+            raise
         # Of distributions that were given by a density alone.
-        raise ModelError(f"A distribution of the model cannot be drawn from: {error}") from error
+        raise ModelError(f"A distribution of the model cannot be drawn from: {error.__cause__}") from error
     return dict(zip(outputs, arrays, strict=True))
 
 

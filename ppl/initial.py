@@ -18,6 +18,7 @@ from graphs.errors import ModelError, SamplingError
 from graphs.interpreting import INTERPRETED, without_c
 from graphs.logprob import LogProb
 from graphs.preparation import prepare
+from graphs.simulators import NUM_SEEDS, NoiseRV
 from graphs.supports import REAL, Support
 from graphs.transforms import transforms_of
 from ppl.log_terms import LogTerms
@@ -109,6 +110,17 @@ class StartingPoints:
     def without_gradient(self, state: NDArray[np.float64]) -> str:
         """Name the term whose gradient is not finite at a joint state; empty if each is finite."""
         return self._log_terms.without_gradient(self.plan.sweep.layout.unpack(state))
+
+    def explained(self, error: SamplingError) -> SamplingError:
+        """Return the error of an operation with the terms that hold it; other errors as they are."""
+        terms = [] if error.op is None else self._log_terms.holding(error.op)
+        if not terms:
+            return error
+        return SamplingError(
+            f"{error} It is part of the log-probability of {', '.join(terms)}, and needs a value wherever the "
+            "variables above it may go: where it has none, let it return -inf or NaN.",
+            op=error.op,
+        )
 
     def _finite_point(
         self,
@@ -253,6 +265,7 @@ def _central_values(plan: Plan, given: Mapping[str, Any], strategy: str, seed: i
     centre = {
         str(plan.mixed.values[n].name): _finite(values[n], n, n in given, plan.natural.supports[n])
         for n in plan.mixed.values
+        if n in values
     }
     centre |= {v.name: np.asarray(1.0) for v in plan.sweep.variables if v.name not in centre}
     return centre
@@ -271,10 +284,11 @@ def _displaced(
     plan: Plan, centre: Mapping[str, NDArray], generator: np.random.Generator, width: float = 1.0
 ) -> dict[str, NDArray]:
     moved = _moved(plan)
+    seeds = {n for n in plan.mixed.values if isinstance(plan.mixed.graph.latent[n].owner.op, NoiseRV)}
     return {
         name: value + generator.uniform(-width, width, np.shape(value)) if name in moved else value
         for name, value in centre.items()
-    }
+    } | {name: generator.integers(NUM_SEEDS) for name in seeds}
 
 
 def _moved(plan: Plan) -> set[str]:

@@ -14,6 +14,7 @@ from graphs.errors import ModelError
 from graphs.finite import finite_states
 from graphs.lifting import MOST_STATES
 from graphs.logprob import finite_of, logprob, strip
+from graphs.simulators import is_simulator
 from ppl.memory import check_memory_of_draws
 from ppl.missing_draws import over_draws
 from ppl.model import Model
@@ -83,6 +84,9 @@ def log_likelihood(model: Model, trace: DataTree, *, backend: str = "numba", max
 
 def _entries(model: Model, max_states: int) -> tuple[dict[str, TensorVariable], dict[str, Entry]]:
     """Return the variables that the log-likelihood is conditional on, and its entries."""
+    for name, rv in model.observed.items():
+        if is_simulator(rv):
+            raise ModelError(f"{name} is simulated: its density is not known, so that it has no log-likelihood.", name)
     joint = logprob(model, marginalize=False)
     finite = [name for name, rv in model.latent.items() if finite_states(rv) is not None]
     while True:

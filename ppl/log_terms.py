@@ -9,8 +9,10 @@ import numpy as np
 import pytensor
 import pytensor.tensor as pt
 from numpy.typing import NDArray
+from pytensor.graph.traversal import toposort
 from pytensor.tensor.variable import TensorVariable
 
+from graphs.backends.failures import checked
 from graphs.elimination.pointwise import best_over_states
 from graphs.interpreting import interpret
 from graphs.logprob import finite_of, logprob, strip
@@ -30,8 +32,8 @@ class LogTerms:
         self.names = list(plan.mixed.terms)
         self.inputs: list[TensorVariable] = list(plan.mixed.values.values())
         terms = list(plan.mixed.terms.values())
-        self.function = interpret(self.inputs, [pt.sum(t) for t in terms])
-        self.sampled = interpret(self.inputs, [pt.sum(t) for t in plan.sampled.terms.values()])
+        self.function = checked(interpret(self.inputs, [pt.sum(t) for t in terms]))
+        self.sampled = checked(interpret(self.inputs, [pt.sum(t) for t in plan.sampled.terms.values()]))
         self.terms = terms
         self.plan = plan
 
@@ -72,6 +74,14 @@ class LogTerms:
                 if not np.isfinite(found).all():
                     return name
         return ""
+
+    def holding(self, op: str) -> list[str]:
+        """Name the terms in which an operation occurs, given by what it calls itself."""
+        return [
+            name
+            for name, term in zip(self.names, self.terms, strict=True)
+            if any(str(node.op) == op for node in toposort([term]))
+        ]
 
     def _impossible_data(self, arguments: list[NDArray]) -> str | None:
         """Name the first observation that is impossible under every state of what was summed out."""

@@ -9,6 +9,7 @@ from typing import Literal, cast
 from pytensor.tensor.variable import TensorVariable
 
 from graphs.augmentation import Augmenter, Group
+from graphs.backends.numba.fallback import called_back
 from graphs.compression import compressed
 from graphs.conditional import (
     Law,
@@ -18,6 +19,7 @@ from graphs.conditional import (
     is_normal,
 )
 from graphs.conditional.verify import IMPROPER
+from graphs.differentiability import NoGradient, without_gradient
 from graphs.elimination.costs import Cost, costs_of
 from graphs.errors import DerivationError, ModelError
 from graphs.lifting import MOST_STATES
@@ -93,12 +95,15 @@ def _planned(
 ) -> Plan:
     joint = logprob(model, marginalize=False)
     summed, reasons = _marginalize(joint, marginalize, named, max_states)
-    chosen = _assigned(model, joint, summed, reasons, sampler, named, compress)
+    continuous = {v: n for n, v in summed.values.items() if not summed.supports[n].is_discrete}
+    found = without_gradient(list(summed.terms.values()), continuous)
+    no_gradient = {continuous[v]: why for v, why in found.items()}
+    chosen = _assigned(model, joint, summed, reasons, sampler, named, compress, no_gradient)
     if sampler is not None or not any(a.method == "nuts" for a in chosen.assignments):
         return chosen
-    by_laws = _assigned(model, joint, summed, reasons, "gibbs", {}, compress)
-    found, policy = decide(chosen, by_laws)
-    return replace(found, policy=policy)
+    by_laws = _assigned(model, joint, summed, reasons, "gibbs", {}, compress, no_gradient)
+    best, policy = decide(chosen, by_laws)
+    return replace(best, policy=policy)
 
 
 def _assigned(
@@ -109,6 +114,7 @@ def _assigned(
     sampler: str | Mapping[str, str] | None,
     named: Mapping[str, str],
     compress: bool,
+    no_gradient: Mapping[str, NoGradient],
 ) -> Plan:
     assignments: dict[str, Assignment] = {}
     laws: dict[str, Law] = {}
@@ -119,7 +125,14 @@ def _assigned(
             assignments[name] = _assignment(joint, name, "marginalize", reasons[name])
             continue
         choice = cast("Choice", named.get(name, sampler if isinstance(sampler, str) else None))
-        method, reason, law = choose(summed, name, choice, failed_sum=reasons.get(name), is_named=name in named)
+        method, reason, law = choose(
+            summed,
+            name,
+            choice,
+            failed_sum=reasons.get(name),
+            is_named=name in named,
+            no_gradient=no_gradient.get(name),
+        )
         if law is not None:
             laws[name] = law
         elif choice == "gibbs" and method != "gibbs" and not summed.supports[name].is_discrete:
@@ -129,7 +142,7 @@ def _assigned(
                 raise DerivationError(f"There is no Gibbs step for {name}: {reason}.", name, summed.values[name])
         assignments[name] = _assignment(joint, name, method, reason)
     augmented = {name: terms for name, terms in augmented.items() if terms}
-    mixed = _mixed(summed, assignments, laws, augmented, named)
+    mixed = _mixed(summed, assignments, laws, augmented, named, no_gradient)
     normal = [n for n, law in laws.items() if is_normal(law)]
     groups = augmenter.groups(augmented, normal)
     laws = {n: law for n, law in laws.items() if not any(n in group.laws for group in groups)}
@@ -140,7 +153,8 @@ def _assigned(
     laws |= {name: law for group in groups for name, law in group.laws.items()}
     later = {n: d for n, d in model.deterministics.items() if _depends_on_summed(d, model, assignments)}
     found = tuple(assignments.values())
-    return Plan(model, found, summed, mixed, sampled, laws, sweep, later, tuple(groups), statistics)
+    python = tuple(called_back(list(sampled.terms.values())))
+    return Plan(model, found, summed, mixed, sampled, laws, sweep, later, tuple(groups), statistics, called_back=python)
 
 
 def _mixed(
@@ -149,6 +163,7 @@ def _mixed(
     laws: dict[str, Law],
     augmented: dict[str, tuple[str, ...]],
     named: Mapping[str, str],
+    no_gradient: Mapping[str, NoGradient],
 ) -> LogProb:
     """Take what NUTS and RMH move to the real line; correct laws and assignments that this touches.
 
@@ -178,7 +193,8 @@ def _mixed(
                     name,
                 )
             old = assignments[name]
-            method: Method = "rmh" if old.support.is_discrete else "nuts"
+            continuous: Method = "slice" if name in no_gradient else "nuts"
+            method: Method = "rmh" if old.support.is_discrete else continuous
             reason = "the bounds of another variable depend on it, so that it has no full conditional"
             assignments[name] = Assignment(name, method, reason, old.shape, old.support)
 

@@ -73,6 +73,8 @@ class Plan:
         Which terms were rewritten to sufficient statistics.
     policy : str
         How the sampler was chosen, where that was left open and there was a choice.
+    called_back : tuple of str
+        Operations of the log-density that have no machine code.
     """
 
     model: Model
@@ -86,6 +88,7 @@ class Plan:
     groups: tuple[Group, ...] = ()
     compression: tuple[Compressed, ...] = ()
     policy: str = ""
+    called_back: tuple[str, ...] = ()
 
     @property
     def costs(self) -> list[Cost]:
@@ -106,17 +109,21 @@ class Plan:
             tables.append(kept)
         return tables
 
+    def _notes(self) -> list[str]:
+        operations = ", ".join(self.called_back)
+        slow = [f"{operations}: evaluated in Python, called from compiled code, which is slower"] if operations else []
+        return [*slow, *([self.policy] if self.policy else [])]
+
     def __str__(self) -> str:
         blocks = ["\n".join(_aligned(table)) for table in self._tables()]
         later = [f"{name}: computed by ppl.recover, it depends on a summed-out variable" for name in self.later]
-        if self.policy:
-            blocks.append(self.policy)
+        blocks += self._notes()
         return "\n\n".join(blocks) + "".join(f"\n{line}" for line in later)
 
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        return "".join(_html(table) for table in self._tables()) + (f"<p>{self.policy}</p>" if self.policy else "")
+        return "".join([*map(_html, self._tables()), *(f"<p>{note}</p>" for note in self._notes())])
 
     def method_of(self, name: str) -> Method:
         """Return the method of a variable."""

@@ -124,7 +124,7 @@ def _recovery_graphs(
         best = sum_over(joint.terms, variables, mode="max")
         _, paths = trace_back(best, start, mode="max")
         graphs |= {f"{name}_most_probable": path for name, path in paths.items()}
-    stand_ins: dict[Variable, Variable] = {model.latent[n]: v for n, v in joint.values.items()}
+    stand_ins: dict[Variable, Variable] = {model.latent[n]: v for n, v in joint.values.items() if n in model.latent}
     stand_ins |= {model.latent[n]: value for n, value in drawn.items()}
     stand_ins |= dict(model.graph.observed.values())
     later = _later_deterministics(model, missing)

@@ -104,7 +104,10 @@ class CompiledModel:
         kept = bytes_of_draws(self.plan.sweep, expansion.layout.size, rows, chains)
         learning = bytes_of_chains(self.plan.sweep, chains, tune, max_tree_depth, metric, adapt == "pooled")
         check_memory_of_run(rows, chains, learning, kept, expansion.new_bytes)
-        start, learnt = self._start(init, chains, seed)
+        try:
+            start, learnt = self._start(init, chains, seed)
+        except SamplingError as error:
+            raise self._starting_points.explained(error) from error
         with HeldInterrupts() as interrupts:
             with ProgressBar(chains, tune, draws, progress) as bar:
                 result = self._run(
@@ -136,6 +139,8 @@ class CompiledModel:
             with interrupts.allowed() if self.backend == "jax" else nullcontext():
                 return self._sweep.run(start, **arguments)
         except SamplingError as error:
+            if error.op is not None:
+                raise self._starting_points.explained(error) from error
             if error.chain_without_gradient is None:
                 raise
             term = self._starting_points.without_gradient(start[error.chain_without_gradient])

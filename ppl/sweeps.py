@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+import pytensor.tensor as pt
 from numpy.typing import NDArray
 from pytensor.graph.basic import Variable
+from pytensor.tensor.variable import TensorVariable
 
 from graphs.augmentation import Group
 from graphs.conditional import Law
@@ -14,11 +16,13 @@ from graphs.density import LogDensity
 from graphs.logprob import LogProb, states_of
 from graphs.random_graph import depends_on, named_input
 from graphs.rebuilding import substitute
-from graphs.supports import REAL
+from graphs.simulators import NoiseRV
+from graphs.supports import REAL, Support
 from ppl.plans import Assignment, Method
 from samplers.blocks import Block, DrawBlock, NUTSBlock, Sweep
 from samplers.coloured import coloured_block, find_groups
 from samplers.gibbs import gibbs_block
+from samplers.renewal import renewal_block
 from samplers.rmh import rmh_block
 from samplers.slice import slice_block
 from samplers.windows import WINDOW, window_block
@@ -60,7 +64,9 @@ def build_sweep(
     methods: tuple[Method, ...] = ("nuts", "gibbs", "rmh", "slice")
     by_method = {m: [n for n, a in assignments.items() if a.method == m] for m in methods}
     variables = [mixed.values[n] for m in methods for n in by_method[m]]
-    scales = {n: named_input(f"{n}_scale__") for n in [*by_method["rmh"], *by_method["slice"]]}
+    noise = [n for n in by_method["rmh"] if isinstance(mixed.graph.latent[n].owner.op, NoiseRV)]
+    walking = [n for n in by_method["rmh"] if n not in noise]
+    scales = {n: named_input(f"{n}_scale__") for n in [*walking, *by_method["slice"]]}
     density, terms = sampled.logdensity, list(mixed.terms.values())
     blocks: list[Block] = []
     if by_method["nuts"]:
@@ -69,8 +75,8 @@ def build_sweep(
         summed.values[n]: mixed.natural[n] for n in summed.values if mixed.values[n] is not summed.values[n]
     }
     if laws or groups:
-        own = list(dict.fromkeys(laws[n] for n in by_method["gibbs"] if n in laws))
-        sequence = [*own, *(law for group in groups for law in group.sequence)]
+        drawn = list(dict.fromkeys(laws[n] for n in by_method["gibbs"] if n in laws))
+        sequence = [*drawn, *(law for group in groups for law in group.sequence)]
         temporary = [v for group in groups for v in group.temporary]
         blocks.append(_in_space(gibbs_block(sequence, temporary), moved))
     with_laws = {*laws, *(name for group in groups for name in group.laws)}
@@ -82,12 +88,19 @@ def build_sweep(
                 blocks.append(window_block(terms, mixed.values[name], together, mixed.supports[name].lower))
             else:
                 blocks.append(coloured_block(terms, mixed.values[name], states, together))
-    blocks += [rmh_block(density, mixed.values[n], scales[n]) for n in by_method["rmh"]]
+    blocks += [rmh_block(density, mixed.values[n], scales[n]) for n in walking]
+    blocks += [_renewal(sampled, mixed.values[n], mixed.supports[n]) for n in noise]
     for name in by_method["slice"]:
         # Continuous variables have been taken to the real line.
         support = mixed.supports[name] if mixed.supports[name].is_discrete else REAL
         blocks.append(slice_block(terms, mixed.values[name], scales[name], support))
     return Sweep((*variables, *scales.values()), tuple(blocks))
+
+
+def _renewal(sampled: LogProb, seed: TensorVariable, support: Support) -> DrawBlock:
+    """Return the step of the noise of a simulator, which evaluates nothing but its own terms."""
+    own = [t.sum() for t in sampled.terms.values() if depends_on(t, [seed])]
+    return renewal_block(LogDensity(pt.add(np.float64(0.0), *own), (seed,)), seed, support)
 
 
 def _needed(density: LogDensity) -> LogDensity:

@@ -14,6 +14,7 @@ from pytensor.graph.basic import Variable
 from pytensor.tensor.variable import TensorVariable
 
 from graphs.backends.c import COMPILED, settle_blas
+from graphs.backends.failures import checked
 from graphs.density import LogDensity
 from graphs.interpreting import INTERPRETED
 from graphs.layout import Layout
@@ -101,7 +102,7 @@ def logdensity_function(
     positions, contexts = Layout.of(variables), Layout.of(context)
     used = [i for i, v in enumerate(context) if v in logdensity.inputs and v not in variables]
     inputs = [*variables, *(context[i] for i in used)]
-    function = _function(inputs, [logdensity.total, *gradients(logdensity, variables)], mode)
+    function = checked(_function(inputs, [logdensity.total, *gradients(logdensity, variables)], mode))
 
     def call(position: NDArray, context: NDArray, gradient: NDArray) -> float:
         others = _unpack(context, contexts)
@@ -140,7 +141,7 @@ def logprobs_function(block: SliceBlock, variables: Sequence[TensorVariable], mo
     """
     own, contexts = Layout.of([block.variable]), Layout.of(variables)
     used = [i for i, v in enumerate(variables) if v is not block.variable and depends_on(block.logprobs, [v])]
-    function = _function([block.variable, *(variables[i] for i in used)], [block.logprobs], mode)
+    function = checked(_function([block.variable, *(variables[i] for i in used)], [block.logprobs], mode))
 
     def call(position: NDArray, context: NDArray, out: NDArray) -> float:
         others = _unpack(context, contexts)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from graphs.backends.jax import JaxBackend, JaxStep
+from graphs.backends.jax_callback import reraising
 from graphs.errors import BackendError
 from graphs.layout import Layout
 from samplers.arguments import check_arguments
@@ -129,7 +130,8 @@ class JaxSweep:
         programs = self._compile(len(init), max_tree_depth, has_factor=is_learning or is_known)
         learning = JaxLearning(self.sweep, len(init), tune if is_learning else 0)
         started = perf_counter()
-        loop = ChunkLoop(programs, programs.start(chain_keys(seed, len(init)), init), target_accept, callback)
+        with reraising():
+            loop = ChunkLoop(programs, programs.start(chain_keys(seed, len(init)), init), target_accept, callback)
         if learnt is not None:
             loop.chains = learning.resume(loop.chains, learnt)
         if is_learning:
@@ -138,9 +140,10 @@ class JaxSweep:
         tuned, drawn = (DrawRecord(len(init), kept, self._statistics) for _ in range(2))
         tuning_seconds, is_interrupted = None, False
         try:
-            _tune(loop, learning, tune, [tuned] if keep_tuning else [], is_resumed=learnt is not None)
-            tuning_seconds = perf_counter() - started
-            loop.run(drawing_phases(draws, is_start=tune == 0 and learnt is None), thin, [drawn])
+            with reraising():
+                _tune(loop, learning, tune, [tuned] if keep_tuning else [], is_resumed=learnt is not None)
+                tuning_seconds = perf_counter() - started
+                loop.run(drawing_phases(draws, is_start=tune == 0 and learnt is None), thin, [drawn])
         except KeyboardInterrupt:
             is_interrupted = True
         total_seconds = perf_counter() - started

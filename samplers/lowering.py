@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytensor
@@ -18,6 +18,9 @@ from samplers import state
 from samplers.blocks import Block, DrawBlock, NUTSBlock, SliceBlock, Sweep
 from samplers.result import statistics_of
 
+if TYPE_CHECKING:
+    from graphs.backends.numba.program import BoundProgram
+
 
 @dataclass(frozen=True, eq=False)
 class Programs:
@@ -27,12 +30,23 @@ class Programs:
     ----------
     callables : array, shape (num_blocks, 4), int64, or list of callables
         What ``samplers.chain.advance`` takes.
-    owners : tuple
-        Whatever must stay alive as long as they are used.
+    owners : tuple of BoundProgram
+        What must stay alive as long as they are used.
     """
 
     callables: Any
-    owners: tuple[Any, ...] = ()
+    owners: tuple[BoundProgram, ...] = ()
+
+    def reraise(self) -> None:
+        """Raise what went wrong, in this thread, in Python code that compiled programs called.
+
+        Raises
+        ------
+        SamplingError
+            Names the operation.
+        """
+        for owner in self.owners:
+            owner.program.reraise()
 
 
 type BindPrograms = Callable[[np.random.SeedSequence], Programs]

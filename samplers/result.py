@@ -37,8 +37,9 @@ STATUS_INTERRUPTED = 1
 STATUS_NOT_FINITE_DRAW = 2
 STATUS_NOT_FINITE_LOGDENSITY = 3
 STATUS_NOT_FINITE_GRADIENT = 4
+STATUS_FAILED = 5
 STATUS_STRIDE = 8
-"""A status besides done and interrupted is one of the numbers above plus this times an element of the joint state."""
+"""A status besides done, interrupted and failed is such a number plus this times an element of the joint state."""
 
 
 def explain_status(status: int, sweep: Sweep) -> str:
@@ -107,7 +108,7 @@ class SweepResult:
         Number of draws of each chain.
     status : array, shape (chains,), int64
         0: complete; 1: interrupted; 2: a block drew a value that is not finite; 3: the log-density of a NUTS block is
-        not finite where another block has moved.
+        not finite where another block has moved; 5: Python code that the model holds raised an error.
     reasons : tuple of str
         Why each chain stopped by itself; empty where it did not.
     state : array, shape (chains, size), float64

@@ -23,6 +23,7 @@ from samplers.pathfinder import Evaluate, evaluator
 from samplers.record import Record
 from samplers.result import (
     STATUS_DONE,
+    STATUS_FAILED,
     STATUS_INTERRUPTED,
     STATUS_STRIDE,
     SweepResult,
@@ -211,7 +212,7 @@ class CompiledSweep:
             interrupted=interrupted,
             num_draws=num_draws,
             status=np.where(unfinished, STATUS_INTERRUPTED, [run.status % STATUS_STRIDE for run in runs]),
-            reasons=tuple(explain_status(run.status, self.sweep) for run in runs),
+            reasons=tuple(str(run.failure or explain_status(run.status, self.sweep)).rstrip(".") for run in runs),
             num_without_gradient=np.array([run.chain.counters[NUM_WITHOUT_GRADIENT] for run in runs]),
             without_gradient=np.stack([run.chain.without_gradient for run in runs]),
         )
@@ -287,9 +288,12 @@ class CompiledSweep:
         ]
 
     def _check_started(self, runs: list[ChainRun]) -> None:
-        """Raise if a chain could not even make its first sweep."""
+        """Raise if a chain could not even make its first sweep, or failed before any had kept a draw."""
+        failures = [run.failure for run in runs if run.failure is not None]
+        if failures and not any(run.num_kept for run in runs):
+            raise failures[0]
         for number, run in enumerate(runs):
-            if run.status != STATUS_DONE and run.num_done == 0:
+            if run.status not in (STATUS_DONE, STATUS_FAILED) and run.num_done == 0:
                 raise cannot_start(number, run.status, self.sweep)
 
 

@@ -13,11 +13,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from graphs.errors import SamplingError
 from samplers.adaptation import LOG_STEP_SIZE
 from samplers.interrupts import HeldInterrupts
 from samplers.learning import MetricLearner
 from samplers.lowering import Programs
-from samplers.result import STATUS_DONE
+from samplers.result import STATUS_DONE, STATUS_FAILED
 from samplers.state import NUM_DIVERGENT, NUM_GRADIENTS, NUM_ITERATIONS, Chain, Settings
 
 CHUNK_SECONDS = 0.2
@@ -62,6 +63,7 @@ class ChainRun:
     learner: MetricLearner | None = None
     num_updates: int = 0
     status: int = STATUS_DONE
+    failure: SamplingError | None = None
     tuned_at: float = np.nan
     chunk: int = 1
 
@@ -98,17 +100,29 @@ class ChainRun:
         end = (self.next_update or tune) if is_tuning else tune + self.num_draws * self.thin
         first, thin = (0, 1) if is_tuning else (tune, self.thin)
         start = perf_counter()
-        count = min(self.chunk, end - self.num_done)
-        self.status = self.advance(
-            self.chain,
-            self.settings,
-            *self.blocks,
-            self.programs.callables,
-            self.num_done + count,
-            first,
-            thin,
-            *(self.tuning_record if is_tuning else self.record),
-        )
+        done = self.num_done
+        count = min(self.chunk, end - done)
+        try:
+            self.status = self.advance(
+                self.chain,
+                self.settings,
+                *self.blocks,
+                self.programs.callables,
+                done + count,
+                first,
+                thin,
+                *(self.tuning_record if is_tuning else self.record),
+            )
+        except SamplingError as error:
+            self.status, self.failure = STATUS_FAILED, error
+            return
+        try:
+            self.programs.reraise()
+        except SamplingError as error:
+            # Compiled code has gone on without the value that could not be computed: these sweeps do not count.
+            self.chain.counters[NUM_ITERATIONS] = done
+            self.status, self.failure = STATUS_FAILED, error
+            return
         now = perf_counter()
         fitting = count * CHUNK_SECONDS / max(now - start, 1e-9)
         self.chunk = int(max(1, min(fitting, _CHUNK_GROWTH * self.chunk)))

@@ -14,6 +14,7 @@ from pytensor.graph.basic import Variable
 from pytensor.tensor.variable import TensorVariable
 
 from graphs.backends.base import ArrayFunction, Backend, CompiledStep, as_arrays
+from graphs.backends.failures import checked
 from graphs.constants import folded
 from graphs.step import StepGraph
 from graphs.traces import forgetting
@@ -55,7 +56,9 @@ class CBackend(Backend):
         """Compile a graph to a function of arrays; see :meth:`graphs.backends.base.Backend.function`."""
         settle_blas()
         generators = [] if rng is None else [rng]
-        compiled = pytensor.function([*generators, *inputs], folded(outputs), mode=COMPILED, on_unused_input="ignore")
+        compiled = checked(
+            pytensor.function([*generators, *inputs], folded(outputs), mode=COMPILED, on_unused_input="ignore")
+        )
 
         def call(*arrays: Any) -> list[NDArray]:
             if rng is None:

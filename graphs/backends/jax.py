@@ -20,6 +20,7 @@ try:
     import jax
     import jax.numpy as jnp
 
+    from graphs.backends.jax_callback import reraising
     from graphs.backends.jax_lowering import jax_callable
 except ModuleNotFoundError as error:
     raise BackendError(
@@ -161,9 +162,13 @@ def jax_key(rng: np.random.Generator) -> jax.Array:
 
 def _with_generator(function: Callable[..., Any], rng: Variable | None) -> ArrayFunction:
     """Return NumPy arrays; with ``rng``, take a NumPy generator first."""
-    if rng is None:
-        return lambda *arrays: [np.array(result) for result in function(*arrays)]
-    return lambda generator, *arrays: [np.array(result) for result in function(jax_key(generator), *arrays)[1]]
+
+    def call(*arrays: Any) -> list[NDArray]:
+        with reraising():
+            results = function(*arrays) if rng is None else function(jax_key(arrays[0]), *arrays[1:])[1]
+            return [np.array(result) for result in results]
+
+    return call
 
 
 def _num_values(outputs: Sequence[TensorVariable]) -> int:

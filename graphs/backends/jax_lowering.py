@@ -25,6 +25,7 @@ from pytensor.tensor.random.type import RandomType
 from pytensor.tensor.variable import TensorVariable
 
 from graphs.backends import jax_random, jax_recursion, jax_sparse, jax_tails  # noqa: F401  (they register lowerings)
+from graphs.backends.jax_callback import CalledBack
 from graphs.constants import folded
 from graphs.errors import BackendError
 from graphs.traces import FORGET
@@ -135,24 +136,31 @@ def _without_shared_data(outputs: Sequence[TensorVariable]) -> list[TensorVariab
 
 
 def _lower(inputs: list[Variable], outputs: list[TensorVariable]) -> Callable[..., Any]:
-    """Rewrite the graph for JAX and convert it node by node."""
+    """Rewrite the graph for JAX and convert it node by node; what JAX lacks is called back in Python."""
     fgraph = FunctionGraph(inputs, outputs, clone=True, features=[FORGET])
     JAX_MODE.optimizer.rewrite(fgraph)
     for node in fgraph.toposort():
-        _check_lowering(node)
+        reason = _missing(node)
+        if reason is None:
+            continue
+        if type(node.op).perform is Op.perform:
+            op = _short_name(node.op)
+            raise BackendError(f"{op} has no JAX implementation ({reason}). {ALTERNATIVE}", "jax", op)
+        called = CalledBack(node, _lower).make_node(*node.inputs).outputs
+        pairs = [(old, new) for old, new in zip(node.outputs, called, strict=True) if fgraph.clients.get(old)]
+        fgraph.replace_all(pairs, reason="call back", import_missing=True)
     return jax_funcify(fgraph)
 
 
-def _check_lowering(node: Apply) -> None:
-    """Raise if PyTensor cannot convert the node, naming its operation."""
+def _missing(node: Apply) -> str | None:
+    """Return why PyTensor cannot convert a node, None if it can."""
     try:
         jax_funcify(node.op, node=node)
         if isinstance(node.op, RandomVariable):
             jax_sample_fn(node.op, node=node)
     except NotImplementedError as error:
-        op = _short_name(node.op)
-        reason = " ".join(str(error).split())[:LONGEST_REASON]
-        raise BackendError(f"{op} has no JAX implementation ({reason}). {ALTERNATIVE}", "jax", op) from error
+        return " ".join(str(error).split())[:LONGEST_REASON]
+    return None
 
 
 def _short_name(op: Op) -> str:

@@ -47,7 +47,8 @@ def element_factors(terms: Sequence[TensorVariable], variables: Sequence[TensorV
     Returns
     -------
     list of Family or None
-        Each with tables of one state; None where an operation on several elements cannot be taken apart.
+        Each with tables of one state; None where an operation on several elements cannot be taken apart, or where no
+        shape is known.
     """
     # Lifting replaces the variables: their values must not contain them yet.
     values = {variable: variable.type() for variable in variables}
@@ -63,4 +64,7 @@ def element_factors(terms: Sequence[TensorVariable], variables: Sequence[TensorV
             return None
         found += families_of(("",), item)[0]
     tables = substitute([f.table for f in found], {value: variable for variable, value in values.items()})
+    if any(None in table.type.shape for table in tables):
+        # Python code may give any shape.
+        return None
     return [Family(f.names, table, f.atoms, f.columns) for f, table in zip(found, tables, strict=True)]

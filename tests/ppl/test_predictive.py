@@ -11,7 +11,7 @@ from arviz_base import from_dict
 from scipy import stats
 
 import ppl
-from graphs.errors import BackendError, ModelError
+from graphs.errors import ModelError
 
 # The probability of a false alarm of each test of Kolmogorov's or the chi-squared kind below.
 FALSE_ALARM = 1e-4
@@ -226,8 +226,6 @@ def test_what_cannot_be_drawn():
         ppl.prior_predictive(ppl.Model(density))
     with pytest.raises(ModelError, match="y cannot be predicted: the potential soft depends on it"):
         ppl.posterior_predictive(ppl.Model({y: 0.3}, ppl.Potential("soft", -(y**4))), posterior(m=np.zeros(3)))
-    with pytest.raises(BackendError, match="backend='c'"):
-        ppl.prior_predictive(ppl.Model(ppl.Moyal("g", 0, 1)))
 
 
 def test_potentials_are_ignored_in_the_prior(caplog):
@@ -290,13 +288,29 @@ def test_volatility_that_follows_the_last_value():
     assert abs((last**2).mean() - 0.5 / (1 - 0.2 - 0.3)) < 4.5 * error
 
 
-def test_a_density_alone_cannot_be_drawn_from():
+@pytest.mark.parametrize("backend", ["numba", "c", "jax"])
+def test_a_density_alone_cannot_be_drawn_from(backend):
     """PyMC says so when it is asked for a draw."""
     custom = ppl.CustomDist("x", 0.3, logp=lambda value, location: -((value - location) ** 4))
-    with pytest.raises(ModelError, match="cannot be drawn from"):
-        ppl.prior_predictive(ppl.Model(custom), draws=2, backend="c")
-    with pytest.raises(BackendError, match="cannot draw from CustomDist"):
-        ppl.prior_predictive(ppl.Model(custom), draws=2)
+    with pytest.raises(ModelError, match="cannot be drawn from: Attempted to run random"):
+        ppl.prior_predictive(ppl.Model(custom), draws=2, backend=backend)
+
+
+@pytest.mark.parametrize("backend", ["numba", "c", "jax"])
+def test_a_density_with_its_own_draws(backend):
+    """Called back where compiled: logistic draws at a location and a scale that are drawn themselves."""
+    location = ppl.Normal("location", 1, 1e-9)
+    y = ppl.CustomDist(
+        "y",
+        location,
+        logp=lambda value, mu: pm.logp(pm.Logistic.dist(mu, 1.0), value),
+        random=lambda mu, rng=None, size=None: rng.logistic(mu, 1.0, size),
+        size=1500,
+    )
+    drawn = ppl.prior_predictive(ppl.Model({y: np.zeros(1500)}), draws=2, seed=1, backend=backend)
+    draws = drawn.prior_predictive["y"].to_numpy()
+    assert_follows(draws, stats.logistic(1, 1))
+    assert (draws[0, 0] != draws[0, 1]).all()
 
 
 def test_a_hidden_markov_model_draws_new_series():

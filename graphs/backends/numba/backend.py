@@ -116,6 +116,7 @@ class NumbaBackend(Backend):
                     part = value[first : first + len(rows)].reshape(len(rows), -1)
                     rows[:, end - part.shape[1] : end] = part
                 _run_map(bound.row, rows, outs[first : first + len(rows)], words)
+                program.reraise()
             return program.unpack(outs)
 
         return call
@@ -222,5 +223,6 @@ class NumbaStep(CompiledStep):
         means = np.zeros(self.program.num_outputs - state.size)
         out = np.empty(self.program.num_outputs)
         _run_steps(bound.row, state, out, _words(rng), num_steps, thin, draws, means)
+        self.program.reraise()
         layout = self.program.inputs
         return list(layout.unpack(state).values()), layout.unpack(draws), self._info(means)

@@ -13,6 +13,7 @@ from pytensor.graph.basic import Variable
 from pytensor.graph.fg import FunctionGraph
 from pytensor.tensor.shape import Reshape
 
+from graphs.backends.numba.callback import Callback
 from graphs.backends.numba.generator import Generator, lower
 from graphs.backends.numba.loops import INDENT
 from graphs.backends.numba.values import Buffer, Scalar, Shape, View, contiguous_strides, convert, kind_of
@@ -34,6 +35,8 @@ class Generated:
         Constants.
     work_size : int
         Length of the scratch buffer.
+    callbacks : tuple of Callback
+        What it calls Python for.
     """
 
     source: str
@@ -42,6 +45,7 @@ class Generated:
     fdata: NDArray[np.float64]
     idata: NDArray[np.int64]
     work_size: int
+    callbacks: tuple[Callback, ...] = ()
 
 
 def generate(
@@ -160,4 +164,5 @@ def _assemble(generator: Generator, value: str | None, num_numbers: int) -> Gene
         np.concatenate([np.zeros(0), *generator.memory.fdata]),
         np.concatenate([np.zeros(0, np.int64), *generator.memory.idata]),
         work_size,
+        tuple(generator.script.callbacks),
     )

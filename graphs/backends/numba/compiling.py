@@ -103,4 +103,5 @@ def compile_program(
         fdata=code.fdata,
         idata=code.idata,
         work_size=code.work_size,
+        callbacks=code.callbacks,
     )

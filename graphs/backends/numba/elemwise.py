@@ -10,11 +10,11 @@ from pytensor.graph.basic import Apply, Variable
 from pytensor.tensor.elemwise import CAReduce, Elemwise
 from pytensor.tensor.math import Argmax, MulWithoutZeros
 
+from graphs.backends.numba.callback import lower_callback
 from graphs.backends.numba.generator import Generator, lower
 from graphs.backends.numba.loops import INITIAL, Block, Kernel, loop_nest
-from graphs.backends.numba.scalar import apply_scalar
+from graphs.backends.numba.scalar import apply_scalar, is_compiled
 from graphs.backends.numba.values import Element, Kind, Scalar, Shape, convert, kind_of
-from graphs.errors import BackendError
 
 OPERATIONS: dict[type[ps.ScalarOp], str] = {
     ps.Add: "add",
@@ -84,6 +84,9 @@ def lower_elemwise(op: Elemwise, node: Apply, generator: Generator) -> None:
     shape = generator.shape(node.outputs[0])
     dtypes = [variable.type.dtype for variable in node.outputs]
     inner = scalar_node(node)
+    if inner is not None and not is_compiled(generator, op.scalar_op, inner):
+        lower_callback(node, generator)
+        return
     if prod(shape) == 1:
         values = [generator.value(variable) for variable in node.inputs]
         index = generator.place_block(generator.after(v.step for v in values if isinstance(v, Scalar)))
@@ -112,7 +115,8 @@ def lower_reduction(op: CAReduce, node: Apply, generator: Generator) -> None:
     axes = range(len(shape)) if op.axis is None else [axis % len(shape) for axis in op.axis]
     operation = OPERATIONS.get(type(op.scalar_op))
     if operation is None:
-        raise BackendError(f"The Numba backend cannot reduce with {op.scalar_op}; use backend='c'.", "numba", str(op))
+        lower_callback(node, generator)
+        return
     kind = kind_of(target.type.dtype)
     loops = generator.loops(shape)
     reduced = frozenset(loops[axis] for axis in axes if loops[axis] is not None)

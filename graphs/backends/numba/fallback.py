@@ -1,20 +1,27 @@
-"""Operations without a lowering of their own: PyTensor's Numba implementation, called on arrays."""
+"""Operations without a lowering of their own: PyTensor's Numba implementation, called on arrays, or else Python's."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numba
 import numpy as np
 import pytensor
 from pytensor.graph.basic import Apply, Constant, Variable
-from pytensor.graph.op import Op
-from pytensor.link.numba.dispatch.basic import numba_funcify_ensure_cache
+from pytensor.graph.op import HasInnerGraph, Op
+from pytensor.graph.traversal import toposort
+from pytensor.link.numba.dispatch.basic import (
+    numba_funcify,
+    numba_funcify_and_cache_key,
+    numba_funcify_default_op_cache_key,
+    numba_funcify_ensure_cache,
+)
 from pytensor.tensor.random.type import RandomType
 
-from graphs.backends.numba.generator import Generator
+from graphs.backends.numba.callback import lower_callback
+from graphs.backends.numba.generator import Generator, lower
 from graphs.backends.numba.intrinsics import plain_pointer
 from graphs.backends.numba.loops import loop_nest
 from graphs.backends.numba.reachable import digest_of, is_foreign
@@ -23,23 +30,15 @@ from graphs.backends.numba.values import View, affine, convert, kind_of
 from graphs.errors import BackendError
 
 
-def foreign_function(op: Op, node: Apply) -> tuple[Callable, str | None]:
-    """Return PyTensor's Numba function of a node, and what its machine code depends on.
-
-    Raises
-    ------
-    BackendError
-        If there is none.
-    """
+def foreign_function(op: Op, node: Apply) -> tuple[Callable, str | None] | None:
+    """Return PyTensor's Numba function of a node and what its machine code depends on, or None if there is none."""
     with warnings.catch_warnings():
-        # PyTensor announces the object mode by a warning: Python code cannot run inside a chain without the GIL.
+        # PyTensor announces the object mode by a warning; to call Python is left to us.
         warnings.filterwarnings("error", message="Numba will use object mode", category=UserWarning)
         try:
             function, key = numba_funcify_ensure_cache(op, node=node)
-        except (UserWarning, NotImplementedError) as error:
-            raise BackendError(
-                f"The Numba backend has no implementation of {op}; use backend='c'.", "numba", str(op)
-            ) from error
+        except (UserWarning, NotImplementedError):
+            return None
     if key is None:
         return function, None
     # The key says which of PyTensor's functions it is. Of others it may say nothing of what they do.
@@ -47,8 +46,34 @@ def foreign_function(op: Op, node: Apply) -> tuple[Callable, str | None]:
     return function, None if digest is None else f"{key} {digest} {pytensor.config.numba__fastmath}"
 
 
+def called_back(graphs: Sequence[Variable]) -> list[str]:
+    """Return the names of the operations in graphs for which compiled programs call Python.
+
+    Parameters
+    ----------
+    graphs : sequence of Variable
+        Any.
+    """
+    found: dict[str, None] = {}
+    for node in toposort(list(graphs)):
+        inner = getattr(node.op, "fgraph", None) if isinstance(node.op, HasInnerGraph) else None
+        if inner is not None:
+            found |= dict.fromkeys(called_back(inner.outputs))
+        elif not _has_machine_code(type(node.op)):
+            found[str(node.op)] = None
+    return list(found)
+
+
+def _has_machine_code(kind: type[Op]) -> bool:
+    """Whether a class of operations has a lowering, of ours or of PyTensor."""
+    registries = (lower, numba_funcify, numba_funcify_default_op_cache_key, numba_funcify_and_cache_key)
+    return any(registry.dispatch(kind) is not registry.dispatch(object) for registry in registries)
+
+
 def lower_foreign(op: Op, node: Apply, generator: Generator, core_node: Apply | None = None) -> None:
     """Call PyTensor's implementation on arrays and copy the results; an error makes the program fail.
+
+    Without one, and for operations that draw, Python is called back.
 
     Parameters
     ----------
@@ -62,12 +87,11 @@ def lower_foreign(op: Op, node: Apply, generator: Generator, core_node: Apply | 
         A node of ``op`` on variables without the leading batch dimensions that those of ``node`` have.
     """
     core_node = node if core_node is None else core_node
-    for variable in (*node.inputs, *node.outputs):
-        if isinstance(variable.type, RandomType):
-            raise BackendError(
-                f"The Numba backend cannot draw random numbers in {op}; use backend='c'.", "numba", str(op)
-            )
-    function = generator.script.foreign(op, core_node)
+    is_random = any(isinstance(variable.type, RandomType) for variable in node.inputs)
+    function = None if is_random else generator.script.foreign(op, core_node)
+    if function is None:
+        lower_callback(node, generator)
+        return
     generator.script.names |= {"carray": numba.carray, "plain_pointer": plain_pointer}
     dims = [getattr(variable.type, "ndim", 0) for variable in core_node.inputs]
     core_dims = [getattr(variable.type, "ndim", 0) for variable in core_node.outputs]

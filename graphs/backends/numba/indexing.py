@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from math import prod
 from typing import Any
 
 import numpy as np
 from pytensor.graph.basic import Apply, Constant, Variable
+from pytensor.tensor.blockwise import Blockwise
 from pytensor.tensor.elemwise import Elemwise
 from pytensor.tensor.subtensor import (
     AdvancedIncSubtensor,
@@ -15,6 +18,7 @@ from pytensor.tensor.subtensor import (
     Subtensor,
     unflatten_index_variables,
 )
+from pytensor.tensor.type import TensorType
 
 from graphs.backends.numba.generator import Generator, lower
 from graphs.backends.numba.loops import combine, loop_nest
@@ -135,8 +139,6 @@ def advanced_subscripts(
 
 def _integers(positions: np.ndarray) -> Constant:
     """Return a constant index vector."""
-    from pytensor.tensor.type import TensorType
-
     return Constant(TensorType("int64", (len(positions),)), positions.astype(np.int64))
 
 
@@ -153,30 +155,83 @@ def _subscripts(
 @lower.register(AdvancedSubtensor)
 def lower_read(op: Subtensor | AdvancedSubtensor, node: Apply, generator: Generator) -> None:
     """Represent an indexed array by its subscripts."""
-    source, (target,) = node.inputs[0], node.outputs
-    subscripts, shape, steps = _subscripts(op, node.inputs[1:], generator.shape(source), generator)
-    array = generator.read(source)
-    # Subscripts of a later step make the array readable only from that step on.
-    step = max([array.step, *steps])
-    represent(generator, target, subscripted(array, subscripts, shape, step))
+    _read(op, node, node.inputs[1:], 0, generator)
 
 
 @lower.register(IncSubtensor)
 @lower.register(AdvancedIncSubtensor)
 def lower_write(op: IncSubtensor | AdvancedIncSubtensor, node: Apply, generator: Generator) -> None:
     """Copy an array and write or add through an index, duplicates adding up."""
-    source, update, *indices = node.inputs
-    (target,) = node.outputs
-    shape = generator.shape(target)
-    subscripts, region, _ = _subscripts(op, indices, shape, generator)
+    _write(op, node, node.inputs[2:], 0, generator)
+
+
+def lower_batched(op: Blockwise, node: Apply, generator: Generator) -> bool:
+    """Add a batch of indexings by one and the same index; return whether that is what the operation is."""
+    core, num_batch = op.core_op, op.batch_ndim(node)
+    is_write = isinstance(core, IncSubtensor | AdvancedIncSubtensor)
+    if not is_write and not isinstance(core, Subtensor | AdvancedSubtensor):
+        return False
+    indices = node.inputs[2 if is_write else 1 :]
+    if any(prod(generator.shape(v)[:num_batch]) != 1 for v in indices):
+        return False
+    own = [_without_batch(variable, num_batch, generator) for variable in indices]
+    (_write if is_write else _read)(core, node, own, num_batch, generator)
+    return True
+
+
+def _without_batch(variable: Variable, num_batch: int, generator: Generator) -> Variable:
+    """Return an index without its leading dimensions, all of length one."""
+    core: Any = TensorType(variable.type.dtype, generator.shape(variable)[num_batch:])
+    if isinstance(variable, Constant):
+        return Constant(core, np.asarray(variable.data).reshape(core.shape))
+    index = core()
+    generator.shapes[index] = core.shape
+    value = generator.value(variable)
+    if isinstance(value, Scalar):
+        generator.values[index] = value
+        return index
+    array = generator.read(variable)
+    kept = [Subscript() if n == 1 else Subscript("0", 1, d) for d, n in enumerate(core.shape)]
+    generator.values[index] = subscripted(array, [Subscript()] * num_batch + kept, core.shape, array.step)
+    return index
+
+
+def _batched(
+    op: Any, indices: Sequence[Variable], shape: Sequence[int], num_batch: int, generator: Generator
+) -> tuple[list[Subscript], tuple[int, ...], list[int]]:
+    """Return the subscripts of an index into each of a batch of arrays."""
+    subscripts, region, steps = _subscripts(op, indices, shape[num_batch:], generator)
+    batch = [Subscript() if n == 1 else Subscript("0", 1, d) for d, n in enumerate(shape[:num_batch])]
+    moved = [
+        replace(s, dim=s.dim + num_batch, dims=tuple(None if d is None else d + num_batch for d in s.dims))
+        for s in subscripts
+    ]
+    return [*batch, *moved], (*shape[:num_batch], *region), steps
+
+
+def _read(op: Any, node: Apply, indices: Sequence[Variable], num_batch: int, generator: Generator) -> None:
+    """Represent an indexed array by its subscripts."""
+    source, (target,) = node.inputs[0], node.outputs
+    subscripts, shape, steps = _batched(op, indices, generator.shape(source), num_batch, generator)
+    array = generator.read(source)
+    # Subscripts of a later step make the array readable only from that step on.
+    step = max([array.step, *steps])
+    represent(generator, target, subscripted(array, subscripts, shape, step))
+
+
+def _write(op: Any, node: Apply, indices: Sequence[Variable], num_batch: int, generator: Generator) -> None:
+    """Copy an array and write or add through an index."""
+    source, update, (target,) = *node.inputs[:2], node.outputs
+    subscripts, region, _ = _batched(op, indices, generator.shape(target), num_batch, generator)
     whole = writable(generator, source, target)
     terms = generator.read(update)
-    skipped = len(region) - len(terms.shape)
     names = [f"i{d}" for d in range(len(region))]
     positions = [s.position(names) for s in subscripts]
     place = whole.position([f"({p})" if " " in p else p for p in positions])
-    term_index = ["0" if n == 1 else names[skipped + d] for d, n in enumerate(terms.shape)]
-    term = convert(terms.load(term_index), terms.kind, whole.kind)
+    # Batches stand alike; of the rest the last dimensions.
+    aligned = names[:num_batch] + names[len(region) - len(terms.shape) + num_batch :]
+    term = terms.load(["0" if n == 1 else name for n, name in zip(terms.shape, aligned, strict=True)])
+    term = convert(term, terms.kind, whole.kind)
     if not op.set_instead_of_inc:
         term = combine("add", whole.kind, convert(place, whole.buffer.storage, whole.kind), term)
     body = [f"{place} = {convert(term, whole.kind, whole.buffer.storage)}"]
@@ -190,6 +245,10 @@ def lower_write(op: IncSubtensor | AdvancedIncSubtensor, node: Apply, generator:
 def writable(generator: Generator, source: Variable, target: Variable) -> View:
     """Return memory that holds the source and may be overwritten: its own if nobody else reads it."""
     value = generator.read(source)
+    shape, own = generator.shape(target), generator.shape(source)
+    if own != shape:
+        repeated = [Subscript() if n == 1 else Subscript("0", 1, d) for d, n in enumerate(own)]
+        value = subscripted(value, repeated, shape, value.step)
     # Views share memory: only an operation that wrote its own, for this one reader, can give it away.
     is_private = (
         source.owner is not None
@@ -197,6 +256,7 @@ def writable(generator: Generator, source: Variable, target: Variable) -> View:
         and len(generator.fgraph.clients[source]) == 1
         and source in generator.owned
         and target not in generator.reserved
+        and own == shape
     )
     if is_private and isinstance(value, View) and value.buffer.scope == "work":
         generator.owned.add(target)

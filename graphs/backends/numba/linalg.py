@@ -13,6 +13,7 @@ from pytensor.tensor.math import Dot
 
 from graphs.backends.numba.fallback import lower_foreign
 from graphs.backends.numba.generator import Generator, lower
+from graphs.backends.numba.indexing import lower_batched
 from graphs.backends.numba.loops import loop_nest
 from graphs.backends.numba.shaping import represent
 from graphs.backends.numba.values import Array, View, convert
@@ -36,11 +37,11 @@ def lower_dot(op: Dot, node: Apply, generator: Generator) -> None:
 
 @lower.register(Blockwise)
 def lower_blockwise(op: Blockwise, node: Apply, generator: Generator) -> None:
-    """Add a batch of products as loops, any other batch as a loop over PyTensor's implementation."""
+    """Add a batch of products or indexings as loops, any other batch as a loop over PyTensor's implementation."""
     sizes = [n for variable in node.inputs for n in generator.shape(variable)[-2:]]
     if isinstance(op.core_op, Dot) and len(node.inputs) == 2 and min(sizes) <= BLAS_SIZE:
         _product(node, generator)
-    elif not _lowered_triangular(op.core_op, node, generator):
+    elif not _lowered_triangular(op.core_op, node, generator) and not lower_batched(op, node, generator):
         lower_foreign(op.core_op, node, generator, op._create_dummy_core_node(node.inputs))
 
 

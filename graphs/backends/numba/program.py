@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from inspect import signature
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytensor
@@ -21,6 +21,9 @@ from pytensor.graph.fg import FunctionGraph
 from graphs.backends.numba.kept import cfunc, njit
 from graphs.backends.numba.source import define
 from graphs.layout import Layout
+
+if TYPE_CHECKING:
+    from graphs.backends.numba.callback import Callback
 
 _FLOATS = types.CPointer(types.float64)
 _INTEGERS = types.CPointer(types.int64)
@@ -193,6 +196,8 @@ class Program:
         The constants of the graph.
     work_size : int
         Length of the scratch buffer.
+    callbacks : tuple of Callback
+        What it calls Python for; kept alive, since the machine code knows their addresses alone.
     """
 
     function: Any
@@ -205,6 +210,7 @@ class Program:
     fdata: NDArray[np.float64]
     idata: NDArray[np.int64]
     work_size: int
+    callbacks: tuple[Callback, ...] = ()
 
     @property
     def address(self) -> int:
@@ -251,7 +257,19 @@ class Program:
         out = np.empty(self.num_outputs)
         bound = self.bind()
         value = _evaluate(bound.row, x, context, out, np.ones(4, np.uint64) if rng is None else rng)
+        self.reraise()
         return value, out
+
+    def reraise(self) -> None:
+        """Raise what went wrong in Python code that the program called.
+
+        Raises
+        ------
+        SamplingError
+            Names the operation.
+        """
+        for callback in self.callbacks:
+            callback.reraise()
 
     def unpack(self, out: NDArray[np.float64]) -> list[NDArray]:
         """Return the outputs of a flat vector, or of an array of them, as arrays of their own shapes and dtypes."""

@@ -8,12 +8,12 @@ import numba
 from pytensor.graph.basic import Apply, Variable
 from pytensor.tensor.random.op import RandomVariable
 
+from graphs.backends.numba.callback import lower_callback
 from graphs.backends.numba.generator import Generator, lower
 from graphs.backends.numba.intrinsics import plain_pointer
 from graphs.backends.numba.loops import Block, loop_nest
 from graphs.backends.numba.shaping import represent
 from graphs.backends.numba.values import Kind, Scalar, View, affine, convert, kind_of
-from graphs.errors import BackendError
 
 UNIVARIATE: dict[str, tuple[str, str, str]] = {
     "bernoulli": ("f", "draw_bernoulli({}, words)", "{d}"),
@@ -74,9 +74,8 @@ def lower_draw(op: RandomVariable, node: Apply, generator: Generator) -> None:
         _draw_elements(recipe, parameters, target, generator)
         return
     if op.name not in VECTOR:
-        raise BackendError(
-            f"The Numba backend cannot draw from {op.name or type(op).__name__}; use backend='c'.", "numba", str(op)
-        )
+        lower_callback(node, generator)
+        return
     _draw_vectors(op.name, parameters, target, generator)
 
 

@@ -12,6 +12,7 @@ from pytensor.graph.basic import Apply, Constant, Variable
 from pytensor.tensor.math import MulWithoutZeros
 
 from graphs.backends.numba.values import Kind, convert, kind_of
+from graphs.errors import BackendError
 
 if TYPE_CHECKING:
     from graphs.backends.numba.generator import Generator
@@ -201,6 +202,25 @@ def expression_of(op: ps.ScalarOp, operands: Sequence[Operand], dtype: str, *, i
     return None
 
 
+def is_compiled(generator: Generator, op: ps.ScalarOp, node: Apply) -> bool:
+    """Whether there is machine code for a scalar operation, of our own or of PyTensor.
+
+    Parameters
+    ----------
+    generator : Generator
+        Keeps what PyTensor has for it.
+    op : ScalarOp
+        The operation.
+    node : Apply
+        A scalar node of it.
+    """
+    dtypes = [v.type.dtype for v in node.outputs]
+    operands = [("0", kind_of(v.type.dtype)) for v in node.inputs]
+    if len(dtypes) == 1 and expression_of(op, operands, dtypes[0]) is not None:
+        return True
+    return generator.script.foreign(op, node) is not None
+
+
 def apply_scalar(
     generator: Generator,
     op: ps.ScalarOp,
@@ -272,6 +292,8 @@ def _call_scalar(
     if node is None or not isinstance(node.op, ps.ScalarOp):
         raise TypeError(f"{op} needs a scalar node.")
     function = generator.script.foreign(op, node)
+    if function is None:
+        raise BackendError(f"The Numba backend has no implementation of {op}; use backend='c'.", "numba", str(op))
     arguments = []
     for (expression, kind), variable in zip(operands, node.inputs, strict=True):
         expression = convert(expression, kind, kind_of(variable.type.dtype))

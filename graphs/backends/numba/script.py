@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytensor.graph.basic import Apply
 from pytensor.graph.op import Op
@@ -21,6 +21,9 @@ from graphs.backends.numba import (
     vector_gamma,
     vector_math,
 )
+
+if TYPE_CHECKING:
+    from graphs.backends.numba.callback import Callback
 
 _LIBRARY = (
     numerics,
@@ -57,6 +60,8 @@ class Script:
         Whether a check may make the program fail.
     uses_rng : bool
         Whether it draws random numbers.
+    callbacks : list of Callback
+        What it calls Python for.
     """
 
     names: dict[str, Any] = field(default_factory=_library)
@@ -64,6 +69,7 @@ class Script:
     known: dict[str, str | None] = field(default_factory=dict)
     can_fail: bool = False
     uses_rng: bool = False
+    callbacks: list[Callback] = field(default_factory=list)
     count: int = 0
 
     def name(self, prefix: str) -> str:
@@ -76,11 +82,14 @@ class Script:
         self.names[name] = getattr(intrinsics, name)
         return name
 
-    def foreign(self, op: Op, node: Apply) -> str:
-        """Return the name of PyTensor's Numba implementation of a node."""
+    def foreign(self, op: Op, node: Apply) -> str | None:
+        """Return the name of PyTensor's Numba implementation of a node, or None if there is none."""
         from graphs.backends.numba.fallback import foreign_function
 
-        function, key = foreign_function(op, node)
+        found = foreign_function(op, node)
+        if found is None:
+            return None
+        function, key = found
         name = next((name for name, known in self.known.items() if known == key is not None), None)
         if name is None:
             name = self.name("foreign")

@@ -16,6 +16,7 @@ from pytensor.tensor.type import TensorType
 
 from graphs.backends.numba.values import Shape
 from graphs.errors import BackendError
+from graphs.examples import EXAMPLES
 from graphs.rebuilding import opened
 
 
@@ -36,7 +37,7 @@ def static_shapes(fgraph: FunctionGraph) -> dict[Variable, Shape]:
         else:
             shapes[variable] = tuple(int(n) for n in shape)
     if unknown:
-        observed, *others = (_observed_shapes(fgraph, unknown, example) for example in _EXAMPLES)
+        observed, *others = _all_observed(fgraph, unknown)
         for variable in unknown:
             if any(other[variable] != observed[variable] for other in others):
                 operation = variable.owner.op if variable.owner is not None else variable
@@ -57,11 +58,20 @@ def _tensors(fgraph: FunctionGraph) -> list[Variable]:
     return [v for v in dict.fromkeys(variables) if hasattr(v.type, "broadcastable")]
 
 
-# Shapes that differ between these depend on values.
-_EXAMPLES = (1, 0, 2)
+def _all_observed(fgraph: FunctionGraph, unknown: Sequence[Variable]) -> list[dict[Variable, Shape]]:
+    """Return the shapes on each example on which the graph can be run, one at least."""
+    found, failures = [], []
+    for example in EXAMPLES:
+        try:
+            found.append(_observed_shapes(fgraph, unknown, example))
+        except BackendError as error:
+            failures.append(error)
+    if not found:
+        raise failures[0]
+    return found
 
 
-def _observed_shapes(fgraph: FunctionGraph, unknown: Sequence[Variable], example: int) -> dict[Variable, Shape]:
+def _observed_shapes(fgraph: FunctionGraph, unknown: Sequence[Variable], example: float) -> dict[Variable, Shape]:
     """Run the ancestors of variables of unknown shape on inputs that are full of one example value."""
     values: dict[Variable, Any] = {}
     for variable in fgraph.inputs:
