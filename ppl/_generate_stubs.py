@@ -31,6 +31,7 @@ TYPES = {
     "shape": "int | Sequence[Any] | TensorVariable | None",
     "dims": "Dims | None",
     "transform": "str | Transform | None",
+    "default_transform": "str | Transform | None",
 }
 
 

@@ -7,21 +7,16 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
-from pymc.distributions import transforms
-from pymc.logprob.transforms import ChainedTransform, Transform
+from pymc.logprob.transforms import Transform
 from pytensor.graph.basic import Variable
 from pytensor.tensor.variable import TensorVariable
 
 from graphs.errors import ModelError
 from graphs.random_graph import RESERVED
-from graphs.transforms import default_transform
 from ppl.labels import Labels, check_dim, read_labels
 from ppl.lengths import unknown_length
 
 Dims = str | Sequence[str] | Mapping[str, int | Sequence[Any]]
-NAMED_TRANSFORMS: dict[str, Transform] = {
-    name: getattr(transforms, name) for name in ("circular", "log", "log_exp_m1", "logodds", "ordered", "simplex")
-}
 
 
 @dataclass(frozen=True, eq=False)
@@ -149,42 +144,6 @@ def check_axes(variable: TensorVariable, axes: Axes | None, name: str) -> None:
     for dim, length, actual in zip(axes.dims, axes.lengths, variable.type.shape, strict=True):
         if length is not None and actual is not None and length != actual:
             raise ModelError(f"The axis {dim!r} of {name} has length {actual}, but dims says {length}.", name)
-
-
-def resolve_transform(
-    rv: TensorVariable, transform: str | Transform | None, name: str
-) -> Transform | Literal["default"] | None:
-    """Return the whole change of variables of ``rv``: like PyMC, the default one first, then the one asked for."""
-    if transform is None or (isinstance(transform, str) and transform == "default"):
-        return transform
-    if not str(rv.type.dtype).startswith("float"):
-        raise ModelError(f"{name} is discrete and cannot be transformed: leave transform out.", name)
-    if isinstance(transform, str):
-        if transform not in NAMED_TRANSFORMS:
-            raise ModelError(
-                f"Unknown transform {transform!r} of {name}; choose from {', '.join(NAMED_TRANSFORMS)}, 'default', "
-                "None, or give one of pymc.distributions.transforms.",
-                name,
-            )
-        chosen = NAMED_TRANSFORMS[transform]
-    elif isinstance(transform, Transform):
-        chosen = transform
-    else:
-        raise ModelError(
-            f"The transform of {name} is {transform!r}; it has to be a name ({', '.join(NAMED_TRANSFORMS)}), "
-            "'default', None, or one of pymc.distributions.transforms.",
-            name,
-        )
-    if rv.type.ndim < (getattr(chosen, "ndim_supp", 0) or 0):
-        raise ModelError(
-            f"The transform {chosen.name!r} works along the last axis, but {name} has {rv.type.ndim} axes: "
-            "give it a size.",
-            name,
-        )
-    default = default_transform(rv)
-    if default is None or type(default) is type(chosen):
-        return chosen
-    return ChainedTransform([default, chosen])
 
 
 def declare(variable: TensorVariable, declaration: Declaration) -> TensorVariable:

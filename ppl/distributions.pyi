@@ -110,6 +110,7 @@ def AR(
     shape: int | Sequence[Any] | TensorVariable | None = None,
     dims: Dims | None = None,
     transform: str | Transform | None = 'default',
+    default_transform: str | Transform | None = 'default',
     initval: Any = None,
 ) -> TensorVariable:
     """Declare a random variable: AR. Thin wrapper of pymc.AR."""
@@ -125,6 +126,7 @@ def CAR(
     shape: int | Sequence[Any] | TensorVariable | None = None,
     dims: Dims | None = None,
     transform: str | Transform | None = 'default',
+    default_transform: str | Transform | None = 'default',
     initval: Any = None,
 ) -> TensorVariable:
     """Declare a random variable: CAR. Thin wrapper of pymc.CAR."""
@@ -141,6 +143,7 @@ def GARCH11(
     shape: int | Sequence[Any] | TensorVariable | None = None,
     dims: Dims | None = None,
     transform: str | Transform | None = 'default',
+    default_transform: str | Transform | None = 'default',
     initval: Any = None,
 ) -> TensorVariable:
     """Declare a random variable: GARCH11. Thin wrapper of pymc.GARCH11."""
@@ -155,6 +158,7 @@ def ICAR(
     shape: int | Sequence[Any] | TensorVariable | None = None,
     dims: Dims | None = None,
     transform: str | Transform | None = 'default',
+    default_transform: str | Transform | None = 'default',
     initval: Any = None,
 ) -> TensorVariable:
     """Declare a random variable: ICAR. Thin wrapper of pymc.ICAR."""
@@ -170,6 +174,7 @@ def AsymmetricLaplace(
     shape: int | Sequence[Any] | TensorVariable | None = None,
     dims: Dims | None = None,
     transform: str | Transform | None = 'default',
+    default_transform: str | Transform | None = 'default',
     initval: Any = None,
 ) -> TensorVariable:
     """Declare a random variable: AsymmetricLaplace. Thin wrapper of pymc.AsymmetricLaplace."""
@@ -183,6 +188,7 @@ def Bernoulli(
     shape: int | Sequence[Any] | TensorVariable | None = None,
     dims: Dims | None = None,
     transform: str | Transform | None = 'default',
+    default_transform: str | Transform | None = 'default',
     initval: Any = None,
 ) -> TensorVariable:
     """Declare a random variable: Bernoulli. Thin wrapper of pymc.Bernoulli."""
@@ -199,6 +205,7 @@ def Beta(
     shape: int | Sequence[Any] | TensorVariable | None = None,
     dims: Dims | None = None,
     transform: str | Transform | None = 'default',
+    default_transform: str | Transform | None = 'default',
     initval: Any = None,
 ) -> TensorVariable:
     """Declare a random variable: Beta. Thin wrapper of pymc.Beta."""
@@ -213,6 +220,7 @@ def BetaBinomial(
     shape: int | Sequence[Any] | TensorVariable | None = None,
     dims: Dims | None = None,
     transform: str | Transform | None = 'default',
+    default_transform: str | Transform | None = 'default',
     initval: Any = None,
 ) -> TensorVariable:
     """Declare a random variable: BetaBinomial. Thin wrapper of pymc.BetaBinomial."""
@@ -227,6 +235,7 @@ def Binomial(
     shape: int | Sequence[Any] | TensorVariable | None = None,
     dims: Dims | None = None,
     transform: str | Transform | None = 'default',
+    default_transform: str | Transform | None = 'default',
     initval: Any = None,
 ) -> TensorVariable:
     """Declare a random variable: Binomial. Thin wrapper of pymc.Binomial."""
@@ -240,6 +249,7 @@ def Categorical(
     shape: int | Sequence[Any] | TensorVariable | None = None,
     dims: Dims | None = None,
     transform: str | Transform | None = 'default',
+    default_transform: str | Transform | None = 'default',
     initval: Any = None,
 ) -> TensorVariable:
     """Declare a random variable: Categorical. Thin wrapper of pymc.Categorical."""
@@ -253,6 +263,7 @@ def Cauchy(
     shape: int | Sequence[Any] | TensorVariable | None = None,
     dims: Dims | None = None,
     transform: str | Transform | None = 'default',
+    default_transform: str | Transform | None = 'default',
     initval: Any = None,
 ) -> TensorVariable:
     """Declare a random variable: Cauchy. Thin wrapper of pymc.Cauchy."""
@@ -267,6 +278,7 @@ def Censored(
     shape: int | Sequence[Any] | TensorVariable | None = None,
     dims: Dims | None = None,
     transform: str | Transform | None = 'default',
+    default_transform: str | Transform | None = 'default',
     initval: Any = None,
 ) -> TensorVariable:
     """Declare a random variable: Censored. Thin wrapper of pymc.Censored."""
@@ -279,6 +291,7 @@ def ChiSquared(
     shape: int | Sequence[Any] | TensorVariable | None = None,
     dims: Dims | None = None,
     transform: str | Transform | None = 'default',
+    default_transform: str | Transform | None = 'default',
     initval: Any = None,
 ) -> TensorVariable:
     """Declare a random variable: ChiSquared. Thin wrapper of pymc.ChiSquared."""
@@ -300,6 +313,7 @@ def CustomDist(
     shape: int | Sequence[Any] | TensorVariable | None = None,
     dims: Dims | None = None,
     transform: str | Transform | None = 'default',
+    default_transform: str | Transform | None = 'default',
     initval: Any = None,
 ) -> TensorVariable:
     """Declare a random variable: CustomDist. Thin wrapper of pymc.CustomDist."""
@@ -312,6 +326,7 @@ def DiracDelta(
     shape: int | Sequence[Any] | TensorVariable | None = None,
     dims: Dims | None = None,
     transform: str | Transform | None = 'default',
+    default_transform: str | Transform | None = 'default',
     initval: Any = None,
 ) -> TensorVariable:
     """Declare a random variable: DiracDelta. Thin wrapper of pymc.DiracDelta."""
@@ -324,6 +339,7 @@ def Dirichlet(
     shape: int | Sequence[Any] | TensorVariable | None = None,
     dims: Dims | None = None,
     transform: str | Transform | None = 'default',
+    default_transform: str | Transform | None = 'default',
     initval: Any = None,
 ) -> TensorVariable:
     """Declare a random variable: Dirichlet. Thin wrapper of pymc.Dirichlet."""
@@ -337,6 +353,7 @@ def DirichletMultinomial(
     shape: int | Sequence[Any] | TensorVariable | None = None,
     dims: Dims | None = None,
     transform: str | Transform | None = 'default',
+    default_transform: str | Transform | None = 'default',
     initval: Any = None,
 ) -> TensorVariable:
     """Declare a random variable: DirichletMultinomial. Thin wrapper of pymc.DirichletMultinomial."""
@@ -350,6 +367,7 @@ def DiscreteUniform(
     shape: int | Sequence[Any] | TensorVariable | None = None,
     dims: Dims | None = None,
     transform: str | Transform | None = 'default',
+    default_transform: str | Transform | None = 'default',
     initval: Any = None,
 ) -> TensorVariable:
     """Declare a random variable: DiscreteUniform. Thin wrapper of pymc.DiscreteUniform."""
@@ -363,6 +381,7 @@ def DiscreteWeibull(
     shape: int | Sequence[Any] | TensorVariable | None = None,
     dims: Dims | None = None,
     transform: str | Transform | None = 'default',
+    default_transform: str | Transform | None = 'default',
     initval: Any = None,
 ) -> TensorVariable:
     """Declare a random variable: DiscreteWeibull. Thin wrapper of pymc.DiscreteWeibull."""
@@ -379,6 +398,7 @@ def EulerMaruyama(
     shape: int | Sequence[Any] | TensorVariable | None = None,
     dims: Dims | None = None,
     transform: str | Transform | None = 'default',
+    default_transform: str | Transform | None = 'default',
     initval: Any = None,
 ) -> TensorVariable:
     """Declare a random variable: EulerMaruyama. Thin wrapper of pymc.EulerMaruyama."""
@@ -393,6 +413,7 @@ def ExGaussian(
     shape: int | Sequence[Any] | TensorVariable | None = None,
     dims: Dims | None = None,
     transform: str | Transform | None = 'default',
+    default_transform: str | Transform | None = 'default',
     initval: Any = None,
 ) -> TensorVariable:
     """Declare a random variable: ExGaussian. Thin wrapper of pymc.ExGaussian."""
@@ -406,6 +427,7 @@ def Exponential(
     shape: int | Sequence[Any] | TensorVariable | None = None,
     dims: Dims | None = None,
     transform: str | Transform | None = 'default',
+    default_transform: str | Transform | None = 'default',
     initval: Any = None,
 ) -> TensorVariable:
     """Declare a random variable: Exponential. Thin wrapper of pymc.Exponential."""
@@ -417,6 +439,7 @@ def Flat(
     shape: int | Sequence[Any] | TensorVariable | None = None,
     dims: Dims | None = None,
     transform: str | Transform | None = 'default',
+    default_transform: str | Transform | None = 'default',
     initval: Any = None,
 ) -> TensorVariable:
     """Declare a random variable: Flat. Thin wrapper of pymc.Flat."""
@@ -432,6 +455,7 @@ def Gamma(
     shape: int | Sequence[Any] | TensorVariable | None = None,
     dims: Dims | None = None,
     transform: str | Transform | None = 'default',
+    default_transform: str | Transform | None = 'default',
     initval: Any = None,
 ) -> TensorVariable:
     """Declare a random variable: Gamma. Thin wrapper of pymc.Gamma."""
@@ -447,6 +471,7 @@ def GaussianRandomWalk(
     shape: int | Sequence[Any] | TensorVariable | None = None,
     dims: Dims | None = None,
     transform: str | Transform | None = 'default',
+    default_transform: str | Transform | None = 'default',
     initval: Any = None,
 ) -> TensorVariable:
     """Declare a random variable: GaussianRandomWalk. Thin wrapper of pymc.GaussianRandomWalk."""
@@ -459,6 +484,7 @@ def Geometric(
     shape: int | Sequence[Any] | TensorVariable | None = None,
     dims: Dims | None = None,
     transform: str | Transform | None = 'default',
+    default_transform: str | Transform | None = 'default',
     initval: Any = None,
 ) -> TensorVariable:
     """Declare a random variable: Geometric. Thin wrapper of pymc.Geometric."""
@@ -472,6 +498,7 @@ def Gumbel(
     shape: int | Sequence[Any] | TensorVariable | None = None,
     dims: Dims | None = None,
     transform: str | Transform | None = 'default',
+    default_transform: str | Transform | None = 'default',
     initval: Any = None,
 ) -> TensorVariable:
     """Declare a random variable: Gumbel. Thin wrapper of pymc.Gumbel."""
@@ -484,6 +511,7 @@ def HalfCauchy(
     shape: int | Sequence[Any] | TensorVariable | None = None,
     dims: Dims | None = None,
     transform: str | Transform | None = 'default',
+    default_transform: str | Transform | None = 'default',
     initval: Any = None,
 ) -> TensorVariable:
     """Declare a random variable: HalfCauchy. Thin wrapper of pymc.HalfCauchy."""
@@ -495,6 +523,7 @@ def HalfFlat(
     shape: int | Sequence[Any] | TensorVariable | None = None,
     dims: Dims | None = None,
     transform: str | Transform | None = 'default',
+    default_transform: str | Transform | None = 'default',
     initval: Any = None,
 ) -> TensorVariable:
     """Declare a random variable: HalfFlat. Thin wrapper of pymc.HalfFlat."""
@@ -508,6 +537,7 @@ def HalfNormal(
     shape: int | Sequence[Any] | TensorVariable | None = None,
     dims: Dims | None = None,
     transform: str | Transform | None = 'default',
+    default_transform: str | Transform | None = 'default',
     initval: Any = None,
 ) -> TensorVariable:
     """Declare a random variable: HalfNormal. Thin wrapper of pymc.HalfNormal."""
@@ -522,6 +552,7 @@ def HalfStudentT(
     shape: int | Sequence[Any] | TensorVariable | None = None,
     dims: Dims | None = None,
     transform: str | Transform | None = 'default',
+    default_transform: str | Transform | None = 'default',
     initval: Any = None,
 ) -> TensorVariable:
     """Declare a random variable: HalfStudentT. Thin wrapper of pymc.HalfStudentT."""
@@ -538,6 +569,7 @@ def HurdleGamma(
     shape: int | Sequence[Any] | TensorVariable | None = None,
     dims: Dims | None = None,
     transform: str | Transform | None = 'default',
+    default_transform: str | Transform | None = 'default',
     initval: Any = None,
 ) -> TensorVariable:
     """Declare a random variable: HurdleGamma. Thin wrapper of pymc.HurdleGamma."""
@@ -553,6 +585,7 @@ def HurdleLogNormal(
     shape: int | Sequence[Any] | TensorVariable | None = None,
     dims: Dims | None = None,
     transform: str | Transform | None = 'default',
+    default_transform: str | Transform | None = 'default',
     initval: Any = None,
 ) -> TensorVariable:
     """Declare a random variable: HurdleLogNormal. Thin wrapper of pymc.HurdleLogNormal."""
@@ -569,6 +602,7 @@ def HurdleNegativeBinomial(
     shape: int | Sequence[Any] | TensorVariable | None = None,
     dims: Dims | None = None,
     transform: str | Transform | None = 'default',
+    default_transform: str | Transform | None = 'default',
     initval: Any = None,
 ) -> TensorVariable:
     """Declare a random variable: HurdleNegativeBinomial. Thin wrapper of pymc.HurdleNegativeBinomial."""
@@ -582,6 +616,7 @@ def HurdlePoisson(
     shape: int | Sequence[Any] | TensorVariable | None = None,
     dims: Dims | None = None,
     transform: str | Transform | None = 'default',
+    default_transform: str | Transform | None = 'default',
     initval: Any = None,
 ) -> TensorVariable:
     """Declare a random variable: HurdlePoisson. Thin wrapper of pymc.HurdlePoisson."""
@@ -596,6 +631,7 @@ def HyperGeometric(
     shape: int | Sequence[Any] | TensorVariable | None = None,
     dims: Dims | None = None,
     transform: str | Transform | None = 'default',
+    default_transform: str | Transform | None = 'default',
     initval: Any = None,
 ) -> TensorVariable:
     """Declare a random variable: HyperGeometric. Thin wrapper of pymc.HyperGeometric."""
@@ -609,6 +645,7 @@ def Interpolated(
     shape: int | Sequence[Any] | TensorVariable | None = None,
     dims: Dims | None = None,
     transform: str | Transform | None = 'default',
+    default_transform: str | Transform | None = 'default',
     initval: Any = None,
 ) -> TensorVariable:
     """Declare a random variable: Interpolated. Thin wrapper of pymc.Interpolated."""
@@ -624,6 +661,7 @@ def InverseGamma(
     shape: int | Sequence[Any] | TensorVariable | None = None,
     dims: Dims | None = None,
     transform: str | Transform | None = 'default',
+    default_transform: str | Transform | None = 'default',
     initval: Any = None,
 ) -> TensorVariable:
     """Declare a random variable: InverseGamma. Thin wrapper of pymc.InverseGamma."""
@@ -640,6 +678,7 @@ def KroneckerNormal(
     shape: int | Sequence[Any] | TensorVariable | None = None,
     dims: Dims | None = None,
     transform: str | Transform | None = 'default',
+    default_transform: str | Transform | None = 'default',
     initval: Any = None,
 ) -> TensorVariable:
     """Declare a random variable: KroneckerNormal. Thin wrapper of pymc.KroneckerNormal."""
@@ -653,6 +692,7 @@ def Kumaraswamy(
     shape: int | Sequence[Any] | TensorVariable | None = None,
     dims: Dims | None = None,
     transform: str | Transform | None = 'default',
+    default_transform: str | Transform | None = 'default',
     initval: Any = None,
 ) -> TensorVariable:
     """Declare a random variable: Kumaraswamy. Thin wrapper of pymc.Kumaraswamy."""
@@ -668,6 +708,7 @@ def LKJCholeskyCov(
     shape: int | Sequence[Any] | TensorVariable | None = None,
     dims: Dims | None = None,
     transform: str | Transform | None = 'default',
+    default_transform: str | Transform | None = 'default',
     initval: Any = None,
 ) -> TensorVariable:
     """Declare a random variable: LKJCholeskyCov. Thin wrapper of pymc.LKJCholeskyCov."""
@@ -681,6 +722,7 @@ def LKJCorr(
     shape: int | Sequence[Any] | TensorVariable | None = None,
     dims: Dims | None = None,
     transform: str | Transform | None = 'default',
+    default_transform: str | Transform | None = 'default',
     initval: Any = None,
 ) -> TensorVariable:
     """Declare a random variable: LKJCorr. Thin wrapper of pymc.LKJCorr."""
@@ -694,6 +736,7 @@ def Laplace(
     shape: int | Sequence[Any] | TensorVariable | None = None,
     dims: Dims | None = None,
     transform: str | Transform | None = 'default',
+    default_transform: str | Transform | None = 'default',
     initval: Any = None,
 ) -> TensorVariable:
     """Declare a random variable: Laplace. Thin wrapper of pymc.Laplace."""
@@ -708,6 +751,7 @@ def LogNormal(
     shape: int | Sequence[Any] | TensorVariable | None = None,
     dims: Dims | None = None,
     transform: str | Transform | None = 'default',
+    default_transform: str | Transform | None = 'default',
     initval: Any = None,
 ) -> TensorVariable:
     """Declare a random variable: LogNormal. Thin wrapper of pymc.LogNormal."""
@@ -721,6 +765,7 @@ def Logistic(
     shape: int | Sequence[Any] | TensorVariable | None = None,
     dims: Dims | None = None,
     transform: str | Transform | None = 'default',
+    default_transform: str | Transform | None = 'default',
     initval: Any = None,
 ) -> TensorVariable:
     """Declare a random variable: Logistic. Thin wrapper of pymc.Logistic."""
@@ -735,6 +780,7 @@ def LogitNormal(
     shape: int | Sequence[Any] | TensorVariable | None = None,
     dims: Dims | None = None,
     transform: str | Transform | None = 'default',
+    default_transform: str | Transform | None = 'default',
     initval: Any = None,
 ) -> TensorVariable:
     """Declare a random variable: LogitNormal. Thin wrapper of pymc.LogitNormal."""
@@ -749,6 +795,7 @@ def Lognormal(
     shape: int | Sequence[Any] | TensorVariable | None = None,
     dims: Dims | None = None,
     transform: str | Transform | None = 'default',
+    default_transform: str | Transform | None = 'default',
     initval: Any = None,
 ) -> TensorVariable:
     """Declare a random variable: Lognormal. Thin wrapper of pymc.Lognormal."""
@@ -765,6 +812,7 @@ def MatrixNormal(
     shape: int | Sequence[Any] | TensorVariable | None = None,
     dims: Dims | None = None,
     transform: str | Transform | None = 'default',
+    default_transform: str | Transform | None = 'default',
     initval: Any = None,
 ) -> TensorVariable:
     """Declare a random variable: MatrixNormal. Thin wrapper of pymc.MatrixNormal."""
@@ -778,6 +826,7 @@ def Mixture(
     shape: int | Sequence[Any] | TensorVariable | None = None,
     dims: Dims | None = None,
     transform: str | Transform | None = 'default',
+    default_transform: str | Transform | None = 'default',
     initval: Any = None,
 ) -> TensorVariable:
     """Declare a random variable: Mixture. Thin wrapper of pymc.Mixture."""
@@ -791,6 +840,7 @@ def Moyal(
     shape: int | Sequence[Any] | TensorVariable | None = None,
     dims: Dims | None = None,
     transform: str | Transform | None = 'default',
+    default_transform: str | Transform | None = 'default',
     initval: Any = None,
 ) -> TensorVariable:
     """Declare a random variable: Moyal. Thin wrapper of pymc.Moyal."""
@@ -804,6 +854,7 @@ def Multinomial(
     shape: int | Sequence[Any] | TensorVariable | None = None,
     dims: Dims | None = None,
     transform: str | Transform | None = 'default',
+    default_transform: str | Transform | None = 'default',
     initval: Any = None,
 ) -> TensorVariable:
     """Declare a random variable: Multinomial. Thin wrapper of pymc.Multinomial."""
@@ -822,6 +873,7 @@ def MvGaussianRandomWalk(
     shape: int | Sequence[Any] | TensorVariable | None = None,
     dims: Dims | None = None,
     transform: str | Transform | None = 'default',
+    default_transform: str | Transform | None = 'default',
     initval: Any = None,
 ) -> TensorVariable:
     """Declare a random variable: MvGaussianRandomWalk. Thin wrapper of pymc.MvGaussianRandomWalk."""
@@ -838,6 +890,7 @@ def MvNormal(
     shape: int | Sequence[Any] | TensorVariable | None = None,
     dims: Dims | None = None,
     transform: str | Transform | None = 'default',
+    default_transform: str | Transform | None = 'default',
     initval: Any = None,
 ) -> TensorVariable:
     """Declare a random variable: MvNormal. Thin wrapper of pymc.MvNormal."""
@@ -856,6 +909,7 @@ def MvStudentT(
     shape: int | Sequence[Any] | TensorVariable | None = None,
     dims: Dims | None = None,
     transform: str | Transform | None = 'default',
+    default_transform: str | Transform | None = 'default',
     initval: Any = None,
 ) -> TensorVariable:
     """Declare a random variable: MvStudentT. Thin wrapper of pymc.MvStudentT."""
@@ -875,6 +929,7 @@ def MvStudentTRandomWalk(
     shape: int | Sequence[Any] | TensorVariable | None = None,
     dims: Dims | None = None,
     transform: str | Transform | None = 'default',
+    default_transform: str | Transform | None = 'default',
     initval: Any = None,
 ) -> TensorVariable:
     """Declare a random variable: MvStudentTRandomWalk. Thin wrapper of pymc.MvStudentTRandomWalk."""
@@ -890,6 +945,7 @@ def NegativeBinomial(
     shape: int | Sequence[Any] | TensorVariable | None = None,
     dims: Dims | None = None,
     transform: str | Transform | None = 'default',
+    default_transform: str | Transform | None = 'default',
     initval: Any = None,
 ) -> TensorVariable:
     """Declare a random variable: NegativeBinomial. Thin wrapper of pymc.NegativeBinomial."""
@@ -904,6 +960,7 @@ def Normal(
     shape: int | Sequence[Any] | TensorVariable | None = None,
     dims: Dims | None = None,
     transform: str | Transform | None = 'default',
+    default_transform: str | Transform | None = 'default',
     initval: Any = None,
 ) -> TensorVariable:
     """Declare a random variable: Normal. Thin wrapper of pymc.Normal."""
@@ -919,6 +976,7 @@ def NormalMixture(
     shape: int | Sequence[Any] | TensorVariable | None = None,
     dims: Dims | None = None,
     transform: str | Transform | None = 'default',
+    default_transform: str | Transform | None = 'default',
     initval: Any = None,
 ) -> TensorVariable:
     """Declare a random variable: NormalMixture. Thin wrapper of pymc.NormalMixture."""
@@ -932,6 +990,7 @@ def OrderedLogistic(
     shape: int | Sequence[Any] | TensorVariable | None = None,
     dims: Dims | None = None,
     transform: str | Transform | None = 'default',
+    default_transform: str | Transform | None = 'default',
     initval: Any = None,
 ) -> TensorVariable:
     """Declare a random variable: OrderedLogistic. Thin wrapper of pymc.OrderedLogistic."""
@@ -946,6 +1005,7 @@ def OrderedMultinomial(
     shape: int | Sequence[Any] | TensorVariable | None = None,
     dims: Dims | None = None,
     transform: str | Transform | None = 'default',
+    default_transform: str | Transform | None = 'default',
     initval: Any = None,
 ) -> TensorVariable:
     """Declare a random variable: OrderedMultinomial. Thin wrapper of pymc.OrderedMultinomial."""
@@ -960,6 +1020,7 @@ def OrderedProbit(
     shape: int | Sequence[Any] | TensorVariable | None = None,
     dims: Dims | None = None,
     transform: str | Transform | None = 'default',
+    default_transform: str | Transform | None = 'default',
     initval: Any = None,
 ) -> TensorVariable:
     """Declare a random variable: OrderedProbit. Thin wrapper of pymc.OrderedProbit."""
@@ -973,6 +1034,7 @@ def Pareto(
     shape: int | Sequence[Any] | TensorVariable | None = None,
     dims: Dims | None = None,
     transform: str | Transform | None = 'default',
+    default_transform: str | Transform | None = 'default',
     initval: Any = None,
 ) -> TensorVariable:
     """Declare a random variable: Pareto. Thin wrapper of pymc.Pareto."""
@@ -985,6 +1047,7 @@ def Poisson(
     shape: int | Sequence[Any] | TensorVariable | None = None,
     dims: Dims | None = None,
     transform: str | Transform | None = 'default',
+    default_transform: str | Transform | None = 'default',
     initval: Any = None,
 ) -> TensorVariable:
     """Declare a random variable: Poisson. Thin wrapper of pymc.Poisson."""
@@ -998,6 +1061,7 @@ def PolyaGamma(
     shape: int | Sequence[Any] | TensorVariable | None = None,
     dims: Dims | None = None,
     transform: str | Transform | None = 'default',
+    default_transform: str | Transform | None = 'default',
     initval: Any = None,
 ) -> TensorVariable:
     """Declare a random variable: PolyaGamma. Thin wrapper of pymc.PolyaGamma."""
@@ -1012,6 +1076,7 @@ def RandomWalk(
     shape: int | Sequence[Any] | TensorVariable | None = None,
     dims: Dims | None = None,
     transform: str | Transform | None = 'default',
+    default_transform: str | Transform | None = 'default',
     initval: Any = None,
 ) -> TensorVariable:
     """Declare a random variable: RandomWalk. Thin wrapper of pymc.RandomWalk."""
@@ -1026,6 +1091,7 @@ def Rice(
     shape: int | Sequence[Any] | TensorVariable | None = None,
     dims: Dims | None = None,
     transform: str | Transform | None = 'default',
+    default_transform: str | Transform | None = 'default',
     initval: Any = None,
 ) -> TensorVariable:
     """Declare a random variable: Rice. Thin wrapper of pymc.Rice."""
@@ -1047,6 +1113,7 @@ def Simulator(
     shape: int | Sequence[Any] | TensorVariable | None = None,
     dims: Dims | None = None,
     transform: str | Transform | None = 'default',
+    default_transform: str | Transform | None = 'default',
     initval: Any = None,
 ) -> TensorVariable:
     """Declare a random variable: Simulator. Thin wrapper of pymc.Simulator."""
@@ -1062,6 +1129,7 @@ def SkewNormal(
     shape: int | Sequence[Any] | TensorVariable | None = None,
     dims: Dims | None = None,
     transform: str | Transform | None = 'default',
+    default_transform: str | Transform | None = 'default',
     initval: Any = None,
 ) -> TensorVariable:
     """Declare a random variable: SkewNormal. Thin wrapper of pymc.SkewNormal."""
@@ -1078,6 +1146,7 @@ def SkewStudentT(
     shape: int | Sequence[Any] | TensorVariable | None = None,
     dims: Dims | None = None,
     transform: str | Transform | None = 'default',
+    default_transform: str | Transform | None = 'default',
     initval: Any = None,
 ) -> TensorVariable:
     """Declare a random variable: SkewStudentT. Thin wrapper of pymc.SkewStudentT."""
@@ -1091,6 +1160,7 @@ def StickBreakingWeights(
     shape: int | Sequence[Any] | TensorVariable | None = None,
     dims: Dims | None = None,
     transform: str | Transform | None = 'default',
+    default_transform: str | Transform | None = 'default',
     initval: Any = None,
 ) -> TensorVariable:
     """Declare a random variable: StickBreakingWeights. Thin wrapper of pymc.StickBreakingWeights."""
@@ -1106,6 +1176,7 @@ def StudentT(
     shape: int | Sequence[Any] | TensorVariable | None = None,
     dims: Dims | None = None,
     transform: str | Transform | None = 'default',
+    default_transform: str | Transform | None = 'default',
     initval: Any = None,
 ) -> TensorVariable:
     """Declare a random variable: StudentT. Thin wrapper of pymc.StudentT."""
@@ -1120,6 +1191,7 @@ def Triangular(
     shape: int | Sequence[Any] | TensorVariable | None = None,
     dims: Dims | None = None,
     transform: str | Transform | None = 'default',
+    default_transform: str | Transform | None = 'default',
     initval: Any = None,
 ) -> TensorVariable:
     """Declare a random variable: Triangular. Thin wrapper of pymc.Triangular."""
@@ -1135,6 +1207,7 @@ def Truncated(
     shape: int | Sequence[Any] | TensorVariable | None = None,
     dims: Dims | None = None,
     transform: str | Transform | None = 'default',
+    default_transform: str | Transform | None = 'default',
     initval: Any = None,
 ) -> TensorVariable:
     """Declare a random variable: Truncated. Thin wrapper of pymc.Truncated."""
@@ -1151,6 +1224,7 @@ def TruncatedNormal(
     shape: int | Sequence[Any] | TensorVariable | None = None,
     dims: Dims | None = None,
     transform: str | Transform | None = 'default',
+    default_transform: str | Transform | None = 'default',
     initval: Any = None,
 ) -> TensorVariable:
     """Declare a random variable: TruncatedNormal. Thin wrapper of pymc.TruncatedNormal."""
@@ -1164,6 +1238,7 @@ def Uniform(
     shape: int | Sequence[Any] | TensorVariable | None = None,
     dims: Dims | None = None,
     transform: str | Transform | None = 'default',
+    default_transform: str | Transform | None = 'default',
     initval: Any = None,
 ) -> TensorVariable:
     """Declare a random variable: Uniform. Thin wrapper of pymc.Uniform."""
@@ -1177,6 +1252,7 @@ def VonMises(
     shape: int | Sequence[Any] | TensorVariable | None = None,
     dims: Dims | None = None,
     transform: str | Transform | None = 'default',
+    default_transform: str | Transform | None = 'default',
     initval: Any = None,
 ) -> TensorVariable:
     """Declare a random variable: VonMises. Thin wrapper of pymc.VonMises."""
@@ -1192,6 +1268,7 @@ def Wald(
     shape: int | Sequence[Any] | TensorVariable | None = None,
     dims: Dims | None = None,
     transform: str | Transform | None = 'default',
+    default_transform: str | Transform | None = 'default',
     initval: Any = None,
 ) -> TensorVariable:
     """Declare a random variable: Wald. Thin wrapper of pymc.Wald."""
@@ -1205,6 +1282,7 @@ def Weibull(
     shape: int | Sequence[Any] | TensorVariable | None = None,
     dims: Dims | None = None,
     transform: str | Transform | None = 'default',
+    default_transform: str | Transform | None = 'default',
     initval: Any = None,
 ) -> TensorVariable:
     """Declare a random variable: Weibull. Thin wrapper of pymc.Weibull."""
@@ -1219,6 +1297,7 @@ def Wishart(
     shape: int | Sequence[Any] | TensorVariable | None = None,
     dims: Dims | None = None,
     transform: str | Transform | None = 'default',
+    default_transform: str | Transform | None = 'default',
     initval: Any = None,
 ) -> TensorVariable:
     """Declare a random variable: Wishart. Thin wrapper of pymc.Wishart."""
@@ -1233,6 +1312,7 @@ def ZeroInflatedBinomial(
     shape: int | Sequence[Any] | TensorVariable | None = None,
     dims: Dims | None = None,
     transform: str | Transform | None = 'default',
+    default_transform: str | Transform | None = 'default',
     initval: Any = None,
 ) -> TensorVariable:
     """Declare a random variable: ZeroInflatedBinomial. Thin wrapper of pymc.ZeroInflatedBinomial."""
@@ -1249,6 +1329,7 @@ def ZeroInflatedNegativeBinomial(
     shape: int | Sequence[Any] | TensorVariable | None = None,
     dims: Dims | None = None,
     transform: str | Transform | None = 'default',
+    default_transform: str | Transform | None = 'default',
     initval: Any = None,
 ) -> TensorVariable:
     """Declare a random variable: ZeroInflatedNegativeBinomial. Thin wrapper of pymc.ZeroInflatedNegativeBinomial."""
@@ -1262,6 +1343,7 @@ def ZeroInflatedPoisson(
     shape: int | Sequence[Any] | TensorVariable | None = None,
     dims: Dims | None = None,
     transform: str | Transform | None = 'default',
+    default_transform: str | Transform | None = 'default',
     initval: Any = None,
 ) -> TensorVariable:
     """Declare a random variable: ZeroInflatedPoisson. Thin wrapper of pymc.ZeroInflatedPoisson."""
@@ -1276,6 +1358,7 @@ def ZeroSumNormal(
     shape: int | Sequence[Any] | TensorVariable | None = None,
     dims: Dims | None = None,
     transform: str | Transform | None = 'default',
+    default_transform: str | Transform | None = 'default',
     initval: Any = None,
 ) -> TensorVariable:
     """Declare a random variable: ZeroSumNormal. Thin wrapper of pymc.ZeroSumNormal."""

@@ -21,6 +21,7 @@ from graphs.errors import ModelError
 from graphs.fixing import value_of_data, with_fixed_arrays
 from graphs.transforms import default_transform, is_logit_normal
 from ppl.model import Model, Parts
+from ppl.transforms import check_transform
 
 
 def from_pymc(pm_model: pm.Model) -> Model:
@@ -138,7 +139,10 @@ def _initial_values(pm_model: pm.Model) -> dict[str, Any]:
 
 def _transform(rv: Any, transform: Transform | None) -> Transform | None:
     """Return PyMC's transform; it forgets that of logit-normal variables, which would leave the unit interval."""
-    return default_transform(rv) if transform is None and is_logit_normal(rv) else transform
+    if transform is None and is_logit_normal(rv):
+        return default_transform(rv)
+    check_transform(rv, transform, str(rv.name))
+    return transform
 
 
 def _parents_first(variables: list[Any]) -> list[Any]:

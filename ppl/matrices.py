@@ -12,7 +12,8 @@ from pytensor.tensor.variable import TensorVariable
 from graphs.errors import ModelError
 from graphs.inverse_wishart_rv import InverseWishartRV
 from graphs.random_graph import static_shape
-from ppl.declaration import Declaration, check_axes, check_name, declare, read_dims, resolve_transform
+from ppl.declaration import Declaration, check_axes, check_name, declare, read_dims
+from ppl.transforms import resolve_transform
 
 
 def InverseWishart(
@@ -78,7 +79,9 @@ def InverseWishart(
     rv = InverseWishartRV.rv_op(degrees, matrix, size=(int(size),) if isinstance(size, int | np.integer) else size)
     check_axes(rv, axes, name)
     declared_dims, coords = (axes.dims, axes.coords) if axes else (None, {})
-    return declare(rv, Declaration(name, declared_dims, resolve_transform(rv, transform, name), initval, coords))
+    return declare(
+        rv, Declaration(name, declared_dims, resolve_transform(rv, transform, "default", name), initval, coords)
+    )
 
 
 def _check_constants(name: str, degrees: TensorVariable, matrix: TensorVariable, length: int) -> None:

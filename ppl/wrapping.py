@@ -24,17 +24,16 @@ from ppl.declaration import (
     declaration_of,
     declare,
     read_dims,
-    resolve_transform,
 )
 from ppl.parameters import cast_parameter
+from ppl.transforms import resolve_transform
 
 REFUSED = {
     "observed": "condition on data with ppl.Model({{{name}: data}})",
-    "default_transform": "use transform=None for no transform at all",
     "total_size": "declare a ppl.Potential with the scaled log-density",
     "return_next_rng": "the generator is the sampler's business",
 }
-OWN_PARAMETERS = ("name", "size", "shape", "dims", "transform", "initval")
+OWN_PARAMETERS = ("name", "size", "shape", "dims", "transform", "default_transform", "initval")
 # PyMC's ``dist`` also computes the matrices; these belong into ppl.Deterministic.
 DEFAULTS: dict[str, dict[str, Any]] = {"LKJCholeskyCov": {"compute_corr": False}}
 
@@ -55,7 +54,10 @@ dims : str, sequence of str, or mapping of str to int or labels, optional
     Names of the axes. A mapping gives lengths, or labels, with them: ``dims={{"school": ["A", "B"]}}``.
 transform : {{"default", None}}, str or pymc.logprob.transforms.Transform, optional
     Change of variables to the unconstrained space: PyMC's default one, none, or one more that is applied after the
-    default one: by name ("circular", "log", "log_exp_m1", "logodds", "ordered", "simplex") or as an object.
+    default one: by name ("circular", "log", "log_exp_m1", "logodds", "ordered", "simplex") or as an object. The whole
+    has to reach all of the support.
+default_transform : {{"default", None}} or pymc.logprob.transforms.Transform, optional
+    What comes first in the place of PyMC's default one; None is nothing, so that ``transform`` is the whole.
 initval : array_like or str, optional
     Starting value.
 
@@ -96,7 +98,7 @@ def wrapper_signature(title: str) -> inspect.Signature:
     """Return the signature of ``ppl.<title>``: the name, PyMC's parameters, then those of every declaration."""
     parameters = dist_signature(title).parameters.values()
     own = [
-        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default="default" if name == "transform" else None)
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default="default" if "transform" in name else None)
         for name in OWN_PARAMETERS[1:]
     ]
     first = inspect.Parameter("name", inspect.Parameter.POSITIONAL_OR_KEYWORD)
@@ -237,6 +239,7 @@ def make_wrapper(title: str) -> Callable[..., TensorVariable]:
         shape: Any = None,
         dims: Any = None,
         transform: Any = "default",
+        default_transform: Any = "default",
         initval: Any = None,
         **kwargs: Any,
     ) -> TensorVariable:
@@ -249,7 +252,7 @@ def make_wrapper(title: str) -> Callable[..., TensorVariable]:
             sizes = {k: _plain_size(v) for k, v in (("size", size), ("shape", shape)) if v is not None}
             rv = _made(title, name, bound, **sizes)
         check_axes(rv, axes, name)
-        resolved = resolve_transform(rv, transform, name)
+        resolved = resolve_transform(rv, transform, default_transform, name)
         dims, coords = (axes.dims, axes.coords) if axes else (None, {})
         return declare(rv, Declaration(name, dims, resolved, initval, coords))
 

@@ -248,7 +248,7 @@ class TestTransforms:
     def test_by_name_and_as_an_object(self):
         assert isinstance(declaration_of(D.Normal("m", 0, 1, size=2, transform="ordered")).transform, Ordered)
         own = Interval(0, 3)
-        assert declaration_of(D.Normal("m", 0, 1, transform=own)).transform is own
+        assert declaration_of(D.Uniform("m", 0, 3, transform=own)).transform is own
 
     def test_the_default_one_comes_first_as_in_pymc(self):
         ours = declaration_of(D.HalfNormal("s", 1, size=3, transform="ordered")).transform
@@ -284,10 +284,6 @@ class TestMessages:
     def test_observed(self):
         with pytest.raises(ModelError, match=r"does not take observed=.*ppl.Model\(\{y: data\}\)"):
             D.Normal("y", 0, 1, observed=np.zeros(3))
-
-    def test_default_transform(self):
-        with pytest.raises(ModelError, match="transform=None"):
-            D.HalfNormal("y", 1, default_transform=None)
 
     def test_wrong_parameters_name_the_variable(self):
         with pytest.raises(ModelError, match=r"y: ppl.Normal: too many positional arguments"):
