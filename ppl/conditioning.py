@@ -16,9 +16,10 @@ from pytensor.tensor.variable import TensorVariable
 
 from graphs.errors import ModelError
 from graphs.fixing import value_of_data
-from graphs.logprob import support_of
 from graphs.random_graph import is_random, static_shape
 from graphs.rebuilding import isolated, substitute
+from ppl.arrays import first, read_numbers, to_floats, to_integers
+from ppl.data_supports import check_support
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,7 +58,7 @@ def observe(rv: TensorVariable, name: str, data: Any) -> Observation:
     values, mask = _as_array(data, name)
     values, mask = _as_dtype(values, mask, rv, name)
     rv = _fit_shape(rv, name, values.shape)
-    _check_support(rv, name, values, mask)
+    check_support(rv, name, values, mask)
     if not mask.any():
         return Observation(rv, pt.constant(values, name=name), None, None, values)
     if not mask.ndim:
@@ -101,22 +102,10 @@ def _as_array(data: Any, name: str) -> tuple[NDArray, NDArray[np.bool_]]:
         if known is None:
             raise ModelError(f"The data of {name} depend on more than data ({data}); give an array.", name)
         data = known
-    mask = np.ma.getmaskarray(data) if np.ma.isMaskedArray(data) else None
-    try:
-        values = np.asarray(np.ma.getdata(data) if mask is not None else data)
-    except ValueError as error:
-        raise ModelError(f"The data of {name} are not an array: {error}.", name) from error
-    if values.dtype == object:
-        values = _from_objects(values, name)
-    if values.dtype.kind not in "biuf":
-        raise ModelError(f"The data of {name} have the type {values.dtype}; numbers are needed.", name)
-    if mask is None:
-        mask = np.isnan(values) if values.dtype.kind == "f" else np.zeros(values.shape, bool)
-    elif values.dtype.kind == "f":
-        mask = mask | np.isnan(values)
+    values, mask = read_numbers(data, f"The data of {name}", name)
     infinite = np.isinf(values) & ~mask
     if infinite.any():
-        where = _first(infinite)
+        where = first(infinite)
         raise ModelError(
             f"The data of {name} are not finite: {name}{list(where)} = {values[where]}. Mark missing values with NaN.",
             name,
@@ -124,30 +113,21 @@ def _as_array(data: Any, name: str) -> tuple[NDArray, NDArray[np.bool_]]:
     return values, mask
 
 
-def _from_objects(values: NDArray, name: str) -> NDArray:
-    try:
-        return np.array([np.nan if v is None else v for v in values.ravel()], dtype="float64").reshape(values.shape)
-    except (TypeError, ValueError) as error:
-        raise ModelError(f"The data of {name} are not all numbers: {error}.", name) from error
-
-
 def _as_dtype(
     values: NDArray, mask: NDArray[np.bool_], rv: TensorVariable, name: str
 ) -> tuple[NDArray, NDArray[np.bool_]]:
+    what = f"The data of {name}"
     if str(rv.type.dtype).startswith("float"):
-        return values.astype("float64"), mask
-    if values.dtype.kind == "f":
-        # NaN exists for floats only, so that is how integers with missing values arrive.
-        fractional = ~mask & (np.where(mask, 0.0, values) % 1 != 0)
-        if fractional.any() or not mask.any():
-            where = _first(fractional) if fractional.any() else _first(np.ones(values.shape, bool))
-            raise ModelError(
-                f"{name} is discrete but its data are floats ({name}{list(where)} = {values[where]}); "
-                "convert them with .astype(int) if they are counts or labels.",
-                name,
-            )
-        values = np.where(mask, 0, values)
-    return values.astype("int64"), mask
+        return to_floats(values, what, name), mask
+    # NaN exists for floats only, so that is how integers with missing values arrive.
+    if values.dtype.kind == "f" and not mask.any():
+        where = first(np.ones(values.shape, bool))
+        raise ModelError(
+            f"{name} is discrete but its data are floats ({name}{list(where)} = {values[where]}); "
+            "convert them with .astype(int) if they are counts or labels.",
+            name,
+        )
+    return to_integers(values, mask, what, name), mask
 
 
 def _fit_shape(rv: TensorVariable, name: str, shape: tuple[int, ...]) -> TensorVariable:
@@ -166,20 +146,3 @@ def _fit_shape(rv: TensorVariable, name: str, shape: tuple[int, ...]) -> TensorV
     resized: TensorVariable = change_dist_size(rv, new_batch)
     resized.name = rv.name
     return resized
-
-
-def _check_support(rv: TensorVariable, name: str, values: NDArray, mask: NDArray[np.bool_]) -> None:
-    if not is_random(rv):
-        return
-    support = support_of(rv)
-    outside = (values < support.lower) | (values > support.upper)
-    outside &= ~mask
-    if outside.any():
-        where = _first(outside)
-        raise ModelError(
-            f"The data of {name} lie outside its support ({support}): {name}{list(where)} = {values[where]}.", name
-        )
-
-
-def _first(condition: NDArray[np.bool_]) -> tuple[int, ...]:
-    return tuple(int(i) for i in np.argwhere(condition)[0])

@@ -14,6 +14,7 @@ from pytensor.tensor.variable import TensorVariable
 from graphs.errors import ModelError
 from graphs.printing import dprint
 from graphs.supports import Support
+from ppl.arrays import read_complete
 from ppl.declaration import Declaration, Dims, check_axes, check_name, declare, read_dims
 from ppl.flat import flat_variable
 from ppl.labels import read_labels
@@ -121,13 +122,7 @@ def Data(name: str, array: Any, dims: Dims | None = None) -> TensorVariable:
     ((3,), 'int64')
     """
     check_name(name, "Data")
-    if isinstance(array, np.ma.MaskedArray) and np.ma.is_masked(array):
-        raise ModelError(f"{name} has masked elements; only observed data may be missing in part.", name)
-    values = np.array(array)
-    if values.dtype.kind not in "iufb":
-        raise ModelError(f"{name} holds {values.dtype}, not numbers: convert it to an array of numbers first.", name)
-    if values.dtype.kind != "b":
-        values = values.astype("float64" if values.dtype.kind == "f" else "int64")
+    values = read_complete(array, f"The elements of {name}", name)
     axes = read_dims(own_dims(array) if dims is None else dims, name)
     variable = pt.constant(values, name=name)
     check_axes(variable, axes, name)

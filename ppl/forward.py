@@ -19,6 +19,7 @@ from graphs.drawing import draws_of
 from graphs.errors import ModelError, SamplingError
 from graphs.interpreting import interpret
 from graphs.rebuilding import substitute
+from ppl.arrays import read_complete, to_integers
 from ppl.declare import own_dims
 from ppl.labels import as_coordinate
 from ppl.memory import check_memory_of_draws
@@ -36,11 +37,11 @@ def new_data(model: Model, data: Mapping[str, Any]) -> dict[Variable, Variable]:
             known = ", ".join(constants) or "none"
             raise ModelError(f"data names {name!r}; the data that variables depend on (ppl.Data) are {known}.", name)
         old = constants[name]
-        values = np.asarray(array)
-        if values.dtype.kind not in "biuf" or values.ndim != old.type.ndim or not np.isfinite(values).all():
+        values = read_complete(array, f"The new data of {name}", name)
+        if values.ndim != old.type.ndim or not np.isfinite(values).all():
             raise ModelError(f"The new data of {name} have to be {old.type.ndim}-dimensional finite numbers.", name)
-        if old.type.dtype.startswith("int") and np.any(values % 1):
-            raise ModelError(f"The data of {name} are whole numbers; the new ones are not.", name)
+        if old.type.dtype.startswith("int"):
+            values = to_integers(values, np.zeros(values.shape, bool), f"The data of {name}", name)
         found[old] = pt.constant(values.astype(old.type.dtype), name=name)
     return found
 

@@ -12,6 +12,7 @@ from pytensor.graph.traversal import ancestors
 from pytensor.tensor.variable import TensorVariable
 
 from graphs.errors import ModelError
+from graphs.fixing import value_of_data
 from graphs.random_graph import named_input
 from graphs.rebuilding import substitute
 from ppl.labels import read_labels
@@ -75,7 +76,8 @@ def _known_lengths(
         for dim, labels in declaration.coords.items():
             lengths.setdefault(dim, len(labels))
     shapes = [(d.dims, v.type.shape) for v, d in declared.items()]
-    shapes += [(declared[v].dims, np.shape(data)) for v, data in observed.items() if v in declared]
+    given = {v: value_of_data(data) if isinstance(data, Variable) else data for v, data in observed.items()}
+    shapes += [(declared[v].dims, np.shape(data)) for v, data in given.items() if v in declared]
     for dims, shape in shapes:
         for dim, length in zip(dims, shape, strict=False):
             if length is not None and len(dims) == len(shape):

@@ -11,8 +11,10 @@ from typing import Any
 
 import numpy as np
 import pytensor.tensor as pt
-from pytensor.graph.basic import Variable
+from pytensor.graph.basic import Constant, Variable
 from pytensor.tensor.variable import TensorVariable
+
+from ppl.arrays import read_complete, to_integers
 
 # Not numbers to compute a density with: distributions, shapes, flags, lists of matrices.
 STRUCTURAL = {
@@ -67,10 +69,14 @@ def cast_parameter(value: Any, distribution: str, parameter: str) -> Any:
         value = pt.as_tensor_variable(value)
     if isinstance(value, Variable):
         return _cast_graph(value, keep_kind) if isinstance(value, TensorVariable) else value
-    array = np.asarray(value)
-    if array.dtype.kind not in "iufb":
+    try:
+        array = np.asarray(value)
+    except (TypeError, ValueError):
         return value
-    return array.astype("int64" if keep_kind and array.dtype.kind in "iu" else "float64")
+    if array.dtype.kind not in "iufbOUSMm" or not (array.ndim or array.dtype.kind in "iufb"):
+        return value
+    what = f"The numbers given as {parameter} of ppl.{distribution}"
+    return read_complete(value, what, parameter, is_real=not (keep_kind and array.dtype.kind in "iuO"))
 
 
 def _holds_graph(value: object) -> bool:
@@ -78,6 +84,8 @@ def _holds_graph(value: object) -> bool:
 
 
 def _cast_graph(value: TensorVariable, keep_kind: bool) -> TensorVariable:
+    if isinstance(value, Constant) and value.type.dtype == "uint64":
+        to_integers(np.asarray(value.data), np.zeros(value.data.shape, bool), "Parameters", str(value.name or value))
     dtype = str(value.type.dtype)
     wanted = "int64" if keep_kind and dtype.startswith(("int", "uint")) else "float64"
     return value if dtype == wanted or dtype.startswith("complex") else pt.cast(value, wanted)

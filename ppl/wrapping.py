@@ -155,12 +155,15 @@ def _bind(title: str, signature: inspect.Signature, name: str, args: tuple, kwar
         raise ModelError(f"{name}: ppl.{title}: {error}; its parameters are {signature}.", name) from error
     bound.apply_defaults()
     _check_components(bound.arguments, name)
-    for parameter, value in bound.arguments.items():
-        kind = signature.parameters[parameter].kind
-        if kind is inspect.Parameter.VAR_POSITIONAL:
-            bound.arguments[parameter] = tuple(cast_parameter(v, title, parameter) for v in value)
-        else:
-            bound.arguments[parameter] = cast_parameter(value, title, parameter)
+    try:
+        for parameter, value in bound.arguments.items():
+            kind = signature.parameters[parameter].kind
+            if kind is inspect.Parameter.VAR_POSITIONAL:
+                bound.arguments[parameter] = tuple(cast_parameter(v, title, parameter) for v in value)
+            else:
+                bound.arguments[parameter] = cast_parameter(value, title, parameter)
+    except ModelError as error:
+        raise ModelError(f"{name}: {error}", name) from error
     return bound
 
 

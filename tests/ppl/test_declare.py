@@ -93,7 +93,7 @@ class TestData:
         assert declaration_of(x).coords == {"column": ("a", "b")}
 
     def test_messages(self):
-        with pytest.raises(ModelError, match="x has masked elements"):
+        with pytest.raises(ModelError, match="elements of x are missing in part"):
             Data("x", np.ma.masked_array([1.0, 2.0], [True, False]))
         with pytest.raises(ModelError, match=r"x holds <U1, not numbers"):
             Data("x", ["a"])
