@@ -26,6 +26,7 @@ from graphs.lifting import MOST_STATES
 from graphs.logprob import LogProb, logprob, states_of, strip, sum_out_all, unconstrain
 from graphs.random_graph import depends_on
 from graphs.traces import untraced
+from ppl.bad_constants import explained
 from ppl.choosing import Choice, choose
 from ppl.model import Model
 from ppl.plans import Assignment, Method, Plan
@@ -36,6 +37,7 @@ Marginalize = Literal["auto", "require"] | bool | Iterable[str]
 SAMPLERS = ("nuts", "gibbs", "rmh", "slice")
 
 
+@explained
 def plan(
     model: Model,
     *,

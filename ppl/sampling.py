@@ -16,6 +16,7 @@ from graphs.backends import get_backend
 from graphs.backends.c import blas_notice
 from graphs.errors import ModelError, SamplingError
 from graphs.lifting import MOST_STATES
+from ppl.bad_constants import explained
 from ppl.continuation import ADAPTATION, continued, what_was_learnt
 from ppl.expansion import LOGDENSITY, Expansion
 from ppl.flat import flat_priors
@@ -73,6 +74,7 @@ class CompiledModel:
         """Print the plan and its graphs."""
         self.plan.dprint(file=file)
 
+    @explained
     def sample(
         self,
         draws: int = 1000,
@@ -245,6 +247,7 @@ def _say_once(notice: str | None) -> None:
         logger.warning(notice)
 
 
+@explained
 def compile(
     model: Model,
     *,

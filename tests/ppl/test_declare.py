@@ -95,7 +95,7 @@ class TestData:
     def test_messages(self):
         with pytest.raises(ModelError, match="elements of x are missing in part"):
             Data("x", np.ma.masked_array([1.0, 2.0], [True, False]))
-        with pytest.raises(ModelError, match=r"x holds <U1, not numbers"):
+        with pytest.raises(ModelError, match=r"elements of x have the type <U1"):
             Data("x", ["a"])
         with pytest.raises(ModelError, match="axis 'row' of x has length 2, but dims says 3"):
             Data("x", [1, 2], dims={"row": 3})

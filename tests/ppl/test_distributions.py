@@ -227,7 +227,7 @@ class TestAxes:
 
     def test_unknown_length(self):
         with pytest.raises(ModelError, match=r"mu has dims .*'school'.*size=.*dims=\{'school': 8\}"):
-            D.Normal("mu", 0, 1, dims="school")
+            D.Normal("mu", 0, 1, dims=("year", "school"), size=3)
 
     def test_length_that_does_not_fit(self):
         with pytest.raises(ModelError, match="axis 'school' of mu has length 7, but dims says 8"):
@@ -236,7 +236,7 @@ class TestAxes:
             D.Normal("mu", 0, 1, dims="school", size=(8, 2))
         with pytest.raises(ModelError, match="two axes"):
             D.Normal("mu", 0, 1, dims=("a", "a"), size=(2, 2))
-        with pytest.raises(ModelError, match="has to be a string"):
+        with pytest.raises(ModelError, match="dims of mu are strings"):
             D.Normal("mu", 0, 1, dims=(1,), size=2)
 
 
