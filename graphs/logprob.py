@@ -29,6 +29,7 @@ from graphs.finite import finite_states
 from graphs.guards import strip_guards
 from graphs.lifting import MOST_STATES
 from graphs.model_graph import ModelGraph, as_model_graph
+from graphs.optional import optional
 from graphs.preparation import prepare, widen
 from graphs.random_graph import static_shape, value_variable
 from graphs.rebuilding import substitute
@@ -271,18 +272,26 @@ def sum_out_all(
         reason = f"{name} cannot be summed out: the bounds of {bounded} depend on it."
         errors[name] = DerivationError(reason, name)
     while waiting:
-        try:
-            return sum_out(logprob, waiting, max_states), errors
-        except CannotSumError as error:
-            for name in error.names:
-                errors[name] = DerivationError(
-                    f"{name} cannot be summed out: {error}. Leave it to be drawn (marginalize excludes {name!r})"
-                    f"{' or raise max_states' if 'joint states' in str(error) else ''}.",
-                    name,
-                )
-                errors[name].__cause__ = error
-            waiting = [name for name in waiting if name not in error.names]
+        found = _attempted_sum(logprob, waiting, max_states)
+        if isinstance(found, LogProb):
+            return found, errors
+        for name in found.names:
+            errors[name] = DerivationError(
+                f"{name} cannot be summed out: {found}. Leave it to be drawn (marginalize excludes {name!r})"
+                f"{' or raise max_states' if 'joint states' in str(found) else ''}.",
+                name,
+            )
+            errors[name].__cause__ = found
+        waiting = [name for name in waiting if name not in found.names]
     return logprob, errors
+
+
+@optional("a sum over discrete variables", otherwise=lambda why, logprob, names, _: CannotSumError(names, why))
+def _attempted_sum(logprob: LogProb, names: Sequence[str], max_states: int) -> LogProb | CannotSumError:
+    try:
+        return sum_out(logprob, names, max_states)
+    except CannotSumError as error:
+        return error
 
 
 def _bounding(logprob: LogProb, names: Iterable[str]) -> dict[str, str]:

@@ -145,7 +145,7 @@ def _widened_node(node: Apply, inputs: list[Variable]) -> list[Variable] | None:
         is_single = isinstance(node.op, Elemwise) and str(node.outputs[0].type.dtype) == "float32"
         new = [_widened_input(v, is_single) for v in inputs]
     if all(a is b for a, b in zip(new, node.inputs, strict=True)):
-        return None
+        return None if isinstance(node.op, HasInnerGraph) else _with_known_shape(node)
     return _remade(node, new)
 
 
@@ -153,6 +153,14 @@ def _is_needless_cast(node: Apply, inputs: Sequence[Variable]) -> bool:
     """Whether a node casts what has the dtype by now: rules on logarithms would not see through it."""
     is_cast = isinstance(node.op, Elemwise) and isinstance(node.op.scalar_op, Cast)
     return is_cast and node.outputs[0].type.dtype == inputs[0].type.dtype
+
+
+def _with_known_shape(node: Apply) -> list[Variable] | None:
+    """Make a node again whose shape follows from its inputs: PyMC puts values below nodes that were made before."""
+    if not any(isinstance(out, TensorVariable) and None in out.type.shape for out in node.outputs):
+        return None
+    new = node.op.make_node(*node.inputs).outputs
+    return None if all(a.type == b.type for a, b in zip(new, node.outputs, strict=True)) else list(new)
 
 
 def _indexed_choice(op: Choose, index: Variable, choices: Variable) -> list[Variable] | None:

@@ -20,6 +20,7 @@ from pytensor.tensor.type import TensorType
 from pytensor.tensor.variable import TensorVariable
 
 from graphs.batching import aligned_parameter, apply_batched
+from graphs.optional import optional
 from graphs.preparation import as_parameter
 from graphs.rebuilding import substitute
 
@@ -44,6 +45,7 @@ class Roll:
     logprob: TensorVariable
 
 
+@optional("variables of the same form", otherwise=lambda why, rv_values, candidates: ([], {rv: rv for rv in rv_values}))
 def find_rolls(
     rv_values: Mapping[TensorVariable, Variable], candidates: Sequence[TensorVariable]
 ) -> tuple[list[Roll], dict[TensorVariable, TensorVariable]]:

@@ -24,6 +24,7 @@ from graphs.elimination.costs import Cost, costs_of
 from graphs.errors import DerivationError, ModelError
 from graphs.lifting import MOST_STATES
 from graphs.logprob import LogProb, logprob, states_of, strip, sum_out_all, unconstrain
+from graphs.optional import optional
 from graphs.random_graph import depends_on
 from graphs.traces import untraced
 from ppl.bad_constants import explained
@@ -103,9 +104,23 @@ def _planned(
     chosen = _assigned(model, joint, summed, reasons, sampler, named, compress, no_gradient)
     if sampler is not None or not any(a.method == "nuts" for a in chosen.assignments):
         return chosen
-    by_laws = _assigned(model, joint, summed, reasons, "gibbs", {}, compress, no_gradient)
+    by_laws = _by_laws(model, joint, summed, reasons, compress, no_gradient)
+    if by_laws is None:
+        return chosen
     best, policy = decide(chosen, by_laws)
     return replace(best, policy=policy)
+
+
+@optional("a plan by laws", otherwise=lambda *_: None, may_refuse=True)
+def _by_laws(
+    model: Model,
+    joint: LogProb,
+    summed: LogProb,
+    reasons: Mapping[str, str],
+    compress: bool,
+    no_gradient: Mapping[str, NoGradient],
+) -> Plan | None:
+    return _assigned(model, joint, summed, reasons, "gibbs", {}, compress, no_gradient)
 
 
 def _assigned(
@@ -144,9 +159,7 @@ def _assigned(
                 raise DerivationError(f"There is no Gibbs step for {name}: {reason}.", name, summed.values[name])
         assignments[name] = _assignment(joint, name, method, reason)
     augmented = {name: terms for name, terms in augmented.items() if terms}
-    mixed = _mixed(summed, assignments, laws, augmented, named, no_gradient)
-    normal = [n for n, law in laws.items() if is_normal(law)]
-    groups = augmenter.groups(augmented, normal)
+    mixed, groups = _with_groups(summed, assignments, laws, augmenter, augmented, named, no_gradient)
     laws = {n: law for n, law in laws.items() if not any(n in group.laws for group in groups)}
     _join(summed, assignments, laws)
     _explain_groups(groups, assignments)
@@ -157,6 +170,47 @@ def _assigned(
     found = tuple(assignments.values())
     python = tuple(called_back(list(sampled.terms.values())))
     return Plan(model, found, summed, mixed, sampled, laws, sweep, later, tuple(groups), statistics, called_back=python)
+
+
+def _with_groups(
+    summed: LogProb,
+    assignments: dict[str, Assignment],
+    laws: dict[str, Law],
+    augmenter: Augmenter,
+    augmented: dict[str, tuple[str, ...]],
+    named: Mapping[str, str],
+    no_gradient: Mapping[str, NoGradient],
+) -> tuple[LogProb, list[Group]]:
+    """Group what is drawn given auxiliary variables; what has no law in a group goes back to another step."""
+    while True:
+        mixed = _mixed(summed, assignments, laws, augmented, named, no_gradient)
+        groups = augmenter.groups(augmented, [n for n, law in laws.items() if is_normal(law)])
+        lost = [n for n in augmented if not any(n in group.laws for group in groups)]
+        if not lost:
+            return mixed, groups
+        for name in lost:
+            reason = "it has no law given the auxiliary variables of all"
+            _lose(name, reason, assignments, laws, augmented, named, no_gradient)
+
+
+def _lose(
+    name: str,
+    reason: str,
+    assignments: dict[str, Assignment],
+    laws: dict[str, Law],
+    augmented: dict[str, tuple[str, ...]],
+    named: Mapping[str, str],
+    no_gradient: Mapping[str, NoGradient],
+) -> None:
+    """Let a variable be moved by another step than Gibbs."""
+    laws.pop(name, None)
+    augmented.pop(name, None)
+    if name in named:
+        raise DerivationError(f"There is no Gibbs step for {name}: {reason}.", name)
+    old = assignments[name]
+    continuous: Method = "slice" if name in no_gradient else "nuts"
+    method: Method = "rmh" if old.support.is_discrete else continuous
+    assignments[name] = Assignment(name, method, f"no full conditional: {reason}", old.shape, old.support)
 
 
 def _mixed(
@@ -186,19 +240,10 @@ def _mixed(
         if not lost:
             return mixed
         for name in lost:
-            laws.pop(name, None)
-            augmented.pop(name, None)
-            if name in named:
-                raise DerivationError(
-                    f"There is no Gibbs step for {name}: the bounds of another variable depend on it, and there is no "
-                    "law given that variable on the real line.",
-                    name,
-                )
-            old = assignments[name]
-            continuous: Method = "slice" if name in no_gradient else "nuts"
-            method: Method = "rmh" if old.support.is_discrete else continuous
-            reason = "the bounds of another variable depend on it, so that it has no full conditional"
-            assignments[name] = Assignment(name, method, reason, old.shape, old.support)
+            reason = (
+                "the bounds of another variable depend on it, and there is no law given that variable on the real line"
+            )
+            _lose(name, reason, assignments, laws, augmented, named, no_gradient)
 
 
 def _join(summed: LogProb, assignments: dict[str, Assignment], laws: dict[str, Law]) -> None:

@@ -17,6 +17,7 @@ from math import inf, prod
 import numpy as np
 from numpy.typing import NDArray
 
+from graphs.optional import optional
 from ppl.pilot import WORK_OF_GRADIENT, Pilot, is_affordable, pilot
 from ppl.plans import Plan
 from ppl.work import work_of
@@ -35,6 +36,7 @@ EVALUATIONS_OF_SLICE = 8.0
 WARM_UP = 2.0
 """How much longer a run of NUTS takes for its warm-up, relative to what Gibbs sampling discards: seven regressions
 of the reference posteriors, measured, gave 1.5 to 4."""
+ALONE = "NUTS for all continuous variables: "
 LEAST_EFFECTIVE = 0.1
 """Slower chains outlast their pilot run, of which this is 10 or 20 effective draws, and runs of ordinary length."""
 LEAST_GAIN = 2.0
@@ -104,6 +106,9 @@ def _times(gain: float) -> str:
     return "more than 20" if gain > 20 else f"{gain:.2g}"
 
 
+@optional(
+    "the choice of a sampler", otherwise=lambda why, by_nuts, by_laws: (by_nuts, f"{ALONE}{why}; sampler=... overrides")
+)
 def decide(by_nuts: Plan, by_laws: Plan) -> tuple[Plan, str]:
     """Return one of two plans, and why.
 
@@ -116,9 +121,8 @@ def decide(by_nuts: Plan, by_laws: Plan) -> tuple[Plan, str]:
     """
     drawn = tuple(a.name for a in by_laws.assignments if a.method == "gibbs" and by_nuts.method_of(a.name) == "nuts")
     others = tuple(a.name for a in by_laws.assignments if a.method == "nuts")
-    alone = "NUTS for all continuous variables: "
     if not drawn:
-        return by_nuts, f"{alone}none of them has a full conditional that is known (sampler='gibbs' says why)"
+        return by_nuts, f"{ALONE}none of them has a full conditional that is known (sampler='gibbs' says why)"
     remedy = f"sampler='gibbs' draws {', '.join(drawn)} from full conditionals"
     most = _most_gain(by_nuts, by_laws) if others else inf
     if most < LEAST_GAIN_MIXED:
@@ -128,10 +132,10 @@ def decide(by_nuts: Plan, by_laws: Plan) -> tuple[Plan, str]:
             "sampler=... overrides"
         )
     if not is_affordable(by_laws):
-        return by_nuts, f"{alone}a pilot run with Gibbs steps beside it would take too long; {remedy}"
+        return by_nuts, f"{ALONE}a pilot run with Gibbs steps beside it would take too long; {remedy}"
     found = pilot(by_laws)
     if found is None:
-        return by_nuts, f"{alone}a pilot run of Gibbs sampling left the domain of its laws; {remedy}"
+        return by_nuts, f"{ALONE}a pilot run of Gibbs sampling left the domain of its laws; {remedy}"
     effective, trajectory = _nuts_alone(by_nuts, found)
     warm_up = 1.0 if others else WARM_UP
     gain = found.effective / _sweep_cost(by_laws, found.num_gradients) / (effective / trajectory) * warm_up

@@ -18,6 +18,7 @@ from graphs.elimination.network import Network
 from graphs.elimination.parts import lifted_parts
 from graphs.lifting import ABSENT, Lifted, MixingError, Slot, of_states
 from graphs.lifting.state import Lifting
+from graphs.optional import optional
 from graphs.random_graph import depends_on
 from graphs.rebuilding import substitute
 from samplers.blocks import DrawBlock
@@ -28,6 +29,7 @@ MOST_COPIES = 128
 _MOST_STATES = 2**12
 
 
+@optional("groups of elements", otherwise=lambda *_: None)
 def find_groups(
     terms: Sequence[TensorVariable], variable: TensorVariable, states: NDArray[np.int64]
 ) -> list[Integers] | None:

@@ -17,6 +17,7 @@ from graphs.conditional import (
     joint_normal,
 )
 from graphs.logprob import LogProb
+from graphs.optional import optional
 from graphs.random_graph import depends_on
 
 
@@ -64,6 +65,7 @@ class Augmenter:
         self.logprob = logprob
         self._terms: dict[str, Auxiliary | None] = {}
 
+    @optional("auxiliary variables", otherwise=lambda *_: ())
     def find(self, name: str) -> tuple[str, ...]:
         """Return the terms for which auxiliary variables give a variable a law; none where there are no such."""
         value = self.logprob.values[name]
@@ -74,6 +76,7 @@ class Augmenter:
                 return tuple(chosen)
         return ()
 
+    @optional("groups with auxiliary variables", otherwise=lambda *_: [])
     def groups(self, used: Mapping[str, Sequence[str]], others: Sequence[str] = ()) -> list[Group]:
         """Return how variables are drawn, all together where they have laws given the auxiliary variables of all.
 

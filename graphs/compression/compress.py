@@ -13,6 +13,7 @@ from graphs.compression.rows import Rows, is_matrix_product
 from graphs.compression.shapes import size_of
 from graphs.compression.totals import Totals
 from graphs.logprob import LogProb
+from graphs.optional import optional
 
 FEWEST_ROWS = 16
 LEAST_GAIN = 1.5
@@ -67,6 +68,7 @@ def compressed(logprob: LogProb) -> tuple[LogProb, tuple[Compressed, ...]]:
     return (replace(logprob, terms=terms), tuple(found)) if found else (logprob, ())
 
 
+@optional("the compression of a term", otherwise=lambda *_: None)
 def compressed_sum(term: TensorVariable) -> tuple[TensorVariable, int, str] | None:
     """Return the sum of the elements of a term, the number of rows and how they were compressed; None if they are not.
 

@@ -21,6 +21,7 @@ from graphs.conditional.families.block_normal import BlockNormal, as_blocks
 from graphs.conditional.simplify import simplify
 from graphs.conditional.verify import draw_in_support, find_discrepancy
 from graphs.guards import strip_guards
+from graphs.optional import optional
 from graphs.rebuilding import substitute
 from graphs.supports import REAL, Support
 
@@ -28,6 +29,7 @@ MOST_TOGETHER = 16
 """Longest vector of elements that depend on each other: each is a direction of the second derivative."""
 
 
+@optional("the law of independent vectors", otherwise=lambda *_: None)
 def block_normal_law(
     total: TensorVariable, x: TensorVariable, supports: Mapping[Variable, Support]
 ) -> BlockNormal | None:

@@ -24,6 +24,7 @@ from graphs.conditional.simplify import simplify
 from graphs.conditional.verify import find_discrepancy
 from graphs.density import LogDensity
 from graphs.guards import strip_guards
+from graphs.optional import optional
 from graphs.rebuilding import substitute
 from graphs.supports import POSITIVE, REAL, UNIT, Support, as_support, integers
 
@@ -68,6 +69,7 @@ def conditional(
     return find_conditional(logdensity, x, support=support)[0]
 
 
+@optional("the law of a variable", otherwise=lambda why, *_, **__: (None, why))
 def find_conditional(
     logdensity: LogDensity | TensorVariable,
     x: TensorVariable,

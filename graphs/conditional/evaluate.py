@@ -19,6 +19,16 @@ from pytensor.scan.op import Scan
 from pytensor.tensor.blockwise import Blockwise
 from pytensor.tensor.type import TensorType
 
+_FAILURES = (
+    NotImplementedError,
+    AssertionError,
+    ValueError,
+    TypeError,
+    IndexError,
+    KeyError,
+    ZeroDivisionError,
+    OverflowError,
+)
 _INTERPRETED: WeakKeyDictionary[Op, Op] = WeakKeyDictionary()
 
 
@@ -51,7 +61,7 @@ def evaluate(outputs: Sequence[Variable], givens: Mapping[Variable, Any]) -> lis
         for node in toposort(list(outputs), blockers=list(givens)):
             try:
                 results = _perform(node, [value_of(i) for i in node.inputs])
-            except (NotImplementedError, ValueError, TypeError, IndexError, KeyError, ZeroDivisionError, OverflowError):
+            except _FAILURES:
                 return None
             if results is None:
                 return None

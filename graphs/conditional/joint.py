@@ -25,6 +25,7 @@ from graphs.conditional.sparsity import sparsity_of, ties_of
 from graphs.conditional.verify import find_discrepancy
 from graphs.density import LogDensity
 from graphs.guards import strip_guards
+from graphs.optional import optional
 from graphs.random_graph import depends_on
 from graphs.rebuilding import substitute
 from graphs.supports import REAL
@@ -120,6 +121,7 @@ def joint_normal(logdensity: LogDensity, variables: Sequence[TensorVariable]) ->
     return find_joint_normal(logdensity, variables)[0]
 
 
+@optional("the joint law of variables", otherwise=lambda why, *_: (None, why))
 def find_joint_normal(logdensity: LogDensity, variables: Sequence[TensorVariable]) -> tuple[JointNormal | None, str]:
     """Return the joint law of variables given the rest, or None with the reason in words.
 
@@ -148,6 +150,7 @@ def find_joint_normal(logdensity: LogDensity, variables: Sequence[TensorVariable
     return JointNormal(stacked, law.parameters, tuple(variables), law), ""
 
 
+@optional("groups of variables", otherwise=lambda *_, **__: [])
 def find_joint_blocks(
     logdensity: LogDensity, variables: Sequence[TensorVariable], largest: int = LARGEST_BLOCK
 ) -> list[tuple[TensorVariable, ...]]:

@@ -194,7 +194,8 @@ class Enumeration:
             return Pointwise(kept, diagonal(_full_batch(first, node.inputs[0])))
         if not isinstance(op, _MOVES) or view.is_constant:
             return None
-        moved = view.then(op, tuple(node.inputs[1:]), output.type.ndim)
+        repeated = view.repeated_as(node.inputs[0], self.x)
+        moved = repeated.then(op, tuple(node.inputs[1:]), output.type.ndim)
         if all(first.type.broadcastable[1:]):
             flat = first.reshape((first.type.shape[0],))
             return Pointwise(moved, flat.dimshuffle(0, *("x",) * output.type.ndim))

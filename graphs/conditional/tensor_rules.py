@@ -54,8 +54,8 @@ def _expand_move(expander: Expander, node: Apply, inputs: Sequence[Expansion]) -
         if trivial:
             squeezed = node.inputs[0].squeeze(trivial)
             moved = squeezed[tuple(e for axis, e in enumerate(entries) if axis not in trivial)]
-            return _move(moved.owner, _reorder(inputs[0], squeezed.owner.op))
-    return _move(node, inputs[0])
+            return _move(expander, moved.owner, _reorder(inputs[0], squeezed.owner.op))
+    return _move(expander, node, inputs[0])
 
 
 def _expand_product(expander: Expander, node: Apply, inputs: Sequence[Expansion]) -> Result:
@@ -87,7 +87,7 @@ def _reorder(given: Expansion, op: DimShuffle) -> Expansion:
     return Expansion(terms, None if given.linear is None else op(given.linear))
 
 
-def _move(node: Apply, given: Expansion) -> Expansion:
+def _move(expander: Expander, node: Apply, given: Expansion) -> Expansion:
     """Index or reshape: views that vary take another step, coefficients are moved alike."""
     source, output, rest = node.inputs[0], node.outputs[0], node.inputs[1:]
     terms: dict[Key, TensorVariable] = {}
@@ -101,7 +101,8 @@ def _move(node: Apply, given: Expansion) -> Expansion:
         elif view.is_constant:
             terms[View(view.steps, view.base_ndim, ("x",) * output.type.ndim), monomial] = moved
         else:
-            terms[view.then(node.op, tuple(rest), output.type.ndim), monomial] = moved
+            repeated = view.repeated_as(source, expander.x)
+            terms[repeated.then(node.op, tuple(rest), output.type.ndim), monomial] = moved
     return Expansion(terms, None if given.linear is None else node.op(full(given.linear, source), *rest))
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+import pytensor.tensor as pt
 from pytensor.graph.basic import Constant, Variable
 from pytensor.graph.op import Op
+from pytensor.tensor.basic import Alloc
 from pytensor.tensor.elemwise import DimShuffle
 from pytensor.tensor.variable import TensorVariable
 
@@ -71,6 +73,14 @@ class View:
         if varying <= set(order):
             return replace(self, order=tuple("x" if axis == "x" else self.order[axis] for axis in order))
         return self.then(DimShuffle(input_ndim=len(self.order), new_order=order), (), len(order))
+
+    def repeated_as(self, like: TensorVariable, base: TensorVariable) -> View:
+        """Repeat the elements of ``base`` along axes of length one until they fill an array: a move counts them."""
+        shape = self.apply(base).type.shape
+        if all(own != 1 or length == 1 for own, length in zip(shape, like.type.shape, strict=True)):
+            return self
+        lengths = [like.shape[axis] if n is None else n for axis, n in enumerate(like.type.shape)]
+        return self.then(Alloc(), tuple(pt.as_tensor(n, dtype="int64") for n in lengths), like.type.ndim)
 
     def then(self, op: Op, inputs: tuple[Variable, ...], ndim: int) -> View:
         """Append an operation that moves elements and gives ``ndim`` axes."""

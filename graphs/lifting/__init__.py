@@ -29,7 +29,7 @@ from pytensor.tensor.variable import TensorVariable
 
 from graphs.lifting import batched, elementwise, indexing, moving
 from graphs.lifting.guards import as_guard, conjuncts, lift_guard
-from graphs.lifting.state import ABSENT, Lifted, Lifting, MixingError, Slot, TooLargeError, folded
+from graphs.lifting.state import ABSENT, Lifted, Lifting, MixingError, Slot, TooLargeError, folded, with_shape
 
 __all__ = ["ABSENT", "MOST_STATES", "Lifted", "MixingError", "Slot", "TooLargeError", "lift", "lift_nodes", "of_states"]
 
@@ -130,4 +130,9 @@ def _lift_node(node: Apply, lifting: Lifting) -> list[Lifted]:
     if guard is not None:
         return [lift_guard(*guard, lifting)]
     rule = next((RULES[kind] for kind in type(node.op).__mro__ if kind in RULES), batched.lift_batched)
-    return [Lifted(folded(out.value), out.slots, out.shape) for out in rule(node.op, node, lifting)]
+    found: Sequence[Lifted] = rule(node.op, node, lifting)
+    return [Lifted(_known(folded(out.value), out), out.slots, out.shape) for out in found]
+
+
+def _known(value: TensorVariable, lifted: Lifted) -> TensorVariable:
+    return with_shape(value, (*(slot.size for slot in lifted.slots), *lifted.lengths))

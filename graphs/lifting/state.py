@@ -143,7 +143,8 @@ class Lifting:
             raise self.failed[variable].with_traceback(None)  # it was raised elsewhere
         if variable in self.done:
             return self.done[variable]
-        return Lifted(pt.as_tensor(variable), (), self.shape_of(variable))
+        shape = self.shape_of(variable)
+        return Lifted(with_shape(pt.as_tensor(variable), shape), (), shape)
 
     def shape_of(self, variable: Variable) -> tuple[int, ...]:
         """Return the static shape of a variable."""
@@ -174,6 +175,12 @@ def _shape_without_values(variable: Variable) -> tuple[int, ...]:
     zeros: dict[Variable, Variable] = {v: pt.zeros(v.type.shape, dtype=v.type.dtype) for v in inputs}
     [stand_in] = substitute([tensor], zeros)
     return static_shape(stand_in)
+
+
+def with_shape(value: TensorVariable, shape: Sequence[int]) -> TensorVariable:
+    """Return a value whose type tells its shape: that of a selection by a mask does not."""
+    known: TensorVariable = value if None not in value.type.shape else pt.specify_shape(value, tuple(shape))
+    return known
 
 
 def folded(value: TensorVariable) -> TensorVariable:
