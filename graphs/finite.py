@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytensor.tensor as pt
@@ -20,14 +20,19 @@ from pytensor.tensor.variable import TensorVariable
 
 from graphs.chains.markov_chain import MarkovChainRV
 from graphs.chains.sequence_rv import SequenceRV
+from graphs.errors import ModelError
 from graphs.lifting import MixingError, lift, of_states
 from graphs.random_graph import components_of, is_random, parameters_of, static_shape
 
-Rule = Callable[[TensorVariable], NDArray[np.int64] | None]
+Rule = Callable[[TensorVariable], Sequence[int] | None]
+"""Of a random variable: its states as a range, which takes no memory, or as a list where they have gaps."""
+
+MOST_TABLED = 2**20
+"""Most states that are written down; a variable of more is drawn within windows, as one without bounds is."""
 
 
 def finite_states(rv: TensorVariable) -> NDArray[np.int64] | None:
-    """Return the states of a random variable, ``None`` where there are infinitely many or they are not known.
+    """Return the states of a random variable, ``None`` where there are too many or they are not known.
 
     Bernoulli, categorical, Markov chains; binomial, beta-binomial, hypergeometric, multinomial, discrete uniform,
     truncated and censored ones, where their bounds are constant or depend on other variables of finitely many states;
@@ -41,7 +46,35 @@ def finite_states(rv: TensorVariable) -> NDArray[np.int64] | None:
     Returns
     -------
     (K,) int64 array or None
+
+    Raises
+    ------
+    ModelError
+        If there is none: a range ends before it begins.
     """
+    found = _states(rv)
+    return None if found is None or len(found) > MOST_TABLED else np.asarray(found, dtype="int64")
+
+
+def bounds_of(rv: TensorVariable) -> tuple[float, float]:
+    """Return the least and the greatest value of a discrete random variable, infinite where they are not known."""
+    found = _states(rv)
+    return (least_value(rv), np.inf) if found is None else (found[0], found[-1])
+
+
+def _states(rv: TensorVariable) -> Sequence[int] | None:
+    found = _found(rv)
+    if found is not None and len(found) == 0:
+        raise ModelError(
+            f"{rv.name or rv} has no value that is possible: its bounds or its count leave none. Give a lower bound "
+            "that is not above the upper one, and counts of at least 0.",
+            rv.name,
+        )
+    return found
+
+
+def _found(rv: TensorVariable) -> Sequence[int] | None:
+    """Return the states, none where an element has none, ``None`` where they are not known."""
     assert rv.owner is not None
     if str(rv.type.dtype).startswith("float"):
         return None
@@ -49,18 +82,17 @@ def finite_states(rv: TensorVariable) -> NDArray[np.int64] | None:
     return None if rule is None else rule(rv)
 
 
-def _binary(rv: TensorVariable) -> NDArray[np.int64]:
-    return np.arange(2)
+def _binary(rv: TensorVariable) -> Sequence[int]:
+    return range(2)
 
 
-def _categories(rv: TensorVariable) -> NDArray[np.int64] | None:
+def _categories(rv: TensorVariable) -> Sequence[int] | None:
     length = parameters_of(rv)[0].type.shape[-1]
-    return None if length is None else np.arange(length)
+    return None if length is None else range(length)
 
 
-def _of_step(rv: TensorVariable) -> NDArray[np.int64] | None:
-    states: NDArray[np.int64] | None = finite_states(rv.owner.op.step.draw)
-    return states
+def _of_step(rv: TensorVariable) -> Sequence[int] | None:
+    return _found(rv.owner.op.step.draw)
 
 
 def _up_to(place: int) -> Rule:
@@ -93,40 +125,58 @@ def _base_of(rv: TensorVariable) -> TensorVariable:
     return base
 
 
-def _clipped(base: TensorVariable, lower: Variable, upper: Variable) -> NDArray[np.int64] | None:
-    """Return the states between bounds of a truncated or censored variable."""
-    states = finite_states(base)
-    low, high = (least_value(base), np.inf) if states is None else (states[0], states[-1])
+def _of_bounded(rv: TensorVariable) -> Sequence[int] | None:
+    """Return the states of a truncated variable, which leaves out what lies outside, or of a censored one."""
+    is_truncated = isinstance(rv.owner.op, TruncatedRV)
+    lower, upper = rv.owner.inputs[-2:] if is_truncated else rv.owner.inputs[1:3]
     ranges = _range(lower), _range(upper)
+    base = _base_of(rv)
+    states = _found(base)
     if ranges[0] is None or ranges[1] is None:
         return None
+    if _is_empty(lower, upper, 0) or (states is not None and len(states) == 0):
+        return range(0)
+    low, high = (least_value(base), np.inf) if states is None else (states[0], states[-1])
     limits = np.ceil(ranges[0][0]), np.floor(ranges[1][1])
-    low, high = np.clip(low, *limits), np.clip(high, *limits)
-    return np.arange(int(low), int(high) + 1) if np.isfinite([low, high]).all() else None
+    if is_truncated:
+        low, high = max(low, limits[0]), min(high, limits[1])
+    else:
+        low, high = np.clip(low, *limits), np.clip(high, *limits)
+    return range(int(low), int(high) + 1) if np.isfinite([low, high]).all() else None
 
 
-def _of_bounded(rv: TensorVariable) -> NDArray[np.int64] | None:
-    inputs = rv.owner.inputs
-    lower, upper = inputs[-2:] if isinstance(rv.owner.op, TruncatedRV) else inputs[1:3]
-    return _clipped(_base_of(rv), lower, upper)
-
-
-def _of_components(rv: TensorVariable) -> NDArray[np.int64] | None:
+def _of_components(rv: TensorVariable) -> Sequence[int] | None:
     """Return the states that any component of a mixture has."""
     components = components_of(rv.owner)
-    found = [finite_states(c) for c in components if isinstance(c, TensorVariable) and is_random(c)]
+    found = [_found(c) for c in components if isinstance(c, TensorVariable) and is_random(c)]
     known = [states for states in found if states is not None]
     if not known or len(known) < len(components):
         return None
-    return np.unique(np.concatenate(known))
+    if any(len(states) == 0 for states in known):
+        return range(0)
+    if sum(map(len, known)) > MOST_TABLED:
+        return range(min(s[0] for s in known), max(s[-1] for s in known) + 1)
+    states: list[int] = np.unique(np.concatenate([np.asarray(s) for s in known])).tolist()
+    return states
 
 
-def _between(lower: Variable | None, upper: Variable, correction: int) -> NDArray[np.int64] | None:
-    bounds = [_range(bound) for bound in (lower, upper) if bound is not None]
-    if any(bound is None for bound in bounds):
+def _between(lower: Variable | None, upper: Variable, correction: int) -> Sequence[int] | None:
+    least = pt.constant(0) if lower is None else lower
+    bounds = _range(least), _range(upper)
+    if bounds[0] is None or bounds[1] is None:
         return None
-    low = 0 if lower is None else bounds[0][0]  # type: ignore[index]
-    return np.arange(int(low), int(bounds[-1][1]) + correction + 1)  # type: ignore[index]
+    if _is_empty(least, upper, correction):
+        return range(0)
+    return range(int(bounds[0][0]), int(bounds[1][1]) + correction + 1)
+
+
+def _is_empty(lower: Variable, upper: Variable, correction: int) -> bool:
+    """Whether constant bounds leave some element without a value."""
+    limits = constant_fold([lower, upper], raise_not_constant=False)
+    if any(isinstance(limit, Variable) for limit in limits):
+        return False
+    low, high = (np.asarray(limit) for limit in limits)
+    return bool(np.any(np.ceil(low) > np.floor(high) + correction))
 
 
 def _range(bound: Variable) -> tuple[float, float] | None:

@@ -286,7 +286,11 @@ def sum_out_all(
     return logprob, errors
 
 
-@optional("a sum over discrete variables", otherwise=lambda why, logprob, names, _: CannotSumError(names, why))
+@optional(
+    "a sum over discrete variables",
+    otherwise=lambda why, logprob, names, _: CannotSumError(names, why),
+    may_refuse=True,
+)
 def _attempted_sum(logprob: LogProb, names: Sequence[str], max_states: int) -> LogProb | CannotSumError:
     try:
         return sum_out(logprob, names, max_states)

@@ -16,7 +16,7 @@ from pymc.pytensorf import constant_fold
 from pytensor.graph.basic import Constant, Variable
 from pytensor.tensor.variable import TensorVariable
 
-from graphs.finite import finite_states, least_value
+from graphs.finite import bounds_of
 from graphs.supports import OTHER, POSITIVE, POSITIVE_DEFINITE, REAL, SIMPLEX, UNIT, Support, integers, interval
 from graphs.transforms import default_transform
 
@@ -24,8 +24,7 @@ from graphs.transforms import default_transform
 def support_of(rv: TensorVariable) -> Support:
     """Return where the values of a random variable lie, as far as its distribution tells."""
     if not str(rv.type.dtype).startswith("float"):
-        states = finite_states(rv)
-        return integers(least_value(rv)) if states is None else integers(states[0], states[-1])
+        return integers(*bounds_of(rv))
     transform = default_transform(rv)
     if transform is None:
         return REAL if getattr(rv.owner.op, "ndim_supp", 0) < 2 else OTHER

@@ -10,7 +10,7 @@ from pytensor.tensor.variable import TensorVariable
 
 from graphs.chains.markov_chain import MarkovChainRV
 from graphs.chains.sequence_rv import SequenceRV
-from graphs.conditional import Law, find_conditional
+from graphs.conditional import Finite, Law, find_conditional
 from graphs.conditional.verify import IMPROPER
 from graphs.density import LogDensity
 from graphs.differentiability import NoGradient
@@ -160,7 +160,8 @@ def _choose_discrete(
         return _choose_unbounded(summed, name, choice)
     law, reason = find_conditional(summed.logdensity, summed.values[name], support=summed.supports[name])
     if law is not None:
-        return "gibbs", f"{kept}; full conditional by enumeration", law
+        how = "full conditional by enumeration" if isinstance(law, Finite) else f"{law.family} full conditional"
+        return "gibbs", f"{kept}; {how}", law
     groups = groups_of(summed, name)
     if groups is not None:
         number = "its elements in turn" if len(groups) > 2 else f"{len(groups)} groups of elements in turn"

@@ -18,6 +18,7 @@ from graphs.conditional import (
     find_joint_normal,
     is_normal,
 )
+from graphs.conditional.pointwise import MOST_VALUES
 from graphs.conditional.verify import IMPROPER
 from graphs.differentiability import NoGradient, without_gradient
 from graphs.elimination.costs import Cost, costs_of
@@ -333,12 +334,54 @@ def _marginalize(
                     "ppl.Truncated(..., upper=...), or use marginalize='auto', which draws it.",
                     name,
                 )
-    summed, errors = sum_out_all(joint, [n for n in finite if n in chosen], max_states)
+    summed, errors = _sum(joint, [n for n in finite if n in chosen], max_states, is_required=is_required)
     if errors and is_required:
         raise next(iter(errors.values()))
     reasons = {name: str(error.__cause__ or error) for name, error in errors.items()}
     reasons |= {cost.name: _reason(cost) for s in summed.sums for cost in costs_of(s)}
     return summed, reasons
+
+
+def _sum(
+    joint: LogProb, names: Sequence[str], max_states: int, *, is_required: bool
+) -> tuple[LogProb, dict[str, DerivationError]]:
+    summed, errors = sum_out_all(joint, names, max_states)
+    released = _released(joint, summed, errors) if errors and not is_required else {}
+    if not released:
+        return summed, errors
+    left = [n for n in names if n not in released and n not in errors]
+    summed, others = sum_out_all(joint, left, max_states)
+    return summed, {**errors, **released, **others}
+
+
+def _released(joint: LogProb, summed: LogProb, errors: Mapping[str, DerivationError]) -> dict[str, DerivationError]:
+    """Return sums over many states that cost others their laws: of binomial in binomial counts all can be drawn."""
+    large = [n for n in summed.summed if _num_states(joint, n) > MOST_VALUES]
+    tied = [
+        n
+        for n in large
+        if any(
+            depends_on(t, [joint.values[n]]) and depends_on(t, [joint.values[m]])
+            for t in joint.terms.values()
+            for m in errors
+        )
+    ]
+    together = [*errors, *tied]
+    if not tied or not all(_has_law(joint, name) for name in together):
+        return {}
+    return {
+        n: DerivationError(f"{n} takes many values, and {', '.join(errors)} would have no law without it", n)
+        for n in tied
+    }
+
+
+def _num_states(joint: LogProb, name: str) -> int:
+    states = states_of(joint, name)
+    return 0 if states is None else len(states)
+
+
+def _has_law(joint: LogProb, name: str) -> bool:
+    return find_conditional(joint.logdensity, joint.values[name], support=joint.supports[name])[0] is not None
 
 
 def _reason(cost: Cost) -> str:

@@ -1,4 +1,4 @@
-"""Which law the features of an unbounded count make."""
+"""Which law the features of a count make."""
 
 from __future__ import annotations
 
@@ -58,10 +58,11 @@ def count_law(
     CountLaw or Obstacle
     """
     natural = {feature: eta for feature, eta in natural.items() if number(eta) != 0}
-    law = _law(x, natural, support, _roles(natural, offsets))
+    roles = _roles(natural, offsets)
+    law = _law(x, natural, support, roles)
     if law is None:
         return Obstacle(why_not(natural, support))
-    return _contradiction(law, support, bounds, signs) or law
+    return _contradiction(law, _highest(roles), support, bounds, signs) or law
 
 
 def _roles(natural: Parameters, offsets: Mapping[str, Offset]) -> dict[str, TensorVariable] | None:
@@ -81,7 +82,7 @@ def _roles(natural: Parameters, offsets: Mapping[str, Offset]) -> dict[str, Tens
 def _law(
     x: TensorVariable, natural: Parameters, support: Support, roles: Mapping[str, TensorVariable] | None
 ) -> CountLaw | None:
-    if roles is None or support.upper < inf:
+    if roles is None:
         return None
     one = filled(1.0, x.type.ndim)
     eta = natural.get(X, filled(0.0, x.type.ndim))
@@ -106,12 +107,23 @@ def _shift(roles: Mapping[str, TensorVariable]) -> TensorVariable:
     return plus(filled(1.0, falling.type.ndim), scale(-1.0, falling))
 
 
-def _contradiction(law: CountLaw, support: Support, bounds: Sequence[Offset], signs: Signs) -> Obstacle | None:
+def _highest(roles: Mapping[str, TensorVariable] | None) -> TensorVariable | None:
+    """Return the largest x of which the factorials are finite; by its parameters the shift would not cancel."""
+    reflected = (roles or {}).get("reflected")
+    return None if reflected is None else plus(reflected, filled(-1.0, reflected.type.ndim))
+
+
+def _contradiction(
+    law: CountLaw, highest: TensorVariable | None, support: Support, bounds: Sequence[Offset], signs: Signs
+) -> Obstacle | None:
     """Say where the support of the variable or a bound cuts values off that the law has."""
     if signs.of(law.shift).lower < support.lower:
         return Obstacle(f"it is at least {support.lower:g}, and its {law.family} law begins at {formula(law.shift)}")
+    if support.upper < inf and (highest is None or signs.of(simplify([highest])[0]).upper > support.upper):
+        end = "has no end" if highest is None else f"ends at {formula(highest)}"
+        return Obstacle(f"it is at most {support.upper:g}, and its {law.family} law {end}")
     for bound in bounds:
-        edge = law.shift if bound.sign > 0 else law.highest
+        edge = law.shift if bound.sign > 0 else highest
         value = scale(-1.0, bound.value) if bound.sign > 0 else bound.value
         constant = number(value)
         if bound.sign > 0 and constant is not None and constant <= support.lower:

@@ -99,6 +99,10 @@ def find_conditional(
     stripped = with_scales_outside(strip_guards(total, declared, almost_surely=True), declared)
     if own.is_finite:
         law = finite_law(stripped, x, own, declared)
+        if isinstance(law, Obstacle):
+            # Of more values than can be enumerated, a binomial one say.
+            count = _exponential_family_law(stripped, x, declared)
+            law = law if isinstance(count, Obstacle) else count
     elif own.kind == "positive_definite":
         law = matrix_law(stripped, x, declared)
     else:

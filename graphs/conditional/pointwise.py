@@ -32,7 +32,8 @@ from graphs.conditional.views import View
 from graphs.rebuilding import substitute
 from graphs.supports import Support
 
-_MOST_VALUES = 1000
+MOST_VALUES = 1000
+"""Most values of a variable at which a log-density is evaluated."""
 _MOVES = (Subtensor, AdvancedSubtensor, Reshape)
 
 
@@ -81,8 +82,8 @@ def finite_law(
     Law or Obstacle
     """
     lower, upper = int(support.lower), int(support.upper)
-    if upper - lower >= _MOST_VALUES:
-        return Obstacle(f"it takes {upper - lower + 1} values; at most {_MOST_VALUES} are enumerated")
+    if upper - lower >= MOST_VALUES:
+        return Obstacle(f"it takes {upper - lower + 1} values; at most {MOST_VALUES} are enumerated")
     enumeration = Enumeration(x, np.arange(lower, upper + 1, dtype=x.type.dtype))
     weights = enumeration.log_weights(total)
     if isinstance(weights, Obstacle):

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from math import inf
 
 import numpy as np
+import pytensor.tensor as pt
 from numpy.typing import NDArray
 from pytensor.compile.sharedvalue import SharedVariable
 from pytensor.graph.basic import Constant, Variable
@@ -18,6 +19,7 @@ from pytensor.tensor.variable import TensorVariable
 from graphs.conditional.evaluate import evaluate
 from graphs.conditional.families.counts import CountLaw
 from graphs.conditional.law import Law
+from graphs.conditional.points import PointSearch, summands_with
 from graphs.supports import Support
 
 _SEED = 20240607
@@ -59,6 +61,9 @@ def find_discrepancy(
     str or None
     """
     x = law.variable
+    # What does not contain the variable cancels, and may well be impossible at random points.
+    summands = summands_with(x, total)
+    total = pt.add(*(summand.sum() for summand in summands), 0.0)
     outputs = [total, law.logprob(x).sum(), law.condition]
     inputs = [
         i for i in explicit_graph_inputs(outputs) if not isinstance(i, Constant | SharedVariable) and i.owner is None
@@ -66,12 +71,16 @@ def find_discrepancy(
     others = [i for i in inputs if i is not x]
     unmoved = _unmoved(outputs, x)
     rng = np.random.default_rng(_SEED)
+    search = PointSearch(summands, supports, np.random.default_rng(_SEED))
     found, was_proper = 0, False
     for attempt in range(12):
         assumed = ("real", "positive", "unit")[attempt % 3]
         # Larger counts leave room for those that cannot exceed them.
         least = 0 if attempt < 3 else 10 ** (attempt // 3)
         rest = {i: draw_in_support(rng, i, supports.get(i), assumed, least) for i in others}
+        if attempt:
+            start = draw_in_support(rng, x, supports.get(x), assumed, least)
+            rest = {i: v for i, v in search.possible({**rest, x: start}).items() if i is not x}
         points = [{**rest, x: value} for value in _values(law, rest, rng, supports, assumed, num_values)]
         known = evaluate(unmoved, rest)
         if known is not None:

@@ -92,8 +92,11 @@ def index_fixed(lifted: Lifted, entries: Sequence[Entry]) -> Lifted:
     entries = _without_masks(entries)
     entries = [*entries, *[slice(None)] * (len(lifted.shape) - len(entries))]
     index = tuple(entries)
+    try:
+        shape = np.broadcast_to(np.zeros(()), lifted.shape)[index].shape
+    except IndexError as error:
+        raise ModelError(f"An index does not fit an array of shape {lifted.shape}: {error}.") from error
     slots = tuple(Slot(s.size, _indexed_atoms(s.atoms, lifted.shape, index)) for s in lifted.slots)
-    shape = np.broadcast_to(np.zeros(()), lifted.shape)[index].shape
     # Axes of length one, along which nothing varies, are indexed by zeros.
     narrow = [
         _first_of(e) if n == 1 and m != 1 else e for e, n, m in zip(entries, lifted.lengths, lifted.shape, strict=True)
