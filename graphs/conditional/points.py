@@ -69,10 +69,10 @@ class PointSearch:
     def possible(self, point: Mapping[Variable, NDArray]) -> dict[Variable, NDArray]:
         """Return the point with integers at which no summand is impossible, as far as the search comes."""
         found = dict(point)
-        conflicts = self._conflicts(found)
-        if not conflicts:
-            return found
         integers = [v for v, value in found.items() if value.dtype.kind == "i" and value.size and self._matters(v)]
+        if not integers:
+            return found
+        conflicts = self._conflicts(found)
         for is_whole in (True, False, False):
             for i in self.rng.permutation(len(integers)):
                 variable = integers[i]

@@ -72,13 +72,13 @@ def find_discrepancy(
     unmoved = _unmoved(outputs, x)
     rng = np.random.default_rng(_SEED)
     search = PointSearch(summands, supports, np.random.default_rng(_SEED))
-    found, was_proper = 0, False
+    found, was_proper, was_possible = 0, False, True
     for attempt in range(12):
         assumed = ("real", "positive", "unit")[attempt % 3]
         # Larger counts leave room for those that cannot exceed them.
         least = 0 if attempt < 3 else 10 ** (attempt // 3)
         rest = {i: draw_in_support(rng, i, supports.get(i), assumed, least) for i in others}
-        if attempt:
+        if not was_possible:
             start = draw_in_support(rng, x, supports.get(x), assumed, least)
             rest = {i: v for i, v in search.possible({**rest, x: start}).items() if i is not x}
         points = [{**rest, x: value} for value in _values(law, rest, rng, supports, assumed, num_values)]
@@ -90,25 +90,41 @@ def find_discrepancy(
         values = [None if known is None else evaluate(outputs, point) for point in points]
         usable = [(float(v[0]), float(v[1])) for v in values if v is not None and bool(np.all(v[2]))]
         was_proper = was_proper or bool(usable)
-        if len(usable) < max(len(points), 1) or not np.isfinite(usable).all():
+        was_possible = len(usable) == len(points) > 0 and bool(np.isfinite(usable).all())
+        if not was_possible:
             continue
-        joint, logprob = np.array(usable).T
-        differences = joint - logprob
-        tolerance = _RELATIVE_TOLERANCE * (1 + np.abs(joint).max() + np.abs(logprob).max())
-        if np.abs(differences - differences[0]).max() > tolerance:
-            return f"the law {law.family} that was found differs from the log-density"
-        if isinstance(law, CountLaw) and any(_is_outside(point[x], supports.get(x)) for point in points):
-            return f"the law {law.family} that was found has values outside of its support"
-        for outside in _values_outside(law, points[0], supports):
-            value = evaluate([total], {**points[0], x: outside})
-            if value is None or value[0] != -inf:
-                return f"the law {law.family} that was found ends where the log-density does not"
+        difference = _difference(total, law, points, np.array(usable), supports)
+        if difference is not None:
+            return f"the law {law.family} that was found {difference}"
         found += 1
         if found == num_points:
             return None
     if not was_proper:
         return _improper(law)
     return f"the law {law.family} that was found could not be checked: no point with a finite log-density was found"
+
+
+def _difference(
+    total: TensorVariable,
+    law: Law,
+    points: Sequence[Mapping[Variable, NDArray]],
+    values: NDArray[np.float64],
+    supports: Mapping[Variable, Support],
+) -> str | None:
+    """Say how a law differs from a log-density, given both at some points (columns); None if it does not."""
+    joint, logprob = values.T
+    differences = joint - logprob
+    tolerance = _RELATIVE_TOLERANCE * (1 + np.abs(joint).max() + np.abs(logprob).max())
+    if np.abs(differences - differences[0]).max() > tolerance:
+        return "differs from the log-density"
+    x = law.variable
+    if isinstance(law, CountLaw) and any(_is_outside(point[x], supports.get(x)) for point in points):
+        return "has values outside of its support"
+    for outside in _values_outside(law, points[0], supports):
+        value = evaluate([total], {**points[0], x: outside})
+        if value is None or value[0] != -inf:
+            return "ends where the log-density does not"
+    return None
 
 
 def _unmoved(outputs: Sequence[Variable], x: Variable) -> list[Variable]:
