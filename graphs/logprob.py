@@ -10,7 +10,7 @@ import numpy as np
 import pytensor.tensor as pt
 from numpy.typing import NDArray
 from pytensor.graph.basic import Variable
-from pytensor.graph.traversal import ancestors, explicit_graph_inputs
+from pytensor.graph.traversal import explicit_graph_inputs
 from pytensor.tensor.variable import TensorVariable
 
 from graphs.constants import folded
@@ -40,7 +40,7 @@ from graphs.stable import stabilized
 from graphs.supports import REAL, Support
 from graphs.terms import joint_terms, raise_if_random
 from graphs.traces import untraced
-from graphs.transforms import constrain, log_jacobian, transforms_of
+from graphs.transforms import bounding_variables, constrain, log_jacobian, transforms_of
 
 Space = Literal["natural", "unconstrained"]
 Marginalize = Literal["auto", "require"] | bool | Iterable[str]
@@ -266,7 +266,8 @@ def sum_out_all(
     """
     errors: dict[str, DerivationError] = {}
     names = list(names)
-    bounding = _bounding(logprob, names)
+    rvs = {n: logprob.graph.latent[n] for n in logprob.values}
+    bounding = bounding_variables(rvs, logprob.values, logprob.graph.transforms, names)
     waiting = [name for name in names if name not in bounding]
     for name, bounded in bounding.items():
         reason = f"{name} cannot be summed out: the bounds of {bounded} depend on it."
@@ -296,18 +297,6 @@ def _attempted_sum(logprob: LogProb, names: Sequence[str], max_states: int) -> L
         return sum_out(logprob, names, max_states)
     except CannotSumError as error:
         return error
-
-
-def _bounding(logprob: LogProb, names: Iterable[str]) -> dict[str, str]:
-    """Return which discrete variables the transform of a continuous one depends on, and of which."""
-    rvs = {n: logprob.graph.latent[n] for n in logprob.values}
-    found: dict[str, str] = {}
-    for other, transform in transforms_of(rvs, logprob.graph.transforms).items():
-        backward = transform.backward(logprob.values[other], *rvs[other].owner.inputs)
-        if isinstance(backward, TensorVariable):
-            above = set(ancestors([backward]))
-            found |= {name: other for name in names if rvs[name] in above or logprob.values[name] in above}
-    return found
 
 
 def sum_out(logprob: LogProb, names: Iterable[str], max_states: int = MOST_STATES) -> LogProb:

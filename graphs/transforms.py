@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import pytensor.tensor as pt
@@ -11,6 +11,7 @@ from pymc.distributions.custom import CustomSymbolicDistRV
 from pymc.distributions.transforms import _default_transform
 from pymc.logprob.transforms import IntervalTransform, LogOddsTransform, Transform
 from pytensor.graph.basic import Constant, Variable
+from pytensor.graph.traversal import ancestors
 from pytensor.tensor.variable import TensorVariable
 
 from graphs.errors import DerivationError
@@ -77,3 +78,29 @@ def transforms_of(rvs: Mapping[str, TensorVariable], chosen: Mapping[str, Transf
     """Return the transform of each variable that has one: the chosen one, else PyMC's default."""
     found = {name: chosen[name] if name in chosen else default_transform(rv) for name, rv in rvs.items()}
     return {name: transform for name, transform in found.items() if transform is not None}
+
+
+def bounding_variables(
+    rvs: Mapping[str, TensorVariable],
+    values: Mapping[str, TensorVariable],
+    chosen: Mapping[str, Transform | None],
+    names: Iterable[str],
+) -> dict[str, str]:
+    """Return which of some variables the transform of another one depends on, and of which.
+
+    Parameters
+    ----------
+    rvs, values : mapping of str to TensorVariable
+        Random variables and their values in natural space.
+    chosen : mapping of str to Transform or None
+        Transforms that were chosen instead of the default ones.
+    names : iterable of str
+        The variables in question.
+    """
+    found: dict[str, str] = {}
+    for other, transform in transforms_of(rvs, chosen).items():
+        backward = transform.backward(values[other], *rvs[other].owner.inputs)
+        if isinstance(backward, TensorVariable):
+            above = set(ancestors([backward]))
+            found |= {name: other for name in names if rvs[name] in above or values[name] in above}
+    return found
