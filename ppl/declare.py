@@ -212,8 +212,20 @@ class Density:
                 f"The log-density {name} is an array with {total.type.ndim} axes; it has to be one number: sum it.",
                 name,
             )
-        self.variables = MappingProxyType(variables)
-        self.potential = Potential(name, pt.cast(total, "float64") + pt.add(*corrections, np.float64(0.0)))
+        self._set(variables, Potential(name, pt.cast(total, "float64") + pt.add(*corrections, np.float64(0.0))))
+
+    def _set(self, variables: Mapping[str, TensorVariable], potential: TensorVariable) -> None:
+        self.variables = MappingProxyType(dict(variables))
+        self.potential = potential
+
+    @classmethod
+    def _of(cls, variables: Mapping[str, TensorVariable], potential: TensorVariable) -> Density:
+        density = cls.__new__(cls)
+        density._set(variables, potential)
+        return density
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Density._of, (dict(self.variables), self.potential)
 
     def __getitem__(self, name: str) -> TensorVariable:
         if name not in self.variables:

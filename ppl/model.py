@@ -142,6 +142,9 @@ class Model:
         for name, value in fields.items():
             object.__setattr__(self, name, value)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Model._of, (self.parts,)
+
     def __setattr__(self, name: str, value: Any) -> None:
         raise AttributeError(f"A model is immutable; make a new one with another {name!r} instead.")
 

@@ -52,6 +52,8 @@ class CompiledModel:
         What is summed out and what is drawn how.
     backend : str
         ``numba``, ``c`` or ``jax``.
+    precision : str
+        In which NUTS evaluates the log-density.
     compile_seconds : float
         How long planning and compiling took.
     """
@@ -60,12 +62,17 @@ class CompiledModel:
         start = time.perf_counter()
         self.plan = plan
         self.backend = backend
+        self.precision = precision
         self._sweep = compile_sweep(plan.sweep, backend=backend, precision=precision)
         self._starting_points = StartingPoints(plan, getattr(self._sweep, "new_logdensity", None))
         self._expansion = Expansion.of(plan, backend)
         self._chosen_expansion: tuple[Any, Expansion] | None = None
         self._lazy_seconds = getattr(self._sweep, "compile_seconds", 0.0)
         self.compile_seconds = time.perf_counter() - start
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Machine code belongs to a process: the other reads it from disk, or compiles it again.
+        return CompiledModel, (self.plan, self.backend, self.precision)
 
     def __repr__(self) -> str:
         return f"CompiledModel({self.plan.model!r}, backend={self.backend!r})"

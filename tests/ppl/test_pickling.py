@@ -1,0 +1,113 @@
+"""Models, plans and compiled models go through pickle, and draw the same afterwards, also in another process."""
+
+from __future__ import annotations
+
+import pickle
+import subprocess
+import sys
+
+import cloudpickle
+import numpy as np
+import pymc as pm
+import pytensor
+import pytensor.tensor as pt
+import pytest
+
+import ppl
+
+X = np.random.default_rng(0).normal(size=(20, 2))
+
+
+def _regression():
+    b = ppl.Normal("b", 0, 2, dims={"k": ["u", "v"]})
+    y = ppl.Bernoulli("y", logit_p=pt.dot(ppl.Data("X", X), b))
+    return ppl.Model({y: (X @ [1, -1] > 0).astype(int)}, ppl.Deterministic("eta", X @ b))
+
+
+def _mixture():
+    z = ppl.Bernoulli("z", 0.3, size=20)
+    mu = ppl.Normal("mu", 0, 1, size=2, transform="ordered", initval=[-1.0, 1.0])
+    return ppl.Model({ppl.Normal("y", mu[z], 1): X[:, 0]})
+
+
+def _gaps():
+    y = X[:, 0].copy()
+    y[3] = np.nan
+    return ppl.Model({ppl.Normal("y", ppl.Normal("a", 0, 1), ppl.HalfNormal("s", 1)): y})
+
+
+def _counts():
+    return ppl.Model({ppl.Binomial("k", ppl.Poisson("n", ppl.Gamma("lam", 2, 1)), 0.5): 3})
+
+
+def _shared():
+    s = pytensor.shared(X, name="s")
+    return ppl.Model({ppl.Normal("y", pt.dot(s, ppl.Normal("b", 0, 2, size=2)), 1): X[:, 0]})
+
+
+def _density():
+    return ppl.Model(ppl.Density(lambda x, y: -(x**2) + pt.log(y) - y, support={"x": "real", "y": "positive"}))
+
+
+def _from_pymc():
+    with pm.Model(coords={"g": ["a", "b"]}) as model:
+        a = pm.Normal("a", 0, 1, dims="g")
+        pm.Normal("y", a[[0, 1, 0]], 1.0, observed=[1.0, 2.0, 3.0])
+    return ppl.from_pymc(model)
+
+
+MODELS = {_regression: "nuts", _mixture: None, _gaps: "nuts", _counts: None, _shared: None, _density: "nuts"}
+MODELS |= {_from_pymc: "nuts"}
+
+
+def _draws(compiled):
+    trace = compiled.sample(draws=10, tune=10, chains=1, seed=3, progress=False)
+    return {name: array.to_numpy() for name, array in trace["posterior"].data_vars.items()}
+
+
+@pytest.mark.parametrize(("make", "sampler"), MODELS.items())
+def test_models_and_plans_are_what_they_were(make, sampler):
+    model = make()
+    plan = ppl.plan(model, sampler=sampler)
+    for library in (pickle, cloudpickle):
+        again = library.loads(library.dumps(model))
+        assert repr(again) == repr(model)
+        assert (dict(again.dims), dict(again.coords)) == (dict(model.dims), dict(model.coords))
+        assert str(ppl.plan(again, sampler=sampler)) == str(plan) == str(library.loads(library.dumps(plan)))
+    with pytest.raises(AttributeError, match="immutable"):
+        again.latent = {}
+
+
+def test_a_compiled_model_draws_the_same_here_and_in_another_process():
+    compiled = ppl.compile(_regression(), sampler="nuts")
+    expected = _draws(compiled)
+    pickled = pickle.dumps(compiled)
+    again = pickle.loads(pickled)
+    assert (again.backend, again.precision, str(again.plan)) == (compiled.backend, "float64", str(compiled.plan))
+    code = """
+import pickle, sys
+compiled = pickle.load(sys.stdin.buffer)
+trace = compiled.sample(draws=10, tune=10, chains=1, seed=3, progress=False)
+pickle.dump({name: array.to_numpy() for name, array in trace["posterior"].data_vars.items()}, sys.stdout.buffer)
+"""
+    command = [sys.executable, "-W", "ignore", "-c", f"import sys; sys.path[:0] = {sys.path!r}\n{code}"]
+    other = pickle.loads(subprocess.run(command, input=pickled, capture_output=True, check=True).stdout)
+    for found in (_draws(again), other):
+        assert {name: values.tolist() for name, values in found.items()} == {
+            name: values.tolist() for name, values in expected.items()
+        }
+
+
+def test_a_model_that_was_pickled_predicts_from_the_trace_of_the_first():
+    model = _regression()
+    trace = ppl.sample(model, draws=10, tune=10, chains=1, seed=1, progress=False)
+    again = cloudpickle.loads(cloudpickle.dumps(model))
+    predicted = [ppl.posterior_predictive(m, trace, seed=1).posterior_predictive["y"] for m in (model, again)]
+    assert predicted[0].equals(predicted[1])
+
+
+def test_a_declared_density_is_pickled():
+    density = ppl.Density(lambda x: -(x**2), support={"x": "real"})
+    again = pickle.loads(pickle.dumps(density))
+    assert repr(again) == repr(density)
+    assert ppl.Model(again).latent["x"] is again["x"]
