@@ -18,6 +18,7 @@ from graphs.errors import ModelError, SamplingError
 from graphs.lifting import MOST_STATES
 from ppl.bad_constants import explained
 from ppl.continuation import ADAPTATION, continued, what_was_learnt
+from ppl.counts import check_counts, checked_seed
 from ppl.expansion import LOGDENSITY, Expansion
 from ppl.flat import flat_priors
 from ppl.initial import StartingPoints
@@ -37,10 +38,6 @@ from samplers.memory import bytes_of_chains, bytes_of_draws
 
 Init = str | Mapping[str, Any] | Sequence[Mapping[str, Any]] | DataTree | None
 OPTIONS = ("target_accept", "max_tree_depth", "thin", "keep_tuning", "var_names", "metric", "adapt")
-
-
-MOST_SWEEPS = 2**53
-"""Up to here counts are exact in every number that they are kept in."""
 
 
 class CompiledModel:
@@ -101,13 +98,13 @@ class CompiledModel:
         adapt: str = "chain",
     ) -> DataTree:
         """Sample; the arguments are those of `ppl.sample`."""
-        _check_counts(draws=draws, tune=tune, chains=chains, cores=cores, thin=thin, max_tree_depth=max_tree_depth)
+        check_counts(draws=draws, tune=tune, chains=chains, cores=cores, thin=thin, max_tree_depth=max_tree_depth)
         if not isinstance(target_accept, int | float | np.floating) or not 0 < target_accept < 1:
             raise SamplingError(f"target_accept is a probability between 0 and 1, not {target_accept!r}.")
         check_metric(metric, tune)
         if adapt not in ("chain", "pooled"):
             raise SamplingError(f"adapt is {adapt!r}; choose 'chain', or 'pooled' for chains that learn together.")
-        seed = _checked_seed(seed)
+        seed = checked_seed(seed)
         expansion = self._expansion if var_names is None else self._expansion_of(var_names)
         rows = draws + tune * keep_tuning
         kept = bytes_of_draws(self.plan.sweep, expansion.layout.size, rows, chains)
@@ -227,25 +224,6 @@ def _named(
     others = {n: array for n, array in stats.items() if n != "lp" or expansion.is_logdensity_given}
     lp = {"lp": values.pop(LOGDENSITY)} if LOGDENSITY in values else {}
     return {"posterior": values, "sample_stats": {**lp, **others}, "unconstrained_posterior": unconstrained}
-
-
-def _check_counts(**counts: int | None) -> None:
-    least = {"tune": 0}
-    for name, count in counts.items():
-        if count is None:
-            continue
-        if isinstance(count, bool) or not isinstance(count, int | np.integer) or count < least.get(name, 1):
-            raise SamplingError(f"{name} is a whole number, at least {least.get(name, 1)}; it was {count!r}.")
-        if count > MOST_SWEEPS:
-            raise SamplingError(f"{name} is {count:,}, more than can be counted: at most {MOST_SWEEPS:,}.")
-
-
-def _checked_seed(seed: int | None) -> int:
-    if seed is None:
-        return int(np.random.SeedSequence().entropy) % 2**63  # type: ignore[arg-type]
-    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
-        raise SamplingError(f"seed is a whole number, at least 0; it was {seed!r}.")
-    return int(seed)
 
 
 @cache
@@ -389,7 +367,7 @@ def sample(
     >>> trace.posterior["mu"].shape
     (2, 200)
     """
-    _check_counts(draws=draws, tune=tune, chains=chains, cores=cores)
+    check_counts(draws=draws, tune=tune, chains=chains, cores=cores)
     unknown = set(options) - set(OPTIONS)
     if unknown:
         raise SamplingError(f"Unknown option {sorted(unknown)[0]!r}; there are {', '.join(OPTIONS)}.")

@@ -103,6 +103,10 @@ class CompiledSweep:
         self._start(np.zeros((1, self.layout.size)), 0, Settings(0, 0.8, 1), 1, kept, nothing, nothing)[0].run_chunk()
         self.compile_seconds = perf_counter() - start
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Machine code belongs to a process.
+        return CompiledSweep, (self.sweep, self.backend)
+
     def run(
         self,
         init: NDArray[np.float64],
