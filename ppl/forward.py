@@ -18,13 +18,15 @@ from graphs.backends import get_backend
 from graphs.drawing import draws_of
 from graphs.errors import ModelError, SamplingError
 from graphs.interpreting import interpret
+from graphs.random_graph import named_input
 from graphs.rebuilding import substitute
 from ppl.arrays import read_complete, to_integers
 from ppl.declare import own_dims
-from ppl.labels import as_coordinate
+from ppl.labels import as_coordinate, read_labels
 from ppl.memory import check_memory_of_draws
 from ppl.missing_draws import over_draws, present_draws
 from ppl.model import Model
+from ppl.new_units import NewUnits
 
 
 def new_data(model: Model, data: Mapping[str, Any]) -> dict[Variable, Variable]:
@@ -53,12 +55,14 @@ def draw_forward(
     count: int,
     seed: int | None,
     backend: str,
+    units: NewUnits | None = None,
 ) -> dict[str, NDArray]:
-    """Return draws of graphs over a leading axis, with other variables at given values."""
+    """Return draws of graphs over a leading axis, with other variables at given values, for other units perhaps."""
     # The type of a random walk, say, may not tell its shape.
-    inputs = {rv: pt.tensor(rv.name, dtype=rv.type.dtype, shape=a.shape[1:]) for rv, a in arguments.items()}
+    inputs = {rv: named_input(rv.name, a.shape[1:], rv.type.dtype) for rv, a in arguments.items()}
     try:
-        graphs = substitute(list(outputs.values()), {**stand_ins, **inputs})
+        replaced = {**stand_ins, **inputs} if units is None else units.replacements(inputs, stand_ins)
+        graphs = substitute(list(outputs.values()), replaced)
     except (ValueError, TypeError) as error:
         raise _unfit(error) from error
     rng = pt.random.rng("rng")
@@ -68,13 +72,12 @@ def draw_forward(
     # So that there is a leading axis where nothing is given.
     number = pt.dscalar("number")
     rows = [arguments[rv] for rv in needed]
-    if any(old.type != new.type for old, new in stand_ins.items()):
+    data = [new for old, new in stand_ins.items() if isinstance(old, Constant)]
+    if data or units is not None:
         first = present_draws(rows).argmax() if rows else 0
-        _check_shapes(
-            [rng, *needed.values()],
-            drawn,
-            [r[first].astype(v.type.dtype) for r, v in zip(rows, needed.values(), strict=True)],
-        )
+        values = [r[first].astype(v.type.dtype) for r, v in zip(rows, needed.values(), strict=True)]
+        is_single = units is not None and any(len(labels) == 1 for labels in units.labels.values())
+        _check_shapes([rng, *needed.values()], drawn, values, data, is_single=is_single)
     check_memory_of_draws(dict(zip(outputs, drawn, strict=True)), count)
     function = get_backend(backend).map([number, *needed.values()], drawn, rng=rng)
     try:
@@ -88,10 +91,26 @@ def draw_forward(
     return dict(zip(outputs, arrays, strict=True))
 
 
-def _check_shapes(inputs: Sequence[Variable], outputs: Sequence[Variable], values: Sequence[NDArray]) -> None:
-    """Draw once in NumPy, which checks what machine code takes for granted."""
+def _check_shapes(
+    inputs: Sequence[Variable],
+    outputs: Sequence[Variable],
+    values: Sequence[NDArray],
+    data: Sequence[Variable],
+    *,
+    is_single: bool,
+) -> None:
+    """Draw once in NumPy, which checks what machine code takes for granted; data of one row also with that row twice.
+
+    One row fits beside any number of others, which would all be predicted with it, unless it is of a single unit.
+    """
+    given = {old: old.type.clone(shape=(None,) * old.type.ndim)() for old in data if isinstance(old, Constant)}
+    arrays = [np.asarray(old.data) for old in given]
+    twice = [np.repeat(a, 2, axis=0) if a.ndim and len(a) == 1 else a for a in arrays]
     try:
-        interpret(inputs, outputs)(np.random.default_rng(0), *values)
+        function = interpret([*inputs, *given.values()], substitute(outputs, given))
+        function(np.random.default_rng(0), *values, *arrays)
+        if not is_single and any(a is not b for a, b in zip(arrays, twice, strict=True)):
+            function(np.random.default_rng(0), *values, *twice)
     except (ValueError, TypeError, IndexError) as error:
         raise _unfit(error) from error
 
@@ -99,23 +118,27 @@ def _check_shapes(inputs: Sequence[Variable], outputs: Sequence[Variable], value
 def _unfit(error: Exception) -> ModelError:
     reason = str(error).partition("\n")[0]
     return ModelError(
-        f"The new data do not fit the shapes of the model ({reason}): declare the model again with the new data, leave "
-        "the outcome unobserved, and predict from that."
+        f"The new data do not fit the shapes of the model ({reason}): give the labels of new units, coords={{...}}, "
+        "where variables have dims; or declare the model again with the new data, leave the outcome unobserved, and "
+        "predict from that."
     )
 
 
-def predictive_group(model: Model, values: Mapping[str, NDArray], data: Mapping[str, Any]) -> DataTree:
+def predictive_group(
+    model: Model, values: Mapping[str, NDArray], data: Mapping[str, Any], coords: Mapping[str, Sequence[Any]]
+) -> DataTree:
     """Return named arrays with the model's dims; labels that no longer fit are those of the new data, or none."""
     labels: dict[str, Sequence[Any]] = dict(model.coords)
     for array in data.values():
         own = own_dims(array)
         if isinstance(own, Mapping):
             labels |= {d: v for d, v in own.items() if not isinstance(v, int)}
+    labels |= {d: read_labels(v, d) for d, v in coords.items()}
     dims = {n: list(model.dims[n]) for n in values if n in model.dims and len(model.dims[n]) == values[n].ndim - 2}
     lengths = {d: k for n, axes in dims.items() for d, k in zip(axes, values[n].shape[2:], strict=True)}
-    coords = {d: as_coordinate(labels[d]) for d, k in lengths.items() if d in labels and len(labels[d]) == k}
+    fitting = {d: as_coordinate(labels[d]) for d, k in lengths.items() if d in labels and len(labels[d]) == k}
     # Imported where it is used: it imports JAX, which takes half a second.
     from arviz_base import from_dict
 
-    tree: DataTree = from_dict({"posterior_predictive": dict(values)}, coords=coords, dims=dims)
+    tree: DataTree = from_dict({"posterior_predictive": dict(values)}, coords=fitting, dims=dims)
     return DataTree(tree["posterior_predictive"].to_dataset())

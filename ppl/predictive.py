@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from graphs.random_graph import depends_on
 from ppl.flat import is_flat
 from ppl.forward import draw_forward, new_data, predictive_group
 from ppl.model import Model
+from ppl.new_units import NewUnits
 from ppl.recovery import check_trace
 from ppl.results import logger, to_datatree, versions
 
@@ -84,6 +85,7 @@ def posterior_predictive(
     *,
     var_names: Iterable[str] | None = None,
     data: Mapping[str, Any] | None = None,
+    coords: Mapping[str, Sequence[Any]] | None = None,
     seed: int | None = None,
     backend: str = "numba",
 ) -> DataTree:
@@ -91,8 +93,10 @@ def posterior_predictive(
 
     What is in the trace is kept; everything else is drawn given that. So discrete variables that were summed out are
     drawn from their distribution given the parameters: these are predictions of *new* units (customers, sites, series).
-    After `ppl.recover` they are in the trace: those are replications of the *same* units. Other predictions need
-    another model: declare it again, with other covariates or other units, leave the outcome unobserved
+    After `ppl.recover` they are in the trace: those are replications of the *same* units. New units of a variable with
+    dims are predicted by their labels, ``coords``: what the trace has of a label is kept, and variables are drawn from
+    their distribution, given hyperparameters, at labels that the model has not seen. Other predictions need another
+    model: declare it again, with other covariates or other units, leave the outcome unobserved
     (``ppl.Model(y)``), and give the trace of the first one.
 
     Parameters
@@ -108,6 +112,8 @@ def posterior_predictive(
     data : mapping of str to array, optional
         New values of ``ppl.Data``, by name. Their lengths may differ where the shapes of everything else follow from
         them.
+    coords : mapping of str to sequence, optional
+        Labels of dims, old ones and new ones in any order; those that new data bring with them by default.
     seed : int, optional
         Seed of the draws.
     backend : {"numba", "c", "jax"}
@@ -144,7 +150,9 @@ def posterior_predictive(
     if not isinstance(trace, DataTree) or "posterior" not in trace.children:
         raise ModelError(f"A trace of ppl.sample is needed, not {type(trace).__name__}.")
     posterior = trace["posterior"]
-    outputs, fresh = _asked_for(model, var_names, [str(n) for n in posterior.data_vars])
+    units = NewUnits.of(model, coords or {}, data or {})
+    drawn = [str(n) for n in posterior.data_vars]
+    outputs, fresh = _asked_for(model, var_names, drawn, units.variables())
     given = {n: v for n, v in model.latent.items() if n in posterior.data_vars and n not in fresh}
     check_trace(given, trace)
     # What is observed and was not asked for stays at its data.
@@ -153,10 +161,11 @@ def posterior_predictive(
     shape = (posterior.sizes["chain"], posterior.sizes["draw"])
     stand_ins: dict[Variable, Variable] = {**kept, **new_data(model, data or {})}
     arguments = {rv: posterior[n].to_numpy().reshape(-1, *posterior[n].shape[2:]) for n, rv in given.items()}
-    flat = draw_forward(outputs, stand_ins, arguments, shape[0] * shape[1], seed, backend)
+    count = shape[0] * shape[1]
+    flat = draw_forward(outputs, stand_ins, arguments, count, seed, backend, units if units.labels else None)
     values = {n: a.reshape(shape + a.shape[1:]) for n, a in flat.items()}
     tree = trace.copy()
-    tree["posterior_predictive"] = predictive_group(model, values, data or {})
+    tree["posterior_predictive"] = predictive_group(model, values, data or {}, coords or {})
     return tree
 
 
@@ -178,7 +187,7 @@ def _predicted(model: Model) -> dict[str, TensorVariable]:
 
 
 def _asked_for(
-    model: Model, var_names: Iterable[str] | None, drawn: Sequence[str]
+    model: Model, var_names: Iterable[str] | None, drawn: Sequence[str], renewed: Collection[str]
 ) -> tuple[dict[str, TensorVariable], set[str]]:
     """Return what to draw, and the names of the random variables that are drawn afresh for it."""
     predicted = _predicted(model)
@@ -191,9 +200,9 @@ def _asked_for(
         if variable is None or name in model.potentials:
             known = ", ".join([*predicted, *model.latent, *model.deterministics])
             raise ModelError(f"There is no variable {name!r} to draw; there are {known}.", name)
-        if name in model.latent and name in drawn:
+        if name in model.latent and name in drawn and name not in renewed:
             raise ModelError(f"{name} is in the trace: its draws are those of the posterior.", name)
-    fresh = set(names)
+    fresh = {n for n in names if n not in renewed or n not in drawn}
     for name in set(names) & set(predicted):
         # A variable with missing elements is drawn as a whole.
         fresh |= {f"{name}{part}" for part in ("_observed", "_missing", "_unobserved")}
