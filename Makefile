@@ -56,7 +56,7 @@ help:
 $(STAMP): pyproject.toml constraints.txt
 	@$(call make_venv,$(VENV))
 	@echo "Installing into $(VENV) (once)"
-	@$(RUN) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,jax]'
+	@$(RUN) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,jax,bambi]'
 	@touch $@
 
 setup: $(STAMP)

@@ -9,8 +9,6 @@
 # 4. a changepoint, 5. counts with a bound, 6. missing labels, 7. a network of diagnoses, 8. what is left to Gibbs.
 
 # %%
-from pathlib import Path
-
 import matplotlib.pyplot as plt
 import numpy as np
 import pytensor.tensor as pt
@@ -18,10 +16,6 @@ import pytensor.tensor as pt
 import graphs
 import ppl
 
-try:
-    here = Path(__file__).resolve().parent
-except NameError:  # in a notebook
-    here = Path.cwd()
 rng = np.random.default_rng(1)
 quiet = {"draws": 1000, "tune": 1000, "chains": 4, "seed": 1, "target_accept": 0.9, "progress": False}
 
@@ -82,7 +76,7 @@ print(f"occupied although never seen: {found[never].mean():.4f}, by hand {by_han
 # by the forward recursion; the same model written with `pytensor.scan` or as a Python loop gives the same density.
 
 # %%
-durations = np.loadtxt(here / "faithful.csv", delimiter=",", skiprows=1, usecols=0)
+durations = ppl.datasets.faithful()["eruption_minutes"]
 T = len(durations)
 P = ppl.Dirichlet("P", np.ones((2, 2)))
 level = ppl.Normal("level", 3.5, 1, size=2, transform="ordered")

@@ -6,8 +6,6 @@
 # over a parameter is the mode of its full conditional. Nobody tells the library that a model is a Gaussian mixture.
 
 # %%
-from pathlib import Path
-
 import matplotlib.pyplot as plt
 import numpy as np
 import pytensor.tensor as pt
@@ -17,11 +15,7 @@ from scipy.special import logsumexp
 import ppl
 import samplers
 
-try:
-    here = Path(__file__).resolve().parent
-except NameError:  # in a notebook
-    here = Path.cwd()
-geyser = np.loadtxt(here / "faithful.csv", delimiter=",", skiprows=1)
+geyser = np.column_stack(list(ppl.datasets.faithful().values()))
 rng = np.random.default_rng(1)
 
 # %% [markdown]

@@ -15,11 +15,7 @@ from scipy import stats
 
 import ppl
 
-try:
-    here = Path(__file__).resolve().parent
-except NameError:  # in a notebook
-    here = Path.cwd()
-eruptions, waiting = np.loadtxt(here / "faithful.csv", delimiter=",", skiprows=1, unpack=True)
+eruptions, waiting = ppl.datasets.faithful().values()
 # The published sums: the table is complete.
 assert len(waiting) == 272
 assert waiting.sum() == 19284

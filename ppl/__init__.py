@@ -7,7 +7,7 @@ The first door of the library: distributions by their names (``ppl.Normal("mu", 
 from __future__ import annotations
 
 from graphs.errors import BackendError, DerivationError, ModelError, PPLError, SamplingError
-from ppl import distributions
+from ppl import datasets, distributions
 from ppl.chains import MarkovChain
 from ppl.declare import Data, Density, Deterministic, Potential
 from ppl.diagnosis import Diagnosis, diagnose
@@ -40,6 +40,7 @@ __all__ = [
     "Potential",
     "SamplingError",
     "compile",
+    "datasets",
     "diagnose",
     "from_pymc",
     "log_likelihood",

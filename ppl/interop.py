@@ -19,6 +19,7 @@ from pytensor.tensor.variable import TensorConstant, TensorVariable
 
 from graphs.errors import ModelError
 from graphs.fixing import value_of_data, with_fixed_arrays
+from graphs.random_graph import static_shape
 from graphs.transforms import default_transform, is_logit_normal
 from ppl.model import Model, Parts
 from ppl.transforms import check_transform
@@ -76,11 +77,7 @@ def from_pymc(pm_model: pm.Model) -> Model:
             transforms={str(rv.name): _transform(fixed[rv], frozen.rvs_to_transforms[rv]) for rv in frozen.free_RVs},
             initial_values=_initial_values(pm_model),
             coords={dim: tuple(values) for dim, values in frozen.coords.items() if values is not None},
-            dims={
-                str(name): tuple(str(d) for d in dims)
-                for name, dims in frozen.named_vars_to_dims.items()
-                if all(d is not None for d in dims)
-            },
+            dims=_dims(frozen),
         )
     )
 
@@ -135,6 +132,20 @@ def _initial_values(pm_model: pm.Model) -> dict[str, Any]:
                     f"The initial value of {name} depends on other variables ({value}): give numbers.", name
                 )
     return given
+
+
+def _dims(frozen: pm.Model) -> dict[str, tuple[str, ...]]:
+    """Return names of axes, without those of expressions that have other lengths: PyMC does not check these."""
+    lengths = {dim: int(length.data) for dim, length in frozen.dim_lengths.items() if isinstance(length, Constant)}
+    computed = {str(d.name): d for d in frozen.deterministics}
+    found = {}
+    for name, dims in frozen.named_vars_to_dims.items():
+        if any(d is None for d in dims):
+            continue
+        shape = static_shape(computed[name]) if name in computed else ()
+        if all(lengths.get(dim, n) == n for dim, n in zip(dims, shape, strict=False)):
+            found[str(name)] = tuple(str(d) for d in dims)
+    return found
 
 
 def _transform(rv: Any, transform: Transform | None) -> Transform | None:

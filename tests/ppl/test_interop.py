@@ -175,3 +175,12 @@ def test_initial_values_may_be_functions_of_data():
     with pytest.raises(ModelError, match="initial value of d depends on other variables"):
         ppl.from_pymc(pm_model)
     assert pm_model.rvs_to_initial_values[pm_model["d"]] is a
+
+
+def test_dims_that_do_not_fit_an_expression_are_left_out():
+    """PyMC does not check them; Bambi's ordinal models have some."""
+    with pm.Model(coords={"g": list("abc")}) as pm_model:
+        a = pm.Normal("a", dims="g")
+        pm.Deterministic("some", a[1:], dims="g")
+        pm.Deterministic("twice", 2 * a, dims="g")
+    assert dict(ppl.from_pymc(pm_model).dims) == {"a": ("g",), "twice": ("g",)}
