@@ -20,10 +20,12 @@ from pytensor.graph.rewriting.db import RewriteDatabaseQuery
 from pytensor.graph.traversal import toposort
 from pytensor.tensor.elemwise import Elemwise
 from pytensor.tensor.type import TensorType
+from pytensor.tensor.variable import TensorVariable
 
 from graphs.conditional.evaluate import evaluate
 from graphs.random_graph import is_random
 from graphs.rebuilding import rebuild, substitute
+from graphs.stable import stabilized
 from graphs.traces import FORGET
 
 STABLE = RewriteDatabaseQuery(
@@ -95,7 +97,7 @@ def folded(graphs: Sequence[Variable]) -> list[Variable]:
     for node in toposort(list(graphs)):
         if not any(out in constant for out in node.outputs):
             ends.update(node.inputs)
-    roots = [v for v in constant if v in ends and _is_fragile(v, constant)]
+    roots = [v for v in constant if v in ends and isinstance(v, TensorVariable) and _is_fragile(v, constant)]
     if not roots:
         return list(graphs)
     values = _stable_values(roots)
@@ -109,8 +111,8 @@ def folded(graphs: Sequence[Variable]) -> list[Variable]:
     return [memo.get(graph, graph) for graph in graphs]
 
 
-def _stable_values(roots: Sequence[Variable]) -> list[np.ndarray] | None:
-    fgraph = FunctionGraph([], list(roots), clone=True, features=[FORGET])
+def _stable_values(roots: Sequence[TensorVariable]) -> list[np.ndarray] | None:
+    fgraph = FunctionGraph([], stabilized(roots), clone=True, features=[FORGET])
     Mode("py", STABLE).optimizer.rewrite(fgraph)
     return evaluate(fgraph.outputs, {})
 

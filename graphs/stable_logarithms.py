@@ -13,7 +13,7 @@ from pytensor.graph.basic import Apply, Constant, Variable
 from pytensor.tensor.elemwise import DimShuffle, Elemwise
 from pytensor.tensor.variable import TensorVariable
 
-from graphs.tails.functions import log1mexp, log_normal_lower
+from graphs.tails.functions import log1mexp, log_distinct, log_normal_lower
 from graphs.tails.ops import log_betainc, log_betaincc, log_gammainc, log_gammaincc
 
 
@@ -28,13 +28,19 @@ def log_erf(x: TensorVariable) -> TensorVariable:
     return pt.switch(is_large, pt.log1p(-pt.erfc(pt.maximum(x, 0.5))), pt.log(pt.erf(pt.minimum(x, 0.5))))
 
 
+def _of_distance(x: TensorVariable) -> TensorVariable:
+    """Return ``log(1 - exp(x))``."""
+    rate = x.owner.inputs[0] if _is_elementwise(x, ps.Neg) else None
+    return log_distinct(rate.owner.inputs[0]) if rate is not None and _is_elementwise(rate, ps.Exp) else log1mexp(x)
+
+
 _LOGARITHMS: dict[type, tuple[Callable[..., TensorVariable], Callable[..., TensorVariable]]] = {
     psm.Sigmoid: (lambda x: -pt.softplus(-x), lambda x: -pt.softplus(x)),
     psm.Erfc: (log_erfc, log_erf),
     psm.GammaInc: (log_gammainc, log_gammaincc),
     psm.GammaIncC: (log_gammaincc, log_gammainc),
     psm.BetaInc: (log_betainc, log_betaincc),
-    ps.Exp: (lambda x: x, log1mexp),
+    ps.Exp: (lambda x: x, _of_distance),
 }
 """The logarithms of a function and of one minus it."""
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping, Sequence
 
+from pymc.distributions.censored import CensoredRV
+from pymc.distributions.truncated import TruncatedRV
 from pymc.logprob.basic import _find_unallowed_rvs_in_graph, conditional_logp
 from pytensor.graph.basic import Variable
 from pytensor.graph.traversal import toposort
@@ -121,15 +123,27 @@ def _explain(rv_values: Mapping[TensorVariable, Variable], names: Sequence[str],
         for variable in _measurable_path(rv, set(rv_values) - {rv}):
             if not _is_derivable(variable):
                 operation = variable.owner.op if variable.owner is not None else variable
+                missing = _cumulative_of(variable) or f"that of {operation}"
                 # Functions of the user's may raise anything, on the shapes that PyMC gives them say.
                 said = "" if isinstance(error, NotImplementedError) else f" ({' '.join(str(error).split())})"
                 return DerivationError(
-                    f"No log-probability can be derived for {name}: that of {operation} is not known{said}. Use a "
+                    f"No log-probability can be derived for {name}: {missing} is not known{said}. Use a "
                     "distribution with a density, or write the density yourself with ppl.Potential or pm.CustomDist.",
                     name,
                     variable,
                 )
     return DerivationError(f"No joint log-probability can be derived for {', '.join(names)}: {error}", names[-1])
+
+
+def _cumulative_of(variable: TensorVariable) -> str | None:
+    """Say which cumulative probability a censored or truncated variable would need."""
+    op = variable.owner.op if variable.owner is not None else None
+    if isinstance(op, TruncatedRV):
+        return f"the cumulative probability of {op.base_rv_op}, which truncation needs,"
+    if isinstance(op, CensoredRV):
+        base = variable.owner.inputs[0].owner
+        return f"the cumulative probability of {variable if base is None else base.op}, which censoring needs,"
+    return None
 
 
 def _measurable_path(rv: TensorVariable, valued: set[TensorVariable]) -> list[TensorVariable]:
