@@ -111,7 +111,7 @@ class CompiledModel:
         learning = bytes_of_chains(self.plan.sweep, chains, tune, max_tree_depth, metric, adapt == "pooled")
         check_memory_of_run(rows, chains, learning, kept, expansion.new_bytes)
         try:
-            start, learnt = self._start(init, chains, seed)
+            start, learnt = self._start(init, chains, seed, tune)
         except SamplingError as error:
             raise self._starting_points.explained(error) from error
         with HeldInterrupts() as interrupts:
@@ -152,10 +152,20 @@ class CompiledModel:
             term = self._starting_points.without_gradient(start[error.chain_without_gradient])
             raise SamplingError(f"{error} It is the term {term}." if term else str(error)) from None
 
-    def _start(self, init: Init, chains: int, seed: int) -> tuple[NDArray[np.float64], Any]:
+    def _start(self, init: Init, chains: int, seed: int, tune: int) -> tuple[NDArray[np.float64], Any]:
         """Return where the chains start, and what they know."""
         if isinstance(init, DataTree):
-            return continued(init, self.plan.sweep.layout, chains)
+            shapes = {a.name: a.shape for a in self.plan.assignments if a.method != "marginalize"}
+            found = continued(init, self.plan.sweep, shapes, chains)
+            if isinstance(found, tuple):
+                return found
+            if tune == 0 and any(a.method in ("nuts", "rmh") for a in self.plan.assignments):
+                logger.warning(
+                    "The trace given as init was sampled in another way: the chains go on from its last values, but "
+                    "step sizes and scales are not known, and not learnt with tune=0. Give tune=..., or the sampler "
+                    "that the trace is from."
+                )
+            init = found
         if isinstance(init, str) and init == "pathfinder":
             return found_paths(self._sweep, self._starting_points("jitter", chains, seed), seed), None
         return self._starting_points(init, chains, seed), None
@@ -172,7 +182,7 @@ class CompiledModel:
             warmup = _named(expansion, result.tuning_draws, result.tuning_stats or {}, losses)
             groups |= {f"warmup_{group}": values for group, values in warmup.items()}
         attributes = self._attributes(result, seed, max_tree_depth, losses)
-        learnt = losses.attempt(ADAPTATION, lambda: {ADAPTATION: what_was_learnt(result, self.plan.sweep.layout)}, {})
+        learnt = losses.attempt(ADAPTATION, lambda: {ADAPTATION: what_was_learnt(result, self.plan.sweep)}, {})
         return to_datatree(self.plan.model, groups, attributes, extra_groups=learnt, losses=losses)
 
     def _attributes(self, result: SweepResult, seed: int, max_tree_depth: int, losses: Losses) -> dict[str, Any]:

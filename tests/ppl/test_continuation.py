@@ -107,3 +107,42 @@ def test_bad_options() -> None:
         sampled(metric="dense", tune=10)
     with pytest.raises(SamplingError, match=r"there are target_accept.*metric, adapt"):
         sampled(matric="dense")
+
+
+@pytest.fixture(scope="module")
+def ways():
+    """One model, compiled in each way."""
+    theta = ppl.Normal("theta", 0, 1, dims={"unit": list("abc")})
+    model = ppl.Model({ppl.Normal("y", theta, 1): np.ones(3)})
+    return {sampler: ppl.compile(model, sampler=sampler) for sampler in ("nuts", "gibbs", "slice", "rmh")}
+
+
+@pytest.mark.parametrize("first", ["nuts", "gibbs", "slice", "rmh"])
+def test_another_way_of_sampling_goes_on_from_the_last_values(ways, first, caplog) -> None:
+    trace = ways[first].sample(draws=5, tune=5, chains=2, thin=2, seed=1, progress=False)
+    for then, compiled in ways.items():
+        caplog.clear()
+        start, learnt = compiled._start(trace, 2, 0, 0)
+        assert (learnt is not None) == (first == then)
+        is_said = any("sampled in another way" in record.message for record in caplog.records)
+        assert is_said == (first != then and then in ("nuts", "rmh"))
+        values = compiled.plan.sweep.layout.unpack(start)["theta"]
+        np.testing.assert_array_equal(values, trace.posterior["theta"][:, -1])
+        again = compiled.sample(draws=3, tune=0, chains=2, init=trace, seed=2, progress=False)
+        assert again.posterior["theta"].shape == (2, 3, 3)
+
+
+def test_what_was_summed_out_has_to_be_recovered_before_it_is_drawn() -> None:
+    z = ppl.Bernoulli("z", 0.3, size=4)
+    model = ppl.Model({ppl.Normal("y", z * ppl.Normal("mu", 0, 1), 1): np.arange(4.0)})
+    summed, drawn = ppl.compile(model), ppl.compile(model, marginalize=False)
+    trace = summed.sample(draws=5, tune=5, chains=2, seed=1, progress=False)
+    with pytest.raises(SamplingError, match=r"holds no values of z.*ppl.recover"):
+        drawn.sample(draws=5, tune=0, chains=2, init=trace, progress=False)
+    recovered = ppl.recover(model, trace, seed=1)
+    assert drawn.sample(draws=5, tune=0, chains=2, init=recovered, progress=False).posterior["z"].shape == (2, 5, 4)
+    back = drawn.sample(draws=5, tune=5, chains=2, init=recovered, seed=1, progress=False)
+    assert summed.sample(draws=5, tune=5, chains=2, init=back, progress=False).posterior["mu"].shape == (2, 5)
+    other = ppl.Model({ppl.Normal("y", ppl.Normal("nu", 0, 1), 1): 1.0})
+    with pytest.raises(SamplingError, match="holds no values of nu"):
+        ppl.sample(other, init=trace, chains=2, progress=False)
