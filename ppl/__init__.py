@@ -6,6 +6,7 @@ The first door of the library: distributions by their names (``ppl.Normal("mu", 
 
 from __future__ import annotations
 
+import ppl.companions  # noqa: F401  (before all others)
 from graphs.errors import BackendError, DerivationError, ModelError, PPLError, SamplingError
 from ppl import datasets, distributions
 from ppl.chains import MarkovChain
