@@ -12,6 +12,7 @@ from pytensor.tensor.variable import TensorVariable
 from graphs.chains.markov_chain import MarkovChainRV
 from graphs.chains.simulation import forward_path
 from graphs.errors import DerivationError
+from graphs.exact_draws import exact_node
 from graphs.preparation import prepare
 from graphs.rebuilding import opened, rebuild
 
@@ -66,7 +67,7 @@ def draws_of(outputs: Sequence[TensorVariable], rng: Variable) -> list[TensorVar
             # What is above has its generators already.
             made = rebuild(inner, threaded, {v: v for v in new})
             return [made.get(v, v) for v in inner]
-        outputs = list(node.op.make_node(*new).outputs)
+        outputs = list(exact_node(node.op, new).outputs)
         current = outputs[left[0]]
         return outputs
 
