@@ -9,15 +9,17 @@ from dataclasses import replace
 from typing import Any
 
 from pytensor.graph.basic import Apply, Variable
+from pytensor.graph.fg import FunctionGraph
 from pytensor.scan.op import Scan
 
+from graphs.backends.numba.callback import lower_callback
 from graphs.backends.numba.carried import Carried, carried
 from graphs.backends.numba.fallback import lower_foreign
 from graphs.backends.numba.generator import Generator, lower
 from graphs.backends.numba.indexing import writable
 from graphs.backends.numba.loops import INDENT, loop_nest
 from graphs.backends.numba.prepare import rewritten
-from graphs.backends.numba.shapes import inner_graph, static_shapes
+from graphs.backends.numba.shapes import has_static_shapes, inner_graph, static_shapes
 from graphs.backends.numba.shaping import subscripted
 from graphs.backends.numba.values import (
     Array,
@@ -36,13 +38,21 @@ from graphs.backends.numba.values import (
 
 @lower.register(Scan)
 def lower_scan(op: Scan, node: Apply, generator: Generator) -> None:
-    """Add the loop; one that stops on a condition, or whose length is a value, is left to PyTensor."""
+    """Add the loop; one that stops on a condition, or whose length is a value, is left to PyTensor.
+
+    One in which shapes depend on values is called back in Python.
+    """
     length = generator.value(node.inputs[0])
     assert isinstance(length, Scalar)
     if op.info.as_while or not length.constant:
         lower_foreign(op, node, generator)
         return
-    _Loop(node, generator, int(length.constant)).emit()
+    inner = inner_graph(node, [generator.shape(v) for v in node.inputs])
+    fgraph = rewritten(inner.inputs, inner.outputs)
+    if not has_static_shapes(fgraph):
+        lower_callback(node, generator)
+        return
+    _Loop(node, generator, int(length.constant), fgraph).emit()
 
 
 def _seen(array: Array) -> Array:
@@ -65,12 +75,10 @@ def _row(array: Array, position: str) -> Array:
 class _Loop:
     """One scan on its way into the source."""
 
-    def __init__(self, node: Apply, generator: Generator, num_steps: int):
+    def __init__(self, node: Apply, generator: Generator, num_steps: int, fgraph: FunctionGraph):
         op: Any = node.op
         self.node, self.generator, self.num_steps = node, generator, num_steps
         # Loops inside the inner graph are lowered as this one is.
-        fgraph = inner_graph(node, [generator.shape(v) for v in node.inputs])
-        fgraph = rewritten(fgraph.inputs, fgraph.outputs)
         self.body = Generator(fgraph, static_shapes(fgraph), generator)
         shapes = {v: generator.shape(v) for v in node.outputs}
         self.carried = carried(node, (fgraph.inputs, fgraph.outputs), shapes, num_steps)

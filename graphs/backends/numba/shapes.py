@@ -51,6 +51,15 @@ def static_shapes(fgraph: FunctionGraph) -> dict[Variable, Shape]:
     return shapes
 
 
+def has_static_shapes(fgraph: FunctionGraph) -> bool:
+    """Whether no shape in a graph depends on values, as that of what a loop draws in rows of growing length."""
+    try:
+        static_shapes(fgraph)
+    except BackendError:
+        return False
+    return True
+
+
 def _tensors(fgraph: FunctionGraph) -> list[Variable]:
     """Return all tensor variables of a graph."""
     nodes = fgraph.toposort()
@@ -99,7 +108,8 @@ def _known(variable: Variable, values: dict[Variable, Any]) -> Any:
 def _run(node: Apply, values: dict[Variable, Any]) -> None:
     """Compute a node on example values; where that fails, any value of the right shape will do."""
     inputs = [_known(variable, values) for variable in node.inputs]
-    if isinstance(node.op, Scan) and not node.op.info.as_while:
+    is_fixed = isinstance(node.op, Scan) and not node.op.info.as_while
+    if is_fixed and has_static_shapes(inner_graph(node, [np.shape(value) for value in inputs])):
         values.update(zip(node.outputs, _scan_examples(node, inputs), strict=True))
         return
     if isinstance(node.op, CheckAndRaise):
