@@ -10,7 +10,7 @@ import pytensor.tensor.random.basic as ptr
 from numpy.typing import NDArray
 from pymc.distributions.censored import CensoredRV
 from pymc.distributions.discrete import BetaBinomial, DiscreteUniform, DiscreteWeibullRV
-from pymc.distributions.distribution import DiracDeltaRV
+from pymc.distributions.distribution import DiracDeltaRV, PartialObservedRV
 from pymc.distributions.mixture import _BaseMixtureRV
 from pymc.distributions.multivariate import DirichletMultinomialRV
 from pymc.distributions.truncated import TruncatedRV
@@ -104,6 +104,10 @@ def least_value(rv: TensorVariable) -> float:
     """Return the least value of a discrete random variable, as far as its family tells."""
     assert rv.owner is not None
     op = rv.owner.op
+    if isinstance(op, PartialObservedRV):
+        return least_value(rv.owner.inputs[0])
+    if isinstance(op, _BaseMixtureRV):
+        return min(_least_of_component(c) for c in components_of(rv.owner))
     if isinstance(op, ptr.GeometricRV):
         return 1
     if isinstance(op, TruncatedRV | CensoredRV):
@@ -111,6 +115,13 @@ def least_value(rv: TensorVariable) -> float:
         return max(least_value(_base_of(rv)), -np.inf if bounds is None else np.ceil(bounds[0]))
     counts = (ptr.PoissonRV, ptr.NegBinomialRV, ptr.BinomialRV, ptr.BetaBinomialRV, ptr.HyperGeometricRV)
     return 0 if isinstance(op, (*counts, ptr.CategoricalRV, DiscreteWeibullRV)) else -np.inf
+
+
+def _least_of_component(component: Variable) -> float:
+    if not (isinstance(component, TensorVariable) and is_random(component)):
+        return -np.inf
+    states = finite_states(component)
+    return least_value(component) if states is None else float(states[0])
 
 
 def _base_of(rv: TensorVariable) -> TensorVariable:
@@ -235,6 +246,7 @@ RULES: dict[type, Rule] = {
     ptr.HyperGeometricRV: _up_to(2),
     ptr.IntegersRV: lambda rv: _between(parameters_of(rv)[0], parameters_of(rv)[1], -1),
     DiscreteUniform.rv_type: lambda rv: _between(parameters_of(rv)[0], parameters_of(rv)[1], 0),
+    PartialObservedRV: lambda rv: finite_states(rv.owner.inputs[0]),
     DiracDeltaRV: lambda rv: _between(parameters_of(rv)[0], parameters_of(rv)[0], 0),
     TruncatedRV: _of_bounded,
     CensoredRV: _of_bounded,

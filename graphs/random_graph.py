@@ -76,10 +76,12 @@ def has_random(variable: Variable) -> bool:
 
 def components_of(node: Apply) -> list[Variable]:
     """Return the random inputs of a distribution that is made of others; they are no variables of their own."""
+    if isinstance(node.op, PartialObservedRV):
+        return list(find_consumed(node.inputs[0]))
     for kind, positions in _COMPOSED:
         if isinstance(node.op, kind):
             op: Any = node.op
-            parameters = node.inputs if kind is PartialObservedRV else op.dist_params(node)
+            parameters = op.dist_params(node)
             return [_without_axes(parameter) for parameter in parameters[positions]]
     return []
 
@@ -92,7 +94,6 @@ def _without_axes(variable: Variable) -> Variable:
 
 # Where PyMC's composed distributions have their components among their parameters.
 _COMPOSED: tuple[tuple[type, slice], ...] = (
-    (PartialObservedRV, slice(0, 1)),
     (CensoredRV, slice(0, 1)),
     (_BaseMixtureRV, slice(1, None)),
     (RandomWalkRV, slice(0, 2)),

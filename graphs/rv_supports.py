@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytensor.tensor as pt
+from pymc.distributions.multivariate import MatrixNormalRV
+from pymc.distributions.timeseries import RandomWalkRV
 from pymc.distributions.transforms import CholeskyCovTransform
 from pymc.logprob.transforms import (
     CircularTransform,
@@ -27,7 +29,8 @@ def support_of(rv: TensorVariable) -> Support:
         return integers(*bounds_of(rv))
     transform = default_transform(rv)
     if transform is None:
-        return REAL if getattr(rv.owner.op, "ndim_supp", 0) < 2 else OTHER
+        is_array = getattr(rv.owner.op, "ndim_supp", 0) >= 2 and not isinstance(rv.owner.op, _REAL_ARRAYS)
+        return OTHER if is_array else REAL
     if isinstance(transform, IntervalTransform):
         return _interval_support(transform, rv)
     for kind, support in _SUPPORTS:
@@ -36,6 +39,7 @@ def support_of(rv: TensorVariable) -> Support:
     return OTHER
 
 
+_REAL_ARRAYS = (MatrixNormalRV, RandomWalkRV)
 _SUPPORTS: tuple[tuple[type, Support], ...] = (
     (LogTransform, POSITIVE),
     (LogOddsTransform, UNIT),

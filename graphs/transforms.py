@@ -8,6 +8,7 @@ import numpy as np
 import pytensor.tensor as pt
 from pymc.distributions.continuous import WaldRV
 from pymc.distributions.custom import CustomSymbolicDistRV
+from pymc.distributions.distribution import PartialObservedRV
 from pymc.distributions.transforms import _default_transform
 from pymc.logprob.transforms import IntervalTransform, LogOddsTransform, Transform
 from pytensor.graph.basic import Constant, Variable
@@ -31,8 +32,28 @@ def default_transform(rv: TensorVariable) -> Transform | None:
         return IntervalTransform(lambda *inputs: (inputs[-1], None))
     if is_logit_normal(rv):
         return LogOddsTransform()
+    if isinstance(rv.owner.op, PartialObservedRV):
+        return _of_some_elements(rv)
     transform: Transform | None = _default_transform(rv.owner.op, rv)
     return transform
+
+
+def _of_some_elements(rv: TensorVariable) -> Transform | None:
+    """Return the transform of all elements of a variable, at the bounds of the missing ones, or of the others."""
+    own: Transform | None = getattr(rv.owner.op, "transform", None)
+    transform = own or default_transform(rv.owner.inputs[0])
+    if own is not None or not isinstance(transform, IntervalTransform):
+        return transform
+    is_missing = rv.owner.outputs.index(rv) == 1
+
+    def bounds(whole: TensorVariable, mask: TensorVariable) -> list[Variable | None]:
+        selected = mask if is_missing else ~mask
+        return [
+            None if bound is None else pt.broadcast_to(bound, mask.shape)[selected]
+            for bound in transform.args_fn(*whole.owner.inputs)
+        ]
+
+    return IntervalTransform(bounds)
 
 
 def is_logit_normal(rv: TensorVariable) -> bool:

@@ -7,15 +7,15 @@ from typing import Any
 
 import numpy as np
 import pytensor.tensor as pt
-import pytensor.tensor.random.basic as ptr
 from numpy.typing import NDArray
-from pymc.distributions.distribution import create_partial_observed_rv
 from pymc.distributions.shape_utils import change_dist_size
 from pytensor.graph.basic import Constant, Variable
 from pytensor.tensor.variable import TensorVariable
 
 from graphs.errors import ModelError
 from graphs.fixing import value_of_data
+from graphs.logprob import support_of
+from graphs.partly_observed import split, transform_of_function
 from graphs.random_graph import is_random, static_shape
 from graphs.rebuilding import isolated, substitute
 from ppl.arrays import first, read_numbers, to_floats, to_integers
@@ -63,32 +63,32 @@ def observe(rv: TensorVariable, name: str, data: Any) -> Observation:
         return Observation(rv, pt.constant(values, name=name), None, None, values)
     if not mask.ndim:
         raise ModelError(f"The only value of {name} is missing: leave it out of the data.", name)
-    if not is_random(rv):
-        raise ModelError(
-            f"{name} has {int(mask.sum())} missing values, but it is computed from random variables; missing values "
-            "are possible for random variables themselves only.",
-            name,
-        )
-    ndim_supp = rv.owner.op.ndim_supp
-    if ndim_supp and not isinstance(rv.owner.op, ptr.MvNormalRV):
-        core = tuple(range(-ndim_supp, 0))
-        if (mask.any(core) != mask.all(core)).any():
-            raise ModelError(
-                f"{name} misses elements inside a row, but they depend on the others of that row (a sum, say): only "
-                "whole rows may be missing.",
-                name,
-            )
+    _check_missing(rv, name, mask)
     # A copy, because the joined array takes the place of the variable wherever that is used; on inputs of its own,
     # because PyMC rewrites everything above it.
     copy, stand_ins = isolated(rv)
-    # PyMC splits it into two independent variables where the missing elements allow that.
-    (observed, is_observed), (missing, _), joined = create_partial_observed_rv(copy, mask)
-    observed, missing, joined = (_tensor(v) for v in substitute([observed, missing, joined], stand_ins))
+    parts = split(copy, mask, None if is_random(rv) else transform_of_function(rv, name))
+    graphs = [parts.observed, parts.missing, parts.joined]
+    observed, missing, joined = (_tensor(v) for v in substitute(graphs, stand_ins))
     observed.name, missing.name, joined.name = f"{name}_observed", f"{name}_missing", name
-    given = values[np.asarray(getattr(is_observed, "data", is_observed))]
+    given = values[~parts.is_missing]
     full = values.astype("float64") if values.dtype.kind != "f" else values.copy()
     full[mask] = np.nan
     return Observation(observed, pt.constant(given, name=observed.name), joined, missing, full)
+
+
+def _check_missing(rv: TensorVariable, name: str, mask: NDArray[np.bool_]) -> None:
+    """Raise if the elements of a row cannot be missing one by one."""
+    if not is_random(rv):
+        return
+    support = support_of(rv)
+    core = tuple(range(-rv.owner.op.ndim_supp, 0))
+    if support.kind not in ("interval", "integers") and (mask.any(core) != mask.all(core)).any():
+        raise ModelError(
+            f"{name} misses elements inside a row, but they depend on the others of that row ({support}): only whole "
+            "rows may be missing.",
+            name,
+        )
 
 
 def _tensor(variable: Variable) -> TensorVariable:
