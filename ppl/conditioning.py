@@ -6,13 +6,17 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pymc as pm
 import pytensor.tensor as pt
 from numpy.typing import NDArray
 from pymc.distributions.shape_utils import change_dist_size
 from pytensor.graph.basic import Constant, Variable
 from pytensor.tensor.variable import TensorVariable
 
+from graphs.chains.markov_chain import MarkovChainRV
+from graphs.chains.sequence_rv import SequenceRV
 from graphs.errors import ModelError
+from graphs.finite import finite_states
 from graphs.fixing import value_of_data
 from graphs.logprob import support_of
 from graphs.partly_observed import split, transform_of_function
@@ -33,11 +37,14 @@ class Observation:
     value : Constant
         The data, without missing elements.
     joined : TensorVariable or None
-        Where elements are missing: observed and missing elements in one array, to take the variable's place.
+        Where elements are missing: observed and missing elements in one array, to take the variable's place; or the
+        variable itself, of which some elements are known.
     missing : TensorVariable or None
         The missing elements, a latent variable.
     data : array
         The data as given, missing elements included.
+    initial : array or None
+        Where the variable itself may start, if only some of its values are possible.
     """
 
     variable: TensorVariable
@@ -45,6 +52,7 @@ class Observation:
     joined: TensorVariable | None
     missing: TensorVariable | None
     data: NDArray
+    initial: NDArray | None = None
 
 
 def observe(rv: TensorVariable, name: str, data: Any) -> Observation:
@@ -63,6 +71,10 @@ def observe(rv: TensorVariable, name: str, data: Any) -> Observation:
         return Observation(rv, pt.constant(values, name=name), None, None, values)
     if not mask.ndim:
         raise ModelError(f"The only value of {name} is missing: leave it out of the data.", name)
+    full = values.astype("float64") if values.dtype.kind != "f" else values.copy()
+    full[mask] = np.nan
+    if is_random(rv) and isinstance(rv.owner.op, MarkovChainRV | SequenceRV) and finite_states(rv) is not None:
+        return _of_known_states(rv, name, values, ~mask, full)
     _check_missing(rv, name, mask)
     # A copy, because the joined array takes the place of the variable wherever that is used; on inputs of its own,
     # because PyMC rewrites everything above it.
@@ -72,9 +84,28 @@ def observe(rv: TensorVariable, name: str, data: Any) -> Observation:
     observed, missing, joined = (_tensor(v) for v in substitute(graphs, stand_ins))
     observed.name, missing.name, joined.name = f"{name}_observed", f"{name}_missing", name
     given = values[~parts.is_missing]
-    full = values.astype("float64") if values.dtype.kind != "f" else values.copy()
-    full[mask] = np.nan
     return Observation(observed, pt.constant(given, name=observed.name), joined, missing, full)
+
+
+def _of_known_states(
+    rv: TensorVariable, name: str, values: NDArray, is_known: NDArray[np.bool_], full: NDArray
+) -> Observation:
+    """Observe some states of a chain, which stays one latent variable, without error.
+
+    Between states that are known it would fall into many chains of all lengths.
+    """
+    seen = pm.DiracDelta.dist(rv[np.nonzero(is_known)])
+    seen.name = f"{name}_observed"
+    start = _filled(values, is_known, 0 if isinstance(rv.owner.op, SequenceRV) else values.ndim - 1)
+    return Observation(seen, pt.constant(values[is_known], name=seen.name), rv, None, full, start)
+
+
+def _filled(values: NDArray, is_known: NDArray[np.bool_], axis: int) -> NDArray:
+    """Return values in which what is not known is the last that is known before it, or the first after it."""
+    places = np.arange(values.shape[axis]).reshape(-1, *[1] * (values.ndim - axis - 1))
+    before = np.maximum.accumulate(np.where(is_known, places, -1), axis=axis)
+    first = np.argmax(is_known, axis=axis, keepdims=True)
+    return np.take_along_axis(values, np.where(before < 0, first, before), axis=axis)
 
 
 def _check_missing(rv: TensorVariable, name: str, mask: NDArray[np.bool_]) -> None:

@@ -287,7 +287,7 @@ def _name_parts(
     dims: Mapping[str, Sequence[str] | str],
 ) -> Parts:
     observed = [o.variable for o in observations]
-    joined = [o.joined for o in observations if o.joined is not None]
+    joined = [o.joined for o in observations if o.joined is not None and not is_random(o.joined)]
     outputs = [*observed, *extra, *density_variables, *joined]
     consumed = {rv for outcome in observed for rv in find_consumed(outcome)}
     latent = [rv for rv in find_random_variables(outputs) if rv not in consumed and rv not in observed]
@@ -308,7 +308,10 @@ def _name_parts(
         potentials={names[v]: v for v in potentials},
         constant_data={names[v]: _data_of(v) for v in data},
         transforms={n: d.transform for n, d in declarations.items() if not isinstance(d.transform, str)},
-        initial_values={n: d.initval for n, d in declarations.items() if d.initval is not None},
+        initial_values={
+            names[o.joined]: o.initial for o in observations if o.joined is not None and o.initial is not None
+        }
+        | {n: d.initval for n, d in declarations.items() if d.initval is not None},
         coords=all_coords,
         dims=all_dims,
     )
