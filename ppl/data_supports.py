@@ -122,6 +122,13 @@ def _from_to(rv: TensorVariable, values: NDArray) -> Found:
     return _between(values, lower, upper)
 
 
+def _within_limits(rv: TensorVariable, values: NDArray) -> Found:
+    # Of a truncated variable that is none of PyMC's own PyMC does not say what its parameters are.
+    limits = rv.owner.inputs[-2:] if isinstance(rv.owner.op, TruncatedRV) else rv.owner.inputs[1:3]
+    lower, upper = (known_value(bound) for bound in limits)
+    return _between(values, lower, upper)
+
+
 def _hypergeometric(rv: TensorVariable, values: NDArray) -> Found | None:
     good, bad, drawn = (known_value(p) for p in parameters_of(rv))
     if good is None or bad is None or drawn is None:
@@ -156,7 +163,7 @@ _RULES: tuple[tuple[Any, Callable[[TensorVariable, NDArray], Found | None]], ...
     (BetaBinomial.rv_op.__class__, _up_to(0)),
     (ptr.HyperGeometricRV, _hypergeometric),
     (DiscreteUniform.rv_op.__class__, _from_to),
-    ((CensoredRV, TruncatedRV), _from_to),
+    ((CensoredRV, TruncatedRV), _within_limits),
     ((WishartRV, InverseWishartRV), _definite),
     (LKJCorrRV, _correlations),
     (ZeroSumNormalRV, _zero_sums),
