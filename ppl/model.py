@@ -30,7 +30,7 @@ from ppl.conditioning import Observation, observe
 from ppl.declaration import declaration_of
 from ppl.declare import Density
 from ppl.dimensions import check_clashes, find_dimensions
-from ppl.graphviz import model_to_graphviz
+from ppl.graphviz import DotSource, model_to_graphviz
 from ppl.lengths import with_lengths
 from ppl.probabilities import check_probabilities
 
@@ -189,7 +189,7 @@ class Model:
         try:
             return str(svg()) if svg is not None else str(drawing._repr_html_())
         except Exception:  # graphviz raises its own kinds where the `dot` program is missing
-            return f"<pre>{drawing.source}</pre>"
+            return DotSource(drawing.source)._repr_html_()
 
 
 def _assemble(

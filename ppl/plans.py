@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from html import escape
 from typing import Any, Literal
 
 from pytensor.tensor.variable import TensorVariable
@@ -123,7 +124,9 @@ class Plan:
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        return "".join([*map(_html, self._tables()), *(f"<p>{note}</p>" for note in self._notes())])
+        return "".join(
+            [*map(_html, self._tables()), *(f"<p>{escape(note, quote=False)}</p>" for note in self._notes())]
+        )
 
     def method_of(self, name: str) -> Method:
         """Return the method of a variable."""
@@ -160,6 +163,6 @@ def _aligned(table: Sequence[tuple[str, ...]]) -> list[str]:
 
 def _html(table: Sequence[tuple[str, ...]]) -> str:
     head, *rows = table
-    first = "".join(f"<th>{cell}</th>" for cell in head)
-    rest = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in rows)
+    first = "".join(f"<th>{escape(cell, quote=False)}</th>" for cell in head)
+    rest = "".join(f"<tr>{''.join(f'<td>{escape(cell, quote=False)}</td>' for cell in row)}</tr>" for row in rows)
     return f"<table><tr>{first}</tr>{rest}</table>"
