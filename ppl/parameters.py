@@ -14,6 +14,7 @@ import pytensor.tensor as pt
 from pytensor.graph.basic import Constant, Variable
 from pytensor.tensor.variable import TensorVariable
 
+from graphs.errors import ModelError
 from ppl.arrays import read_complete, to_integers
 
 # Not numbers to compute a density with: distributions, shapes, flags, lists of matrices.
@@ -77,6 +78,12 @@ def cast_parameter(value: Any, distribution: str, parameter: str) -> Any:
         return value
     what = f"The numbers given as {parameter} of ppl.{distribution}"
     return read_complete(value, what, parameter, is_real=not (keep_kind and array.dtype.kind in "iuO"))
+
+
+def check_cutpoints(value: Any, name: str) -> None:
+    """Raise if the known cutpoints of an ordered outcome do not increase: its probabilities would be negative."""
+    if isinstance(value, np.ndarray) and not np.all(np.diff(value, axis=-1) > 0):
+        raise ModelError(f"The cutpoints of {name} have to increase; they are {np.array2string(value)}.", name)
 
 
 def _holds_graph(value: object) -> bool:

@@ -286,6 +286,8 @@ def compile(
         _say_once(blas_notice())
     start = time.perf_counter()
     planned = plan(model, marginalize=marginalize, sampler=sampler, max_states=max_states, compress=compress)
+    if planned.sweep.variables and not planned.sweep.layout.size:
+        raise ModelError(f"There is nothing to sample: {', '.join(model.latent)} have the length 0.")
     if not planned.sweep.variables:
         why = (
             "every latent variable is summed out; use marginalize=False to draw them"

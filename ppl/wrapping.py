@@ -25,7 +25,7 @@ from ppl.declaration import (
     declare,
     read_dims,
 )
-from ppl.parameters import cast_parameter
+from ppl.parameters import cast_parameter, check_cutpoints
 from ppl.transforms import resolve_transform
 
 REFUSED = {
@@ -164,6 +164,7 @@ def _bind(title: str, signature: inspect.Signature, name: str, args: tuple, kwar
                 bound.arguments[parameter] = cast_parameter(value, title, parameter)
     except ModelError as error:
         raise ModelError(f"{name}: {error}", name) from error
+    check_cutpoints(bound.arguments.get("cutpoints"), name)
     return bound
 
 

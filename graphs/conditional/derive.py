@@ -96,6 +96,8 @@ def find_conditional(
         return None, "the log-density is no scalar: sum it first"
     if x not in set(explicit_graph_inputs([total])):
         return None, "the log-density does not depend on it"
+    if 0 in x.type.shape:
+        return None, "it has no elements"
     stripped = with_scales_outside(strip_guards(total, declared, almost_surely=True), declared)
     if own.is_finite:
         law = finite_law(stripped, x, own, declared)

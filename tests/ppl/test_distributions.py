@@ -324,3 +324,11 @@ def test_no_signature_swallows_arguments():
     functions = [node for node in ast.parse(STUB.read_text("utf-8")).body if isinstance(node, ast.FunctionDef)]
     assert [f.name for f in functions] == list(D.NAMES)
     assert not any(f.args.kwarg for f in functions)
+
+
+@pytest.mark.parametrize("title", ["OrderedLogistic", "OrderedProbit"])
+def test_cutpoints_increase(title):
+    for wrong in ([1.0, 0.0], [0.0, 0.0, 1.0], [0.0, np.nan]):
+        with pytest.raises(ModelError, match="cutpoints of y have to increase"):
+            getattr(D, title)("y", 0.0, wrong)
+    getattr(D, title)("y", 0.0, [0.0, 1.0])
