@@ -94,10 +94,8 @@ def find_conditional(
     own = declared.setdefault(x, REAL if x.type.dtype.startswith("float") else integers())
     if total.type.ndim != 0:
         return None, "the log-density is no scalar: sum it first"
-    if x not in set(explicit_graph_inputs([total])):
+    if 0 in x.type.shape or x not in set(explicit_graph_inputs([total])):
         return None, "the log-density does not depend on it"
-    if 0 in x.type.shape:
-        return None, "it has no elements"
     stripped = with_scales_outside(strip_guards(total, declared, almost_surely=True), declared)
     if own.is_finite:
         law = finite_law(stripped, x, own, declared)
