@@ -1,4 +1,4 @@
-"""The progress bar of a run, in terminals and notebooks."""
+"""The progress of a run: a bar in terminals and notebooks, lines in a log."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
+
+from ppl.progress_lines import ProgressLines, is_logged
 
 logger = logging.getLogger("rvgraph")
 
@@ -33,6 +35,7 @@ class ProgressBar:
         self._has_failed = False
         console = Console(stderr=True)
         self._is_notebook = is_shown and console.is_jupyter
+        self._lines = ProgressLines(chains, tune, draws) if is_logged(is_shown) else None
         self._output: Any = None
         self._progress = Progress(
             TextColumn("chain {task.fields[chain]}"),
@@ -42,7 +45,7 @@ class ProgressBar:
             TextColumn("{task.fields[detail]}"),
             console=console,
             # Rich draws live in notebooks only with ipywidgets, which the display below does without.
-            disable=not is_shown or self._is_notebook,
+            disable=not is_shown or self._is_notebook or self._lines is not None,
         )
         self._tasks: list[TaskID] = [
             self._progress.add_task("", total=tune + draws, chain=chain, phase="waiting", detail="")
@@ -55,6 +58,8 @@ class ProgressBar:
             from IPython.display import display
 
             self._output = display(self._table(), display_id=True)
+        elif self._lines is not None:
+            self._shown(self._lines.begin)
         else:
             self._progress.start()
         self._start = time.perf_counter()
@@ -63,7 +68,9 @@ class ProgressBar:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if not self._is_notebook:
+        if self._lines is not None:
+            self._shown(self._lines.end)
+        elif not self._is_notebook:
             self._shown(self._progress.stop)
 
     def _shown(self, show: Callable[[], None]) -> None:
@@ -84,6 +91,9 @@ class ProgressBar:
         self._shown(lambda: self._update(chains))
 
     def _update(self, chains: Sequence[dict[str, Any]]) -> None:
+        if self._lines is not None:
+            self._lines.update(chains)
+            return
         seconds = max(time.perf_counter() - self._start, 1e-9)
         for state in chains:
             done = state["draw"] if state["tuning"] else self._tune + state["draw"]

@@ -172,10 +172,22 @@ def say_losses(trace: DataTree, losses: Losses) -> None:
             )
 
 
+def _interruption(result: SweepResult) -> str:
+    """Return what an interrupted run gives."""
+    count = result.draws.shape[1]
+    if count:
+        return f"Interrupted: the {count} draws of each chain made so far are returned."
+    tuned = "" if result.num_tuned is None else f" after {int(result.num_tuned.min())} iterations"
+    return (
+        f"Interrupted before the first draw{tuned}, while chains were tuned: the trace has no draws. It holds where "
+        "they were and what they had learnt, and ppl.sample(..., init=trace) goes on from there."
+    )
+
+
 def report(result: SweepResult, trace: DataTree) -> None:
     """Log, once, what went wrong while sampling: nothing where nothing did."""
     if result.interrupted:
-        logger.warning("Interrupted: the %d draws of each chain made so far are returned.", result.draws.shape[1])
+        logger.warning("%s", _interruption(result))
     for chain, (reason, draws) in enumerate(zip(result.reasons, result.num_draws, strict=True)):
         if reason:
             logger.warning("Chain %d stopped after %d draws: %s. Its remaining draws are NaN.", chain, draws, reason)

@@ -30,6 +30,7 @@ from ppl.pathfinding import found_paths
 from ppl.planning import plan
 from ppl.plans import Plan
 from ppl.progress import ProgressBar
+from ppl.progress_lines import is_logged, say
 from ppl.results import logger, report, say_losses, to_datatree, versions
 from samplers import SweepResult, compile_sweep
 from samplers.interrupts import HeldInterrupts
@@ -383,6 +384,8 @@ def sample(
     unknown = set(options) - set(OPTIONS)
     if unknown:
         raise SamplingError(f"Unknown option {sorted(unknown)[0]!r}; there are {', '.join(OPTIONS)}.")
+    if is_logged(progress):
+        say(f"Planning and compiling {model!r}.")
     compiled = compile(
         model,
         backend=backend,

@@ -104,6 +104,8 @@ class SweepResult:
         Wall time from the start until the last chain had tuned, and from then to the end.
     interrupted : bool
         Whether the run was interrupted; the arrays are then cut to the shortest chain that had not stopped.
+    num_tuned : array, shape (chains,), int64, optional
+        Number of tuning sweeps of each chain, where that is counted.
     num_draws : array, shape (chains,), int64
         Number of draws of each chain.
     status : array, shape (chains,), int64
@@ -137,6 +139,7 @@ class SweepResult:
     reasons: tuple[str, ...] = ()
     state: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 0)))
     learnt: tuple[tuple[Learnt, ...], ...] = ()
+    num_tuned: NDArray[np.int64] | None = None
     num_without_gradient: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
     without_gradient: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 0)))
 

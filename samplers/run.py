@@ -215,6 +215,7 @@ class CompiledSweep:
             tuning_stats=tuning_record.named(self.sweep) if keep_tuning else None,
             interrupted=interrupted,
             num_draws=num_draws,
+            num_tuned=num_tuned,
             status=np.where(unfinished, STATUS_INTERRUPTED, [run.status % STATUS_STRIDE for run in runs]),
             reasons=tuple(str(run.failure or explain_status(run.status, self.sweep)).rstrip(".") for run in runs),
             num_without_gradient=np.array([run.chain.counters[NUM_WITHOUT_GRADIENT] for run in runs]),

@@ -1,0 +1,78 @@
+"""What a run says of itself where nobody watches: in a log, and when it is interrupted."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import ppl
+from ppl import progress_lines
+from ppl.progress import ProgressBar
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """Let the test say what time it is."""
+    now = [0.0]
+    monkeypatch.setattr(progress_lines.time, "monotonic", lambda: now[0])
+    return now
+
+
+@pytest.fixture(scope="module")
+def compiled():
+    return ppl.compile(ppl.Model({ppl.Normal("y", ppl.Normal("mu", 0, 1), 1): 1.0}), sampler="nuts")
+
+
+def _state(chain, draw, tuning):
+    return {"chain": chain, "draw": draw, "tuning": tuning, "divergences": 3, "step_size": 0.5, "num_gradients": 10}
+
+
+def test_a_log_has_a_line_at_the_start_and_ever_fewer_later(clock, capsys):
+    with ProgressBar(2, 1000, 2000, True) as bar:
+        assert capsys.readouterr().err == "Sampling 2 chains: 1,000 tuning sweeps, then 2,000 draws of each.\n"
+        lines = []
+        for second in range(1, 3601):
+            clock[0] = float(second)
+            bar([_state(0, second, False), _state(1, second, True)])
+            lines += [(second, line) for line in capsys.readouterr().err.splitlines()]
+    assert capsys.readouterr().err == "Sampling took 3600.0 s.\n"
+    assert lines[0] == (10, "10 s: chain 0 draw 10 of 2,000, chain 1 tuning 10 of 1,000; 6 divergent")
+    gaps = np.diff([0, *(second for second, _ in lines)])
+    assert gaps.min() >= 10
+    assert gaps.max() <= 300
+    assert np.all(np.diff(gaps) >= -1)
+    assert len(lines) < 25
+
+
+def test_nothing_is_said_of_a_short_run_but_that_it_runs(compiled, capsys):
+    compiled.sample(draws=5, tune=5, chains=1, seed=1)
+    written = capsys.readouterr()
+    assert written.out == ""
+    assert [line.split()[0] for line in written.err.splitlines()] == ["Sampling", "Sampling"]
+    compiled.sample(draws=5, tune=5, chains=1, seed=1, progress=False)
+    assert capsys.readouterr().err == ""
+
+
+def test_many_chains_are_not_all_named(clock, capsys):
+    lines = progress_lines.ProgressLines(1000, 10, 10)
+    clock[0] = 20.0
+    lines.update([_state(chain, 1, True) for chain in range(1000)])
+    assert len(capsys.readouterr().err) < 200
+
+
+def test_an_interrupt_while_tuning_says_what_there_is(compiled, monkeypatch, caplog):
+    def interrupt(self, chains):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("ppl.progress.ProgressBar.__call__", interrupt)
+        trace = compiled.sample(draws=10, tune=3_000_000, chains=2, seed=1, progress=False)
+    assert trace.posterior.sizes["draw"] == 0
+    [said] = [record.message for record in caplog.records if "Interrupted" in record.message]
+    assert "before the first draw after " in said
+    assert "init=trace" in said
+    number = int(said.split("after ")[1].split()[0])
+    assert 0 < number < 3_000_000
+    # As it says, another run goes on from there, with the step sizes that were learnt.
+    more = compiled.sample(draws=5, tune=0, chains=2, init=trace, seed=2, progress=False)
+    np.testing.assert_allclose(more.sample_stats["step_size"][:, 0], trace["adaptation"]["step_size_0"])
