@@ -1,0 +1,79 @@
+"""Every snippet of the README runs, in order and in one namespace, and prints what it shows."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import ppl
+import samplers
+
+README = (Path(__file__).resolve().parents[1] / "README.md").read_text(encoding="utf-8")
+SNIPPETS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+EXAMPLE, *OTHERS = SNIPPETS
+[OUTPUT] = re.findall(rf"{re.escape(EXAMPLE)}```\n```\n(.*?)```", README, re.DOTALL)
+
+
+def summary_of(lines):
+    """Return mean and Monte Carlo error of each variable of a printed summary."""
+    rows = (re.match(r"(\w+\[\d\]) (.*)", line) for line in lines)
+    numbers = {row[1]: [float(n) for n in row[2].split()] for row in rows if row}
+    return {name: (columns[0], columns[7]) for name, columns in numbers.items()}
+
+
+@pytest.fixture(scope="module")
+def example():
+    """The names that the example leaves to the snippets after it, and what it printed."""
+    printed, names = io.StringIO(), {}
+    with contextlib.redirect_stdout(printed):
+        exec(EXAMPLE, names)
+    return names, printed.getvalue().splitlines()
+
+
+def test_the_example_prints_what_it_shows(example):
+    printed, shown = example[1], OUTPUT.splitlines()
+    plan = [line for line in shown if not re.match(r"\w+\[\d\] | +mean", line)]
+    assert len(plan) == 10  # the plan, what the sum costs, who draws
+    # The progress bar goes to the same stream: only the lines of the output are looked for.
+    assert [line for line in plan if line.rstrip() not in map(str.rstrip, printed)] == []
+    found, expected = summary_of(printed), summary_of(shown)
+    assert found.keys() == expected.keys()
+    assert len(found) == 6
+    # Draws may differ from one platform to the next: the means agree within 5 Monte Carlo errors, and a last digit.
+    for name, (mean, error) in found.items():
+        digit = 10.0 ** -min(2, len(f"{expected[name][0]}".partition(".")[2]))
+        assert abs(mean - expected[name][0]) <= 5 * np.hypot(error, expected[name][1]) + digit, name
+
+
+@pytest.fixture(scope="module")
+def names(example):
+    return example[0]
+
+
+@pytest.mark.parametrize("number", range(len(OTHERS)))
+def test_snippets_run(names, number, monkeypatch, capsys):
+    """With few draws and restarts; a law in a comment after ``print(...)`` is what it prints."""
+    snippet, sample, em = OTHERS[number], ppl.sample, samplers.em
+    if 'backend="jax"' in snippet:
+        pytest.importorskip("blackjax", reason="the JAX backend is an extra")
+
+    def short(model, **options):
+        few = {"draws": 40, "tune": min(options.get("tune", 1000), 60), "chains": 4, "progress": False}
+        return sample(model, **{**options, **few})
+
+    monkeypatch.setattr(ppl, "sample", short)
+    monkeypatch.setattr(samplers, "em", lambda model, **options: em(model, **{**options, "restarts": 1}))
+    exec(snippet, names)
+    printed = capsys.readouterr().out
+    for shown in re.findall(r"^print\(\w+\) +# (.* ~ .*)$", snippet, re.MULTILINE):
+        assert shown in printed.splitlines()
+
+
+def test_all_snippets_are_found():
+    assert len(SNIPPETS) == README.count("```python")
+    assert len(OTHERS) >= 10
