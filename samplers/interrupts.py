@@ -28,6 +28,7 @@ class HeldInterrupts:
 
     def __init__(self) -> None:
         self._number = 0
+        self._is_held = False
         self._is_allowed = False
         self._former: Any = None
 
@@ -47,12 +48,13 @@ class HeldInterrupts:
         self._number += 1
         if self._is_allowed or self._number > MOST_HELD:
             raise KeyboardInterrupt
+        self._is_held = True
 
     @contextmanager
     def allowed(self) -> Iterator[None]:
         """Let an interrupt come through; one that was held back comes now."""
-        if self._number:
-            self._number = 0
+        if self._is_held:
+            self._is_held = False
             raise KeyboardInterrupt
         self._is_allowed = True
         try:
