@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 from pytensor.tensor.variable import TensorVariable
 from xarray import DataTree
 
@@ -18,7 +19,7 @@ from graphs.simulators import is_simulator
 from ppl.memory import check_memory_of_draws
 from ppl.missing_draws import over_draws
 from ppl.model import Model
-from ppl.recovery import check_trace
+from ppl.recovery import NUMBER, check_trace
 from ppl.results import to_datatree
 
 
@@ -71,9 +72,10 @@ def log_likelihood(model: Model, trace: DataTree, *, backend: str = "numba", max
     shape = (posterior.sizes["chain"], posterior.sizes["draw"])
     graphs = {name: entry.graph for name, entry in entries.items()}
     check_memory_of_draws(graphs, shape[0] * shape[1])
-    function = get_backend(backend).map(list(kept.values()), list(graphs.values()))
+    inputs = [*kept.values(), NUMBER]
+    function = get_backend(backend).map(inputs, list(graphs.values()))
     arguments = [posterior[n].to_numpy().reshape(-1, *posterior[n].shape[2:]) for n in kept]
-    arrays = over_draws(function, list(kept.values()), arguments)
+    arrays = over_draws(function, inputs, [*arguments, np.zeros(shape[0] * shape[1])])
     values = {n: a.reshape(shape + a.shape[1:]) for n, a in zip(entries, arrays, strict=True)}
     dims = {n: d for n, entry in entries.items() if (d := _dims(model, n, entry)) is not None}
     new = to_datatree(model, {"log_likelihood": values}, {}, dims)

@@ -25,7 +25,7 @@ from ppl.bad_constants import explained
 from ppl.choosing import Choice, choose
 from ppl.grouping import explain_groups, join, with_groups
 from ppl.model import Model
-from ppl.plans import Assignment, Method, Plan
+from ppl.plans import EXACT, Assignment, Method, Plan
 from ppl.policy import decide
 from ppl.summing import Marginalize, marginalized
 from ppl.sweeps import build_sweep
@@ -97,6 +97,8 @@ def _planned(
     found = without_gradient(list(summed.terms.values()), continuous)
     no_gradient = {continuous[v]: why for v, why in found.items()}
     chosen = _assigned(model, joint, summed, reasons, sampler, named, compress, no_gradient)
+    if chosen.is_exact:
+        return replace(chosen, policy=EXACT)
     if sampler is not None or not any(a.method == "nuts" for a in chosen.assignments):
         return chosen
     by_laws = _by_laws(model, joint, summed, reasons, compress, no_gradient)

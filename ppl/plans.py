@@ -21,6 +21,12 @@ from samplers.blocks import Sweep
 Method = Literal["marginalize", "nuts", "gibbs", "rmh", "slice"]
 
 
+EXACT = (
+    "Exact: nothing is left to sample, so that draws come from the posterior itself, independent of each other. "
+    "log_evidence, an attribute of the trace, is the log-probability of the data; ppl.recover adds probabilities."
+)
+
+
 @dataclass(frozen=True)
 class Assignment:
     """What happens to one variable.
@@ -96,6 +102,11 @@ class Plan:
         """What the sums over discrete variables cost per evaluation of the log-density."""
         return [cost for s in self.natural.sums for cost in costs_of(s)]
 
+    @property
+    def is_exact(self) -> bool:
+        """Whether nothing is left to move: all latent variables are summed out, or have no elements."""
+        return bool(self.model.latent) and self.sweep.layout.size == 0
+
     def _tables(self) -> list[list[tuple[str, ...]]]:
         rows: list[tuple[str, ...]] = [("variable", "shape", "support", "method", "why")]
         rows += [(a.name, str(a.shape), str(a.support), _LABELS[a.method], a.reason) for a in self.assignments]
@@ -117,7 +128,8 @@ class Plan:
 
     def __str__(self) -> str:
         blocks = ["\n".join(_aligned(table)) for table in self._tables()]
-        later = [f"{name}: computed by ppl.recover, it depends on a summed-out variable" for name in self.later]
+        late = [] if self.is_exact else list(self.later)
+        later = [f"{name}: computed by ppl.recover, it depends on a summed-out variable" for name in late]
         blocks += self._notes()
         return "\n\n".join(blocks) + "".join(f"\n{line}" for line in later)
 

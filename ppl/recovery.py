@@ -26,6 +26,12 @@ from ppl.missing_draws import over_draws
 from ppl.model import Model
 from ppl.results import to_datatree
 
+LOG_EVIDENCE = "log_evidence"
+"""Attribute of a trace of which all latent variables were summed out: the log-probability of the data."""
+
+NUMBER: TensorVariable = pt.dscalar("number of a draw")
+"""An input that nothing depends on, so that there is one where all variables were summed out."""
+
 
 def recover(
     model: Model,
@@ -72,8 +78,13 @@ def recover(
     """
     if not isinstance(trace, DataTree) or "posterior" not in trace:
         raise ModelError(f"A trace of ppl.sample is needed, not {type(trace).__name__}.")
-    drawn = set(trace["posterior"].data_vars)
+    posterior = trace["posterior"]
+    drawn = set(posterior.data_vars)
     missing = [name for name in model.latent if name not in drawn]
+    is_exact = not missing and LOG_EVIDENCE in trace.attrs
+    if is_exact:
+        # All of them were summed out, and then drawn: their probabilities are the same for all draws.
+        missing = [name for name, rv in model.latent.items() if finite_states(rv) is not None]
     if not missing:
         return trace
     for name in missing:
@@ -82,16 +93,19 @@ def recover(
     joint = strip(logprob(model, marginalize=False), missing)
     kept = {name: value for name, value in joint.values.items() if name not in missing}
     check_trace(kept, trace)
-    graphs, rng = _recovery_graphs(model, joint, missing, probs, most_probable)
-    if not kept:
-        raise ModelError("Every variable was summed out, so that there are no draws to condition on.")
-    posterior = trace["posterior"]
+    graphs, rng = recovery_graphs(model, joint, missing, probs, most_probable)
+    graphs = {n: graph for n, graph in graphs.items() if n not in drawn}
+    if not graphs:
+        return trace
     shape = (posterior.sizes["chain"], posterior.sizes["draw"])
-    check_memory_of_draws(graphs, shape[0] * shape[1], ", or give probs=False" if probs else "")
-    function = get_backend(backend).map(list(kept.values()), list(graphs.values()), rng=rng)
-    arguments = [posterior[n].to_numpy().reshape(-1, *posterior[n].shape[2:]) for n in kept]
-    arrays = over_draws(partial(function, np.random.default_rng(seed)), list(kept.values()), arguments)
-    values = {n: a.reshape(shape + a.shape[1:]) for n, a in zip(graphs, arrays, strict=True)}
+    count = 1 if is_exact else shape[0] * shape[1]
+    check_memory_of_draws(graphs, count, ", or give probs=False" if probs else "")
+    inputs = [*kept.values(), NUMBER]
+    function = get_backend(backend).map(inputs, list(graphs.values()), rng=rng)
+    arguments = [posterior[n].to_numpy().reshape(-1, *posterior[n].shape[2:])[:count] for n in kept]
+    arrays = over_draws(partial(function, np.random.default_rng(seed)), inputs, [*arguments, np.zeros(count)])
+    values = {n: np.broadcast_to(a, (shape[0] * shape[1], *a.shape[1:])) for n, a in zip(graphs, arrays, strict=True)}
+    values = {n: a.reshape(shape + a.shape[1:]) for n, a in values.items()}
     return _with_variables(model, trace, values, [finite_of(joint, name) for name in missing])
 
 
@@ -108,12 +122,14 @@ def check_trace(kept: Mapping[str, TensorVariable], trace: DataTree) -> None:
             )
 
 
-def _recovery_graphs(
+def recovery_graphs(
     model: Model, joint: LogProb, missing: Sequence[str], probs: bool, most_probable: bool
 ) -> tuple[dict[str, TensorVariable], Variable]:
     """Return what is computed for each draw, and the generator that it draws with."""
     variables = [finite_of(joint, name) for name in missing]
     start: Variable = pt.random.rng("rng")
+    if not variables:
+        return {}, start
     summation = sum_over(joint.terms, variables, with_probes=probs)
     _, drawn = trace_back(summation, start)
     graphs = dict(drawn)

@@ -19,6 +19,7 @@ from graphs.lifting import MOST_STATES
 from ppl.bad_constants import explained
 from ppl.continuation import ADAPTATION, continued, what_was_learnt
 from ppl.counts import check_counts, checked_seed
+from ppl.exact import ExactModel
 from ppl.expansion import LOGDENSITY, Expansion
 from ppl.flat import flat_priors
 from ppl.initial import StartingPoints
@@ -253,7 +254,7 @@ def compile(
     max_states: int = MOST_STATES,
     compress: bool = True,
     precision: str = "float64",
-) -> CompiledModel:
+) -> CompiledModel | ExactModel:
     """Plan a model and compile what samples it, without running it.
 
     Parameters
@@ -270,8 +271,9 @@ def compile(
 
     Returns
     -------
-    CompiledModel
-        ``.sample(draws, tune, chains, seed=...)`` runs it, any number of times.
+    CompiledModel or ExactModel
+        ``.sample(draws, tune, chains, seed=...)`` runs it, any number of times; exact draws where nothing is left to
+        sample.
 
     Raises
     ------
@@ -287,17 +289,10 @@ def compile(
         _say_once(blas_notice())
     start = time.perf_counter()
     planned = plan(model, marginalize=marginalize, sampler=sampler, max_states=max_states, compress=compress)
-    if planned.sweep.variables and not planned.sweep.layout.size:
-        raise ModelError(f"There is nothing to sample: {', '.join(model.latent)} have the length 0.")
-    if not planned.sweep.variables:
-        why = (
-            "every latent variable is summed out; use marginalize=False to draw them"
-            if model.latent
-            else "none is latent"
-        )
-        raise ModelError(f"There is nothing to sample: {why}.")
+    if not model.latent:
+        raise ModelError("There is nothing to sample: none of the variables is latent.")
     seconds = time.perf_counter() - start
-    compiled = CompiledModel(planned, backend, precision)
+    compiled = ExactModel(planned, backend) if planned.is_exact else CompiledModel(planned, backend, precision)
     compiled.compile_seconds += seconds
     return compiled
 

@@ -62,8 +62,10 @@ def build_sweep(
         What is drawn given auxiliary variables, after the laws.
     """
     methods: tuple[Method, ...] = ("nuts", "gibbs", "rmh", "slice")
-    by_method = {m: [n for n, a in assignments.items() if a.method == m] for m in methods}
-    variables = [mixed.values[n] for m in methods for n in by_method[m]]
+    variables = [mixed.values[n] for m in methods for n, a in assignments.items() if a.method == m]
+    # What has no elements has nowhere to go.
+    moving = {n: a for n, a in assignments.items() if n in mixed.values and 0 not in mixed.values[n].type.shape}
+    by_method = {m: [n for n, a in moving.items() if a.method == m] for m in methods}
     noise = [n for n in by_method["rmh"] if isinstance(mixed.graph.latent[n].owner.op, NoiseRV)]
     walking = [n for n in by_method["rmh"] if n not in noise]
     scales = {n: named_input(f"{n}_scale__") for n in [*walking, *by_method["slice"]]}
