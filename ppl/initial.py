@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from functools import cached_property
+from itertools import islice
 from math import inf, isfinite, nan
 from typing import Any
 
@@ -23,11 +24,14 @@ from graphs.supports import REAL, Support
 from graphs.transforms import transforms_of
 from ppl.log_terms import LogTerms
 from ppl.plans import Assignment, Plan
+from ppl.possible import PossibleValues
 
 type LogDensity = Callable[[NDArray[np.float64]], float]
 
 NUM_TRIES = 20
 NUM_TRIES_AT_ZERO = 10
+NUM_SEARCHES = 3
+"""For discrete values that fit together: continuous ones may be at fault as well, and are displaced in between."""
 SHRINKAGE_AT_ZERO = 0.3
 LEAST_LOGDENSITY = -1e10
 """Far below, log-densities have no digits left to tell a good step from a bad one."""
@@ -57,6 +61,10 @@ class StartingPoints:
         # To compile a loop to C takes seconds; beside a compiled log-density it only has to say once what is wrong.
         with nullcontext() if self._new_logdensity is None else without_c():
             return LogTerms(self.plan)
+
+    @cached_property
+    def _possible_values(self) -> PossibleValues:
+        return PossibleValues(self.plan)
 
     def _support_points(self, given: Mapping[str, Any]) -> dict[str, NDArray]:
         """Return central values where some are given; the last are kept: to find them takes longer than many runs."""
@@ -140,6 +148,10 @@ class StartingPoints:
             failed = failed or values
         if best is not None:
             return self.plan.sweep.layout.pack(best)
+        for values in islice(self._candidates(centre, generator, is_jittered), NUM_SEARCHES):
+            for found in self._possible_values.sweeps(values, given, generator):
+                if isfinite(self._total(found, logdensity)):
+                    return self.plan.sweep.layout.pack(found)
         assert failed is not None
         reason = "The log-density is not finite at the initial point: give starting values with init={...}."
         raise SamplingError(self._log_terms.failure(failed) or reason)
@@ -238,7 +250,17 @@ def _moved_transforms(mixed: LogProb) -> dict[str, Transform]:
 
 
 def starting_values(plan: Plan, seed: int) -> dict[str, NDArray]:
-    """Return displaced central values of the joint state by name, in the space where they are sampled."""
+    """Return where a short run of a plan starts, by name, in the space where it is sampled.
+
+    That is where a chain would: only the log-density tells which values of discrete variables are possible.
+
+    Raises
+    ------
+    SamplingError
+        If no such point is found.
+    """
+    if any(a.support.is_discrete and a.method != "marginalize" for a in plan.assignments):
+        return plan.sweep.layout.unpack(StartingPoints(plan)(None, 1, seed)[0])
     centre = _central_values(plan, {}, "support_point", 0)
     return _displaced(plan, centre, np.random.default_rng(seed))
 

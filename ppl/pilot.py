@@ -67,11 +67,10 @@ def pilot(plan: Plan) -> Pilot | None:
     nuts = [b for b in sweep.blocks if isinstance(b, NUTSBlock)]
     is_tuned = not all(isinstance(b, DrawBlock) and b.scale is None for b in sweep.blocks)
     num_kept = NUM_KEPT_WITH_NUTS if nuts else NUM_KEPT
-    start = starting_values(plan, 0)
     layout = sweep.layout
-    state = layout.pack(start)
     first = 0 if is_tuned else NUM_DISCARDED
     try:
+        state = layout.pack(starting_values(plan, 0))
         result = CompiledSweep(sweep, "interpreter").run(
             state[None],
             tune=NUM_DISCARDED if is_tuned else 0,
