@@ -265,7 +265,8 @@ def sum_out_all(
         Why the others could not.
     """
     errors: dict[str, DerivationError] = {}
-    names = list(names)
+    # What has no elements is nothing to sum over.
+    names = [name for name in names if 0 not in logprob.values[name].type.shape]
     rvs = {n: logprob.graph.latent[n] for n in logprob.values}
     bounding = bounding_variables(rvs, logprob.values, logprob.graph.transforms, names)
     waiting = [name for name in names if name not in bounding]

@@ -133,15 +133,18 @@ def static_shape(variable: Variable) -> tuple[int, ...]:
         If the shape depends on an input without a value.
     """
     shape = variable.type.shape
-    if None not in shape:
-        return tuple(int(n) for n in shape)
     try:
-        value = interpret([], variable.shape)()
+        value = shape if None not in shape else interpret([], variable.shape)()
     except MissingInputError as error:
         raise ModelError(
             f"The shape of {variable.name or variable} is not known: it depends on {error}. Give it a size.",
             variable.name,
         ) from error
+    if any(n < 0 for n in value):
+        lengths = ", ".join(str(int(n)) for n in value)
+        raise ModelError(
+            f"{variable.name or variable} has the shape ({lengths}): give no negative size.", variable.name
+        )
     return tuple(int(n) for n in value)
 
 

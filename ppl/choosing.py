@@ -18,6 +18,7 @@ from graphs.errors import DerivationError, ModelError
 from graphs.logprob import LogProb, states_of
 from graphs.random_graph import depends_on
 from graphs.simulators import NoiseRV
+from graphs.supports import Support
 from graphs.transforms import default_transform
 from ppl.flat import has_flat_prior
 from ppl.plans import Method
@@ -59,13 +60,9 @@ def choose(
     """
     support = summed.supports[name]
     rv = summed.graph.latent[name]
-    if rv.owner is not None and isinstance(rv.owner.op, CensoredRV | _HurdleRV) and not support.is_discrete:
-        raise DerivationError(
-            f"{name} has single values of positive probability among continuous ones: no sampler here can move between "
-            "the two. Observe it, or declare the part that it comes from as a variable of its own.",
-            name,
-            rv,
-        )
+    _refuse_atoms(name, rv, support)
+    if 0 in summed.values[name].type.shape:
+        return ("gibbs" if support.is_discrete else "nuts"), "it has no elements, and nowhere to go", None
     if support.is_discrete:
         return _choose_discrete(summed, name, choice if is_named else None, failed_sum)
     if all(term == name for term in _terms_of(summed, summed.values[name])):
@@ -89,6 +86,17 @@ def choose(
             summed.values[name],
         )
     return "slice", str(no_gradient), None
+
+
+def _refuse_atoms(name: str, rv: TensorVariable, support: Support) -> None:
+    """Raise if a variable has single values of positive probability among continuous ones."""
+    if rv.owner is not None and isinstance(rv.owner.op, CensoredRV | _HurdleRV) and not support.is_discrete:
+        raise DerivationError(
+            f"{name} has single values of positive probability among continuous ones: no sampler here can move between "
+            "the two. Observe it, or declare the part that it comes from as a variable of its own.",
+            name,
+            rv,
+        )
 
 
 def law_of(summed: LogProb, name: str) -> tuple[Law | None, str]:

@@ -50,6 +50,8 @@ def find_groups(
         Positions in the flattened variable; None if there would be too many groups.
     """
     count = int(np.prod(variable.type.shape, dtype=int))
+    if not count:
+        return []
     numbers = np.arange(count)
     lifting = Lifting({variable: of_states(variable, states, numbers.reshape(variable.type.shape))}, {}, _MOST_STATES)
     ties = []

@@ -94,19 +94,12 @@ def find_conditional(
     own = declared.setdefault(x, REAL if x.type.dtype.startswith("float") else integers())
     if total.type.ndim != 0:
         return None, "the log-density is no scalar: sum it first"
-    if 0 in x.type.shape or x not in set(explicit_graph_inputs([total])):
+    if 0 in x.type.shape:
+        return None, "it has no elements"
+    if x not in set(explicit_graph_inputs([total])):
         return None, "the log-density does not depend on it"
     stripped = with_scales_outside(strip_guards(total, declared, almost_surely=True), declared)
-    if own.is_finite:
-        law = finite_law(stripped, x, own, declared)
-        if isinstance(law, Obstacle):
-            # Of more values than can be enumerated, a binomial one say.
-            count = _exponential_family_law(stripped, x, declared)
-            law = law if isinstance(count, Obstacle) else count
-    elif own.kind == "positive_definite":
-        law = matrix_law(stripped, x, declared)
-    else:
-        law = _exponential_family_law(stripped, x, declared)
+    law = _law_of_kind(stripped, x, own, declared)
     if isinstance(law, Obstacle) and own.kind == "interval":
         law = _affine_law(total, x, declared) or law
     if isinstance(law, Obstacle) and own == REAL:
@@ -116,6 +109,22 @@ def find_conditional(
         return None, law.reason
     discrepancy = find_discrepancy(stripped, law, declared)
     return (law, "") if discrepancy is None else (None, discrepancy)
+
+
+def _law_of_kind(
+    total: TensorVariable, x: TensorVariable, own: Support, declared: Mapping[Variable, Support]
+) -> Law | Obstacle:
+    """Return the law of a variable by what its support is: values, matrices, or numbers of a family."""
+    if own.kind == "positive_definite":
+        return matrix_law(total, x, declared)
+    if not own.is_finite:
+        return _exponential_family_law(total, x, declared)
+    law = finite_law(total, x, own, declared)
+    if isinstance(law, Obstacle):
+        # Of more values than can be enumerated, a binomial one say.
+        count = _exponential_family_law(total, x, declared)
+        return law if isinstance(count, Obstacle) else count
+    return law
 
 
 def _exponential_family_law(

@@ -154,10 +154,11 @@ def test_missing_labels_are_equal_to_each_other(missing):
     assert len(scalar_outcome(x, z).coords["unit"]) == 2
 
 
-def test_nothing_to_sample_where_everything_has_length_zero():
+def test_a_dimension_may_have_length_zero():
     x = ppl.Normal("x", 0, 1, dims={"unit": []})
-    with pytest.raises(ModelError, match="nothing to sample: x have the length 0"):
-        ppl.sample(scalar_outcome(x))
+    alone = ppl.sample(scalar_outcome(x), draws=2, chains=1, seed=1, progress=False, backend="c")
+    assert alone.posterior["x"].dims == ("chain", "draw", "unit")
+    assert alone.posterior["x"].shape == (1, 2, 0)
     other = ppl.Normal("other", 0, 1)
     trace = ppl.sample(scalar_outcome(x, other), draws=2, tune=2, chains=1, seed=1, progress=False, backend="c")
     assert trace.posterior["x"].shape == (1, 2, 0)

@@ -92,7 +92,7 @@ def test_what_is_impossible_or_does_not_start_anywhere_is_said() -> None:
     never = ppl.Model({ppl.Bernoulli("never", 0.0): 1}, ppl.Bernoulli("z", 0.5))
     with pytest.raises(SamplingError, match="never"):
         ppl.sample(never, backend="c", progress=False)
-    with pytest.raises(ModelError, match="nothing starts"):
+    with pytest.raises(ModelError, match="does not start anywhere"):
         ppl.sample(lawn(), init={"rain": 1}, backend="c", progress=False)
 
 
@@ -107,4 +107,4 @@ def test_variables_without_elements_and_simplexes_of_one_need_no_sampler(sampler
     p = ppl.Dirichlet("p", np.ones(1))
     model = ppl.Model({ppl.Categorical("k", p, size=3): [0, 0, 0]})
     trace = ppl.sample(model, draws=3, tune=3, chains=2, seed=1, sampler=sampler, backend="c", progress=False)
-    np.testing.assert_array_equal(trace.posterior["p"], np.ones((2, 3, 1)))
+    np.testing.assert_allclose(trace.posterior["p"], np.ones((2, 3, 1)), rtol=1e-15)
