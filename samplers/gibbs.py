@@ -274,7 +274,7 @@ def draws_of(law: Law, rng: Variable) -> tuple[Variable, dict[TensorVariable, Te
     """Return the next generator and a draw from a law, by variable."""
     if isinstance(law, JointNormal):
         return law.draw_parts(rng)
-    next_rng, draw = law.draw(rng)
+    next_rng, draw = law.draw_graph(rng)
     return next_rng, {law.variable: draw}
 
 

@@ -75,13 +75,13 @@ class JointNormal(Law):
         """Return the log-density at ``value``; shape ()."""
         return self.law.logprob(value)
 
-    def draw(self, rng: Variable) -> tuple[Variable, TensorVariable]:
+    def draw_graph(self, rng: Variable) -> tuple[Variable, TensorVariable]:
         """Return the next generator and a draw of the vector."""
-        return self.law.draw(rng)
+        return self.law.draw_graph(rng)
 
     def draw_parts(self, rng: Variable) -> tuple[Variable, dict[TensorVariable, TensorVariable]]:
         """Return the next generator and a joint draw by variable."""
-        next_rng, vector = self.draw(rng)
+        next_rng, vector = self.draw_graph(rng)
         return next_rng, dict(zip(self.parts, split(vector, self.parts), strict=True))
 
     def mean(self) -> TensorVariable:

@@ -6,13 +6,17 @@ import sys
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TextIO
+from typing import Any, TextIO
 
+import numpy as np
 import pytensor
 from pytensor.graph.basic import Variable
+from pytensor.tensor.random.type import RandomType
 from pytensor.tensor.variable import TensorVariable
 
 from graphs.conditional.formula import formula
+from graphs.conditional.numbers import draw_numbers
+from graphs.errors import ModelError
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,11 +41,53 @@ class Law(ABC):
 
     @abstractmethod
     def logprob(self, value: TensorVariable) -> TensorVariable:
-        """Return the log-density at ``value``, element by element (vector by vector for a Dirichlet law)."""
+        """Return the log-density at ``value``, element by element (vector by vector for a Dirichlet law).
+
+        A graph, also at a number: ``law.logprob(1.0).eval()`` is the number where the parameters depend on nothing,
+        else ``.eval({variable: value, ...})`` with the variables that they depend on.
+        """
 
     @abstractmethod
-    def draw(self, rng: Variable) -> tuple[Variable, TensorVariable]:
+    def draw_graph(self, rng: Variable) -> tuple[Variable, TensorVariable]:
         """Return the next generator and a draw, of the shape and dtype of the variable."""
+
+    def draw(self, rng: Any, values: Mapping[str, Any] | None = None) -> Any:
+        """Draw: a graph of a draw, given a generator in a graph, or numbers, given NumPy's generator.
+
+        Parameters
+        ----------
+        rng : Variable or numpy.random.Generator
+            ``pytensor.tensor.random.rng()``, or a generator, which moves on.
+        values : mapping of str to array, optional
+            With NumPy's generator: the variables that the parameters depend on, by name.
+
+        Returns
+        -------
+        (Variable, TensorVariable) or array
+            The next generator and the draw, or the draw; of the shape and dtype of the variable.
+
+        Raises
+        ------
+        ModelError
+            If the generator is neither, or the values are not those that the law depends on.
+
+        Examples
+        --------
+        >>> import numpy as np, ppl, graphs
+        >>> a = ppl.Gamma("a", 2, 3)
+        >>> joint = graphs.logprob(ppl.Model({ppl.Poisson("y", a, size=4): [1, 0, 2, 1]}))
+        >>> law = graphs.conditional(joint.logdensity, joint.values["a"])
+        >>> law.draw(np.random.default_rng(1)).shape
+        ()
+        """
+        if isinstance(rng, np.random.Generator):
+            return draw_numbers(self.draw_graph, rng, values or {}, str(self.variable.name or "x"))
+        if not isinstance(rng, Variable) or not isinstance(rng.type, RandomType):
+            raise ModelError(
+                "A law draws numbers with a numpy.random.Generator, numpy.random.default_rng(seed), and graphs with "
+                f"a generator in a graph, pytensor.tensor.random.rng(); it was given {type(rng).__name__}."
+            )
+        return self.draw_graph(rng)
 
     @property
     @abstractmethod

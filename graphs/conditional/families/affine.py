@@ -64,9 +64,9 @@ class Affine(Law):
         """Return the log-density at ``value``."""
         return self.base.logprob((value - np.float64(self.shift)) / np.float64(self.scale)) - log(abs(self.scale))
 
-    def draw(self, rng: Variable) -> tuple[Variable, TensorVariable]:
+    def draw_graph(self, rng: Variable) -> tuple[Variable, TensorVariable]:
         """Return the next generator and a draw."""
-        next_rng, z = self.base.draw(rng)
+        next_rng, z = self.base.draw_graph(rng)
         return next_rng, self._of(z)
 
     def mean(self) -> TensorVariable:

@@ -28,7 +28,7 @@ class Beta(Law):
         normalizer = pt.gammaln(alpha + beta) - pt.gammaln(alpha) - pt.gammaln(beta)
         return normalizer + (alpha - 1) * pt.log(value) + (beta - 1) * pt.log1p(-value)
 
-    def draw(self, rng: Variable) -> tuple[Variable, TensorVariable]:
+    def draw_graph(self, rng: Variable) -> tuple[Variable, TensorVariable]:
         """Return the next generator and a draw."""
         return rng.beta(self.parameters["alpha"], self.parameters["beta"])
 
@@ -61,7 +61,7 @@ class Dirichlet(Law):
         normalizer = pt.gammaln(a.sum(axis=-1)) - pt.gammaln(a).sum(axis=-1)
         return normalizer + ((a - 1) * pt.log(value)).sum(axis=-1)
 
-    def draw(self, rng: Variable) -> tuple[Variable, TensorVariable]:
+    def draw_graph(self, rng: Variable) -> tuple[Variable, TensorVariable]:
         """Return the next generator and a draw."""
         return rng.dirichlet(self.parameters["concentration"])
 

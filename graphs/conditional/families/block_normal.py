@@ -67,7 +67,7 @@ class BlockNormal(Law):
         whitened = (centred[:, :, None] * factor).sum(axis=1)
         return self.log_normalizer(factor) - 0.5 * pt.sqr(whitened).sum()
 
-    def draw(self, rng: Variable) -> tuple[Variable, TensorVariable]:
+    def draw_graph(self, rng: Variable) -> tuple[Variable, TensorVariable]:
         """Return the next generator and a draw."""
         next_rng, noise = rng.normal(0.0, 1.0, size=(self.num_blocks, self.size))
         return next_rng, self.mean() + from_blocks(self.spread(noise), self.variable, self.core_axes)

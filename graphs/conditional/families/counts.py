@@ -57,7 +57,7 @@ class CountLaw(Law):
             is_possible &= value <= self.highest
         return pt.switch(is_possible, self._logprob_of_count(count), -np.inf)
 
-    def draw(self, rng: Variable) -> tuple[Variable, TensorVariable]:
+    def draw_graph(self, rng: Variable) -> tuple[Variable, TensorVariable]:
         """Return the next generator and a draw."""
         next_rng, count = self._draw_count(rng)
         shifted = count if number(self.shift) == 0 else count + pt.cast(self.shift, "int64")

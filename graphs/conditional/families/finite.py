@@ -63,7 +63,7 @@ class Finite(Law):
         is_value = pt.eq(pt.expand_dims(value, -1), np.arange(self.lower, self.upper + 1))
         return pt.switch(is_value, logprobs, 0.0).sum(axis=-1)
 
-    def draw(self, rng: Variable) -> tuple[Variable, TensorVariable]:
+    def draw_graph(self, rng: Variable) -> tuple[Variable, TensorVariable]:
         """Return the next generator and a draw."""
         next_rng, index = rng.categorical(self.parameters["probabilities"])
         shifted = index if self.lower == 0 else index + self.lower

@@ -52,7 +52,7 @@ class _GammaOf(Law):
         exponent = (self._shape - 1) * self._log_forward(value) - self._rate * self._forward(value)
         return normalizer + exponent + self._log_slope(value)
 
-    def draw(self, rng: Variable) -> tuple[Variable, TensorVariable]:
+    def draw_graph(self, rng: Variable) -> tuple[Variable, TensorVariable]:
         """Return the next generator and a draw."""
         next_rng, z = rng.gamma(self._shape, scale=1.0 / self._rate)
         return next_rng, self._backward(z)

@@ -78,7 +78,7 @@ class GIG(Law):
         """Return the logarithm of the modified Bessel function of the second kind, at ``2 sqrt(rate scale)``."""
         return log_bessel(order, 2.0 * pt.sqrt(self.parameters["rate"] * self.parameters["scale"]))
 
-    def draw(self, rng: Variable) -> tuple[Variable, TensorVariable]:
+    def draw_graph(self, rng: Variable) -> tuple[Variable, TensorVariable]:
         """Return the next generator and a draw."""
         power, rate, scale = (self.parameters[name] for name in ("power", "rate", "scale"))
         next_rng, z = gig(power, rate, scale, 0.0, inf, rng=rng, return_next_rng=True)
@@ -160,7 +160,7 @@ class TruncatedGamma(Law):
         inside = normalizer + (shape - 1) * logarithm - rate * powered(value, self.exponent) + slope
         return pt.switch((value > self.lower) & (value < self.upper), inside, -inf)
 
-    def draw(self, rng: Variable) -> tuple[Variable, TensorVariable]:
+    def draw_graph(self, rng: Variable) -> tuple[Variable, TensorVariable]:
         """Return the next generator and a draw."""
         shape, rate = self.parameters["shape"], self.parameters["rate"]
         next_rng, z = gig(shape, rate, 0.0, *self._bounds, rng=rng, return_next_rng=True)

@@ -52,7 +52,7 @@ class MultivariateNormal(Law):
         whitened = pt.dot(factor.T, value.reshape((size,))) - self._whitened_mean(factor)
         return pt.log(pt.diagonal(factor)).sum() - 0.5 * (pt.sqr(whitened).sum() + size * log(2 * pi))
 
-    def draw(self, rng: Variable) -> tuple[Variable, TensorVariable]:
+    def draw_graph(self, rng: Variable) -> tuple[Variable, TensorVariable]:
         """Return the next generator and a draw."""
         factor = self._factor
         next_rng, noise = rng.normal(0.0, 1.0, size=(prod(self.variable.type.shape),))

@@ -40,7 +40,7 @@ class Normal(Law):
         """Return the log-density at ``value``."""
         return _normal_logprob(value, self.parameters["mean"], self.parameters["variance"])
 
-    def draw(self, rng: Variable) -> tuple[Variable, TensorVariable]:
+    def draw_graph(self, rng: Variable) -> tuple[Variable, TensorVariable]:
         """Return the next generator and a draw."""
         return rng.normal(self.parameters["mean"], pt.sqrt(self.parameters["variance"]))
 
@@ -76,7 +76,7 @@ class LogNormal(Law):
         log_value = pt.log(value)
         return _normal_logprob(log_value, self.parameters["log_mean"], self.parameters["log_variance"]) - log_value
 
-    def draw(self, rng: Variable) -> tuple[Variable, TensorVariable]:
+    def draw_graph(self, rng: Variable) -> tuple[Variable, TensorVariable]:
         """Return the next generator and a draw."""
         next_rng, draw = rng.normal(self.parameters["log_mean"], pt.sqrt(self.parameters["log_variance"]))
         return next_rng, pt.exp(draw)
@@ -136,7 +136,7 @@ class TruncatedNormal(Law):
         whole = _normal_logprob(value, self.parameters["mean"], self.parameters["variance"])
         return pt.switch((value > self.lower) & (value < self.upper), whole - self._log_mass(), -inf)
 
-    def draw(self, rng: Variable) -> tuple[Variable, TensorVariable]:
+    def draw_graph(self, rng: Variable) -> tuple[Variable, TensorVariable]:
         """Return the next generator and a draw."""
         scale = pt.sqrt(self.parameters["variance"])
         next_rng, drawn = truncated_normal(

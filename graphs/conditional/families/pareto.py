@@ -39,7 +39,7 @@ class Pareto(Law):
         shape = self.parameters["shape"]
         return pt.log(shape) + shape * log(self.lower) - (shape + 1) * pt.log(value)
 
-    def draw(self, rng: Variable) -> tuple[Variable, TensorVariable]:
+    def draw_graph(self, rng: Variable) -> tuple[Variable, TensorVariable]:
         """Return the next generator and a draw."""
         next_rng, gap = rng.exponential(1.0 / self.parameters["shape"])
         return next_rng, self.lower * pt.exp(gap)

@@ -45,7 +45,7 @@ class PolyaGamma(Law):
         log_cosh = pt.softplus(tilt) - 0.5 * tilt - pt.log(2.0)
         return count * log_cosh - 0.5 * pt.sqr(tilt) * value
 
-    def draw(self, rng: Variable) -> tuple[Variable, TensorVariable]:
+    def draw_graph(self, rng: Variable) -> tuple[Variable, TensorVariable]:
         """Return the next generator and a draw."""
         count, tilt = self.parameters["count"], self.parameters["tilt"]
         next_rng, value = polya_gamma(count, tilt, rng=rng, return_next_rng=True)

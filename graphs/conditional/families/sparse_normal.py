@@ -65,7 +65,7 @@ class SparseNormal(Law):
         constant = pt.log(factor.diagonal).sum() - 0.5 * pt.sqr(factor.whiten(self.parameters["linear"])).sum()
         return linear - 0.5 * quadratic + constant - 0.5 * p.size * log(2 * pi)
 
-    def draw(self, rng: Variable) -> tuple[Variable, TensorVariable]:
+    def draw_graph(self, rng: Variable) -> tuple[Variable, TensorVariable]:
         """Return the next generator and a draw."""
         next_rng, noise = rng.normal(0.0, 1.0, size=(self.pattern.size,))
         flat = draw_normal(self.parameters["precision"], self.parameters["linear"], noise, self.pattern)

@@ -91,7 +91,7 @@ class Wishart(_WishartOf):
         trace = (self._matrix * value).sum(axis=(-2, -1))
         return self._normalizer() + 0.5 * (self._degrees - self._length - 1) * logdet - 0.5 * trace
 
-    def draw(self, rng: Variable) -> tuple[Variable, TensorVariable]:
+    def draw_graph(self, rng: Variable) -> tuple[Variable, TensorVariable]:
         """Return the next generator and a draw."""
         next_rng, bartlett = self._bartlett(rng)
         root = solve_triangular(self._factor.mT, bartlett, lower=False, b_ndim=2)
@@ -128,7 +128,7 @@ class InverseWishart(_WishartOf):
         trace = (self._matrix * inv(value)).sum(axis=(-2, -1))
         return self._normalizer() - 0.5 * (self._degrees + self._length + 1) * logdet - 0.5 * trace
 
-    def draw(self, rng: Variable) -> tuple[Variable, TensorVariable]:
+    def draw_graph(self, rng: Variable) -> tuple[Variable, TensorVariable]:
         """Return the next generator and a draw."""
         next_rng, bartlett = self._bartlett(rng)
         # With the inverse W = F^-T A A' F^-1, X is R'R, where A R = F'.
