@@ -171,6 +171,12 @@ def _of_components(rv: TensorVariable) -> Sequence[int] | None:
     return states
 
 
+def _of_whole(rv: TensorVariable) -> NDArray[np.int64] | None:
+    """Return the states of the variable that is observed in part."""
+    whole: TensorVariable = rv.owner.inputs[0]
+    return finite_states(whole) if is_random(whole) else None
+
+
 def _between(lower: Variable | None, upper: Variable, correction: int) -> Sequence[int] | None:
     least = pt.constant(0) if lower is None else lower
     bounds = _range(least), _range(upper)
@@ -246,7 +252,7 @@ RULES: dict[type, Rule] = {
     ptr.HyperGeometricRV: _up_to(2),
     ptr.IntegersRV: lambda rv: _between(parameters_of(rv)[0], parameters_of(rv)[1], -1),
     DiscreteUniform.rv_type: lambda rv: _between(parameters_of(rv)[0], parameters_of(rv)[1], 0),
-    PartialObservedRV: lambda rv: finite_states(rv.owner.inputs[0]),
+    PartialObservedRV: _of_whole,
     DiracDeltaRV: lambda rv: _between(parameters_of(rv)[0], parameters_of(rv)[0], 0),
     TruncatedRV: _of_bounded,
     CensoredRV: _of_bounded,

@@ -24,6 +24,7 @@ from graphs.random_graph import is_random, static_shape
 from graphs.rebuilding import isolated, substitute
 from ppl.arrays import first, read_numbers, to_floats, to_integers
 from ppl.data_supports import check_support
+from ppl.declaration import Declaration, declaration_of, declare
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,6 +84,10 @@ def observe(rv: TensorVariable, name: str, data: Any) -> Observation:
     graphs = [parts.observed, parts.missing, parts.joined]
     observed, missing, joined = (_tensor(v) for v in substitute(graphs, stand_ins))
     observed.name, missing.name, joined.name = f"{name}_observed", f"{name}_missing", name
+    said = declaration_of(rv)
+    if said is not None:
+        # Names and labels of axes are those of the whole array.
+        declare(joined, Declaration(name, said.dims, coords=said.coords))
     given = values[~parts.is_missing]
     return Observation(observed, pt.constant(given, name=observed.name), joined, missing, full)
 

@@ -17,7 +17,7 @@ from ppl.trajectories import divergences, low_e_bfmi, missing_gradients, saturat
 GOOD_R_HAT = 1.01
 LEAST_ESS = 100
 """For each chain: below, R-hat and the errors of quantiles are not reliable themselves (Vehtari et al., 2021)."""
-_FALSE_ALARM = 1e-4
+_FALSE_ALARM = 2e-5
 """How probable an R-hat above its bound may be, for all numbers of a run together, if their draws are independent."""
 _GAP = 2.0
 _IMPLIED = {

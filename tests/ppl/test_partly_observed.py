@@ -203,3 +203,9 @@ def test_predictions_of_a_series_with_gaps_are_whole():
 def test_what_has_no_density_of_its_elements_is_refused(variable, reason):
     with pytest.raises(ModelError, match=reason):
         ppl.Model({variable(): np.where(MISSING, np.nan, [0.1, 0.2, 0.3, 0.1, 0.3])})
+
+
+@pytest.mark.parametrize("declare", [ppl.Normal, lambda *args, **of: ppl.MarkovChain("y", P, steps=5, dims=of["dims"])])
+def test_axes_keep_their_names(declare):
+    model = ppl.Model({declare("y", 0, 1, dims="year"): KNOWN[0]}, coords={"year": range(2001, 2006)})
+    assert model.dims == {"y": ("year",)}
