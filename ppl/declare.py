@@ -17,6 +17,7 @@ from graphs.supports import Support
 from ppl.arrays import read_complete
 from ppl.declaration import Declaration, Dims, check_axes, check_name, declare, read_dims
 from ppl.flat import flat_variable
+from ppl.forgotten import remember
 from ppl.labels import read_labels
 
 __all__ = ["Data", "Declaration", "Density", "Deterministic", "Potential"]
@@ -37,8 +38,8 @@ def Deterministic(name: str, expr: Any, dims: Dims | None = None) -> TensorVaria
     Returns
     -------
     TensorVariable
-        A named copy of ``expr``. A model finds it where further variables depend on it; where none does, it is given to
-        the model: ``ppl.Model({y: data}, z)``.
+        A named copy of ``expr``. A model finds it where something that it is given depends on it; where nothing does,
+        it is given to the model, ``ppl.Model({y: data}, z)``: else the plan names it.
 
     Raises
     ------
@@ -55,6 +56,7 @@ def Deterministic(name: str, expr: Any, dims: Dims | None = None) -> TensorVaria
     check_name(name, "Deterministic")
     variable = _declared_copy(name, expr, dims)
     variable.tag.deterministic = True
+    remember(variable)
     return variable
 
 

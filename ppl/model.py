@@ -30,6 +30,7 @@ from ppl.conditioning import Observation, observe
 from ppl.declaration import declaration_of
 from ppl.declare import Density
 from ppl.dimensions import check_clashes, find_dimensions
+from ppl.forgotten import forgotten
 from ppl.graphviz import DotSource, model_to_graphviz
 from ppl.lengths import with_lengths
 from ppl.probabilities import check_probabilities
@@ -49,6 +50,7 @@ class Parts:
     initial_values: Mapping[str, Any] = field(default_factory=dict)
     coords: Mapping[str, Sequence[Any]] = field(default_factory=dict)
     dims: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    forgotten: tuple[str, ...] = ()
 
 
 class Model:
@@ -314,6 +316,7 @@ def _name_parts(
         | {n: d.initval for n, d in declarations.items() if d.initval is not None},
         coords=all_coords,
         dims=all_dims,
+        forgotten=forgotten([*latent, *observed], by_name),
     )
 
 

@@ -124,7 +124,9 @@ class Plan:
     def _notes(self) -> list[str]:
         operations = ", ".join(self.called_back)
         slow = [f"{operations}: evaluated in Python, called from compiled code, which is slower"] if operations else []
-        return [*slow, *([self.policy] if self.policy else [])]
+        lost = ", ".join(self.model.parts.forgotten)
+        unkept = [f"not kept: {lost} (nothing depends on it: give it to ppl.Model)"] if lost else []
+        return [*slow, *([self.policy] if self.policy else []), *unkept]
 
     def __str__(self) -> str:
         blocks = ["\n".join(_aligned(table)) for table in self._tables()]

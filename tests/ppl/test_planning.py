@@ -118,3 +118,18 @@ def test_sums_that_become_possible_by_other_sums():
 def test_bad_overrides(make, options, error, message):
     with pytest.raises(error, match=message):
         ppl.plan(make(), **options)
+
+
+def test_deterministics_that_a_model_does_not_keep_are_named():
+    """Of those that nothing depends on; ancestors of what is given are kept."""
+    a = ppl.Normal("a", 0, 1)
+    twice = ppl.Deterministic("twice", 2 * a)
+    lost = ppl.Deterministic("lost", a + 1)
+    elsewhere = ppl.Deterministic("elsewhere", ppl.Normal("b", 0, 1) + 1)
+    y = ppl.Normal("y", twice, 1)
+    assert "not kept: lost (nothing depends on it: give it to ppl.Model)" in str(ppl.plan(ppl.Model({y: 0.3})))
+    whole = ppl.Model({y: 0.3}, lost)
+    assert list(whole.deterministics) == ["twice", "lost"]
+    assert "not kept" not in str(ppl.plan(whole))
+    assert "elsewhere" not in whole.named_variables
+    assert elsewhere.name == "elsewhere"
