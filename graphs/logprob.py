@@ -13,6 +13,7 @@ from pytensor.graph.basic import Variable
 from pytensor.graph.traversal import explicit_graph_inputs
 from pytensor.tensor.variable import TensorVariable
 
+from graphs.atoms import at_all_states
 from graphs.constants import folded
 from graphs.density import LogDensity
 from graphs.elimination.summation import (
@@ -28,6 +29,7 @@ from graphs.examples import of_known_shape
 from graphs.finite import finite_states
 from graphs.guards import strip_guards
 from graphs.lifting import MOST_STATES
+from graphs.masked_slopes import with_masked_branches
 from graphs.model_graph import ModelGraph, as_model_graph
 from graphs.optional import optional
 from graphs.preparation import prepare, widen
@@ -83,8 +85,8 @@ class LogProb:
 
     @property
     def total(self) -> TensorVariable:
-        """The joint log-probability; shape (), float64."""
-        sums = [pt.sum(term) for term in self.terms.values()]
+        """The joint log-probability; shape (), float64. What is impossible has weight zero in its gradient."""
+        sums = [pt.sum(term) for term in with_masked_branches(list(self.terms.values()))]
         total = pt.add(*sums) if len(sums) > 1 else sums[0] if sums else pt.constant(0.0)
         total = pt.cast(total, "float64")
         total.name = "logprob"
@@ -202,7 +204,8 @@ def _natural_logprob(graph: ModelGraph) -> LogProb:
         raise_if_random(potential, name)
     terms |= dict(zip(graph.potentials, potentials, strict=True))
     # Bounds of latent variables stay: in natural space nothing else keeps a value in its support.
-    graphs = folded(strip_guards(widen(list(terms.values())), {}))
+    states = {name: finite_states(rv) for name, rv in latent.items()}
+    graphs = folded(strip_guards(widen(at_all_states(list(terms.values()), values, states)), {}))
     terms = dict(zip(terms, graphs, strict=True))
     terms, noise = with_noise(terms, latent, observed)
     terms = {name: of_known_shape(term) for name, term in terms.items()}

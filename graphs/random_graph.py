@@ -198,28 +198,31 @@ def find_consumed(outcome: TensorVariable) -> set[TensorVariable]:
     DerivationError
         If the graph does not tell which random variable the outcome measures.
     """
+    consumed = _consumed(outcome)
+    if not consumed:
+        raise ModelError(
+            f"{outcome.name or outcome} is observed but is not random: no random variable leads to it.", outcome.name
+        )
+    return consumed
+
+
+def _consumed(outcome: TensorVariable) -> set[TensorVariable]:
     if is_random(outcome):
         return {outcome}
+    return {rv for parent in _measured_parents(outcome) for rv in _consumed(parent)}
+
+
+def _measured_parents(outcome: TensorVariable) -> list[TensorVariable]:
     node = outcome.owner
-    if node is None:
-        raise ModelError(
-            f"{outcome.name or outcome} is observed but is not random: no random variable leads to it.", outcome.name
-        )
-    return {rv for parent in _measured_parents(outcome, node) for rv in find_consumed(parent)}
-
-
-def _measured_parents(outcome: TensorVariable, node: Apply) -> list[TensorVariable]:
-    random_inputs = [i for i in node.inputs if isinstance(i, TensorVariable) and has_random(i)]
+    random_inputs = [] if node is None else [i for i in node.inputs if isinstance(i, TensorVariable) and has_random(i)]
     if not random_inputs:
-        raise ModelError(
-            f"{outcome.name or outcome} is observed but is not random: no random variable leads to it.", outcome.name
-        )
+        return []
     if isinstance(node.op, Subtensor | AdvancedSubtensor | DimShuffle):
-        return [node.inputs[0]]
+        return [i for i in node.inputs[:1] if i in random_inputs]
     if isinstance(node.op, Elemwise) and str(node.op.scalar_op) == "Switch":
         return [i for i in node.inputs[1:] if i in random_inputs]
     if isinstance(node.op, Elemwise) and len(random_inputs) > 1:
-        unnamed = [i for i in random_inputs if i.name is None and all(rv.name is None for rv in find_consumed(i))]
+        unnamed = [i for i in random_inputs if i.name is None and all(rv.name is None for rv in _consumed(i))]
         if len(unnamed) != 1:
             raise DerivationError(
                 f"{outcome.name or 'The observed variable'} combines {len(random_inputs)} random inputs and the graph "

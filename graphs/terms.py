@@ -14,6 +14,7 @@ from pytensor.tensor.variable import TensorVariable
 
 from graphs import precision_normal as precision_normal
 from graphs import tails as tails
+from graphs.atoms import SeparateMeasures
 from graphs.constants import held
 from graphs.errors import DerivationError
 from graphs.random_graph import depends_on, find_consumed, find_random_variables, is_random
@@ -89,7 +90,8 @@ def conditional_logprobs(rv_values: Mapping[TensorVariable, Variable], names: Se
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)
-            terms = conditional_logp(dict(zip(rvs, rv_values.values(), strict=True)), warn_rvs=False)
+            values = dict(zip(rvs, rv_values.values(), strict=True))
+            terms = conditional_logp(values, warn_rvs=False, extra_rewrites=SeparateMeasures(names))
     except (NotImplementedError, RuntimeError, ValueError, TypeError) as error:
         raise _explain(rv_values, names, error) from error
     ordered = repaired(substitute([terms[value] for value in rv_values.values()], parameters))

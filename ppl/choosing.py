@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pymc.distributions.censored import CensoredRV
-from pymc.distributions.mixture import _HurdleRV
 from pytensor.tensor.variable import TensorVariable
 
+from graphs.atoms import has_atoms
 from graphs.chains.markov_chain import MarkovChainRV
 from graphs.chains.sequence_rv import SequenceRV
 from graphs.conditional import Finite, Law, find_conditional
@@ -90,7 +89,7 @@ def choose(
 
 def _refuse_atoms(name: str, rv: TensorVariable, support: Support) -> None:
     """Raise if a variable has single values of positive probability among continuous ones."""
-    if rv.owner is not None and isinstance(rv.owner.op, CensoredRV | _HurdleRV) and not support.is_discrete:
+    if not support.is_discrete and has_atoms(rv):
         raise DerivationError(
             f"{name} has single values of positive probability among continuous ones: no sampler here can move between "
             "the two. Observe it, or declare the part that it comes from as a variable of its own.",

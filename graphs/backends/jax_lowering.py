@@ -24,10 +24,11 @@ from pytensor.tensor.random.op import RandomVariable
 from pytensor.tensor.random.type import RandomType
 from pytensor.tensor.variable import TensorVariable
 
-from graphs.backends import jax_random, jax_recursion, jax_sparse, jax_tails  # noqa: F401  (they register lowerings)
+from graphs.backends import jax_masked_slopes, jax_random, jax_recursion, jax_sparse, jax_tails  # noqa: F401  (lowerings)
 from graphs.backends.jax_callback import CalledBack
 from graphs.constants import folded
 from graphs.errors import BackendError
+from graphs.masked_slopes import has_masked_slopes, with_masked_slopes
 from graphs.traces import FORGET
 
 # PyTensor's own import sets this from floatX; our log-densities are float64 whatever floatX says.
@@ -139,6 +140,9 @@ def _lower(inputs: list[Variable], outputs: list[TensorVariable]) -> Callable[..
     """Rewrite the graph for JAX and convert it node by node; what JAX lacks is called back in Python."""
     fgraph = FunctionGraph(inputs, outputs, clone=True, features=[FORGET])
     JAX_MODE.optimizer.rewrite(fgraph)
+    if has_masked_slopes(outputs):
+        # The rewrites took the masks off, but JAX may yet differentiate what it is given.
+        fgraph = FunctionGraph(fgraph.inputs, with_masked_slopes(fgraph.outputs), clone=True, features=[FORGET])
     for node in fgraph.toposort():
         reason = _missing(node)
         if reason is None:

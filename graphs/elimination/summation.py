@@ -19,6 +19,7 @@ from graphs.elimination.families import Family, Integers, families_of, family, o
 from graphs.elimination.summands import Opening, summands
 from graphs.lifting import MOST_STATES, Lifted, MixingError, TooLargeError, lift, lift_nodes, of_states
 from graphs.lifting.state import Lifting
+from graphs.masked_slopes import with_masked_slopes
 from graphs.rebuilding import substitute
 from graphs.terms import joint_name
 
@@ -250,7 +251,10 @@ def _families(
                 elements[name] = one_atom_each(lifting.done[part])
         if constants:
             rest[name] = _total(constants)
-    return *_without_shapes(families, rest, variables), elements
+    families, rest = _without_shapes(families, rest, variables)
+    # An impossible state has no weight in the gradient of the sum, whatever the slope of its log-probability.
+    tables = with_masked_slopes([f.table for f in families])
+    return [replace(f, table=table) for f, table in zip(families, tables, strict=True)], rest, elements
 
 
 def _without_shapes(

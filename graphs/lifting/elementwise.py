@@ -15,7 +15,6 @@ from pytensor.tensor.basic import ScalarFromTensor, TensorFromScalar
 from pytensor.tensor.elemwise import CAReduce, DimShuffle, Elemwise
 from pytensor.tensor.math import Dot, Sum
 from pytensor.tensor.shape import SpecifyShape
-from pytensor.tensor.variable import TensorVariable
 
 from graphs.lifting.state import (
     Atoms,
@@ -30,7 +29,6 @@ from graphs.lifting.state import (
     take,
     widened,
 )
-from graphs.lifting.zeros import can_be_zero
 
 _IDEMPOTENT = (ps.ScalarMaximum, ps.ScalarMinimum, ps.AND, ps.OR)
 
@@ -50,16 +48,7 @@ def apply_elementwise(op: Elemwise, parts: Sequence[Lifted], lifting: Lifting) -
             branch = parts[1 if chosen[0] else 2]
             if branch.shape == shape and branch.slots == slots:
                 return [branch]
-    if isinstance(op.scalar_op, ps.Log | ps.Log1p) and can_be_zero(values[0], isinstance(op.scalar_op, ps.Log1p)):
-        return [Lifted(_log_without_infinite_slope(op, values[0]), slots, shape)]
     return [Lifted(folded(out), slots, shape) for out in op.make_node(*values).outputs]
-
-
-def _log_without_infinite_slope(op: Elemwise, value: TensorVariable) -> TensorVariable:
-    """Return a logarithm whose gradient is zero where it is minus infinity: such a state has no weight."""
-    is_possible = folded(value > (-1 if isinstance(op.scalar_op, ps.Log1p) else 0))
-    safe = pt.switch(is_possible, value, 1.0)
-    return pt.switch(is_possible, op(safe), pt.switch(pt.isnan(value), np.nan, -np.inf))
 
 
 def _lift_dimshuffle(op: DimShuffle, node: Apply, lifting: Lifting) -> list[Lifted]:

@@ -1,0 +1,136 @@
+"""Gradients of sums in which some state is impossible: those of the explicit enumeration, and never NaN."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import pymc as pm
+import pytensor
+import pytensor.tensor as pt
+import pytest
+
+import ppl
+from graphs.interpreting import interpret
+from graphs.logprob import logprob
+from graphs.masked_slopes import has_masked_slopes
+from tests.enumeration import assert_is_marginal, evaluator
+
+pytestmark = pytest.mark.filterwarnings("ignore::pymc.distributions.mixture.MixtureTransformWarning")
+
+CURVES: dict[str, Callable[[Any, Any], Any]] = {
+    "product": lambda z, p: p * z / (1 + z),
+    "complement": lambda z, p: 1 - (1 - p) ** z,
+    "geometric": lambda z, p: 1 - 1 / (1 + p * z),
+    "negative binomial": lambda z, p: 1 - (2.5 / (2.5 + p * z)) ** 2.5,
+    "hyperbolic": lambda z, p: pt.tanh(p * z),
+    "power": lambda z, p: (z / 2.0) ** p,
+    "root": lambda z, p: pt.sqrt(p * z / 2.0),
+    "exponential": lambda z, p: pt.exp(-p / z),
+    "error function": lambda z, p: pt.erf(p * z),
+    "saturated": lambda z, p: pt.switch(pt.eq(z, 1), 1.0, 1 - p * z / 2.0),
+}
+
+
+@pytest.mark.parametrize("name", CURVES)
+def test_states_that_the_data_exclude(name: str) -> None:
+    p, z = ppl.Uniform("p", 0, 1), ppl.DiscreteUniform("z", 0, 2, size=3)
+    model = ppl.Model({ppl.Bernoulli("y", CURVES[name](z, p)): np.array([0, 1, 1])})
+    assert_is_marginal(model, {"p": 0.37})
+
+
+def differences(function: Callable[..., Any], at: Mapping[str, Any], name: str) -> np.ndarray:
+    """Return central differences of a log-density."""
+    found = np.zeros(np.shape(at[name]))
+    for index in np.ndindex(found.shape):
+        step = np.zeros(found.shape)
+        step[index] = 1e-6
+        up, down = (function({**at, name: at[name] + sign * step})[0] for sign in (1, -1))
+        found[index] = (up - down) / 2e-6
+    return found
+
+
+CLOSED = np.array([[0, 0, 0], [0, 0, 1], [0, 1, 0]])
+CUTS = np.array([[0.0, np.inf, np.inf], [-1.0, 0.5, 1.5]])
+
+
+def scores(theta: Any) -> Any:
+    return pt.switch(CLOSED, -np.inf, theta * np.array([[0.3, 1.0, 2.0]]))
+
+
+def masked_softmax(data: Any) -> Any:
+    return ppl.Model({ppl.Categorical("g", pt.special.softmax(scores(ppl.Normal("x", 0, 1)), axis=-1)): data})
+
+
+def grades(data: Any) -> Any:
+    above = pt.sigmoid(ppl.Normal("x", 0, 2) - CUTS)
+    one, zero = pt.ones((2, 1)), pt.zeros((2, 1))
+    return ppl.Model({ppl.Categorical("g", pt.concatenate([one, above], -1) - pt.concatenate([above, zero], -1)): data})
+
+
+def counts() -> Any:
+    p = pt.special.softmax(scores(ppl.Normal("x", 0, 1)), axis=-1)
+    return ppl.Model({ppl.Multinomial("g", n=[3, 3, 3], p=p): np.array([[1, 2, 0], [1, 2, 0], [2, 0, 1]])})
+
+
+def left_to_right(steps: int) -> Any:
+    """A chain whose impossible transitions depend on a parameter, and with emissions that are impossible."""
+    x = ppl.Beta("x", 2, 2)
+    rows = [pt.stack([1 - x, x, 0 * x]), pt.stack([0 * x, 1 - x, x]), pt.as_tensor([0.0, 0.0, 1.0])]
+    s = ppl.MarkovChain("s", pt.stack(rows), [1.0, 0, 0], steps=steps)
+    y = np.r_[np.zeros(steps // 2), np.ones(steps - steps // 2)].astype(int)
+    return ppl.Model({ppl.Bernoulli("y", 1 - 1 / (1 + s * x)): y})
+
+
+def components_off_the_support() -> Any:
+    x = ppl.HalfNormal("x", 1)
+    parts = [pm.Gamma.dist(x, 1, shape=3), pm.Normal.dist(0, x, shape=3)]
+    return ppl.Model({ppl.Mixture("y", w=[0.3, 0.7], comp_dists=parts): np.array([-1.0, 0.0, 2.0])})
+
+
+MODELS = {
+    "softmax": lambda: masked_softmax(np.array([1, 0, 2])),
+    "softmax with missing": lambda: masked_softmax(np.array([1, np.nan, np.nan])),
+    "grades": lambda: grades(np.array([0, 2])),
+    "grades with missing": lambda: grades(np.array([np.nan, 2])),
+    "counts": counts,
+    "short chain": lambda: left_to_right(4),
+    "long chain": lambda: left_to_right(30),
+    "mixture": components_off_the_support,
+}
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_gradients_are_central_differences(name: str) -> None:
+    function = evaluator(logprob(MODELS[name]()), with_gradient=True)
+    value, gradient = function({"x": np.float64(0.37)})
+    assert np.isfinite(value)
+    np.testing.assert_allclose(gradient["x"], differences(function, {"x": np.float64(0.37)}, "x"), rtol=1e-6)
+
+
+def test_expectations_and_rows_have_no_nan() -> None:
+    model = MODELS["softmax with missing"]()
+    mode = ppl.sample(model, draws=60, tune=60, chains=1, seed=2, progress=False)
+    rows = ppl.log_likelihood(model, mode)["log_likelihood"]
+    assert all(np.isfinite(v.values).all() for v in rows.data_vars.values())
+
+
+def test_jax_takes_the_same_gradient() -> None:
+    jax = pytest.importorskip("jax")
+    from graphs.backends.jax_lowering import jax_callable
+
+    p, z = ppl.Uniform("p", 0, 1), ppl.DiscreteUniform("z", 0, 2, size=3)
+    summed = logprob(ppl.Model({ppl.Bernoulli("y", CURVES["geometric"](z, p)): np.array([0, 1, 1])}))
+    function = jax_callable(list(summed.values.values()), [summed.total])
+    _, expected = evaluator(summed, with_gradient=True)({"p": 0.37})
+    np.testing.assert_allclose(jax.grad(lambda x: function(x)[0])(0.37), expected["p"], rtol=1e-12)
+
+
+def test_masks_are_gone_once_a_graph_is_rewritten() -> None:
+    p, z = ppl.Uniform("p", 0, 1), ppl.Bernoulli("z", 0.3, size=3)
+    summed = logprob(ppl.Model({ppl.Bernoulli("y", p * z): np.array([0, 1, 1])}))
+    assert has_masked_slopes([summed.total])
+    inputs = list(summed.values.values())
+    compiled = interpret(inputs, pytensor.grad(summed.total, inputs))
+    assert not has_masked_slopes(compiled.maker.fgraph.outputs)
