@@ -33,11 +33,13 @@ class MaskedSlope(Elemwise):
     def _bgrad(
         self, inputs: Sequence[Variable], outputs: Sequence[Variable], ograds: Sequence[Variable]
     ) -> list[Variable]:
-        slopes = super()._bgrad(inputs, outputs, ograds)
         has_no_weight = pt.eq(ograds[0], 0)
+        # Only what is not a number is replaced: where slopes are finite, slopes of slopes stay what they are.
         return [
-            slope if isinstance(slope.type, NullType | DisconnectedType) else pt.switch(has_no_weight, 0.0, slope)
-            for slope in slopes
+            slope
+            if isinstance(slope.type, NullType | DisconnectedType)
+            else pt.switch(has_no_weight & pt.isnan(slope), 0.0, slope)
+            for slope in super()._bgrad(inputs, outputs, ograds)
         ]
 
 

@@ -30,7 +30,8 @@ def lower_masked_slope(op: MaskedSlope, node: Apply, **kwargs: Any) -> Callable[
     def backward(arrays: tuple[jax.Array, ...], weight: jax.Array) -> tuple[Any, ...]:
         _, pull = jax.vjp(operation, *arrays)
         return tuple(
-            slope if slope.dtype == jax.dtypes.float0 else jnp.where(weight == 0, 0.0, slope) for slope in pull(weight)
+            slope if slope.dtype == jax.dtypes.float0 else jnp.where((weight == 0) & jnp.isnan(slope), 0.0, slope)
+            for slope in pull(weight)
         )
 
     masked.defvjp(forward, backward)
