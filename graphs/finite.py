@@ -9,6 +9,7 @@ import pytensor.tensor as pt
 import pytensor.tensor.random.basic as ptr
 from numpy.typing import NDArray
 from pymc.distributions.censored import CensoredRV
+from pymc.distributions.custom import CustomSymbolicDistRV
 from pymc.distributions.discrete import BetaBinomial, DiscreteUniform, DiscreteWeibullRV
 from pymc.distributions.distribution import DiracDeltaRV, PartialObservedRV
 from pymc.distributions.mixture import _BaseMixtureRV
@@ -22,6 +23,7 @@ from graphs.chains.markov_chain import MarkovChainRV
 from graphs.chains.sequence_rv import SequenceRV
 from graphs.errors import ModelError
 from graphs.lifting import MixingError, lift, of_states
+from graphs.opening import inner_outcome, is_open
 from graphs.random_graph import components_of, is_random, parameters_of, static_shape
 
 Rule = Callable[[TensorVariable], Sequence[int] | None]
@@ -177,6 +179,15 @@ def _of_whole(rv: TensorVariable) -> NDArray[np.int64] | None:
     return finite_states(whole) if is_random(whole) else None
 
 
+def _of_graph(rv: TensorVariable) -> Sequence[int] | None:
+    """Return the states of a distribution that is a graph of random variables."""
+    found = _at_all_states(inner_outcome(rv.owner)) if is_open(rv.owner) else None
+    if found is None:
+        return None
+    states: list[int] = np.unique(found).astype(np.int64).tolist()
+    return states
+
+
 def _between(lower: Variable | None, upper: Variable, correction: int) -> Sequence[int] | None:
     least = pt.constant(0) if lower is None else lower
     bounds = _range(least), _range(upper)
@@ -256,5 +267,6 @@ RULES: dict[type, Rule] = {
     DiracDeltaRV: lambda rv: _between(parameters_of(rv)[0], parameters_of(rv)[0], 0),
     TruncatedRV: _of_bounded,
     CensoredRV: _of_bounded,
+    CustomSymbolicDistRV: _of_graph,
     _BaseMixtureRV: _of_components,
 }

@@ -33,7 +33,7 @@ from graphs.masked_slopes import with_masked_branches
 from graphs.model_graph import ModelGraph, as_model_graph
 from graphs.optional import optional
 from graphs.preparation import prepare, widen
-from graphs.random_graph import static_shape, value_variable
+from graphs.random_graph import is_random, static_shape, value_variable
 from graphs.rebuilding import substitute
 from graphs.rolling import find_rolls
 from graphs.rv_supports import support_of
@@ -193,7 +193,8 @@ def _natural_logprob(graph: ModelGraph) -> LogProb:
     potentials = substitute(list(graph.potentials.values()), rolled) if rolled else list(graph.potentials.values())
     prepared = prepare([*left.values(), *potentials])
     ready = {rv: _tensor(prepared.get(new, new)) for rv, new in left.items()}
-    latent = {name: ready.get(rv, rv) for name, rv in graph.latent.items()}
+    # A distribution that is a graph becomes that graph; it stays the variable that has its name.
+    latent = {name: now if is_random(now := ready.get(rv, rv)) else rv for name, rv in graph.latent.items()}
     observed = {name: (ready.get(rv, rv), value) for name, (rv, value) in graph.observed.items()}
     name_of = {rv: name for name, rv in {**graph.latent, **given}.items()}
     own = {ready[rv]: rv_values[rv] for rv in left}

@@ -15,6 +15,7 @@ from pytensor.tensor.variable import TensorVariable
 from graphs.chains.scans import take_out_of_scans
 from graphs.errors import ModelError
 from graphs.fixing import with_fixed_arrays
+from graphs.opening import open_distributions
 from graphs.random_graph import find_consumed, find_random_variables, name_variables, static_shape
 from graphs.rebuilding import substitute
 
@@ -63,10 +64,12 @@ def graph_of_values(values: Mapping[TensorVariable, Any]) -> ModelGraph:
         if not isinstance(rv, TensorVariable):
             raise ModelError(f"{rv!r} is not a random variable; the keys are random variables, the values their data.")
     values = dict(zip(with_fixed_arrays(list(values)), values.values(), strict=True))
+    inner = open_distributions(list(values), values)
+    if inner:
+        values = dict(zip(substitute(list(values), inner), values.values(), strict=True))
     opened = take_out_of_scans(list(values))
     if opened:
-        new = substitute(list(values), opened)
-        values = dict(zip(new, values.values(), strict=True))
+        values = dict(zip(substitute(list(values), opened), values.values(), strict=True))
     consumed = {rv for outcome in values for rv in find_consumed(outcome)}
     latent = [rv for rv in find_random_variables(values) if rv not in consumed and rv not in values]
     names = name_variables([*latent, *values])

@@ -11,6 +11,7 @@ from pymc.distributions.distribution import SymbolicRandomVariable
 from pytensor.conditional import IfElse
 from pytensor.graph.basic import Apply, Constant, Variable
 from pytensor.graph.op import HasInnerGraph
+from pytensor.graph.traversal import toposort
 from pytensor.scalar.basic import Cast
 from pytensor.tensor.basic import Choose, MakeVector
 from pytensor.tensor.elemwise import Elemwise
@@ -19,8 +20,9 @@ from pytensor.tensor.shape import Shape
 from pytensor.tensor.variable import TensorVariable
 from pytensor.typed_list.basic import MakeList
 
+from graphs.opening import inner_outcome, is_open
 from graphs.random_graph import components_of, is_random
-from graphs.rebuilding import rebuild
+from graphs.rebuilding import rebuild, substitute
 from graphs.splines import as_piecewise_polynomial
 
 
@@ -32,7 +34,19 @@ def prepare(outputs: Sequence[Variable]) -> dict[Variable, Variable]:
     numbers as int8, so that ``sigma**2`` with ``sigma=36`` overflows silently. Integers that parametrise a discrete
     variable, which may be counts, become int64.
     """
-    return rebuild(outputs, lambda node, inputs: _prepared(node, inputs) or _widened_node(node, inputs))
+    inner = _opened(outputs)
+    new = substitute(outputs, inner) if inner else list(outputs)
+    memo = rebuild(new, lambda node, inputs: _prepared(node, inputs) or _widened_node(node, inputs))
+    return memo if not inner else {old: memo.get(now, now) for old, now in zip(outputs, new, strict=True)}
+
+
+def _opened(outputs: Sequence[Variable]) -> dict[Variable, Variable]:
+    """Return the graphs of discrete distributions that are graphs: PyMC does not know those of scans."""
+    found: dict[Variable, Variable] = {}
+    for node in toposort([v for v in outputs if v.owner is not None]):
+        if is_open(node) and not str(node.default_output().type.dtype).startswith("float"):
+            [found[node.default_output()]] = substitute([inner_outcome(node)], found)
+    return found
 
 
 def widen(graphs: Sequence[Variable]) -> list[Variable]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,9 @@ from pytensor.tensor.variable import TensorConstant, TensorVariable
 
 from graphs.errors import ModelError
 from graphs.fixing import value_of_data, with_fixed_arrays
-from graphs.random_graph import static_shape
+from graphs.opening import open_distributions
+from graphs.random_graph import find_consumed, find_random_variables, name_variables, static_shape
+from graphs.rebuilding import substitute
 from graphs.transforms import default_transform, is_logit_normal
 from ppl.model import Model, Parts
 from ppl.transforms import check_transform
@@ -64,11 +66,12 @@ def from_pymc(pm_model: pm.Model) -> Model:
     _refuse_minibatches(variables)
     # Of shared arrays only those declared as pm.Data are fixed by PyMC.
     fixed = dict(zip(variables, with_fixed_arrays(variables), strict=True))
+    fixed, hidden = _opened(fixed, frozen.observed_RVs)
     free, _, deterministics, potentials = ({str(v.name): fixed[v] for v in kind} for kind in kinds)
     observed = {str(rv.name): (fixed[rv], _data_of(rv, frozen.rvs_to_values[rv])) for rv in frozen.observed_RVs}
     return Model._of(
         Parts(
-            latent={str(rv.name): rv for rv in _parents_first(list(free.values()))},
+            latent={str(rv.name): rv for rv in _parents_first([*free.values(), *hidden])},
             observed=observed,
             observed_data={name: np.asarray(value.data) for name, (_, value) in observed.items()},
             deterministics=deterministics,
@@ -80,6 +83,20 @@ def from_pymc(pm_model: pm.Model) -> Model:
             dims=_dims(frozen),
         )
     )
+
+
+def _opened(fixed: dict[Any, Any], observed: Sequence[TensorVariable]) -> tuple[dict[Any, Any], list[TensorVariable]]:
+    """Open distributions that are graphs; return what became of each variable, and the variables that were hidden."""
+    graphs = list(fixed.values())
+    data = [fixed[rv] for rv in observed]
+    inner = open_distributions(graphs, data)
+    if not inner:
+        return fixed, []
+    new = dict(zip(fixed, substitute(graphs, inner), strict=True))
+    known = {*new.values(), *(rv for outcome in observed for rv in find_consumed(new[outcome]))}
+    hidden = [rv for rv in find_random_variables(new.values()) if rv not in known]
+    name_variables([*new.values(), *hidden])
+    return new, hidden
 
 
 def _frozen(pm_model: pm.Model) -> pm.Model:

@@ -18,6 +18,7 @@ from graphs.chains.scans import take_out_of_scans
 from graphs.errors import ModelError
 from graphs.fixing import with_fixed_arrays
 from graphs.logprob import ModelGraph
+from graphs.opening import open_distributions
 from graphs.printing import dprint
 from graphs.random_graph import (
     find_consumed,
@@ -229,12 +230,15 @@ def _with_fixed_arrays(
 def _without_scans(
     observed: Mapping[TensorVariable, Any], extra: list[TensorVariable]
 ) -> tuple[Mapping[TensorVariable, Any], list[TensorVariable]]:
-    """Let the variables that a scan draws be variables of the model."""
+    """Let what scans and distributions that are graphs draw be variables of the model."""
     variables = [v for v in observed if isinstance(v, TensorVariable)]
-    opened = take_out_of_scans([*variables, *extra])
-    if not opened:
+    graphs = [*variables, *extra]
+    inner = open_distributions(graphs, variables)
+    graphs = substitute(graphs, inner) if inner else graphs
+    scans = take_out_of_scans(graphs)
+    if not inner and not scans:
         return observed, extra
-    new = substitute([*variables, *extra], opened)
+    new = substitute(graphs, scans) if scans else graphs
     return dict(zip(new[: len(variables)], observed.values(), strict=True)), new[len(variables) :]
 
 
