@@ -148,33 +148,31 @@ def _simplify_clip(node: Apply, inputs: list[Variable], signs: Signs) -> Variabl
 def _simplify_comparison(node: Apply, inputs: list[Variable], signs: Signs) -> Variable | None:
     """Drop the positive factors of a product that is compared with zero."""
     product, zero = node.inputs
-    factors = product.owner
-    if not signs.of(zero).is_false or factors is None or not isinstance(factors.op, Elemwise):
-        return None
-    if not isinstance(factors.op.scalar_op, ps.Mul):
-        return None
-    kept = [f for f in factors.inputs if not signs.of(f).is_positive]
-    if not kept or len(kept) == len(factors.inputs):
-        return None
-    new: Variable = node.op(pt.mul(*kept) if len(kept) > 1 else kept[0], zero)
-    return new
+    kept = _without_positive(product, signs) if signs.of(zero).is_false else product
+    return None if kept is product else node.op(kept, zero)
+
+
+def _without_positive(product: Variable, signs: Signs) -> Variable:
+    """Return a product without the factors that are positive, unless all are or none."""
+    node = product.owner
+    if node is None or not isinstance(node.op, Elemwise) or not isinstance(node.op.scalar_op, ps.Mul):
+        return product
+    kept = [f for f in node.inputs if not signs.of(f).is_positive]
+    if not kept or len(kept) == len(node.inputs):
+        return product
+    return pt.mul(*kept) if len(kept) > 1 else kept[0]
 
 
 def _simplify_equal(node: Apply, inputs: list[Variable], signs: Signs) -> Variable | None:
-    """Tell from its condition whether ``switch(c, log(switch(c, v, 1)), -inf)`` is minus infinity."""
-    guarded = inputs[0].owner
-    if not _is_minus_infinity(inputs[1]) or not _is_switch(guarded):
+    """Compare what the logarithm is taken of with zero, instead of the logarithm with minus infinity."""
+    if not _is_minus_infinity(inputs[1]):
         return _simplify_comparison(node, inputs, signs)
-    condition, inside, outside = guarded.inputs
-    is_log = inside.owner is not None and isinstance(inside.owner.op, Elemwise)
-    is_log = is_log and isinstance(inside.owner.op.scalar_op, ps.Log)
-    if not is_log or not _is_minus_infinity(outside) or not _is_switch(inside.owner.inputs[0].owner):
+    logarithm = node.inputs[0].owner
+    is_log = logarithm is not None and isinstance(logarithm.op, Elemwise) and isinstance(logarithm.op.scalar_op, ps.Log)
+    if not is_log:
         return None
-    return pt.invert(condition) if inside.owner.inputs[0].owner.inputs[0] is condition else None
-
-
-def _is_switch(node: Apply | None) -> Any:
-    return node is not None and isinstance(node.op, Elemwise) and isinstance(node.op.scalar_op, ps.Switch)
+    kept = _without_positive(logarithm.inputs[0], signs)
+    return None if kept is logarithm.inputs[0] else pt.eq(kept, 0)
 
 
 def _is_minus_infinity(variable: Variable) -> bool:

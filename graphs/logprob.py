@@ -32,6 +32,7 @@ from graphs.lifting import MOST_STATES
 from graphs.masked_slopes import with_masked_branches
 from graphs.model_graph import ModelGraph, as_model_graph
 from graphs.optional import optional
+from graphs.opening import untransposed
 from graphs.preparation import prepare, widen
 from graphs.random_graph import is_random, static_shape, value_variable
 from graphs.rebuilding import substitute
@@ -197,7 +198,7 @@ def _natural_logprob(graph: ModelGraph) -> LogProb:
     latent = {name: now if is_random(now := ready.get(rv, rv)) else rv for name, rv in graph.latent.items()}
     observed = {name: (ready.get(rv, rv), value) for name, (rv, value) in graph.observed.items()}
     name_of = {rv: name for name, rv in {**graph.latent, **given}.items()}
-    own = {ready[rv]: rv_values[rv] for rv in left}
+    own = dict(untransposed(ready[rv], rv_values[rv]) for rv in left)
     terms, members = joint_terms(own, [name_of[rv] for rv in left], rolls, name_of)
     supports = {name: support_of(rv) for name, rv in latent.items()}
     potentials = stabilized(substitute([prepared.get(p, p) for p in potentials], own))

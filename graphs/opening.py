@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
+import numpy as np
+import pytensor.tensor as pt
 from pymc.distributions.custom import CustomSymbolicDistRV
 from pytensor.graph.basic import Apply, Variable
 from pytensor.graph.traversal import toposort
+from pytensor.tensor.elemwise import DimShuffle
 from pytensor.tensor.variable import TensorVariable
 
 from graphs.chains.scans import take_out_of_scans
@@ -57,6 +60,15 @@ def inner_outcome(node: Apply) -> TensorVariable:
     [outcome] = substitute([graph], take_out_of_scans([graph]))
     assert isinstance(outcome, TensorVariable)
     return outcome
+
+
+def untransposed(outcome: TensorVariable, value: Variable) -> tuple[TensorVariable, Variable]:
+    """Return what an outcome is a transpose of, as for many chains beside each other, and its value."""
+    node = outcome.owner
+    while node is not None and isinstance(node.op, DimShuffle) and node.op.is_transpose:
+        outcome, value = node.inputs[0], pt.as_tensor(value).dimshuffle(*np.argsort(node.op.new_order).tolist())
+        node = outcome.owner
+    return outcome, value
 
 
 def _named(outcome: TensorVariable, rv: TensorVariable) -> TensorVariable:

@@ -1,0 +1,164 @@
+"""Distributions that are graphs of random variables: by enumeration, SciPy, and PyMC where it knows their density."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import numpy as np
+import pymc as pm
+import pytensor
+import pytensor.tensor as pt
+import pytest
+from numpy.typing import NDArray
+from pymc.pytensorf import collect_default_updates
+from scipy import stats
+from scipy.special import logsumexp
+
+import ppl
+from graphs.errors import DerivationError
+from graphs.interpreting import interpret
+from graphs.logprob import logprob
+
+# The usual spelling: the other way to write a scan takes no updates from PyMC.
+pytestmark = pytest.mark.filterwarnings("ignore:Scan return signature will change:DeprecationWarning")
+
+Y = np.array([-1.0, -0.8, 2.1, 1.9, 2.2, -1.1])
+P = np.array([[0.7, 0.3], [0.2, 0.8]])
+MU = np.array([-1.0, 2.0])
+STEPS = len(Y)
+
+
+def chain(table: Any, steps: Any, size: Any, count: int | None = None) -> Any:
+    """A Markov chain as it is usually written: its first state, then a scan."""
+    first = pm.Categorical.dist(p=table[0], size=count)
+
+    def step(before: Any, table: Any) -> Any:
+        state = pm.Categorical.dist(p=table[before])
+        return state, collect_default_updates([state])
+
+    later, _ = pytensor.scan(step, outputs_info=[first], non_sequences=[table], n_steps=steps - 1, strict=True)
+    states = pt.concatenate([first[None], later])
+    return states if count is None else pt.moveaxis(states, 0, -1)
+
+
+def emissions(table: Any, mu: Any, steps: Any, size: Any) -> Any:
+    return pm.Normal.dist(mu[chain(table, steps, size)], 1.0)
+
+
+def sum_over_paths(y: NDArray) -> float:
+    """Return the log-likelihood of a hidden Markov chain by enumeration."""
+    terms = []
+    for path in itertools.product([0, 1], repeat=len(y)):
+        s = np.array(path)
+        steps = np.log(P[0, s[0]]) + np.log(P[s[:-1], s[1:]]).sum()
+        terms.append(steps + stats.norm.logpdf(y, MU[s], 1).sum())
+    return float(logsumexp(terms))
+
+
+def at(model: Any, **values: Any) -> float:
+    lp = logprob(model)
+    return float(interpret(list(lp.values.values()), lp.total)(*(np.asarray(values[n]) for n in lp.values)))
+
+
+PRIOR = float(stats.norm.logpdf(MU, 0, 3).sum())
+"""That of a flat Dirichlet table of two states is zero."""
+
+
+def unknowns() -> tuple[Any, Any]:
+    return ppl.Dirichlet("P", np.ones((2, 2))), ppl.Normal("mu", 0, 3, size=2)
+
+
+def test_a_hidden_chain_from_pymc_keeps_its_name_and_is_summed_out() -> None:
+    with pm.Model(coords={"t": range(STEPS)}) as pm_model:
+        table, mu = pm.Dirichlet("P", np.ones((2, 2))), pm.Normal("mu", 0, 3, shape=2)
+        s = pm.CustomDist("s", table, STEPS, dist=chain, signature="(k,k),()->(t)", dims="t", shape=STEPS)
+        pm.Normal("y", mu[s], 1.0, observed=Y, dims="t")
+    model = ppl.from_pymc(pm_model)
+    assert set(model.latent) == {"P", "mu", "s"}
+    assert model.dims["s"] == ("t",)
+    assert logprob(model).summed == ("s",)
+    np.testing.assert_allclose(at(model, P=P, mu=MU), sum_over_paths(Y) + PRIOR)
+    prior = ppl.prior_predictive(model, draws=3, seed=1)["prior"]["s"]
+    assert prior.shape[2:] == (STEPS,)
+    assert set(np.unique(prior)) <= {0, 1}
+
+
+def test_a_long_chain_is_that_of_a_markov_chain() -> None:
+    y = np.tile(Y, 8)
+    models = []
+    for make in (
+        lambda table: ppl.CustomDist("s", table, len(y), dist=chain, signature="(k,k),()->(t)"),
+        lambda table: ppl.MarkovChain("s", table, table[0], steps=len(y)),
+    ):
+        table, mu = unknowns()
+        models.append(ppl.Model({ppl.Normal("y", mu[make(table)], 1.0): y}))
+    first, second = (at(model, P=P, mu=MU) for model in models)
+    np.testing.assert_allclose(first, second, rtol=1e-13)
+
+
+def test_chains_side_by_side() -> None:
+    y = np.stack([Y, Y[::-1], Y + 0.3])
+    table, mu = unknowns()
+
+    def three(table: Any, steps: Any, size: Any) -> Any:
+        return chain(table, steps, size, count=3)
+
+    s = ppl.CustomDist("s", table, STEPS, dist=three, signature="(k,k),()->(t)")
+    model = ppl.Model({ppl.Normal("y", mu[s], 1.0): y})
+    np.testing.assert_allclose(at(model, P=P, mu=MU), sum(map(sum_over_paths, y)) + PRIOR)
+
+
+def test_states_hidden_in_an_observed_variable() -> None:
+    table, mu = unknowns()
+    signature = "(k,k),(k),()->(t)"
+    own = ppl.Model({ppl.CustomDist("y", table, mu, STEPS, dist=emissions, signature=signature): Y})
+    with pm.Model() as pm_model:
+        table, mu = pm.Dirichlet("P", np.ones((2, 2))), pm.Normal("mu", 0, 3, shape=2)
+        pm.CustomDist("y", table, mu, STEPS, dist=emissions, signature=signature, observed=Y)
+    for model in (own, ppl.from_pymc(pm_model)):
+        np.testing.assert_allclose(at(model, P=P, mu=MU), sum_over_paths(Y) + PRIOR)
+        assert all(name.startswith("y_") for name in logprob(model).summed)
+
+
+def test_an_index_hidden_in_a_mixture() -> None:
+    def mixture(q: Any, mu: Any, size: Any) -> Any:
+        return pm.Normal.dist(mu[pm.Bernoulli.dist(q, size=size)], 1.0)
+
+    q, mu = ppl.Beta("q", 1, 1), ppl.Normal("mu", 0, 3, size=2)
+    model = ppl.Model({ppl.CustomDist("y", q, mu, dist=mixture, signature="(),(k)->()", size=STEPS): Y})
+    expected = np.log(0.3 * stats.norm.pdf(Y, 2) + 0.7 * stats.norm.pdf(Y, -1)).sum() + PRIOR
+    np.testing.assert_allclose(at(model, q=0.3, mu=MU), expected)
+
+
+def walk(start: Any, scale: Any, steps: Any, size: Any) -> Any:
+    def step(before: Any, scale: Any) -> Any:
+        x = pm.Normal.dist(before, scale)
+        return x, collect_default_updates([x])
+
+    return pytensor.scan(step, outputs_info=[start], non_sequences=[scale], n_steps=steps, strict=True)[0]
+
+
+@pytest.mark.parametrize("is_observed", [True, False])
+def test_continuous_graphs_have_the_density_of_pymc(is_observed: bool) -> None:
+    with pm.Model() as pm_model:
+        scale = pm.HalfNormal("scale", 1.0, default_transform=None)
+        arguments = {"observed": Y} if is_observed else {"shape": STEPS}
+        zero = pt.constant(0.0, dtype="float64")
+        x = pm.CustomDist("x", zero, scale, STEPS, dist=walk, signature="(),(),()->(t)", **arguments)
+        log_normal = pm.CustomDist("z", scale, dist=lambda s, size: pt.exp(pm.Normal.dist(0, s, size=size)))
+        if not is_observed:
+            pm.Normal("y", x + log_normal, 1.0, observed=Y)
+    values = {"scale": np.float64(0.7), "z": np.float64(0.4)} | ({} if is_observed else {"x": Y + 0.1})
+    np.testing.assert_allclose(at(ppl.from_pymc(pm_model), **values), pm_model.compile_logp()(values), rtol=1e-12)
+
+
+def test_a_mapping_of_values() -> None:
+    y = pm.CustomDist.dist(P, MU, STEPS, dist=emissions, signature="(k,k),(k),()->(t)")
+    np.testing.assert_allclose(logprob({y: Y}).total.eval(), sum_over_paths(Y))
+
+
+def test_what_is_no_density_is_refused_by_name() -> None:
+    s = ppl.CustomDist("s", 0.3, dist=lambda q, size: 1 + 2 * pm.Bernoulli.dist(q, size=size), size=2)
+    with pytest.raises(DerivationError, match="No log-probability can be derived for s"):
+        logprob(ppl.Model({ppl.Normal("y", s, 1.0): Y[:2]}))
