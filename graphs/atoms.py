@@ -35,6 +35,7 @@ from pytensor.graph.traversal import ancestors
 from pytensor.tensor.variable import TensorVariable
 
 from graphs.errors import DerivationError
+from graphs.finite import finite_states
 from graphs.lifting import MixingError, lift, of_states
 from graphs.random_graph import components_of
 from graphs.rebuilding import rebuild
@@ -199,9 +200,7 @@ def _separate(fgraph: FunctionGraph, node: Apply) -> bool | None:
 
 
 def at_all_states(
-    graphs: Sequence[TensorVariable],
-    values: Mapping[str, TensorVariable],
-    states: Mapping[str, NDArray[np.int64] | None],
+    graphs: Sequence[TensorVariable], values: Mapping[str, TensorVariable], latent: Mapping[str, TensorVariable]
 ) -> list[TensorVariable]:
     """Return log-probabilities in which an atom counts wherever discrete variables may move it.
 
@@ -211,8 +210,8 @@ def at_all_states(
         Log-probabilities.
     values : mapping of str to TensorVariable
         The values of latent variables.
-    states : mapping of str to int64 array or None
-        The states of those that have finitely many.
+    latent : mapping of str to TensorVariable
+        The variables.
 
     Raises
     ------
@@ -221,7 +220,7 @@ def at_all_states(
     """
 
     def rewrite(node: Apply, inputs: list[Variable]) -> list[Variable] | None:
-        return [_at_any_state(*inputs, values, states)] if isinstance(node.op, IsAtom) else None
+        return [_at_any_state(*inputs, values, latent)] if isinstance(node.op, IsAtom) else None
 
     memo = rebuild(graphs, rewrite)
     return [memo.get(g, g) for g in graphs]
@@ -231,12 +230,13 @@ def _at_any_state(
     value: TensorVariable,
     position: TensorVariable,
     values: Mapping[str, TensorVariable],
-    states: Mapping[str, NDArray[np.int64] | None],
+    latent: Mapping[str, TensorVariable],
 ) -> TensorVariable:
     above = set(ancestors([position]))
     moving = [name for name, v in values.items() if v in above]
     if not moving:
         return pt.eq(value, position)
+    states = {name: finite_states(latent[name]) for name in moving}
     for name in moving:
         if states[name] is None:
             raise _moving(name)

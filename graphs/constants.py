@@ -121,7 +121,10 @@ def _constant(graphs: Sequence[Variable]) -> dict[Variable, bool]:
     """Return what is computed from constants alone, and whether a function that saturates takes part."""
     found: dict[Variable, bool] = {}
     for node in toposort(list(graphs)):
-        if node.inputs and all(isinstance(i, Constant) or i in found for i in node.inputs) and _is_numeric(node):
+        # A point mass draws without a generator; it is a random variable all the same.
+        is_drawn = any(is_random(out) for out in node.outputs)
+        is_constant = node.inputs and all(isinstance(i, Constant) or i in found for i in node.inputs)
+        if is_constant and not is_drawn and _is_numeric(node):
             saturates = _saturates(node) or any(found.get(i, False) for i in node.inputs)
             found |= dict.fromkeys(node.outputs, saturates)
     return found

@@ -31,8 +31,8 @@ from graphs.guards import strip_guards
 from graphs.lifting import MOST_STATES
 from graphs.masked_slopes import with_masked_branches
 from graphs.model_graph import ModelGraph, as_model_graph
-from graphs.optional import optional
 from graphs.opening import untransposed
+from graphs.optional import optional
 from graphs.preparation import prepare, widen
 from graphs.random_graph import is_random, static_shape, value_variable
 from graphs.rebuilding import substitute
@@ -182,11 +182,10 @@ def logprob(
 
 def _natural_logprob(graph: ModelGraph) -> LogProb:
     """Derive the terms with a value for every variable, discrete ones included."""
-    given = {name: rv for name, (rv, _) in graph.observed.items()}
     values = {name: value_variable(rv, name) for name, rv in graph.latent.items()}
     rv_values: dict[TensorVariable, Variable] = {rv: values[name] for name, rv in graph.latent.items()}
     rv_values |= dict(graph.observed.values())
-    rollable = [rv for rv in given.values() if not is_simulator(rv)]
+    rollable = [rv for rv, _ in graph.observed.values() if not is_simulator(rv)]
     rollable += [rv for rv in graph.latent.values() if finite_states(rv) is not None]
     rolls, left = find_rolls(rv_values, rollable)
     # Those that are taken together are values from here on.
@@ -194,10 +193,10 @@ def _natural_logprob(graph: ModelGraph) -> LogProb:
     potentials = substitute(list(graph.potentials.values()), rolled) if rolled else list(graph.potentials.values())
     prepared = prepare([*left.values(), *potentials])
     ready = {rv: _tensor(prepared.get(new, new)) for rv, new in left.items()}
-    # A distribution that is a graph becomes that graph; it stays the variable that has its name.
+    # What became a graph stays the variable that has its name.
     latent = {name: now if is_random(now := ready.get(rv, rv)) else rv for name, rv in graph.latent.items()}
     observed = {name: (ready.get(rv, rv), value) for name, (rv, value) in graph.observed.items()}
-    name_of = {rv: name for name, rv in {**graph.latent, **given}.items()}
+    name_of = {rv: name for name, (rv, _) in graph.observed.items()} | {rv: n for n, rv in graph.latent.items()}
     own = dict(untransposed(ready[rv], rv_values[rv]) for rv in left)
     terms, members = joint_terms(own, [name_of[rv] for rv in left], rolls, name_of)
     supports = {name: support_of(rv) for name, rv in latent.items()}
@@ -206,16 +205,15 @@ def _natural_logprob(graph: ModelGraph) -> LogProb:
         raise_if_random(potential, name)
     terms |= dict(zip(graph.potentials, potentials, strict=True))
     # Bounds of latent variables stay: in natural space nothing else keeps a value in its support.
-    states = {name: finite_states(rv) for name, rv in latent.items()}
-    graphs = folded(strip_guards(widen(at_all_states(list(terms.values()), values, states)), {}))
+    graphs = folded(strip_guards(widen(at_all_states(list(terms.values()), values, latent)), {}))
     terms = dict(zip(terms, graphs, strict=True))
     terms, noise = with_noise(terms, latent, observed)
     terms = {name: of_known_shape(term) for name, term in terms.items()}
     latent |= {name: n.rv for name, n in noise.items()}
     values |= {name: n.value for name, n in noise.items()}
     supports |= {name: n.support for name, n in noise.items()}
-    prepared_graph = ModelGraph(latent, observed, graph.potentials, graph.transforms)
     members |= {name: (name,) for name in graph.potentials}
+    prepared_graph = replace(graph, latent=latent, observed=observed)
     return LogProb(terms, values, dict(values), supports, (), "natural", prepared_graph, members)
 
 
