@@ -192,7 +192,7 @@ def _natural_logprob(graph: ModelGraph) -> LogProb:
     rolled: dict[Variable, Variable] = {rv: rv_values[rv] for rv in rv_values if rv not in left}
     potentials = substitute(list(graph.potentials.values()), rolled) if rolled else list(graph.potentials.values())
     prepared = prepare([*left.values(), *potentials])
-    ready = {rv: _tensor(prepared.get(new, new)) for rv, new in left.items()}
+    ready = {rv: pt.as_tensor(prepared.get(new, new)) for rv, new in left.items()}
     # What became a graph stays the variable that has its name.
     latent = {name: now if is_random(now := ready.get(rv, rv)) else rv for name, rv in graph.latent.items()}
     observed = {name: (ready.get(rv, rv), value) for name, (rv, value) in graph.observed.items()}
@@ -215,11 +215,6 @@ def _natural_logprob(graph: ModelGraph) -> LogProb:
     members |= {name: (name,) for name in graph.potentials}
     prepared_graph = replace(graph, latent=latent, observed=observed)
     return LogProb(terms, values, dict(values), supports, (), "natural", prepared_graph, members)
-
-
-def _tensor(variable: Variable) -> TensorVariable:
-    assert isinstance(variable, TensorVariable)
-    return variable
 
 
 def states_of(logprob: LogProb, name: str) -> NDArray[np.int64] | None:
