@@ -126,7 +126,7 @@ def _laplace_lower(value: T, mu: T, b: T) -> T:
     return pt.switch(pt.le(z, 0.0), log(0.5) + z, pt.log1p(-0.5 * pt.exp(-pt.maximum(z, 0.0))))
 
 
-def _share(t: T, weight: T) -> T:
+def beta_share(t: T, weight: T) -> T:
     """Return ``(1 + t / sqrt(weight + t**2)) / 2``; digits of small ones are kept."""
     is_left = pt.lt(t, 0.0)
     left, right = pt.switch(is_left, t, -1.0), pt.switch(is_left, 1.0, t)
@@ -136,7 +136,7 @@ def _share(t: T, weight: T) -> T:
 
 
 def _studentt_lower(value: T, nu: T, mu: T, sigma: T) -> T:
-    return log_betainc(nu / 2.0, nu / 2.0, _share((value - mu) / sigma, nu))
+    return log_betainc(nu / 2.0, nu / 2.0, beta_share((value - mu) / sigma, nu))
 
 
 def _studentt_upper(value: T, nu: T, mu: T, sigma: T) -> T:
@@ -144,7 +144,7 @@ def _studentt_upper(value: T, nu: T, mu: T, sigma: T) -> T:
 
 
 def _skewstudentt_lower(value: T, a: T, b: T, mu: T, sigma: T) -> T:
-    return log_betainc(a, b, _share((value - mu) / sigma, a + b))
+    return log_betainc(a, b, beta_share((value - mu) / sigma, a + b))
 
 
 def _skewstudentt_upper(value: T, a: T, b: T, mu: T, sigma: T) -> T:
@@ -204,13 +204,20 @@ def _weibull_upper(value: T, alpha: T, beta: T) -> T:
     return _above_zero(value, -pt.exp(alpha * (_log(value) - pt.log(beta))), 0.0)
 
 
-def _exgaussian_upper(value: T, mu: T, sigma: T, nu: T) -> T:
-    """Add what the normal part reaches alone and what the exponential one adds to it."""
-    z, rate = (value - mu) / sigma, sigma / nu
+def exgaussian_share(z: T, rate: T) -> T:
+    """Return ``log(exp(rate**2 / 2 - rate z) P(Z <= z - rate))`` of a standard normal variable.
+
+    What an exponential variable of this rate adds to it beyond ``z``; its density there is this times the rate.
+    """
     is_left = pt.lt(z, rate)
     left = log_normal_density(pt.switch(is_left, z, 0.0)) + log_mills(rate - z)
     right = 0.5 * pt.sqr(rate) - rate * z + log_normal_lower(pt.switch(is_left, 0.0, z - rate))
-    return pt.logaddexp(log_normal_lower(-z), pt.switch(is_left, left, right))
+    return pt.switch(is_left, left, right)
+
+
+def _exgaussian_upper(value: T, mu: T, sigma: T, nu: T) -> T:
+    z = (value - mu) / sigma
+    return pt.logaddexp(log_normal_lower(-z), exgaussian_share(z, sigma / nu))
 
 
 def _exgaussian_lower(value: T, mu: T, sigma: T, nu: T) -> T:

@@ -37,7 +37,7 @@ def register(distribution: Any, *, upper: Tail, lower: Tail | None = None) -> No
     lower : callable, optional
         ``log P(X <= value)``, where PyMC's own does not hold.
     """
-    rv_type = getattr(distribution, "rv_type", None) or type(distribution.rv_op)
+    rv_type = rv_type_of(distribution)
     _logccdf.register(rv_type)(_dispatched(distribution, upper, 0.0, -np.inf))
     if lower is not None:
         conditions = distribution.logcdf
@@ -51,7 +51,7 @@ def _dispatched(
     checked = checked or distribution.logcdf
 
     def dispatched(op: Any, value: TensorVariable, *inputs: Any) -> TensorVariable:
-        parameters, size = _parameters_and_size(op, inputs)
+        parameters, size = parameters_and_size(op, inputs)
         value = pt.as_tensor(value)
         if _may_be_infinite(value):
             finite = pt.switch(pt.isinf(value), INSIDE, value)
@@ -67,7 +67,13 @@ def _dispatched(
     return dispatched
 
 
-def _parameters_and_size(op: Any, inputs: Sequence[Any]) -> tuple[list[Any], Any]:
+def rv_type_of(distribution: Any) -> type:
+    """Return the operation of a distribution."""
+    return getattr(distribution, "rv_type", None) or type(distribution.rv_op)
+
+
+def parameters_and_size(op: Any, inputs: Sequence[Any]) -> tuple[list[Any], Any]:
+    """Return the parameters among the inputs of a random variable's node, and its size."""
     if isinstance(op, RandomVariable):
         _, size, *parameters = inputs
         return parameters, size
