@@ -141,6 +141,8 @@ def _of_sum(number: Variable | float, other: Variable, sign: float) -> TensorVar
         return log(whole) + log_erfc(-share * inner.owner.inputs[0])
     if share == -0.5 and _is_elementwise(inner, psm.Erfc):
         return log(whole / 2.0) + log_erfc(-inner.owner.inputs[0])
+    if share == 1.0 and _is_elementwise(inner, ps.Exp):
+        return log(whole) + pt.softplus(inner.owner.inputs[0])
     found = complement(inner) if share == -1.0 else None
     return None if found is None else found + log(whole)
 
