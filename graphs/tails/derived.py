@@ -12,10 +12,12 @@ import pymc as pm
 import pytensor.scalar as ps
 import pytensor.tensor as pt
 from pymc.distributions.continuous import TruncatedNormalRV
+from pymc.distributions.custom import CustomSymbolicDistRV
 from pymc.distributions.dist_math import check_parameters
 from pymc.distributions.mixture import _BaseMixtureRV
 from pymc.distributions.truncated import TruncatedRV
 from pymc.logprob.abstract import _logccdf, _logccdf_helper, _logcdf, _logcdf_helper, _logprob, _logprob_helper
+from pymc.logprob.basic import logccdf
 from pymc.logprob.censoring import MeasurableRound
 from pymc.logprob.tensor import (
     MeasurableCast,
@@ -31,6 +33,7 @@ from pymc.logprob.transforms import (
 from pytensor.graph.basic import Constant, Variable
 from pytensor.tensor.variable import TensorVariable
 
+from graphs.rebuilding import opened
 from graphs.tails.functions import log_difference
 
 
@@ -175,11 +178,25 @@ def transformed_logccdf(op: MeasurableTransform, value: Any, *inputs: Any) -> Te
     elif isinstance(op.scalar_op, ps.Mul):
         [factor] = others
         tail = pt.switch(pt.ge(factor, 0), _logccdf_helper(base, point), _logcdf_helper(base, before))
+    elif isinstance(op.scalar_op, ps.Pow) and op.transform_elemwise.power > 0:
+        tail = _logccdf_helper(base, point)
+    elif isinstance(op.scalar_op, ps.Pow):
+        # Of a reciprocal: between zero and the point, or all above zero and what is below the point.
+        zero = pt.zeros_like(point)
+        outside = pt.logaddexp(_logccdf_helper(base, zero), _logcdf_helper(base, point))
+        tail = pt.switch(pt.gt(value, 0), log_interval(base, zero, point), outside)
     else:
         raise NotImplementedError
     # Below the function's range there is everything beyond, above it nothing.
     jacobian = op.transform_elemwise.log_jac_det(value, *others)
     return pt.switch(pt.isnan(jacobian), pt.switch(pt.le(value, 0), 0.0, -np.inf), tail)
+
+
+@_logccdf.register(CustomSymbolicDistRV)
+def custom_logccdf(op: CustomSymbolicDistRV, value: Any, *inputs: Any) -> TensorVariable:
+    """Return that of the graph of random variables that a distribution stands for, such as a logit-normal one."""
+    [inner] = opened([op.inner_outputs[op.default_output]], dict(zip(op.inner_inputs, inputs, strict=True)))
+    return logccdf(inner, value, warn_rvs=False)
 
 
 @_logccdf.register(MeasurableCast)

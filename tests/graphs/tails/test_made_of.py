@@ -144,6 +144,18 @@ def test_functions(made: Callable[[TensorVariable], TensorVariable], value: floa
     np.testing.assert_allclose(found, truth, rtol=1e-4)
 
 
+def test_a_distribution_that_is_a_graph() -> None:
+    m = ppl.Normal("m", 0.0, 1.0)
+    bound = 0.99
+    censored = ppl.Censored("y", pm.LogitNormal.dist(m, 0.05), lower=None, upper=bound, size=1)
+    model = ppl.Model({censored: np.array([bound])})
+
+    def truth(value: float) -> float:
+        return float(stats.norm.logsf(np.log(bound / (1 - bound)), value, 0.05))
+
+    np.testing.assert_allclose(log_density(model, "m", 0.4), with_slope(truth, 0.4), rtol=1e-7)
+
+
 def test_without_a_cumulative_probability_it_is_said() -> None:
     model = ppl.Model(
         {ppl.Censored("y", pm.VonMises.dist(0.0, 1.0), lower=None, upper=2.0, size=2): np.array([1.0, 2])}
