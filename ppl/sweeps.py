@@ -13,6 +13,7 @@ from pytensor.tensor.variable import TensorVariable
 from graphs.augmentation import Group
 from graphs.conditional import Law
 from graphs.density import LogDensity
+from graphs.elimination.summation import unused_name
 from graphs.logprob import LogProb, states_of
 from graphs.random_graph import depends_on, named_input
 from graphs.rebuilding import substitute
@@ -68,7 +69,8 @@ def build_sweep(
     by_method = {m: [n for n, a in moving.items() if a.method == m] for m in methods}
     noise = [n for n in by_method["rmh"] if isinstance(mixed.graph.latent[n].owner.op, NoiseRV)]
     walking = [n for n in by_method["rmh"] if n not in noise]
-    scales = {n: named_input(f"{n}_scale__") for n in [*walking, *by_method["slice"]]}
+    taken = {str(v.name) for v in variables}
+    scales = {n: named_input(unused_name(f"{n}_scale__", taken)) for n in [*walking, *by_method["slice"]]}
     density, terms = sampled.logdensity, list(mixed.terms.values())
     blocks: list[Block] = []
     if by_method["nuts"]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import prod
 
@@ -339,7 +339,7 @@ def terms_after(summation: Summation, order: Sequence[str], priors: Collection[s
     return terms
 
 
-def unused_name(name: str, taken: Mapping[str, object]) -> str:
+def unused_name(name: str, taken: Container[str]) -> str:
     """Return ``name``, with primes as long as it is taken."""
     while name in taken:
         name += "'"

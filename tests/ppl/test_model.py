@@ -220,3 +220,12 @@ def test_ambiguous_noise_is_refused():
     y = ppl.Normal("a", 0, 1) + ppl.Normal("b", 0, 1)
     with pytest.raises(DerivationError, match="does not tell which one is measured"):
         logprob({y: 0.0})
+
+
+@pytest.mark.parametrize(("sampler", "own"), [("nuts", "1|g_log__"), ("slice", "1|g_scale__")])
+def test_names_that_the_samplers_use_themselves(sampler, own):
+    scale, level = ppl.HalfNormal("1|g", 1), ppl.Normal(own, 5, 0.1)
+    model = ppl.Model({ppl.Normal("y", level, scale): np.array([4.0, 5.5, 6.0])})
+    sweep = ppl.plan(model, sampler=sampler, compress=False).sweep
+    assert own in sweep.layout.names
+    assert len(set(sweep.layout.names)) == len(sweep.layout.names) == len(sweep.variables)
