@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 import pytensor.tensor as pt
 from numpy.typing import NDArray
-from pymc.distributions.distribution import PartialObservedRV, create_partial_observed_rv
+from pymc.distributions.censored import CensoredRV
+from pymc.distributions.distribution import DiracDeltaRV, PartialObservedRV, create_partial_observed_rv
+from pymc.distributions.mixture import _BaseMixtureRV
 from pymc.logprob.abstract import _logprob
 from pymc.logprob.basic import logp
 from pymc.logprob.transforms import IntervalTransform, LogTransform, Transform
@@ -19,7 +21,7 @@ from pytensor.tensor.random.op import RandomVariable
 from pytensor.tensor.variable import TensorVariable
 
 from graphs.errors import ModelError
-from graphs.random_graph import find_random_variables, value_variable
+from graphs.random_graph import components_of, find_random_variables, is_random, value_variable
 from graphs.rebuilding import substitute
 from graphs.rv_supports import support_of
 from graphs.signs import Signs
@@ -88,6 +90,15 @@ def split(rv: TensorVariable, mask: NDArray[np.bool_], transform: Transform | No
     )
     observed, missing = op(rv, mask)
     return Split(observed, missing, join(mask, observed, missing), mask)
+
+
+def has_mass(rv: TensorVariable) -> bool:
+    """Whether a continuous variable has values of positive probability: it is censored, or an atom is mixed in."""
+    if not str(rv.type.dtype).startswith("float") or not is_random(rv):
+        return False
+    if isinstance(rv.owner.op, _BaseMixtureRV):
+        return any(has_mass(c) for c in components_of(rv.owner) if isinstance(c, TensorVariable))
+    return isinstance(rv.owner.op, CensoredRV | DiracDeltaRV)
 
 
 def transform_of_function(variable: TensorVariable, name: str) -> Transform | None:

@@ -19,7 +19,7 @@ from graphs.errors import ModelError
 from graphs.finite import finite_states
 from graphs.fixing import value_of_data
 from graphs.logprob import support_of
-from graphs.partly_observed import split, transform_of_function
+from graphs.partly_observed import has_mass, split, transform_of_function
 from graphs.random_graph import is_random, static_shape
 from graphs.rebuilding import isolated, substitute
 from ppl.arrays import first, read_numbers, to_floats, to_integers
@@ -117,6 +117,12 @@ def _check_missing(rv: TensorVariable, name: str, mask: NDArray[np.bool_]) -> No
     """Raise if the elements of a row cannot be missing one by one."""
     if not is_random(rv):
         return
+    if has_mass(rv):
+        raise ModelError(
+            f"{name} has missing elements that may be values with a probability and no density, at a bound or an atom: "
+            "leave them out of the data.",
+            name,
+        )
     support = support_of(rv)
     core = tuple(range(-rv.owner.op.ndim_supp, 0))
     if support.kind not in ("interval", "integers") and (mask.any(core) != mask.all(core)).any():

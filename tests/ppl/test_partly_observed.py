@@ -197,6 +197,11 @@ def test_predictions_of_a_series_with_gaps_are_whole():
     [
         (lambda: ppl.Dirichlet("y", np.ones(5)), "misses elements inside a row"),
         (lambda: ppl.ZeroSumNormal("y", 1.0, shape=5), "misses elements inside a row"),
+        (lambda: ppl.Censored("y", NORMAL(0, 1), lower=-1.0, upper=1.0, size=5), "a probability and no density"),
+        (
+            lambda: ppl.Mixture("y", [0.4, 0.6], [pm.DiracDelta.dist(0.0), NORMAL(0, 1)], size=5),
+            "a probability and no density",
+        ),
         (lambda: pt.clip(NORMAL(0, 1, size=5), -1.0, 1.0), "a probability and no density"),
     ],
 )
