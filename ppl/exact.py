@@ -55,6 +55,10 @@ class ExactModel:
         self._function = get_backend(backend).map([NUMBER], list(self._graphs.values()), rng=self._rng)
         self.compile_seconds = time.perf_counter() - start
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Machine code belongs to a process.
+        return ExactModel, (self.plan, self.backend)
+
     def __repr__(self) -> str:
         return f"ExactModel({self.plan.model!r}, backend={self.backend!r})"
 

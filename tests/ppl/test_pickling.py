@@ -111,3 +111,11 @@ def test_a_declared_density_is_pickled():
     again = pickle.loads(pickle.dumps(density))
     assert repr(again) == repr(density)
     assert ppl.Model(again).latent["x"] is again["x"]
+
+
+def test_a_model_that_is_drawn_exactly_draws_the_same():
+    compiled = ppl.compile(ppl.Model({ppl.Normal("y", ppl.Bernoulli("z", 0.3, size=3), 1): np.arange(3.0)}))
+    again = pickle.loads(pickle.dumps(compiled))
+    assert again.log_evidence == compiled.log_evidence
+    first, second = (c.sample(draws=5, chains=2, seed=1, progress=False).posterior["z"] for c in (compiled, again))
+    assert first.equals(second)
