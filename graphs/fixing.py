@@ -35,7 +35,7 @@ def fixed_arrays(outputs: Iterable[Variable]) -> dict[Variable, Variable]:
 def with_fixed_arrays[V: Variable](outputs: Sequence[V]) -> list[V]:
     """Return graphs in which shared arrays are constants; they themselves where there are none."""
     constants = fixed_arrays(outputs)
-    return list(substitute(outputs, constants)) if constants else list(outputs)  # type: ignore[arg-type]
+    return list(substitute(outputs, constants)) if constants else list(outputs)
 
 
 def value_of_data(variable: Variable) -> NDArray | None:
