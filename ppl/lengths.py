@@ -76,7 +76,9 @@ def _known_lengths(
         for dim, labels in declaration.coords.items():
             lengths.setdefault(dim, len(labels))
     shapes = [(d.dims, v.type.shape) for v, d in declared.items()]
-    given = {v: value_of_data(data) if isinstance(data, Variable) else data for v, data in observed.items()}
+    given: dict[TensorVariable, Any] = {
+        v: value_of_data(data) if isinstance(data, Variable) else data for v, data in observed.items()
+    }
     shapes += [(declared[v].dims, np.shape(data)) for v, data in given.items() if v in declared]
     for dims, shape in shapes:
         for dim, length in zip(dims, shape, strict=False):

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from xarray import DataTree
+from xarray import Dataset, DataTree
 
 from graphs.backends import get_backend
 from graphs.backends.c import blas_notice
@@ -184,11 +184,14 @@ class CompiledModel:
             warmup = _named(expansion, result.tuning_draws, result.tuning_stats or {}, losses)
             groups |= {f"warmup_{group}": values for group, values in warmup.items()}
         attributes = self._attributes(result, seed, max_tree_depth, losses)
-        learnt = losses.attempt(ADAPTATION, lambda: {ADAPTATION: what_was_learnt(result, self.plan.sweep)}, {})
+        none: dict[str, Dataset] = {}
+        learnt = losses.attempt(ADAPTATION, lambda: {ADAPTATION: what_was_learnt(result, self.plan.sweep)}, none)
         return to_datatree(self.plan.model, groups, attributes, extra_groups=learnt, losses=losses)
 
     def _attributes(self, result: SweepResult, seed: int, max_tree_depth: int, losses: Losses) -> dict[str, Any]:
         """Return what is worth knowing about the run."""
+        none: dict[str, str] = {}
+        no_names: list[str] = []
         attributes = {
             "inference_library": "rvgraph",
             "backend": self.backend,
@@ -200,10 +203,10 @@ class CompiledModel:
             "num_gradients": int(result.num_gradients),
             "interrupted": result.interrupted,
             "plan": losses.attempt("plan", lambda: str(self.plan), ""),
-            **losses.attempt("drawn", lambda: drawn_attributes(self.plan.assignments), {}),
-            "versions": losses.attempt("versions", versions, {}),
+            **losses.attempt("drawn", lambda: drawn_attributes(self.plan.assignments), none),
+            "versions": losses.attempt("versions", versions, none),
         }
-        flat = losses.attempt("flat_priors", lambda: flat_priors(self.plan.model), [])
+        flat = losses.attempt("flat_priors", lambda: flat_priors(self.plan.model), no_names)
         if flat:
             attributes["flat_priors"] = ", ".join(flat)
         count = int(result.num_without_gradient.sum())
