@@ -220,7 +220,10 @@ def at_all_states(
     """
 
     def rewrite(node: Apply, inputs: list[Variable]) -> list[Variable] | None:
-        return [_at_any_state(*inputs, values, latent)] if isinstance(node.op, IsAtom) else None
+        if not isinstance(node.op, IsAtom):
+            return None
+        value, position = map(pt.as_tensor, inputs)
+        return [_at_any_state(value, position, values, latent)]
 
     memo = rebuild(graphs, rewrite)
     return [memo.get(g, g) for g in graphs]
