@@ -2,18 +2,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from math import prod
+
 import numpy as np
 import pytensor.tensor as pt
+from numpy.typing import NDArray
 from pytensor.graph.traversal import explicit_graph_inputs
 from pytensor.tensor.variable import TensorVariable
 
 from graphs.interpreting import interpret
 
-EXAMPLES = (1, 0, 2, 0.5)
+EXAMPLES = (1, 0, 2, 0.5, None)
 """Arrays full of these stand for inputs. Not every operation takes all: probabilities are below one, scales positive.
 
-Shapes that differ between them depend on values.
+None are arrays of different numbers. Shapes that differ between examples depend on values.
 """
+
+
+def example_array(example: float | None, shape: Sequence[int], dtype: str) -> NDArray:
+    """Return what stands for an input.
+
+    Parameters
+    ----------
+    example : float or None
+        One of ``EXAMPLES``.
+    shape : sequence of int
+        Shape of the input.
+    dtype : str
+        Its dtype.
+    """
+    if example is not None:
+        return np.full(shape, example).astype(dtype)
+    size = prod(shape)
+    numbers = np.arange(size) if np.dtype(dtype).kind in "iub" else (np.arange(size) + 1) / (size + 1)
+    return numbers.reshape(shape).astype(dtype)
 
 
 def of_known_shape(term: TensorVariable) -> TensorVariable:
@@ -30,7 +53,7 @@ def of_known_shape(term: TensorVariable) -> TensorVariable:
     function = interpret(inputs, term)
     shapes = set()
     for example in EXAMPLES:
-        values = [np.full(v.type.shape, example).astype(v.type.dtype) for v in inputs]
+        values = [example_array(example, v.type.shape, v.type.dtype) for v in inputs]
         try:
             with np.errstate(all="ignore"):
                 shapes.add(np.shape(function(*values)))

@@ -36,6 +36,7 @@ from graphs.optional import optional
 from graphs.preparation import prepare, widen
 from graphs.random_graph import is_random, static_shape, value_variable
 from graphs.rebuilding import substitute
+from graphs.repaired import repaired
 from graphs.rolling import find_rolls
 from graphs.rv_supports import support_of
 from graphs.simulators import is_simulator, with_noise

@@ -148,7 +148,8 @@ def with_noise(
                 name,
                 rv,
             )
-    new, noise = dict(terms), {}
+    new = dict(terms)
+    noise: dict[str, Noise] = {}
     for name, (rv, _) in observed.items():
         if not is_simulator(rv):
             continue

@@ -310,7 +310,7 @@ def _displaced(
     return {
         name: value + generator.uniform(-width, width, np.shape(value)) if name in moved else value
         for name, value in centre.items()
-    } | {name: generator.integers(NUM_SEEDS) for name in seeds}
+    } | {name: np.asarray(generator.integers(NUM_SEEDS)) for name in seeds}
 
 
 def _moved(plan: Plan) -> set[str]:

@@ -23,7 +23,7 @@ from pytensor.tensor.random.type import RandomType
 
 from graphs.backends.failures import failed_in
 from graphs.errors import BackendError, SamplingError
-from graphs.examples import EXAMPLES
+from graphs.examples import EXAMPLES, example_array
 
 type Lower = Callable[[list[Variable], list[Variable]], Callable[..., Any]]
 
@@ -88,8 +88,8 @@ def _called(node: Apply, given: Sequence[int]) -> Callable[..., Sequence[jax.Arr
         shapes = _shapes(node, given, arrays)
         kinds = [jax.ShapeDtypeStruct(s, v.type.dtype) for s, v in zip(shapes, outputs, strict=True)]
 
-        def host(*values: Any) -> tuple[NDArray, ...]:
-            *values, seed = values if words is not None else (*values, None)
+        def host(*given_values: Any) -> tuple[NDArray, ...]:
+            *values, seed = given_values if words is not None else (*given_values, None)
             try:
                 results = _performed(node, given, values, seed)
                 for result, shape in zip(results, shapes, strict=True):
@@ -134,7 +134,7 @@ def _shapes(node: Apply, given: Sequence[int], arrays: Sequence[jax.Array]) -> l
         return known
     found = set()
     for example in EXAMPLES:
-        values = [np.full(np.shape(a), example) for a in arrays]
+        values = [example_array(example, np.shape(a), str(a.dtype)) for a in arrays]
         try:
             with np.errstate(all="ignore"):
                 results = _performed(node, given, values, np.zeros(2, "uint32"))

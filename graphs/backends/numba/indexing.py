@@ -221,7 +221,8 @@ def _read(op: Any, node: Apply, indices: Sequence[Variable], num_batch: int, gen
 
 def _write(op: Any, node: Apply, indices: Sequence[Variable], num_batch: int, generator: Generator) -> None:
     """Copy an array and write or add through an index."""
-    source, update, (target,) = *node.inputs[:2], node.outputs
+    source, update = node.inputs[:2]
+    (target,) = node.outputs
     subscripts, region, _ = _batched(op, indices, generator.shape(target), num_batch, generator)
     whole = writable(generator, source, target)
     terms = generator.read(update)

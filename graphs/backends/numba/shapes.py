@@ -16,7 +16,7 @@ from pytensor.tensor.type import TensorType
 
 from graphs.backends.numba.values import Shape
 from graphs.errors import BackendError
-from graphs.examples import EXAMPLES
+from graphs.examples import EXAMPLES, example_array
 from graphs.rebuilding import opened
 
 
@@ -80,8 +80,10 @@ def _all_observed(fgraph: FunctionGraph, unknown: Sequence[Variable]) -> list[di
     return found
 
 
-def _observed_shapes(fgraph: FunctionGraph, unknown: Sequence[Variable], example: float) -> dict[Variable, Shape]:
-    """Run the ancestors of variables of unknown shape on inputs that are full of one example value."""
+def _observed_shapes(
+    fgraph: FunctionGraph, unknown: Sequence[Variable], example: float | None
+) -> dict[Variable, Shape]:
+    """Run the ancestors of variables of unknown shape on inputs that are of one example."""
     values: dict[Variable, Any] = {}
     for variable in fgraph.inputs:
         if isinstance(variable.type, RandomType):
@@ -92,7 +94,7 @@ def _observed_shapes(fgraph: FunctionGraph, unknown: Sequence[Variable], example
                 "numba",
             )
         else:
-            values[variable] = np.full(variable.type.shape, example, dtype=variable.type.dtype)
+            values[variable] = example_array(example, variable.type.shape, variable.type.dtype)
     needed = set(applys_between(fgraph.inputs, unknown))
     for node in fgraph.toposort():
         if node in needed:

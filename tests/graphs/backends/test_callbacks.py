@@ -90,6 +90,8 @@ def test_shapes_that_only_running_tells():
     np.testing.assert_array_equal(program([0.25])[1], np.full(4, 0.25))
     with pytest.raises(BackendError, match=r"BlackBox.*specify_shape"):
         compile_program([p], [BlackBox(lambda p: np.ones(int(p)), [pt.dvector])(p)])
+    with pytest.raises(BackendError, match=r"Unique.*specify_shape"):
+        compile_program([X], [pt.unique(X).sum()])
 
 
 def fail(x):
