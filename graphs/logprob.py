@@ -201,7 +201,7 @@ def _natural_logprob(graph: ModelGraph) -> LogProb:
     own = dict(untransposed(ready[rv], rv_values[rv]) for rv in left)
     terms, members = joint_terms(own, [name_of[rv] for rv in left], rolls, name_of)
     supports = {name: support_of(rv) for name, rv in latent.items()}
-    potentials = stabilized(substitute([prepared.get(p, p) for p in potentials], own))
+    potentials = stabilized(repaired(substitute([prepared.get(p, p) for p in potentials], own)))
     for name, potential in zip(graph.potentials, potentials, strict=True):
         raise_if_random(potential, name)
     terms |= dict(zip(graph.potentials, potentials, strict=True))
