@@ -37,7 +37,7 @@ def incomplete_beta(a: float, b: float, x: float) -> tuple[float, float, float, 
     Examples
     --------
     >>> [round(value, 4) for value in incomplete_beta(2.0, 3.0, 1e-100)]
-    [-458.7253, 0.0, -229.1752, -0.0, 0.5833, -0.0]
+    [-458.7253, -0.0, -229.6752, 0.0, 0.5833, -0.0]
     """
     if not (a > 0.0 and b > 0.0 and a < math.inf and b < math.inf) or math.isnan(x):
         return math.nan, math.nan, math.nan, math.nan, math.nan, math.nan

@@ -41,7 +41,7 @@ def incomplete_gamma(shape: float, x: float) -> tuple[float, float, float, float
     Examples
     --------
     >>> [round(value, 6) for value in incomplete_gamma(3.0, 1000.0)]
-    [0.0, -986.875633, -0.0, 5.985992]
+    [-0.0, -986.875637, -0.0, 5.985972]
     """
     if not (shape > 0.0 and shape < math.inf) or math.isnan(x):
         return math.nan, math.nan, math.nan, math.nan
