@@ -13,6 +13,7 @@ import logging
 from collections import Counter
 from collections.abc import Callable
 from functools import wraps
+from typing import Any, cast
 
 from graphs.errors import PPLError
 
@@ -23,7 +24,7 @@ FAILURES: Counter[str] = Counter()
 
 
 def optional[**P, R](
-    what: str, otherwise: Callable[..., R], *, may_refuse: bool = False
+    what: str, otherwise: Callable[..., Any], *, may_refuse: bool = False
 ) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Let a function return something else where it raises.
 
@@ -53,13 +54,13 @@ def optional[**P, R](
             except PPLError as error:
                 if may_refuse:
                     raise
-                return otherwise(str(error), *args, **kwargs)
+                return cast("R", otherwise(str(error), *args, **kwargs))
             except Exception as error:  # whatever an unforeseen graph does to a rule
                 FAILURES[what] += 1
                 why = f"the derivation failed, a fault of this library ({type(error).__name__}: {error})"
                 logger.info("%s: %s", what, why)
                 logger.debug("%s:", what, exc_info=True)
-                return otherwise(why, *args, **kwargs)
+                return cast("R", otherwise(why, *args, **kwargs))
 
         return guarded
 

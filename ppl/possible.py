@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import cached_property
+from typing import cast
 
 import numpy as np
 import pytensor.tensor as pt
@@ -77,12 +78,13 @@ class PossibleValues:
             Source of randomness.
         """
         moved = [name for name in self._steps if name not in fixed]
-        found = dict(values)
+        found, rng = dict(values), generator
         variables = list(self.plan.mixed.values.values())
         for _ in range(MOST_SWEEPS if moved else 0):
             for name in moved:
                 arguments = [np.asarray(found[str(v.name)], v.type.dtype) for v in variables]
-                generator, drawn = self._steps[name](generator, *arguments)
+                following, drawn = self._steps[name](rng, *arguments)
+                rng = cast("np.random.Generator", following)
                 found[str(self.plan.mixed.values[name].name)] = drawn
             yield dict(found)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from itertools import pairwise, product
 
 import numpy as np
@@ -86,6 +87,14 @@ def test_a_hidden_chain_with_known_parameters_is_drawn_exactly() -> None:
     np.testing.assert_allclose(trace.attrs["log_evidence"], np.log(total), rtol=1e-10)
     p = ones / total
     assert (abs(trace.posterior["states"].mean(("chain", "draw")) - p) < 4 * np.sqrt(p * (1 - p) / 2000)).all()
+
+
+def test_another_process_draws_the_same() -> None:
+    compiled = ppl.compile(lawn(), backend="c")
+    again = pickle.loads(pickle.dumps(compiled))
+    traces = [c.sample(20, chains=2, seed=4) for c in (compiled, again)]
+    assert traces[0].posterior["rain"].equals(traces[1].posterior["rain"])
+    assert traces[0].attrs["log_evidence"] == traces[1].attrs["log_evidence"]
 
 
 def test_what_is_impossible_or_does_not_start_anywhere_is_said() -> None:
