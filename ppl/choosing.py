@@ -21,7 +21,7 @@ from graphs.supports import Support
 from graphs.transforms import default_transform
 from ppl.flat import has_flat_prior
 from ppl.plans import Method
-from ppl.sweeps import groups_of
+from ppl.sweeps import enumerated_states, groups_of
 
 Choice = Literal["nuts", "gibbs", "rmh", "slice"] | None
 
@@ -171,6 +171,8 @@ def _choose_discrete(
         return "gibbs", f"{kept}; {how}", law
     groups = groups_of(summed, name)
     if groups is not None:
+        if enumerated_states(summed, name) is None:
+            return "gibbs", f"{kept}; full conditional within windows at random places", None
         number = "its elements in turn" if len(groups) > 2 else f"{len(groups)} groups of elements in turn"
         return "gibbs", f"{kept}; full conditionals by enumeration, {number}", None
     if choice == "gibbs":

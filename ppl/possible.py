@@ -12,9 +12,8 @@ from numpy.typing import NDArray
 from pytensor.tensor.variable import TensorVariable
 
 from graphs.interpreting import interpret, without_c
-from graphs.logprob import states_of
 from ppl.plans import Plan
-from ppl.sweeps import groups_of
+from ppl.sweeps import enumerated_states, groups_of
 from samplers.blocks import DrawBlock
 from samplers.coloured import coloured_block
 from samplers.windows import window_block
@@ -55,11 +54,14 @@ class PossibleValues:
             name = assignment.name
             if name not in mixed.values or not assignment.support.is_discrete or 0 in assignment.shape:
                 continue
-            groups, states = groups_of(mixed, name), states_of(mixed, name)
+            groups, states = groups_of(mixed, name), enumerated_states(mixed, name)
             if groups is None:
                 continue
             if states is None:
-                yield name, window_block(terms, mixed.values[name], groups, assignment.support.lower)
+                yield (
+                    name,
+                    window_block(terms, mixed.values[name], groups, assignment.support.lower, assignment.support.upper),
+                )
             else:
                 yield name, coloured_block(terms, mixed.values[name], states, groups)
 

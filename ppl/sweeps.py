@@ -12,6 +12,7 @@ from pytensor.tensor.variable import TensorVariable
 
 from graphs.augmentation import Group
 from graphs.conditional import Law
+from graphs.conditional.pointwise import MOST_VALUES
 from graphs.density import LogDensity
 from graphs.elimination.summation import unused_name
 from graphs.logprob import LogProb, states_of
@@ -29,9 +30,15 @@ from samplers.slice import slice_block
 from samplers.windows import WINDOW, window_block
 
 
+def enumerated_states(logprob: LogProb, name: str) -> NDArray[np.int64] | None:
+    """Return the states of a discrete variable; None where they are too many to evaluate a log-density at each."""
+    states = states_of(logprob, name)
+    return None if states is None or len(states) > MOST_VALUES else states
+
+
 def groups_of(logprob: LogProb, name: str) -> list[NDArray[np.int64]] | None:
     """Return groups of elements of a discrete variable, independent given the others; None where there are many."""
-    states = states_of(logprob, name)
+    states = enumerated_states(logprob, name)
     if states is None:
         states = np.arange(WINDOW)
     return find_groups(list(logprob.terms.values()), logprob.values[name], states)
@@ -86,10 +93,11 @@ def build_sweep(
     with_laws = {*laws, *(name for group in groups for name in group.laws)}
     for name in by_method["gibbs"]:
         if name not in with_laws:
-            together, states = groups_of(mixed, name), states_of(mixed, name)
+            together, states = groups_of(mixed, name), enumerated_states(mixed, name)
+            support = mixed.supports[name]
             assert together is not None
             if states is None:
-                blocks.append(window_block(terms, mixed.values[name], together, mixed.supports[name].lower))
+                blocks.append(window_block(terms, mixed.values[name], together, support.lower, support.upper))
             else:
                 blocks.append(coloured_block(terms, mixed.values[name], states, together))
     blocks += [rmh_block(density, mixed.values[n], scales[n]) for n in walking]

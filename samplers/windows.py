@@ -25,9 +25,13 @@ LARGEST_STRIDE = 20
 
 
 def window_block(
-    terms: Sequence[TensorVariable], variable: TensorVariable, groups: Sequence[Integers], lower: float = -np.inf
+    terms: Sequence[TensorVariable],
+    variable: TensorVariable,
+    groups: Sequence[Integers],
+    lower: float = -np.inf,
+    upper: float = np.inf,
 ) -> DrawBlock:
-    """Return the block of a sweep that draws an array of integers without bounds, or with a lower one.
+    """Return the block of a sweep that draws an array of integers without bounds, or with bounds far apart.
 
     Parameters
     ----------
@@ -37,8 +41,8 @@ def window_block(
         A variable of the joint state.
     groups : sequence of int64 array
         As `samplers.coloured.find_groups` returns them, whatever the states.
-    lower : float
-        No value is less. A value at which the log-probability is not a number counts as impossible.
+    lower, upper : float
+        No value is less or greater. A value at which the log-probability is not a number counts as impossible.
     """
     start = pt.random.rng("rng")
     rng = start
@@ -54,7 +58,7 @@ def window_block(
             rng, place = rng.integers(0, WINDOW, size=shape)
             states = current + (steps - place) * pt.cast(stride, "int64")
             states = pt.specify_shape(states, (WINDOW, *shape))
-            is_possible = states >= lower
+            is_possible = (states >= lower) & (states <= upper)
             inside = pt.switch(is_possible, states, current)
             logits = logits_of_group(terms, variable, pt.cast(current, variable.type.dtype), inside, group)
             is_valid = is_possible.reshape((WINDOW, -1))[:, group] & ~pt.isnan(logits)
