@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytensor.tensor as pt
 import pytest
+from scipy import stats
 
 import ppl
 from graphs.errors import SamplingError
@@ -90,3 +91,19 @@ def test_pilot_runs_start_where_runs_do() -> None:
     model = ppl.Model({ppl.Binomial("y", n[:, None], ppl.Beta("p", 1, 1), size=(30, 3)): data})
     assert pilot(ppl.plan(model, sampler="gibbs")) is not None
     assert "left the domain" not in ppl.plan(model).policy
+
+
+def test_counts_between_bounds_far_apart_keep_to_both() -> None:
+    """N uniform to 5000 and data that point above it: the posterior is cut off, by enumeration."""
+    data, upper = np.array([3000, 3010, 2990, 2960]), 5000
+    model = ppl.Model({ppl.Binomial("y", ppl.DiscreteUniform("N", 100, upper), 0.6, size=4): data})
+    trace = ppl.sample(model, marginalize=False, draws=1000, tune=200, chains=2, seed=1, backend="c", progress=False)
+    values = np.arange(data.max(), upper + 1)
+    weights = stats.binom.logpmf(data[:, None], values, 0.6).sum(axis=0)
+    weights = np.exp(weights - weights.max())
+    mean = np.average(values, weights=weights)
+    spread = np.sqrt(np.average((values - mean) ** 2, weights=weights))
+    found = trace.posterior["N"]
+    assert int(found.max()) <= upper
+    # One draw in ten is effective at least: four standard errors of 200.
+    assert abs(float(found.mean()) - mean) < 4 * spread / np.sqrt(200)
