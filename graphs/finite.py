@@ -173,10 +173,10 @@ def _of_components(rv: TensorVariable) -> Sequence[int] | None:
     return states
 
 
-def _of_whole(rv: TensorVariable) -> NDArray[np.int64] | None:
+def _of_whole(rv: TensorVariable) -> Sequence[int] | None:
     """Return the states of the variable that is observed in part."""
     whole: TensorVariable = rv.owner.inputs[0]
-    return finite_states(whole) if is_random(whole) else None
+    return _found(whole) if is_random(whole) else None
 
 
 def _of_graph(rv: TensorVariable) -> Sequence[int] | None:
