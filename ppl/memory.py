@@ -111,6 +111,8 @@ def check_memory_of_run(rows: int, chains: int, learning: int, kept: int, new_by
     """
     parts = {"the chains themselves": learning, "the draws as they are recorded": kept}
     parts |= {name or "lp": rows * chains * size for name, size in new_bytes.items()}
+    # Results have two groups, in which draws are numbered.
+    parts["the numbers of draws"] = 2 * 8 * rows
     task = f"Keeping {rows:,} draws of each of {chains:,} chains" if chains > 1 else f"Keeping {rows:,} draws"
     check_memory(parts, task, "ask for fewer draws or chains, keep one in thin=..., or only var_names=[...]")
 

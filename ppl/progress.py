@@ -12,7 +12,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
-from ppl.progress_lines import ProgressLines, is_logged
+from ppl.progress_lines import ProgressLines, log
 
 logger = logging.getLogger("rvgraph")
 
@@ -35,7 +35,8 @@ class ProgressBar:
         self._has_failed = False
         console = Console(stderr=True)
         self._is_notebook = is_shown and console.is_jupyter
-        self._lines = ProgressLines(chains, tune, draws) if is_logged(is_shown) else None
+        stream = log(is_shown)
+        self._lines = None if stream is None else ProgressLines(chains, tune, draws, stream)
         self._output: Any = None
         self._progress = Progress(
             TextColumn("chain {task.fields[chain]}"),
@@ -45,7 +46,7 @@ class ProgressBar:
             TextColumn("{task.fields[detail]}"),
             console=console,
             # Rich draws live in notebooks only with ipywidgets, which the display below does without.
-            disable=not is_shown or self._is_notebook or self._lines is not None,
+            disable=not is_shown or self._is_notebook or not console.is_terminal,
         )
         self._tasks: list[TaskID] = [
             self._progress.add_task("", total=tune + draws, chain=chain, phase="waiting", detail="")
@@ -58,20 +59,20 @@ class ProgressBar:
             from IPython.display import display
 
             self._output = display(self._table(), display_id=True)
-        elif self._lines is not None:
-            self._shown(self._lines.begin)
         else:
             self._progress.start()
+        if self._lines is not None:
+            self._lines.begin()
         self._start = time.perf_counter()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._lines is not None:
-            self._shown(self._lines.end)
-        elif not self._is_notebook:
+        if not self._is_notebook:
             self._shown(self._progress.stop)
+        if self._lines is not None:
+            self._lines.end()
 
     def _shown(self, show: Callable[[], None]) -> None:
         """Show something; a terminal that is gone, or a notebook, does not end the run that is shown."""
@@ -93,7 +94,6 @@ class ProgressBar:
     def _update(self, chains: Sequence[dict[str, Any]]) -> None:
         if self._lines is not None:
             self._lines.update(chains)
-            return
         seconds = max(time.perf_counter() - self._start, 1e-9)
         for state in chains:
             done = state["draw"] if state["tuning"] else self._tune + state["draw"]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from textwrap import shorten
-from typing import Any
+from typing import Any, TextIO
 
 from rich.console import Console
 
@@ -16,35 +18,55 @@ MOST_CHAINS = 8
 _WIDTH = 160
 
 
-def is_logged(is_shown: bool) -> bool:
-    """Return whether progress is to be told in lines: stderr is neither a terminal nor a notebook."""
+def log(is_shown: bool) -> TextIO | None:
+    """Return where progress is to be told in lines, ``None`` if nowhere: a terminal or a notebook has its bar.
+
+    That is stdout where it goes to a file or to another program, also while stderr is a terminal with the bar; else
+    stderr, if that is no terminal. What only collects what is printed, inside this program, is no log.
+    """
     console = Console(stderr=True)
-    return is_shown and not console.is_terminal and not console.is_jupyter
+    if not is_shown or console.is_jupyter:
+        return None
+    if _is_redirected(sys.stdout):
+        return sys.stdout
+    return None if console.is_terminal else sys.stderr
 
 
-def say(line: str) -> None:
-    """Write a line to the log at once."""
-    print(shorten(line, _WIDTH, placeholder=" ..."), file=sys.stderr, flush=True)
+def _is_redirected(stream: TextIO) -> bool:
+    try:
+        return not os.isatty(stream.fileno())
+    except (AttributeError, OSError, ValueError):  # none at all, closed, or no file of the system
+        return False
+
+
+def say(line: str, stream: TextIO | None) -> None:
+    """Write a line to a log at once; a log that is gone or full does not end what it is about."""
+    if stream is not None:
+        with suppress(OSError, ValueError):
+            print(shorten(line, _WIDTH, placeholder=" ..."), file=stream, flush=True)
 
 
 class ProgressLines:
-    """A line at the start, one now and then, and one at the end.
+    """Lines now and then, and one at the end; nothing of a run that is over before the first.
 
     Parameters
     ----------
     chains, tune, draws : int
         Number of chains; tuning sweeps and kept draws of each.
+    stream : TextIO
+        The log.
     """
 
-    def __init__(self, chains: int, tune: int, draws: int):
+    def __init__(self, chains: int, tune: int, draws: int, stream: TextIO):
         self._chains, self._tune, self._draws = chains, tune, draws
+        self._stream = stream
+        self._is_begun = False
         self._start = time.monotonic()
         self._next = LEAST_SECONDS
 
     def begin(self) -> None:
-        """Say what runs."""
+        """Let the clock run."""
         self._start = time.monotonic()
-        say(f"Sampling {self._chains} chains: {self._tune:,} tuning sweeps, then {self._draws:,} draws of each.")
 
     def update(self, states: Sequence[dict[str, Any]]) -> None:
         """Say how far the chains are, if the last line is long enough ago."""
@@ -52,14 +74,21 @@ class ProgressLines:
         if seconds < self._next:
             return
         self._next = seconds + min(max(seconds / 2, LEAST_SECONDS), MOST_SECONDS)
+        if not self._is_begun:
+            self._is_begun = True
+            self._say(f"Sampling {self._chains} chains: {self._tune:,} tuning sweeps, then {self._draws:,} draws of each.")
         parts = [self._described(state) for state in states[:MOST_CHAINS]]
         rest = [f"{len(states) - MOST_CHAINS} more chains"] if len(states) > MOST_CHAINS else []
         divergent = sum(state["divergences"] for state in states)
-        say(f"{seconds:.0f} s: {', '.join([*parts, *rest])}" + (f"; {divergent} divergent" if divergent else ""))
+        self._say(f"{seconds:.0f} s: {', '.join([*parts, *rest])}" + (f"; {divergent} divergent" if divergent else ""))
 
     def end(self) -> None:
-        """Say how long it took."""
-        say(f"Sampling took {time.monotonic() - self._start:.1f} s.")
+        """Say how long it took, if anything was said before."""
+        if self._is_begun:
+            self._say(f"Sampling took {time.monotonic() - self._start:.1f} s.")
+
+    def _say(self, line: str) -> None:
+        say(line, self._stream)
 
     def _described(self, state: dict[str, Any]) -> str:
         phase, total = ("tuning", self._tune) if state["tuning"] else ("draw", self._draws)

@@ -31,7 +31,7 @@ from ppl.pathfinding import found_paths
 from ppl.planning import plan
 from ppl.plans import Plan
 from ppl.progress import ProgressBar
-from ppl.progress_lines import is_logged, say
+from ppl.progress_lines import log, say
 from ppl.results import logger, report, say_losses, to_datatree, versions
 from samplers import SweepResult, compile_sweep
 from samplers.interrupts import HeldInterrupts
@@ -146,6 +146,8 @@ class CompiledModel:
         try:
             with interrupts.allowed() if self.backend == "jax" else nullcontext():
                 return self._sweep.run(start, **arguments)
+        except MemoryError as error:
+            raise SamplingError(f"There is no memory for the run ({error}): ask for fewer draws or chains.") from error
         except SamplingError as error:
             if error.op is not None:
                 raise self._starting_points.explained(error) from error
@@ -382,8 +384,7 @@ def sample(
     unknown = set(options) - set(OPTIONS)
     if unknown:
         raise SamplingError(f"Unknown option {sorted(unknown)[0]!r}; there are {', '.join(OPTIONS)}.")
-    if is_logged(progress):
-        say(f"Planning and compiling {model!r}.")
+    say(f"Planning, compiling and sampling {model!r}.", log(progress))
     compiled = compile(
         model,
         backend=backend,

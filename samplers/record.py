@@ -67,6 +67,14 @@ class Record:
             for name, plain in zip(names, statistics_of(block), strict=True):
                 values = self.statistics[:, :, column]
                 dtype = STATISTIC_DTYPES.get(plain, "float64")
-                named[name] = values.copy() if dtype == "float64" else np.nan_to_num(values).astype(dtype)
+                named[name] = _contiguous(values, dtype)
                 column += 1
         return named
+
+
+def _contiguous(values: NDArray[np.float64], dtype: str) -> NDArray:
+    """Return a column as an array of its own; as it is, where there is no memory left for that."""
+    try:
+        return values.copy() if dtype == "float64" else np.nan_to_num(values).astype(dtype)
+    except MemoryError:
+        return values

@@ -42,6 +42,23 @@ def test_a_run_without_bound_is_refused(compiled, four_gib, arguments, figure):
         compiled.sample(**{"tune": 10, "progress": False} | arguments)
 
 
+def test_the_numbers_of_draws_count(monkeypatch):
+    """Beside one number of each draw, and its log-density, they take as much again."""
+    model = ppl.compile(ppl.Model({ppl.Normal("y", ppl.Normal("x", 0, 1), 1): 1.0}), sampler={"x": "gibbs"})
+    monkeypatch.setattr(memory, "available_bytes", lambda: 30 * 10**6)
+    with pytest.raises(ppl.SamplingError, match="Keeping 1,000,000 draws would take 30.* MiB"):
+        model.sample(draws=10**6, tune=1, chains=1, progress=False)
+
+
+def test_an_allocation_that_fails(compiled, monkeypatch):
+    def fail(*arguments):
+        raise MemoryError("24 GiB")
+
+    monkeypatch.setattr("samplers.run.Record.empty", fail)
+    with pytest.raises(ppl.SamplingError, match=r"no memory for the run \(24 GiB\).*fewer draws"):
+        compiled.sample(draws=10, tune=10, progress=False)
+
+
 def test_what_fits_is_run(compiled, four_gib):
     trace = compiled.sample(draws=10, tune=10, chains=1, seed=1, progress=False)
     kept = {name: array.nbytes for name, array in trace["posterior"].data_vars.items()}

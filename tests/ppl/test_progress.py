@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import pytest
 
@@ -27,15 +29,15 @@ def _state(chain, draw, tuning):
     return {"chain": chain, "draw": draw, "tuning": tuning, "divergences": 3, "step_size": 0.5, "num_gradients": 10}
 
 
-def test_a_log_has_a_line_at_the_start_and_ever_fewer_later(clock, capsys):
+def test_a_log_has_ever_fewer_lines(clock, capsys):
     with ProgressBar(2, 1000, 2000, True) as bar:
-        assert capsys.readouterr().err == "Sampling 2 chains: 1,000 tuning sweeps, then 2,000 draws of each.\n"
         lines = []
         for second in range(1, 3601):
             clock[0] = float(second)
             bar([_state(0, second, False), _state(1, second, True)])
             lines += [(second, line) for line in capsys.readouterr().err.splitlines()]
     assert capsys.readouterr().err == "Sampling took 3600.0 s.\n"
+    assert lines.pop(0) == (10, "Sampling 2 chains: 1,000 tuning sweeps, then 2,000 draws of each.")
     assert lines[0] == (10, "10 s: chain 0 draw 10 of 2,000, chain 1 tuning 10 of 1,000; 6 divergent")
     gaps = np.diff([0, *(second for second, _ in lines)])
     assert gaps.min() >= 10
@@ -44,20 +46,34 @@ def test_a_log_has_a_line_at_the_start_and_ever_fewer_later(clock, capsys):
     assert len(lines) < 25
 
 
-def test_nothing_is_said_of_a_short_run_but_that_it_runs(compiled, capsys):
+def test_nothing_is_said_of_a_short_run_but_what_runs(compiled, capsys):
     compiled.sample(draws=5, tune=5, chains=1, seed=1)
+    assert capsys.readouterr() == ("", "")
+    ppl.sample(compiled.plan.model, draws=5, tune=5, chains=1, seed=1, sampler="nuts")
     written = capsys.readouterr()
-    assert written.out == ""
-    assert [line.split()[0] for line in written.err.splitlines()] == ["Sampling", "Sampling"]
+    assert written.out == ""  # collected inside of the program: no log
+    assert written.err == "Planning, compiling and sampling Model(latent: mu; observed: y).\n"
     compiled.sample(draws=5, tune=5, chains=1, seed=1, progress=False)
-    assert capsys.readouterr().err == ""
+    assert capsys.readouterr() == ("", "")
+
+
+def test_a_log_is_stdout_where_it_is_redirected(tmp_path, monkeypatch):
+    with (tmp_path / "log").open("w") as file:
+        monkeypatch.setattr("sys.stdout", file)
+        assert progress_lines.log(True) is file
+        assert progress_lines.log(False) is None
+        # A bar in the terminal of stderr does not take the place of the log.
+        monkeypatch.setenv("FORCE_COLOR", "1")
+        assert progress_lines.log(True) is file
+    assert progress_lines.log(True) is None  # closed
+    progress_lines.say("The log is gone.", file)
 
 
 def test_many_chains_are_not_all_named(clock, capsys):
-    lines = progress_lines.ProgressLines(1000, 10, 10)
+    lines = progress_lines.ProgressLines(1000, 10, 10, sys.stderr)
     clock[0] = 20.0
     lines.update([_state(chain, 1, True) for chain in range(1000)])
-    assert len(capsys.readouterr().err) < 200
+    assert [len(line) < 200 for line in capsys.readouterr().err.splitlines()] == [True, True]
 
 
 def test_an_interrupt_while_tuning_says_what_there_is(compiled, monkeypatch, caplog):
