@@ -76,7 +76,8 @@ class ProgressLines:
         self._next = seconds + min(max(seconds / 2, LEAST_SECONDS), MOST_SECONDS)
         if not self._is_begun:
             self._is_begun = True
-            self._say(f"Sampling {self._chains} chains: {self._tune:,} tuning sweeps, then {self._draws:,} draws of each.")
+            plan = f"{self._tune:,} tuning sweeps, then {self._draws:,} draws of each"
+            self._say(f"Sampling {self._chains} chains: {plan}.")
         parts = [self._described(state) for state in states[:MOST_CHAINS]]
         rest = [f"{len(states) - MOST_CHAINS} more chains"] if len(states) > MOST_CHAINS else []
         divergent = sum(state["divergences"] for state in states)

@@ -46,7 +46,7 @@ def test_the_numbers_of_draws_count(monkeypatch):
     """Beside one number of each draw, and its log-density, they take as much again."""
     model = ppl.compile(ppl.Model({ppl.Normal("y", ppl.Normal("x", 0, 1), 1): 1.0}), sampler={"x": "gibbs"})
     monkeypatch.setattr(memory, "available_bytes", lambda: 30 * 10**6)
-    with pytest.raises(ppl.SamplingError, match="Keeping 1,000,000 draws would take 30.* MiB"):
+    with pytest.raises(ppl.SamplingError, match=r"Keeping 1,000,000 draws would take 30.* MiB"):
         model.sample(draws=10**6, tune=1, chains=1, progress=False)
 
 
