@@ -116,9 +116,13 @@ def _violation(condition: Variable, stand_ins: Mapping[Variable, Variable]) -> s
 
 
 def _not_finite(model: Model) -> str | None:
-    """Find an array with NaN or infinite elements without which a term would be finite."""
-    given = [v for v in ancestors(_graphs(model)) if _is_bad(v)]
-    if not given:
+    """Find an array without some of whose elements a term would be finite: NaN, infinite, or else not positive."""
+    constants = [v for v in ancestors(_graphs(model)) if _is_numeric(v)]
+    not_finite = {c: ~np.isfinite(c.data) for c in constants}
+    indices = {v for a in ancestors(_graphs(model)) if _is_indexing(a.owner) for v in a.owner.inputs[1:]}
+    not_positive = {c: c.data <= 0 for c in constants if np.size(c.data) > 1 and c not in indices}
+    suspects = [(c, where) for c, where in [*not_finite.items(), *not_positive.items()] if np.any(where)]
+    if not suspects:
         return None
     rng = np.random.default_rng(0)
     joint = logprob(model, marginalize=False)
@@ -127,14 +131,14 @@ def _not_finite(model: Model) -> str | None:
         for _ in range(_NUM_POINTS)
     ]
     bad = _bad(joint, points)
-    for constant in given if any(bad.values()) else []:
-        mended = pt.constant(np.where(np.isfinite(constant.data), constant.data, 1.0))
+    for constant, where in suspects if any(bad.values()) else []:
+        mended = pt.constant(np.where(where, np.ones_like(constant.data), constant.data))
         fewer = _bad(logprob(_with(model.graph, {constant: mended}), marginalize=False), points)
         name = next((n for n in bad if fewer.get(n, bad[n]) < bad[n]), None)
         if name is not None:
             return (
-                f"{_described(constant, model)}, so that the log-probability of {name} is not finite: leave those rows "
-                "out, or impute them."
+                f"{_described(constant, where, model)}, so that the log-probability of {name} is not finite: leave "
+                "those rows out, or impute them."
             )
     return None
 
@@ -156,11 +160,14 @@ def _graphs(model: Model) -> list[TensorVariable]:
     return [*model.latent.values(), *model.observed.values(), *model.potentials.values()]
 
 
-def _is_bad(variable: Variable) -> bool:
+def _is_numeric(variable: Variable) -> bool:
     if not isinstance(variable, Constant) or not isinstance(variable.data, np.ndarray | np.number):
         return False
-    data = np.asarray(variable.data)
-    return data.dtype.kind == "f" and not np.isfinite(data).all()
+    return np.asarray(variable.data).dtype.kind in "fiu"
+
+
+def _is_indexing(node: Apply | None) -> bool:
+    return node is not None and isinstance(node.op, _INDEXING)
 
 
 def _bad(joint: LogProb, points: list[dict[str, NDArray]]) -> dict[str, int]:
@@ -172,10 +179,9 @@ def _bad(joint: LogProb, points: list[dict[str, NDArray]]) -> dict[str, int]:
     }
 
 
-def _described(constant: Variable, model: Model) -> str:
-    """Name an array, with the first element that is not finite."""
+def _described(constant: Variable, is_bad: NDArray[np.bool_], model: Model) -> str:
+    """Name an array, with the first of some elements."""
     array = np.asarray(constant.data)
-    is_bad = ~np.isfinite(array)
     where = first(is_bad)
     more = f" (and {is_bad.sum() - 1} more)" if is_bad.sum() > 1 else ""
     name = constant.name if constant.name in model.constant_data else _position(constant, model)

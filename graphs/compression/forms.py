@@ -149,7 +149,8 @@ def power(column: Column, exponent: float) -> Column:
         function = (
             pt.sqr(function) if exponent == 2 else pt.reciprocal(function) if exponent == -1 else function**exponent
         )
-    return Column(column.data**exponent, function)
+    with np.errstate(all="ignore"):  # what is not finite is no data to be summed, and seen where it is
+        return Column(column.data**exponent, function)
 
 
 def times(a: TensorVariable | None, b: TensorVariable | None) -> TensorVariable | None:

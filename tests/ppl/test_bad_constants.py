@@ -119,6 +119,13 @@ FINE = {
 }
 
 
+def test_a_weight_of_zero_is_named():
+    weights = np.where(ROWS == 2, 0.0, 1.0)
+    model = ppl.Model({ppl.Normal("y", slope(), 1 / pt.sqrt(ppl.Data("w", weights))): Y})
+    with pytest.raises(ModelError, match=r"w has 0.0 at \[2\], so that the log-probability of y"):
+        ppl.sample(model, draws=2, tune=2, chains=1, seed=1, progress=False, backend="c")
+
+
 @pytest.mark.parametrize("kind", FINE)
 def test_nothing_is_named_where_nothing_is_wrong(kind):
     assert explain(FINE[kind]()) is None
