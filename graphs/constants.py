@@ -131,7 +131,8 @@ def _constant(graphs: Sequence[Variable]) -> dict[Variable, bool]:
 
 
 def _is_numeric(node: Apply) -> bool:
-    return all(isinstance(v.type, TensorType) for v in (*node.inputs, *node.outputs))
+    # Positions of slices are no arrays.
+    return all(isinstance(v.type, TensorType | ps.ScalarType) for v in (*node.inputs, *node.outputs))
 
 
 def _saturates(node: Apply) -> bool:

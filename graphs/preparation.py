@@ -24,6 +24,7 @@ from graphs.opening import inner_outcome, is_open
 from graphs.random_graph import components_of, is_random
 from graphs.rebuilding import rebuild, substitute
 from graphs.splines import as_piecewise_polynomial
+from graphs.tails.ordered import with_stable_categories
 
 
 def prepare(outputs: Sequence[Variable]) -> dict[Variable, Variable]:
@@ -35,9 +36,11 @@ def prepare(outputs: Sequence[Variable]) -> dict[Variable, Variable]:
     variable, which may be counts, become int64.
     """
     inner = _opened(outputs)
-    new = substitute(outputs, inner) if inner else list(outputs)
+    new = with_stable_categories(substitute(outputs, inner) if inner else outputs)
     memo = rebuild(new, lambda node, inputs: _prepared(node, inputs) or _widened_node(node, inputs))
-    return memo if not inner else {old: memo.get(now, now) for old, now in zip(outputs, new, strict=True)}
+    if all(a is b for a, b in zip(new, outputs, strict=True)):
+        return memo
+    return {old: memo.get(now, now) for old, now in zip(outputs, new, strict=True)}
 
 
 def _opened(outputs: Sequence[Variable]) -> dict[Variable, Variable]:

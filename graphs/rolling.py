@@ -23,6 +23,7 @@ from graphs.batching import aligned_parameter, apply_batched
 from graphs.optional import optional
 from graphs.preparation import as_parameter
 from graphs.rebuilding import substitute
+from graphs.tails.ordered import with_stable_categories
 
 FEWEST = 20
 """Fewer variables of the same form keep terms of their own."""
@@ -95,7 +96,7 @@ def _conditional_parameters(
     """Return the parameters of each variable as graphs of the values of the others."""
     inputs = [list(rv.owner.op.dist_params(rv.owner)) for rv in rvs]
     flat = [i for own in inputs for i in own]
-    new = iter(substitute(flat, rv_values))
+    new = iter(with_stable_categories(substitute(flat, rv_values)))
     return {rv: [next(new) for _ in own] for rv, own in zip(rvs, inputs, strict=True)}
 
 

@@ -11,6 +11,7 @@ import pytensor.scalar.math as psm
 import pytensor.tensor as pt
 from pytensor.graph.basic import Apply, Constant, Variable
 from pytensor.tensor.elemwise import DimShuffle, Elemwise
+from pytensor.tensor.subtensor import AdvancedSubtensor, Subtensor
 from pytensor.tensor.variable import TensorVariable
 
 from graphs.tails.functions import log1mexp, log_distinct, log_normal_lower
@@ -45,6 +46,10 @@ _LOGARITHMS: dict[type, tuple[Callable[..., TensorVariable], Callable[..., Tenso
 """The logarithms of a function and of one minus it."""
 
 
+_SELECTING = (DimShuffle, Subtensor, AdvancedSubtensor)
+"""What only places elements: the logarithm may be taken before."""
+
+
 def logarithm(x: Variable) -> TensorVariable | None:
     """Return ``log(x)`` in a form that holds for all arguments; None where none is known.
 
@@ -62,14 +67,16 @@ def logarithm(x: Variable) -> TensorVariable | None:
     node = x.owner
     if node is None:
         return None
-    if isinstance(node.op, DimShuffle):
+    if isinstance(node.op, _SELECTING):
         inner = logarithm(node.inputs[0])
-        return None if inner is None else node.op(inner)
+        return None if inner is None else node.op(inner, *node.inputs[1:])
     if not isinstance(node.op, Elemwise):
         return None
     kind = type(node.op.scalar_op)
     if kind in _LOGARITHMS:
         return _LOGARITHMS[kind][0](*node.inputs)
+    if kind is ps.Identity:
+        return logarithm(node.inputs[0])
     if kind is ps.Mul:
         return _of_product(node)
     if kind is ps.TrueDiv:
