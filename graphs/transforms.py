@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 import pytensor.tensor as pt
@@ -10,7 +10,8 @@ from pymc.distributions.continuous import WaldRV
 from pymc.distributions.custom import CustomSymbolicDistRV
 from pymc.distributions.distribution import PartialObservedRV
 from pymc.distributions.transforms import _default_transform
-from pymc.logprob.transforms import IntervalTransform, LogOddsTransform, Transform
+from pymc.distributions.truncated import TruncatedRV
+from pymc.logprob.transforms import CircularTransform, IntervalTransform, LogOddsTransform, LogTransform, Transform
 from pytensor.graph.basic import Constant, Variable
 from pytensor.graph.traversal import ancestors
 from pytensor.tensor.variable import TensorVariable
@@ -24,7 +25,8 @@ def default_transform(rv: TensorVariable) -> Transform | None:
     """Return PyMC's default transform of a random variable, ``None`` if its support is the real line or discrete.
 
     PyMC takes the logarithm of a Wald variable whatever its shift; here it is that of the distance from the shift. It
-    has none for a logit-normal variable, which is a custom distribution there.
+    has none for a logit-normal variable, which is a custom distribution there. Of truncated variables it sees the
+    bounds alone: a gamma variable below 5 lies above zero all the same.
     """
     if rv.owner is None or not str(rv.type.dtype).startswith("float"):
         return None
@@ -34,6 +36,8 @@ def default_transform(rv: TensorVariable) -> Transform | None:
         return LogOddsTransform()
     if isinstance(rv.owner.op, PartialObservedRV):
         return _of_some_elements(rv)
+    if isinstance(rv.owner.op, TruncatedRV):
+        return _of_truncated(rv)
     transform: Transform | None = _default_transform(rv.owner.op, rv)
     return transform
 
@@ -54,6 +58,39 @@ def _of_some_elements(rv: TensorVariable) -> Transform | None:
         ]
 
     return IntervalTransform(bounds)
+
+
+def _of_truncated(rv: TensorVariable) -> Transform | None:
+    """Return the transform of the interval in which a variable is possible and not cut off."""
+    own: Transform | None = _default_transform(rv.owner.op, rv)
+    base = rv.owner.op.base_rv_op.make_node(*rv.owner.inputs[:-2]).default_output()
+    limits = _limits_of(default_transform(base))
+    if not isinstance(own, IntervalTransform) or limits is None:
+        return own
+
+    def bounds(*inputs: Variable) -> list[Variable | None]:
+        pairs = zip((pt.maximum, pt.minimum), limits(*inputs[:-2]), own.args_fn(*inputs), strict=True)
+        return [(a if b is None else b if a is None else tighter(a, b)) for tighter, a, b in pairs]
+
+    return IntervalTransform(bounds)
+
+
+def _limits_of(transform: Transform | None) -> Callable[..., Sequence[Variable | float | None]] | None:
+    """Return the function of a variable's parameters that gives the ends of its support; None where it has none."""
+    if isinstance(transform, IntervalTransform):
+        limits: Callable[..., Sequence[Variable | float | None]] = transform.args_fn
+        return limits
+    for kind, ends in _ENDS.items():
+        if isinstance(transform, kind):
+            return lambda *inputs, ends=ends: ends
+    return None
+
+
+_ENDS: dict[type[Transform], tuple[float, float | None]] = {
+    LogTransform: (0.0, None),
+    LogOddsTransform: (0.0, 1.0),
+    CircularTransform: (-np.pi, np.pi),
+}
 
 
 def is_logit_normal(rv: TensorVariable) -> bool:

@@ -10,6 +10,7 @@ import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
 from pymc.data import MinibatchOp
+from pymc.distributions.truncated import TruncatedRV
 from pymc.logprob.transforms import Transform
 from pymc.model.transform.optimization import freeze_dims_and_data
 from pytensor.compile.sharedvalue import SharedVariable
@@ -24,7 +25,7 @@ from graphs.random_graph import find_consumed, find_random_variables, name_varia
 from graphs.rebuilding import substitute
 from graphs.transforms import default_transform, is_logit_normal
 from ppl.model import Model, Parts
-from ppl.transforms import check_transform
+from ppl.transforms import check_transform, reaches_beyond
 
 
 def from_pymc(pm_model: pm.Model) -> Model:
@@ -166,8 +167,13 @@ def _dims(frozen: pm.Model) -> dict[str, tuple[str, ...]]:
 
 
 def _transform(rv: Any, transform: Transform | None) -> Transform | None:
-    """Return PyMC's transform; it forgets that of logit-normal variables, which would leave the unit interval."""
+    """Return PyMC's transform, but not one that leaves the support.
+
+    It forgets that of logit-normal variables, and that what is cut off has a support of its own.
+    """
     if transform is None and is_logit_normal(rv):
+        return default_transform(rv)
+    if transform is not None and isinstance(rv.owner.op, TruncatedRV) and reaches_beyond(rv, transform):
         return default_transform(rv)
     check_transform(rv, transform, str(rv.name))
     return transform

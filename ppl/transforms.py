@@ -70,6 +70,12 @@ def check_transform(rv: TensorVariable, transform: Transform | None, name: str) 
         raise _leaving_out(name, transform, image, support)
 
 
+def reaches_beyond(rv: TensorVariable, transform: Transform) -> bool:
+    """Whether a change of variables takes some numbers to where a random variable is never found."""
+    support, image = support_image(rv), image_of(transform, rv)
+    return support is not None and image is not None and not support.covers(image)
+
+
 def _leaving_out(name: str, transform: Transform, image: Image, support: Image) -> ModelError:
     steps = transform.transform_list if isinstance(transform, ChainedTransform) else [transform]
     what = " of ".join(str(getattr(step, "name", step)) for step in steps)

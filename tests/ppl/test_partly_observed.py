@@ -37,6 +37,7 @@ VARIABLES = {
         X,
     ),
     "truncated, both sides": (lambda: ppl.Truncated("y", GAMMA(2.0, 1.0), lower=0.1, upper=5.0, size=5), "(0.1, 5)", X),
+    "truncated above": (lambda: ppl.Truncated("y", GAMMA(2.0, 1.0), upper=5.0, size=5), "(0, 5)", X),
     "mixture": (lambda: ppl.Mixture("y", [0.4, 0.6], [GAMMA(2.0, 1.0), GAMMA(2.0, 3.0)], size=5), "positive", X),
     "zero-inflated": (
         lambda: ppl.ZeroInflatedPoisson("y", 0.7, 2.0, size=5),
