@@ -30,8 +30,8 @@ def test_log_density_and_gradient_are_pymcs(name):
     assert_density_is_pymcs(name, lambda: model(*formulas, **options).backend.model)
 
 
-# Only C draws what is truncated at a quantile of counts.
-BACKENDS = {"hurdle_poisson": "c", "hurdle_negative_binomial": "c"}
+# Only C draws what is truncated at a quantile of negative binomial counts.
+BACKENDS = {"hurdle_negative_binomial": "c"}
 
 
 @pytest.mark.slow
