@@ -146,7 +146,9 @@ class Model:
             object.__setattr__(self, name, value)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Model._of, (self.parts,)
+        # Variables come after what they are made of: pickle follows a graph down otherwise, until the stack is full.
+        in_order = [v for node in toposort(self.named_variables.values()) for v in node.outputs]
+        return _restored, (in_order, self.parts)
 
     def __setattr__(self, name: str, value: Any) -> None:
         raise AttributeError(f"A model is immutable; make a new one with another {name!r} instead.")
@@ -345,3 +347,8 @@ def _refuse_unknown(terms: Sequence[TensorVariable], known: Sequence[TensorVaria
 
 def _data_of(variable: TensorVariable) -> NDArray:
     return np.asarray(variable.data)
+
+
+def _restored(in_order: Sequence[Variable], parts: Any) -> Model:
+    """Return a model read by pickle; its variables have been read before it."""
+    return Model._of(parts)

@@ -14,6 +14,7 @@ import pytensor.tensor as pt
 import pytest
 
 import ppl
+from graphs.interpreting import interpret
 
 X = np.random.default_rng(0).normal(size=(20, 2))
 
@@ -119,3 +120,20 @@ def test_a_model_that_is_drawn_exactly_draws_the_same():
     assert again.log_evidence == compiled.log_evidence
     first, second = (c.sample(draws=5, chains=2, seed=1, progress=False).posterior["z"] for c in (compiled, again))
     assert first.equals(second)
+
+
+def test_a_deep_graph_goes_through_pickle():
+    """Deeper than Python's stack: a sum written as a loop."""
+    e = ppl.Normal("e", 0, 1, size=2000)
+    total = pt.constant(0.0)
+    for i in range(2000):
+        total = 0.9 * total + e[i]
+    model = ppl.Model({ppl.Normal("y", total, 1): 1.0})
+    for library in (pickle, cloudpickle):
+        again = library.loads(library.dumps(model))
+        assert repr(again) == repr(model)
+        # The sum of 0.9**(1999 - i) e[i].
+        mean = again.observed["y"].owner.inputs[2]
+        weights = 0.9 ** np.arange(2000)[::-1]
+        found = interpret([again.latent["e"]], [mean])(np.ones(2000))
+        np.testing.assert_allclose(found[0], weights.sum(), rtol=1e-12)
