@@ -181,7 +181,7 @@ def _of_whole(rv: TensorVariable) -> Sequence[int] | None:
 
 def _of_graph(rv: TensorVariable) -> Sequence[int] | None:
     """Return the states of a distribution that is a graph of random variables."""
-    found = _at_all_states(inner_outcome(rv.owner)) if is_open(rv.owner) else None
+    found = values_at_all_states(inner_outcome(rv.owner)) if is_open(rv.owner) else None
     if found is None:
         return None
     states: list[int] = np.unique(found).astype(np.int64).tolist()
@@ -211,16 +211,16 @@ def _range(bound: Variable) -> tuple[float, float] | None:
     """Return the least and the greatest value of a bound, over the states of the discrete variables above it."""
     [value] = constant_fold([bound], raise_not_constant=False)
     if isinstance(value, Variable):
-        value = _at_all_states(pt.as_tensor(bound))
+        value = values_at_all_states(pt.as_tensor(bound))
     if value is None or np.asarray(value).size == 0:
         return None
     return float(np.min(value)), float(np.max(value))
 
 
-def _at_all_states(bound: TensorVariable) -> NDArray | None:
+def values_at_all_states(bound: TensorVariable) -> NDArray | None:
     """Evaluate a bound that depends on other variables of finitely many states; None if on any others."""
     bindings, count = {}, 0
-    for rv in _nearest_random(bound):
+    for rv in nearest_random(bound):
         states = finite_states(rv)
         if states is None:
             return None
@@ -237,7 +237,7 @@ def _at_all_states(bound: TensorVariable) -> NDArray | None:
     return None if isinstance(value, Variable) else np.asarray(value)
 
 
-def _nearest_random(variable: Variable) -> list[TensorVariable]:
+def nearest_random(variable: Variable) -> list[TensorVariable]:
     """Return the random variables above a variable, without those that are above these."""
     found: dict[TensorVariable, None] = {}
     stack = [variable]

@@ -14,6 +14,7 @@ from pytensor.graph.traversal import explicit_graph_inputs
 from pytensor.tensor.variable import TensorVariable
 
 from graphs.atoms import at_all_states
+from graphs.branches import with_branches
 from graphs.constants import folded
 from graphs.density import LogDensity
 from graphs.elimination.summation import (
@@ -193,7 +194,9 @@ def _natural_logprob(graph: ModelGraph) -> LogProb:
     rolled: dict[Variable, Variable] = {rv: rv_values[rv] for rv in rv_values if rv not in left}
     potentials = substitute(list(graph.potentials.values()), rolled) if rolled else list(graph.potentials.values())
     prepared = prepare([*left.values(), *potentials])
-    ready = {rv: pt.as_tensor(prepared.get(new, new)) for rv, new in left.items()}
+    fit = [prepared.get(v, v) for v in [*left.values(), *potentials]]
+    fit = with_branches(fit, [new for rv, new in zip(left, fit, strict=False) if rv not in graph.latent.values()])
+    ready = {rv: pt.as_tensor(new) for rv, new in zip(left, fit, strict=False)}
     # What became a graph stays the variable that has its name.
     latent = {name: now if is_random(now := ready.get(rv, rv)) else rv for name, rv in graph.latent.items()}
     observed = {name: (ready.get(rv, rv), value) for name, (rv, value) in graph.observed.items()}
@@ -201,7 +204,7 @@ def _natural_logprob(graph: ModelGraph) -> LogProb:
     own = dict(untransposed(ready[rv], rv_values[rv]) for rv in left)
     terms, members = joint_terms(own, [name_of[rv] for rv in left], rolls, name_of)
     supports = {name: support_of(rv) for name, rv in latent.items()}
-    potentials = stabilized(repaired(substitute([prepared.get(p, p) for p in potentials], own)))
+    potentials = stabilized(repaired(substitute(fit[len(left) :], own)))
     for name, potential in zip(graph.potentials, potentials, strict=True):
         raise_if_random(potential, name)
     terms |= dict(zip(graph.potentials, potentials, strict=True))

@@ -209,10 +209,11 @@ def find_consumed(outcome: TensorVariable) -> set[TensorVariable]:
 def _consumed(outcome: TensorVariable) -> set[TensorVariable]:
     if is_random(outcome):
         return {outcome}
-    return {rv for parent in _measured_parents(outcome) for rv in _consumed(parent)}
+    return {rv for parent in measured_parents(outcome) for rv in _consumed(parent)}
 
 
-def _measured_parents(outcome: TensorVariable) -> list[TensorVariable]:
+def measured_parents(outcome: TensorVariable) -> list[TensorVariable]:
+    """Return the inputs of an outcome that it measures: the others are parameters."""
     node = outcome.owner
     random_inputs = [] if node is None else [i for i in node.inputs if isinstance(i, TensorVariable) and has_random(i)]
     if not random_inputs:

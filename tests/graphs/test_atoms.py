@@ -152,6 +152,49 @@ def test_three_ways() -> None:
     assert_logprob(ppl.Model({y: Y}), expected)
 
 
+ZERO_OR_EXPONENTIAL: dict[str, Callable[[Any, Any], Any]] = {
+    "product": lambda q, x: indicator(q) * x,
+    "complement": lambda q, x: (1 - indicator(1 - q)) * x,
+    "comparison": lambda q, x: pt.eq(indicator(q), 1) * x,
+    "stack": lambda q, x: pt.stack([pt.zeros(N), x])[indicator(q), np.arange(N)],
+    "stack of columns": lambda q, x: pt.stack([pt.zeros(N), x], axis=1)[np.arange(N), indicator(q)],
+    "shifted": lambda q, x: indicator(q) * x + 1.5 - 1.5,
+}
+
+
+@pytest.mark.parametrize("form", ZERO_OR_EXPONENTIAL)
+def test_spellings_of_zero_or_a_draw(form: str) -> None:
+    q, a = unknowns()
+    y = ZERO_OR_EXPONENTIAL[form](q, pm.Exponential.dist(a, size=N))
+    assert_logprob(ppl.Model({y: Y}), one_atom(FAMILIES["exponential"][1]))
+
+
+def test_product_with_a_count() -> None:
+    q, a = unknowns()
+    y = ppl.Binomial("z", 2, q, size=N) * pm.Exponential.dist(a, size=N)
+
+    def expected(q: float, a: float) -> Any:
+        density = 2 * q * (1 - q) * exponential(Y, a) + q**2 * stats.expon.pdf(Y, scale=2 / a)
+        return np.where(Y == 0, 2 * np.log(1 - q), np.log(density))
+
+    assert_logprob(ppl.Model({y: Y}), expected)
+
+
+def test_products_of_counts_are_zero_inflated() -> None:
+    counts = np.array([0, 1, 0, 2, 3])
+    q, a = unknowns()
+    model = ppl.Model({indicator(q) * pm.Poisson.dist(a, size=N): counts})
+    assert_logprob(model, lambda q, a: np.log(q * stats.poisson.pmf(counts, a) + (1 - q) * (counts == 0)))
+
+
+def test_product_with_constants_that_are_zero() -> None:
+    a = ppl.HalfNormal("a", 1.0)
+    factors = np.array([0.0, 2.0, 0.0, 2.0, 3.0])
+    call = evaluator(logprob(ppl.Model({factors * pm.Exponential.dist(a, size=N): Y})))
+    expected = stats.expon.logpdf(Y[Y > 0], scale=factors[Y > 0] / 1.3).sum() + stats.halfnorm.logpdf(1.3)
+    np.testing.assert_allclose(call({"a": 1.3})[0], expected, rtol=1e-12)
+
+
 def test_values_near_an_atom_are_none() -> None:
     q, a = unknowns()
     near = np.array([0.0, 1e-9])
@@ -171,7 +214,7 @@ def test_masses_add_up() -> None:
 
 def test_what_cannot_be_told_is_refused() -> None:
     q, a = unknowns()
-    outcome = pt.exp(pt.switch(indicator(q), pm.Normal.dist(0, a, size=N), 0.0))
+    outcome = pt.exp(pm.Mixture.dist([q, 1 - q], [pm.DiracDelta.dist(0.0, size=N), pm.Normal.dist(0, a, size=N)]))
     outcome.name = "y"
     with pytest.raises(DerivationError, match=r"^y is a transform .* branches one by one"):
         logprob(ppl.Model({outcome: Y + 1}))
