@@ -45,7 +45,7 @@ def with_branches(graphs: Sequence[Variable], outcomes: Sequence[Variable]) -> l
     >>> y = z * pm.Exponential.dist(1.0)
     >>> [switch] = with_branches([y], [y])
     >>> switch.owner.op
-    Elemwise(scalar_op=switch,inplace_pattern=<frozendict {}>)
+    Elemwise(scalar_op=Switch,inplace_pattern=<frozendict {}>)
     """
     measured = {node: parents for outcome in outcomes for node, parents in _measured(outcome).items()}
 
@@ -69,11 +69,14 @@ def _measured(outcome: Variable) -> dict[Apply, list[Variable]]:
     found: dict[Apply, list[Variable]] = {}
     waiting = [outcome]
     while waiting:
-        node = waiting.pop().owner
-        if node is None or node in found or (is_random(node.outputs[0]) and not isinstance(node.op, PartialObservedRV)):
+        variable = waiting.pop()
+        node = variable.owner
+        is_part = node is not None and isinstance(node.op, PartialObservedRV)
+        if node is None or node in found or not isinstance(variable, TensorVariable):
             continue
-        is_part = isinstance(node.op, PartialObservedRV)
-        found[node] = node.inputs[:1] if is_part else measured_parents(node.default_output())
+        if is_random(variable) and not is_part:
+            continue
+        found[node] = node.inputs[:1] if is_part else list(measured_parents(variable))
         waiting.extend(found[node])
     return found
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from math import log, sqrt
 
 import numpy as np
@@ -10,7 +10,11 @@ import pytensor.scalar.basic as ps
 import pytensor.scalar.math as psm
 import pytensor.tensor as pt
 from pytensor.graph.basic import Apply, Constant, Variable
+from pytensor.graph.op import Op
+from pytensor.tensor.basic import Alloc, Join, MakeVector
 from pytensor.tensor.elemwise import DimShuffle, Elemwise
+from pytensor.tensor.shape import Reshape, SpecifyShape
+from pytensor.tensor.special import Softmax
 from pytensor.tensor.subtensor import AdvancedSubtensor, Subtensor
 from pytensor.tensor.variable import TensorVariable
 
@@ -35,6 +39,10 @@ def _of_distance(x: TensorVariable) -> TensorVariable:
     return log_distinct(rate.owner.inputs[0]) if rate is not None and _is_elementwise(rate, ps.Exp) else log1mexp(x)
 
 
+_ARRANGEMENTS = (Alloc, AdvancedSubtensor, DimShuffle, Join, MakeVector, Reshape, SpecifyShape, Subtensor)
+"""Operations whose outcomes have elements of their inputs, as they are."""
+
+
 _LOGARITHMS: dict[type, tuple[Callable[..., TensorVariable], Callable[..., TensorVariable]]] = {
     psm.Sigmoid: (lambda x: -pt.softplus(-x), lambda x: -pt.softplus(x)),
     psm.Erfc: (log_erfc, log_erf),
@@ -44,10 +52,6 @@ _LOGARITHMS: dict[type, tuple[Callable[..., TensorVariable], Callable[..., Tenso
     ps.Exp: (lambda x: x, _of_distance),
 }
 """The logarithms of a function and of one minus it."""
-
-
-_SELECTING = (DimShuffle, Subtensor, AdvancedSubtensor)
-"""What only places elements: the logarithm may be taken before."""
 
 
 def logarithm(x: Variable) -> TensorVariable | None:
@@ -67,9 +71,10 @@ def logarithm(x: Variable) -> TensorVariable | None:
     node = x.owner
     if node is None:
         return None
-    if isinstance(node.op, _SELECTING):
-        inner = logarithm(node.inputs[0])
-        return None if inner is None else node.op(inner, *node.inputs[1:])
+    if isinstance(node.op, _ARRANGEMENTS) or _is_elementwise(x, ps.Switch):
+        return _arranged(node, logarithm, pt.log)
+    if isinstance(node.op, Softmax):
+        return pt.special.log_softmax(node.inputs[0], axis=node.op.axis)
     if not isinstance(node.op, Elemwise):
         return None
     kind = type(node.op.scalar_op)
@@ -96,9 +101,8 @@ def complement(p: Variable) -> TensorVariable | None:
     node = p.owner
     if node is None:
         return None
-    if isinstance(node.op, DimShuffle):
-        inner = complement(node.inputs[0])
-        return None if inner is None else node.op(inner)
+    if isinstance(node.op, _ARRANGEMENTS) or _is_elementwise(p, ps.Switch):
+        return _arranged(node, complement, lambda part: pt.log1p(-part))
     if not isinstance(node.op, Elemwise):
         return None
     kind = type(node.op.scalar_op)
@@ -107,6 +111,34 @@ def complement(p: Variable) -> TensorVariable | None:
     if kind is ps.Sub and number_of(node.inputs[0]) == 1.0:
         return logarithm(node.inputs[1])
     return None
+
+
+def _arranged(
+    node: Apply,
+    stable: Callable[[Variable], TensorVariable | None],
+    plain: Callable[[TensorVariable], TensorVariable],
+) -> TensorVariable | None:
+    """Return the same arrangement of logarithms; None where no part has a stable one."""
+    places = _parts(node)
+    found = {place: stable(node.inputs[place]) for place in places}
+    if all(logarithm_of_part is None for logarithm_of_part in found.values()):
+        return None
+    parts = {place: plain(pt.as_tensor(node.inputs[place])) if part is None else part for place, part in found.items()}
+    new: TensorVariable = _remade(node.op, [parts.get(place, i) for place, i in enumerate(node.inputs)])
+    return new
+
+
+def _parts(node: Apply) -> list[int]:
+    """Return the places of the inputs of which every element of an outcome is one."""
+    if isinstance(node.op, Join | MakeVector):
+        return list(range(len(node.inputs)))
+    if isinstance(node.op, Elemwise):
+        return [1, 2]
+    return [0]
+
+
+def _remade(op: Op, inputs: Sequence[Variable]) -> TensorVariable:
+    return pt.stack(list(inputs)) if isinstance(op, MakeVector) else op(*inputs)
 
 
 def logarithm_of_one_plus(x: Variable) -> TensorVariable | None:

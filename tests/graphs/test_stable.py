@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytensor
@@ -11,6 +12,7 @@ import pytest
 from pytensor.tensor.variable import TensorVariable
 
 import ppl
+from graphs.logprob import logprob
 from graphs.stable import stabilized
 
 WEIGHTS = np.array([0.3, 40.0, 900.0])
@@ -53,3 +55,42 @@ def test_spectral_density_of_a_smooth_process() -> None:
     trace = ppl.sample(ppl.Model({y: np.zeros(9)}), 200, 200, 2, seed=1, sampler="nuts", progress=False)
     assert np.isfinite(trace.sample_stats["lp"]).all()
     assert "num_without_gradient" not in trace.attrs
+
+
+SATURATED: dict[str, Callable[[Any], Any]] = {
+    "stack": lambda x: pt.stack([1 - pt.sigmoid(x), pt.sigmoid(x)]),
+    "concatenation": lambda x: pt.concatenate([(1 - pt.sigmoid(x))[None], pt.sigmoid(x)[None]]),
+    "stack of columns": lambda x: pt.stack([1 - pt.sigmoid(pt.stack([x])), pt.sigmoid(pt.stack([x]))], axis=1)[0],
+    "transposed": lambda x: pt.stack([1 - pt.sigmoid(pt.stack([x, x])), pt.sigmoid(pt.stack([x, x]))]).T[1],
+    "reshaped": lambda x: pt.sigmoid(pt.stack([-x, x])).reshape((2, 1)).reshape((2,)),
+    "indexed": lambda x: pt.sigmoid(pt.stack([x, -x]))[np.array([1, 0])],
+    "switch": lambda x: pt.switch(np.array([True, False]), pt.sigmoid(-x), pt.sigmoid(x)),
+    "softmax": lambda x: pt.special.softmax(pt.stack([pt.zeros(()), x])),
+}
+"""Probabilities of 0 and 1 whose log-odds are x."""
+
+
+@pytest.mark.parametrize("point", [0.7, 40.0, 100.0, 800.0])
+@pytest.mark.parametrize("form", SATURATED)
+def test_saturated_probabilities(form: str, point: float) -> None:
+    """The logarithm of the chance of 0 is -log(1 + e^x), its slope minus the chance of 1."""
+    mpmath = pytest.importorskip("mpmath")
+    x = ppl.Normal("x", 0.0, 1.0)
+    term = logprob(ppl.Model({ppl.Categorical("y", SATURATED[form](x)): 0}))
+    graph = term.terms["y"].sum()
+    value = term.values["x"]
+    found = pytensor.function([value], [graph, pytensor.grad(graph, value)], mode="FAST_COMPILE")(point)
+    with mpmath.workdps(400):
+        expected = [float(-mpmath.log1p(mpmath.exp(point))), float(-1 / (1 + mpmath.exp(-point)))]
+    np.testing.assert_allclose(found, expected, rtol=1e-12)
+
+
+def test_saturated_weights_of_a_state_that_is_summed_out() -> None:
+    x = ppl.Normal("x", 0.0, 1.0)
+    z = ppl.Categorical("z", SATURATED["stack"](x))
+    term = logprob(ppl.Model({ppl.Bernoulli("y", pt.constant([1.0, 0.0])[z]): 1}))
+    [graph] = [t.sum() for name, t in term.terms.items() if name != "x"]
+    value = term.values["x"]
+    found = pytensor.function([value], [graph, pytensor.grad(graph, value)], mode="FAST_COMPILE")
+    for point in (40.0, 100.0, 800.0):
+        np.testing.assert_allclose(found(point), [-point, -1.0], rtol=1e-12)
