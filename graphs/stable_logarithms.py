@@ -71,7 +71,7 @@ def logarithm(x: Variable) -> TensorVariable | None:
     node = x.owner
     if node is None:
         return None
-    if isinstance(node.op, _ARRANGEMENTS) or _is_elementwise(x, ps.Switch):
+    if _is_arrangement(node):
         return _arranged(node, logarithm, pt.log)
     if isinstance(node.op, Softmax):
         return pt.special.log_softmax(node.inputs[0], axis=node.op.axis)
@@ -80,8 +80,6 @@ def logarithm(x: Variable) -> TensorVariable | None:
     kind = type(node.op.scalar_op)
     if kind in _LOGARITHMS:
         return _LOGARITHMS[kind][0](*node.inputs)
-    if kind is ps.Identity:
-        return logarithm(node.inputs[0])
     if kind is ps.Mul:
         return _of_product(node)
     if kind is ps.TrueDiv:
@@ -101,7 +99,7 @@ def complement(p: Variable) -> TensorVariable | None:
     node = p.owner
     if node is None:
         return None
-    if isinstance(node.op, _ARRANGEMENTS) or _is_elementwise(p, ps.Switch):
+    if _is_arrangement(node):
         return _arranged(node, complement, lambda part: pt.log1p(-part))
     if not isinstance(node.op, Elemwise):
         return None
@@ -132,9 +130,13 @@ def _parts(node: Apply) -> list[int]:
     """Return the places of the inputs of which every element of an outcome is one."""
     if isinstance(node.op, Join | MakeVector):
         return list(range(len(node.inputs)))
-    if isinstance(node.op, Elemwise):
-        return [1, 2]
-    return [0]
+    return [1, 2] if _is_elementwise(node.outputs[0], ps.Switch) else [0]
+
+
+def _is_arrangement(node: Apply) -> bool:
+    """Whether every element of an outcome is one of an input."""
+    out = node.outputs[0]
+    return isinstance(node.op, _ARRANGEMENTS) or _is_elementwise(out, ps.Switch) or _is_elementwise(out, ps.Identity)
 
 
 def _remade(op: Op, inputs: Sequence[Variable]) -> TensorVariable:

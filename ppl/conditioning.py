@@ -127,8 +127,8 @@ def _check_missing(rv: TensorVariable, name: str, mask: NDArray[np.bool_]) -> No
     core = tuple(range(-rv.owner.op.ndim_supp, 0))
     if support.kind not in ("interval", "integers") and (mask.any(core) != mask.all(core)).any():
         raise ModelError(
-            f"{name} misses elements inside a row, but they depend on the others of that row ({support}): only whole "
-            "rows may be missing.",
+            f"{name} misses elements inside a row, but they depend on the others of that row ({support}): mask "
+            "the whole row, which is then drawn from its posterior.",
             name,
         )
 
