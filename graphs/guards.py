@@ -18,6 +18,7 @@ from pytensor.tensor.math import All
 from pytensor.tensor.shape import Shape
 from pytensor.tensor.variable import TensorVariable
 
+from graphs.masked_slopes import without_idle_masks
 from graphs.signs import Signs
 from graphs.supports import Support
 
@@ -26,9 +27,10 @@ def strip_guards(graphs: Any, supports: Mapping[Any, Support], *, almost_surely:
     """Remove parameter checks and support guards that hold wherever the inputs lie in their supports.
 
     ``Check{c}(f)`` and ``switch(c, f, -inf)`` become ``f`` where ``c`` is implied, in exact arithmetic, by the supports
-    and the constants. So does every other ``switch`` whose branch is decided; ``abs``, ``sign`` and ``clip`` of values
-    whose sign or range is known go as well, and static shapes become constants. What is not implied is kept: a check
-    becomes ``switch(c, f, -inf)``, with the part of ``c`` that remains open, so that it never raises.
+    and the constants. So does every other ``switch`` whose branch is decided, and its branch loses its masked slopes;
+    ``abs``, ``sign`` and ``clip`` of values whose sign or range is known go, too, and static shapes become constants.
+    What is not implied is kept: a check becomes ``switch(c, f, -inf)``, with the part of ``c`` that remains open, so
+    that it never raises.
 
     Parameters
     ----------
@@ -64,7 +66,7 @@ def strip_guards(graphs: Any, supports: Mapping[Any, Support], *, almost_surely:
         elif inputs != node.inputs:
             clone = node.clone_with_new_inputs(inputs, strict=False)
             replaced.update(zip(node.outputs, clone.outputs, strict=True))
-    stripped = [replaced.get(output, output) for output in outputs]
+    stripped = without_idle_masks([replaced.get(output, output) for output in outputs])
     return stripped[0] if isinstance(graphs, Variable) else stripped
 
 

@@ -43,11 +43,15 @@ class MaskedSlope(Elemwise):
         ]
 
 
+class MaskedBranchSlope(MaskedSlope):
+    """The same in a branch of a switch: without the switch it is not needed."""
+
+
 @register_canonicalize
-@node_rewriter([MaskedSlope])
+@node_rewriter([MaskedSlope, MaskedBranchSlope])
 def unmasked_slope(fgraph: FunctionGraph, node: Apply) -> list[Variable]:
     """Return the plain operation: the gradient is taken before the graph is rewritten."""
-    return list(Elemwise(node.op.scalar_op).make_node(*node.inputs).outputs)
+    return _plain(node, node.inputs)
 
 
 _BOUNDED = (
@@ -77,7 +81,7 @@ def with_masked_slopes(graphs: Sequence[TensorVariable]) -> list[TensorVariable]
     >>> float(pytensor.grad(total(*with_masked_slopes([pt.log(p * z)])), p).eval({p: 0.5}))
     2.0
     """
-    memo = rebuild(graphs, _masked)
+    memo = rebuild(graphs, lambda node, inputs: _masked(node, inputs, MaskedSlope))
     return [memo.get(g, g) for g in graphs]
 
 
@@ -86,10 +90,38 @@ def with_masked_branches(graphs: Sequence[TensorVariable]) -> list[TensorVariabl
 
     Elsewhere nothing has weight zero, and the graphs stay as they are.
     """
-    branches = [branch for node in toposort(graphs) for branch in _branches(node)]
-    nodes = {v.owner for v in ancestors(branches)}
-    memo = rebuild(graphs, lambda node, inputs: _masked(node, inputs) if node in nodes else None)
+    nodes = _nodes_of_branches(graphs)
+    memo = rebuild(graphs, lambda node, inputs: _masked(node, inputs, MaskedBranchSlope) if node in nodes else None)
     return [memo.get(g, g) for g in graphs]
+
+
+def without_idle_masks(graphs: Sequence[TensorVariable]) -> list[TensorVariable]:
+    """Return graphs without the masks of branches whose switch is gone: they take time, and hide what is linear.
+
+    Examples
+    --------
+    >>> import pytensor.tensor as pt
+    >>> x, s = pt.dscalars("x", "s")
+    >>> [masked] = with_masked_branches([pt.switch(s > 0, x / s, 0.0)])
+    >>> quotient = masked.owner.inputs[1]
+    >>> has_masked_slopes([quotient]), has_masked_slopes(without_idle_masks([quotient]))
+    (True, False)
+    """
+    masks = {v.owner for v in ancestors(graphs) if v.owner and isinstance(v.owner.op, MaskedBranchSlope)}
+    idle = masks - _nodes_of_branches(graphs) if masks else masks
+    if not idle:
+        return list(graphs)
+    memo = rebuild(graphs, lambda node, inputs: _plain(node, inputs) if node in idle else None)
+    return [memo.get(g, g) for g in graphs]
+
+
+def _plain(node: Apply, inputs: Sequence[Variable]) -> list[Variable]:
+    return list(Elemwise(node.op.scalar_op).make_node(*inputs).outputs)
+
+
+def _nodes_of_branches(graphs: Sequence[TensorVariable]) -> set[Apply | None]:
+    branches = [branch for node in toposort(graphs) for branch in _branches(node)]
+    return {v.owner for v in ancestors(branches)}
 
 
 def _branches(node: Apply) -> list[Variable]:
@@ -104,13 +136,13 @@ def has_masked_slopes(graphs: Sequence[Variable]) -> bool:
     return any(v.owner is not None and isinstance(v.owner.op, MaskedSlope) for v in ancestors(graphs))
 
 
-def _masked(node: Apply, inputs: list[Variable]) -> list[Variable] | None:
+def _masked(node: Apply, inputs: list[Variable], kind: type[MaskedSlope]) -> list[Variable] | None:
     op = node.op
     if not isinstance(op, Elemwise) or isinstance(op, MaskedSlope) or len(node.outputs) != 1:
         return None
     if not str(node.outputs[0].type.dtype).startswith("float") or _is_bounded(op.scalar_op, inputs):
         return None
-    return list(MaskedSlope(op.scalar_op).make_node(*inputs).outputs)
+    return list(kind(op.scalar_op).make_node(*inputs).outputs)
 
 
 def _is_bounded(op: ps.ScalarOp, inputs: Sequence[Variable]) -> bool:

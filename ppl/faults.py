@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import f
+from scipy.special import fdtri
 
 from ppl.convergence import BAD_R_HAT, LEAST_DRAWS, Convergence, convergence, split, split_r_hat, standardised
 from ppl.evidence import Evidence
@@ -130,7 +130,8 @@ def _largest_by_chance(evidence: Evidence) -> float:
     """
     size, count = len(evidence.labels) + evidence.left_out, evidence.draws.shape[1] // 2
     num_halves = 2 * len(evidence.chains)
-    ratio = f.isf(_FALSE_ALARM / (2 * max(size, 1)), num_halves - 1, num_halves * (count - 1))
+    # scipy.stats would take half a second to import.
+    ratio = fdtri(num_halves - 1, num_halves * (count - 1), 1 - _FALSE_ALARM / (2 * max(size, 1)))
     return float(np.sqrt((ratio + count - 1) / count))
 
 

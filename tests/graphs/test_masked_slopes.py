@@ -8,10 +8,14 @@ from typing import Any
 import numpy as np
 import pymc as pm
 import pytensor
+import pytensor.scalar.basic as ps
 import pytensor.tensor as pt
 import pytest
+from pytensor.graph.traversal import ancestors
 
 import ppl
+from graphs.conditional import find_conditional
+from graphs.guards import strip_guards
 from graphs.interpreting import interpret
 from graphs.logprob import logprob
 from graphs.masked_slopes import has_masked_slopes
@@ -134,3 +138,16 @@ def test_masks_are_gone_once_a_graph_is_rewritten() -> None:
     inputs = list(summed.values.values())
     compiled = interpret(inputs, pytensor.grad(summed.total, inputs))
     assert not has_masked_slopes(compiled.maker.fgraph.outputs)
+
+
+def test_laws_of_models_without_impossible_values_hold_no_masks():
+    scale = pm.HalfNormal.dist(1.0)
+    scale.name = "scale"
+    mean = pm.Normal.dist(0.0, 1.0, size=3)
+    mean.name = "mean"
+    found = logprob({pm.Normal.dist(mean[np.array([0, 1, 2, 0])], scale): np.arange(4.0)})
+    law, why = find_conditional(found.logdensity, found.values["mean"])
+    assert law is not None, why
+    assert not has_masked_slopes(strip_guards([found.total], found.logdensity.supports))
+    applied = [v.owner for v in ancestors([law.logprob(found.values["mean"])]) if v.owner]
+    assert not [node for node in applied if isinstance(getattr(node.op, "scalar_op", None), ps.IsNan)]
