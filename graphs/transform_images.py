@@ -79,6 +79,8 @@ def image_of(transform: Transform | None, rv: TensorVariable) -> Image | None:
             ends, is_real = [pt.constant(np.full(shape, end)) for end in (-np.pi, np.pi)], False
         elif step.ndim_supp == 0 and not vectors:
             ends, is_real = [_backward(step, end, rv) for end in ends], False
+        elif not type(step).__module__.startswith("pymc."):
+            return None
         else:
             is_partial |= is_ordered or not (is_real or vectors)
             vectors.append(type(step))

@@ -210,7 +210,7 @@ def test_a_shape_that_is_not_that_of_the_dims(compiled, expected):
 
 
 def test_a_progress_bar_that_fails(compiled, expected, monkeypatch, caplog):
-    monkeypatch.setattr("ppl.progress.Progress.update", raising(BrokenPipeError("gone")))
+    monkeypatch.setattr("ppl.progress.ProgressBar._update", raising(BrokenPipeError("gone")))
     monkeypatch.setattr("ppl.progress.Progress.stop", raising(BrokenPipeError("gone")))
     trace = compiled.sample(**{**SETTINGS, "progress": True})
     check(trace, expected, {})

@@ -12,7 +12,7 @@ from pytensor.tensor.random.type import random_generator_type
 
 from graphs.backends import get_backend
 from graphs.backends.c import blas_notice, settle_blas
-from graphs.errors import BackendError
+from graphs.errors import BackendError, SamplingError
 from graphs.step import StepGraph
 
 FALSE_ALARM = 1e-6
@@ -68,7 +68,7 @@ def test_functions_refuse_arguments_that_do_not_fit(backend):
         function(np.ones(3), np.ones(3))
     with pytest.raises(ValueError, match="has 2 dimensions"):
         function(np.ones((1, 3)))
-    with pytest.raises((ValueError, TypeError)):
+    with pytest.raises((ValueError, TypeError, SamplingError)):
         function(np.ones(4))
 
 

@@ -13,7 +13,6 @@ from pytensor.tensor.random.type import random_generator_type
 
 from graphs.backends.numba import compile_program
 from graphs.backends.numba.rng import seed_states
-from graphs.errors import BackendError
 
 NUM_DRAWS = 40_000
 FALSE_ALARM = 1e-6
@@ -219,10 +218,11 @@ def test_distributions_of_pymc(build, distribution):
         assert scipy.stats.kstest(draws, distribution.cdf).pvalue > FALSE_ALARM
 
 
-def test_an_unknown_distribution_is_named():
+def test_a_distribution_without_machine_code_is_called_back():
     rng = random_generator_type("rng")
-    with pytest.raises(BackendError, match="permutation"):
-        compile_program([], [rng.permutation(np.arange(5.0))[1]], rng=rng)
+    last, drawn = rng.permutation(np.arange(5.0))
+    program = compile_program([], [drawn], rng=rng, next_rng=last)
+    np.testing.assert_array_equal(np.sort(program(np.zeros(0), rng=seed_states(0, 1)[0])[1]), np.arange(5.0))
 
 
 def test_impossible_parameters_give_nan():
