@@ -18,6 +18,7 @@ from pytensor.tensor.special import Softmax
 from pytensor.tensor.subtensor import AdvancedSubtensor, Subtensor
 from pytensor.tensor.variable import TensorVariable
 
+from graphs.masked_slopes import MaskedSlope
 from graphs.tails.functions import log1mexp, log_distinct, log_normal_lower
 from graphs.tails.ops import log_betainc, log_betaincc, log_gammainc, log_gammaincc
 
@@ -72,7 +73,7 @@ def logarithm(x: Variable) -> TensorVariable | None:
     if node is None:
         return None
     if _is_arrangement(node):
-        return _arranged(node, logarithm, pt.log)
+        return _arranged(node, logarithm, MaskedSlope(ps.log))
     if isinstance(node.op, Softmax):
         return pt.special.log_softmax(node.inputs[0], axis=node.op.axis)
     if not isinstance(node.op, Elemwise):
@@ -100,7 +101,7 @@ def complement(p: Variable) -> TensorVariable | None:
     if node is None:
         return None
     if _is_arrangement(node):
-        return _arranged(node, complement, lambda part: pt.log1p(-part))
+        return _arranged(node, complement, lambda part: MaskedSlope(ps.log1p)(-part))
     if not isinstance(node.op, Elemwise):
         return None
     kind = type(node.op.scalar_op)
@@ -116,7 +117,10 @@ def _arranged(
     stable: Callable[[Variable], TensorVariable | None],
     plain: Callable[[TensorVariable], TensorVariable],
 ) -> TensorVariable | None:
-    """Return the same arrangement of logarithms; None where no part has a stable one."""
+    """Return the same arrangement of logarithms; None where no part has a stable one.
+
+    A part that is not selected may be zero: the infinite slope of its logarithm counts nothing.
+    """
     places = _parts(node)
     found = {place: stable(node.inputs[place]) for place in places}
     if all(logarithm_of_part is None for logarithm_of_part in found.values()):

@@ -94,3 +94,17 @@ def test_saturated_weights_of_a_state_that_is_summed_out() -> None:
     found = pytensor.function([value], [graph, pytensor.grad(graph, value)], mode="FAST_COMPILE")
     for point in (40.0, 100.0, 800.0):
         np.testing.assert_allclose(found(point), [-point, -1.0], rtol=1e-12)
+
+
+@pytest.mark.parametrize("point", [0.7, 40.0, 800.0, -40.0, -800.0])
+def test_category_beside_one_that_has_no_chance(point: float) -> None:
+    """The chance of the last category is 1 / (1 + e^(x + 1)), whatever becomes of the one in the middle."""
+    mpmath = pytest.importorskip("mpmath")
+    x = ppl.Normal("x", 0.0, 1.0)
+    chances = pt.stack([pt.sigmoid(x - 1), pt.sigmoid(x + 1) - pt.sigmoid(x - 1), 1 - pt.sigmoid(x + 1)])
+    term = logprob(ppl.Model({ppl.Categorical("y", chances): 2}))
+    graph, value = term.terms["y"].sum(), term.values["x"]
+    found = pytensor.function([value], [graph, pytensor.grad(graph, value)], mode="FAST_COMPILE")(point)
+    with mpmath.workdps(400):
+        expected = [float(-mpmath.log1p(mpmath.exp(point + 1))), float(-1 / (1 + mpmath.exp(-point - 1)))]
+    np.testing.assert_allclose(found, expected, rtol=1e-12)
