@@ -15,6 +15,7 @@ from pytensor.tensor.variable import TensorVariable
 from xarray import DataTree
 
 from graphs.backends import get_backend
+from graphs.backends.base import NO_INTEGER
 from graphs.drawing import draws_of
 from graphs.errors import ModelError, SamplingError
 from graphs.interpreting import interpret
@@ -88,7 +89,14 @@ def draw_forward(
             raise
         # Of distributions that were given by a density alone.
         raise ModelError(f"A distribution of the model cannot be drawn from: {error.__cause__}") from error
-    return dict(zip(outputs, arrays, strict=True))
+    drawn_values = dict(zip(outputs, arrays, strict=True))
+    for name, array in drawn_values.items():
+        if array.dtype == np.int64 and (array == NO_INTEGER).any():
+            raise SamplingError(
+                f"{name} cannot be drawn: in some draws a parameter was outside its domain, or what its bounds leave "
+                "has a probability too small to draw from. Narrow the priors of what it depends on, or widen bounds."
+            )
+    return drawn_values
 
 
 def _check_shapes(

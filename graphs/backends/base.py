@@ -16,6 +16,9 @@ from graphs.step import StepGraph
 type ArrayFunction = Callable[..., list[NDArray]]
 """Takes one array per input and returns one per output."""
 
+NO_INTEGER = np.iinfo(np.int64).min
+"""In the place of a whole number that could not be computed, where a number would be NaN."""
+
 
 class CompiledStep(ABC):
     """A step graph as machine code."""

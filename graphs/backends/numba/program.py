@@ -18,6 +18,7 @@ from numba.np.arrayobj import make_array
 from numpy.typing import NDArray
 from pytensor.graph.fg import FunctionGraph
 
+from graphs.backends.base import NO_INTEGER
 from graphs.backends.numba.kept import cfunc, njit
 from graphs.backends.numba.source import define
 from graphs.layout import Layout
@@ -272,11 +273,19 @@ class Program:
             callback.reraise()
 
     def unpack(self, out: NDArray[np.float64]) -> list[NDArray]:
-        """Return the outputs of a flat vector, or of an array of them, as arrays of their own shapes and dtypes."""
+        """Return the outputs of a flat vector, or of an array of them, as arrays of their own shapes and dtypes.
+
+        Integers that could not be computed are `NO_INTEGER`: what NaN becomes depends on the processor.
+        """
         arrays, start = [], 0
         for shape, dtype in zip(self.output_shapes, self.output_dtypes, strict=True):
             stop = start + int(np.prod(shape))
-            arrays.append(out[..., start:stop].reshape(out.shape[:-1] + shape).astype(dtype))
+            part = out[..., start:stop].reshape(out.shape[:-1] + shape)
+            if dtype == "int64" and np.isnan(part).any():
+                whole = np.where(np.isnan(part), 0.0, part).astype(dtype)
+                arrays.append(np.where(np.isnan(part), NO_INTEGER, whole))
+            else:
+                arrays.append(part.astype(dtype))
             start = stop
         return arrays
 
