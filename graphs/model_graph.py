@@ -16,12 +16,13 @@ from graphs.chains.scans import take_out_of_scans
 from graphs.errors import ModelError
 from graphs.fixing import with_fixed_arrays
 from graphs.opening import open_distributions
+from graphs.pickling import PartsFirst
 from graphs.random_graph import find_consumed, find_random_variables, name_variables, static_shape
 from graphs.rebuilding import substitute
 
 
 @dataclass(frozen=True, eq=False)
-class ModelGraph:
+class ModelGraph(PartsFirst):
     """A model as graphs see it: random variables, some of them with a value.
 
     Parameters

@@ -12,6 +12,7 @@ import pytensor.tensor as pt
 from pytensor.tensor.variable import TensorVariable
 
 from graphs.errors import ModelError
+from graphs.pickling import reduced
 from graphs.printing import dprint
 from graphs.supports import Support
 from ppl.arrays import read_complete
@@ -227,7 +228,7 @@ class Density:
         return density
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Density._of, (dict(self.variables), self.potential)
+        return reduced(Density._of, dict(self.variables), self.potential)
 
     def __getitem__(self, name: str) -> TensorVariable:
         if name not in self.variables:

@@ -19,6 +19,7 @@ from graphs.errors import ModelError
 from graphs.fixing import with_fixed_arrays
 from graphs.logprob import ModelGraph
 from graphs.opening import open_distributions
+from graphs.pickling import reduced
 from graphs.printing import dprint
 from graphs.random_graph import (
     find_consumed,
@@ -146,9 +147,7 @@ class Model:
             object.__setattr__(self, name, value)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # Variables come after what they are made of: pickle follows a graph down otherwise, until the stack is full.
-        in_order = [v for node in toposort(self.named_variables.values()) for v in node.outputs]
-        return _restored, (in_order, self.parts)
+        return reduced(Model._of, self.parts)
 
     def __setattr__(self, name: str, value: Any) -> None:
         raise AttributeError(f"A model is immutable; make a new one with another {name!r} instead.")
@@ -347,8 +346,3 @@ def _refuse_unknown(terms: Sequence[TensorVariable], known: Sequence[TensorVaria
 
 def _data_of(variable: TensorVariable) -> NDArray:
     return np.asarray(variable.data)
-
-
-def _restored(in_order: Sequence[Variable], parts: Any) -> Model:
-    """Return a model read by pickle; its variables have been read before it."""
-    return Model._of(parts)

@@ -14,6 +14,7 @@ from graphs.compression import Compressed
 from graphs.conditional import Law
 from graphs.elimination.costs import Cost, costs_of
 from graphs.logprob import LogProb
+from graphs.pickling import PartsFirst
 from graphs.supports import Support
 from ppl.model import Model
 from samplers.blocks import Sweep
@@ -53,7 +54,7 @@ class Assignment:
 
 
 @dataclass(frozen=True, eq=False)
-class Plan:
+class Plan(PartsFirst):
     """How a model is sampled.
 
     Parameters

@@ -12,6 +12,7 @@ from pytensor.tensor.variable import TensorVariable
 
 from graphs.density import LogDensity
 from graphs.layout import Layout
+from graphs.pickling import PartsFirst
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,7 +110,7 @@ Block = NUTSBlock | DrawBlock | SliceBlock
 
 
 @dataclass(frozen=True, eq=False)
-class Sweep:
+class Sweep(PartsFirst):
     """Blocks applied in order to one joint state.
 
     Parameters

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 import pickle
 import subprocess
 import sys
+import threading
 
 import cloudpickle
 import numpy as np
@@ -57,6 +59,53 @@ def _from_pymc():
     return ppl.from_pymc(model)
 
 
+def _of_functions():
+    """A density and draws that are lambdas, as PyMC's class for them and the functions that it registers for it."""
+    mu = ppl.Normal("mu", 0, 2)
+    y = ppl.CustomDist(
+        "y",
+        mu,
+        logp=lambda value, mu: pm.logp(pm.Logistic.dist(mu, 1), value),
+        random=lambda mu, rng=None, size=None: rng.logistic(mu, 1, size),
+        size=3,
+    )
+    return ppl.Model({y: [0.0, 1.0, 2.0]})
+
+
+def _graph_with_a_density():
+    mu = ppl.Normal("mu", 0, 2)
+    x = ppl.CustomDist(
+        "x",
+        mu,
+        dist=lambda mu, size: pm.Normal.dist(mu, 1, size=size),
+        logp=lambda value, mu: pm.logp(pm.Normal.dist(mu, 1), value),
+        size=3,
+    )
+    return ppl.Model({ppl.Normal("y", x, 1): [0.0, 1.0, 2.0]})
+
+
+def _operation():
+    class Twice(pytensor.graph.op.Op):
+        __props__ = ()
+
+        def make_node(self, x):
+            return pytensor.graph.basic.Apply(self, [x], [x.type()])
+
+        def perform(self, node, inputs, outputs):
+            outputs[0][0] = np.asarray(2 * inputs[0])
+
+    return ppl.Model({ppl.Normal("y", Twice()(ppl.Normal("mu", 0, 2)), 1): 1.0})
+
+
+def _transform():
+    interval = pm.distributions.transforms.Interval(bounds_fn=lambda *parameters: (0.0, 2.0))
+    with pm.Model() as model:
+        mu = pm.Uniform("mu", 0, 2, default_transform=interval)
+        pm.Normal("y", mu, 1, observed=1.0)
+    return ppl.from_pymc(model)
+
+
+FUNCTIONS = (_of_functions, _graph_with_a_density, _operation, _transform)
 MODELS = {_regression: "nuts", _mixture: None, _gaps: "nuts", _counts: None, _shared: None, _density: "nuts"}
 MODELS |= {_from_pymc: "nuts"}
 
@@ -79,24 +128,49 @@ def test_models_and_plans_are_what_they_were(make, sampler):
         again.latent = {}
 
 
-def test_a_compiled_model_draws_the_same_here_and_in_another_process():
-    compiled = ppl.compile(_regression(), sampler="nuts")
-    expected = _draws(compiled)
-    pickled = pickle.dumps(compiled)
-    again = pickle.loads(pickled)
-    assert (again.backend, again.precision, str(again.plan)) == (compiled.backend, "float64", str(compiled.plan))
+def _drawn_elsewhere(compiled):
+    """Return draws of models by name, and of these after they were pickled once more, by another process."""
     code = """
 import pickle, sys
+from tests.ppl.test_pickling import _draws
 compiled = pickle.load(sys.stdin.buffer)
-trace = compiled.sample(draws=10, tune=10, chains=1, seed=3, progress=False)
-pickle.dump({name: array.to_numpy() for name, array in trace["posterior"].data_vars.items()}, sys.stdout.buffer)
-"""
+again = pickle.loads(pickle.dumps(compiled))
+pickle.dump([{name: _draws(c) for name, c in each.items()} for each in (compiled, again)], sys.stdout.buffer)
+""".replace("from tests.ppl.test_pickling import _draws", inspect.getsource(_draws))
     command = [sys.executable, "-W", "ignore", "-c", f"import sys; sys.path[:0] = {sys.path!r}\n{code}"]
-    other = pickle.loads(subprocess.run(command, input=pickled, capture_output=True, check=True).stdout)
-    for found in (_draws(again), other):
-        assert {name: values.tolist() for name, values in found.items()} == {
-            name: values.tolist() for name, values in expected.items()
-        }
+    output = subprocess.run(command, input=pickle.dumps(compiled), capture_output=True, check=True).stdout
+    return pickle.loads(output)
+
+
+def test_compiled_models_draw_the_same_here_and_in_another_process():
+    """Also those made of functions that no module holds."""
+    makers = (_regression, *FUNCTIONS)
+    compiled = {make.__name__: ppl.compile(make()) for make in makers}
+    expected = {name: _draws(c) for name, c in compiled.items()}
+    again = {name: pickle.loads(pickle.dumps(c)) for name, c in compiled.items()}
+    for name, c in compiled.items():
+        assert (again[name].backend, again[name].precision, str(again[name].plan)) == (
+            c.backend,
+            "float64",
+            str(c.plan),
+        )
+    for found in ({name: _draws(c) for name, c in again.items()}, *_drawn_elsewhere(compiled)):
+        for name, draws in expected.items():
+            for variable, values in draws.items():
+                np.testing.assert_array_equal(found[name][variable], values, err_msg=f"{variable} of {name}")
+
+
+@pytest.mark.parametrize("library", [pickle, cloudpickle])
+def test_functions_that_hold_what_cannot_be_pickled_are_an_error_that_names_the_variable(library):
+    lock = threading.Lock()
+
+    def density(value, mu):
+        with lock:
+            return pm.logp(pm.Normal.dist(mu, 1), value)
+
+    model = ppl.Model({ppl.CustomDist("seen", ppl.Normal("mu", 0, 1), logp=density): 1.0})
+    with pytest.raises(ppl.ModelError, match=r"functions that seen is made of cannot be pickled.*module of their own"):
+        library.dumps(model)
 
 
 def test_a_model_that_was_pickled_predicts_from_the_trace_of_the_first():
@@ -137,3 +211,14 @@ def test_a_deep_graph_goes_through_pickle():
         weights = 0.9 ** np.arange(2000)[::-1]
         found = interpret([again.latent["e"]], [mean])(np.ones(2000))
         np.testing.assert_allclose(found[0], weights.sum(), rtol=1e-12)
+    assert list(pickle.loads(pickle.dumps(model.graph)).latent) == ["e"]
+
+
+@pytest.mark.slow
+def test_a_plan_of_a_deep_graph_goes_through_pickle():
+    e = ppl.Normal("e", 0, 1, size=2)
+    total = e[0]
+    for _ in range(400):
+        total = pt.cos(total) * e[1]
+    plan = ppl.plan(ppl.Model({ppl.Normal("y", total, 1): 1.0}), sampler="nuts")
+    assert str(pickle.loads(pickle.dumps(plan))) == str(plan)
