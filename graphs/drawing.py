@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pymc.distributions.distribution import SymbolicRandomVariable
+from pymc.distributions.truncated import TruncatedRV
 from pytensor.graph.basic import Apply, Variable
 from pytensor.tensor.random.type import RandomGeneratorType
 from pytensor.tensor.variable import TensorVariable
@@ -15,6 +16,7 @@ from graphs.errors import DerivationError
 from graphs.exact_draws import exact_node
 from graphs.preparation import prepare
 from graphs.rebuilding import opened, rebuild
+from graphs.truncated_draws import truncated_draw, without_checks
 
 
 def draws_of(outputs: Sequence[TensorVariable], rng: Variable) -> list[TensorVariable]:
@@ -54,7 +56,7 @@ def draws_of(outputs: Sequence[TensorVariable], rng: Variable) -> list[TensorVar
         places = [i for i, v in enumerate(node.inputs) if isinstance(v.type, RandomGeneratorType)]
         left = [i for i, v in enumerate(node.outputs) if isinstance(v.type, RandomGeneratorType)]
         if not places:
-            return None
+            return without_checks(node, inputs)
         if len(places) > 1 or len(left) != 1:
             raise DerivationError(f"{node.op} draws from its generators in a way that cannot be followed.")
         new = list(inputs)
@@ -62,11 +64,16 @@ def draws_of(outputs: Sequence[TensorVariable], rng: Variable) -> list[TensorVar
         if isinstance(node.op, MarkovChainRV):
             current, path = forward_path(node, new)
             return [current, path]
+        if isinstance(node.op, TruncatedRV):
+            made = truncated_draw(node, new)
+            if made is not None:
+                current = made[left[0]]
+                return made
         if isinstance(node.op, SymbolicRandomVariable):
             inner = opened(node.op.inner_outputs, dict(zip(node.op.inner_inputs, new, strict=True)))
             # What is above has its generators already.
-            made = rebuild(inner, threaded, {v: v for v in new})
-            return [made.get(v, v) for v in inner]
+            remade = rebuild(inner, threaded, {v: v for v in new})
+            return [remade.get(v, v) for v in inner]
         outputs = list(exact_node(node.op, new).outputs)
         current = outputs[left[0]]
         return outputs

@@ -8,6 +8,7 @@ import numpy as np
 import pytensor.tensor as pt
 from pymc.distributions.dist_math import SplineWrapper
 from pymc.distributions.distribution import SymbolicRandomVariable
+from pymc.distributions.truncated import TruncatedRV
 from pytensor.conditional import IfElse
 from pytensor.graph.basic import Apply, Constant, Variable
 from pytensor.graph.op import HasInnerGraph
@@ -103,6 +104,8 @@ def _remade(node: Apply, inputs: list[Variable]) -> list[Variable]:
 
 def _rebuild_symbolic(node: Apply, inputs: list[Variable]) -> list[Variable] | None:
     op = node.op
+    if isinstance(op, TruncatedRV):
+        return _rebuild_truncated(op, inputs)
     if op.extended_signature is None or not hasattr(op, "rv_op"):
         return None
     ([*rngs], size, params), _ = op.get_input_output_type_idxs(op.extended_signature)
@@ -113,6 +116,14 @@ def _rebuild_symbolic(node: Apply, inputs: list[Variable]) -> list[Variable] | N
     except (TypeError, ValueError):
         # Some of its integers are shapes, and PyMC does not tell which.
         return None
+    return list(rebuilt.owner.outputs)
+
+
+def _rebuild_truncated(op: TruncatedRV, inputs: list[Variable]) -> list[Variable]:
+    """Truncate a variable of wider parameters: of many counts single precision rounds probabilities to one."""
+    *base_inputs, lower, upper = inputs
+    base = op.base_rv_op.make_node(*base_inputs).default_output()
+    rebuilt = TruncatedRV.rv_op(base, lower, upper, op.max_n_steps)
     return list(rebuilt.owner.outputs)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -21,6 +20,7 @@ from graphs.errors import ModelError, SamplingError
 from graphs.interpreting import interpret
 from graphs.random_graph import named_input
 from graphs.rebuilding import substitute
+from graphs.truncated_draws import is_truncated
 from ppl.arrays import read_complete, to_integers
 from ppl.declare import own_dims
 from ppl.labels import as_coordinate, read_labels
@@ -81,22 +81,35 @@ def draw_forward(
         _check_shapes([rng, *needed.values()], drawn, values, data, is_single=is_single)
     check_memory_of_draws(dict(zip(outputs, drawn, strict=True)), count)
     function = get_backend(backend).map([number, *needed.values()], drawn, rng=rng)
+    generator = np.random.default_rng(seed)
+
+    def draw(*rows: NDArray) -> list[NDArray]:
+        arrays = function(generator, *rows)
+        _check_drawn(dict(zip(outputs, zip(graphs, arrays, strict=True), strict=True)))
+        return arrays
+
     try:
-        draw = partial(function, np.random.default_rng(seed))
         arrays = over_draws(draw, [number, *needed.values()], [np.zeros(count), *rows])
     except SamplingError as error:
         if not isinstance(error.__cause__, NotImplementedError):
             raise
         # Of distributions that were given by a density alone.
         raise ModelError(f"A distribution of the model cannot be drawn from: {error.__cause__}") from error
-    drawn_values = dict(zip(outputs, arrays, strict=True))
-    for name, array in drawn_values.items():
-        if array.dtype == np.int64 and (array == NO_INTEGER).any():
+    return dict(zip(outputs, arrays, strict=True))
+
+
+def _check_drawn(drawn: Mapping[str, tuple[Variable, NDArray]]) -> None:
+    """Refuse draws of what has no value anywhere; real numbers may be NaN for other reasons."""
+    for name, (graph, array) in drawn.items():
+        if array.dtype == np.int64:
+            is_missing = bool((array == NO_INTEGER).any())
+        else:
+            is_missing = is_truncated(graph) and bool(np.isnan(array).any())
+        if is_missing:
             raise SamplingError(
-                f"{name} cannot be drawn: in some draws a parameter was outside its domain, or what its bounds leave "
-                "has a probability too small to draw from. Narrow the priors of what it depends on, or widen bounds."
+                f"{name} cannot be drawn: in some draws a parameter was outside its domain, or there is no probability "
+                "between its bounds. Narrow the priors of what it depends on, or widen its bounds."
             )
-    return drawn_values
 
 
 def _check_shapes(

@@ -11,9 +11,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pymc.distributions.truncated import TruncatedRV
 from pymc.initial_point import make_initial_point_expression
 from pymc.logprob.transforms import Transform
 from pymc.pytensorf import compile as compile_pymc
+from pytensor.graph.basic import Variable
+from pytensor.tensor.variable import TensorVariable
 
 from graphs.errors import ModelError, SamplingError
 from graphs.interpreting import INTERPRETED, without_c
@@ -22,6 +25,7 @@ from graphs.preparation import prepare
 from graphs.simulators import NUM_SEEDS, NoiseRV
 from graphs.supports import REAL, Support
 from graphs.transforms import transforms_of
+from graphs.truncated_draws import truncated_draw
 from ppl.log_terms import LogTerms
 from ppl.plans import Assignment, Plan
 from ppl.possible import PossibleValues
@@ -272,7 +276,8 @@ def _central_values(plan: Plan, given: Mapping[str, Any], strategy: str, seed: i
     latent: dict[str, Any] = {name: prepared.get(rv, rv) for name, rv in plan.model.latent.items()}
     rvs = list(latent.values())
     chosen = {**plan.model.parts.initial_values, **given}
-    strategies = {rv: chosen.get(name) for name, rv in latent.items()}
+    strategies = {rv: chosen.get(name, strategy) for name, rv in latent.items()}
+    strategies = {rv: _drawn(rv) if isinstance(s, str) and s == "prior" else s for rv, s in strategies.items()}
     transforms = _moved_transforms(plan.mixed)
     expressions = make_initial_point_expression(
         free_rvs=rvs,
@@ -291,6 +296,12 @@ def _central_values(plan: Plan, given: Mapping[str, Any], strategy: str, seed: i
     }
     centre |= {v.name: np.asarray(1.0) for v in plan.sweep.variables if v.name not in centre}
     return centre
+
+
+def _drawn(rv: TensorVariable) -> str | Variable:
+    """Return what PyMC takes for a draw of a variable; its own draws of truncated ones are infinite far out."""
+    drawn = truncated_draw(rv.owner, rv.owner.inputs) if isinstance(rv.owner.op, TruncatedRV) else None
+    return "prior" if drawn is None else drawn[rv.owner.outputs.index(rv)]
 
 
 def _finite(value: NDArray, name: str, is_given: bool, support: Support) -> NDArray:

@@ -64,7 +64,7 @@ def log_interval(rv: TensorVariable, lower: TensorVariable | None, upper: Tensor
     return pt.switch(is_left, log_difference(*from_left, is_left), log_difference(*from_right, ~is_left))
 
 
-def _truncation(op: Any, inputs: tuple[Any, ...]) -> tuple[TensorVariable, Any, Any, Any]:
+def truncation(op: Any, inputs: tuple[Any, ...]) -> tuple[TensorVariable, Any, Any, Any]:
     """Return the variable that was truncated, the point below its lower bound, and both bounds."""
     *rv_inputs, lower, upper = inputs
     # Of truncated normal variables PyMC makes random variables of their own.
@@ -92,7 +92,7 @@ def _checked(logprob: TensorVariable, lower: Any, upper: Any) -> TensorVariable:
 def truncated_logprob(op: Any, values: Any, *inputs: Any, **options: Any) -> TensorVariable:
     """Return the density over the probability of the interval, bounds included."""
     [value] = values
-    base, below, lower, upper = _truncation(op, inputs)
+    base, below, lower, upper = truncation(op, inputs)
     logprob = _logprob_helper(base, value, **options) - log_interval(base, below, upper)
     if lower is not None:
         logprob = pt.switch(pt.lt(value, lower), -np.inf, logprob)
@@ -105,7 +105,7 @@ def truncated_logprob(op: Any, values: Any, *inputs: Any, **options: Any) -> Ten
 @_logcdf.register(TruncatedNormalRV)
 def truncated_logcdf(op: Any, value: Any, *inputs: Any) -> TensorVariable:
     """Return the share of the interval below a value."""
-    base, below, lower, upper = _truncation(op, inputs)
+    base, below, lower, upper = truncation(op, inputs)
     inside = value if upper is None else pt.minimum(value, upper)
     logcdf = log_interval(base, below, inside) - log_interval(base, below, upper)
     if lower is not None:
@@ -117,7 +117,7 @@ def truncated_logcdf(op: Any, value: Any, *inputs: Any) -> TensorVariable:
 @_logccdf.register(TruncatedNormalRV)
 def truncated_logccdf(op: Any, value: Any, *inputs: Any) -> TensorVariable:
     """Return the share of the interval beyond a value."""
-    base, below, lower, upper = _truncation(op, inputs)
+    base, below, lower, upper = truncation(op, inputs)
     inside = value if below is None else pt.maximum(value, below)
     logccdf = log_interval(base, inside, upper) - log_interval(base, below, upper)
     if upper is not None:

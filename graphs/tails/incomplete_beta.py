@@ -108,9 +108,8 @@ def _fraction(a: float, b: float, x: float, y: float) -> tuple[float, float, flo
         change_a, change_b = c_a / c + d_a / d, c_b / c + d_b / d
         slope_a += change_a
         slope_b += change_b
-        is_settled = (
-            abs(change_a) <= PRECISION * abs(slope_a) + TINY and abs(change_b) <= PRECISION * abs(slope_b) + TINY
-        )
-        if abs(c * d - 1.0) <= PRECISION and is_settled:
+        # What is not a number stays that.
+        is_moving = abs(change_a) > PRECISION * abs(slope_a) + TINY or abs(change_b) > PRECISION * abs(slope_b) + TINY
+        if not (abs(c * d - 1.0) > PRECISION or is_moving):
             break
     return math.log(fraction), slope_a, slope_b

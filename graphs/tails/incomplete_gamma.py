@@ -74,7 +74,8 @@ def _lower_series(shape: float, x: float) -> tuple[float, float]:
         term *= ratio
         total += term
         total_slope += slope
-        if term <= PRECISION * total and -slope <= -PRECISION * total_slope:
+        # What is not a number stays that.
+        if not (term > PRECISION * total or -slope > -PRECISION * total_slope):
             break
     return math.log(total), total_slope / total
 
@@ -99,6 +100,6 @@ def _upper_fraction(shape: float, x: float) -> tuple[float, float]:
         change = c_slope / c + d_slope / d
         fraction *= factor
         log_slope += change
-        if abs(factor - 1.0) <= PRECISION and abs(change) <= PRECISION * abs(log_slope) + TINY:
+        if not (abs(factor - 1.0) > PRECISION or abs(change) > PRECISION * abs(log_slope) + TINY):
             break
     return math.log(fraction), log_slope

@@ -30,10 +30,6 @@ def test_log_density_and_gradient_are_pymcs(name):
     assert_density_is_pymcs(name, lambda: model(*formulas, **options).backend.model)
 
 
-# Only C draws what is truncated at a quantile of negative binomial counts.
-BACKENDS = {"hurdle_negative_binomial": "c"}
-
-
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::UserWarning:arviz_stats")
 @pytest.mark.parametrize("name", FORMULAS)
@@ -41,8 +37,7 @@ def test_models_are_sampled_predicted_and_compared(name):
     formulas, options = FORMULAS[name]
     taken = ppl.from_pymc(model(*formulas, **options).backend.model)
     trace = ppl.sample(taken, draws=100, tune=200, chains=2, seed=1, progress=False)
-    backend = BACKENDS.get(name, "numba")
-    trace = ppl.log_likelihood(taken, ppl.posterior_predictive(taken, trace, seed=1, backend=backend))
+    trace = ppl.log_likelihood(taken, ppl.posterior_predictive(taken, trace, seed=1))
     [outcome] = taken.observed
     assert trace.posterior_predictive[outcome].shape[2:] == taken.observed_data[outcome].shape
     assert np.isfinite(az.loo(trace).elpd)

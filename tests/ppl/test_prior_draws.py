@@ -12,7 +12,6 @@ from scipy import stats
 import ppl
 from graphs.backends import get_backend
 from graphs.drawing import draws_of
-from graphs.errors import SamplingError
 from graphs.interpreting import interpret, without_c
 from graphs.logprob import logprob, unconstrain
 from graphs.transforms import transforms_of
@@ -259,10 +258,3 @@ def test_a_mass_beside_a_density(backend):
         is_there = found == place
         assert stats.binomtest(int(is_there.sum()), found.size, probability).pvalue > FALSE_ALARM
         assert stats.kstest(found[~is_there], OTHERS[name]).pvalue > FALSE_ALARM
-
-
-@pytest.mark.parametrize("backend", ["numba", "c"])
-def test_whole_numbers_that_cannot_be_drawn_are_named(backend):
-    model = ppl.Model(ppl.Truncated("y", pm.Poisson.dist(3.0), lower=200, size=4))
-    with pytest.raises(SamplingError, match=r"y cannot be drawn|did not converge"):
-        ppl.prior_predictive(model, draws=2, seed=1, backend=backend)

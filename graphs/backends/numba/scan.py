@@ -19,7 +19,7 @@ from graphs.backends.numba.generator import Generator, lower
 from graphs.backends.numba.indexing import writable
 from graphs.backends.numba.loops import INDENT, loop_nest
 from graphs.backends.numba.prepare import rewritten
-from graphs.backends.numba.shapes import has_static_shapes, inner_graph, static_shapes
+from graphs.backends.numba.shapes import has_static_shapes, inner_graph, keeps_steps_until, static_shapes
 from graphs.backends.numba.shaping import subscripted
 from graphs.backends.numba.values import (
     Array,
@@ -38,13 +38,13 @@ from graphs.backends.numba.values import (
 
 @lower.register(Scan)
 def lower_scan(op: Scan, node: Apply, generator: Generator) -> None:
-    """Add the loop; one that stops on a condition, or whose length is a value, is left to PyTensor.
+    """Add the loop; one whose length is a value, or one that keeps its steps until a condition, is left to PyTensor.
 
     One in which shapes depend on values is called back in Python.
     """
     length = generator.value(node.inputs[0])
     assert isinstance(length, Scalar)
-    if op.info.as_while or not length.constant:
+    if keeps_steps_until(op) or not length.constant:
         lower_foreign(op, node, generator)
         return
     inner = inner_graph(node, [generator.shape(v) for v in node.inputs])
@@ -230,6 +230,8 @@ class _Loop:
         temporary = [self.generator.name("q") for _ in shifts]
         self.tail += [f"{name} = {new}" for name, (_, new) in zip(temporary, shifts, strict=True)]
         self.tail += [f"{old} = {name}" for name, (old, _) in zip(temporary, shifts, strict=True)]
+        if self.node.op.info.as_while:
+            self.tail += [f"if {convert(*self.body.operand(self.body.fgraph.outputs[-1]), 'b')}:", f"{INDENT}break"]
 
     def _reserve(self, state: Carried) -> Buffer | None:
         """Let a step compute an array where it is kept, if nothing that it reads lies there."""

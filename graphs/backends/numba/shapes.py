@@ -110,7 +110,7 @@ def _known(variable: Variable, values: dict[Variable, Any]) -> Any:
 def _run(node: Apply, values: dict[Variable, Any]) -> None:
     """Compute a node on example values; where that fails, any value of the right shape will do."""
     inputs = [_known(variable, values) for variable in node.inputs]
-    is_fixed = isinstance(node.op, Scan) and not node.op.info.as_while
+    is_fixed = isinstance(node.op, Scan) and not keeps_steps_until(node.op)
     if is_fixed and has_static_shapes(inner_graph(node, [np.shape(value) for value in inputs])):
         values.update(zip(node.outputs, _scan_examples(node, inputs), strict=True))
         return
@@ -132,6 +132,11 @@ def _run(node: Apply, values: dict[Variable, Any]) -> None:
                 ) from error
             cell[0] = np.ones(variable.type.shape, dtype=variable.type.dtype)
     values.update({variable: cell[0] for variable, cell in zip(node.outputs, storage, strict=True)})
+
+
+def keeps_steps_until(op: Scan) -> bool:
+    """Whether a scan stops on a condition and keeps all that came before: how much is not known."""
+    return bool(op.info.as_while) and op.info.n_untraced_sit_sot < len(op.inner_outputs) - 1
 
 
 def inner_graph(node: Apply, shapes: Sequence[Shape]) -> FunctionGraph:
