@@ -37,13 +37,11 @@ from graphs.optional import optional
 from graphs.preparation import prepare, widen
 from graphs.random_graph import is_random, static_shape, value_variable
 from graphs.rebuilding import substitute
-from graphs.repaired import repaired
 from graphs.rolling import find_rolls
 from graphs.rv_supports import support_of
 from graphs.simulators import is_simulator, with_noise
-from graphs.stable import stabilized
 from graphs.supports import REAL, Support
-from graphs.terms import joint_terms, raise_if_random
+from graphs.terms import joint_terms, potential_terms, raise_if_random
 from graphs.traces import untraced
 from graphs.transforms import bounding_variables, constrain, log_jacobian, transforms_of
 
@@ -202,12 +200,10 @@ def _natural_logprob(graph: ModelGraph) -> LogProb:
     observed = {name: (ready.get(rv, rv), value) for name, (rv, value) in graph.observed.items()}
     name_of = {rv: name for name, (rv, _) in graph.observed.items()} | {rv: n for n, rv in graph.latent.items()}
     own = dict(untransposed(ready[rv], rv_values[rv]) for rv in left)
-    terms, members = joint_terms(own, [name_of[rv] for rv in left], rolls, name_of)
     supports = {name: support_of(rv) for name, rv in latent.items()}
-    potentials = stabilized(repaired(substitute(fit[len(left) :], own)))
-    for name, potential in zip(graph.potentials, potentials, strict=True):
-        raise_if_random(potential, name)
-    terms |= dict(zip(graph.potentials, potentials, strict=True))
+    where = {values[name]: support for name, support in supports.items()}
+    terms, members = joint_terms(own, [name_of[rv] for rv in left], rolls, name_of, where)
+    terms |= potential_terms(dict(zip(graph.potentials, substitute(fit[len(left) :], own), strict=True)), where)
     # Bounds of latent variables stay: in natural space nothing else keeps a value in its support.
     graphs = folded(strip_guards(widen(at_all_states(list(terms.values()), values, latent)), {}))
     terms = dict(zip(terms, graphs, strict=True))

@@ -5,7 +5,7 @@ PyTensor's compiler does some of this too, but a gradient taken before it multip
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pytensor.scalar.basic as ps
 import pytensor.tensor as pt
@@ -13,16 +13,19 @@ from pytensor.graph.basic import Apply, Variable
 from pytensor.tensor.elemwise import DimShuffle, Elemwise
 from pytensor.tensor.variable import TensorVariable
 
+from graphs.log_scale import Logarithms, number_of
 from graphs.rebuilding import rebuild
-from graphs.stable_logarithms import logarithm, logarithm_of_one_plus, number_of
+from graphs.supports import Support
 
 
-def stabilized(graphs: Sequence[TensorVariable]) -> list[TensorVariable]:
+def stabilized(
+    graphs: Sequence[TensorVariable], supports: Mapping[Variable, Support] | None = None
+) -> list[TensorVariable]:
     """Rewrite terms before their gradients are taken.
 
     ``log(sigmoid(x))`` becomes ``-softplus(-x)``, ``log(1 - sigmoid(x))`` becomes ``-softplus(x)``; likewise of other
-    functions in `graphs.stable_logarithms`. ``sqrt(a * exp(x))`` is ``sqrt(a) * exp(x / 2)`` now: spectral densities of
-    smooth Gaussian processes underflow.
+    graphs of which `graphs.log_scale` knows the logarithm. ``sqrt(a * exp(x))`` is ``sqrt(a) * exp(x / 2)`` now:
+    spectral densities of smooth Gaussian processes underflow.
 
     Examples
     --------
@@ -32,17 +35,21 @@ def stabilized(graphs: Sequence[TensorVariable]) -> list[TensorVariable]:
     >>> float(graph.eval({x: 1000.0}))
     -1000.0
     """
-    memo = rebuild(graphs, _rewritten)
+    logarithms = Logarithms(supports or {})
+    memo = rebuild(graphs, lambda node, inputs: _rewritten(node, inputs, logarithms))
     return [memo.get(g, g) for g in graphs]
 
 
-def _rewritten(node: Apply, inputs: list[Variable]) -> list[Variable] | None:
+def _rewritten(node: Apply, inputs: list[Variable], logarithms: Logarithms) -> list[Variable] | None:
     if _is(node, ps.Log):
-        form = logarithm(inputs[0])
+        form = logarithms.of(inputs[0])
         return None if form is None else [form]
     if _is(node, ps.Log1p):
-        form = logarithm_of_one_plus(inputs[0])
+        form = logarithms.of_one_plus(inputs[0])
         return None if form is None else [form]
+    if _is(node, ps.Exp) or _is(node, ps.TrueDiv) or _is(node, ps.Reciprocal):
+        chance = logarithms.chance(node.op(*inputs))
+        return None if chance is None else [chance]
     if _is(node, ps.Sqrt) or (_is(node, ps.Pow) and number_of(inputs[1]) == 0.5):
         exponent, rest = _split(inputs[0])
         if exponent is None:

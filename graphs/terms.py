@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping, Sequence
 
+import pytensor.tensor as pt
 from pymc.distributions.censored import CensoredRV
 from pymc.distributions.truncated import TruncatedRV
 from pymc.logprob.basic import _find_unallowed_rvs_in_graph, conditional_logp
@@ -22,6 +23,7 @@ from graphs.rebuilding import substitute
 from graphs.repaired import repaired
 from graphs.rolling import Roll
 from graphs.stable import stabilized
+from graphs.supports import Support
 
 
 def joint_terms(
@@ -29,6 +31,7 @@ def joint_terms(
     names: Sequence[str],
     rolls: Sequence[Roll],
     name_of: Mapping[TensorVariable, str],
+    supports: Mapping[Variable, Support],
 ) -> tuple[dict[str, TensorVariable], dict[str, tuple[str, ...]]]:
     """Return the log-probability of each variable, those of the same form in one term.
 
@@ -42,6 +45,8 @@ def joint_terms(
         Further variables, with their log-probabilities.
     name_of : mapping of TensorVariable to str
         The names of these.
+    supports : mapping of Variable to Support
+        Where the values of latent variables lie.
 
     Returns
     -------
@@ -61,7 +66,23 @@ def joint_terms(
         own = tuple(name_of[rv] for rv in roll.variables)
         terms[joint_name(own)] = roll.logprob
         members[joint_name(own)] = own
-    return dict(zip(terms, stabilized(list(terms.values())), strict=True)), members
+    return dict(zip(terms, stabilized(list(terms.values()), supports), strict=True)), members
+
+
+def potential_terms(
+    potentials: Mapping[str, Variable], supports: Mapping[Variable, Support]
+) -> dict[str, TensorVariable]:
+    """Return the terms of potentials, by name, in a form that holds for all arguments.
+
+    Raises
+    ------
+    DerivationError
+        If one still draws something.
+    """
+    terms = stabilized(repaired([pt.as_tensor(potential) for potential in potentials.values()]), supports)
+    for name, term in zip(potentials, terms, strict=True):
+        raise_if_random(term, name)
+    return dict(zip(potentials, terms, strict=True))
 
 
 def joint_name(names: Sequence[str]) -> str:

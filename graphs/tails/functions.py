@@ -11,6 +11,9 @@ from pytensor.tensor.variable import TensorVariable
 SMALL = -37.0
 """The logarithm of what makes no difference beside one."""
 
+LARGE = 7.0
+"""The logarithm of a rate whose exponential decay leaves nothing."""
+
 
 def log_positive(x: TensorVariable) -> TensorVariable:
     """Return the logarithm, minus infinity with gradient zero where there is none."""
@@ -27,7 +30,9 @@ def log1mexp(x: TensorVariable) -> TensorVariable:
 def log_distinct(log_rate: TensorVariable) -> TensorVariable:
     """Return ``log(1 - exp(-exp(x)))``: x itself where it is small."""
     is_small = pt.lt(log_rate, SMALL)
-    return pt.switch(is_small, log_rate, pt.log1mexp(-pt.exp(pt.switch(is_small, 0.0, log_rate))))
+    # Beyond LARGE it is zero, and so is its slope.
+    rate = pt.exp(pt.minimum(pt.switch(is_small, 0.0, log_rate), LARGE))
+    return pt.switch(is_small, log_rate, pt.log1mexp(-rate))
 
 
 def log_difference(
