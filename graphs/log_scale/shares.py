@@ -83,7 +83,7 @@ def as_chance(quotients: Quotients, x: TensorVariable) -> TensorVariable | None:
     --------
     >>> x = pt.dvector("x")
     >>> as_chance(Quotients(), pt.exp(x) / pt.exp(x).sum()).owner.op
-    Softmax{axis=0}
+    Softmax(axis=(0,))
     """
     if is_elementwise(x, ps.Exp) and is_elementwise(x.owner.inputs[0], ps.Sub):
         part, total = x.owner.inputs[0].owner.inputs
