@@ -16,6 +16,7 @@ from graphs.conditional.expansion import Obstacle
 from graphs.conditional.families.affine import Affine
 from graphs.conditional.law import Law
 from graphs.conditional.matrices import matrix_law
+from graphs.conditional.points import part_with
 from graphs.conditional.pointwise import finite_law
 from graphs.conditional.quadratic import multivariate_normal_law, normal_law
 from graphs.conditional.recognize import recognize
@@ -98,6 +99,8 @@ def find_conditional(
         return None, "it has no elements"
     if x not in set(explicit_graph_inputs([total])):
         return None, "the log-density does not depend on it"
+    # What does not contain x is a constant of its law: in a model of many variables nearly all.
+    total = part_with(x, total)
     stripped = with_scales_outside(strip_guards(total, declared, almost_surely=True), declared)
     law = _law_of_kind(stripped, x, own, declared)
     if isinstance(law, Obstacle) and own.kind == "interval":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from copy import copy
+from functools import reduce
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -15,8 +16,10 @@ from pytensor.graph.basic import Apply, Constant, Variable
 from pytensor.graph.op import Op
 from pytensor.graph.traversal import toposort
 from pytensor.link.vm import VMLinker
+from pytensor.scalar.basic import Add, Mul
 from pytensor.scan.op import Scan
 from pytensor.tensor.blockwise import Blockwise
+from pytensor.tensor.elemwise import Elemwise
 from pytensor.tensor.type import TensorType
 
 _FAILURES = (
@@ -29,6 +32,7 @@ _FAILURES = (
     ZeroDivisionError,
     OverflowError,
 )
+_MOST_OPERANDS = 30
 _INTERPRETED: WeakKeyDictionary[Op, Op] = WeakKeyDictionary()
 
 
@@ -76,6 +80,9 @@ def _perform(node: Apply, inputs: Sequence[Any]) -> list[Any] | None:
         return evaluate(node.op.inner_outputs, dict(zip(node.op.inner_inputs, inputs, strict=True)))
     if isinstance(node.op, Scan):
         return _perform_scan(node, inputs)
+    if len(inputs) > _MOST_OPERANDS and isinstance(node.op, Elemwise) and isinstance(node.op.scalar_op, Add | Mul):
+        # A ufunc takes no more operands: PyTensor would compile C code.
+        return [reduce(np.add if isinstance(node.op.scalar_op, Add) else np.multiply, inputs)]
     if isinstance(node.op, Blockwise) and node.op.gufunc_spec is None:
         return _perform_blockwise(node, [np.asarray(i) for i in inputs])
     return _perform_op(node.op, node, inputs)

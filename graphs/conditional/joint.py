@@ -189,7 +189,7 @@ class _Blocks:
         self.largest = largest
         self.variables = list(variables)
         gradients = pytensor.grad(self.total, self.variables, disconnected_inputs="ignore") if variables else []
-        self.gradients = {v: simplify([g])[0] for v, g in zip(variables, gradients, strict=True)}
+        self.gradients = dict(zip(variables, simplify(gradients), strict=True)) if variables else {}
         sizes = [prod(v.type.shape) for v in variables]
         ends = np.cumsum(sizes)
         self.elements = {v: np.arange(e - n, e) for v, e, n in zip(variables, ends, sizes, strict=True)}

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from math import inf
 
 import numpy as np
+import pytensor.tensor as pt
 from numpy.typing import NDArray
 from pytensor.graph.basic import Variable
 from pytensor.scalar.basic import Add
@@ -40,6 +41,25 @@ def summands_with(x: TensorVariable, total: TensorVariable) -> list[TensorVariab
     if node is not None and isinstance(node.op, Sum):
         return [node.inputs[0]]
     return [total]
+
+
+def part_with(x: TensorVariable, total: TensorVariable) -> TensorVariable:
+    """Return the part of a scalar log-density that depends on a variable; shape ()."""
+    node = total.owner
+    if node is None or not (isinstance(node.op, Elemwise) and isinstance(node.op.scalar_op, Add)):
+        return total
+    terms = _terms_with(x, total)
+    if len(terms) == 1:
+        return terms[0]
+    part: TensorVariable = pt.add(*terms)
+    return part
+
+
+def _terms_with(x: TensorVariable, total: TensorVariable) -> list[TensorVariable]:
+    node = total.owner
+    if node is not None and isinstance(node.op, Elemwise) and isinstance(node.op.scalar_op, Add):
+        return [part for i in node.inputs for part in _terms_with(x, i)]
+    return [total] if depends_on(total, [x]) else []
 
 
 class PointSearch:
