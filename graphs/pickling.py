@@ -94,7 +94,8 @@ def variables_within(*objects: Any) -> list[Variable]:
 
 
 def _kind(held: Any) -> Hashable:
-    return type(held)
+    kind: Any = type(held)
+    return kind
 
 
 @cache

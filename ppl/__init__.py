@@ -18,11 +18,14 @@ from ppl.likelihood import log_likelihood
 from ppl.matrices import InverseWishart
 from ppl.model import Model
 from ppl.odes import odeint
+from ppl.operands import install
 from ppl.planning import plan
 from ppl.plans import Plan
 from ppl.predictive import posterior_predictive, prior_predictive
 from ppl.recovery import recover
 from ppl.sampling import CompiledModel, compile, sample
+
+install()
 
 __all__ = [
     "BackendError",

@@ -81,7 +81,10 @@ def read_complete(given: Any, what: str, name: str, *, is_real: bool = False) ->
     """
     values, mask = read_numbers(given, what, name)
     if (mask & ~np.isnan(values) if values.dtype.kind == "f" else mask).any():
-        raise ModelError(f"{what} are missing in part; only those of observed data may be.", name)
+        raise ModelError(
+            f"{what} are missing in part; only those of observed data may be: fill them in, or leave these rows out.",
+            name,
+        )
     if is_real or values.dtype.kind == "f":
         return to_floats(values, what, name)
     return values.copy() if values.dtype.kind == "b" else to_integers(values, mask, what, name)

@@ -1,0 +1,141 @@
+"""What stands beside a random variable in arithmetic: whatever people hold their numbers in is read, or refused.
+
+PyTensor takes lists and arrays. Of others it loses what is missing (pandas), or makes an array of Python objects out of
+the product (masked arrays), or leaves the operation to a library that knows nothing of graphs (pandas, xarray).
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator, Mapping, Set
+from decimal import Decimal
+from fractions import Fraction
+from types import FunctionType
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from pytensor.graph.basic import Variable
+from pytensor.tensor.variable import _tensor_py_operators
+from scipy.sparse import issparse
+
+from graphs.errors import ModelError
+from ppl.arrays import read_complete
+
+_OPERATORS = {
+    **{"add": "+", "sub": "-", "mul": "*", "truediv": "/", "floordiv": "//", "mod": "%", "pow": "**", "matmul": "@"},
+    **{"and": "&", "or": "|", "xor": "^", "lt": "<", "le": "<=", "gt": ">", "ge": ">="},
+}
+_BEFORE_PANDAS = 10_000
+"""Columns and tables, whose priorities are at most 4,000, leave the operation to the variable."""
+_NUMBERS = (bool, int, float, complex)
+_CONTAINERS = (np.ndarray, list, tuple, pd.Series, pd.DataFrame, pd.Index, pd.api.extensions.ExtensionArray)
+_NO_NUMBERS = (str, bytes, Mapping, Set, type(None), FunctionType, Iterator)
+
+
+class OperandError(ModelError, ValueError):
+    """What was combined with a variable does not go with it."""
+
+
+def install() -> None:
+    """Let PyTensor's variables read their operands and their indices."""
+    _tensor_py_operators.__pandas_priority__ = _BEFORE_PANDAS
+    for name, symbol in _OPERATORS.items():
+        for method in (f"__{name}__", f"__r{name}__"):
+            if method in vars(_tensor_py_operators):
+                setattr(_tensor_py_operators, method, _reading(getattr(_tensor_py_operators, method), symbol))
+    _tensor_py_operators.__getitem__ = _indexed(_tensor_py_operators.__getitem__)
+
+
+def _reading(method: Callable[[Any, Any], Any], symbol: str) -> Callable[[Any, Any], Any]:
+    @functools.wraps(method)
+    def operate(self: Any, other: Any, *more: Any) -> Any:
+        known = isinstance(other, Variable)
+        return _fitting(method, self, other if known else read_operand(other, self, symbol), symbol, more)
+
+    return operate
+
+
+def _fitting(method: Callable[..., Any], variable: Any, other: Any, symbol: str, more: tuple[Any, ...]) -> Any:
+    try:
+        return method(variable, other, *more)
+    except ValueError as error:
+        said = " ".join(str(error).split())
+        raise OperandError(
+            f"{_called(variable)} {symbol} {_called(other)}: {said}. Their shapes are {variable.type.shape} and "
+            f"{getattr(getattr(other, 'type', other), 'shape', ())}; axes are matched from the last, and have one "
+            "length or 1: x[:, None] adds an axis.",
+            variable.name,
+        ) from error
+
+
+def read_operand(given: Any, variable: Any, symbol: str = "*") -> Any:
+    """Return what is combined with a variable as PyTensor reads it.
+
+    Parameters
+    ----------
+    given : object
+        Numbers, in anything that holds them; others are returned as they are, for their own operators.
+    variable : TensorVariable
+        What it is combined with.
+    symbol : str
+        How, for the message.
+
+    Raises
+    ------
+    ModelError
+        If numbers are missing, or it holds something else.
+    """
+    if isinstance(given, _NUMBERS) or _is_plain(given) or _has_variables(given):
+        return given
+    name = _called(variable)
+    if isinstance(given, _NO_NUMBERS):
+        kind = "None" if given is None else f"of type {type(given).__name__}"
+        raise OperandError(f"What is combined with {name} by {symbol} is {kind}: numbers are needed.", variable.name)
+    if isinstance(given, (*_CONTAINERS, Decimal, Fraction)) or issparse(given) or hasattr(given, "__array__"):
+        what = f"The numbers that are combined with {name} by {symbol} ({type(given).__name__})"
+        return read_complete(given, what, variable.name or "")
+    return given
+
+
+def _is_plain(given: Any) -> bool:
+    return (type(given) is np.ndarray or isinstance(given, np.generic)) and given.dtype.kind in "biufc"
+
+
+def _has_variables(given: Any) -> bool:
+    if isinstance(given, np.ndarray):
+        return given.dtype == object and any(isinstance(part, Variable) for part in given.ravel())
+    return isinstance(given, list | tuple) and any(isinstance(p, Variable) or _has_variables(p) for p in given)
+
+
+def _called(operand: Any) -> str:
+    if isinstance(operand, Variable):
+        return operand.name or "an expression"
+    return f"an array of {operand.dtype}" if isinstance(operand, np.ndarray) else type(operand).__name__
+
+
+def _indexed(method: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    @functools.wraps(method)
+    def index(self: Any, where: Any) -> Any:
+        if isinstance(where, tuple):
+            return method(self, tuple(_read_index(part, self) for part in where))
+        return method(self, _read_index(where, self))
+
+    return index
+
+
+def _read_index(given: Any, variable: Any) -> Any:
+    """Return an index, which is whole numbers or a mask where it is an array."""
+    if isinstance(given, Variable | slice | int | np.integer | type(None) | type(Ellipsis)) or _has_variables(given):
+        return given
+    if type(given) is np.ndarray and given.dtype.kind in "biu":
+        return given
+    if not isinstance(given, (*_CONTAINERS, float, np.generic)) and not hasattr(given, "__array__"):
+        return given
+    read = read_complete(given, f"The indices of {_called(variable)} ({type(given).__name__})", variable.name or "")
+    if read.dtype.kind not in "biu" and read.size:
+        raise OperandError(
+            f"The indices of {_called(variable)} have the type {read.dtype}: whole numbers are needed, .astype(int).",
+            variable.name,
+        )
+    return read if read.size else given

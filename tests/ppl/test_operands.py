@@ -1,0 +1,114 @@
+"""Whatever people hold their numbers in is right beside a random variable, on both sides, or refused by its name."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+from scipy import sparse
+
+import ppl
+from graphs.interpreting import interpret
+
+NUMBERS = np.array([1.0, 2.0, 4.0])
+HOLDERS = {
+    "masked array": lambda a: np.ma.masked_array(a),
+    "objects": lambda a: a.astype(object),
+    "column": lambda a: pd.Series(a, index=list("abc")),
+    "nullable column": lambda a: pd.Series(a.astype(int), dtype="Int64"),
+    "nullable array": lambda a: pd.array(a, dtype="Float64"),
+    "index": lambda a: pd.Index(a),
+    "list": lambda a: a.tolist(),
+}
+GAPS = {
+    "masked": np.ma.masked_array(NUMBERS, [0, 1, 0]),
+    "nullable column": pd.Series([1, None, 3], dtype="Int64"),
+    "nullable array": pd.array([True, None, False]),
+    "table": pd.DataFrame({"u": pd.array([1, None, 3]), "v": [1.0, 2.0, 3.0], "w": [1.0, 2.0, 3.0]}),
+    "list": [1.0, None, 3.0],
+}
+NO_NUMBERS = {
+    "strings": pd.Series(list("abc")),
+    "categories": pd.Categorical(["a", "b", "a"]),
+    "dates": pd.Series(pd.date_range("2020", periods=3)),
+    "Decimal": Decimal("1.5"),
+    "None": None,
+    "function": lambda x: x,
+    "sparse": sparse.csr_matrix(np.eye(3)),
+}
+OPERATIONS = {
+    "times": (lambda a, b: a * b),
+    "minus": (lambda a, b: a - b),
+    "over": (lambda a, b: a / b),
+    "power": (lambda a, b: a**b),
+    "less": (lambda a, b: a < b),
+}
+
+
+def _evaluated(expression, b, value):
+    return interpret([b], [expression])(value)[0]
+
+
+@pytest.mark.parametrize("operation", OPERATIONS.values(), ids=OPERATIONS)
+@pytest.mark.parametrize("holder", HOLDERS.values(), ids=HOLDERS)
+def test_numbers_on_either_side_are_those_of_numpy(holder, operation):
+    b = ppl.Normal("b", 0, 1, size=3)
+    value = np.array([0.5, 1.5, 2.5])
+    np.testing.assert_allclose(_evaluated(operation(b, holder(NUMBERS)), b, value), operation(value, NUMBERS))
+    left = holder(NUMBERS)
+    if np.ma.isMaskedArray(left) and operation is OPERATIONS["less"]:
+        pytest.skip("NumPy's masked arrays leave comparisons to nobody")
+    np.testing.assert_allclose(_evaluated(operation(left, b), b, value), operation(NUMBERS, value))
+
+
+def test_tables_and_labelled_arrays():
+    b = ppl.Normal("b", 0, 1, size=3)
+    value, table = np.array([0.5, 1.5, 2.5]), np.arange(6.0).reshape(2, 3)
+    np.testing.assert_allclose(_evaluated(pd.DataFrame(table) * b, b, value), table * value)
+    np.testing.assert_allclose(_evaluated(b * xr.DataArray(NUMBERS, dims="t"), b, value), value * NUMBERS)
+
+
+@pytest.mark.parametrize("given", GAPS.values(), ids=GAPS)
+def test_gaps_are_refused(given):
+    b = ppl.Normal("b", 0, 1, size=3)
+    for operation in OPERATIONS.values():
+        with pytest.raises(ppl.ModelError, match=r"combined with b by .*are missing in part.*fill them in"):
+            operation(b, given)
+    with pytest.raises(ppl.ModelError, match=r"combined with b by \*"):
+        given * b
+
+
+@pytest.mark.parametrize("given", NO_NUMBERS.values(), ids=NO_NUMBERS)
+def test_what_is_no_number_is_refused(given):
+    b = ppl.Normal("b", 0, 1, size=3)
+    for multiply in (lambda: b * given, lambda: given * b):
+        with pytest.raises(ppl.ModelError, match=r"combined with b by \*"):
+            multiply()
+
+
+def test_shapes_that_do_not_go_together_name_the_variable():
+    b = ppl.Normal("b", 0, 1, size=3)
+    with pytest.raises(ppl.ModelError, match=r"b \+ an array.*\(3,\) and \(4,\)"):
+        b + np.ones(4)
+
+
+def test_indices():
+    b = ppl.Normal("b", 0, 1, size=3)
+    value = np.array([0.5, 1.5, 2.5])
+    for where in ([2, 0], [True, False, True], pd.Series([2, 1], dtype="Int64"), pd.Categorical(list("aba")).codes):
+        np.testing.assert_array_equal(_evaluated(b[where], b, value), value[np.asarray(where)])
+    with pytest.raises(ppl.ModelError, match=r"indices of b .*missing"):
+        b[pd.Series([1, None], dtype="Int64")]
+    with pytest.raises(ppl.ModelError, match="indices of b have the type float64"):
+        b[np.array([0.0, 1.0])]
+
+
+def test_others_keep_their_own_operators():
+    class Other:
+        def __rmul__(self, variable):
+            return "mine"
+
+    assert ppl.Normal("b", 0, 1) * Other() == "mine"
