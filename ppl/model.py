@@ -116,6 +116,9 @@ class Model:
     ):
         if not isinstance(observed, Mapping):
             observed, terms = {}, (observed, *terms)
+        for what, given in (("coords", coords), ("dims", dims)):
+            if not isinstance(given, Mapping | None):
+                raise ModelError(f"{what} of a model is a mapping, such as {{'g': ['a', 'b']}}, not {given!r}.")
         self._set(_assemble(observed, terms, coords or {}, dims or {}))
 
     @classmethod

@@ -209,3 +209,9 @@ class TestLengths:
         x = ppl.Normal("x", 0, 1, dims=dims)
         with pytest.raises(ModelError, match=message):
             ppl.Model({ppl.Normal("y", x, 1): np.zeros(3)}, coords=coords)
+
+
+@pytest.mark.parametrize("what", ["coords", "dims"])
+def test_what_is_no_mapping_is_refused(what):
+    with pytest.raises(ppl.ModelError, match=f"{what} of a model is a mapping"):
+        ppl.Model(ppl.Normal("a", 0, 1), **{what: "abc"})
