@@ -13,6 +13,7 @@ from pytensor.graph.basic import Variable
 from pytensor.graph.traversal import toposort
 from pytensor.tensor.variable import TensorVariable
 
+from graphs import measurable_transforms as measurable_transforms
 from graphs import precision_normal as precision_normal
 from graphs import tails as tails
 from graphs.atoms import SeparateMeasures
