@@ -108,7 +108,7 @@ def conditional_logprobs(rv_values: Mapping[TensorVariable, Variable], names: Se
     """
     if not rv_values:
         return []
-    rvs, parameters = held(list(rv_values))
+    rvs, parameters = held(_given_the_others(rv_values))
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)
@@ -120,6 +120,20 @@ def conditional_logprobs(rv_values: Mapping[TensorVariable, Variable], names: Se
     for name, term in zip(names, ordered, strict=True):
         raise_if_random(term, name)
     return ordered
+
+
+def _given_the_others(rv_values: Mapping[TensorVariable, Variable]) -> list[TensorVariable]:
+    """Return variables whose parents are values where these are given.
+
+    PyMC copies all that is above a variable to replace what has a value: in a chain that of all steps, for every step.
+    """
+    nodes = dict.fromkeys(rv.owner for rv in rv_values if rv.owner is not None)
+    inputs = iter(substitute([i for node in nodes for i in node.inputs], rv_values))
+    given = {}
+    for node in nodes:
+        new = [next(inputs) for _ in node.inputs]
+        given[node] = node if new == node.inputs else node.clone_with_new_inputs(new)
+    return [rv if rv.owner is None else given[rv.owner].outputs[rv.owner.outputs.index(rv)] for rv in rv_values]
 
 
 def raise_if_random(term: Variable, name: str) -> None:

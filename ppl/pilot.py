@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from pytensor.graph.basic import Variable
 
 from graphs.errors import SamplingError
 from ppl.initial import starting_values
@@ -17,10 +19,11 @@ from samplers.run import CompiledSweep
 
 NUM_DISCARDED, NUM_KEPT = 50, 500
 NUM_KEPT_WITH_NUTS = 100
+FEWEST_KEPT = 100
 MOST_SECONDS = 3.0
-"""Longer pilot runs with NUTS are not made: a compiled sweep of the other kind could have been done by then."""
+"""Longer pilot runs are cut short, or not made: a compiled sweep of the other kind could have been done by then."""
 SECONDS_PER_NODE = 4e-6
-SECONDS_PER_OPERATION = 1e-9
+SECONDS_PER_OPERATION = 2.5e-9
 GRADIENTS_PER_SWEEP = 7
 DEEPEST_TREE = 6
 WORK_OF_GRADIENT = 3.0
@@ -48,7 +51,7 @@ class Pilot:
         return float(min(1.0, effective_fractions(self.draws).min()))
 
 
-def pilot(plan: Plan) -> Pilot | None:
+def pilot(plan: Plan, num_kept: int) -> Pilot | None:
     """Run a plan for a few sweeps.
 
     Trajectories of NUTS have 63 steps at most.
@@ -57,6 +60,8 @@ def pilot(plan: Plan) -> Pilot | None:
     ----------
     plan : Plan
         Any.
+    num_kept : int
+        How many sweeps are looked at.
 
     Returns
     -------
@@ -66,7 +71,6 @@ def pilot(plan: Plan) -> Pilot | None:
     sweep = plan.sweep
     nuts = [b for b in sweep.blocks if isinstance(b, NUTSBlock)]
     is_tuned = not all(isinstance(b, DrawBlock) and b.scale is None for b in sweep.blocks)
-    num_kept = NUM_KEPT_WITH_NUTS if nuts else NUM_KEPT
     layout = sweep.layout
     first = 0 if is_tuned else NUM_DISCARDED
     try:
@@ -93,20 +97,31 @@ def pilot(plan: Plan) -> Pilot | None:
     return Pilot(draws, 0.0 if steps is None or not nuts else float(np.mean(steps)))
 
 
-def is_affordable(plan: Plan, gradients: float = GRADIENTS_PER_SWEEP) -> bool:
-    """Return whether a pilot run of a plan with NUTS takes no more than seconds, by the size of its graphs.
+def num_affordable(plan: Plan, gradients: float = GRADIENTS_PER_SWEEP) -> int:
+    """Return how many sweeps a pilot run keeps, so that it takes seconds by the size of its graphs; 0 for no run.
 
     Parameters
     ----------
     plan : Plan
-        Any; without NUTS it is.
+        Any.
     gradients : float
         That NUTS is expected to take per sweep.
     """
-    graphs = [b.logdensity.total for b in plan.sweep.blocks if isinstance(b, NUTSBlock)]
+    seconds, wanted = 0.0, NUM_KEPT
+    for block in plan.sweep.blocks:
+        if isinstance(block, NUTSBlock):
+            seconds += gradients * WORK_OF_GRADIENT * _seconds_of([block.logdensity.total])
+            wanted = NUM_KEPT_WITH_NUTS
+        elif isinstance(block, DrawBlock):
+            seconds += _seconds_of(block.draws)
+    kept = min(wanted, int(MOST_SECONDS / seconds) - NUM_DISCARDED if seconds > 0 else wanted)
+    return kept if kept >= FEWEST_KEPT else 0
+
+
+def _seconds_of(graphs: Sequence[Variable]) -> float:
+    """Return about how long graphs take when they are interpreted."""
     work = work_of(graphs)
-    seconds = WORK_OF_GRADIENT * (SECONDS_PER_NODE * work.nodes + SECONDS_PER_OPERATION * work.operations)
-    return seconds * gradients * (NUM_DISCARDED + NUM_KEPT_WITH_NUTS) <= MOST_SECONDS
+    return SECONDS_PER_NODE * work.nodes + SECONDS_PER_OPERATION * work.operations
 
 
 def effective_fractions(draws: NDArray[np.float64]) -> NDArray[np.float64]:

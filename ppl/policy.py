@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from graphs.optional import optional
-from ppl.pilot import WORK_OF_GRADIENT, Pilot, is_affordable, pilot
+from ppl.pilot import WORK_OF_GRADIENT, Pilot, num_affordable, pilot
 from ppl.plans import Plan
 from ppl.work import work_of
 from samplers.blocks import NUTSBlock, SliceBlock
@@ -131,9 +131,11 @@ def decide(by_nuts: Plan, by_laws: Plan) -> tuple[Plan, str]:
             f"times the effective draws a second, less than the {LEAST_GAIN_MIXED:g} that would be worth it; "
             "sampler=... overrides"
         )
-    if not is_affordable(by_laws):
-        return by_nuts, f"{ALONE}a pilot run with Gibbs steps beside it would take too long; {remedy}"
-    found = pilot(by_laws)
+    num_kept = num_affordable(by_laws)
+    if not num_kept:
+        beside = "Gibbs steps beside it" if others else "Gibbs steps"
+        return by_nuts, f"{ALONE}a pilot run with {beside} would take too long; {remedy}"
+    found = pilot(by_laws, num_kept)
     if found is None:
         return by_nuts, f"{ALONE}a pilot run of Gibbs sampling left the domain of its laws; {remedy}"
     effective, trajectory = _nuts_alone(by_nuts, found)
@@ -168,7 +170,8 @@ def _nuts_alone(plan: Plan, other: Pilot) -> tuple[float, float]:
     is_alone = len(plan.sweep.blocks) == 1
     own = None
     if not is_alone or size > MOST_CORRELATED:
-        own = pilot(plan) if is_affordable(plan, GRADIENTS_IN_MANY_DIMENSIONS) else None
+        num_kept = num_affordable(plan, GRADIENTS_IN_MANY_DIMENSIONS)
+        own = pilot(plan, num_kept) if num_kept else None
     if own is not None and (size > MOST_DENSE or not is_alone):
         return own.effective, _sweep_cost(plan, own.num_gradients)
     trajectory = _sweep_cost(plan, _num_gradients(other.draws) if own is None else own.num_gradients)

@@ -89,7 +89,7 @@ def test_pilot_runs_start_where_runs_do() -> None:
     data = np.random.default_rng(3).binomial(5, 0.5, (30, 3))
     n = ppl.Poisson("n", ppl.Gamma("lam", 0.005, 0.005), size=30)
     model = ppl.Model({ppl.Binomial("y", n[:, None], ppl.Beta("p", 1, 1), size=(30, 3)): data})
-    assert pilot(ppl.plan(model, sampler="gibbs")) is not None
+    assert pilot(ppl.plan(model, sampler="gibbs"), 100) is not None
     assert "left the domain" not in ppl.plan(model).policy
 
 
