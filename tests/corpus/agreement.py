@@ -18,11 +18,11 @@ from tests.corpus.catalogue import in_double_precision
 POINTS = 3
 
 
-def assert_density_is_pymcs(name: str, make: Callable[[], pm.Model]) -> None:
+def assert_density_is_pymcs(name: str, make: Callable[[], pm.Model], spread: float = 0.5) -> None:
     derived = logprob(ppl.from_pymc(make()), space="unconstrained", marginalize=False)
     with in_double_precision():
         pm_model = make()
-        points = random_points(pm_model, zlib.crc32(name.encode()))
+        points = random_points(pm_model, zlib.crc32(name.encode()), spread)
         expected = reference(pm_model, points)
     by_name = {v.name: v for v in derived.values.values()}
     assert set(by_name) == set(points[0])
@@ -48,14 +48,14 @@ def reference(model: pm.Model, points: list[dict[str, Any]]) -> list[list[Any]]:
     return [function(*(point[v.name] for v in values)) for point in points]
 
 
-def random_points(model: pm.Model, seed: int) -> list[dict[str, Any]]:
+def random_points(model: pm.Model, seed: int, spread: float) -> list[dict[str, Any]]:
     """Return points around the initial one; discrete variables are drawn from their priors."""
     rng = np.random.default_rng(seed)
     start = model.initial_point()
     discrete_rvs = [rv for rv in model.free_RVs if not rv.dtype.startswith("float")]
     points = []
     for _ in range(POINTS):
-        point = {n: np.asarray(v + 0.5 * rng.normal(size=np.shape(v))) for n, v in start.items()}
+        point = {n: np.asarray(v + spread * rng.normal(size=np.shape(v))) for n, v in start.items()}
         drawn = pm.draw(discrete_rvs, random_seed=rng, mode=INTERPRETED) if discrete_rvs else []
         point |= {model.rvs_to_values[rv].name: np.asarray(v) for rv, v in zip(discrete_rvs, drawn, strict=True)}
         points.append(point)

@@ -27,7 +27,10 @@ ALL = [pytest.param(name, marks=() if name in QUICK else pytest.mark.slow) for n
 @pytest.mark.parametrize("name", ALL)
 def test_log_density_and_gradient_are_pymcs(name):
     formulas, options = FORMULAS[name]
-    assert_density_is_pymcs(name, lambda: model(*formulas, **options).backend.model)
+    # Further out Bambi's differences of normal probabilities lose digits: at chances of 1e-14 PyMC's log-density is off
+    # by 0.002, ours by 4e-15 (mpmath).
+    spread = 0.1 if options.get("link") == "probit" and options["family"] == "cumulative" else 0.5
+    assert_density_is_pymcs(name, lambda: model(*formulas, **options).backend.model, spread)
 
 
 @pytest.mark.slow
