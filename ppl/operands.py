@@ -33,8 +33,18 @@ _CONTAINERS = (np.ndarray, list, tuple, pd.Series, pd.DataFrame, pd.Index, pd.ap
 _NO_NUMBERS = (str, bytes, Mapping, Set, type(None), FunctionType, Iterator)
 
 
+_CONVERSIONS = {
+    "bool": "pytensor.tensor.switch(condition, a, b) chooses between two, & and | combine conditions",
+    **dict.fromkeys(("int", "float", "complex", "index"), ".astype(...) converts in the model, draws are in the trace"),
+}
+
+
 class OperandError(ModelError, ValueError):
     """What was combined with a variable does not go with it."""
+
+
+class NoValueError(ModelError, TypeError):
+    """A variable was taken for a number."""
 
 
 def install() -> None:
@@ -44,7 +54,17 @@ def install() -> None:
         for method in (f"__{name}__", f"__r{name}__"):
             if method in vars(_tensor_py_operators):
                 setattr(_tensor_py_operators, method, _reading(getattr(_tensor_py_operators, method), symbol))
+    for name, remedy in _CONVERSIONS.items():
+        setattr(_tensor_py_operators, f"__{name}__", _refusing(name, remedy))
     _tensor_py_operators.__getitem__ = _indexed(_tensor_py_operators.__getitem__)
+
+
+def _refusing(name: str, remedy: str) -> Callable[[Any], Any]:
+    def convert(self: Any) -> Any:
+        called = _called(self)
+        raise NoValueError(f"{called} is a variable and has no value of type {name} yet: {remedy}.", self.name)
+
+    return convert
 
 
 def _reading(method: Callable[[Any, Any], Any], symbol: str) -> Callable[[Any, Any], Any]:
