@@ -10,6 +10,7 @@ import numpy as np
 import pytensor
 import pytensor.tensor as pt
 from pytensor.graph.basic import Variable
+from pytensor.graph.traversal import explicit_graph_inputs
 from pytensor.tensor.variable import TensorVariable
 from scipy.sparse import csr_matrix
 
@@ -26,7 +27,6 @@ from graphs.conditional.verify import find_discrepancy
 from graphs.density import LogDensity
 from graphs.guards import strip_guards
 from graphs.optional import optional
-from graphs.random_graph import depends_on
 from graphs.rebuilding import substitute
 from graphs.supports import REAL
 
@@ -167,8 +167,16 @@ def find_joint_blocks(
     """
     blocks = _Blocks(logdensity, variables, largest)
     groups: list[list[TensorVariable]] = []
+    for component in blocks.components():
+        groups += [component] if blocks.is_joint(component) else _grown(component, blocks)
+    return [tuple(sorted(g, key=list(variables).index)) for g in groups if len(g) > 1]
+
+
+def _grown(variables: Sequence[TensorVariable], blocks: _Blocks) -> list[list[TensorVariable]]:
+    """Return groups to which variables were added one by one, as long as these are normal together."""
+    groups: list[list[TensorVariable]] = []
     for variable in variables:
-        touching = [g for g in groups if any(blocks.are_tied(variable, other) for other in g)]
+        touching = [g for g in groups if not blocks.ties[variable].isdisjoint(g)]
         merged = [*(v for g in touching for v in g), variable]
         if touching and blocks.is_joint(merged):
             groups = [*(g for g in groups if g not in touching), merged]
@@ -178,7 +186,7 @@ def find_joint_blocks(
             groups.append([variable])
         else:
             host.append(variable)
-    return [tuple(sorted(g, key=list(variables).index)) for g in groups if len(g) > 1]
+    return groups
 
 
 class _Blocks:
@@ -189,16 +197,30 @@ class _Blocks:
         self.largest = largest
         self.variables = list(variables)
         gradients = pytensor.grad(self.total, self.variables, disconnected_inputs="ignore") if variables else []
-        self.gradients = dict(zip(variables, simplify(gradients), strict=True)) if variables else {}
+        self.ties: dict[TensorVariable, set[TensorVariable]] = {v: set() for v in variables}
+        """Which variables depend on each other given the rest."""
+        for variable, gradient in zip(variables, simplify(gradients) if gradients else [], strict=True):
+            for other in self.ties.keys() & explicit_graph_inputs([gradient]):
+                self.ties[variable].add(other)
+                self.ties[other].add(variable)
         sizes = [prod(v.type.shape) for v in variables]
         ends = np.cumsum(sizes)
         self.elements = {v: np.arange(e - n, e) for v, e, n in zip(variables, ends, sizes, strict=True)}
         self._ties: csr_matrix | None = None
         self._has_ties = False
 
-    def are_tied(self, a: TensorVariable, b: TensorVariable) -> bool:
-        """Whether two variables depend on each other given the rest."""
-        return depends_on(self.gradients[a], [b]) or depends_on(self.gradients[b], [a])
+    def components(self) -> list[list[TensorVariable]]:
+        """Return the variables in groups that do not depend on each other, in order."""
+        left, found = list(self.variables), []
+        while left:
+            reached, waiting = {left[0]}, [left[0]]
+            while waiting:
+                new = self.ties[waiting.pop()] - reached
+                reached |= new
+                waiting += new
+            found.append([v for v in left if v in reached])
+            left = [v for v in left if v not in reached]
+        return found
 
     def is_joint(self, variables: Sequence[TensorVariable]) -> bool:
         """Whether variables are normal together, and cheap to draw together."""
