@@ -199,8 +199,12 @@ def _made(title: str, name: str, bound: inspect.BoundArguments, **sizes: Any) ->
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("error", message=".*automatically rescaled.*", category=UserWarning)
+            # Of draws by an inverse cumulative probability, in a form that we do not use.
+            warnings.filterwarnings("ignore", message="RandomVariables .* were found", category=UserWarning)
             rv = getattr(pm, title).dist(*bound.args, **bound.kwargs, **sizes)
     except UserWarning as warning:
+        if "rescaled" not in str(warning):
+            raise
         raise ModelError(
             f"{name}: {str(warning).split(' They')[0]} Divide the probabilities by their sum.", name
         ) from warning

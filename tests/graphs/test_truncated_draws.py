@@ -63,6 +63,8 @@ def assert_follows(draws, cdf):
     assert found.pvalue > FALSE_ALARM, found
 
 
+# PyMC's own, of truncated inverse gamma variables.
+@pytest.mark.filterwarnings("ignore:RandomVariables .* were found:UserWarning")
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("name", [n if n == "gamma" else pytest.param(n, marks=pytest.mark.slow) for n in CONTINUOUS])
 def test_continuous_variables(name, backend):
@@ -170,3 +172,7 @@ def test_chains_start_at_draws():
     points = StartingPoints(ppl.plan(model))("prior", 1, 1)
     # On the real line: the logarithms of what is beyond the bound.
     assert_follows(60 + np.exp(points.ravel()), CONTINUOUS["gamma"][3])
+
+
+def test_declaring_does_not_warn_of_draws_that_are_not_made():
+    ppl.Truncated("x", pm.InverseGamma.dist(2, 1), upper=1e-3)
