@@ -1,4 +1,4 @@
-"""A short run of a plan, interpreted rather than compiled, to see how well its sweeps mix."""
+"""A short run of a plan, compiled as the long one will be, to see how well its sweeps mix."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from samplers.result import STATUS_DONE
 from samplers.run import CompiledSweep
 
 NUM_DISCARDED, NUM_KEPT = 50, 500
-NUM_KEPT_WITH_NUTS = 100
+NUM_DISCARDED_WITH_NUTS, NUM_KEPT_WITH_NUTS = 100, 100
 FEWEST_KEPT = 100
-MOST_SECONDS = 3.0
-"""Longer pilot runs are cut short, or not made: a compiled sweep of the other kind could have been done by then."""
-SECONDS_PER_NODE = 4e-6
-SECONDS_PER_OPERATION = 2.5e-9
+MOST_SECONDS = 1.0
+"""Longer pilot runs are cut short, or not made."""
+SECONDS_PER_NODE = 1e-8
+SECONDS_PER_OPERATION = 1e-9
 GRADIENTS_PER_SWEEP = 7
 DEEPEST_TREE = 6
 WORK_OF_GRADIENT = 3.0
@@ -40,10 +40,13 @@ class Pilot:
         Of all that is drawn, where it is drawn.
     num_gradients : float
         Gradients that NUTS took per sweep; 0 without it.
+    compiled : CompiledSweep
+        What ran, and can go on to run.
     """
 
     draws: NDArray[np.float64]
     num_gradients: float
+    compiled: CompiledSweep
 
     @property
     def effective(self) -> float:
@@ -72,14 +75,17 @@ def pilot(plan: Plan, num_kept: int) -> Pilot | None:
     nuts = [b for b in sweep.blocks if isinstance(b, NUTSBlock)]
     is_tuned = not all(isinstance(b, DrawBlock) and b.scale is None for b in sweep.blocks)
     layout = sweep.layout
-    first = 0 if is_tuned else NUM_DISCARDED
+    num_discarded = NUM_DISCARDED_WITH_NUTS if nuts else NUM_DISCARDED
+    first = 0 if is_tuned else num_discarded
     try:
         state = layout.pack(starting_values(plan, 0))
-        result = CompiledSweep(sweep, "interpreter").run(
+        compiled = CompiledSweep(sweep, "numba")
+        result = compiled.run(
             state[None],
-            tune=NUM_DISCARDED if is_tuned else 0,
+            tune=num_discarded if is_tuned else 0,
             draws=first + num_kept,
             seed=0,
+            cores=1,
             max_tree_depth=DEEPEST_TREE,
             metric="diag",
         )
@@ -94,7 +100,7 @@ def pilot(plan: Plan, num_kept: int) -> Pilot | None:
     if result.status[0] != STATUS_DONE or not np.isfinite(draws).all():
         return None
     steps = result.stats.get("n_steps")
-    return Pilot(draws, 0.0 if steps is None or not nuts else float(np.mean(steps)))
+    return Pilot(draws, 0.0 if steps is None or not nuts else float(np.mean(steps)), compiled)
 
 
 def num_affordable(plan: Plan, gradients: float = GRADIENTS_PER_SWEEP) -> int:
@@ -107,19 +113,19 @@ def num_affordable(plan: Plan, gradients: float = GRADIENTS_PER_SWEEP) -> int:
     gradients : float
         That NUTS is expected to take per sweep.
     """
-    seconds, wanted = 0.0, NUM_KEPT
+    seconds, wanted, discarded = 0.0, NUM_KEPT, NUM_DISCARDED
     for block in plan.sweep.blocks:
         if isinstance(block, NUTSBlock):
             seconds += gradients * WORK_OF_GRADIENT * _seconds_of([block.logdensity.total])
-            wanted = NUM_KEPT_WITH_NUTS
+            wanted, discarded = NUM_KEPT_WITH_NUTS, NUM_DISCARDED_WITH_NUTS
         elif isinstance(block, DrawBlock):
             seconds += _seconds_of(block.draws)
-    kept = min(wanted, int(MOST_SECONDS / seconds) - NUM_DISCARDED if seconds > 0 else wanted)
+    kept = min(wanted, int(MOST_SECONDS / seconds) - discarded if seconds > 0 else wanted)
     return kept if kept >= FEWEST_KEPT else 0
 
 
 def _seconds_of(graphs: Sequence[Variable]) -> float:
-    """Return about how long graphs take when they are interpreted."""
+    """Return about how long compiled graphs take."""
     work = work_of(graphs)
     return SECONDS_PER_NODE * work.nodes + SECONDS_PER_OPERATION * work.operations
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from html import escape
 from typing import Any, Literal
 
@@ -14,10 +14,11 @@ from graphs.compression import Compressed
 from graphs.conditional import Law
 from graphs.elimination.costs import Cost, costs_of
 from graphs.logprob import LogProb
-from graphs.pickling import PartsFirst
+from graphs.pickling import PartsFirst, reduced
 from graphs.supports import Support
 from ppl.model import Model
 from samplers.blocks import Sweep
+from samplers.run import CompiledSweep
 
 Method = Literal["marginalize", "nuts", "gibbs", "rmh", "slice"]
 
@@ -83,6 +84,8 @@ class Plan(PartsFirst):
         How the sampler was chosen, where that was left open and there was a choice.
     called_back : tuple of str
         Operations of the log-density that have no machine code.
+    compiled : CompiledSweep, optional
+        The sweep, where a pilot run has compiled it.
     """
 
     model: Model
@@ -97,6 +100,12 @@ class Plan(PartsFirst):
     compression: tuple[Compressed, ...] = ()
     policy: str = ""
     called_back: tuple[str, ...] = ()
+    compiled: CompiledSweep | None = None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Machine code belongs to a process.
+        kept = {field.name: getattr(self, field.name) for field in fields(self)} | {"compiled": None}
+        return reduced(Plan, *kept.values())
 
     @property
     def costs(self) -> list[Cost]:

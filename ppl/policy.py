@@ -1,17 +1,17 @@
 """Which sampler is predicted to give more effective draws a second, where a model leaves the choice.
 
 Gibbs sampling needs no gradients, and without NUTS beside it no warm-up, but mixes slowly where variables that depend
-on each other are drawn one by one. How slowly is seen in a short pilot run of the sweep, interpreted rather than
-compiled. The No-U-Turn sampler alone is credited with an effective draw for every trajectory along the longest axis of
-the posterior, in steps of the shortest, seven at least; it adapts to scales, so that these axes are those of the
-correlations of the pilot run, and in up to a few hundred dimensions to correlations too, at the price of a matrix
-product for each gradient. In more dimensions than a pilot run can tell the correlations of, or where it has other steps
-beside it in any case, it has a pilot run of its own.
+on each other are drawn one by one. How slowly is seen in a short pilot run of the compiled sweep. The No-U-Turn
+sampler alone is credited with an effective draw for every trajectory along the longest axis of the posterior, in
+steps of the shortest, seven at least; it adapts to scales, so that these axes are those of the correlations of the
+pilot run, and in up to a few hundred dimensions to correlations too, at the price of a matrix product for each
+gradient. In more dimensions than a pilot run can tell the correlations of, or where it has other steps beside it in
+any case, it has a pilot run of its own.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf, prod
 
 import numpy as np
@@ -138,7 +138,10 @@ def decide(by_nuts: Plan, by_laws: Plan) -> tuple[Plan, str]:
     found = pilot(by_laws, num_kept)
     if found is None:
         return by_nuts, f"{ALONE}a pilot run of Gibbs sampling left the domain of its laws; {remedy}"
-    effective, trajectory = _nuts_alone(by_nuts, found)
+    by_laws = replace(by_laws, compiled=found.compiled)
+    own, effective, trajectory = _nuts_alone(by_nuts, found)
+    if own is not None:
+        by_nuts = replace(by_nuts, compiled=own.compiled)
     warm_up = 1.0 if others else WARM_UP
     gain = found.effective / _sweep_cost(by_laws, found.num_gradients) / (effective / trajectory) * warm_up
     prediction = Prediction(found.effective, gain, drawn, others)
@@ -156,8 +159,8 @@ def _most_gain(by_nuts: Plan, by_laws: Plan) -> float:
     return _dense_cost(by_nuts) / _sweep_cost(by_laws, FEWEST_GRADIENTS_BESIDE)
 
 
-def _nuts_alone(plan: Plan, other: Pilot) -> tuple[float, float]:
-    """Return effective draws per sweep of a plan by NUTS, and operations per sweep.
+def _nuts_alone(plan: Plan, other: Pilot) -> tuple[Pilot | None, float, float]:
+    """Return the pilot run of a plan by NUTS, if one is made, effective draws per sweep, and operations per sweep.
 
     Parameters
     ----------
@@ -173,12 +176,12 @@ def _nuts_alone(plan: Plan, other: Pilot) -> tuple[float, float]:
         num_kept = num_affordable(plan, GRADIENTS_IN_MANY_DIMENSIONS)
         own = pilot(plan, num_kept) if num_kept else None
     if own is not None and (size > MOST_DENSE or not is_alone):
-        return own.effective, _sweep_cost(plan, own.num_gradients)
+        return own, own.effective, _sweep_cost(plan, own.num_gradients)
     trajectory = _sweep_cost(plan, _num_gradients(other.draws) if own is None else own.num_gradients)
     if size <= MOST_DENSE:
         # A dense metric is taken where it pays.
         trajectory = min(trajectory, _dense_cost(plan))
-    return 1.0, trajectory
+    return own, 1.0, trajectory
 
 
 def _sweep_cost(plan: Plan, num_gradients: float) -> float:

@@ -62,7 +62,8 @@ class CompiledModel:
         self.plan = plan
         self.backend = backend
         self.precision = precision
-        self._sweep = compile_sweep(plan.sweep, backend=backend, precision=precision)
+        known = plan.compiled if (backend, precision) == ("numba", "float64") else None
+        self._sweep: Any = known or compile_sweep(plan.sweep, backend, precision)
         self._starting_points = StartingPoints(plan, getattr(self._sweep, "new_logdensity", None))
         self._expansion = Expansion.of(plan, backend)
         self._chosen_expansion: tuple[Any, Expansion] | None = None
