@@ -17,9 +17,10 @@ from samplers.blocks import DrawBlock, NUTSBlock
 from samplers.result import STATUS_DONE
 from samplers.run import CompiledSweep
 
-NUM_DISCARDED, NUM_KEPT = 50, 500
-NUM_DISCARDED_WITH_NUTS, NUM_KEPT_WITH_NUTS = 100, 100
-FEWEST_KEPT = 100
+NUM_SWEEPS, NUM_SWEEPS_WITH_NUTS = 550, 800
+FEWEST_SWEEPS = 150
+SHARE_DISCARDED, SHARE_TUNING = 0.1, 0.5
+"""Of the sweeps, without NUTS and with it."""
 MOST_SECONDS = 1.0
 """Longer pilot runs are cut short, or not made."""
 SECONDS_PER_NODE = 1e-8
@@ -54,7 +55,7 @@ class Pilot:
         return float(min(1.0, effective_fractions(self.draws).min()))
 
 
-def pilot(plan: Plan, num_kept: int) -> Pilot | None:
+def pilot(plan: Plan, num_sweeps: int) -> Pilot | None:
     """Run a plan for a few sweeps.
 
     Trajectories of NUTS have 63 steps at most.
@@ -63,8 +64,8 @@ def pilot(plan: Plan, num_kept: int) -> Pilot | None:
     ----------
     plan : Plan
         Any.
-    num_kept : int
-        How many sweeps are looked at.
+    num_sweeps : int
+        How many sweeps are made; those after the first are looked at.
 
     Returns
     -------
@@ -75,7 +76,7 @@ def pilot(plan: Plan, num_kept: int) -> Pilot | None:
     nuts = [b for b in sweep.blocks if isinstance(b, NUTSBlock)]
     is_tuned = not all(isinstance(b, DrawBlock) and b.scale is None for b in sweep.blocks)
     layout = sweep.layout
-    num_discarded = NUM_DISCARDED_WITH_NUTS if nuts else NUM_DISCARDED
+    num_discarded = int((SHARE_TUNING if nuts else SHARE_DISCARDED) * num_sweeps)
     first = 0 if is_tuned else num_discarded
     try:
         state = layout.pack(starting_values(plan, 0))
@@ -83,11 +84,10 @@ def pilot(plan: Plan, num_kept: int) -> Pilot | None:
         result = compiled.run(
             state[None],
             tune=num_discarded if is_tuned else 0,
-            draws=first + num_kept,
+            draws=num_sweeps - num_discarded + first,
             seed=0,
             cores=1,
             max_tree_depth=DEEPEST_TREE,
-            metric="diag",
         )
     except SamplingError:
         return None
@@ -104,7 +104,7 @@ def pilot(plan: Plan, num_kept: int) -> Pilot | None:
 
 
 def num_affordable(plan: Plan, gradients: float = GRADIENTS_PER_SWEEP) -> int:
-    """Return how many sweeps a pilot run keeps, so that it takes seconds by the size of its graphs; 0 for no run.
+    """Return how many sweeps a pilot run makes, so that it takes seconds by the size of its graphs; 0 for no run.
 
     Parameters
     ----------
@@ -113,15 +113,15 @@ def num_affordable(plan: Plan, gradients: float = GRADIENTS_PER_SWEEP) -> int:
     gradients : float
         That NUTS is expected to take per sweep.
     """
-    seconds, wanted, discarded = 0.0, NUM_KEPT, NUM_DISCARDED
+    seconds, wanted = 0.0, NUM_SWEEPS
     for block in plan.sweep.blocks:
         if isinstance(block, NUTSBlock):
             seconds += gradients * WORK_OF_GRADIENT * _seconds_of([block.logdensity.total])
-            wanted, discarded = NUM_KEPT_WITH_NUTS, NUM_DISCARDED_WITH_NUTS
+            wanted = NUM_SWEEPS_WITH_NUTS
         elif isinstance(block, DrawBlock):
             seconds += _seconds_of(block.draws)
-    kept = min(wanted, int(MOST_SECONDS / seconds) - discarded if seconds > 0 else wanted)
-    return kept if kept >= FEWEST_KEPT else 0
+    made = min(wanted, int(MOST_SECONDS / seconds)) if seconds > 0 else wanted
+    return made if made >= FEWEST_SWEEPS else 0
 
 
 def _seconds_of(graphs: Sequence[Variable]) -> float:

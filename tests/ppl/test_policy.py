@@ -123,7 +123,7 @@ def test_no_pilot_run_is_made_where_nothing_can_be_gained(monkeypatch: pytest.Mo
 
 
 def test_failed_pilot_runs_leave_it_to_nuts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ppl.policy, "pilot", lambda plan, num_kept: None)
+    monkeypatch.setattr(ppl.policy, "pilot", lambda plan, num_sweeps: None)
     plan = ppl.plan(counts_with_rates(300))
     assert {a.method for a in plan.assignments} == {"nuts"}
     assert "left the domain of its laws" in plan.policy
