@@ -44,12 +44,12 @@ ALONE = "NUTS for all continuous variables: "
 LEAST_EFFECTIVE = 0.1
 """Slower chains outlast their pilot run, of which this is 10 or 20 effective draws, and runs of ordinary length."""
 LEAST_GAIN = 1.3
-"""Of Gibbs sampling alone. On 38 models of the corpus of the tests, two chains of 1000 draws, effective draws a second of
-both measured: it was predicted to gain 1.4 and more on seven, and gained 1.65 to 6.8; where NUTS was predicted to gain,
-it did on all but one (2.3 for 0.7)."""
+"""Of Gibbs sampling alone. On 38 models of the corpus of the tests, two chains of 1000 draws, effective draws a second
+of both measured, it was predicted to gain 1.4 and more on seven and gained 1.65 to 6.8; where NUTS was predicted to
+gain, it did on all but one (2.3 for 0.7)."""
 LEAST_GAIN_MIXED = 2.5
-"""The least of many effective sizes, seen in a few hundred draws, is too small: 2.9 was predicted for 5, and 5.2 for 20,
-of counts with 300 and 2000 rates."""
+"""The least of many effective sizes, seen in a few hundred draws, is too small: 2.9 was predicted for 5, and 5.2 for
+20, of counts with 300 and 2000 rates."""
 
 
 @dataclass(frozen=True)
