@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
@@ -84,7 +85,7 @@ class LogProb:
     graph: ModelGraph
     members: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def total(self) -> TensorVariable:
         """The joint log-probability; shape (), float64. What is impossible has weight zero in its gradient."""
         sums = [pt.sum(term) for term in with_masked_branches(list(self.terms.values()))]
@@ -93,7 +94,7 @@ class LogProb:
         total.name = "logprob"
         return total
 
-    @property
+    @cached_property
     def logdensity(self) -> LogDensity:
         """The total as a function of all values, and of the symbolic data that were given."""
         total = self.total

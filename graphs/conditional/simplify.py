@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytensor.tensor as pt
+from numpy.typing import NDArray
 from pytensor.graph.basic import Apply, Constant, Variable, clone_get_equiv
 from pytensor.graph.fg import FunctionGraph
 from pytensor.graph.rewriting.basic import WalkingGraphRewriter, node_rewriter
@@ -82,9 +83,21 @@ def _fold_data(fgraph: FunctionGraph) -> None:
         if not isinstance(v.owner.op, Alloc)
         and any(not client.outputs or not set(client.outputs) <= fixed for client, _ in fgraph.clients[v])
     ]
-    for variable in frontier:
-        results = evaluate([variable], {}) if isinstance(variable, TensorVariable) else None
-        data = sum(np.size(i.data) for i in graph_inputs([variable]) if isinstance(i, Constant))
+    for variable, value in zip(frontier, _values_of(frontier), strict=True):
         # Broadcast copies of small constants are better left to the loops that read them.
-        if results is not None and results[0].size <= min(data, _LARGEST_FOLDED):
-            fgraph.replace(variable, pt.constant(results[0].astype(variable.type.dtype)), import_missing=True)
+        if value is not None and (value.size <= 1 or value.size <= min(_num_data(variable), _LARGEST_FOLDED)):
+            fgraph.replace(variable, pt.constant(value.astype(variable.type.dtype)), import_missing=True)
+
+
+def _values_of(graphs: Sequence[Variable]) -> list[NDArray | None]:
+    """Return the values of graphs of constants, all at once where that can be done; None of those without one."""
+    arrays = [v for v in graphs if isinstance(v, TensorVariable)]
+    found = evaluate(arrays, {})
+    each = found if found is not None else [value[0] if (value := evaluate([v], {})) else None for v in arrays]
+    values = dict(zip(arrays, each, strict=True))
+    return [values.get(v) for v in graphs]
+
+
+def _num_data(graph: Variable) -> int:
+    """Return how many numbers a graph is made of."""
+    return sum(np.size(i.data) for i in graph_inputs([graph]) if isinstance(i, Constant))

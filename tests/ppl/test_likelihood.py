@@ -121,6 +121,7 @@ def test_without_discrete_variables_it_is_the_density_of_each_row():
     np.testing.assert_allclose(tree.log_likelihood["y"], expected, rtol=1e-10)
 
 
+@pytest.mark.slow
 def test_what_was_drawn_because_it_could_not_be_summed_is_given():
     z = ppl.Bernoulli("z", 0.3, size=30)
     weights = np.linspace(0.5, 2, 30)
