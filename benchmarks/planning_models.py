@@ -138,7 +138,7 @@ def conditional_autoregression() -> None:
 def plate_of_100000() -> None:
     rng = _rng()
     x = pm.Normal("x", pm.Normal("mean", 0, 1), pm.HalfNormal("scale", 1), shape=100_000)
-    pm.StudentT("y", 4, x, 1, observed=rng.normal(size=100_000))
+    pm.StudentT("y", nu=4, mu=x, sigma=1, observed=rng.normal(size=100_000))
 
 
 @_add
