@@ -49,7 +49,7 @@ class PartsFirst:
     """A dataclass that holds graphs, and goes through pickle however deep these are."""
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return reduced(type(self), *(getattr(self, field.name) for field in fields(self)))  # type: ignore[arg-type]
+        return reduced(type(self), *(getattr(self, field.name) for field in fields(self)))  # type: ignore[arg-type]  # its subclasses are dataclasses
 
 
 def reduced(make: Callable[..., Any], *arguments: Any) -> tuple[Any, ...]:
@@ -170,7 +170,7 @@ def _by_value(held: Any) -> tuple[Any, ...]:
     if isinstance(state, dict):
         state = {key: _ByValue(part, _USER_OF[kind]) if _is_local(part) else part for key, part in state.items()}
     if _is_importable(kind):
-        return copyreg.__newobj__, (kind,), state  # type: ignore[attr-defined]
+        return copyreg.__newobj__, (kind,), state  # type: ignore[attr-defined]  # typeshed lacks it
     known = {name: d.registry[kind] for name, d in _DISPATCHERS.items() if kind in d.registry}
     return _blank, (_dumped((kind, known), _USER_OF[kind]), _USER_OF[kind]), state
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pytensor.graph.basic import Variable
 
-from graphs.errors import SamplingError
+from graphs.errors import BackendError, SamplingError
 from ppl.initial import starting_values
 from ppl.plans import Plan
 from ppl.work import work_of
@@ -70,7 +70,8 @@ def pilot(plan: Plan, num_sweeps: int) -> Pilot | None:
     Returns
     -------
     Pilot or None
-        None where the run fails: a law left its domain, say. It is the same in every process.
+        None where the run fails: a law left its domain, or Numba lacks an operation that another backend has. It is the
+        same in every process.
     """
     sweep = plan.sweep
     nuts = [b for b in sweep.blocks if isinstance(b, NUTSBlock)]
@@ -89,7 +90,7 @@ def pilot(plan: Plan, num_sweeps: int) -> Pilot | None:
             cores=1,
             max_tree_depth=DEEPEST_TREE,
         )
-    except SamplingError:
+    except (SamplingError, BackendError):
         return None
     # The widths of proposals, which adaptation moves, are no draws; a count that is nearly certain may well stay.
     moved = [v for block in sweep.blocks for v in block.variables]

@@ -140,7 +140,10 @@ def decide(by_nuts: Plan, by_laws: Plan) -> tuple[Plan, str]:
         return by_nuts, f"{ALONE}a pilot run with {beside} would take too long; {remedy}"
     found = pilot(by_laws, num_sweeps)
     if found is None:
-        return by_nuts, f"{ALONE}a pilot run of Gibbs sampling left the domain of its laws; {remedy}"
+        return (
+            by_nuts,
+            f"{ALONE}a pilot run of Gibbs sampling left the domain of its laws, or Numba lacks one; {remedy}",
+        )
     by_laws = replace(by_laws, compiled=found.compiled)
     own, effective, trajectory = _nuts_alone(by_nuts, found)
     if own is not None:

@@ -33,14 +33,8 @@ def summands_with(x: TensorVariable, total: TensorVariable) -> list[TensorVariab
     total : TensorVariable
         The log-density; shape ().
     """
-    if not depends_on(total, [x]):
-        return []
-    node = total.owner
-    if node is not None and isinstance(node.op, Elemwise) and isinstance(node.op.scalar_op, Add):
-        return [part for i in node.inputs for part in summands_with(x, i)]
-    if node is not None and isinstance(node.op, Sum):
-        return [node.inputs[0]]
-    return [total]
+    terms = _terms_with(x, total)
+    return [t.owner.inputs[0] if t.owner is not None and isinstance(t.owner.op, Sum) else t for t in terms]
 
 
 def part_with(x: TensorVariable, total: TensorVariable) -> TensorVariable:

@@ -11,6 +11,7 @@ import ppl
 import ppl.pilot
 import ppl.policy
 from graphs.backends.numba.random import UNIVARIATE
+from graphs.errors import BackendError
 from ppl.pilot import effective_fractions
 from ppl.policy import Prediction
 from ppl.work import OPERATIONS_OF_DRAW, OPERATIONS_OF_ELEMENTARY, OPERATIONS_OF_VECTORISED, work_of
@@ -127,6 +128,16 @@ def test_failed_pilot_runs_leave_it_to_nuts(monkeypatch: pytest.MonkeyPatch) -> 
     plan = ppl.plan(counts_with_rates(300))
     assert {a.method for a in plan.assignments} == {"nuts"}
     assert "left the domain of its laws" in plan.policy
+
+
+def test_what_only_another_backend_compiles_is_left_to_nuts(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(sweep: object, backend: str) -> None:
+        raise BackendError("No machine code.", backend)
+
+    monkeypatch.setattr(ppl.pilot, "CompiledSweep", refuse)
+    plan = ppl.plan(counts_with_rates(300))
+    assert {a.method for a in plan.assignments} == {"nuts"}
+    assert "Numba lacks one" in plan.policy
 
 
 def test_steps_beside_nuts_in_any_case_are_counted_on_both_sides() -> None:
