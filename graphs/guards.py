@@ -143,7 +143,8 @@ def _simplify_abs(node: Apply, inputs: list[Variable], signs: Signs) -> Variable
 
 def _simplify_clip(node: Apply, inputs: list[Variable], signs: Signs) -> Variable | None:
     value, lower, upper = (signs.of(i) for i in node.inputs)
-    is_inside = not value.may_be_nan and value.lower >= lower.upper and value.upper <= upper.lower
+    may_be_nan = value.may_be_nan or lower.may_be_nan or upper.may_be_nan
+    is_inside = not may_be_nan and value.lower >= lower.upper and value.upper <= upper.lower
     return inputs[0] if is_inside else None
 
 

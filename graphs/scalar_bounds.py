@@ -41,8 +41,7 @@ def bound_scalar_op(op: ps.ScalarOp, inputs: Sequence[Interval], node: Apply) ->
     kind = type(op)
     if kind in _INCREASING:
         function, domain = _INCREASING[kind]
-        is_inside = inputs[0].lower >= domain.lower and not inputs[0].may_be_nan
-        return inputs[0].map_increasing(function) if is_inside else UNKNOWN
+        return inputs[0].map_increasing(function) if inputs[0].lower >= domain.lower else UNKNOWN
     if kind in _STEPS:
         return inputs[0].map_increasing(_STEPS[kind], is_strict=False)
     rule = _RULES.get(kind)

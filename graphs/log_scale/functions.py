@@ -15,6 +15,7 @@ from pytensor.tensor.basic import Alloc
 from pytensor.tensor.elemwise import DimShuffle, Elemwise
 from pytensor.tensor.variable import TensorVariable
 
+from graphs.masked_slopes import MaskedSlope
 from graphs.tails.functions import log1mexp, log_normal_lower
 from graphs.tails.ops import log_betainc, log_betaincc, log_gammainc, log_gammaincc
 
@@ -33,7 +34,8 @@ def log_erfc(x: TensorVariable) -> TensorVariable:
 def log_erf(x: TensorVariable) -> TensorVariable:
     """Return ``log(erf(x))``, for x not below zero."""
     is_large = pt.gt(x, 0.5)
-    return pt.switch(is_large, pt.log1p(-pt.erfc(pt.maximum(x, 0.5))), pt.log(pt.erf(pt.minimum(x, 0.5))))
+    small = MaskedSlope(ps.log)(pt.erf(pt.minimum(x, 0.5)))
+    return pt.switch(is_large, pt.log1p(-pt.erfc(pt.maximum(x, 0.5))), small)
 
 
 def negated(x: Variable) -> TensorVariable | None:

@@ -84,6 +84,8 @@ class Logarithms:
         if p not in self._complements:
             self._complements[p] = None
             is_open = p.owner is not None and isinstance(p, TensorVariable) and number_of(p) is None
+            # Nothing cancels in one minus a half.
+            is_open = is_open and self._signs.of(p).upper > 0.5
             self._complements[p] = _like(self._complement_of_node(p.owner, p), p) if is_open else None
         return self._complements[p]
 
