@@ -11,10 +11,12 @@ from graphs.compiling import compile
 from graphs.conditional import Law, conditional, find_conditional
 from graphs.density import LogDensity, as_logdensity
 from graphs.errors import BackendError, DerivationError, ModelError, PPLError, SamplingError
+from graphs.joint_logprob import LogProb
 from graphs.layout import Layout
-from graphs.logprob import LogProb, ModelGraph, logprob, sum_out, unconstrain
+from graphs.logprob import ModelGraph, logprob, unconstrain
 from graphs.printing import dprint
 from graphs.step import StepGraph
+from graphs.summing_out import sum_out
 from graphs.supports import Support
 
 __all__ = [

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytensor.tensor as pt
-from pytensor.graph.basic import Apply, Variable
+from pytensor.graph.basic import Apply, Constant, Variable
 from pytensor.graph.replace import _vectorize_node
 from pytensor.tensor.basic import ScalarFromTensor, TensorFromScalar
 from pytensor.tensor.subtensor import Subtensor, indices_from_subtensor
@@ -60,8 +60,18 @@ def _indexed(node: Apply, inputs: Sequence[Variable], count: int) -> Variable:
             return array[(slice(None), *entries)]
         return array[(np.arange(count), *entries)]
     before = next(i for i, e in enumerate(entries) if not isinstance(e, slice))
-    result = array[tuple(entries)]
+    num_arrays = sum(getattr(getattr(entry, "type", None), "ndim", 0) > 0 for entry in entries)
+    result = array[tuple(_as_slice(entry, count) if num_arrays == 1 else entry for entry in entries)]
     return pt.moveaxis(result, before, 0) if before else result
+
+
+def _as_slice(entry: Any, count: int) -> Any:
+    """Return positions that follow each other as a slice."""
+    if not isinstance(entry, Constant) or np.ndim(entry.data) != 1 or count < 2:
+        return entry
+    first = int(entry.data[0])
+    follow = first >= 0 and np.array_equal(entry.data, np.arange(first, first + count))
+    return slice(first, first + count) if follow else entry
 
 
 def batch_graph(output: Variable, leaves: Mapping[Variable, Variable], count: int) -> Variable:

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytensor.tensor as pt
 from pytensor.tensor.variable import TensorVariable
 
-from graphs.logprob import LogProb
+from graphs.joint_logprob import LogProb
 from graphs.preparation import widen
 from graphs.rebuilding import substitute
 from graphs.transforms import transforms_of

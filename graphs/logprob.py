@@ -2,128 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from functools import cached_property
+from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any, Literal
 
-import numpy as np
 import pytensor.tensor as pt
-from numpy.typing import NDArray
 from pytensor.graph.basic import Variable
-from pytensor.graph.traversal import explicit_graph_inputs
 from pytensor.tensor.variable import TensorVariable
 
 from graphs.atoms import at_all_states
 from graphs.branches import with_branches
 from graphs.constants import folded
-from graphs.density import LogDensity
 from graphs.elimination.summation import (
-    CannotSumError,
-    Finite,
-    Summation,
-    sum_over,
-    terms_after,
     unused_name,
 )
-from graphs.errors import DerivationError, ModelError
+from graphs.errors import ModelError
 from graphs.examples import of_known_shape
 from graphs.finite import finite_states
 from graphs.guards import strip_guards
+from graphs.joint_logprob import LogProb, Space, states_of, strip
 from graphs.lifting import MOST_STATES
-from graphs.masked_slopes import with_masked_branches
 from graphs.model_graph import ModelGraph, as_model_graph
 from graphs.opening import untransposed
-from graphs.optional import optional
+from graphs.plates import with_plates
 from graphs.preparation import prepare, widen
 from graphs.random_graph import is_random, static_shape, value_variable
 from graphs.rebuilding import substitute
 from graphs.rolling import find_rolls
 from graphs.rv_supports import support_of
 from graphs.simulators import is_simulator, with_noise
-from graphs.supports import REAL, Support
+from graphs.summing_out import sum_out_all
 from graphs.terms import joint_terms, potential_terms, raise_if_random
 from graphs.traces import untraced
-from graphs.transforms import bounding_variables, constrain, log_jacobian, transforms_of
+from graphs.transforms import constrain, log_jacobian, transforms_of
 
-Space = Literal["natural", "unconstrained"]
 Marginalize = Literal["auto", "require"] | bool | Iterable[str]
-
-
-@dataclass(frozen=True, eq=False)
-class LogProb:
-    """A joint log-probability as graphs.
-
-    Parameters
-    ----------
-    terms : mapping of str to TensorVariable
-        One term per variable or potential, element by element. After a sum over a discrete variable the terms that
-        depended on it are one, named by those variables joined with ``+``.
-    values : mapping of str to TensorVariable
-        The free inputs, by the name of the variable they are values of.
-    natural : mapping of str to TensorVariable
-        The values in natural space, as graphs of ``values``; the same in natural space.
-    supports : mapping of str to Support
-        Where the values in natural space lie.
-    sums : tuple of Summation
-        How discrete variables were summed out; their graphs are of values in natural space.
-    space : {"natural", "unconstrained"}
-        The space of ``values``.
-    graph : ModelGraph
-        What it was derived from.
-    members : mapping of str to tuple of str
-        The variables in each term: where twenty or more were declared one by one in the same form, such as the steps of
-        a loop, they share a term with an axis of its own.
-    """
-
-    terms: Mapping[str, TensorVariable]
-    values: Mapping[str, TensorVariable]
-    natural: Mapping[str, TensorVariable]
-    supports: Mapping[str, Support]
-    sums: tuple[Summation, ...]
-    space: Space
-    graph: ModelGraph
-    members: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-
-    @cached_property
-    def total(self) -> TensorVariable:
-        """The joint log-probability; shape (), float64. What is impossible has weight zero in its gradient."""
-        sums = [pt.sum(term) for term in with_masked_branches(list(self.terms.values()))]
-        total = pt.add(*sums) if len(sums) > 1 else sums[0] if sums else pt.constant(0.0)
-        total = pt.cast(total, "float64")
-        total.name = "logprob"
-        return total
-
-    @cached_property
-    def logdensity(self) -> LogDensity:
-        """The total as a function of all values, and of the symbolic data that were given."""
-        total = self.total
-        inputs = dict.fromkeys([*self.values.values(), *explicit_graph_inputs([total])])
-        is_natural = self.space == "natural"
-        supports = {
-            value: self.supports[name] if is_natural or self.supports[name].is_discrete else REAL
-            for name, value in self.values.items()
-        }
-        return LogDensity(total, tuple(inputs), supports)
-
-    def dprint(self, file: Any = None) -> None:
-        """Print the graph of every term."""
-        for name, term in self.terms.items():
-            print(f"{name}:", file=file)
-            term.dprint(file=file)
-
-    def replace(self, replacements: Mapping[Variable, Variable]) -> LogProb:
-        """Return the same log-probability with variables of its graphs replaced."""
-        graphs = [*self.terms.values(), *self.natural.values()]
-        new = substitute(graphs, replacements)
-        terms = dict(zip(self.terms, new[: len(self.terms)], strict=True))
-        natural = dict(zip(self.natural, new[len(terms) :], strict=True))
-        return replace(self, terms=terms, natural=natural)
-
-    @property
-    def summed(self) -> tuple[str, ...]:
-        """Names of the variables that were summed out."""
-        return tuple(v.name for s in self.sums for v in s.variables)
 
 
 def logprob(
@@ -132,6 +45,7 @@ def logprob(
     space: Space = "natural",
     marginalize: Marginalize = "auto",
     max_states: int = MOST_STATES,
+    apart: Iterable[str] | None = None,
 ) -> LogProb:
     """Derive the joint log-probability of a model.
 
@@ -147,6 +61,9 @@ def logprob(
         or an error (``"require"``, ``True``), none (``False``), or those named.
     max_states : int, default 2**24
         Most joint states of discrete elements that one factor may depend on.
+    apart : iterable of str, optional
+        Take the values of continuous variables that were declared one by one in the same form, twenty or more, together
+        as one array, all but these; `LogProb.plates` says which. By default every variable has a value of its own.
 
     Returns
     -------
@@ -176,14 +93,19 @@ def logprob(
         raise ModelError(f"marginalize is 'auto', 'require', True, False or a list of names, not {marginalize!r}.")
     graph = as_model_graph(model)
     with untraced():
-        natural = _natural_logprob(graph)
+        values = {name: value_variable(rv, name) for name, rv in graph.latent.items()}
+        plates: dict[str, tuple[str, ...]] = {}
+        if apart is not None:
+            graph, values, plates = with_plates(graph, values, frozenset(apart))
+        natural = _natural_logprob(graph, values)
+        latent = {name: names for name, names in plates.items() if name in values}
+        natural = replace(natural, plates=latent, members={**natural.members, **plates})
         summed = _sum_out(natural, marginalize, max_states)
         return unconstrain(summed) if space == "unconstrained" else summed
 
 
-def _natural_logprob(graph: ModelGraph) -> LogProb:
+def _natural_logprob(graph: ModelGraph, values: dict[str, TensorVariable]) -> LogProb:
     """Derive the terms with a value for every variable, discrete ones included."""
-    values = {name: value_variable(rv, name) for name, rv in graph.latent.items()}
     rv_values: dict[TensorVariable, Variable] = {rv: values[name] for name, rv in graph.latent.items()}
     rv_values |= dict(graph.observed.values())
     rollable = [rv for rv, _ in graph.observed.values() if not is_simulator(rv)]
@@ -218,11 +140,6 @@ def _natural_logprob(graph: ModelGraph) -> LogProb:
     return LogProb(terms, values, dict(values), supports, (), "natural", prepared_graph, members)
 
 
-def states_of(logprob: LogProb, name: str) -> NDArray[np.int64] | None:
-    """Return the states of a latent variable, ``None`` unless they are finitely many."""
-    return finite_states(logprob.graph.latent[name])
-
-
 def _sum_out(natural: LogProb, marginalize: Marginalize, max_states: int) -> LogProb:
     finite = [name for name in natural.values if states_of(natural, name) is not None]
     if isinstance(marginalize, str | bool):
@@ -240,97 +157,6 @@ def _sum_out(natural: LogProb, marginalize: Marginalize, max_states: int) -> Log
     if errors and marginalize != "auto":
         raise next(iter(errors.values()))
     return summed
-
-
-def sum_out_all(
-    logprob: LogProb, names: Iterable[str], max_states: int = MOST_STATES
-) -> tuple[LogProb, dict[str, DerivationError]]:
-    """Sum out what can be, all at once.
-
-    Parameters
-    ----------
-    logprob : LogProb
-        In natural space.
-    names : iterable of str
-        Finite discrete variables.
-    max_states : int, default 2**24
-        Most joint states of discrete elements that one factor may depend on.
-
-    Returns
-    -------
-    LogProb
-        Without those that could be summed out.
-    dict of str to DerivationError
-        Why the others could not.
-    """
-    errors: dict[str, DerivationError] = {}
-    # What has no elements is nothing to sum over.
-    names = [name for name in names if 0 not in logprob.values[name].type.shape]
-    rvs = {n: logprob.graph.latent[n] for n in logprob.values}
-    bounding = bounding_variables(rvs, logprob.values, logprob.graph.transforms, names)
-    waiting = [name for name in names if name not in bounding]
-    for name, bounded in bounding.items():
-        reason = f"{name} cannot be summed out: the bounds of {bounded} depend on it."
-        errors[name] = DerivationError(reason, name)
-    while waiting:
-        found = _attempted_sum(logprob, waiting, max_states)
-        if isinstance(found, LogProb):
-            return found, errors
-        for name in found.names:
-            errors[name] = DerivationError(
-                f"{name} cannot be summed out: {found}. Leave it to be drawn (marginalize excludes {name!r})"
-                f"{' or raise max_states' if 'joint states' in str(found) else ''}.",
-                name,
-            )
-            errors[name].__cause__ = found
-        waiting = [name for name in waiting if name not in found.names]
-    return logprob, errors
-
-
-@optional(
-    "a sum over discrete variables",
-    otherwise=lambda why, logprob, names, _: CannotSumError(names, why),
-    may_refuse=True,
-)
-def _attempted_sum(logprob: LogProb, names: Sequence[str], max_states: int) -> LogProb | CannotSumError:
-    try:
-        return sum_out(logprob, names, max_states)
-    except CannotSumError as error:
-        return error
-
-
-def sum_out(logprob: LogProb, names: Iterable[str], max_states: int = MOST_STATES) -> LogProb:
-    """Sum finite discrete variables out of a log-probability in natural space.
-
-    Raises
-    ------
-    CannotSumError
-        If that is not possible; it names the variables to leave.
-    """
-    names = list(names)
-    stripped = strip(logprob, names)
-    summation = sum_over(stripped.terms, [finite_of(logprob, name) for name in names], max_states=max_states)
-    values = {n: v for n, v in logprob.values.items() if n not in names}
-    terms = terms_after(summation, list(stripped.terms), _priors(logprob, names))
-    return replace(
-        stripped,
-        terms=dict(zip(terms, folded(list(terms.values())), strict=True)),
-        values=values,
-        natural={n: logprob.natural[n] for n in values},
-        supports={n: logprob.supports[n] for n in values},
-        sums=(*logprob.sums, summation),
-    )
-
-
-def _priors(logprob: LogProb, names: Sequence[str]) -> list[str]:
-    return [term for term, members in logprob.members.items() if set(members) <= set(names)]
-
-
-def finite_of(logprob: LogProb, name: str) -> Finite:
-    """Return a finite discrete variable with its states."""
-    states = states_of(logprob, name)
-    assert states is not None
-    return Finite(name, logprob.values[name], states)
 
 
 def unconstrain(natural: LogProb, names: Iterable[str] | None = None) -> LogProb:
@@ -378,20 +204,3 @@ def unconstrain(natural: LogProb, names: Iterable[str] | None = None) -> LogProb
             terms[name] = term + jacobian
     moved = replace(replace(natural, terms=terms).replace(backward), values=values, space="unconstrained")
     return strip(moved, transforms)
-
-
-def strip(logprob: LogProb, names: Iterable[str]) -> LogProb:
-    """Drop the checks and bounds that hold as long as the variables named stay in their supports.
-
-    Parameters
-    ----------
-    logprob : LogProb
-        Any.
-    names : iterable of str
-        Variables that never leave their support: those on the real line, and those drawn from laws.
-    """
-    supports: dict[Variable, Support] = {
-        logprob.values[n]: logprob.supports[n] if logprob.natural[n] is logprob.values[n] else REAL for n in names
-    }
-    stripped = strip_guards(list(logprob.terms.values()), supports)
-    return replace(logprob, terms=dict(zip(logprob.terms, stripped, strict=True)))

@@ -15,11 +15,13 @@ import numpy as np
 import pytensor.tensor as pt
 from pymc.logprob.abstract import _logprob
 from pytensor.graph.basic import Constant, Variable
+from pytensor.scalar.basic import ScalarType
 from pytensor.tensor.random.op import RandomVariable
 from pytensor.tensor.type import TensorType
 from pytensor.tensor.variable import TensorVariable
 
 from graphs.batching import aligned_parameter, apply_batched
+from graphs.gathering import Places, below_each_other
 from graphs.optional import optional
 from graphs.preparation import as_parameter
 from graphs.rebuilding import substitute
@@ -69,8 +71,8 @@ def find_rolls(
     eligible = [rv for rv in candidates if rv.owner is not None and isinstance(rv.owner.op, RandomVariable)]
     if len(eligible) < FEWEST:
         return [], {rv: rv for rv in rv_values}
-    parameters = _conditional_parameters(eligible, rv_values)
-    signatures = _Signatures()
+    parameters = conditional_parameters(eligible, rv_values)
+    signatures = Signatures()
     groups: dict[Hashable, list[TensorVariable]] = {}
     for rv in eligible:
         signature = signatures.of(rv, parameters[rv], rv_values[rv])
@@ -90,7 +92,7 @@ def find_rolls(
     return rolls, dict(zip(left, replaced, strict=True))
 
 
-def _conditional_parameters(
+def conditional_parameters(
     rvs: Sequence[TensorVariable], rv_values: Mapping[TensorVariable, Variable]
 ) -> dict[TensorVariable, list[Variable]]:
     """Return the parameters of each variable as graphs of the values of the others."""
@@ -100,7 +102,7 @@ def _conditional_parameters(
     return {rv: [next(new) for _ in own] for rv, own in zip(rvs, inputs, strict=True)}
 
 
-class _Signatures:
+class Signatures:
     """What the form of a graph is: equal for graphs that differ only in their leaves."""
 
     def __init__(self) -> None:
@@ -108,6 +110,7 @@ class _Signatures:
         self._numbers: dict[Hashable, int] = {}
 
     def of(self, rv: TensorVariable, parameters: Sequence[Variable], value: Variable) -> Hashable | None:
+        """Return the form of a variable with its parameters and value; None where it is large."""
         forms = [self._form(p) for p in (*parameters, value)]
         if any(size > _LARGEST_SIGNATURE for _, size in forms):
             return None
@@ -137,7 +140,7 @@ def _joint_logprob(
     """Return the log-probabilities of variables of the same form; None where that cannot be done."""
     first = members[0]
     op: Any = first.owner.op
-    stacker = _Stacker(len(members))
+    stacker = Stacker(len(members))
     try:
         value = stacker.stacked_values([rv_values[rv] for rv in members])
         columns = zip(*(parameters[rv] for rv in members), strict=True)
@@ -159,11 +162,20 @@ def _joint_logprob(
     return logprob
 
 
-class _Stacker:
-    """Evaluate the graphs of all members at once, node by node."""
+class Stacker:
+    """Evaluate the graphs of all members at once, node by node.
 
-    def __init__(self, count: int):
+    Parameters
+    ----------
+    count : int
+        The number of members.
+    places : mapping of Variable to (TensorVariable, int), optional
+        Of values that are elements of an array, the array, and which element.
+    """
+
+    def __init__(self, count: int, places: Places | None = None):
         self.count = count
+        self.places = places or {}
         self._memo: dict[tuple[Variable, ...], Variable] = {}
 
     def batched(self, members: tuple[Variable, ...]) -> Variable:
@@ -191,11 +203,11 @@ class _Stacker:
         return pt.stack(list(values))
 
     def _stacked(self, members: tuple[Variable, ...]) -> Variable:
-        if not isinstance(members[0].type, TensorType):
+        if not isinstance(members[0].type, TensorType | ScalarType):
             raise TypeError(f"{members[0]} is no array")
         if all(isinstance(m, Constant) for m in members):
             data = np.stack([m.data for m in members])
             if np.all(data == data[0]):
                 return members[0]
             return pt.constant(data)
-        return pt.stack(list(members))
+        return below_each_other(members, self.places)

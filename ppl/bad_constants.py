@@ -23,7 +23,8 @@ from pytensor.tensor.variable import TensorVariable
 from graphs.conditional.verify import draw_in_support
 from graphs.errors import BackendError, ModelError
 from graphs.interpreting import interpret, without_c
-from graphs.logprob import LogProb, ModelGraph, logprob
+from graphs.joint_logprob import LogProb
+from graphs.logprob import ModelGraph, logprob
 from graphs.random_graph import is_random
 from graphs.rebuilding import isolated, substitute
 from ppl.arrays import first

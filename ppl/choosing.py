@@ -14,7 +14,7 @@ from graphs.conditional.verify import IMPROPER
 from graphs.density import LogDensity
 from graphs.differentiability import NoGradient
 from graphs.errors import DerivationError, ModelError
-from graphs.logprob import LogProb, states_of
+from graphs.joint_logprob import LogProb, states_of
 from graphs.random_graph import depends_on
 from graphs.simulators import NoiseRV
 from graphs.supports import Support

@@ -105,7 +105,7 @@ def gather(trace: DataTree, var_names: Iterable[str] | None, max_tree_depth: int
     drawn = drawn_variables(trace)
     columns = _columns(trace, (drawn or None) if var_names is None else var_names)
     labels = [label for name, array in columns.items() for label in labels_of(name, array)]
-    variables = np.array([name for name, array in columns.items() for _ in range(array[0, 0].size)])
+    variables = np.array([name for name, array in columns.items() for _ in range(_num_columns(array))])
     chains, lengths, num_draws = _complete(columns)
     diverging = _any_of(trace, "diverging")
     screen = Screen.joined([Screen.of(block[chains, :num_draws]) for block in _blocks(columns)])
@@ -133,7 +133,7 @@ def gather(trace: DataTree, var_names: Iterable[str] | None, max_tree_depth: int
         lengths=tuple(lengths.tolist()),
         not_finite={labels[i]: int(bad[i]) for i in np.flatnonzero(bad)},
         infinite=tuple(labels[i] for i in np.flatnonzero(infinite)),
-        held=tuple(n for n in drawn if n in columns and _is_held(columns[n], screen.is_constant[variables == n])),
+        held=_held(columns, screen, drawn),
         is_constant=bool(screen.is_constant.all()),
         diverging=statistic(diverging),
         saturated=statistic(_saturated(trace, depth)),
@@ -190,8 +190,15 @@ def _suspects(screen: Screen, good: NDArray[np.int64], is_screened: bool, num_va
     return looked_at
 
 
-def _is_held(array: DataArray, is_constant: NDArray[np.bool_]) -> bool:
-    return array.dtype.kind == "f" and bool(is_constant.all())
+def _held(columns: Mapping[str, DataArray], screen: Screen, drawn: Iterable[str]) -> tuple[str, ...]:
+    """Return the drawn variables that have never moved."""
+    found, first = set(), 0
+    for name, array in columns.items():
+        count = _num_columns(array)
+        if array.dtype.kind == "f" and bool(screen.is_constant[first : first + count].all()):
+            found.add(name)
+        first += count
+    return tuple(name for name in drawn if name in found)
 
 
 def _check(trace: DataTree) -> None:
@@ -200,7 +207,13 @@ def _check(trace: DataTree) -> None:
 
 
 def _columns(trace: DataTree, var_names: Iterable[str] | None) -> dict[str, DataArray]:
-    arrays = {str(name): array for name, array in trace["posterior"].to_dataset().data_vars.items()}
+    posterior = trace["posterior"].to_dataset()
+    # Of each of thousands of scalars xarray would look for coordinates among all variables.
+    arrays: dict[str, DataArray] = {
+        str(name): DataArray(variable) if variable.ndim == 2 else posterior[name]
+        for name, variable in posterior.variables.items()
+        if name in posterior.data_vars
+    }
     names = list(arrays) if var_names is None else list(dict.fromkeys(var_names))
     for name in names:
         if name not in arrays:
@@ -214,6 +227,10 @@ def _columns(trace: DataTree, var_names: Iterable[str] | None) -> dict[str, Data
     if not found:
         raise ModelError("The trace holds no draws of numbers.")
     return found
+
+
+def _num_columns(array: DataArray) -> int:
+    return int(np.prod(array.shape[2:]))
 
 
 def _flat(array: DataArray) -> NDArray:
@@ -234,11 +251,20 @@ def labels_of(name: str, array: DataArray) -> list[str]:
 
 def _blocks(columns: Mapping[str, DataArray]) -> Iterator[NDArray[np.float64]]:
     """Give the columns in pieces that are small next to a long run: all of them at once would be a second copy."""
+    waiting: list[NDArray] = []
+    num_waiting = 0
     for array in columns.values():
         values = _flat(array)
-        length = max(1, BLOCK_VALUES // (values.shape[0] * values.shape[1]))
-        for start in range(0, values.shape[2], length):
-            yield values[:, :, start : start + length].astype(np.float64)
+        most = max(1, BLOCK_VALUES // (values.shape[0] * values.shape[1]))
+        for start in range(0, values.shape[2], most):
+            piece = values[:, :, start : start + most]
+            if num_waiting + piece.shape[2] > most and waiting:
+                yield np.concatenate(waiting, axis=2, dtype=np.float64)
+                waiting, num_waiting = [], 0
+            waiting.append(piece)
+            num_waiting += piece.shape[2]
+    if waiting:
+        yield np.concatenate(waiting, axis=2, dtype=np.float64)
 
 
 def _chosen(columns: Mapping[str, DataArray], positions: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -17,7 +17,8 @@ from xarray import DataTree
 from graphs.backends import get_backend
 from graphs.errors import ModelError, SamplingError
 from graphs.interpreting import interpret
-from graphs.logprob import logprob, strip
+from graphs.joint_logprob import strip
+from graphs.logprob import logprob
 from graphs.rebuilding import substitute
 from ppl.counts import check_counts, checked_seed
 from ppl.log_terms import LogTerms

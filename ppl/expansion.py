@@ -10,14 +10,15 @@ from functools import cache, partial
 import numpy as np
 import pytensor.tensor as pt
 from numpy.typing import NDArray
+from pytensor.graph.basic import Variable
 from pytensor.tensor.variable import TensorVariable
 
 from graphs.backends import get_backend
 from graphs.errors import ModelError
+from graphs.gathering import with_elements
 from graphs.jacobians import unconstrained_total
 from graphs.layout import Layout
 from graphs.random_graph import depends_on
-from graphs.rebuilding import substitute
 from ppl.losses import Losses
 from ppl.memory import bytes_of_draw
 from ppl.plans import Plan
@@ -54,6 +55,10 @@ class Expansion:
         Whether the sampler itself gives the log-density of its draws: where NUTS moves everything.
     function_of : callable
         Compiles, of the name of a computed value, the function of that value alone.
+    elements : mapping of str to (str, int)
+        Of values that are elements of an array, the name of the array and which element; ``names`` has the array.
+    order : sequence of str
+        Every value that is returned.
     """
 
     layout: Layout
@@ -65,6 +70,8 @@ class Expansion:
     new_bytes: Mapping[str, int]
     is_logdensity_given: bool
     function_of: Callable[[str], Callable[..., list[NDArray]]]
+    elements: Mapping[str, tuple[str, int]]
+    order: Sequence[str]
 
     @classmethod
     def of(cls, plan: Plan, backend: str, var_names: Sequence[str] | None = None) -> Expansion:
@@ -84,10 +91,12 @@ class Expansion:
         ModelError
             If a name is unknown, or its values are not known while sampling.
         """
-        outputs = _outputs(plan)
+        outputs, elements = _outputs(plan), plan.mixed.elements
         if var_names is not None:
+            elements = {n: element for n, element in elements.items() if n in set(var_names)}
             outputs = _chosen(plan, outputs, var_names)
-        order = [n for n in (*plan.model.latent, *plan.model.deterministics, LOGDENSITY) if n in outputs]
+        wanted = [n for n in (*plan.model.latent, *plan.model.deterministics, LOGDENSITY) if n in {*outputs, *elements}]
+        order = list(dict.fromkeys(elements[n][0] if n in elements else n for n in wanted))
         variables = list(plan.sweep.variables)
         if var_names is not None:
             # One at least: where a chain stopped is seen in what was recorded.
@@ -104,7 +113,8 @@ class Expansion:
         one = cache(lambda name: compiler.map(variables, [by_name[name]]))
         new = bytes_of_draw({n: graph for n, graph in by_name.items() if n not in room})
         given = _is_logdensity_given(plan)
-        return cls(Layout.of(variables), names, computed, room, sources, function, new, given, one)
+        layout = Layout.of(variables)
+        return cls(layout, names, computed, room, sources, function, new, given, one, elements, wanted)
 
     def __call__(
         self, draws: NDArray[np.float64], *, in_place: bool = False, losses: Losses | None = None
@@ -128,16 +138,24 @@ class Expansion:
             return whole.reshape(draws.shape[:2] + whole.shape[1:])
 
         if losses is None:
-            return {name: shaped(array) for name, array in values.items()}
+            return self._declared({name: shaped(array) for name, array in values.items()})
         losses.unconstrained = {name: shaped(array) for name, array in losses.unconstrained.items()}
         found = {name: losses.attempt(shown(name), partial(shaped, array), None) for name, array in values.items()}
-        return {name: array for name, array in found.items() if array is not None}
+        return self._declared({name: array for name, array in found.items() if array is not None})
 
     def recorded(self, draws: NDArray[np.float64], losses: Losses) -> dict[str, NDArray]:
         """Return the values that are drawn in natural space as they are; the others are noted without a transform."""
         flat = self.layout.unpack(draws, copy=False)
         losses.unconstrained |= {source: flat[source] for source in self.sources.values()}
-        return {name: flat[drawn] for name, drawn in self.names.items() if drawn}
+        return self._declared({name: flat[drawn] for name, drawn in self.names.items() if drawn})
+
+    def _declared(self, values: Mapping[str, NDArray]) -> dict[str, NDArray]:
+        """Return values (chains, draws, ...) by the names that were declared: elements of arrays one by one."""
+        found = {name: values[name] for name in self.order if name in values}
+        for name, (array, index) in self.elements.items():
+            if array in values:
+                found[name] = values[array][:, :, index]
+        return {name: found[name] for name in self.order if name in found}
 
     def _values(self, rows: NDArray[np.float64], losses: Losses | None) -> dict[str, NDArray]:
         """Return the values of draws (number, size), which are overwritten where there is room."""
@@ -242,11 +260,16 @@ def _compute_nothing(*arrays: NDArray) -> list[NDArray]:
 def _outputs(plan: Plan) -> dict[str, TensorVariable]:
     """Return the graph of every value that is known while sampling."""
     # Without the noise of simulators, which nobody has declared.
-    outputs: dict[str, TensorVariable] = {n: v for n, v in plan.mixed.natural.items() if n in plan.model.latent}
-    stand_ins = {plan.model.latent[n]: v for n, v in outputs.items()}
+    arrays = plan.mixed.plates
+    outputs: dict[str, TensorVariable] = {
+        n: v for n, v in plan.mixed.natural.items() if n in plan.model.latent or n in arrays
+    }
+    stand_ins: dict[Variable, Variable] = {plan.model.latent[n]: v for n, v in outputs.items() if n not in arrays}
     stand_ins |= dict(plan.model.graph.observed.values())
     known = {n: d for n, d in plan.model.deterministics.items() if n not in plan.later}
-    outputs |= dict(zip(known, substitute(list(known.values()), stand_ins), strict=True))
+    elements = {plan.model.latent[n]: (outputs[array], i) for n, (array, i) in plan.mixed.elements.items()}
+    graphs = with_elements(list(known.values()), elements, stand_ins)
+    outputs |= {name: pt.as_tensor(graph) for name, graph in zip(known, graphs, strict=True)}
     if not _is_logdensity_given(plan):
         in_natural_space = [a.name for a in plan.assignments if a.method == "gibbs" and not a.support.is_discrete]
         outputs[LOGDENSITY] = unconstrained_total(plan.sampled, in_natural_space)
@@ -263,7 +286,8 @@ def _chosen(plan: Plan, outputs: Mapping[str, TensorVariable], var_names: Sequen
         raise ModelError(f"var_names is a list of names: [{var_names!r}].")
     if not var_names:
         raise ModelError("var_names is empty: there would be nothing to keep.")
-    known = [name for name in outputs if name != LOGDENSITY]
+    elements = plan.mixed.elements
+    known = [name for name in (*outputs, *elements) if name != LOGDENSITY and name not in plan.mixed.plates]
     for name in var_names:
         if name in known:
             continue
@@ -274,7 +298,8 @@ def _chosen(plan: Plan, outputs: Mapping[str, TensorVariable], var_names: Sequen
                 name,
             )
         raise ModelError(f"var_names asks for {name!r}; the model has {', '.join(known)}.", name)
-    return {name: outputs[name] for name in known if name in set(var_names)}
+    wanted = {elements[name][0] if name in elements else name for name in var_names}
+    return {name: graph for name, graph in outputs.items() if name in wanted}
 
 
 def _without(array: NDArray, missing: NDArray[np.bool_]) -> NDArray:

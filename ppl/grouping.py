@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from graphs.augmentation import Augmenter, Group
 from graphs.conditional import (
@@ -15,7 +16,8 @@ from graphs.conditional import (
 from graphs.conditional.verify import IMPROPER
 from graphs.differentiability import NoGradient
 from graphs.errors import DerivationError
-from graphs.logprob import LogProb, strip, unconstrain
+from graphs.joint_logprob import LogProb, strip
+from graphs.logprob import unconstrain
 from graphs.random_graph import depends_on
 from ppl.plans import Assignment, Method
 
@@ -58,7 +60,7 @@ def _lose(
     old = assignments[name]
     continuous: Method = "slice" if name in no_gradient else "nuts"
     method: Method = "rmh" if old.support.is_discrete else continuous
-    assignments[name] = Assignment(name, method, f"no full conditional: {reason}", old.shape, old.support)
+    assignments[name] = replace(old, method=method, reason=f"no full conditional: {reason}")
 
 
 def _mixed(
@@ -111,7 +113,7 @@ def join(summed: LogProb, assignments: dict[str, Assignment], laws: dict[str, La
             laws[name] = law
             old = assignments[name]
             reason = f"{law.family} full conditional, jointly with {others}"
-            assignments[name] = Assignment(name, old.method, reason, old.shape, old.support)
+            assignments[name] = replace(old, reason=reason)
 
 
 def explain_groups(groups: Sequence[Group], assignments: dict[str, Assignment]) -> None:
@@ -122,7 +124,7 @@ def explain_groups(groups: Sequence[Group], assignments: dict[str, Assignment]) 
             jointly = f", jointly with {', '.join(others)}" if others else ""
             old = assignments[name]
             reason = f"{law.family} full conditional{jointly}, with auxiliary variables: {group.what}"
-            assignments[name] = Assignment(name, old.method, reason, old.shape, old.support)
+            assignments[name] = replace(old, reason=reason)
 
 
 def _derive_again(mixed: LogProb, name: str, laws: dict[str, Law]) -> bool:

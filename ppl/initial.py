@@ -11,21 +11,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pymc.distributions.truncated import TruncatedRV
-from pymc.initial_point import make_initial_point_expression
-from pymc.logprob.transforms import Transform
-from pymc.pytensorf import compile as compile_pymc
-from pytensor.graph.basic import Variable
-from pytensor.tensor.variable import TensorVariable
 
 from graphs.errors import ModelError, SamplingError
-from graphs.interpreting import INTERPRETED, without_c
-from graphs.logprob import LogProb
-from graphs.preparation import prepare
+from graphs.interpreting import without_c
 from graphs.simulators import NUM_SEEDS, NoiseRV
-from graphs.supports import REAL, Support
-from graphs.transforms import transforms_of
-from graphs.truncated_draws import truncated_draw
+from graphs.supports import REAL
+from ppl.centres import central_values, outside
 from ppl.log_terms import LogTerms
 from ppl.plans import Assignment, Plan
 from ppl.possible import PossibleValues
@@ -74,7 +65,7 @@ class StartingPoints:
         """Return central values where some are given; the last are kept: to find them takes longer than many runs."""
         key = tuple((name, np.asarray(value, "float64").tobytes()) for name, value in sorted(given.items()))
         if key not in self._centres:
-            self._centres = {key: _central_values(self.plan, given, "support_point", 0)}
+            self._centres = {key: central_values(self.plan, given, "support_point", 0)}
         return self._centres[key]
 
     def __call__(
@@ -113,7 +104,7 @@ class StartingPoints:
         points = []
         for values, generator in zip(given, generators, strict=True):
             if isinstance(init, str) and init == "prior":
-                centre = _central_values(self.plan, values, "prior", int(generator.integers(2**31)))
+                centre = central_values(self.plan, values, "prior", int(generator.integers(2**31)))
             else:
                 centre = self._support_points(values)
             points.append(self._finite_point(centre, generator, is_jittered, values, logdensity))
@@ -224,7 +215,7 @@ def _given_values(plan: Plan, init: Any, chains: int) -> list[Mapping[str, Any]]
 
 
 def _check_given(plan: Plan, name: str, value: Any) -> None:
-    assigned = {a.name: a for a in plan.assignments}
+    assigned = {a.name: a for a in plan.declared}
     if name not in assigned:
         raise ModelError(f"init names {name!r}; the latent variables are {', '.join(assigned)}.", name)
     assignment = assigned[name]
@@ -238,19 +229,7 @@ def _check_given(plan: Plan, name: str, value: Any) -> None:
     if assignment.support.is_discrete and np.any(array % 1):
         raise ModelError(f"The initial value of {name} is {value!r}, but {name} is discrete.", name)
     if not assignment.support.holds(array):
-        raise _outside(name, assignment.support)
-
-
-def _outside(name: str, support: Support) -> SamplingError:
-    where = "outside its support" if support.is_discrete else "outside its support or on its boundary"
-    return SamplingError(f"The initial value of {name} lies {where}: give one inside, {support}.")
-
-
-def _moved_transforms(mixed: LogProb) -> dict[str, Transform]:
-    """Return the transforms of the variables that live on the real line."""
-    moved = [n for n in mixed.values if mixed.natural[n] is not mixed.values[n]]
-    transforms = transforms_of({n: mixed.graph.latent[n] for n in moved}, mixed.graph.transforms)
-    return {n: transforms[n] for n in moved}
+        raise outside(name, assignment.support)
 
 
 def starting_values(plan: Plan, seed: int) -> dict[str, NDArray]:
@@ -265,52 +244,8 @@ def starting_values(plan: Plan, seed: int) -> dict[str, NDArray]:
     """
     if any(a.support.is_discrete and a.method != "marginalize" for a in plan.assignments):
         return plan.sweep.layout.unpack(StartingPoints(plan)(None, 1, seed)[0])
-    centre = _central_values(plan, {}, "support_point", 0)
+    centre = central_values(plan, {}, "support_point", 0)
     return _displaced(plan, centre, np.random.default_rng(seed))
-
-
-def _central_values(plan: Plan, given: Mapping[str, Any], strategy: str, seed: int) -> dict[str, NDArray]:
-    """Return a starting value for every variable of the joint state, in the space where it is sampled."""
-    # Those of the plan may depend on values of others.
-    prepared = prepare(list(plan.model.latent.values()))
-    latent: dict[str, Any] = {name: prepared.get(rv, rv) for name, rv in plan.model.latent.items()}
-    rvs = list(latent.values())
-    chosen = {**plan.model.parts.initial_values, **given}
-    strategies = {rv: chosen.get(name, strategy) for name, rv in latent.items()}
-    strategies = {rv: _drawn(rv) if isinstance(s, str) and s == "prior" else s for rv, s in strategies.items()}
-    transforms = _moved_transforms(plan.mixed)
-    expressions = make_initial_point_expression(
-        free_rvs=rvs,
-        rvs_to_transforms={latent[n]: t for n, t in transforms.items()},
-        initval_strategies=strategies,
-        default_strategy=strategy,
-        return_transformed=True,
-    )
-    with without_c():
-        evaluated = compile_pymc([], expressions, random_seed=seed, mode=INTERPRETED)()
-    values = dict(zip(latent, evaluated, strict=True))
-    centre = {
-        str(plan.mixed.values[n].name): _finite(values[n], n, n in given, plan.natural.supports[n])
-        for n in plan.mixed.values
-        if n in values
-    }
-    centre |= {v.name: np.asarray(1.0) for v in plan.sweep.variables if v.name not in centre}
-    return centre
-
-
-def _drawn(rv: TensorVariable) -> str | Variable:
-    """Return what PyMC takes for a draw of a variable; its own draws of truncated ones are infinite far out."""
-    drawn = truncated_draw(rv.owner, rv.owner.inputs) if isinstance(rv.owner.op, TruncatedRV) else None
-    return "prior" if drawn is None else drawn[rv.owner.outputs.index(rv)]
-
-
-def _finite(value: NDArray, name: str, is_given: bool, support: Support) -> NDArray:
-    """Replace what a transform could not map, such as the zero gap between tied elements of an ordered vector."""
-    value = np.asarray(value)
-    bad = ~np.isfinite(value)
-    if bad.any() and is_given:
-        raise _outside(name, support)
-    return np.where(bad, 0.0, value) if bad.any() else value
 
 
 def _displaced(

@@ -38,7 +38,8 @@ def attribute(trace: DataTree, name: str, default: str = "") -> str:
 
 
 def _names(trace: DataTree, key: str) -> tuple[str, ...]:
-    return tuple(name for name in json.loads(attribute(trace, key, "[]")) if name in trace["posterior"].data_vars)
+    kept = set(trace["posterior"].data_vars)
+    return tuple(name for name in json.loads(attribute(trace, key, "[]")) if name in kept)
 
 
 def _can_vary(assignment: Assignment) -> bool:

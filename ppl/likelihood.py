@@ -13,8 +13,9 @@ from graphs.elimination.pointwise import Entry, pointwise
 from graphs.elimination.summation import CannotSumError
 from graphs.errors import ModelError
 from graphs.finite import finite_states
+from graphs.joint_logprob import finite_of, strip
 from graphs.lifting import MOST_STATES
-from graphs.logprob import finite_of, logprob, strip
+from graphs.logprob import logprob
 from graphs.simulators import is_simulator
 from ppl.memory import check_memory_of_draws
 from ppl.missing_draws import over_draws

@@ -15,7 +15,8 @@ from pytensor.tensor.variable import TensorVariable
 from graphs.backends.failures import checked
 from graphs.elimination.pointwise import best_over_states
 from graphs.interpreting import interpret
-from graphs.logprob import finite_of, logprob, strip
+from graphs.joint_logprob import finite_of, strip
+from graphs.logprob import logprob
 from ppl.plans import Plan
 
 
@@ -88,7 +89,7 @@ class LogTerms:
         summed = self.plan.natural.summed
         if not summed:
             return None
-        joint = strip(logprob(self.plan.model, marginalize=False), summed)
+        joint = strip(logprob(self.plan.model, marginalize=False, apart=self.plan.natural.apart), summed)
         natural = [self.plan.mixed.natural[name] for name in self.plan.natural.values]
         point = interpret(self.inputs, natural)(*arguments)
         best = best_over_states(

@@ -300,7 +300,8 @@ def _name_parts(
     joined = [o.joined for o in observations if o.joined is not None and not is_random(o.joined)]
     outputs = [*observed, *extra, *density_variables, *joined]
     consumed = {rv for outcome in observed for rv in find_consumed(outcome)}
-    latent = [rv for rv in find_random_variables(outputs) if rv not in consumed and rv not in observed]
+    given = {*consumed, *observed}
+    latent = [rv for rv in find_random_variables(outputs) if rv not in given]
     deterministics = _unique([*_of_kind("deterministic", outputs), *joined])
     potentials = _of_kind("potential", outputs)
     data = _of_kind("data", outputs)

@@ -16,8 +16,9 @@ from graphs.conditional import (
 )
 from graphs.differentiability import NoGradient, without_gradient
 from graphs.errors import DerivationError, ModelError
+from graphs.joint_logprob import LogProb
 from graphs.lifting import MOST_STATES
-from graphs.logprob import LogProb, logprob
+from graphs.logprob import logprob
 from graphs.optional import optional
 from graphs.random_graph import depends_on
 from graphs.traces import untraced
@@ -91,7 +92,7 @@ def _planned(
     max_states: int,
     compress: bool,
 ) -> Plan:
-    joint = logprob(model, marginalize=False)
+    joint = logprob(model, marginalize=False, apart=named)
     summed, reasons = marginalized(joint, marginalize, named, max_states)
     continuous = {v: n for n, v in summed.values.items() if not summed.supports[n].is_discrete}
     found = without_gradient(list(summed.terms.values()), continuous)
@@ -191,7 +192,7 @@ def _check_method(method: str) -> None:
 
 def _assignment(joint: LogProb, name: str, method: Method, reason: str) -> Assignment:
     shape = tuple(int(n) for n in joint.values[name].type.shape)
-    return Assignment(name, method, reason, shape, joint.supports[name])
+    return Assignment(name, method, reason, shape, joint.supports[name], joint.plates.get(name, ()))
 
 
 def _depends_on_summed(graph: TensorVariable, model: Model, assignments: Mapping[str, Assignment]) -> bool:

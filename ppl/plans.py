@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from html import escape
 from typing import Any, Literal
 
@@ -13,7 +13,7 @@ from graphs.augmentation import Group
 from graphs.compression import Compressed
 from graphs.conditional import Law
 from graphs.elimination.costs import Cost, costs_of
-from graphs.logprob import LogProb
+from graphs.joint_logprob import LogProb
 from graphs.pickling import PartsFirst, reduced
 from graphs.supports import Support
 from ppl.model import Model
@@ -45,6 +45,8 @@ class Assignment:
         Its shape.
     support : Support
         Where its values lie.
+    members : tuple of str
+        Where variables that were declared one by one in the same form are moved as one array, their names.
     """
 
     name: str
@@ -52,6 +54,13 @@ class Assignment:
     reason: str
     shape: tuple[int, ...]
     support: Support
+    members: tuple[str, ...] = ()
+
+    def each(self) -> list[Assignment]:
+        """Return what happens to each variable as it was declared."""
+        if not self.members:
+            return [self]
+        return [replace(self, name=name, shape=self.shape[1:], members=()) for name in self.members]
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +72,7 @@ class Plan(PartsFirst):
     model : Model
         The model.
     assignments : tuple of Assignment
-        One per latent variable.
+        One per latent variable, or per array of those that were declared one by one in the same form.
     natural : LogProb
         The joint log-probability in natural space after the sums.
     mixed : LogProb
@@ -119,7 +128,7 @@ class Plan(PartsFirst):
 
     def _tables(self) -> list[list[tuple[str, ...]]]:
         rows: list[tuple[str, ...]] = [("variable", "shape", "support", "method", "why")]
-        rows += [(a.name, str(a.shape), str(a.support), _LABELS[a.method], a.reason) for a in self.assignments]
+        rows += [(a.name, str(a.shape), str(a.support), _LABELS[a.method], _why(a)) for a in self.assignments]
         tables = [rows]
         if self.costs:
             sums: list[tuple[str, ...]] = [_COST_HEAD]
@@ -152,9 +161,14 @@ class Plan(PartsFirst):
             [*map(_html, self._tables()), *(f"<p>{escape(note, quote=False)}</p>" for note in self._notes())]
         )
 
+    @property
+    def declared(self) -> list[Assignment]:
+        """What happens to each latent variable as it was declared."""
+        return [each for assignment in self.assignments for each in assignment.each()]
+
     def method_of(self, name: str) -> Method:
         """Return the method of a variable."""
-        return next(a.method for a in self.assignments if a.name == name)
+        return next(a.method for a in (*self.assignments, *self.declared) if a.name == name)
 
     def dprint(self, file: Any = None) -> None:
         """Print the plan, the laws, and the graph of the log-density that NUTS, RMH and slice sampling see."""
@@ -171,6 +185,11 @@ class Plan(PartsFirst):
 _LABELS = {"marginalize": "summed out", "nuts": "NUTS", "gibbs": "Gibbs", "rmh": "RMH", "slice": "slice"}
 _COST_HEAD = ("summed out", "order", "states", "elements", "width", "operations", "bytes", "instead")
 _COMPRESSION_HEAD = ("compressed", "rows", "numbers kept", "how")
+
+
+def _why(assignment: Assignment) -> str:
+    together = f"{len(assignment.members)} variables of the same form, together" if assignment.members else ""
+    return "; ".join(part for part in (assignment.reason, together) if part)
 
 
 def _cost_row(cost: Cost) -> tuple[str, ...]:

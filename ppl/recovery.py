@@ -18,7 +18,8 @@ from graphs.elimination.summation import Finite, sum_over
 from graphs.elimination.traceback import probabilities_of, trace_back
 from graphs.errors import ModelError
 from graphs.finite import finite_states
-from graphs.logprob import LogProb, finite_of, logprob, strip
+from graphs.joint_logprob import LogProb, finite_of, strip
+from graphs.logprob import logprob
 from graphs.random_graph import depends_on, static_shape
 from graphs.rebuilding import substitute
 from ppl.memory import check_memory_of_draws

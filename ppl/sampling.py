@@ -160,7 +160,7 @@ class CompiledModel:
     def _start(self, init: Init, chains: int, seed: int, tune: int) -> tuple[NDArray[np.float64], Any]:
         """Return where the chains start, and what they know."""
         if isinstance(init, DataTree):
-            shapes = {a.name: a.shape for a in self.plan.assignments if a.method != "marginalize"}
+            shapes = {a.name: a.shape for a in self.plan.declared if a.method != "marginalize"}
             found = continued(init, self.plan.sweep, shapes, chains)
             if isinstance(found, tuple):
                 return found
@@ -206,7 +206,7 @@ class CompiledModel:
             "num_gradients": int(result.num_gradients),
             "interrupted": result.interrupted,
             "plan": losses.attempt("plan", lambda: str(self.plan), ""),
-            **losses.attempt("drawn", lambda: drawn_attributes(self.plan.assignments), none),
+            **losses.attempt("drawn", lambda: drawn_attributes(self.plan.declared), none),
             "versions": losses.attempt("versions", versions, none),
         }
         flat = losses.attempt("flat_priors", lambda: flat_priors(self.plan.model), no_names)

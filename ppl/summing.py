@@ -11,8 +11,9 @@ from graphs.conditional import (
 from graphs.conditional.pointwise import MOST_VALUES
 from graphs.elimination.costs import Cost, costs_of
 from graphs.errors import DerivationError, ModelError
-from graphs.logprob import LogProb, states_of, sum_out_all
+from graphs.joint_logprob import LogProb, states_of
 from graphs.random_graph import depends_on
+from graphs.summing_out import sum_out_all
 
 Marginalize = Literal["auto", "require"] | bool | Iterable[str]
 

@@ -15,7 +15,7 @@ from graphs.conditional import Law
 from graphs.conditional.pointwise import MOST_VALUES
 from graphs.density import LogDensity
 from graphs.elimination.summation import unused_name
-from graphs.logprob import LogProb, states_of
+from graphs.joint_logprob import LogProb, states_of
 from graphs.random_graph import depends_on, named_input
 from graphs.rebuilding import substitute
 from graphs.simulators import NoiseRV

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 import graphs
 from graphs.conditional import Law
 from graphs.errors import ModelError, SamplingError
+from graphs.joint_logprob import LogProb
 from graphs.lifting import MOST_STATES
-from graphs.logprob import LogProb
 from graphs.matrix_modes import MatrixMode
 from samplers.em_progress import Report, reporting
 from samplers.em_steps import FailedStartError, Objective, Steps

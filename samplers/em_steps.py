@@ -23,7 +23,7 @@ from graphs.elimination.expectation import Expectation, expectation
 from graphs.elimination.summation import Finite, sum_over
 from graphs.elimination.traceback import probabilities_of
 from graphs.errors import DerivationError, ModelError
-from graphs.logprob import LogProb, finite_of, states_of, strip
+from graphs.joint_logprob import LogProb, finite_of, states_of, strip
 from graphs.matrix_modes import MatrixMode, find_matrix_mode, is_square
 from graphs.rebuilding import substitute
 from graphs.supports import OTHER, POSITIVE, POSITIVE_DEFINITE, REAL, Support

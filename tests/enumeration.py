@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from scipy.special import logsumexp, softmax
 
 from graphs.interpreting import interpret
-from graphs.logprob import LogProb, logprob, states_of
+from graphs.joint_logprob import LogProb, states_of
+from graphs.logprob import logprob
 
 
 def evaluator(lp: LogProb, with_gradient: bool = False) -> Any:

@@ -19,7 +19,7 @@ from graphs.conditional.evaluate import evaluate
 from graphs.conditional.law import Law
 from graphs.conditional.verify import draw_in_support
 from graphs.density import LogDensity
-from graphs.logprob import LogProb
+from graphs.joint_logprob import LogProb
 from graphs.preparation import widen
 from graphs.random_graph import depends_on, find_random_variables, is_random, parameters_of
 from graphs.rebuilding import substitute
@@ -96,7 +96,7 @@ def augment(logprob: LogProb, auxiliaries: Mapping[str, Auxiliary]) -> Augmented
 def _proposed(logprob: LogProb, name: str) -> Auxiliary | None:
     """Return what the rule for its distribution makes of a term."""
     graph = logprob.graph
-    if name not in logprob.terms or logprob.members.get(name, (name,)) != (name,):
+    if name not in logprob.terms:
         return None
     if name in graph.observed:
         rv, value = graph.observed[name]

@@ -16,7 +16,7 @@ from graphs.conditional import (
     is_normal,
     joint_normal,
 )
-from graphs.logprob import LogProb
+from graphs.joint_logprob import LogProb
 from graphs.optional import optional
 from graphs.random_graph import depends_on
 

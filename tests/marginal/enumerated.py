@@ -21,7 +21,8 @@ from pytensor.tensor.variable import TensorVariable
 from scipy.special import logsumexp
 
 from graphs.interpreting import interpret
-from graphs.logprob import LogProb, logprob, states_of
+from graphs.joint_logprob import LogProb, states_of
+from graphs.logprob import logprob
 
 AS_WRITTEN = Mode(linker="py", optimizer=None)
 """Graphs are evaluated as they are, node by node: no rewriting, no compiling."""

@@ -17,7 +17,8 @@ from xarray import DataTree
 import ppl
 from graphs.backends import get_backend
 from graphs.interpreting import interpret
-from graphs.logprob import LogProb, logprob
+from graphs.joint_logprob import LogProb
+from graphs.logprob import logprob
 from tests.marginal.catalogue import Case
 from tests.marginal.enumerated import Enumeration, enumerate_joint
 

@@ -9,7 +9,8 @@ from scipy.special import log_softmax
 
 import ppl
 from graphs.interpreting import interpret
-from graphs.logprob import logprob, states_of
+from graphs.joint_logprob import states_of
+from graphs.logprob import logprob
 from samplers.coloured import find_groups, logits_of_group
 
 RNG = np.random.default_rng(5)

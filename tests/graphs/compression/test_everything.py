@@ -12,7 +12,8 @@ import pytest
 import graphs.compression.compress as compress
 import ppl
 from graphs.interpreting import interpret
-from graphs.logprob import LogProb, logprob
+from graphs.joint_logprob import LogProb
+from graphs.logprob import logprob
 from tests.corpus import discrete, hierarchies, regressions, series, structures
 from tests.marginal.every_model import ALL, name_of
 

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 import ppl
 from graphs.compression import compressed
 from graphs.interpreting import interpret
-from graphs.logprob import LogProb, logprob
+from graphs.joint_logprob import LogProb
+from graphs.logprob import logprob
 from tests.graphs.compression.catalogue import MODELS
 
 
