@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, MutableMapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import prod
 from typing import Any
 
@@ -16,6 +16,7 @@ from pytensor.tensor.shape import Reshape
 from graphs.backends.numba.callback import Callback
 from graphs.backends.numba.generator import Generator, lower
 from graphs.backends.numba.loops import INDENT
+from graphs.backends.numba.parts import in_parts
 from graphs.backends.numba.values import Buffer, Scalar, Shape, View, contiguous_strides, convert, kind_of
 
 
@@ -37,6 +38,8 @@ class Generated:
         Length of the scratch buffer.
     callbacks : tuple of Callback
         What it calls Python for.
+    parts : mapping of str to str
+        Functions that it calls, by name: their sources, each of a function ``PROGRAM``.
     """
 
     source: str
@@ -46,6 +49,7 @@ class Generated:
     idata: NDArray[np.int64]
     work_size: int
     callbacks: tuple[Callback, ...] = ()
+    parts: Mapping[str, str] = field(default_factory=dict)
 
 
 def generate(
@@ -140,29 +144,29 @@ def _write_output(generator: Generator, variable: Variable, place: Buffer) -> No
 def _assemble(generator: Generator, value: str | None, num_numbers: int) -> Generated:
     """Join preface, steps and ending."""
     work_size = generator.memory.place_scratch()
-    lines = ["def PROGRAM(x, context, out, rng, fdata, idata, work):"]
-    for buffer in generator.memory.declared():
-        pointer = generator.pointer_function(buffer)
-        lines.append(f"{INDENT}{buffer.name} = {pointer}({buffer.base}, {buffer.start})")
-    lines += [INDENT + line for line in generator.script.preface]
-    if generator.script.can_fail:
-        lines.append(f"{INDENT}ok = True")
-    if generator.script.uses_rng:
-        lines.append(f"{INDENT}words = (rng[0], rng[1], rng[2], rng[3])")
-    for step in generator.steps:
-        lines += [INDENT + line for line in step.render()]
-    if generator.script.uses_rng:
-        lines += [f"{INDENT}rng[{i}] = words[{i}]" for i in range(4)]
-    if generator.script.can_fail:
-        lines += [f"{INDENT}if not ok:", f"{2 * INDENT}for i0 in range({num_numbers}):"]
-        lines += [f"{3 * INDENT}out[i0] = np.nan", f"{2 * INDENT}return {'-np.inf' if value else '0.0'}"]
-    lines.append(f"{INDENT}return {value or '0.0'}")
+    script = generator.script
+    declarations = {
+        buffer.name: f"{buffer.name} = {generator.pointer_function(buffer)}({buffer.base}, {buffer.start})"
+        for buffer in generator.memory.declared()
+    }
+    before = [*script.preface, *(["ok = True"] if script.can_fail else [])]
+    after = [f"rng[{i}] = words[{i}]" for i in range(4)] if script.uses_rng else []
+    if script.uses_rng:
+        before.append("words = (rng[0], rng[1], rng[2], rng[3])")
+    if script.can_fail:
+        after += ["if not ok:", f"{INDENT}for i0 in range({num_numbers}):", f"{2 * INDENT}out[i0] = np.nan"]
+        after.append(f"{INDENT}return {'-np.inf' if value else '0.0'}")
+    after.append(f"return {value or '0.0'}")
+    steps = in_parts(declarations, before, [step.render() for step in generator.steps], after)
+    lines = [*declarations.values(), *before, *steps.main, *after]
+    head = "def PROGRAM(x, context, out, rng, fdata, idata, work):"
     return Generated(
-        "\n".join(lines) + "\n",
+        "\n".join([head, *(INDENT + line for line in lines)]) + "\n",
         generator.script.names,
         generator.script.known,
         np.concatenate([np.zeros(0), *generator.memory.fdata]),
         np.concatenate([np.zeros(0, np.int64), *generator.memory.idata]),
         work_size,
         tuple(generator.script.callbacks),
+        steps.functions,
     )

@@ -91,7 +91,7 @@ def compile_program(
         num_outputs=len(outputs),
         has_value=value is not None,
     )
-    function = compile_function(code.source, name, code.names, code.known)
+    function = compile_function(code.source, name, code.names, code.known, code.parts)
     return Program(
         function=function,
         source=code.source,

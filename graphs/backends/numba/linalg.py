@@ -6,6 +6,7 @@ from math import prod
 
 from pytensor.graph.basic import Apply
 from pytensor.graph.op import Op
+from pytensor.tensor.blas.batched import BatchedDot
 from pytensor.tensor.blockwise import Blockwise
 from pytensor.tensor.linalg.decomposition.cholesky import Cholesky
 from pytensor.tensor.linalg.solvers.triangular import SolveTriangular
@@ -33,6 +34,16 @@ def lower_dot(op: Dot, node: Apply, generator: Generator) -> None:
         lower_foreign(op, node, generator)
         return
     _product(node, generator)
+
+
+@lower.register(BatchedDot)
+def lower_batched_dot(op: BatchedDot, node: Apply, generator: Generator) -> None:
+    """Add a batch of products; small ones as loops."""
+    sizes = [n for variable in node.inputs for n in generator.shape(variable)[-2:]]
+    if min(sizes) > BLAS_SIZE:
+        lower_foreign(op, node, generator)
+    else:
+        _product(node, generator)
 
 
 @lower.register(Blockwise)
@@ -131,7 +142,7 @@ def _product(node: Apply, generator: Generator) -> None:
     The innermost loop runs along the memory of the right factor, or of both factors.
     """
     target = node.outputs[0]
-    core = [2, 2] if isinstance(node.op, Blockwise) else [len(generator.shape(v)) for v in node.inputs]
+    core = [2, 2] if isinstance(node.op, Blockwise | BatchedDot) else [len(generator.shape(v)) for v in node.inputs]
     left, right = (generator.read(variable) for variable in node.inputs)
     batch = generator.shape(target)[: len(left.shape) - core[0]]
     rows = left.shape[-2:-1] if core[0] == 2 else ()

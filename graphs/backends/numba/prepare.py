@@ -12,10 +12,12 @@ from pytensor.compile.rewriting import inline_ofg_node
 from pytensor.gradient import DisconnectedGrad
 from pytensor.graph.basic import Apply, Constant, Variable
 from pytensor.graph.fg import FunctionGraph
-from pytensor.graph.replace import clone_replace
+from pytensor.graph.op import Op
+from pytensor.graph.replace import clone_replace, vectorize_graph
 from pytensor.graph.rewriting.db import RewriteDatabaseQuery
 from pytensor.graph.traversal import graph_inputs
 from pytensor.scalar.basic import Exp, Sub, UnaryScalarOp, upgrade_to_float
+from pytensor.tensor.blockwise import Blockwise
 from pytensor.tensor.elemwise import DimShuffle, Elemwise
 from pytensor.tensor.random.type import RandomType
 from pytensor.tensor.symbolic import TensorSymbolicOp
@@ -132,13 +134,34 @@ def _single_precision_as_double(fgraph: FunctionGraph) -> FunctionGraph:
     return FunctionGraph(fgraph.inputs, outputs, clone=True, features=[FORGET])
 
 
+def _core(op: Op) -> Op:
+    core: Op = op.core_op if isinstance(op, Blockwise) else op
+    return core
+
+
+def _holds_graph(op: Op) -> bool:
+    return isinstance(_core(op), OpFromGraph)
+
+
+def _opened(node: Apply) -> Sequence[Variable]:
+    """Return the graph that a node holds, for a batch if it is applied to one."""
+    if not isinstance(node.op, Blockwise):
+        opened: Sequence[Variable] = inline_ofg_node(node)
+        return opened
+    core = node.op._create_dummy_core_node(node.inputs)
+    batched: Sequence[Variable] = vectorize_graph(
+        inline_ofg_node(core), dict(zip(core.inputs, node.inputs, strict=True))
+    )
+    return batched
+
+
 def _inline_graphs(fgraph: FunctionGraph, keep: tuple[type, ...] = ()) -> bool:
     """Replace every node that holds a graph by that graph; return whether there was one."""
     found = False
-    while nodes := [n for n in fgraph.toposort() if isinstance(n.op, OpFromGraph) and not isinstance(n.op, keep)]:
+    while nodes := [n for n in fgraph.toposort() if _holds_graph(n.op) and not isinstance(_core(n.op), keep)]:
         found = True
         for node in nodes:
-            replacements = zip(node.outputs, inline_ofg_node(node), strict=True)
+            replacements = zip(node.outputs, _opened(node), strict=True)
             fgraph.replace_all(
                 [(old, new) for old, new in replacements if fgraph.clients.get(old)],
                 import_missing=True,

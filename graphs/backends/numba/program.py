@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from inspect import signature
 from typing import TYPE_CHECKING, Any
 
+import numba
 import numpy as np
 import pytensor
 from llvmlite import ir
@@ -36,7 +37,11 @@ _FUNCTIONS: dict[str, CFunc] = {}
 
 
 def compile_function(
-    source: str, name: str, names: Mapping[str, Any], known: Mapping[str, str | None] | None = None
+    source: str,
+    name: str,
+    names: Mapping[str, Any],
+    known: Mapping[str, str | None] | None = None,
+    parts: Mapping[str, str] | None = None,
 ) -> CFunc:
     """Compile the function ``PROGRAM`` of a source to a C function, unless its machine code is kept.
 
@@ -51,7 +56,13 @@ def compile_function(
     known : mapping of str to str, optional
         Of some of these, what stands for them in the name of the machine code; None if that cannot be told, so that it
         is neither kept on disk nor shared.
+    parts : mapping of str to str, optional
+        Functions that it calls, by name: their sources, each of a function ``PROGRAM``.
     """
+    names, known = dict(names), dict(known or {})
+    for part, text in (parts or {}).items():
+        called, digest = define(text, f"{name}_{part}", names, known)
+        names[part], known[part] = numba.njit(error_model="numpy")(called), digest
     function, digest = define(source, name, names, known)
     if digest is None:
         return cfunc(SIGNATURE, name, None, error_model="numpy")(function)
