@@ -107,7 +107,8 @@ class LogProb:
     @property
     def elements(self) -> dict[str, tuple[str, int]]:
         """Of variables whose values are elements of an array: the name of the array, and which element."""
-        return {name: (array, i) for array, names in self.plates.items() for i, name in enumerate(names)}
+        arrays = {array: names for array, names in self.plates.items() if array in self.values}
+        return {name: (array, i) for array, names in arrays.items() for i, name in enumerate(names)}
 
     @property
     def summed(self) -> tuple[str, ...]:

@@ -21,6 +21,7 @@ from pytensor.tensor.random.op import RandomVariable
 from pytensor.tensor.variable import TensorVariable
 
 from graphs.batching import aligned_parameter
+from graphs.finite import finite_states
 from graphs.gathering import Places, with_elements
 from graphs.model_graph import ModelGraph
 from graphs.optional import optional
@@ -118,7 +119,7 @@ def _variable(graph: ModelGraph, name: str) -> TensorVariable:
 def _find_plates(graph: ModelGraph, values: Mapping[str, TensorVariable], apart: Collection[str]) -> list[Plate]:
     rv_values: dict[TensorVariable, Variable] = {rv: values[name] for name, rv in graph.latent.items()}
     rv_values |= dict(graph.observed.values())
-    names = {rv: name for name, rv in graph.latent.items() if name not in apart and _is_plain(rv) and _is_float(rv)}
+    names = {rv: name for name, rv in graph.latent.items() if name not in apart and _is_plain(rv)}
     names |= {rv: n for n, (rv, value) in graph.observed.items() if isinstance(value, Constant) and _is_plain(rv)}
     if len(names) < FEWEST:
         return []
@@ -151,6 +152,8 @@ def _is_fit(plate: Plate, chosen: Mapping[str, Transform | None]) -> bool:
     """Whether all members have the same support, and a transform that depends on no other variable."""
     if isinstance(plate.value, Constant):
         return True
+    if not _is_float(plate.variable):
+        return finite_states(plate.variable) is not None
     if support_of(plate.variable) is OTHER:
         return False
     first = plate.members[0]
@@ -183,7 +186,7 @@ def _array(values: Sequence[Variable], name: str) -> TensorVariable:
     if isinstance(values[0], Constant):
         data: TensorVariable = pt.constant(np.stack([np.asarray(value.data) for value in values]), name=name)
         return data
-    return named_input(name, (len(values), *values[0].type.shape))
+    return named_input(name, (len(values), *values[0].type.shape), values[0].type.dtype)
 
 
 def _together(

@@ -22,6 +22,7 @@ from graphs.logprob import logprob
 from graphs.rebuilding import substitute
 from ppl.counts import check_counts, checked_seed
 from ppl.log_terms import LogTerms
+from ppl.members import by_member, given_arrays
 from ppl.memory import check_memory_of_draws
 from ppl.plans import Plan
 from ppl.recovery import LOG_EVIDENCE, NUMBER, recovery_graphs
@@ -70,18 +71,18 @@ class ExactModel:
     def _all_graphs(self) -> tuple[dict[str, TensorVariable], Variable]:
         """Return the graphs of a draw by name: latent variables, deterministics, and their joint log-probability."""
         model, names = self.plan.model, list(self.plan.natural.summed)
-        joint = strip(logprob(model, marginalize=False), names)
+        joint = strip(logprob(model, marginalize=False, apart=self.plan.natural.apart), names)
         graphs, rng = recovery_graphs(model, joint, names, probs=False, most_probable=False)
         others = [n for n in joint.values if n not in names]
         natural = _without_elements(self.plan, [self.plan.mixed.natural[n] for n in others])
         known: dict[Variable, Variable] = dict(zip((joint.values[n] for n in others), natural, strict=True))
         known |= {joint.values[name]: graphs[name] for name in names}
-        stand_ins = {model.latent[n]: known[value] for n, value in joint.values.items() if n in model.latent}
-        stand_ins |= dict(model.graph.observed.values())
-        computed = substitute(list(model.deterministics.values()), stand_ins)
+        arrays = {name: pt.as_tensor(known[value]) for name, value in joint.values.items()}
+        data = dict(model.graph.observed.values())
+        computed = given_arrays(list(model.deterministics.values()), model.latent, arrays, joint.plates, data)
         [total] = substitute([joint.total], known)
         outputs = {
-            **{n: known[joint.values[n]] for n in model.latent if n in joint.values},
+            **{n: array for n, array in arrays.items() if n in model.latent or n in joint.plates},
             **dict(zip(model.deterministics, computed, strict=True)),
             _LP: total,
         }
@@ -115,6 +116,7 @@ class ExactModel:
         values = {
             n: np.asarray(a).reshape(chains, draws, *a.shape[1:]) for n, a in zip(self._graphs, arrays, strict=True)
         }
+        values = by_member(values, self.plan.natural.plates)
         attributes = {
             "inference_library": "rvgraph",
             "backend": self.backend,
@@ -135,7 +137,7 @@ class ExactModel:
         return {str(v.name): np.zeros(v.type.shape, v.type.dtype) for v in self.plan.mixed.values.values()}
 
     def _chosen(self, var_names: Sequence[str] | None) -> list[str]:
-        known = [name for name in self._graphs if name != _LP]
+        known = [*self.plan.model.latent, *(n for n in self.plan.model.deterministics if n in self._graphs)]
         if var_names is None:
             return known
         if isinstance(var_names, str):

@@ -10,16 +10,15 @@ from functools import cache, partial
 import numpy as np
 import pytensor.tensor as pt
 from numpy.typing import NDArray
-from pytensor.graph.basic import Variable
 from pytensor.tensor.variable import TensorVariable
 
 from graphs.backends import get_backend
 from graphs.errors import ModelError
-from graphs.gathering import with_elements
 from graphs.jacobians import unconstrained_total
 from graphs.layout import Layout
 from graphs.random_graph import depends_on
 from ppl.losses import Losses
+from ppl.members import given_arrays
 from ppl.memory import bytes_of_draw
 from ppl.plans import Plan
 from samplers.blocks import NUTSBlock
@@ -260,15 +259,13 @@ def _compute_nothing(*arrays: NDArray) -> list[NDArray]:
 def _outputs(plan: Plan) -> dict[str, TensorVariable]:
     """Return the graph of every value that is known while sampling."""
     # Without the noise of simulators, which nobody has declared.
-    arrays = plan.mixed.plates
+    plates = plan.mixed.plates
     outputs: dict[str, TensorVariable] = {
-        n: v for n, v in plan.mixed.natural.items() if n in plan.model.latent or n in arrays
+        n: v for n, v in plan.mixed.natural.items() if n in plan.model.latent or n in plates
     }
-    stand_ins: dict[Variable, Variable] = {plan.model.latent[n]: v for n, v in outputs.items() if n not in arrays}
-    stand_ins |= dict(plan.model.graph.observed.values())
     known = {n: d for n, d in plan.model.deterministics.items() if n not in plan.later}
-    elements = {plan.model.latent[n]: (outputs[array], i) for n, (array, i) in plan.mixed.elements.items()}
-    graphs = with_elements(list(known.values()), elements, stand_ins)
+    data = dict(plan.model.graph.observed.values())
+    graphs = given_arrays(list(known.values()), plan.model.latent, outputs, plates, data)
     outputs |= {name: pt.as_tensor(graph) for name, graph in zip(known, graphs, strict=True)}
     if not _is_logdensity_given(plan):
         in_natural_space = [a.name for a in plan.assignments if a.method == "gibbs" and not a.support.is_discrete]

@@ -92,7 +92,8 @@ def _planned(
     max_states: int,
     compress: bool,
 ) -> Plan:
-    joint = logprob(model, marginalize=False, apart=named)
+    listed = () if isinstance(marginalize, str | bool) else tuple(marginalize)
+    joint = logprob(model, marginalize=False, apart={*named, *listed})
     summed, reasons = marginalized(joint, marginalize, named, max_states)
     continuous = {v: n for n, v in summed.values.items() if not summed.supports[n].is_discrete}
     found = without_gradient(list(summed.terms.values()), continuous)
@@ -196,5 +197,5 @@ def _assignment(joint: LogProb, name: str, method: Method, reason: str) -> Assig
 
 
 def _depends_on_summed(graph: TensorVariable, model: Model, assignments: Mapping[str, Assignment]) -> bool:
-    summed = [model.latent[n] for n, a in assignments.items() if a.method == "marginalize"]
+    summed = [model.latent[e.name] for a in assignments.values() if a.method == "marginalize" for e in a.each()]
     return bool(summed) and depends_on(graph, summed)

@@ -21,7 +21,7 @@ from graphs.finite import finite_states
 from graphs.joint_logprob import LogProb, finite_of, strip
 from graphs.logprob import logprob
 from graphs.random_graph import depends_on, static_shape
-from graphs.rebuilding import substitute
+from ppl.members import by_member, given_arrays
 from ppl.memory import check_memory_of_draws
 from ppl.missing_draws import over_draws
 from ppl.model import Model
@@ -91,7 +91,10 @@ def recover(
     for name in missing:
         if finite_states(model.latent[name]) is None:
             raise ModelError(f"The trace is not one of this model: {name} is not in it and was not summed out.", name)
-    joint = strip(logprob(model, marginalize=False), missing)
+    lost = set(missing)
+    joint = logprob(model, marginalize=False, apart=[name for name in model.latent if name not in lost])
+    missing = [name for name in joint.values if name in joint.plates or name in lost]
+    joint = strip(joint, missing)
     kept = {name: value for name, value in joint.values.items() if name not in missing}
     check_trace(kept, trace)
     graphs, rng = recovery_graphs(model, joint, missing, probs, most_probable)
@@ -107,7 +110,14 @@ def recover(
     arrays = over_draws(partial(function, np.random.default_rng(seed)), inputs, [*arguments, np.zeros(count)])
     values = {n: np.broadcast_to(a, (shape[0] * shape[1], *a.shape[1:])) for n, a in zip(graphs, arrays, strict=True)}
     values = {n: a.reshape(shape + a.shape[1:]) for n, a in values.items()}
-    return _with_variables(model, trace, values, [finite_of(joint, name) for name in missing])
+    values = by_member(values, joint.plates, ("", "_probability", "_most_probable"))
+    variables = [each for name in missing for each in _each(finite_of(joint, name), joint.plates.get(name, ()))]
+    return _with_variables(model, trace, values, variables)
+
+
+def _each(variable: Finite, members: Sequence[str]) -> list[Finite]:
+    """Return the variables that an array is made of."""
+    return [Finite(name, variable.value[0], variable.states) for name in members] if members else [variable]
 
 
 def check_trace(kept: Mapping[str, TensorVariable], trace: DataTree) -> None:
@@ -141,12 +151,10 @@ def recovery_graphs(
         best = sum_over(joint.terms, variables, mode="max")
         _, paths = trace_back(best, start, mode="max")
         graphs |= {f"{name}_most_probable": path for name, path in paths.items()}
-    stand_ins: dict[Variable, Variable] = {model.latent[n]: v for n, v in joint.values.items() if n in model.latent}
-    stand_ins |= {model.latent[n]: value for n, value in drawn.items()}
-    stand_ins |= dict(model.graph.observed.values())
-    later = _later_deterministics(model, missing)
-    computed = substitute([model.deterministics[n] for n in later], stand_ins)
-    return {**graphs, **dict(zip(later, computed, strict=True))}, start
+    later = _later_deterministics(model, [m for name in missing for m in joint.plates.get(name, (name,))])
+    known, data = {**joint.values, **drawn}, dict(model.graph.observed.values())
+    computed = given_arrays([model.deterministics[n] for n in later], model.latent, known, joint.plates, data)
+    return {**graphs, **dict(zip(later, map(pt.as_tensor, computed), strict=True))}, start
 
 
 def _later_deterministics(model: Model, missing: Sequence[str]) -> list[str]:

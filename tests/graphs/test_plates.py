@@ -80,14 +80,36 @@ def beside_a_sum():
     return ppl.Model({ppl.Normal("y", pt.stack(xs) * (1 + z), 1): np.linspace(0, 1, N)})
 
 
+def survival():
+    """Animals alive or dead, by loops over animals and years."""
+    phi, p, data = ppl.Beta("phi", 2, 2), ppl.Beta("p", 2, 2), {}
+    for animal in range(N):
+        alive = 1
+        for year in range(3):
+            alive = ppl.Bernoulli(f"z{animal}_{year}", alive * phi)
+            data[ppl.Bernoulli(f"y{animal}_{year}", alive * p)] = int((animal + year) % 4 == 0)
+    return ppl.Model(data)
+
+
+def hidden_chain():
+    table = pt.constant(np.array([[0.7, 0.2, 0.1], [0.15, 0.55, 0.3], [0.25, 0.3, 0.45]]))
+    mu, state, data = ppl.Normal("mu", 0, 1, size=3), ppl.Categorical("s0", [0.5, 0.2, 0.3]), {}
+    for step in range(N):
+        state = ppl.Categorical(f"s{step + 1}", table[state])
+        data[ppl.Normal(f"y{step}", mu[state], 1.3)] = np.sin(step)
+    return ppl.Model(data)
+
+
 MODELS = {
     make.__name__: make
-    for make in (iid, walk, two_chains, positive, vectors, of_bounds, chosen_transforms, beside_a_sum)
+    for make in (
+        *(iid, walk, two_chains, positive, vectors, of_bounds, chosen_transforms, beside_a_sum, survival, hidden_chain),
+    )
 }
 NUMBERS = {
-    "iid": 1, "walk": 1, "two_chains": 2, "positive": 3, "vectors": 2, "of_bounds": 1, "beside_a_sum": 1,
+    "iid": 1, "walk": 1, "two_chains": 2, "positive": 1, "vectors": 2, "of_bounds": 1, "beside_a_sum": 1,
 }  # fmt: skip
-"""How many groups of latent variables there are; three of different constants would be three."""
+"""How many groups of continuous latent variables there are."""
 
 
 def point_of(apart: LogProb, together: LogProb) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
@@ -127,7 +149,7 @@ def test_density_and_slopes_are_those_of_each_alone(name):
 
 @pytest.mark.parametrize("name", [name for name in MODELS if name in NUMBERS])
 def test_what_is_taken_together(name):
-    assert len(graphs.logprob(MODELS[name](), apart=()).plates) == (1 if name == "positive" else NUMBERS[name])
+    assert len(graphs.logprob(MODELS[name](), apart=()).plates) == NUMBERS[name]
 
 
 def test_a_walk_is_that_of_scipy():
@@ -249,6 +271,68 @@ def test_a_loop_gets_the_plan_of_an_array():
     assert plan.method_of("slope") == "gibbs"
     laws = ppl.plan(iid(), sampler="gibbs")
     assert {a.method for a in laws.assignments} == {"gibbs"}
+
+
+def test_states_of_a_loop_are_recovered_under_their_names():
+    """Given the chances, each animal's three years are enumerated."""
+    model = survival()
+    trace = ppl.sample(model, draws=30, tune=100, chains=1, seed=4, progress=False)
+    assert set(trace.posterior.data_vars) == {"phi", "p"}
+    recovered = ppl.recover(model, trace, most_probable=True, seed=1).posterior
+    phi, p = trace.posterior["phi"].to_numpy()[0], trace.posterior["p"].to_numpy()[0]
+    for animal in (0, 3, 6):
+        seen = [int((animal + year) % 4 == 0) for year in range(3)]
+        # Years alive: 0, 1, 2 or 3.
+        weights = np.zeros((4, len(phi)))
+        for years in range(4):
+            chance = phi**years * (1.0 if years == 3 else 1 - phi)
+            for year in range(3):
+                alive = year < years
+                chance = chance * ((p if seen[year] else 1 - p) if alive else 1.0 - seen[year])
+            weights[years] = chance
+        weights /= weights.sum(axis=0)
+        for year in range(3):
+            found = recovered[f"z{animal}_{year}_probability"].to_numpy()[0, :, 1]
+            np.testing.assert_allclose(found, weights[year + 1 :].sum(axis=0), rtol=1e-9, atol=1e-12)
+            best = recovered[f"z{animal}_{year}_most_probable"].to_numpy()[0]
+            np.testing.assert_array_equal(best, weights.argmax(axis=0) > year)
+    assert recovered["z3_1"].dims == ("chain", "draw")
+    assert recovered["z3_1_probability"].dims == ("chain", "draw", "z3_1_state")
+
+
+def test_a_loop_of_states_alone_is_drawn_exactly():
+    chain, data = [ppl.Bernoulli("s0", 0.3)], {}
+    for step in range(N):
+        chain.append(ppl.Bernoulli(f"s{step + 1}", pt.switch(chain[-1], 0.8, 0.25)))
+        data[ppl.Normal(f"y{step}", chain[-1], 1)] = 0.1 * step
+    last = ppl.Deterministic("last", chain[-1] + chain[-2])
+    trace = ppl.sample(ppl.Model(data, last), draws=4000, chains=1, seed=5, progress=False)
+    # Forward filtering and the chance of the last state, in plain NumPy.
+    chance, log_evidence = np.array([0.7, 0.3]), 0.0
+    for step in range(N):
+        chance = chance @ np.array([[0.75, 0.25], [0.2, 0.8]]) * stats.norm.pdf(0.1 * step, [0, 1], 1)
+        log_evidence += np.log(chance.sum())
+        chance /= chance.sum()
+    assert trace.attrs["log_evidence"] == pytest.approx(log_evidence, rel=1e-10)
+    assert [*trace.posterior.data_vars] == [*(f"s{i}" for i in range(N + 1)), "last"]
+    # 4000 independent draws: 4.5 standard errors.
+    found = float(trace.posterior[f"s{N}"].mean())
+    assert found == pytest.approx(chance[1], abs=4.5 * np.sqrt(chance[0] * chance[1] / 4000))
+    total = trace.posterior[f"s{N}"] + trace.posterior[f"s{N - 1}"]
+    np.testing.assert_array_equal(trace.posterior["last"], total)
+    chosen = ppl.sample(ppl.Model(data, last), draws=10, chains=1, seed=5, var_names=["s3"], progress=False)
+    assert [*chosen.posterior.data_vars] == ["s3"]
+
+
+def test_states_of_a_loop_that_are_drawn():
+    """Names are those of the loop also where states are moved, started and kept."""
+    model = hidden_chain()
+    options = {"draws": 20, "tune": 20, "chains": 1, "seed": 6, "progress": False}
+    trace = ppl.sample(model, marginalize=False, init={"s5": 2}, **options)
+    assert trace.posterior["s5"].dtype.kind == "i"
+    assert {f"s{i}" for i in range(N + 1)} <= set(trace.posterior.data_vars)
+    named = ppl.plan(model, marginalize=["s0", "s1", "s2"])
+    assert [named.method_of(f"s{i}") for i in (0, 2, 7)] == ["marginalize", "marginalize", "gibbs"]
 
 
 def test_recovered_beside_a_loop():

@@ -98,7 +98,8 @@ def _grouped(steps: Sequence[Sequence[str]]) -> list[list[str]]:
 
 def _needed(tree: Sequence[ast.stmt], declarations: Mapping[str, str]) -> list[str]:
     """Return the declarations of pointers that statements use, and of those that these are made of."""
-    waiting = [name for name in declarations if name in _names(tree)]
+    names = _names(tree)
+    waiting = [name for name in declarations if name in names]
     needed = set(waiting)
     while waiting:
         new = {n for n in _names(ast.parse(declarations[waiting.pop()]).body) if n in declarations} - needed
