@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ppl.companions  # noqa: F401  (before all others)
 from graphs.errors import BackendError, DerivationError, ModelError, PPLError, SamplingError
-from ppl import datasets, distributions
+from ppl import datasets, distributions, numpy_functions, operands
 from ppl.chains import MarkovChain
 from ppl.declare import Data, Density, Deterministic, Potential
 from ppl.diagnosis import Diagnosis, diagnose
@@ -18,14 +18,14 @@ from ppl.likelihood import log_likelihood
 from ppl.matrices import InverseWishart
 from ppl.model import Model
 from ppl.odes import odeint
-from ppl.operands import install
 from ppl.planning import plan
 from ppl.plans import Plan
 from ppl.predictive import posterior_predictive, prior_predictive
 from ppl.recovery import recover
 from ppl.sampling import CompiledModel, compile, sample
 
-install()
+operands.install()
+numpy_functions.install()
 
 __all__ = [
     "BackendError",

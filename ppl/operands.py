@@ -7,7 +7,7 @@ the product (masked arrays), or leaves the operation to a library that knows not
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator, Mapping, Set
+from collections.abc import Callable, Collection, Iterator, Mapping, Set
 from decimal import Decimal
 from fractions import Fraction
 from types import FunctionType
@@ -15,19 +15,30 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pytensor.tensor as pt
+import xarray as xr
 from pytensor.graph.basic import Variable
 from pytensor.tensor.variable import _tensor_py_operators
 from scipy.sparse import issparse
 
-from graphs.errors import ModelError
+from graphs.errors import ModelError, PPLError
 from ppl.arrays import read_complete
 
-_OPERATORS = {
+OPERATORS = {
     **{"add": "+", "sub": "-", "mul": "*", "truediv": "/", "floordiv": "//", "mod": "%", "pow": "**", "matmul": "@"},
     **{"and": "&", "or": "|", "xor": "^", "lt": "<", "le": "<=", "gt": ">", "ge": ">="},
+    **{"divmod": "divmod", "eq": "==", "ne": "!="},
 }
+_SWAPPED = {"lt": "gt", "le": "ge", "gt": "lt", "ge": "le"}
+_EQUALITIES = {"eq": pt.eq, "ne": pt.neq}
 _BEFORE_PANDAS = 10_000
 """Columns and tables, whose priorities are at most 4,000, leave the operation to the variable."""
+ASK_NOBODY: dict[Any, Collection[str]] = {
+    np.ma.MaskedArray: (*_SWAPPED, *_EQUALITIES),
+    **dict.fromkeys((pd.Series, pd.DataFrame, pd.Index), ("matmul", *_EQUALITIES)),
+    **dict.fromkeys((xr.DataArray, xr.Variable, xr.Dataset), OPERATORS),
+}
+"""Operators of others that do not leave the operation to the variable; and all those that change in place."""
 _NUMBERS = (bool, int, float, complex)
 _CONTAINERS = (np.ndarray, list, tuple, pd.Series, pd.DataFrame, pd.Index, pd.api.extensions.ExtensionArray)
 _NO_NUMBERS = (str, bytes, Mapping, Set, type(None), FunctionType, Iterator)
@@ -50,19 +61,24 @@ class NoValueError(ModelError, TypeError):
 def install() -> None:
     """Let PyTensor's variables read their operands and their indices."""
     _tensor_py_operators.__pandas_priority__ = _BEFORE_PANDAS
-    for name, symbol in _OPERATORS.items():
+    for name, symbol in OPERATORS.items():
         for method in (f"__{name}__", f"__r{name}__"):
-            if method in vars(_tensor_py_operators):
+            if method in vars(_tensor_py_operators) and name not in _EQUALITIES:
                 setattr(_tensor_py_operators, method, _reading(getattr(_tensor_py_operators, method), symbol))
+    for kind, names in ASK_NOBODY.items():
+        for name in OPERATORS:
+            for method in ([f"__{name}__"] if name in names else []) + [f"__i{name}__"]:
+                if hasattr(kind, method):
+                    setattr(kind, method, _asking(getattr(kind, method), name))
     for name, remedy in _CONVERSIONS.items():
         setattr(_tensor_py_operators, f"__{name}__", _refusing(name, remedy))
     _tensor_py_operators.__getitem__ = _indexed(_tensor_py_operators.__getitem__)
+    _tensor_py_operators.__setitem__ = _not_set
 
 
 def _refusing(name: str, remedy: str) -> Callable[[Any], Any]:
     def convert(self: Any) -> Any:
-        called = _called(self)
-        raise NoValueError(f"{called} is a variable and has no value of type {name} yet: {remedy}.", self.name)
+        raise NoValueError(f"{called(self)} is a variable and has no value of type {name} yet: {remedy}.", self.name)
 
     return convert
 
@@ -70,23 +86,58 @@ def _refusing(name: str, remedy: str) -> Callable[[Any], Any]:
 def _reading(method: Callable[[Any, Any], Any], symbol: str) -> Callable[[Any, Any], Any]:
     @functools.wraps(method)
     def operate(self: Any, other: Any, *more: Any) -> Any:
-        known = isinstance(other, Variable)
-        return _fitting(method, self, other if known else read_operand(other, self, symbol), symbol, more)
+        other = other if isinstance(other, Variable) else read_operand(other, self, symbol)
+        return fitting(lambda: method(self, other, *more), self, _written(self, symbol, other), [self, other])
 
     return operate
 
 
-def _fitting(method: Callable[..., Any], variable: Any, other: Any, symbol: str, more: tuple[Any, ...]) -> Any:
+def _asking(method: Callable[[Any, Any], Any], name: str) -> Callable[[Any, Any], Any]:
+    """Return an operator of somebody else that is the variable's beside a variable."""
+
+    @functools.wraps(method)
+    def operate(self: Any, other: Any, *more: Any) -> Any:
+        return operated(name, self, other) if isinstance(other, Variable) else method(self, other, *more)
+
+    return operate
+
+
+def operated(name: str, left: Any, right: Any) -> Any:
+    """Return an operation of which one side or both are variables; an equality is that of the elements.
+
+    Raises
+    ------
+    ModelError
+        If the other side is no numbers, or its shape does not fit.
+    """
+    variable, other = (left, right) if isinstance(left, Variable) else (right, left)
+    symbol = OPERATORS[name]
+    if name not in _EQUALITIES:
+        method = name if variable is left else _SWAPPED.get(name, f"r{name}")
+        return getattr(variable, f"__{method}__")(other)
+    left, right = (s if isinstance(s, Variable) else read_operand(s, variable, symbol) for s in (left, right))
+    written = _written(variable, symbol, other)
+    return fitting(lambda: _EQUALITIES[name](left, right), variable, written, [variable, other])
+
+
+def _written(variable: Any, symbol: str, other: Any) -> str:
+    return f"{called(variable)} {symbol} {called(other)}"
+
+
+def fitting(operation: Callable[[], Any], variable: Any, what: str, sides: Collection[Any] = ()) -> Any:
+    """Return the result of an operation, or raise what PyTensor says of it, with the names and shapes of both sides."""
     try:
-        return method(variable, other, *more)
-    except ValueError as error:
-        said = " ".join(str(error).split())
-        raise OperandError(
-            f"{_called(variable)} {symbol} {_called(other)}: {said}. Their shapes are {variable.type.shape} and "
-            f"{getattr(getattr(other, 'type', other), 'shape', ())}; axes are matched from the last, and have one "
-            "length or 1: x[:, None] adds an axis.",
-            variable.name,
-        ) from error
+        return operation()
+    except (ValueError, TypeError, NotImplementedError, IndexError, AttributeError) as error:
+        if isinstance(error, PPLError):
+            raise
+        said = (" ".join(str(error).split()) or type(error).__name__).rstrip(".")
+        remedy = "pytensor.tensor has the operations of variables"
+        if isinstance(error, ValueError) and sides:
+            shapes = " and ".join(str(getattr(getattr(side, "type", side), "shape", ())) for side in sides)
+            remedy = f"Their shapes are {shapes}; axes are matched from the last, and have one length or 1: x[:, None] "
+            remedy += "adds an axis"
+        raise OperandError(f"{what}: {said}. {remedy}.", variable.name) from error
 
 
 def read_operand(given: Any, variable: Any, symbol: str = "*") -> Any:
@@ -108,7 +159,7 @@ def read_operand(given: Any, variable: Any, symbol: str = "*") -> Any:
     """
     if isinstance(given, _NUMBERS) or _is_plain(given) or _has_variables(given):
         return given
-    name = _called(variable)
+    name = called(variable)
     if isinstance(given, _NO_NUMBERS):
         kind = "None" if given is None else f"of type {type(given).__name__}"
         raise OperandError(f"What is combined with {name} by {symbol} is {kind}: numbers are needed.", variable.name)
@@ -128,10 +179,19 @@ def _has_variables(given: Any) -> bool:
     return isinstance(given, list | tuple) and any(isinstance(p, Variable) or _has_variables(p) for p in given)
 
 
-def _called(operand: Any) -> str:
+def called(operand: Any) -> str:
+    """Return what a message calls an operand."""
     if isinstance(operand, Variable):
         return operand.name or "an expression"
     return f"an array of {operand.dtype}" if isinstance(operand, np.ndarray) else type(operand).__name__
+
+
+def _not_set(self: Any, where: Any, given: Any) -> None:
+    raise OperandError(
+        f"{called(self)} is a variable, whose elements are not set: {self.name or 'x'}[where].set(values) is a new "
+        "expression with other elements.",
+        self.name,
+    )
 
 
 def _indexed(method: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
@@ -152,10 +212,10 @@ def _read_index(given: Any, variable: Any) -> Any:
         return given
     if not isinstance(given, (*_CONTAINERS, float, np.generic)) and not hasattr(given, "__array__"):
         return given
-    read = read_complete(given, f"The indices of {_called(variable)} ({type(given).__name__})", variable.name or "")
+    read = read_complete(given, f"The indices of {called(variable)} ({type(given).__name__})", variable.name or "")
     if read.dtype.kind not in "biu" and read.size:
         raise OperandError(
-            f"The indices of {_called(variable)} have the type {read.dtype}: whole numbers are needed, .astype(int).",
+            f"The indices of {called(variable)} have the type {read.dtype}: whole numbers are needed, .astype(int).",
             variable.name,
         )
     return read if read.size else given

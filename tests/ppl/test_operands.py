@@ -22,6 +22,7 @@ HOLDERS = {
     "nullable array": lambda a: pd.array(a, dtype="Float64"),
     "index": lambda a: pd.Index(a),
     "list": lambda a: a.tolist(),
+    "labelled": lambda a: xr.DataArray(a, dims="t", coords={"t": list("abc")}),
 }
 GAPS = {
     "masked": np.ma.masked_array(NUMBERS, [0, 1, 0]),
@@ -45,6 +46,8 @@ OPERATIONS = {
     "over": (lambda a, b: a / b),
     "power": (lambda a, b: a**b),
     "less": (lambda a, b: a < b),
+    "at least": (lambda a, b: a >= b),
+    "matrix product": (lambda a, b: a @ b),
 }
 
 
@@ -58,10 +61,26 @@ def test_numbers_on_either_side_are_those_of_numpy(holder, operation):
     b = ppl.Normal("b", 0, 1, size=3)
     value = np.array([0.5, 1.5, 2.5])
     np.testing.assert_allclose(_evaluated(operation(b, holder(NUMBERS)), b, value), operation(value, NUMBERS))
-    left = holder(NUMBERS)
-    if np.ma.isMaskedArray(left) and operation is OPERATIONS["less"]:
-        pytest.skip("NumPy's masked arrays leave comparisons to nobody")
-    np.testing.assert_allclose(_evaluated(operation(left, b), b, value), operation(NUMBERS, value))
+    np.testing.assert_allclose(_evaluated(operation(holder(NUMBERS), b), b, value), operation(NUMBERS, value))
+
+
+@pytest.mark.parametrize("holder", [h for name, h in HOLDERS.items() if name not in ("list", "nullable array")])
+def test_equalities_with_arrays_are_those_of_elements(holder):
+    b = ppl.Normal("b", 0, 1, size=3)
+    for expression in (holder(NUMBERS) == b, b == holder(NUMBERS)):
+        np.testing.assert_array_equal(_evaluated(expression, b, np.array([1.0, 5.0, 4.0])), [True, False, True])
+    np.testing.assert_array_equal(_evaluated(holder(NUMBERS) != b, b, np.array([1.0, 5.0, 4.0])), [False, True, False])
+
+
+@pytest.mark.parametrize("holder", [h for name, h in HOLDERS.items() if name not in ("list", "index")])
+def test_what_is_changed_in_place_becomes_a_variable(holder):
+    b = ppl.Normal("b", 0, 1, size=3)
+    total = holder(NUMBERS)
+    total += b
+    np.testing.assert_allclose(_evaluated(total, b, np.array([0.5, 1.5, 2.5])), [1.5, 3.5, 6.5])
+    total = np.array(NUMBERS)
+    total *= b
+    np.testing.assert_allclose(_evaluated(total, b, np.array([0.5, 1.5, 2.5])), [0.5, 3.0, 10.0])
 
 
 def test_tables_and_labelled_arrays():
@@ -93,6 +112,21 @@ def test_shapes_that_do_not_go_together_name_the_variable():
     b = ppl.Normal("b", 0, 1, size=3)
     with pytest.raises(ppl.ModelError, match=r"b \+ an array.*\(3,\) and \(4,\)"):
         b + np.ones(4)
+
+
+@pytest.mark.parametrize("left", [pd.Series(NUMBERS), xr.DataArray(NUMBERS, dims="t"), np.ma.masked_array(NUMBERS)])
+def test_others_keep_their_own_arithmetic(left):
+    for result in (left + left, left <= left, left == left, np.multiply(left, 2.0)):
+        assert type(result) is type(left)
+
+
+def test_types_that_do_not_go_together_name_the_variable():
+    b = ppl.Normal("b", 0, 1, size=3)
+    for operation in (lambda: b & NUMBERS, lambda: pd.Series(NUMBERS) | b):
+        with pytest.raises(ppl.ModelError, match=r"b [&|] .*bool"):
+            operation()
+    with pytest.raises(ppl.ModelError, match=r"b is a variable.*b\[where\].set"):
+        b[0] = 1.0
 
 
 def test_indices():
