@@ -22,8 +22,8 @@ from pytensor.tensor.variable import TensorVariable
 from graphs.chains.markov_chain import MarkovChainRV
 from graphs.chains.sequence_rv import SequenceRV
 from graphs.errors import ModelError
+from graphs.inner_outcome import inner_outcome, is_open
 from graphs.lifting import MixingError, lift, of_states
-from graphs.opening import inner_outcome, is_open
 from graphs.random_graph import components_of, is_random, parameters_of, static_shape
 
 Rule = Callable[[TensorVariable], Sequence[int] | None]

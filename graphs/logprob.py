@@ -20,10 +20,10 @@ from graphs.errors import ModelError
 from graphs.examples import of_known_shape
 from graphs.finite import finite_states
 from graphs.guards import strip_guards
+from graphs.inner_outcome import untransposed
 from graphs.joint_logprob import LogProb, Space, states_of, strip
 from graphs.lifting import MOST_STATES
 from graphs.model_graph import ModelGraph, as_model_graph
-from graphs.opening import untransposed
 from graphs.plates import with_plates
 from graphs.preparation import prepare, widen
 from graphs.random_graph import is_random, static_shape, value_variable

@@ -6,20 +6,21 @@ states that a scan draws. What PyMC cannot derive a log-probability for is a gra
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Sequence
 
-import numpy as np
-import pytensor.tensor as pt
-from pymc.distributions.custom import CustomSymbolicDistRV
-from pytensor.graph.basic import Apply, Variable
+from pymc.distributions.distribution import DiracDelta
+from pytensor.graph.basic import Variable
 from pytensor.graph.traversal import toposort
-from pytensor.tensor.elemwise import DimShuffle
+from pytensor.tensor.type import discrete_dtypes
 from pytensor.tensor.variable import TensorVariable
 
-from graphs.chains.scans import take_out_of_scans
+from graphs.errors import DerivationError
+from graphs.finite import finite_states, nearest_random
+from graphs.inner_outcome import inner_outcome, is_open
 from graphs.random_graph import distribution_name, find_consumed, find_random_variables, is_random
-from graphs.rebuilding import opened, substitute
-from graphs.transforms import is_logit_normal
+from graphs.rebuilding import substitute
+from graphs.terms import is_derivable
 
 
 def open_distributions(outputs: Sequence[Variable], observed: Collection[Variable]) -> dict[Variable, Variable]:
@@ -38,44 +39,61 @@ def open_distributions(outputs: Sequence[Variable], observed: Collection[Variabl
         Of the same names; what is new and random is named after the variable that it was hidden in.
     """
     replaced: dict[Variable, Variable] = {}
+    for outcome in observed:
+        made = None if is_random(outcome) else _with_states(outcome, outcome)
+        if made is not None:
+            replaced[outcome] = _named(made, outcome)
     for node in toposort([v for v in outputs if v.owner is not None]):
         if not is_open(node):
             continue
         rv = node.default_output()
         [outcome] = substitute([inner_outcome(node)], replaced)
+        if not is_random(outcome):
+            made = _with_states(outcome, rv)
+            outcome = outcome if made is None else made
         if is_random(outcome) or rv in observed:
             replaced[rv] = _named(outcome, rv)
     return replaced
 
 
-def is_open(node: Apply) -> bool:
-    """Whether a distribution is a graph and has no log-probability of its own."""
-    return isinstance(node.op, CustomSymbolicDistRV) and node.op.inline_logprob and not is_logit_normal(node.outputs[0])
+def _with_states(outcome: TensorVariable, rv: TensorVariable) -> TensorVariable | None:
+    """Return a function of variables of finitely many states as a variable that has one value given these.
+
+    Its term says which states go with its value, and the sum over the states counts them: it is for functions of which
+    PyMC knows no probability, such as sums, products, and what is not one to one. Functions of so many states that they
+    are not written down are left: nothing but a sum moves variables from one set of states that go together to another.
+    """
+    if outcome.type.dtype not in discrete_dtypes or rv.type.dtype != outcome.type.dtype:
+        return None
+    parents = nearest_random(outcome)
+    if not parents or any(finite_states(parent) is None for parent in parents) or _is_measurable(outcome):
+        return None
+    # A name that it has is that of what is made of it.
+    made: TensorVariable = DiracDelta.dist(_unnamed(outcome))
+    return made if made.type.dtype == rv.type.dtype and finite_states(made) is not None else None
 
 
-def inner_outcome(node: Apply) -> TensorVariable:
-    """Return the graph of a distribution on the inputs that it has, its scans taken apart."""
-    index = node.outputs.index(node.default_output())
-    [graph] = opened([node.op.inner_outputs[index]], dict(zip(node.op.inner_inputs, node.inputs, strict=True)))
-    [outcome] = substitute([graph], take_out_of_scans([graph]))
-    assert isinstance(outcome, TensorVariable)
-    return outcome
-
-
-def untransposed(outcome: TensorVariable, value: Variable) -> tuple[TensorVariable, Variable]:
-    """Return what an outcome is a transpose of, as for many chains beside each other, and its value."""
-    node = outcome.owner
-    while node is not None and isinstance(node.op, DimShuffle) and node.op.is_transpose:
-        outcome, value = node.inputs[0], pt.as_tensor(value).dimshuffle(*np.argsort(node.op.new_order).tolist())
-        node = outcome.owner
-    return outcome, value
+def _is_measurable(outcome: TensorVariable) -> bool:
+    try:
+        find_consumed(outcome)
+    except DerivationError:
+        return False
+    return is_derivable(outcome)
 
 
 def _named(outcome: TensorVariable, rv: TensorVariable) -> TensorVariable:
-    own = {v for v in find_random_variables([outcome]) if v.name is None} - find_consumed(outcome)
-    outside = set(find_random_variables(rv.owner.inputs))
-    for hidden in own - outside:
-        hidden.name = f"{rv.name}_{distribution_name(hidden)}"
+    known = {*find_consumed(outcome), *find_random_variables(rv.owner.inputs)}
+    taken: Counter[str] = Counter()
+    for hidden in find_random_variables([outcome]):
+        if hidden.name is None and hidden not in known:
+            kind = distribution_name(hidden)
+            taken[kind] += 1
+            hidden.name = f"{rv.name}_{kind}" if taken[kind] == 1 else f"{rv.name}_{kind}_{taken[kind]}"
     outcome.name = rv.name
     outcome.tag.__dict__.update(rv.tag.__dict__)
     return outcome
+
+
+def _unnamed(outcome: TensorVariable) -> Variable:
+    node = outcome.owner
+    return node.op.make_node(*node.inputs).outputs[node.outputs.index(outcome)]

@@ -21,7 +21,7 @@ from pytensor.tensor.shape import Shape
 from pytensor.tensor.variable import TensorVariable
 from pytensor.typed_list.basic import MakeList
 
-from graphs.opening import inner_outcome, is_open
+from graphs.inner_outcome import inner_outcome, is_open
 from graphs.random_graph import components_of, is_random
 from graphs.rebuilding import rebuild, substitute
 from graphs.splines import as_piecewise_polynomial

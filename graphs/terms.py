@@ -159,7 +159,7 @@ def _explain(rv_values: Mapping[TensorVariable, Variable], names: Sequence[str],
     """Find the variable, and the smallest graph above it, for which no log-probability can be derived."""
     for (rv, _), name in zip(rv_values.items(), names, strict=True):
         for variable in _measurable_path(rv, set(rv_values) - {rv}):
-            if not _is_derivable(variable):
+            if not is_derivable(variable):
                 operation = variable.owner.op if variable.owner is not None else variable
                 missing = _cumulative_of(variable) or f"that of {operation}"
                 # Functions of the user's may raise anything, on the shapes that PyMC gives them say.
@@ -197,7 +197,8 @@ def _measurable_path(rv: TensorVariable, valued: set[TensorVariable]) -> list[Te
     ]
 
 
-def _is_derivable(variable: TensorVariable) -> bool:
+def is_derivable(variable: TensorVariable) -> bool:
+    """Whether PyMC knows the log-probability of a variable given those that it is not made of."""
     stand_ins = {rv: rv.type() for rv in find_random_variables([variable]) if rv not in find_consumed(variable)}
     try:
         with warnings.catch_warnings():

@@ -158,7 +158,68 @@ def test_a_mapping_of_values() -> None:
     np.testing.assert_allclose(logprob({y: Y}).total.eval(), sum_over_paths(Y))
 
 
+def binary(q: Any, size: Any) -> Any:
+    return pm.Bernoulli.dist(q, size=size)
+
+
+def categorical(size: Any) -> Any:
+    return pm.Categorical.dist(np.array(SHARES), size=size)
+
+
+SHARES = (0.2, 0.3, 0.5)
+Q = 0.3
+COUNTED: dict[str, tuple[Any, dict[int, float]]] = {
+    "one or three": (lambda q, size: 1 + 2 * binary(q, size), {1: 1 - Q, 3: Q}),
+    "sum of two": (lambda q, size: binary(q, size) + binary(q, size), {0: 0.7**2, 1: 2 * 0.7 * Q, 2: Q**2}),
+    "product": (
+        lambda q, size: binary(q, size) * categorical(size),
+        {0: 1 - Q + Q * 0.2, 1: Q * 0.3, 2: Q * 0.5},
+    ),
+    "greater of two": (
+        lambda q, size: pt.maximum(binary(q, size), categorical(size)),
+        {0: 0.2 * (1 - Q), 1: 0.3 + 0.2 * Q, 2: 0.5},
+    ),
+    "square": (lambda q, size: (categorical(size) - 1) ** 2, {0: 0.3, 1: 0.7}),
+}
+
+
+@pytest.mark.parametrize(("dist", "mass"), COUNTED.values(), ids=COUNTED)
+def test_functions_of_finitely_many_states_are_counted(dist: Any, mass: dict[int, float]) -> None:
+    q = ppl.Beta("q", 1, 1)
+    data = np.array([*mass, min(mass)])
+    observed = ppl.Model({ppl.CustomDist("s", q, dist=dist, size=len(data), dtype="int64"): data})
+    np.testing.assert_allclose(at(observed, q=Q), np.log([mass[k] for k in data.tolist()]).sum(), rtol=1e-12)
+    latent = ppl.Model({ppl.Normal("y", ppl.CustomDist("s", q, dist=dist, size=STEPS, dtype="int64"), 1.0): Y})
+    each = sum(p * stats.norm.pdf(Y, k, 1) for k, p in mass.items())
+    np.testing.assert_allclose(at(latent, q=Q), np.log(each).sum(), rtol=1e-12)
+    prior = ppl.prior_predictive(latent, draws=50, seed=1)["prior"]
+    assert set(np.unique(prior["s"])) == set(mass)
+
+
+def total(count: int) -> Any:
+    return ppl.CustomDist("s", ppl.Beta("q", 1, 1), dist=lambda q, size: binary(q, (count,)).sum(), signature="()->()")
+
+
+def test_a_total_is_binomial() -> None:
+    np.testing.assert_allclose(at(ppl.Model({total(4): 1}), q=Q), stats.binom.logpmf(1, 4, Q), rtol=1e-12)
+
+
+def test_an_observed_function_of_variables_of_the_model() -> None:
+    b, c = ppl.Bernoulli("b", Q, size=3), ppl.Binomial("c", 2, 0.4, size=3)
+    data = np.array([1, 2, 3])
+    model = ppl.Model({b + c: data})
+    assert set(model.latent) == {"b", "c"}
+    two = stats.binom.pmf([1, 2, 3], 2, 0.4) * (1 - Q) + stats.binom.pmf([0, 1, 2], 2, 0.4) * Q
+    np.testing.assert_allclose(at(model), np.log(two).sum(), rtol=1e-12)
+    trace = ppl.sample(model, draws=200, tune=0, chains=1, seed=1)
+    drawn = ppl.recover(model, trace, seed=2)["posterior"] if "b" not in trace["posterior"] else trace["posterior"]
+    np.testing.assert_array_equal(drawn["b"].values + drawn["c"].values, np.broadcast_to(data, drawn["b"].shape))
+
+
 def test_what_is_no_density_is_refused_by_name() -> None:
-    s = ppl.CustomDist("s", 0.3, dist=lambda q, size: 1 + 2 * pm.Bernoulli.dist(q, size=size), size=2)
+    s = ppl.CustomDist("s", Q, dist=lambda q, size: 2 * pm.Poisson.dist(q, size=size), size=2)
     with pytest.raises(DerivationError, match="No log-probability can be derived for s"):
         logprob(ppl.Model({ppl.Normal("y", s, 1.0): Y[:2]}))
+    # Of too many states to be enumerated.
+    with pytest.raises(DerivationError, match="No log-probability can be derived for s"):
+        logprob(ppl.Model({total(60): 20}))
