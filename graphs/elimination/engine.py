@@ -20,6 +20,8 @@ TABLES = 8
 LONGEST_UNROLLED = 12
 """Components of more atoms are eliminated by a recursion, where they are narrow."""
 _MOST_COMPARED = 3000
+_LOG_MOST_CARRIED = 15
+"""Of joint states from step to step: the compiled loops have three numbers for each on the stack, of 8 MB mostly."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,6 +147,8 @@ class _Elimination:
     def _is_narrow(self, network: Network, row: Row) -> bool:
         log_states = float(np.log2(self.states[row.atoms].max()))
         log_cost = log_states * (row.width + 1)
+        if log_states * row.width > _LOG_MOST_CARRIED:
+            return False
         is_tied = row.width > 1
         if log_cost > self.log_max_states or (is_tied and len(row.atoms) * 2.0**log_cost > self.operations_left):
             return False

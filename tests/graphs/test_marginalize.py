@@ -11,10 +11,11 @@ import pymc as pm
 import pytensor.tensor as pt
 import pytest
 from scipy.special import logsumexp
-from scipy.stats import norm
+from scipy.stats import binom, norm, poisson
 
 import ppl
 from graphs.errors import DerivationError, ModelError
+from graphs.interpreting import interpret
 from graphs.logprob import logprob
 from tests.enumeration import assert_is_marginal
 
@@ -362,3 +363,13 @@ def test_only_finite_variables_can_be_named():
     model, _ = plate()
     with pytest.raises(ModelError, match=r"'mu' cannot be summed out.*k"):
         logprob(model, marginalize=["mu"])
+
+
+def test_a_function_of_the_number_of_twenty() -> None:
+    """All states of twenty stand beside each other: more than fit on the stack of compiled loops."""
+    b = ppl.Bernoulli("b", 0.3, size=20)
+    lp = logprob(ppl.Model({ppl.Poisson("x", 1.0 + b.sum() ** 2): 3}), marginalize="require")
+    k = np.arange(21)
+    np.testing.assert_allclose(
+        interpret([], [lp.total])()[0], np.log(np.sum(binom.pmf(k, 20, 0.3) * poisson.pmf(3, 1.0 + k**2))), rtol=1e-10
+    )
