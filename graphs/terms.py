@@ -108,7 +108,7 @@ def conditional_logprobs(rv_values: Mapping[TensorVariable, Variable], names: Se
     """
     if not rv_values:
         return []
-    rvs, parameters = held(_given_the_others(rv_values))
+    rvs, parameters = held(given_the_others(rv_values))
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)
@@ -122,7 +122,7 @@ def conditional_logprobs(rv_values: Mapping[TensorVariable, Variable], names: Se
     return ordered
 
 
-def _given_the_others(rv_values: Mapping[TensorVariable, Variable]) -> list[TensorVariable]:
+def given_the_others(rv_values: Mapping[TensorVariable, Variable]) -> list[TensorVariable]:
     """Return variables whose parents are values where these are given.
 
     PyMC copies all that is above a variable to replace what has a value: in a chain that of all steps, for every step.

@@ -10,15 +10,16 @@ import pytensor
 import pytensor.tensor as pt
 from numpy.typing import NDArray
 from pymc.distributions.distribution import support_point
-from pymc.distributions.truncated import TruncatedRV
 from pymc.initial_point import make_initial_point_expression
 from pymc.logprob.transforms import Transform
 from pymc.pytensorf import compile as compile_pymc
 from pymc.pytensorf import find_rng_nodes, reseed_rngs
 from pytensor.graph.basic import Variable
-from pytensor.graph.traversal import explicit_graph_inputs
+from pytensor.graph.traversal import explicit_graph_inputs, graph_inputs
+from pytensor.tensor.sharedvar import TensorSharedVariable
 from pytensor.tensor.variable import TensorVariable
 
+from graphs.drawing import draws_of
 from graphs.errors import SamplingError
 from graphs.interpreting import INTERPRETED, without_c
 from graphs.joint_logprob import LogProb
@@ -26,8 +27,9 @@ from graphs.preparation import prepare
 from graphs.random_graph import static_shape
 from graphs.rebuilding import substitute
 from graphs.supports import Support
+from graphs.terms import given_the_others
 from graphs.transforms import transforms_of
-from graphs.truncated_draws import truncated_draw
+from graphs.truncated_draws import is_truncated
 from ppl.plans import Plan
 
 
@@ -87,15 +89,20 @@ def central_values(plan: Plan, given: Mapping[str, Any], strategy: str, seed: in
 
 
 def _as_sampled(plan: Plan) -> tuple[dict[str, TensorVariable], dict[str, Any]]:
-    """Return the latent variables; where some are taken together, given the values of all, which are shared arrays."""
+    """Return the latent variables, where some are taken together or truncated given the values of all.
+
+    These are shared arrays: a draw of our own in the place of one of PyMC's may not depend on other variables.
+    """
     plates, latent = plan.natural.plates, plan.natural.graph.latent
-    if not plates:
+    if not plates and not any(is_truncated(rv) for rv in plan.model.latent.values()):
         return dict(plan.model.latent), {}
     names = [name for name in latent if name in plan.model.latent or name in plates]
     shapes = {name: latent[name].type.shape if name in plates else static_shape(latent[name]) for name in names}
     current = {n: pytensor.shared(np.zeros(shapes[n], latent[n].type.dtype), name=n) for n in names}
     given = {v: current[str(v.name)] for v in explicit_graph_inputs([latent[n] for n in names])}
-    variables = substitute([latent[n] for n in names], given)
+    variables = given_the_others(
+        dict(zip(substitute([latent[n] for n in names], given), current.values(), strict=True))
+    )
     return {name: pt.as_tensor(rv) for name, rv in zip(names, variables, strict=True)}, current
 
 
@@ -139,8 +146,14 @@ def _settled(function: Callable[..., list[NDArray]], current: Mapping[str, Any],
 
 def _drawn(rv: TensorVariable) -> str | Variable:
     """Return what PyMC takes for a draw of a variable; its own draws of truncated ones are infinite far out."""
-    drawn = truncated_draw(rv.owner, rv.owner.inputs) if isinstance(rv.owner.op, TruncatedRV) else None
-    return "prior" if drawn is None else drawn[rv.owner.outputs.index(rv)]
+    if not is_truncated(rv):
+        return "prior"
+    # Scans are built on inputs: of shared variables that are above theirs they take copies of their own.
+    shared: dict[Variable, Variable] = {pt.random.rng("rng"): pytensor.shared(np.random.default_rng())}
+    [rng] = shared
+    shared |= {v.type(): v for v in graph_inputs([rv]) if isinstance(v, TensorSharedVariable)}
+    drawn = draws_of(substitute([rv], {v: stand_in for stand_in, v in shared.items()}), rng)
+    return substitute(drawn, shared)[0]
 
 
 def _finite(value: NDArray, name: str, is_given: bool, support: Support) -> NDArray:

@@ -54,6 +54,10 @@ class OperandError(ModelError, ValueError):
     """What was combined with a variable does not go with it."""
 
 
+class OperationError(OperandError, TypeError, NotImplementedError):
+    """PyTensor has no such operation; code of others that asks for it catches these."""
+
+
 class NoValueError(ModelError, TypeError):
     """A variable was taken for a number."""
 
@@ -137,7 +141,8 @@ def fitting(operation: Callable[[], Any], variable: Any, what: str, sides: Colle
             shapes = " and ".join(str(getattr(getattr(side, "type", side), "shape", ())) for side in sides)
             remedy = f"Their shapes are {shapes}; axes are matched from the last, and have one length or 1: x[:, None] "
             remedy += "adds an axis"
-        raise OperandError(f"{what}: {said}. {remedy}.", variable.name) from error
+        kind = OperandError if isinstance(error, ValueError) else OperationError
+        raise kind(f"{what}: {said}. {remedy}.", variable.name) from error
 
 
 def read_operand(given: Any, variable: Any, symbol: str = "*") -> Any:

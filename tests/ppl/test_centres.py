@@ -1,0 +1,61 @@
+"""Starting values drawn from the prior: possible ones, of each variable given those that it depends on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pymc as pm
+import pytest
+from scipy import stats
+
+import ppl
+from ppl.centres import central_values
+from ppl.planning import plan
+
+LIMIT = 800.0
+EXCESS = (LIMIT**2 + 2 * LIMIT + 2) / (LIMIT + 1) - LIMIT
+"""The mean of a gamma variable of shape two beyond the limit, less the limit: its density is ``x exp(-x)``."""
+
+pytestmark = pytest.mark.filterwarnings("ignore::pymc.distributions.mixture.MixtureTransformWarning")
+
+
+def beyond(rate: Any = 1.0, **more: Any) -> Any:
+    return pm.Truncated.dist(pm.Gamma.dist(2, rate), lower=LIMIT, **more)
+
+
+def started(*variables: Any, seed: int = 1) -> dict[str, Any]:
+    planned = plan(ppl.Model({}, *variables))
+    natural = {str(planned.mixed.values[n].name): planned.mixed.natural[n] for n in planned.mixed.values}
+    centre = central_values(planned, {}, "prior", seed)
+    inputs = {v: centre[str(v.name)] for v in planned.mixed.values.values()}
+    return {
+        n.removesuffix("_interval__").removesuffix("_log__"): v.eval(inputs, on_unused_input="ignore")
+        for n, v in natural.items()
+    }
+
+
+def test_components_far_out_are_drawn() -> None:
+    x = started(ppl.Mixture("x", [0.5, 0.5], [beyond(), pm.Normal.dist(0, 1)], size=1000))["x"]
+    far = x[x > 10]
+    assert abs(len(far) - 500) < 5 * np.sqrt(250)
+    assert abs((far - LIMIT).mean() - EXCESS) < 5 / np.sqrt(len(far))
+    assert stats.kstest(x[x < 10], "norm").pvalue > 1e-4
+
+
+def test_whole_numbers_far_out_are_drawn() -> None:
+    x = started(
+        ppl.Mixture("x", [0.5, 0.5], [pm.Truncated.dist(pm.Poisson.dist(2), lower=400), pm.Poisson.dist(1)], size=50)
+    )["x"]
+    assert set(x[x > 20]) <= {400, 401}
+    assert 5 < (x < 20).sum() < 45
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_bounds_that_are_variables_are_those_that_were_drawn(seed: int) -> None:
+    a = ppl.Truncated("a", pm.Normal.dist(0, 1), lower=30)
+    x = ppl.Truncated("x", pm.Gamma.dist(2, 0.01), lower=100 * a, size=20)
+    values = started(x, seed=seed)
+    assert 30 < values["a"] < 31
+    assert (values["x"] > 100 * values["a"]).all()
+    assert abs(np.mean(values["x"] - 100 * values["a"]) - 103) < 5 * 103 / np.sqrt(20)
