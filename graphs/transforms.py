@@ -9,6 +9,7 @@ import pytensor.tensor as pt
 from pymc.distributions.continuous import WaldRV
 from pymc.distributions.custom import CustomSymbolicDistRV
 from pymc.distributions.distribution import PartialObservedRV
+from pymc.distributions.mixture import _BaseMixtureRV
 from pymc.distributions.transforms import _default_transform
 from pymc.distributions.truncated import TruncatedRV
 from pymc.logprob.transforms import CircularTransform, IntervalTransform, LogOddsTransform, LogTransform, Transform
@@ -26,7 +27,8 @@ def default_transform(rv: TensorVariable) -> Transform | None:
 
     PyMC takes the logarithm of a Wald variable whatever its shift; here it is that of the distance from the shift. It
     has none for a logit-normal variable, which is a custom distribution there. Of truncated variables it sees the
-    bounds alone: a gamma variable below 5 lies above zero all the same.
+    bounds alone: a gamma variable below 5 lies above zero all the same. Where the components of a mixture are one array
+    it takes the bounds of these for those of the elements of the mixture, which lie where any component does.
     """
     if rv.owner is None or not str(rv.type.dtype).startswith("float"):
         return None
@@ -38,6 +40,8 @@ def default_transform(rv: TensorVariable) -> Transform | None:
         return _of_some_elements(rv)
     if isinstance(rv.owner.op, TruncatedRV):
         return _of_truncated(rv)
+    if isinstance(rv.owner.op, _BaseMixtureRV):
+        return _of_mixture(rv)
     transform: Transform | None = _default_transform(rv.owner.op, rv)
     return transform
 
@@ -71,6 +75,26 @@ def _of_truncated(rv: TensorVariable) -> Transform | None:
     def bounds(*inputs: Variable) -> list[Variable | None]:
         pairs = zip((pt.maximum, pt.minimum), limits(*inputs[:-2]), own.args_fn(*inputs), strict=True)
         return [(a if b is None else b if a is None else tighter(a, b)) for tighter, a, b in pairs]
+
+    return IntervalTransform(bounds)
+
+
+def _of_mixture(rv: TensorVariable) -> Transform | None:
+    """Return the transform of the interval from the least to the greatest bound of the components."""
+    own: Transform | None = _default_transform(rv.owner.op, rv)
+    _, _, *components = rv.owner.inputs
+    if not isinstance(own, IntervalTransform) or len(components) > 1:
+        return own
+    transform = default_transform(components[0])
+    inner = transform if isinstance(transform, IntervalTransform) else own
+
+    def bounds(*inputs: Variable) -> list[Variable | None]:
+        found = inner.args_fn(*(inputs[2].owner.inputs if inner is transform else inputs))
+        ends = [None if bound is None else pt.as_tensor(bound) for bound in found]
+        return [
+            end if end is None or not end.type.ndim else outermost(end, axis=-1)
+            for outermost, end in zip((pt.min, pt.max), ends, strict=True)
+        ]
 
     return IntervalTransform(bounds)
 

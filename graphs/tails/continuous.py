@@ -24,6 +24,8 @@ from graphs.tails.registry import Tail, register
 
 type T = TensorVariable
 
+_HALF = np.float64(0.5)
+
 
 def _mirrored(lower: Tail) -> Tail:
     """Return the upper tail of a distribution that is symmetric about its first parameter."""
@@ -141,6 +143,26 @@ def _studentt_lower(value: T, nu: T, mu: T, sigma: T) -> T:
 
 def _studentt_upper(value: T, nu: T, mu: T, sigma: T) -> T:
     return _studentt_lower(2.0 * mu - value, nu, mu, sigma)
+
+
+def _square_share(value: T, nu: T, sigma: T) -> tuple[T, T, T]:
+    """Return whether a value is small, and the shares of its square and of nu in their sum; digits of both are kept."""
+    z = pt.abs(value / sigma) / pt.sqrt(nu)
+    is_small = pt.lt(z, 1.0)
+    square, inverse = pt.sqr(pt.switch(is_small, z, 1.0)), pt.sqr(1.0 / pt.switch(is_small, 1.0, z))
+    return is_small, square / (1.0 + square), inverse / (1.0 + inverse)
+
+
+def _halfstudentt_lower(value: T, nu: T, sigma: T) -> T:
+    is_small, share, rest = _square_share(value, nu, sigma)
+    inside = pt.switch(is_small, log_betainc(_HALF, nu / 2.0, share), log_betaincc(nu / 2.0, _HALF, rest))
+    return _above_zero(value, inside, -np.inf)
+
+
+def _halfstudentt_upper(value: T, nu: T, sigma: T) -> T:
+    is_small, share, rest = _square_share(value, nu, sigma)
+    inside = pt.switch(is_small, log_betaincc(_HALF, nu / 2.0, share), log_betainc(nu / 2.0, _HALF, rest))
+    return _above_zero(value, inside, 0.0)
 
 
 def _skewstudentt_lower(value: T, a: T, b: T, mu: T, sigma: T) -> T:
@@ -267,6 +289,7 @@ register(pm.Kumaraswamy, lower=_kumaraswamy_lower, upper=_kumaraswamy_upper)
 register(pm.Exponential, lower=_exponential_lower, upper=_exponential_upper)
 register(pm.Laplace, lower=_laplace_lower, upper=_mirrored(_laplace_lower))
 register(pm.StudentT, lower=_studentt_lower, upper=_studentt_upper)
+register(pm.HalfStudentT, lower=_halfstudentt_lower, upper=_halfstudentt_upper)
 register(pm.SkewStudentT, lower=_skewstudentt_lower, upper=_skewstudentt_upper)
 register(pm.Pareto, lower=_pareto_lower, upper=_pareto_upper)
 register(pm.Cauchy, lower=_cauchy_lower, upper=_mirrored(_cauchy_lower))

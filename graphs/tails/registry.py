@@ -40,7 +40,7 @@ def register(distribution: Any, *, upper: Tail, lower: Tail | None = None) -> No
     rv_type = rv_type_of(distribution)
     _logccdf.register(rv_type)(_dispatched(distribution, upper, 0.0, -np.inf))
     if lower is not None:
-        conditions = distribution.logcdf
+        conditions = _checks_of(distribution)
         _logcdf.register(rv_type)(_dispatched(distribution, lower, -np.inf, 0.0, conditions))
 
 
@@ -48,7 +48,7 @@ def _dispatched(
     distribution: Any, tail: Tail, at_lowest: float, at_highest: float, checked: Any = None
 ) -> Callable[..., TensorVariable]:
     """Return what PyMC calls: the tail at any value, with PyMC's checks of the parameters."""
-    checked = checked or distribution.logcdf
+    checked = checked or _checks_of(distribution)
 
     def dispatched(op: Any, value: TensorVariable, *inputs: Any) -> TensorVariable:
         parameters, size = parameters_and_size(op, inputs)
@@ -65,6 +65,11 @@ def _dispatched(
         return maybe_resize(log_probability, size)
 
     return dispatched
+
+
+def _checks_of(distribution: Any) -> Any:
+    """Return PyMC's function that checks the parameters: that of the density where there is no other."""
+    return getattr(distribution, "logcdf", None) or distribution.logp
 
 
 def rv_type_of(distribution: Any) -> type:

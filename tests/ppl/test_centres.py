@@ -10,6 +10,7 @@ import pytest
 from scipy import stats
 
 import ppl
+from graphs.logprob import logprob
 from ppl.centres import central_values
 from ppl.planning import plan
 
@@ -59,3 +60,16 @@ def test_bounds_that_are_variables_are_those_that_were_drawn(seed: int) -> None:
     assert 30 < values["a"] < 31
     assert (values["x"] > 100 * values["a"]).all()
     assert abs(np.mean(values["x"] - 100 * values["a"]) - 103) < 5 * 103 / np.sqrt(20)
+
+
+def test_a_mixture_of_one_array_lies_between_the_outermost_bounds() -> None:
+    def mixed(size: int = 3) -> Any:
+        return ppl.Mixture("x", [0.5, 0.5], pm.Uniform.dist([0, 1], [5, 6]), size=size)
+
+    data = np.array([0.5, 2.0, 5.5])
+    expected = np.log(0.5 * stats.uniform.pdf(data, 0, 5) + 0.5 * stats.uniform.pdf(data, 1, 5)).sum()
+    np.testing.assert_allclose(logprob(ppl.Model({mixed(): data})).total.eval(), expected)
+    with pytest.raises(ppl.ModelError, match=r"data of x lie outside its support.*x\[1\] = 6.5"):
+        ppl.Model({mixed(): np.array([0.5, 6.5, 5.5])})
+    x = started(mixed(500))["x"]
+    assert stats.kstest(x, lambda t: 0.5 * stats.uniform.cdf(t, 0, 5) + 0.5 * stats.uniform.cdf(t, 1, 5)).pvalue > 1e-4

@@ -108,6 +108,12 @@ FAMILIES: dict[str, Family] = {
         (3.5, 0.4, 1.3),
         (-1e20, -30.0, 0.4, 0.5, 25.0, 1e20),
     ),
+    "half student": Family(
+        lambda nu, s: pm.HalfStudentT.dist(nu=nu, sigma=s),
+        lambda x, nu, s: beta(half, nu / 2, (x / s) ** 2 / (nu + (x / s) ** 2)),
+        (3.5, 1.3),
+        (1e-30, 0.4, 2.4, 2.5, 25.0, 1e20),
+    ),
     "skew student": Family(
         lambda a, b, mu, s: pm.SkewStudentT.dist(a=a, b=b, mu=mu, sigma=s),
         lambda x, a, b, mu, s: student((x - mu) / s, a, b),
