@@ -7,7 +7,9 @@ the product (masked arrays), or leaves the operation to a library that knows not
 from __future__ import annotations
 
 import functools
+from array import array
 from collections.abc import Callable, Collection, Iterator, Mapping, Set
+from datetime import date, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from types import FunctionType
@@ -39,9 +41,13 @@ ASK_NOBODY: dict[Any, Collection[str]] = {
     **dict.fromkeys((xr.DataArray, xr.Variable, xr.Dataset), OPERATORS),
 }
 """Operators of others that do not leave the operation to the variable; and all those that change in place."""
+_WITH_DOT: tuple[Any, ...] = (pd.Series, pd.DataFrame, xr.DataArray)
 _NUMBERS = (bool, int, float, complex)
-_CONTAINERS = (np.ndarray, list, tuple, pd.Series, pd.DataFrame, pd.Index, pd.api.extensions.ExtensionArray)
-_NO_NUMBERS = (str, bytes, Mapping, Set, type(None), FunctionType, Iterator)
+_CONTAINERS = (
+    *(np.ndarray, list, tuple, array, memoryview),
+    *(pd.Series, pd.DataFrame, pd.Index, pd.api.extensions.ExtensionArray),
+)
+_NO_NUMBERS = (str, bytes, Mapping, Set, type(None), type(pd.NA), FunctionType, type, Iterator, date, timedelta)
 
 
 _CONVERSIONS = {
@@ -74,6 +80,9 @@ def install() -> None:
             for method in ([f"__{name}__"] if name in names else []) + [f"__i{name}__"]:
                 if hasattr(kind, method):
                     setattr(kind, method, _asking(getattr(kind, method), name))
+    for kind in _WITH_DOT:
+        kind.dot = _asking(kind.dot, "matmul")
+    _tensor_py_operators.__invert__ = _inverting(_tensor_py_operators.__invert__)
     for name, remedy in _CONVERSIONS.items():
         setattr(_tensor_py_operators, f"__{name}__", _refusing(name, remedy))
     _tensor_py_operators.__getitem__ = _indexed(_tensor_py_operators.__getitem__)
@@ -91,9 +100,21 @@ def _reading(method: Callable[[Any, Any], Any], symbol: str) -> Callable[[Any, A
     @functools.wraps(method)
     def operate(self: Any, other: Any, *more: Any) -> Any:
         other = other if isinstance(other, Variable) else read_operand(other, self, symbol)
-        return fitting(lambda: method(self, other, *more), self, _written(self, symbol, other), [self, other])
+        written = _written(self, symbol, other)
+        result = fitting(lambda: method(self, other, *more), self, written, [self, other])
+        if result is NotImplemented and not hasattr(other, method.__name__.replace("__", "__r", 1)):
+            raise OperationError(f"{written}: numbers are needed, or what numpy.asarray makes numbers of.", self.name)
+        return result
 
     return operate
+
+
+def _inverting(method: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    @functools.wraps(method)
+    def invert(self: Any) -> Any:
+        return fitting(lambda: method(self), self, f"~{called(self)}")
+
+    return invert
 
 
 def _asking(method: Callable[[Any, Any], Any], name: str) -> Callable[[Any, Any], Any]:

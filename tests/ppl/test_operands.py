@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import operator
+from array import array
 from decimal import Decimal
 
 import numpy as np
@@ -22,6 +24,8 @@ HOLDERS = {
     "nullable array": lambda a: pd.array(a, dtype="Float64"),
     "index": lambda a: pd.Index(a),
     "list": lambda a: a.tolist(),
+    "buffer": memoryview,
+    "array of Python": lambda a: array("d", a),
     "labelled": lambda a: xr.DataArray(a, dims="t", coords={"t": list("abc")}),
 }
 GAPS = {
@@ -37,6 +41,12 @@ NO_NUMBERS = {
     "dates": pd.Series(pd.date_range("2020", periods=3)),
     "Decimal": Decimal("1.5"),
     "None": None,
+    "missing": pd.NA,
+    "no time": pd.NaT,
+    "date": pd.Timestamp("2020"),
+    "class": float,
+    "generator": (i for i in range(3)),
+    "unknown": object(),
     "function": lambda x: x,
     "sparse": sparse.csr_matrix(np.eye(3)),
 }
@@ -64,7 +74,9 @@ def test_numbers_on_either_side_are_those_of_numpy(holder, operation):
     np.testing.assert_allclose(_evaluated(operation(holder(NUMBERS), b), b, value), operation(NUMBERS, value))
 
 
-@pytest.mark.parametrize("holder", [h for name, h in HOLDERS.items() if name not in ("list", "nullable array")])
+@pytest.mark.parametrize(
+    "holder", [h for name, h in HOLDERS.items() if name not in ("list", "nullable array", "buffer", "array of Python")]
+)
 def test_equalities_with_arrays_are_those_of_elements(holder):
     b = ppl.Normal("b", 0, 1, size=3)
     for expression in (holder(NUMBERS) == b, b == holder(NUMBERS)):
@@ -87,6 +99,7 @@ def test_tables_and_labelled_arrays():
     b = ppl.Normal("b", 0, 1, size=3)
     value, table = np.array([0.5, 1.5, 2.5]), np.arange(6.0).reshape(2, 3)
     np.testing.assert_allclose(_evaluated(pd.DataFrame(table) * b, b, value), table * value)
+    np.testing.assert_allclose(_evaluated(pd.DataFrame(table).dot(b), b, value), table @ value)
     np.testing.assert_allclose(_evaluated(b * xr.DataArray(NUMBERS, dims="t"), b, value), value * NUMBERS)
 
 
@@ -104,7 +117,7 @@ def test_gaps_are_refused(given):
 def test_what_is_no_number_is_refused(given):
     b = ppl.Normal("b", 0, 1, size=3)
     for multiply in (lambda: b * given, lambda: given * b):
-        with pytest.raises(ppl.ModelError, match=r"combined with b by \*"):
+        with pytest.raises(ppl.ModelError, match=r"combined with b by \*|b \* object: "):
             multiply()
 
 
@@ -125,6 +138,8 @@ def test_types_that_do_not_go_together_name_the_variable():
     for operation in (lambda: b & NUMBERS, lambda: pd.Series(NUMBERS) | b):
         with pytest.raises(ppl.ModelError, match=r"b [&|] .*bool"):
             operation()
+    with pytest.raises(ppl.ModelError, match=r"~b: .*bool"):
+        operator.invert(b)
     with pytest.raises(ppl.ModelError, match=r"b is a variable.*b\[where\].set"):
         b[0] = 1.0
 
