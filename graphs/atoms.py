@@ -36,6 +36,7 @@ from pytensor.tensor.variable import TensorVariable
 
 from graphs.errors import DerivationError
 from graphs.finite import finite_states
+from graphs.infinite_parameters import AtLimits
 from graphs.lifting import MixingError, lift, of_states
 from graphs.random_graph import components_of
 from graphs.rebuilding import rebuild
@@ -105,7 +106,7 @@ def _parts(node: Apply | None) -> list[Variable]:
         return node.inputs[1:]
     if isinstance(node.op, _BaseMixtureRV):
         return components_of(node)
-    return node.inputs[:1] if isinstance(node.op, OffAtoms) or _is_function(node.op) else []
+    return node.inputs[:1] if isinstance(node.op, OffAtoms | AtLimits) or _is_function(node.op) else []
 
 
 def _is_function(op: Op) -> bool:

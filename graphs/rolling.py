@@ -22,6 +22,7 @@ from pytensor.tensor.variable import TensorVariable
 
 from graphs.batching import aligned_parameter, apply_batched
 from graphs.gathering import Places, below_each_other
+from graphs.infinite_parameters import Ends, with_limits
 from graphs.optional import optional
 from graphs.preparation import as_parameter
 from graphs.rebuilding import substitute
@@ -157,6 +158,8 @@ def _joint_logprob(
     is_one_each = isinstance(logprob, TensorVariable) and logprob.type.ndim == batch_ndim + 1
     if not is_one_each:
         return None
+    if Ends({}).may_be_reached(first.owner, aligned):
+        logprob = with_limits(op, value, aligned, logprob)
     if logprob.type.shape[0] != len(members):
         logprob = pt.broadcast_to(logprob, (len(members), *value.shape[1 : batch_ndim + 1]))
     return logprob

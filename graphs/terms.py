@@ -10,6 +10,7 @@ from pymc.distributions.censored import CensoredRV
 from pymc.distributions.truncated import TruncatedRV
 from pymc.logprob.basic import _find_unallowed_rvs_in_graph, conditional_logp
 from pytensor.graph.basic import Variable
+from pytensor.graph.rewriting.basic import SequentialGraphRewriter
 from pytensor.graph.traversal import toposort
 from pytensor.tensor.variable import TensorVariable
 
@@ -19,6 +20,7 @@ from graphs import tails as tails
 from graphs.atoms import SeparateMeasures
 from graphs.constants import held
 from graphs.errors import DerivationError
+from graphs.infinite_parameters import TakeLimits
 from graphs.random_graph import depends_on, find_consumed, find_random_variables, is_random
 from graphs.rebuilding import substitute
 from graphs.repaired import repaired
@@ -61,7 +63,7 @@ def joint_terms(
     DerivationError
         As `conditional_logprobs`.
     """
-    terms = dict(zip(names, conditional_logprobs(rv_values, names), strict=True))
+    terms = dict(zip(names, conditional_logprobs(rv_values, names, supports), strict=True))
     members: dict[str, tuple[str, ...]] = {name: (name,) for name in names}
     for roll in rolls:
         own = tuple(name_of[rv] for rv in roll.variables)
@@ -91,7 +93,11 @@ def joint_name(names: Sequence[str]) -> str:
     return "+".join(names) if len(names) <= 4 else f"{names[0]}+...+{names[-1]}"
 
 
-def conditional_logprobs(rv_values: Mapping[TensorVariable, Variable], names: Sequence[str]) -> list[TensorVariable]:
+def conditional_logprobs(
+    rv_values: Mapping[TensorVariable, Variable],
+    names: Sequence[str],
+    supports: Mapping[Variable, Support],
+) -> list[TensorVariable]:
     """Return the log-probability of each variable given the values of the others.
 
     Parameters
@@ -100,6 +106,8 @@ def conditional_logprobs(rv_values: Mapping[TensorVariable, Variable], names: Se
         Random variables, or measurable functions of them, and their values.
     names : sequence of str
         Their names.
+    supports : mapping of Variable to Support
+        Where the values of latent variables lie.
 
     Raises
     ------
@@ -113,7 +121,8 @@ def conditional_logprobs(rv_values: Mapping[TensorVariable, Variable], names: Se
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)
             values = dict(zip(rvs, rv_values.values(), strict=True))
-            terms = conditional_logp(values, warn_rvs=False, extra_rewrites=SeparateMeasures(names))
+            rewrites = SequentialGraphRewriter(TakeLimits(supports, parameters), SeparateMeasures(names))
+            terms = conditional_logp(values, warn_rvs=False, extra_rewrites=rewrites)
     except (NotImplementedError, RuntimeError, ValueError, TypeError) as error:
         raise _explain(rv_values, names, error) from error
     ordered = repaired(substitute([terms[value] for value in rv_values.values()], parameters))
