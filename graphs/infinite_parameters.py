@@ -220,7 +220,7 @@ class Ends:
             return False
         known = self._signs.known(parameter)
         if known is not None:
-            return not bool(np.all(np.isfinite(known)))
+            return bool(np.any(np.isinf(known)))
         return any(self._may_be_zero(v) for above in ancestors([parameter]) for v in _without_bound_at_zero(above))
 
     def _may_be_zero(self, x: Variable) -> bool:

@@ -167,9 +167,10 @@ class Signs:
     def _sums_to_one(self, node: Apply) -> bool:
         """Whether a sum runs over the axis of a simplex."""
         axes = node.op.axis if node.op.axis is not None else tuple(range(node.inputs[0].type.ndim))
-        return len(axes) == 1 and self._simplex_axis(node.inputs[0]) == axes[0]
+        return len(axes) == 1 and self.simplex_axis(node.inputs[0]) == axes[0]
 
-    def _simplex_axis(self, variable: Variable) -> int | None:
+    def simplex_axis(self, variable: Variable) -> int | None:
+        """Return the axis along which elements are probabilities that add up to one; None of other variables."""
         node = variable.owner
         if node is None:
             support = self.supports.get(variable)
@@ -177,7 +178,7 @@ class Signs:
         if isinstance(node.op, Softmax):
             axes = range(variable.type.ndim) if node.op.axis is None else np.atleast_1d(node.op.axis)
             return int(axes[0]) % variable.type.ndim if len(axes) == 1 else None
-        axis = self._simplex_axis(node.inputs[0]) if isinstance(node.op, _UNCHANGED) else None
+        axis = self.simplex_axis(node.inputs[0]) if isinstance(node.op, _UNCHANGED) else None
         if axis is None:
             return None
         if isinstance(node.op, DimShuffle):

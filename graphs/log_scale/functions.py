@@ -16,7 +16,7 @@ from pytensor.tensor.elemwise import DimShuffle, Elemwise
 from pytensor.tensor.variable import TensorVariable
 
 from graphs.masked_slopes import MaskedSlope
-from graphs.tails.functions import log1mexp, log_normal_lower
+from graphs.tails.functions import SMALL, log1mexp, log_normal_lower
 from graphs.tails.ops import log_betainc, log_betaincc, log_gammainc, log_gammaincc
 
 type Log = TensorVariable | float
@@ -36,6 +36,12 @@ def log_erf(x: TensorVariable) -> TensorVariable:
     is_large = pt.gt(x, 0.5)
     small = MaskedSlope(ps.log)(pt.erf(pt.minimum(x, 0.5)))
     return pt.switch(is_large, pt.log1p(-pt.erfc(pt.maximum(x, 0.5))), small)
+
+
+def log_softplus(x: TensorVariable) -> TensorVariable:
+    """Return ``log(log(1 + exp(x)))``: x itself where exp(x) makes no difference beside one."""
+    is_small = pt.lt(x, SMALL)
+    return pt.switch(is_small, x, pt.log(pt.softplus(pt.switch(is_small, 0.0, x))))
 
 
 def negated(x: Variable) -> TensorVariable | None:
@@ -75,15 +81,24 @@ def number_of(variable: Variable | float) -> float | None:
     return float(data.flat[0]) if np.all(data == data.flat[0]) else None
 
 
-LOGARITHMS: dict[type, tuple[Callable[..., TensorVariable], Callable[..., TensorVariable]]] = {
-    psm.Sigmoid: (lambda x: -pt.softplus(negative(x)), lambda x: -pt.softplus(x)),
-    psm.Erfc: (log_erfc, log_erf),
-    psm.GammaInc: (log_gammainc, log_gammaincc),
-    psm.GammaIncC: (log_gammaincc, log_gammainc),
-    psm.BetaInc: (log_betainc, log_betaincc),
-    ps.Exp: (lambda x: x, log1mexp),
+LOGARITHMS: dict[type, Callable[..., TensorVariable]] = {
+    psm.Sigmoid: lambda x: -pt.softplus(negative(x)),
+    psm.Softplus: log_softplus,
+    psm.Erfc: log_erfc,
+    psm.GammaInc: log_gammainc,
+    psm.GammaIncC: log_gammaincc,
+    psm.BetaInc: log_betainc,
+    ps.Exp: lambda x: x,
 }
-"""The logarithms of a function and of one minus it."""
+"""The logarithms of functions."""
+COMPLEMENTS: dict[type, Callable[..., TensorVariable]] = {
+    psm.Sigmoid: lambda x: -pt.softplus(x),
+    psm.Erfc: log_erf,
+    psm.GammaInc: log_gammaincc,
+    psm.GammaIncC: log_gammainc,
+    psm.BetaInc: log_betaincc,
+}
+"""The logarithms of one minus them."""
 
 
 def is_elementwise(variable: Variable, *kinds: type) -> bool:

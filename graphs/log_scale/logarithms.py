@@ -12,13 +12,14 @@ import pytensor.tensor as pt
 from pytensor.graph.basic import Apply, Variable
 from pytensor.tensor.elemwise import Elemwise
 from pytensor.tensor.extra_ops import CumOp
-from pytensor.tensor.math import Prod, Sum
+from pytensor.tensor.math import Max, Min, Prod, Sum
 from pytensor.tensor.special import Softmax
 from pytensor.tensor.variable import TensorVariable
 
 from graphs.log_scale.arrangements import arranged, parts_of
 from graphs.log_scale.expansion import Expansion, Factor
 from graphs.log_scale.functions import (
+    COMPLEMENTS,
     LOGARITHMS,
     Log,
     added,
@@ -27,11 +28,13 @@ from graphs.log_scale.functions import (
     log_other_shares,
     log_sum,
     negated,
+    negative,
     number_of,
 )
 from graphs.log_scale.polynomials import factors_of
 from graphs.log_scale.quotients import Quotients
 from graphs.log_scale.shares import as_chance, find_share
+from graphs.log_scale.weighted import as_sum, as_weighted
 from graphs.masked_slopes import MaskedSlope
 from graphs.signs import Signs
 from graphs.supports import Support
@@ -65,7 +68,7 @@ class Logarithms:
 
     def __init__(self, supports: Mapping[Variable, Support]):
         self._signs = Signs(supports)
-        self._quotients = Quotients()
+        self._quotients = Quotients(lambda vector: self._signs.simplex_axis(vector) == 0)
         self._expansion = Expansion(self._factor)
         self._factors: dict[int, Factor] = {}
         self._logs: dict[Variable, TensorVariable | None] = {}
@@ -103,11 +106,17 @@ class Logarithms:
 
     def _of_node(self, node: Apply, x: TensorVariable) -> Log | None:
         if parts_of(x):
-            return arranged(x, self.of, _plain_log)
+            found = arranged(x, self.of, _plain_log)
+            return self._expansion.of(self._quotients.of(x)) if found is None else found
         if isinstance(node.op, Softmax):
             return pt.special.log_softmax(node.inputs[0], axis=node.op.axis)
         if isinstance(node.op, Sum):
-            return self._along_axis(node, lambda logs: pt.logsumexp(logs, axis=node.op.axis))
+            found = self._along_axis(node, lambda logs: pt.logsumexp(logs, axis=node.op.axis))
+            return self._expansion.of(self._quotients.of(x)) if found is None else found
+        if isinstance(node.op, Max | Min):
+            return self._along_axis(node, node.op)
+        if (total := as_sum(x, self._signs)) is not None and (found := self.of(total)) is not None:
+            return found
         if isinstance(node.op, Prod):
             return self._along_axis(node, lambda logs: pt.sum(logs, axis=node.op.axis))
         if isinstance(node.op, CumOp) and node.op.mode == "mul":
@@ -117,11 +126,12 @@ class Logarithms:
     def _of_elementwise(self, node: Apply, x: TensorVariable) -> Log | None:
         kind = type(node.op.scalar_op)
         if kind in LOGARITHMS:
-            return LOGARITHMS[kind][0](*node.inputs)
+            return LOGARITHMS[kind](*node.inputs)
         if kind in _MONOTONE:
             return self._bounded(node, node.op, self.of, _plain_log, log_bound)
         if kind is ps.Mul:
-            return self._of_product(node)
+            found = self._of_product(node)
+            return self._expansion.of(self._quotients.of(x)) if found is None else found
         if kind in (ps.Pow, ps.Sqr, ps.Sqrt):
             base = self.of(node.inputs[0]) if self._is_positive(node.inputs[0]) else None
             power = node.inputs[1] if kind is ps.Pow else 2.0 if kind is ps.Sqr else 0.5
@@ -136,7 +146,17 @@ class Logarithms:
 
     def _complement_of_node(self, node: Apply, p: TensorVariable) -> Log | None:
         if parts_of(p):
-            return arranged(p, self.complement, _plain_complement)
+            found = arranged(p, self.complement, _plain_complement)
+            return self._complement_by_expansion(p) if found is None else found
+        if isinstance(node.op, Sum):
+            found = self._complement_of_sum(node)
+            return self._complement_by_expansion(p) if found is None else found
+        if (total := as_sum(p, self._signs)) is not None and (found := self.complement(total)) is not None:
+            return found
+        if isinstance(node.op, Max | Min) and self._is_chance(node.inputs[0]):
+            found = self.complement(node.inputs[0])
+            reduction = pt.min if isinstance(node.op, Max) else pt.max
+            return None if found is None else reduction(found, axis=node.op.axis)
         if isinstance(node.op, Softmax):
             axes = range(p.type.ndim) if node.op.axis is None else np.atleast_1d(node.op.axis)
             return log_other_shares(node.inputs[0], int(axes[0])) if len(axes) == 1 else None
@@ -146,8 +166,8 @@ class Logarithms:
 
     def _complement_of_elementwise(self, node: Apply, p: TensorVariable) -> Log | None:
         kind = type(node.op.scalar_op)
-        if kind in LOGARITHMS and kind is not ps.Exp:
-            return LOGARITHMS[kind][1](*node.inputs)
+        if kind in COMPLEMENTS:
+            return COMPLEMENTS[kind](*node.inputs)
         if kind in _MONOTONE:
             return self._bounded(
                 node, _MONOTONE[kind], self.complement, _plain_complement, lambda number: log_bound(1.0 - number)
@@ -156,14 +176,28 @@ class Logarithms:
             return self.of(node.inputs[1])
         if kind is ps.TrueDiv and (found := self._of_share(node, log_other_shares)) is not None:
             return found
-        quotient = self._quotients.of(p)
-        if quotient != self._quotients.factor(p):
-            return self._expansion.of(quotient.one_minus())
+        if self._quotients.of(p) != self._quotients.factor(p):
+            return self._complement_by_expansion(p)
         if kind is ps.Mul:
             return self._complement_of_product(node)
         if kind in (ps.Pow, ps.Sqrt):
             return self._complement_of_power(node)
         return self._of_distance(node.inputs[0]) if kind is ps.Exp else None
+
+    def _complement_by_expansion(self, p: TensorVariable) -> Log | None:
+        quotient = self._quotients.of(p)
+        return None if quotient == self._quotients.factor(p) else self._expansion.of(quotient.one_minus())
+
+    def _complement_of_sum(self, total: Apply) -> TensorVariable | None:
+        """Return the logarithm of the sum of weights times ``1 - p``, and of what the weights lack of one."""
+        found = as_weighted(total, self._signs, self._quotients)
+        if found is None or not self._is_chance(found.parts):
+            return None
+        if self.complement(found.parts) is None and self.of(found.parts) is None and self.of(found.weights) is None:
+            return None
+        small = self._log_or_plain(found.weights) + self._complement_or_plain(found.parts)
+        rest = pt.logsumexp(small, axis=found.axes)
+        return rest if not found.lost.any() else log_sum([rest, _plain_log(pt.constant(found.lost))], may_vanish=True)
 
     def _of_product(self, node: Apply) -> Log | None:
         """Add up the logarithms of factors; what has none, or may be negative, is multiplied as it is."""
@@ -222,7 +256,10 @@ class Logarithms:
 
     def _complement_of_power(self, node: Apply) -> Log | None:
         base, power = node.inputs if len(node.inputs) == 2 else (node.inputs[0], pt.constant(0.5))
-        total, small = self.of(base), self.complement(base)
+        total = self.of(base)
+        if total is not None and self._signs.of(base).lower >= 1 and self._signs.of(power).upper <= 0:
+            return self._of_distance(-(total * negative(pt.as_tensor(power))))
+        small = self.complement(base)
         if total is None or small is None or not self._is_positive(power):
             return None
         return log_none_of(total * power, log_positive(power) + small)

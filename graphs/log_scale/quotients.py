@@ -13,8 +13,12 @@ import pytensor.tensor as pt
 from pytensor.graph.basic import Apply, Constant, Variable
 from pytensor.graph.traversal import toposort
 from pytensor.tensor.elemwise import DimShuffle, Elemwise
+from pytensor.tensor.math import Sum
+from pytensor.tensor.special import Softmax
+from pytensor.tensor.subtensor import Subtensor
 from pytensor.tensor.variable import TensorVariable
 
+from graphs.log_scale.elements import element, indexed, length_of, vectors_of_product
 from graphs.log_scale.functions import is_elementwise, negated, negative, number_of
 from graphs.log_scale.polynomials import (
     ONE,
@@ -63,6 +67,11 @@ class Quotient:
 class Quotients:
     """Quotients of graphs; those that are computed in the same way are one factor.
 
+    Parameters
+    ----------
+    is_simplex : callable
+        Whether the elements of a vector are positive and add up to one.
+
     Examples
     --------
     >>> x, y = pt.dscalars("x", "y")
@@ -71,7 +80,8 @@ class Quotients:
     Quotient(above={(): 1.0, ((0, 1), (1, -1)): -0.5, ((0, 2), (1, -1)): 0.5}, below={(): 1.0})
     """
 
-    def __init__(self) -> None:
+    def __init__(self, is_simplex: Callable[[Variable], bool] = lambda vector: False) -> None:
+        self._is_simplex = is_simplex
         self.factors: list[TensorVariable] = []
         # Of those whose logarithms, and those of one minus them, are not found from the operation they come from.
         self.logarithms: dict[int, tuple[TensorVariable, TensorVariable]] = {}
@@ -113,7 +123,14 @@ class Quotients:
         return found
 
     def _of_node(self, node: Apply, depth: int) -> Quotient | None:
+        if isinstance(node.op, Subtensor):
+            return self._of_element(node, depth)
+        if isinstance(node.op, Sum) and node.inputs[0].type.ndim == 1:
+            return self._of_sum(pt.as_tensor(node.inputs[0]), depth)
         if isinstance(node.op, DimShuffle):
+            factors = vectors_of_product(node.outputs[0])
+            if factors is not None:
+                return self._of_sum(pt.mul(*factors), depth)
             return self._moved(node, self.of(node.inputs[0], depth))
         if not isinstance(node.op, Elemwise) or len(node.outputs) != 1:
             return None
@@ -127,6 +144,34 @@ class Quotients:
             return _power(self.of(node.inputs[0], depth), int(power))
         rule = _RULES.get(kind)
         return None if rule is None else rule([self.of(i, depth) for i in node.inputs])
+
+    def _of_element(self, node: Apply, depth: int) -> Quotient | None:
+        """Return an element of a vector that adds up to one as its share in all of them."""
+        found = indexed(node.outputs[0])
+        if found is None:
+            return None
+        taken = element(*found)
+        found = indexed(taken)
+        if found is None:
+            return self.of(taken, depth)
+        vector, place = found
+        shares = self._shares(vector, depth)
+        total = None if shares is None else added_up(shares)
+        return self.factor(taken) if shares is None or total is None else _over(shares[place], total)
+
+    def _shares(self, vector: TensorVariable, depth: int) -> list[Quotient] | None:
+        """Return what the elements of a vector that adds up to one are shares of; None of other vectors."""
+        length = length_of(vector)
+        if length is None:
+            return None
+        if vector.owner is not None and isinstance(vector.owner.op, Softmax):
+            logits = pt.as_tensor(vector.owner.inputs[0])
+            return [self.of(pt.exp(element(logits, k)), depth) for k in range(length)]
+        return [self.factor(vector[k]) for k in range(length)] if self._is_simplex(vector) else None
+
+    def _of_sum(self, vector: TensorVariable, depth: int) -> Quotient | None:
+        length = length_of(vector)
+        return None if length is None else added_up([self.of(element(vector, k), depth) for k in range(length)])
 
     def _moved(self, node: Apply, inner: Quotient) -> Quotient | None:
         """Move the axes of every factor."""
@@ -160,7 +205,8 @@ class Quotients:
         return self._keys[variable]
 
 
-def _sum(terms: list[Quotient], signs: tuple[float, ...] = ()) -> Quotient | None:
+def added_up(terms: list[Quotient], signs: tuple[float, ...] = ()) -> Quotient | None:
+    """Return a sum of quotients, with signs; None where it is large."""
     total = Quotient({}, ONE)
     for term, sign in zip(terms, signs or [1.0] * len(terms), strict=True):
         if total.below == term.below:
@@ -192,9 +238,9 @@ def _over(above: Quotient, below: Quotient) -> Quotient | None:
 
 
 _RULES: dict[type, Callable[[list[Quotient]], Quotient | None]] = {
-    ps.Add: _sum,
-    ps.Sub: lambda terms: _sum(terms, (1.0, -1.0)),
-    ps.Neg: lambda terms: _sum(terms, (-1.0,)),
+    ps.Add: added_up,
+    ps.Sub: lambda terms: added_up(terms, (1.0, -1.0)),
+    ps.Neg: lambda terms: added_up(terms, (-1.0,)),
     ps.Mul: _product,
     ps.TrueDiv: lambda terms: _over(*terms),
     ps.Reciprocal: lambda terms: _over(Quotient(ONE, ONE), terms[0]),
@@ -234,8 +280,8 @@ def _summands(x: Variable, sign: int) -> list[tuple[Variable, int]]:
 
 _FUNCTIONS: dict[type, Callable[[Quotients, Variable], Quotient | None]] = {
     ps.Exp: _of_exponential,
-    ps.Expm1: lambda quotients, x: _sum([quotients.of(pt.exp(x)), Quotient(ONE, ONE)], (1.0, -1.0)),
+    ps.Expm1: lambda quotients, x: added_up([quotients.of(pt.exp(x)), Quotient(ONE, ONE)], (1.0, -1.0)),
     ps.Tanh: lambda quotients, x: _one_minus_twice(quotients.factor(pt.sigmoid(-2.0 * pt.as_tensor(x)))),
     psm.Erf: lambda quotients, x: _one_minus_twice(quotients.half_erfc(x)),
-    psm.Erfc: lambda quotients, x: _sum([quotients.half_erfc(x)] * 2),
+    psm.Erfc: lambda quotients, x: added_up([quotients.half_erfc(x)] * 2),
 }

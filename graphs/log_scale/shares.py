@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from math import log
 from typing import Any, cast
 
@@ -18,7 +19,7 @@ from pytensor.tensor.subtensor import AdvancedSubtensor, Subtensor
 from pytensor.tensor.variable import TensorVariable
 
 from graphs.log_scale.functions import added, is_elementwise, negative, scaled
-from graphs.log_scale.polynomials import ONE
+from graphs.log_scale.polynomials import ONE, Monomial
 from graphs.log_scale.quotients import Quotients
 
 type Index = Callable[[TensorVariable], TensorVariable]
@@ -40,10 +41,7 @@ class Share:
 
 def find_share(quotients: Quotients, part: Variable, total: Variable, kind: type = Sum) -> Share | None:
     """Return the array whose share a part is in a total, the outcome of a reduction; None where it is none."""
-    moves = []
-    while total.owner is not None and isinstance(total.owner.op, DimShuffle):
-        moves.append(total.owner.op.new_order)
-        total = total.owner.inputs[0]
+    total, to_total = _unmoved(total)
     if total.owner is None or not isinstance(total.owner.op, kind):
         return None
     [array], op = total.owner.inputs, cast(Any, total.owner.op)
@@ -53,11 +51,32 @@ def find_share(quotients: Quotients, part: Variable, total: Variable, kind: type
     index = _index_of(quotients, part, array)
     if index is not None:
         return Share(array, axes[0], index)
-    order: list[Any] = [axis for axis in range(array.type.ndim) if axis not in axes]
-    for move in reversed(moves):
-        order = ["x" if axis == "x" else order[axis] for axis in move]
-    kept = ["x" if axis in axes else axis for axis in range(array.type.ndim)]
-    return Share(array, axes[0], None) if order == kept and quotients.are_same(part, array) else None
+    bare, to_part = _unmoved(part)
+    if quotients.are_same(part, array):
+        bare, to_part = part, []
+    elif not quotients.are_same(bare, array):
+        return None
+    left = _order([axis for axis in range(array.type.ndim) if axis not in axes], to_total)
+    kept = _order(list(range(array.type.ndim)), to_part)
+    if left != ["x" if axis in axes else axis for axis in kept]:
+        return None
+    return Share(array, axes[0], (lambda whole: reduce(lambda x, move: move(x), to_part, whole)) if to_part else None)
+
+
+def _unmoved(x: Variable) -> tuple[Variable, list[DimShuffle]]:
+    """Return that whose axes are moved, and how they are."""
+    moves: list[DimShuffle] = []
+    while x.owner is not None and isinstance(x.owner.op, DimShuffle):
+        moves.insert(0, x.owner.op)
+        x = x.owner.inputs[0]
+    return x, moves
+
+
+def _order(axes: list[Any], moves: Sequence[DimShuffle]) -> list[Any]:
+    """Return which axes stand where after moves, "x" where there was none."""
+    for move in moves:
+        axes = ["x" if axis == "x" else axes[axis] for axis in move.new_order]
+    return axes
 
 
 def _index_of(quotients: Quotients, part: Variable, array: Variable) -> Index | None:
@@ -93,19 +112,32 @@ def as_chance(quotients: Quotients, x: TensorVariable) -> TensorVariable | None:
         share = find_share(quotients, *x.owner.inputs)
         if share is not None and is_elementwise(share.array, ps.Exp):
             return share.of(pt.special.softmax, pt.as_tensor(share.array.owner.inputs[0]))
-    return _as_sigmoid(quotients, x) if is_elementwise(x, ps.TrueDiv, ps.Reciprocal) else None
+    return _as_share(quotients, x) if is_elementwise(x, ps.TrueDiv, ps.Reciprocal) else None
 
 
-def _as_sigmoid(quotients: Quotients, x: TensorVariable) -> TensorVariable | None:
+def _as_share(quotients: Quotients, x: TensorVariable) -> TensorVariable | None:
+    """Return one over one and products of exponentials."""
     quotient = quotients.of(x)
-    odds = [(monomial, number) for monomial, number in quotient.below.items() if monomial]
-    if quotient.above != ONE or quotient.below.get(()) != 1.0 or len(odds) != 1:
+    odds = {monomial: number for monomial, number in quotient.below.items() if monomial}
+    if quotient.above != ONE or quotient.below.get(()) != 1.0 or not odds:
         return None
-    [(monomial, number)] = odds
+    log_odds = [_log_odds(quotients, monomial, number) for monomial, number in odds.items()]
+    known = [each for each in log_odds if each is not None]
+    if len(known) < len(log_odds):
+        return None
+    if len(known) == 1:
+        chance = pt.sigmoid(negative(known[0]))
+    else:
+        rest = pt.stack(pt.broadcast_arrays(*known), axis=-1)
+        chance = pt.special.softmax(pt.concatenate([pt.zeros_like(rest[..., :1]), rest], axis=-1), axis=-1)[..., 0]
+    return chance if chance.type.broadcastable == x.type.broadcastable else None
+
+
+def _log_odds(quotients: Quotients, monomial: Monomial, number: float) -> TensorVariable | None:
+    """Return the logarithm of a product of exponentials; None of other products."""
     factors = [quotients.factors[factor] for factor, _ in monomial]
     if number < 0 or not all(is_elementwise(factor, ps.Exp) for factor in factors):
         return None
     exponents = [factor.owner.inputs[0] for factor in factors]
-    log_odds = [scaled(exponent, power) for exponent, (_, power) in zip(exponents, monomial, strict=True)]
-    chance = pt.sigmoid(negative(pt.as_tensor(added([*log_odds, log(number)]))))
-    return chance if chance.type.broadcastable == x.type.broadcastable else None
+    terms = [scaled(exponent, power) for exponent, (_, power) in zip(exponents, monomial, strict=True)]
+    return pt.as_tensor(added([*terms, log(number)]))

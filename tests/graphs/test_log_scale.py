@@ -38,6 +38,19 @@ def normal(x: Any) -> Any:
     return mp.erfc(-x / mp.sqrt(2)) / 2
 
 
+def weighted(f: Callable[[Any], Any], *weights: Any) -> Callable[[Any], Any]:
+    """Return ``sum_k w_k f(x - k)``."""
+    return lambda x: sum((w(x) if callable(w) else mp.mpf(w)) * f(x - k) for k, w in enumerate(weights))
+
+
+def shifted(x: Any) -> Any:
+    return S(pt.stack([x, x - 1]))
+
+
+def opposite(x: Any) -> Any:
+    return 1 - S_EXACT(x)
+
+
 def both(x: Any) -> Any:
     """The chance of one of two, ``1 - s(x) s(x + 1)``."""
     return 1 - S_EXACT(x) * S_EXACT(x + 1)
@@ -111,6 +124,109 @@ SPELLINGS: dict[str, Spelling] = {
         lambda x: S_EXACT(mp.mpf(1.5) - x) - S_EXACT(-1 - x),
         lambda x: S_EXACT(x - mp.mpf(1.5)) + S_EXACT(-1 - x),
     ),
+    "dot": (
+        lambda x: pt.dot(np.array([0.3, 0.7]), shifted(x)),
+        weighted(S_EXACT, "0.3", "0.7"),
+        weighted(opposite, "0.3", "0.7"),
+    ),
+    "matrix product": (
+        lambda x: (pt.as_tensor(np.array([[0.5, 0.5], [0.3, 0.7]])) @ shifted(x))[1],
+        weighted(S_EXACT, "0.3", "0.7"),
+        weighted(opposite, "0.3", "0.7"),
+    ),
+    "dot with weights": (
+        lambda x: pt.dot(shifted(x), pt.special.softmax(pt.stack([x, 0.0]))),
+        weighted(S_EXACT, S_EXACT, opposite),
+        weighted(opposite, S_EXACT, opposite),
+    ),
+    "dot with a weight and its complement": (
+        lambda x: pt.stack([S(x), 1 - S(x)]) @ shifted(x),
+        weighted(S_EXACT, S_EXACT, opposite),
+        weighted(opposite, S_EXACT, opposite),
+    ),
+    "sum of weights": (
+        lambda x: pt.sum(np.array([0.3, 0.7]) * shifted(x)),
+        weighted(S_EXACT, "0.3", "0.7"),
+        weighted(opposite, "0.3", "0.7"),
+    ),
+    "weights below one": (
+        lambda x: pt.dot(shifted(x), np.array([0.25, 0.5])),
+        weighted(S_EXACT, "0.25", "0.5"),
+        lambda x: mp.mpf("0.25") + weighted(opposite, "0.25", "0.5")(x),
+    ),
+    "mean": (lambda x: pt.mean(shifted(x)), weighted(S_EXACT, "0.5", "0.5"), weighted(opposite, "0.5", "0.5")),
+    "two shares of three": (
+        lambda x: pt.special.softmax(three(x))[0] + pt.special.softmax(three(x))[2],
+        lambda x: exact_share(x, 0) + exact_share(x, 2),
+        lambda x: exact_share(x, 1),
+    ),
+    "one minus two shares": (
+        lambda x: 1 - (pt.special.softmax(three(x))[0] + pt.special.softmax(three(x))[1]),
+        lambda x: exact_share(x, 2),
+        lambda x: exact_share(x, 0) + exact_share(x, 1),
+    ),
+    "one minus one after the other": (
+        lambda x: 1 - pt.special.softmax(three(x))[0] - pt.special.softmax(three(x))[2],
+        lambda x: exact_share(x, 1),
+        lambda x: exact_share(x, 0) + exact_share(x, 2),
+    ),
+    "first shares": (
+        lambda x: pt.sum(pt.special.softmax(three(x))[:2]),
+        lambda x: exact_share(x, 0) + exact_share(x, 1),
+        lambda x: exact_share(x, 2),
+    ),
+    "cumulative shares": (
+        lambda x: pt.cumsum(pt.special.softmax(three(x)))[1],
+        lambda x: exact_share(x, 0) + exact_share(x, 1),
+        lambda x: exact_share(x, 2),
+    ),
+    "shares as weights": (
+        lambda x: (
+            pt.special.softmax(pt.stack([x, 0.0]))[0] * S(x) + pt.special.softmax(pt.stack([x, 0.0]))[1] * S(x - 1)
+        ),
+        weighted(S_EXACT, S_EXACT, opposite),
+        weighted(opposite, S_EXACT, opposite),
+    ),
+    "normalised exponentials as weights": (
+        lambda x: pt.dot(pt.exp(three(x)) / pt.exp(three(x)).sum(), S(pt.stack([x, x - 1, x - 2]))),
+        lambda x: sum(exact_share(x, k) * S_EXACT(x - k) for k in range(3)),
+        lambda x: sum(exact_share(x, k) * S_EXACT(k - x) for k in range(3)),
+    ),
+    "shares of states": (
+        lambda x: pt.dot(pt.special.softmax(three(x)), np.array([1.0, 0.0, 1.0])),
+        lambda x: exact_share(x, 0) + exact_share(x, 2),
+        lambda x: exact_share(x, 1),
+    ),
+    "mean of two scalar products": (
+        lambda x: 0.5 * pt.dot(np.array([0.3, 0.7]), shifted(x)) + 0.5 * S(x),
+        weighted(S_EXACT, "0.65", "0.35"),
+        weighted(opposite, "0.65", "0.35"),
+    ),
+    "einsum": (
+        lambda x: pt.einsum("i,i->", np.array([0.3, 0.7]), shifted(x)),
+        weighted(S_EXACT, "0.3", "0.7"),
+        weighted(opposite, "0.3", "0.7"),
+    ),
+    "competing rates": (
+        lambda x: pt.exp(x) / (pt.exp(x) + pt.exp(2 * x) + 1),
+        lambda x: mp.exp(x) / (mp.exp(x) + mp.exp(2 * x) + 1),
+        lambda x: (mp.exp(2 * x) + 1) / (mp.exp(x) + mp.exp(2 * x) + 1),
+    ),
+    "difference of an exponential": (
+        lambda x: -pt.expm1(-pt.exp(x)),
+        lambda x: -mp.expm1(-mp.exp(x)),
+        lambda x: mp.exp(-mp.exp(x)),
+    ),
+    "any of a negative binomial": (
+        lambda x: 1 - (1 + pt.exp(x) / 2.5) ** -2.5,
+        lambda x: 1 - (1 + mp.exp(x) / 2.5) ** -2.5,
+        lambda x: (1 + mp.exp(x) / 2.5) ** -2.5,
+    ),
+    "largest share": (
+        lambda x: pt.max(pt.special.softmax(three(x))),
+        lambda x: max(exact_share(x, k) for k in range(3)),
+        lambda x: 1 - max(exact_share(x, k) for k in range(3)),
+    ),
     "exponential of a logarithm": (lambda x: pt.exp(-pt.softplus(-x)), S_EXACT, lambda x: S_EXACT(-x)),
     "set": (lambda x: pt.set_subtensor(pt.ones(2)[0], either(x))[0], both, lambda x: 1 - both(x)),
     "stack": (lambda x: pt.stack([either(x), S(x)])[0], both, lambda x: 1 - both(x)),
@@ -164,6 +280,18 @@ PLAIN: dict[str, Callable[[Any, Any], Any]] = {
     "of any sign": lambda x, w: 1 - x * S(x),
     "normal mean": lambda x, w: x + w * pt.sin(x),
 }
+
+
+def test_weights_that_are_a_variable() -> None:
+    """Against ``log(w_0 + w_1 (1 - s))`` of weights of a Dirichlet variable, by name and by element."""
+    w, x = ppl.Dirichlet("w", [1.0, 1.0]), ppl.Normal("x", 0.0, 1.0)
+    p = pt.stack([0.0 * x, S(x)])
+    spellings = {"dot": pt.dot(w, p), "sum": pt.sum(w * p), "elements": w[0] * p[0] + w[1] * p[1]}
+    term = logprob(ppl.Model({ppl.Bernoulli(name, chance): 0 for name, chance in spellings.items()}))
+    for name in spellings:
+        graph, value = term.terms[name].sum(), [term.values["w"], term.values["x"]]
+        found = interpret(value, [graph, pytensor.grad(graph, value[1])])
+        np.testing.assert_allclose(found([1e-200, 1.0], 800.0), [np.log(1e-200), -np.exp(-800.0 + 460.5)], atol=1e-12)
 
 
 @pytest.mark.parametrize("name", PLAIN)
