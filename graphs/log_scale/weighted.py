@@ -24,8 +24,8 @@ from graphs.log_scale.quotients import Quotient, Quotients, added_up
 from graphs.rebuilding import opened
 from graphs.signs import Signs
 
-_LARGEST = 1_000_000
-"""Products of arrays are written out up to this many numbers."""
+_LARGEST = 20_000
+"""Products of arrays are written out up to this many numbers, an exponential each."""
 _ROUNDING = 1e-12
 """By how much weights that add up to one miss it."""
 
@@ -47,7 +47,7 @@ def as_sum(x: Variable, signs: Signs) -> TensorVariable | None:
     --------
     >>> import pytensor.tensor as pt
     >>> as_sum(pt.mean(pt.vector("p", shape=(4,))), Signs({})).owner.op
-    Sum{axes=None}
+    Sum(scalar_op=add,axis=None,dtype=float64,acc_dtype=float64,upcast_discrete_output=True)
     """
     node = x.owner
     if node is None:
