@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import cast
 
@@ -92,7 +92,9 @@ def _planned(
     max_states: int,
     compress: bool,
 ) -> Plan:
-    listed = () if isinstance(marginalize, str | bool) else tuple(marginalize)
+    if isinstance(marginalize, Iterable) and not isinstance(marginalize, str):
+        marginalize = list(marginalize)
+    listed = marginalize if isinstance(marginalize, list) else []
     joint = logprob(model, marginalize=False, apart={*named, *listed})
     summed, reasons = marginalized(joint, marginalize, named, max_states)
     continuous = {v: n for n, v in summed.values.items() if not summed.supports[n].is_discrete}

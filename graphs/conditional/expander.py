@@ -115,11 +115,12 @@ class Expander:
 
     def apply_node(self, node: Apply) -> None:
         """Expand the outputs of a node."""
-        for output in node.outputs:
-            self.results[output] = Obstacle(f"{self.show(output)} is no sum of features of it")
         if len(node.outputs) == 1:
             inputs = [self.results[i] if self.depends(i) else self._free(i) for i in node.inputs]
             self.results[node.outputs[0]] = self.apply_rule(node, inputs)
+            return
+        for output in node.outputs:
+            self.results[output] = Obstacle(f"{self.show(output)} is no sum of features of it")
 
     def apply_rule(self, node: Apply, inputs: Sequence[Result]) -> Result:
         """Return the expansion of a node from those of its inputs."""

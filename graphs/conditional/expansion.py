@@ -16,6 +16,8 @@ Key = tuple[View | None, Monomial]
 ONE: Monomial = ()
 CONSTANT: Key = (None, ONE)
 _MOST_TERMS = 40
+_MOST_MONOMIALS = 12
+"""No family of laws has half as many features."""
 _LARGEST_POWER = 6
 
 
@@ -92,7 +94,11 @@ def multiply(a: Expansion, b: Expansion) -> Expansion | Obstacle:
             product = multiply_monomials(monomial_a, monomial_b)
             key = (None if product == ONE else view_a or view_b, product)
             result = add(result, Expansion({key: times(coefficient_a, coefficient_b)}))
-    return result if len(result.terms) <= _MOST_TERMS else Obstacle("it enters a polynomial of too many terms")
+    return result if _is_short(result) else Obstacle("it enters a polynomial of too many terms")
+
+
+def _is_short(a: Expansion) -> bool:
+    return len(a.terms) <= _MOST_TERMS and len({monomial for _, monomial in a.terms}) <= _MOST_MONOMIALS
 
 
 def raise_to(a: Expansion, exponent: float, positive_atoms: frozenset[str]) -> Expansion | Obstacle:
@@ -127,7 +133,7 @@ def _square(a: Expansion) -> Expansion | Obstacle:
             if isinstance(product, Obstacle):
                 return product
             result = add(result, product if other is part else scaled(2.0, product))
-    return result
+    return result if _is_short(result) else Obstacle("it enters a polynomial of too many terms")
 
 
 def multiply_monomials(a: Monomial, b: Monomial) -> Monomial:

@@ -50,8 +50,9 @@ def expand_elemwise(expander: Expander, node: Apply, inputs: Sequence[Result]) -
         return original
     if kind is ps.Switch and expander.depends(node.inputs[0]):
         guarded = expand_guard(expander, node, inputs)
-        reason = f"it is compared in the condition {expander.show(node.inputs[0])} of a switch"
-        return Obstacle(reason) if guarded is None else guarded
+        if guarded is not None:
+            return guarded
+        return Obstacle(f"it is compared in the condition {expander.show(node.inputs[0])} of a switch")
     limit = expand_power_of_zero(expander, node, inputs) if kind is ps.Switch else None
     if limit is not None:
         return limit
