@@ -120,6 +120,8 @@ def conditional_logprobs(
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)
+            # Densities of PyMC's that use what PyTensor has moved since.
+            warnings.simplefilter("ignore", FutureWarning)
             values = dict(zip(rvs, rv_values.values(), strict=True))
             rewrites = SequentialGraphRewriter(TakeLimits(supports, parameters), SeparateMeasures(names))
             terms = conditional_logp(values, warn_rvs=False, extra_rewrites=rewrites)
