@@ -12,6 +12,7 @@ from pytensor.tensor.basic import Join, MakeVector
 from pytensor.tensor.elemwise import DimShuffle
 from pytensor.tensor.variable import TensorVariable
 
+from graphs.products import FEWEST_PRODUCTS, with_products
 from graphs.rebuilding import rebuild
 
 type Places = Mapping[Variable, tuple[TensorVariable, int]]
@@ -45,7 +46,8 @@ def with_elements(
     known: dict[Variable, Variable] = {v: elements[v][0][elements[v][1]] for v in needed}
     places = {known[v]: elements[v] for v in needed}
     memo = rebuild(graphs, lambda node, inputs: _put_together(node, inputs, places), {**others, **known})
-    return [memo.get(graph, graph) for graph in graphs]
+    new = [memo.get(graph, graph) for graph in graphs]
+    return with_products(new, places) if len(places) >= FEWEST_PRODUCTS else new
 
 
 def _put_together(node: Apply, inputs: Sequence[Variable], places: Places) -> list[Variable] | None:

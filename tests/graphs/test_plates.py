@@ -7,6 +7,7 @@ import pytensor.tensor as pt
 import pytest
 from pymc.distributions.transforms import Interval
 from pymc.logprob.transforms import LogTransform
+from pytensor.graph.traversal import toposort
 from scipy import stats
 
 import graphs
@@ -100,12 +101,19 @@ def hidden_chain():
     return ppl.Model(data)
 
 
-MODELS = {
-    make.__name__: make
-    for make in (
-        *(iid, walk, two_chains, positive, vectors, of_bounds, chosen_transforms, beside_a_sum, survival, hidden_chain),
-    )
-}
+def named_slopes():
+    """A linear predictor added up in a loop, over some of the slopes twice; one product is no linear one."""
+    x = np.random.default_rng(4).normal(size=(12, N))
+    slopes, predictor = [ppl.Normal(f"b{i}", 0, 1) for i in range(N)], ppl.Normal("intercept", 0, 1)
+    for i, slope in enumerate(slopes):
+        predictor = predictor + slope * x[:, i]
+    predictor = 0.5 * slopes[3] + predictor - slopes[4] * slopes[5] + slopes[7]
+    total = sum(i * slope for i, slope in enumerate(slopes))
+    return ppl.Model({ppl.Normal("y", predictor, 1): np.arange(12.0), ppl.Normal("t", total, 2): 1.5})
+
+
+FUNCTIONS = (iid, walk, two_chains, positive, vectors, of_bounds, chosen_transforms, beside_a_sum)
+MODELS = {make.__name__: make for make in (*FUNCTIONS, survival, hidden_chain, named_slopes)}
 NUMBERS = {
     "iid": 1, "walk": 1, "two_chains": 2, "positive": 1, "vectors": 2, "of_bounds": 1, "beside_a_sum": 1,
 }  # fmt: skip
@@ -164,6 +172,14 @@ def test_a_walk_is_that_of_scipy():
     )
     assert float(found) == pytest.approx(truth, rel=1e-12)
     assert members == tuple(f"x{i + 1}" for i in range(N))
+
+
+def test_a_sum_in_a_loop_is_a_product_with_a_matrix():
+    logprob = graphs.logprob(named_slopes(), apart=())
+    kinds = [type(node.op).__name__ for node in toposort([logprob.terms["y"], logprob.terms["t"]])]
+    assert kinds.count("Dot") == 2
+    few = graphs.logprob(named_slopes(), apart=[f"b{i}" for i in range(6, N)])
+    assert few.plates == {}
 
 
 def test_apart_and_few_stay_alone():
