@@ -170,3 +170,44 @@ def cormack_jolly_seber_in_a_loop() -> None:
     for occasion, data in enumerate(seen):
         state = pm.Bernoulli(f"alive{occasion}", state * survival, shape=60)
         pm.Bernoulli(f"seen{occasion}", state * capture, observed=data)
+
+
+@_add
+def walk_of_2000_steps_in_a_loop() -> None:
+    data = _rng().normal(size=2000).cumsum()
+    scale, x = pm.HalfNormal("scale", 1), pm.Normal("x0", 0, 5)
+    for step in range(2000):
+        x = pm.Normal(f"x{step + 1}", x, scale)
+        pm.Normal(f"y{step}", x, 1, observed=data[step])
+
+
+@_add
+def regression_on_100_named_coefficients() -> None:
+    rng = _rng()
+    x = rng.normal(size=(300, 100))
+    mean = 0.0
+    for column in range(100):
+        mean = mean + pm.Normal(f"b{column}", 0, 1) * x[:, column]
+    pm.Normal("y", mean, pm.HalfNormal("sigma", 1), observed=rng.normal(size=300))
+
+
+@_add
+def survival_by_loops_over_animals_and_years() -> None:
+    rng = _rng()
+    survival, capture = pm.Beta("survival", 1, 1), pm.Beta("capture", 1, 1)
+    for animal in range(40):
+        state: object = 1
+        is_alive = 1
+        for year in range(7):
+            is_alive *= rng.binomial(1, 0.8)
+            state = pm.Bernoulli(f"alive{animal}_{year}", state * survival)
+            pm.Bernoulli(f"seen{animal}_{year}", state * capture, observed=is_alive * rng.binomial(1, 0.6))
+
+
+@_add
+def exponential_smoothing_in_a_loop() -> None:
+    data = _rng().normal(size=100).cumsum()
+    weight, scale, level = pm.Beta("weight", 2, 2), pm.HalfNormal("scale", 1), 0.0
+    for step, value in enumerate(data):
+        pm.Normal(f"y{step}", level, scale, observed=value)
+        level = weight * value + (1 - weight) * level
