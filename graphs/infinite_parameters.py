@@ -8,7 +8,7 @@ no density at a given value.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from functools import reduce
 from typing import Any
 
@@ -198,6 +198,7 @@ class Ends:
 
     def __init__(self, supports: Mapping[Variable, Support]):
         self._signs = Signs(supports)
+        self._found: dict[Hashable, bool] = {}
 
     def may_be_reached(self, node: Apply, parameters: Sequence[Variable]) -> bool:
         """Whether the density of a variable may be no number at some end.
@@ -209,11 +210,21 @@ class Ends:
         parameters : sequence of Variable
             Of its distribution.
         """
+        is_of_vectors = bool(node.op.ndim_supp or any(node.op.ndims_params))
         return any(
-            (self._may_be_infinite(parameter) and _is_no_number(node, place, np.inf))
-            or (self._may_be_zero(parameter) and _is_no_number(node, place, 0.0))
+            (self._may_be_infinite(parameter) and self._is_no_number(node, place, np.inf))
+            or (self._may_be_zero(parameter) and self._is_no_number(node, place, 0.0))
             for place, parameter in enumerate(parameters)
+            # Zeros are usual in known means, matrices and probabilities.
+            if not (is_of_vectors and self._signs.known(parameter) is not None)
         )
+
+    def _is_no_number(self, node: Apply, place: int, number: float) -> bool:
+        """Whether a density is no number where a parameter is at an end; evaluated once for variables of one form."""
+        key = (node.op, tuple(v.type for v in node.inputs), place, number)
+        if key not in self._found:
+            self._found[key] = _is_no_number(node, place, number)
+        return self._found[key]
 
     def _may_be_infinite(self, parameter: Variable) -> bool:
         if self._signs.of(parameter).is_finite and not self._signs.of(parameter).may_be_nan:

@@ -85,7 +85,7 @@ PLACES = {
     "groups": "graphs.conditional.joint._Blocks",
     "compression": "graphs.compression.compress.Totals",
     "auxiliary variables": "graphs.augmentation.search.augment",
-    "sums": "graphs.logprob.sum_out",
+    "sums": "graphs.summing_out.sum_out",
     "groups of elements": "samplers.coloured.lifted_parts",
     "pilot runs": "ppl.policy.pilot",
     "work": "ppl.policy.work_of",
