@@ -114,6 +114,9 @@ def _frozen(pm_model: pm.Model) -> pm.Model:
 
 
 def _refuse_minibatches(variables: Iterable[Variable]) -> None:
+    variables = list(variables)
+    if not any(v.owner is not None and isinstance(v.owner.op, MinibatchOp) for v in ancestors(variables)):
+        return
     for variable in variables:
         if any(v.owner is not None and isinstance(v.owner.op, MinibatchOp) for v in ancestors([variable])):
             raise ModelError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 import zlib
 from collections.abc import Callable
 from typing import Any
@@ -51,7 +52,10 @@ def reference(model: pm.Model, points: list[dict[str, Any]]) -> list[list[Any]]:
 def random_points(model: pm.Model, seed: int, spread: float) -> list[dict[str, Any]]:
     """Return points around the initial one; discrete variables are drawn from their priors."""
     rng = np.random.default_rng(seed)
-    start = model.initial_point()
+    with warnings.catch_warnings():
+        # PyMC compiles C for it, and PyTensor may miss a BLAS library there.
+        warnings.filterwarnings("ignore", message="PyTensor could not link to a BLAS installation")
+        start = model.initial_point()
     discrete_rvs = [rv for rv in model.free_RVs if not rv.dtype.startswith("float")]
     points = []
     for _ in range(POINTS):
