@@ -141,13 +141,17 @@ def plate_of_100000() -> None:
     pm.StudentT("y", nu=4, mu=x, sigma=1, observed=rng.normal(size=100_000))
 
 
-@_add
-def walk_of_200_steps_in_a_loop() -> None:
-    data = _rng().normal(size=200).cumsum()
+def _walk(steps: int) -> None:
+    data = _rng().normal(size=steps).cumsum()
     scale, x = pm.HalfNormal("scale", 1), pm.Normal("x0", 0, 5)
-    for step in range(200):
+    for step in range(steps):
         x = pm.Normal(f"x{step + 1}", x, scale)
         pm.Normal(f"y{step}", x, 1, observed=data[step])
+
+
+@_add
+def walk_of_200_steps_in_a_loop() -> None:
+    _walk(200)
 
 
 @_add
@@ -174,11 +178,7 @@ def cormack_jolly_seber_in_a_loop() -> None:
 
 @_add
 def walk_of_2000_steps_in_a_loop() -> None:
-    data = _rng().normal(size=2000).cumsum()
-    scale, x = pm.HalfNormal("scale", 1), pm.Normal("x0", 0, 5)
-    for step in range(2000):
-        x = pm.Normal(f"x{step + 1}", x, scale)
-        pm.Normal(f"y{step}", x, 1, observed=data[step])
+    _walk(2000)
 
 
 @_add

@@ -52,16 +52,20 @@ def with_elements(
 
 def _put_together(node: Apply, inputs: Sequence[Variable], places: Places) -> list[Variable] | None:
     """Return what stacks elements of arrays as parts of these."""
-    [out] = node.outputs if len(node.outputs) == 1 else [None]
     if isinstance(node.op, MakeVector):
-        parts = list(inputs)
+        rows, parts = list(inputs), list(inputs)
     elif isinstance(node.op, Join) and isinstance(inputs[0], Constant) and np.all(inputs[0].data == 0):
-        parts = [_without_first_axis(i) for i in inputs[1:]]
+        rows, parts = list(inputs[1:]), []
+        for row in rows:
+            part = _without_first_axis(row)
+            # Vectors that are joined along their own axis are no rows of an array.
+            parts.append(row.type() if part is row and part in places else part)
     else:
         return None
-    if out is None or not any(part in places for part in parts):
+    if not any(part in places for part in parts):
         return None
-    joined = below_each_other(parts, places, inputs[-len(parts) :])
+    [out] = node.outputs
+    joined = below_each_other(parts, places, rows)
     return [joined if joined.type.dtype == out.type.dtype else pt.cast(joined, out.type.dtype)]
 
 

@@ -62,8 +62,8 @@ def logprob(
     max_states : int, default 2**24
         Most joint states of discrete elements that one factor may depend on.
     apart : iterable of str, optional
-        Take the values of continuous variables that were declared one by one in the same form, twenty or more, together
-        as one array, all but these; `LogProb.plates` says which. By default every variable has a value of its own.
+        Take the values of variables that were declared one by one in the same form, twenty or more, together as one
+        array, all but these; `LogProb.plates` says which. By default every variable has a value of its own.
 
     Returns
     -------

@@ -130,6 +130,7 @@ def _settled(function: Callable[..., list[NDArray]], current: Mapping[str, Any],
     seed : int
         Of draws: the same every time.
     """
+    # Type checkers know no attributes of callables.
     generators = find_rng_nodes(function.maker.fgraph.outputs)  # type: ignore[attr-defined]
     # A loop is followed by one step each time.
     for _ in range(sum(shared.get_value().shape[:1][0] if shared.type.ndim else 1 for shared in current.values()) + 2):

@@ -220,6 +220,21 @@ def test_parts_of_arrays_are_put_together():
         np.testing.assert_array_equal(interpret([array, other], new)(given, np.float64(9)), expected)
 
 
+def test_vectors_joined_along_their_own_axis_are_no_rows():
+    array, xs = pt.dmatrix("array"), [pt.dvector(f"x{i}") for i in range(3)]
+    places = {x: (array, i) for i, x in enumerate(xs)}
+    given = np.arange(6.0).reshape(3, 2)
+    for graph, expected in [
+        (pt.concatenate(xs), given.ravel()),
+        (pt.concatenate([xs[2], pt.zeros(1)]), [4.0, 5.0, 0.0]),
+        (pt.stack(xs), given),
+        (pt.concatenate([xs[1][None], pt.stack(xs[:2])]), given[[1, 0, 1]]),
+        (pt.stack(xs, axis=1), given.T),
+    ]:
+        [new] = with_elements([graph], places)
+        np.testing.assert_array_equal(interpret([array], new)(given), expected)
+
+
 @pytest.mark.parametrize("backend", ["numba", "c", "jax"])
 def test_draws_follow_the_closed_form_under_their_own_names(backend):
     xs = [ppl.Normal(f"x{i}", 0, 1) for i in range(N)]
