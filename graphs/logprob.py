@@ -93,15 +93,20 @@ def logprob(
         raise ModelError(f"marginalize is 'auto', 'require', True, False or a list of names, not {marginalize!r}.")
     graph = as_model_graph(model)
     with untraced():
-        values = {name: value_variable(rv, name) for name, rv in graph.latent.items()}
-        plates: dict[str, tuple[str, ...]] = {}
-        if apart is not None:
-            graph, values, plates = with_plates(graph, values, frozenset(apart))
-        natural = _natural_logprob(graph, values)
-        latent = {name: names for name, names in plates.items() if name in values}
-        natural = replace(natural, plates=latent, members={**natural.members, **plates})
+        natural = _with_plates(graph, None if apart is None else frozenset(apart))
         summed = _sum_out(natural, marginalize, max_states)
         return unconstrain(summed) if space == "unconstrained" else summed
+
+
+def _with_plates(graph: ModelGraph, apart: frozenset[str] | None) -> LogProb:
+    """Derive the terms, variables of the same form being taken together but for those that stay apart."""
+    values = {name: value_variable(rv, name) for name, rv in graph.latent.items()}
+    if apart is None:
+        return _natural_logprob(graph, values)
+    graph, values, plates = with_plates(graph, values, apart)
+    natural = _natural_logprob(graph, values)
+    latent = {name: names for name, names in plates.items() if name in values}
+    return replace(natural, plates=latent, members={**natural.members, **plates})
 
 
 def _natural_logprob(graph: ModelGraph, values: dict[str, TensorVariable]) -> LogProb:
