@@ -15,7 +15,7 @@ import pytensor.tensor as pt
 from pytensor.graph.basic import Variable
 from pytensor.tensor.variable import TensorVariable, _tensor_py_operators
 
-from ppl.operands import ASK_NOBODY, OPERATORS, OperandError, called, fitting, operated, read_operand
+from ppl.operands import ASK_NOBODY, EQUALITIES, OPERATORS, OperandError, called, fitting, operated, read_operand
 
 _OPERATOR_OF = {
     **{"subtract": "sub", "multiply": "mul", "divide": "truediv", "floor_divide": "floordiv", "remainder": "mod"},
@@ -91,13 +91,18 @@ def _asking(method: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _ufunc(self: Any, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
-    """Return a function of elements. What is changed in place becomes the variable that it is changed to."""
+    """Return a function of elements. What is changed in place becomes the variable that it is changed to.
+
+    A number is not equal to a variable, as everywhere in PyTensor: its rewrites compare what may be either.
+    """
     out = options.pop("out", ())
     name = ufunc.__name__
     is_refused = method != "__call__" or bool(options) or (bool(out) and not (len(out) == 1 and out[0] is inputs[0]))
     if is_refused:
         raise _refused(name if method == "__call__" else f"{name}.{method}", _variables(inputs, options, out))
     operator = _OPERATOR_OF.get(name, name)
+    if operator in EQUALITIES and any(isinstance(i, np.ndarray) and i.ndim == 0 for i in inputs):
+        return np.bool_(operator == "ne")
     if operator in OPERATORS:
         return operated(operator, *inputs)
     return _evaluated(ufunc, _OTHER_NAMES.get(name, getattr(pt, name, None)), inputs, {})

@@ -32,12 +32,12 @@ OPERATORS = {
     **{"divmod": "divmod", "eq": "==", "ne": "!="},
 }
 _SWAPPED = {"lt": "gt", "le": "ge", "gt": "lt", "ge": "le"}
-_EQUALITIES = {"eq": pt.eq, "ne": pt.neq}
+EQUALITIES = {"eq": pt.eq, "ne": pt.neq}
 _BEFORE_PANDAS = 10_000
 """Columns and tables, whose priorities are at most 4,000, leave the operation to the variable."""
 ASK_NOBODY: dict[Any, Collection[str]] = {
-    np.ma.MaskedArray: (*_SWAPPED, *_EQUALITIES),
-    **dict.fromkeys((pd.Series, pd.DataFrame, pd.Index), ("matmul", *_EQUALITIES)),
+    np.ma.MaskedArray: (*_SWAPPED, *EQUALITIES),
+    **dict.fromkeys((pd.Series, pd.DataFrame, pd.Index), ("matmul", *EQUALITIES)),
     **dict.fromkeys((xr.DataArray, xr.Variable, xr.Dataset), OPERATORS),
 }
 """Operators of others that do not leave the operation to the variable; and all those that change in place."""
@@ -73,7 +73,7 @@ def install() -> None:
     _tensor_py_operators.__pandas_priority__ = _BEFORE_PANDAS
     for name, symbol in OPERATORS.items():
         for method in (f"__{name}__", f"__r{name}__"):
-            if method in vars(_tensor_py_operators) and name not in _EQUALITIES:
+            if method in vars(_tensor_py_operators) and name not in EQUALITIES:
                 setattr(_tensor_py_operators, method, _reading(getattr(_tensor_py_operators, method), symbol))
     for kind, names in ASK_NOBODY.items():
         for name in OPERATORS:
@@ -137,12 +137,12 @@ def operated(name: str, left: Any, right: Any) -> Any:
     """
     variable, other = (left, right) if isinstance(left, Variable) else (right, left)
     symbol = OPERATORS[name]
-    if name not in _EQUALITIES:
+    if name not in EQUALITIES:
         method = name if variable is left else _SWAPPED.get(name, f"r{name}")
         return getattr(variable, f"__{method}__")(other)
     left, right = (s if isinstance(s, Variable) else read_operand(s, variable, symbol) for s in (left, right))
     written = _written(variable, symbol, other)
-    return fitting(lambda: _EQUALITIES[name](left, right), variable, written, [variable, other])
+    return fitting(lambda: EQUALITIES[name](left, right), variable, written, [variable, other])
 
 
 def _written(variable: Any, symbol: str, other: Any) -> str:

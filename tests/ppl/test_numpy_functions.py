@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+import pytensor
+import pytensor.tensor as pt
 import pytest
 import scipy.special
 import xarray as xr
@@ -85,6 +87,23 @@ def test_functions_of_one(b, function):
 
 def test_number_of_axes(b):
     assert np.ndim(b) == 1
+
+
+@pytest.mark.parametrize("number", [np.float64(3.0), np.array(3)])
+def test_one_number_is_no_variable(b, number):
+    """As a number of Python's is none."""
+    assert not number == b
+    assert not b == number
+    assert number != b
+    np.testing.assert_array_equal(_evaluated(np.equal(b, 3.0), b), VALUE == 3.0)
+
+
+def test_rewrites_that_compare_lengths_with_variables():
+    """PyTensor's own go on: they take what is no number for another length."""
+    x = ppl.Normal("x", 0, 1, size=5)
+    model = ppl.Model({ppl.Normal("y", pt.stack([x, x]).ravel(), 1.0): np.arange(10.0)})
+    with pytensor.config.change_flags(on_opt_error="raise"):
+        assert ppl.plan(model).method_of("x") == "gibbs"
 
 
 @pytest.mark.parametrize("given", [np.ma.masked_array(OTHER, [0, 1, 0]), pd.Series([1, None, 3], dtype="Int64")])
