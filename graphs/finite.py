@@ -15,7 +15,6 @@ from pymc.distributions.distribution import DiracDeltaRV, PartialObservedRV
 from pymc.distributions.mixture import _BaseMixtureRV
 from pymc.distributions.multivariate import DirichletMultinomialRV
 from pymc.distributions.truncated import TruncatedRV
-from pymc.pytensorf import constant_fold
 from pytensor.graph.basic import Variable
 from pytensor.tensor.variable import TensorVariable
 
@@ -23,6 +22,7 @@ from graphs.chains.markov_chain import MarkovChainRV
 from graphs.chains.sequence_rv import SequenceRV
 from graphs.errors import ModelError
 from graphs.inner_outcome import inner_outcome, is_open
+from graphs.known import known_value
 from graphs.lifting import MixingError, lift, of_states
 from graphs.random_graph import components_of, is_random, parameters_of, static_shape
 
@@ -200,19 +200,16 @@ def _between(lower: Variable | None, upper: Variable, correction: int) -> Sequen
 
 def _is_empty(lower: Variable, upper: Variable, correction: int) -> bool:
     """Whether constant bounds leave some element without a value."""
-    limits = constant_fold([lower, upper], raise_not_constant=False)
-    if any(isinstance(limit, Variable) for limit in limits):
-        return False
-    low, high = (np.asarray(limit) for limit in limits)
-    return bool(np.any(np.ceil(low) > np.floor(high) + correction))
+    low, high = known_value(lower), known_value(upper)
+    return low is not None and high is not None and bool(np.any(np.ceil(low) > np.floor(high) + correction))
 
 
 def _range(bound: Variable) -> tuple[float, float] | None:
     """Return the least and the greatest value of a bound, over the states of the discrete variables above it."""
-    [value] = constant_fold([bound], raise_not_constant=False)
-    if isinstance(value, Variable):
+    value = known_value(bound)
+    if value is None:
         value = values_at_all_states(pt.as_tensor(bound))
-    if value is None or np.asarray(value).size == 0:
+    if value is None or value.size == 0:
         return None
     return float(np.min(value)), float(np.max(value))
 
@@ -233,8 +230,7 @@ def values_at_all_states(bound: TensorVariable) -> NDArray | None:
     [lifted] = lift([bound], bindings)
     if isinstance(lifted, MixingError):
         return None
-    [value] = constant_fold([lifted.value], raise_not_constant=False)
-    return None if isinstance(value, Variable) else np.asarray(value)
+    return known_value(lifted.value)
 
 
 def nearest_random(variable: Variable) -> list[TensorVariable]:

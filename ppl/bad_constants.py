@@ -24,11 +24,11 @@ from graphs.conditional.verify import draw_in_support
 from graphs.errors import BackendError, ModelError
 from graphs.interpreting import interpret, without_c
 from graphs.joint_logprob import LogProb
+from graphs.known import known_value
 from graphs.logprob import ModelGraph, logprob
 from graphs.random_graph import is_random
 from graphs.rebuilding import isolated, substitute
 from ppl.arrays import first
-from ppl.data_supports import known_value
 from ppl.model import Model
 
 logger = logging.getLogger("rvgraph")

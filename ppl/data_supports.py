@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import pytensor.tensor as pt
 import pytensor.tensor.random.basic as ptr
 from numpy.typing import NDArray
 from pymc.distributions.censored import CensoredRV
@@ -20,12 +19,11 @@ from pymc.distributions.multivariate import (
 )
 from pymc.distributions.truncated import TruncatedRV
 from pymc.logprob.transforms import IntervalTransform
-from pymc.pytensorf import constant_fold
-from pytensor.graph.basic import Constant, Variable
 from pytensor.tensor.variable import TensorVariable
 
 from graphs.errors import ModelError
 from graphs.inverse_wishart_rv import InverseWishartRV
+from graphs.known import known_value
 from graphs.logprob import support_of
 from graphs.random_graph import is_random, parameters_of
 from graphs.supports import SUM_TOLERANCE
@@ -54,7 +52,7 @@ def check_support(rv: TensorVariable, name: str, values: NDArray, mask: NDArray[
             found = rule(rv, values)
             if found is not None:
                 _refuse(*found, name, values, mask)
-    bounds = _bounds_of_transform(rv)
+    bounds = known_bounds(rv)
     if bounds is not None:
         _refuse(*_between(values, *bounds), name, values, mask)
 
@@ -73,14 +71,6 @@ def _shortly(value: Any) -> str:
     return " ".join(text.split())
 
 
-def known_value(variable: Variable) -> NDArray | None:
-    """Return the value of a graph of constants, ``None`` of any other."""
-    [value] = constant_fold([pt.as_tensor(variable)], raise_not_constant=False)
-    if isinstance(value, Variable) and not isinstance(value, Constant):
-        return None
-    return np.asarray(getattr(value, "data", value))
-
-
 def _between(values: NDArray, lower: NDArray | None, upper: NDArray | None) -> Found:
     low = np.asarray(-np.inf if lower is None else lower)
     high = np.asarray(np.inf if upper is None else upper)
@@ -89,7 +79,7 @@ def _between(values: NDArray, lower: NDArray | None, upper: NDArray | None) -> F
     return is_bad.reshape(values.shape), "lie outside its bounds"
 
 
-def _bounds_of_transform(rv: TensorVariable) -> tuple[NDArray | None, NDArray | None] | None:
+def known_bounds(rv: TensorVariable) -> tuple[NDArray | None, NDArray | None] | None:
     """Return the bounds of a continuous variable where they are known, element by element."""
     transform = default_transform(rv) if str(rv.type.dtype).startswith("float") else None
     if not isinstance(transform, IntervalTransform):

@@ -20,6 +20,7 @@ from graphs.random_graph import depends_on
 from ppl.losses import Losses
 from ppl.members import given_arrays
 from ppl.memory import bytes_of_draw
+from ppl.missing_draws import in_one_row
 from ppl.plans import Plan
 from samplers.blocks import NUTSBlock
 
@@ -123,9 +124,9 @@ class Expansion:
         With ``in_place`` the draws are overwritten by values that are as large. With ``losses`` nothing is raised: what
         cannot be computed is left out, and noted there.
         """
-        rows = draws.reshape(-1, self.layout.size)
+        rows = in_one_row(draws)
         # Where a chain stopped, there is no number in the whole row; integers could not say so.
-        missing = np.isnan(rows[:, 0])
+        missing = np.isnan(rows[:, :1]).any(axis=1)
         if missing.any():
             rows = np.where(missing[:, None], 1.0 if missing.all() else rows[~missing][0], rows)
         elif not in_place and self.room:

@@ -11,6 +11,12 @@ from pytensor.graph.basic import Variable
 from graphs.errors import ModelError
 
 
+def in_one_row(draws: NDArray) -> NDArray:
+    """Return the draws (chains, draws, ...) of one chain after the other; there may be no number in a draw."""
+    chains, length, *shape = draws.shape
+    return draws.reshape(chains * length, *shape)
+
+
 def over_draws(
     function: Callable[..., Sequence[NDArray]], variables: Sequence[Variable], draws: Sequence[NDArray]
 ) -> list[NDArray]:
@@ -43,7 +49,8 @@ def over_draws(
 
 def present_draws(draws: Sequence[NDArray]) -> NDArray[np.bool_]:
     """Return which draws are there; raise if none is."""
-    is_present: NDArray[np.bool_] = ~np.any([np.isnan(d).reshape(len(d), -1).any(axis=1) for d in draws], axis=0)
+    is_missing = [np.isnan(d).any(axis=tuple(range(1, d.ndim))) for d in draws]
+    is_present: NDArray[np.bool_] = ~np.any(is_missing, axis=0)
     if not is_present.any():
         raise ModelError("Every draw of the trace is missing (NaN): there is nothing to compute from.")
     return is_present

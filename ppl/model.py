@@ -36,6 +36,7 @@ from ppl.forgotten import forgotten
 from ppl.graphviz import DotSource, model_to_graphviz
 from ppl.lengths import with_lengths
 from ppl.probabilities import check_probabilities
+from ppl.ranges import check_ranges
 
 
 @dataclass(frozen=True, eq=False)
@@ -308,6 +309,7 @@ def _name_parts(
     _refuse_unknown([v for v in extra if not is_random(v)], [*deterministics, *potentials])
     names = name_variables([*latent, *observed, *deterministics, *potentials, *data])
     check_probabilities({names[v]: v for v in (*latent, *observed)})
+    check_ranges({names[v]: v for v in latent})
     by_name = {name: variable for variable, name in names.items()}
     declarations = {n: d for n, v in by_name.items() if (d := declaration_of(v)) is not None}
     all_dims, all_coords = find_dimensions(by_name, declarations, coords, dims)

@@ -23,7 +23,7 @@ from graphs.logprob import logprob
 from graphs.random_graph import depends_on, static_shape
 from ppl.members import by_member, given_arrays
 from ppl.memory import check_memory_of_draws
-from ppl.missing_draws import over_draws
+from ppl.missing_draws import in_one_row, over_draws
 from ppl.model import Model
 from ppl.results import to_datatree
 
@@ -106,7 +106,7 @@ def recover(
     check_memory_of_draws(graphs, count, ", or give probs=False" if probs else "")
     inputs = [*kept.values(), NUMBER]
     function = get_backend(backend).map(inputs, list(graphs.values()), rng=rng)
-    arguments = [posterior[n].to_numpy().reshape(-1, *posterior[n].shape[2:])[:count] for n in kept]
+    arguments = [in_one_row(posterior[n].to_numpy())[:count] for n in kept]
     arrays = over_draws(partial(function, np.random.default_rng(seed)), inputs, [*arguments, np.zeros(count)])
     values = {n: np.broadcast_to(a, (shape[0] * shape[1], *a.shape[1:])) for n, a in zip(graphs, arrays, strict=True)}
     values = {n: a.reshape(shape + a.shape[1:]) for n, a in values.items()}

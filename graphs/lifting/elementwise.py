@@ -75,6 +75,9 @@ def _lift_reduction(op: CAReduce, node: Apply, lifting: Lifting) -> list[Lifted]
 
 def reduced(lifted: Lifted, axes: Sequence[int], op: CAReduce, lifting: Lifting) -> Lifted:
     """Reduce over axes, the last one first; elements that depend on different atoms are combined one by one."""
+    if any(lifted.shape[axis] == 0 for axis in axes):
+        # What is made of no elements depends on none: any state will do.
+        lifted = Lifted(folded(lifted.value[(0,) * len(lifted.slots)]), (), lifted.shape)
     varying = [axis for axis in axes if lifted.varies_along(axis)]
     if varying and lifting.is_cautious and isinstance(op.scalar_op, ps.Add):
         raise MixingError("a sum combines different discrete elements")
@@ -96,7 +99,7 @@ def _without_axes(lifted: Lifted, axes: Sequence[int]) -> Lifted:
 def _reduced_together(lifted: Lifted, axes: Sequence[int], op: CAReduce, keepdims: bool) -> Lifted:
     """Reduce over axes along which no atom varies; they stay as axes of length one."""
     count = len(lifted.slots)
-    is_idempotent = isinstance(op.scalar_op, _IDEMPOTENT)
+    is_idempotent = isinstance(op.scalar_op, _IDEMPOTENT) and all(lifted.shape[axis] for axis in axes)
     value = lifted.value if is_idempotent else _repeated(lifted, axes, op)
     places = [axis + count for axis in axes if lifted.lengths[axis] != 1 or value.type.shape[axis + count] != 1]
     if places:

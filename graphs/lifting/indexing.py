@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pytensor.tensor as pt
 from numpy.typing import NDArray
-from pymc.pytensorf import constant_fold
 from pytensor.graph.basic import Apply, Constant, Variable
 from pytensor.tensor.basic import Split
 from pytensor.tensor.subtensor import AdvancedSubtensor, Subtensor, indices_from_subtensor
@@ -16,6 +15,7 @@ from pytensor.tensor.type_other import NoneTypeT
 from pytensor.tensor.variable import TensorVariable
 
 from graphs.errors import ModelError
+from graphs.known import known_value
 from graphs.lifting.state import (
     Lifted,
     Lifting,
@@ -55,14 +55,6 @@ def _entry(index: Any, lifting: Lifting) -> Entry:
         return index
     known = known_value(index)
     return index if known is None else known
-
-
-def known_value(variable: Variable) -> NDArray | None:
-    """Return the value of a variable that depends on constants only, None for another."""
-    if isinstance(variable, Constant):
-        return np.asarray(variable.data)
-    [value] = constant_fold([pt.as_tensor(variable)], raise_not_constant=False)
-    return None if isinstance(value, Variable) else np.asarray(value)
 
 
 def _number(bound: Any, lifting: Lifting) -> int | None:

@@ -16,8 +16,9 @@ from pytensor.tensor.shape import Reshape
 from pytensor.tensor.subtensor import AdvancedIncSubtensor, IncSubtensor
 from pytensor.tensor.variable import TensorVariable
 
+from graphs.known import known_value
 from graphs.lifting.elementwise import apply_elementwise
-from graphs.lifting.indexing import check_range, entries_of, index_fixed, known_value
+from graphs.lifting.indexing import check_range, entries_of, index_fixed
 from graphs.lifting.state import (
     ABSENT,
     Lifted,

@@ -70,6 +70,34 @@ def test_empty_ranges_name_the_variable(name: str) -> None:
         ppl.Model({k: np.zeros(k.type.shape, int)})
 
 
+EMPTY_OF_REALS: dict[str, Callable] = {
+    "reversed": lambda: ppl.Uniform("x", 3, 1),
+    "reversed in one element": lambda: ppl.Uniform("x", [0, 3], [1, 1]),
+    "a single point": lambda: ppl.Uniform("x", 2, 2),
+    "reversed truncation": lambda: ppl.TruncatedNormal("x", 0, 1, lower=3, upper=1),
+    "truncated to nothing": lambda: ppl.Truncated("x", pm.Gamma.dist(2, 1), lower=-3, upper=-1),
+}
+
+
+@pytest.mark.parametrize("declare", EMPTY_OF_REALS.values(), ids=EMPTY_OF_REALS)
+def test_intervals_without_a_value_are_refused_where_the_model_is_made(declare: Callable) -> None:
+    with pytest.raises(ModelError, match="x has no value that is possible: the lower bound") as caught:
+        ppl.Model({ppl.Normal("y", declare().sum(), 1): 1.0})
+    assert caught.value.variable == "x"
+
+
+@pytest.mark.parametrize("name", [name for name in EMPTY if name != "a count below zero"])
+def test_empty_ranges_are_refused_where_the_model_is_made(name: str) -> None:
+    """All but those that depend on other discrete variables, which take planning to see."""
+    with pytest.raises(ModelError, match="k has no value that is possible"):
+        ppl.Model({ppl.Normal("y", EMPTY[name]().sum(), 1): 1.0})
+
+
+def test_ranges_that_are_not_known_are_left_to_the_plan() -> None:
+    upper = ppl.HalfNormal("upper", 1)
+    ppl.Model({ppl.Normal("y", ppl.Uniform("x", 0, upper) + ppl.Binomial("k", 5, 0.5), 1): 1.0})
+
+
 def test_negative_sizes_name_the_variable() -> None:
     with pytest.raises(ModelError, match="a has the shape"):
         ppl.plan(ppl.Model({ppl.Normal("y", ppl.Normal("a", 0, 1, size=-3).sum(), 1): 1.0}))

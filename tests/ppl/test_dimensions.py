@@ -164,6 +164,22 @@ def test_a_dimension_may_have_length_zero():
     assert trace.posterior["x"].shape == (1, 2, 0)
 
 
+def test_what_follows_a_run_goes_on_without_numbers():
+    """Variables of length zero, in the trace or summed out, beside one that is recovered by Bayes' rule."""
+    x, k = ppl.Normal("x", 0, 1, dims={"unit": []}), ppl.Bernoulli("k", 0.5, size=0)
+    z, other = ppl.Bernoulli("z", 0.3), ppl.Normal("other", 0, 1)
+    model = scalar_outcome(x, k, z, other)
+    trace = ppl.sample(model, draws=20, tune=20, chains=2, seed=1, progress=False, sampler="nuts")
+    assert set(ppl.diagnose(trace).r_hat) == {"other"}
+    trace = ppl.log_likelihood(model, ppl.recover(model, trace, seed=1))
+    trace = ppl.posterior_predictive(model, trace, seed=1)
+    drawn, y = trace["posterior"], float(model.observed_data["y"])
+    weights = [0.7 * stats.norm.pdf(y, drawn["other"]), 0.3 * stats.norm.pdf(y, drawn["other"] + 1)]
+    np.testing.assert_allclose(drawn["z_probability"][..., 1], weights[1] / sum(weights))
+    assert drawn["k"].shape == drawn["x"].shape == (2, 20, 0)
+    assert trace["posterior_predictive"]["y"].shape == trace["log_likelihood"]["y"].shape == (2, 20)
+
+
 class TestLengths:
     """Where only the name of an axis is given, the model finds its length."""
 
