@@ -40,10 +40,10 @@ def check_ranges(variables: Mapping[str, TensorVariable]) -> None:
 
 
 def _check_interval(name: str, rv: TensorVariable) -> None:
-    bounds = known_bounds(rv)
-    if bounds is None or bounds[0] is None or bounds[1] is None:
+    lower, upper = known_bounds(rv) or (None, None)
+    if lower is None or upper is None:
         return
-    lower, upper = np.broadcast_arrays(*bounds)
+    lower, upper = np.broadcast_arrays(lower, upper)
     is_bad = lower >= upper
     if is_bad.any():
         where = first(is_bad)
