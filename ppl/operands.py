@@ -235,7 +235,7 @@ def _read_index(given: Any, variable: Any) -> Any:
     if isinstance(given, Variable | slice | int | np.integer | type(None) | type(Ellipsis)) or _has_variables(given):
         return given
     if type(given) is np.ndarray and given.dtype.kind in "biu":
-        return given
+        return _constant(given)
     if not isinstance(given, (*_CONTAINERS, float, np.generic)) and not hasattr(given, "__array__"):
         return given
     read = read_complete(given, f"The indices of {called(variable)} ({type(given).__name__})", variable.name or "")
@@ -244,4 +244,9 @@ def _read_index(given: Any, variable: Any) -> Any:
             f"The indices of {called(variable)} have the type {read.dtype}: whole numbers are needed, .astype(int).",
             variable.name,
         )
-    return read if read.size else given
+    return _constant(read) if read.size else given
+
+
+def _constant(given: np.ndarray) -> Any:
+    """Return positions as a constant: PyTensor would ask every element of an array whether it is a truth value."""
+    return pt.constant(given) if given.dtype.kind in "iu" and given.ndim and given.size else given

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import prod
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +28,8 @@ SECONDS_PER_NODE = 1e-8
 SECONDS_PER_OPERATION = 1e-9
 GRADIENTS_PER_SWEEP = 7
 DEEPEST_TREE = 6
+MOST_SEEN = 500
+"""Elements of one variable whose effective draws are estimated. The fewest of a sample are those of all but a few."""
 WORK_OF_GRADIENT = 3.0
 """A log-density and its gradient are about three times the nodes and operations of the log-density alone."""
 
@@ -39,6 +42,8 @@ class Pilot:
     ----------
     draws : (num_draws, size) float64 array
         Of all that is drawn, where it is drawn.
+    seen : (k,) int64 array
+        The elements that are looked at: all of a variable that has few, and a sample of one that has many.
     num_gradients : float
         Gradients that NUTS took per sweep; 0 without it.
     compiled : CompiledSweep
@@ -46,13 +51,14 @@ class Pilot:
     """
 
     draws: NDArray[np.float64]
+    seen: NDArray[np.int64]
     num_gradients: float
     compiled: CompiledSweep
 
     @property
     def effective(self) -> float:
         """Effective draws per sweep, of the element that has the fewest; at most 1."""
-        return float(min(1.0, effective_fractions(self.draws).min()))
+        return float(min(1.0, effective_fractions(self.draws[:, self.seen]).min()))
 
 
 def pilot(plan: Plan, num_sweeps: int) -> Pilot | None:
@@ -97,11 +103,21 @@ def pilot(plan: Plan, num_sweeps: int) -> Pilot | None:
     drawn = layout.elements([str(v.name) for v in moved])
     draws = result.draws[0, first:][:, drawn]
     is_count = np.isin(drawn, layout.elements([str(v.name) for v in moved if not v.type.dtype.startswith("float")]))
-    draws = draws[:, ~is_count | (draws.std(axis=0) > 0)]
+    is_moving = ~is_count | (draws.std(axis=0) > 0)
+    draws = draws[:, is_moving]
     if result.status[0] != STATUS_DONE or not np.isfinite(draws).all():
         return None
     steps = result.stats.get("n_steps")
-    return Pilot(draws, 0.0 if steps is None or not nuts else float(np.mean(steps)), compiled)
+    seen = np.flatnonzero(_sampled([prod(v.type.shape) for v in moved])[is_moving])
+    return Pilot(draws, seen, 0.0 if steps is None or not nuts else float(np.mean(steps)), compiled)
+
+
+def _sampled(sizes: Sequence[int]) -> NDArray[np.bool_]:
+    """Return which elements of variables are looked at, as a mask of all: evenly spaced ones of large variables."""
+    masks = [np.zeros(size, bool) for size in sizes]
+    for mask, size in zip(masks, sizes, strict=True):
+        mask[np.unique(np.linspace(0, size - 1, min(size, MOST_SEEN)).astype(np.int64))] = True
+    return np.concatenate(masks)
 
 
 def num_affordable(plan: Plan, gradients: float = GRADIENTS_PER_SWEEP) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -67,62 +68,107 @@ def find_pattern(adjacency: csr_matrix) -> Pattern:
     adjacency : (n, n) csr_matrix
         Nonzero where the matrix may be; symmetric; the diagonal does not matter.
     """
-    candidates = [_symbolic(adjacency, order) for order in _orders(adjacency)]
-    return min(candidates, key=lambda pattern: pattern.num_operations)
+    best: _Factor | None = None
+    for order in _orders(adjacency):
+        best = _eliminated(adjacency, order, best) or best
+        assert best is not None
+        if not best.has_fill:
+            # Its operations count the triangles of the graph: those of every other order without fill, and the fewest.
+            break
+    assert best is not None
+    return _pattern(adjacency, best)
 
 
-def _orders(adjacency: csr_matrix) -> list[Integers]:
-    """Return candidates: by minimum degree, narrow bands, and elements of few neighbours first."""
+def _orders(adjacency: csr_matrix) -> Iterator[Integers]:
+    """Yield candidates, those that are found quickly first: few neighbours first, narrow bands, minimum degree."""
+    yield np.argsort(np.diff(adjacency.indptr), kind="stable")
+    yield np.asarray(reverse_cuthill_mckee(adjacency, symmetric_mode=True), np.int64)
+    yield from _by_minimum_degree(adjacency)
+
+
+def _by_minimum_degree(adjacency: csr_matrix) -> Iterator[Integers]:
+    """Yield SuperLU's order and its inverse.
+
+    Rows with very many neighbours are left to the end, as AMD does (Amestoy, Davis and Duff 1996): each of them would
+    have its degree counted anew whenever one of its neighbours goes.
+    """
     count = adjacency.shape[0]
     degrees = np.diff(adjacency.indptr)
-    ones = csr_matrix((np.ones(adjacency.nnz), adjacency.indices, adjacency.indptr), shape=adjacency.shape)
-    dominant = (ones + identity(count) * (degrees.max(initial=0) + 2.0)).tocsc()
-    by_degree = splu(
-        dominant, permc_spec="MMD_AT_PLUS_A", options={"SymmetricMode": True, "DiagPivotThresh": 0.0}
-    ).perm_c
-    found = [np.argsort(by_degree), reverse_cuthill_mckee(adjacency, symmetric_mode=True)]
-    found += [np.argsort(degrees, kind="stable"), np.asarray(by_degree)]
-    return [np.asarray(order, np.int64) for order in found]
+    is_hub = degrees > max(16.0, 10.0 * np.sqrt(count))
+    others, hubs = np.flatnonzero(~is_hub), np.flatnonzero(is_hub)
+    part = adjacency[others][:, others].tocsr() if len(hubs) else adjacency
+    ones = csr_matrix((np.ones(part.nnz), part.indices, part.indptr), shape=part.shape)
+    dominant = (ones + identity(len(others)) * (np.diff(part.indptr).max(initial=0) + 2.0)).tocsc()
+    found = splu(dominant, permc_spec="MMD_AT_PLUS_A", options={"SymmetricMode": True, "DiagPivotThresh": 0.0}).perm_c
+    last = hubs[np.argsort(degrees[hubs], kind="stable")]
+    for order in (np.argsort(found), found):
+        yield np.concatenate([others[order], last]).astype(np.int64)
 
 
-def _symbolic(adjacency: csr_matrix, order: Integers) -> Pattern:
-    """Return the pattern of the factor for one order: the row of i is what is reached upwards from its neighbours."""
+@dataclass(frozen=True, eq=False)
+class _Factor:
+    """The elements of a factor below the diagonal, by columns and by rows, both ascending."""
+
+    order: Integers
+    columns: list[list[int]]
+    row_columns: list[list[int]]
+    num_operations: int
+    has_fill: bool
+
+
+def _eliminated(adjacency: csr_matrix, order: Integers, other: _Factor | None) -> _Factor | None:
+    """Return the factor for an order: the row of i is what is reached upwards from its neighbours.
+
+    None as soon as it takes as many operations as another.
+    """
     count = len(order)
+    most = np.inf if other is None else other.num_operations
     place_of = np.empty(count, np.int64)
     place_of[order] = np.arange(count)
-    parent, mark = np.full(count, -1), np.full(count, -1)
-    columns: list[list[int]] = [[j] for j in range(count)]
+    places, starts = place_of[adjacency.indices].tolist(), adjacency.indptr.tolist()
+    parent, mark = [-1] * count, [-1] * count
+    columns: list[list[int]] = [[] for _ in range(count)]
     row_columns: list[list[int]] = []
-    for i in range(count):
+    num_operations, num_elements = count, 0
+    for i, old in enumerate(order.tolist()):
         mark[i] = i
         row: list[int] = []
-        old = order[i]
-        for j in place_of[adjacency.indices[adjacency.indptr[old] : adjacency.indptr[old + 1]]]:
-            k = int(j)
+        for k in places[starts[old] : starts[old + 1]]:
             while k < i and mark[k] != i:
                 if parent[k] < 0:
                     parent[k] = i
                 mark[k] = i
                 columns[k].append(i)
+                num_operations += 2 * len(columns[k]) + 1
                 row.append(k)
-                k = int(parent[k])
-        row_columns.append(sorted(row))
-    starts = np.concatenate([[0], np.cumsum([len(c) for c in columns])]).astype(np.int64)
-    rows = np.array([i for c in columns for i in c], np.int64)
-    row_starts = np.concatenate([[0], np.cumsum([len(r) for r in row_columns])]).astype(np.int64)
-    of_rows = np.array([k for r in row_columns for k in r], np.int64)
-    # Each column lists its rows in ascending order, so that its elements are met in the order of the rows.
-    met = starts[:-1] + 1
+                k = parent[k]
+        if num_operations >= most:
+            return None
+        row.sort()
+        num_elements += len(row)
+        row_columns.append(row)
+    num_given = adjacency.nnz - int((adjacency.diagonal() != 0).sum())
+    return _Factor(order, columns, row_columns, num_operations, 2 * num_elements > num_given)
+
+
+def _pattern(adjacency: csr_matrix, factor: _Factor) -> Pattern:
+    count = len(factor.order)
+    place_of = np.empty(count, np.int64)
+    place_of[factor.order] = np.arange(count)
+    starts = _starts_of(factor.columns) + np.arange(count + 1)
+    rows = np.array([i for j, column in enumerate(factor.columns) for i in (j, *column)], np.int64)
+    of_rows = np.array([k for row in factor.row_columns for k in row], np.int64)
+    # Each column lists its rows in ascending order, so that its elements are met in the order of the rows: stably
+    # sorted by columns, what the rows list is what the columns list.
     row_places = np.empty(len(of_rows), np.int64)
-    for p, k in enumerate(of_rows):
-        row_places[p] = met[k]
-        met[k] += 1
+    below = np.delete(np.arange(len(rows)), starts[:-1])
+    row_places[np.argsort(of_rows, kind="stable")] = below
     first, second, places = _given(adjacency, place_of, starts, rows)
     return Pattern(
-        np.asarray(order, np.int64),
+        factor.order,
         starts,
         rows,
-        row_starts,
+        _starts_of(factor.row_columns),
         of_rows,
         row_places,
         first,
@@ -130,6 +176,10 @@ def _symbolic(adjacency: csr_matrix, order: Integers) -> Pattern:
         places,
         _targets(starts, rows),
     )
+
+
+def _starts_of(lists: list[list[int]]) -> Integers:
+    return np.concatenate([[0], np.cumsum([len(row) for row in lists])]).astype(np.int64)
 
 
 def _targets(starts: Integers, rows: Integers) -> Integers:
@@ -186,8 +236,13 @@ def find_probes(adjacency: csr_matrix) -> tuple[NDArray[np.float64], Integers]:
     """
     degrees = np.diff(adjacency.indptr)
     best: Integers | None = None
+    num_hubs = -1
     for limit in (4, 8, 16, 32, 64):
-        colours = _coloured(adjacency, degrees > limit)
+        is_hub = degrees > limit
+        if is_hub.sum() == num_hubs:
+            continue
+        num_hubs = int(is_hub.sum())
+        colours = _coloured(adjacency, is_hub)
         if best is None or colours.max() < best.max():
             best = colours
     assert best is not None
@@ -198,14 +253,20 @@ def find_probes(adjacency: csr_matrix) -> tuple[NDArray[np.float64], Integers]:
 
 def _coloured(adjacency: csr_matrix, is_hub: NDArray[np.bool_]) -> Integers:
     """Give a number to every element: hubs one of their own, others one that none within two steps has."""
+    others, hubs = np.flatnonzero(~is_hub), np.flatnonzero(is_hub)
+    near = csr_matrix(adjacency[others][:, others])
+    two_steps = csr_matrix(near @ near)
+    starts, neighbours = two_steps.indptr.tolist(), two_steps.indices.tolist()
+    direct_starts, direct = near.indptr.tolist(), near.indices.tolist()
+    found = [-1] * len(others)
+    for i in range(len(others)):
+        taken = {found[j] for j in direct[direct_starts[i] : direct_starts[i + 1]]}
+        taken.update(found[j] for j in neighbours[starts[i] : starts[i + 1]])
+        colour = 0
+        while colour in taken:
+            colour += 1
+        found[i] = colour
     colours = np.full(len(is_hub), -1)
-    for i in np.flatnonzero(~is_hub):
-        near = adjacency.indices[adjacency.indptr[i] : adjacency.indptr[i + 1]]
-        taken = set(colours[near].tolist())
-        for j in near:
-            if not is_hub[j]:
-                taken.update(colours[adjacency.indices[adjacency.indptr[j] : adjacency.indptr[j + 1]]].tolist())
-        colours[i] = next(c for c in range(len(is_hub)) if c not in taken)
-    hubs = np.flatnonzero(is_hub)
+    colours[others] = found
     colours[hubs] = colours.max(initial=-1) + 1 + np.arange(len(hubs))
     return colours
