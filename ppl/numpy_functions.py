@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import functools
 import inspect
+import sys
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,6 +19,7 @@ from pytensor.tensor.variable import TensorVariable, _tensor_py_operators
 
 from ppl.operands import ASK_NOBODY, EQUALITIES, OPERATORS, OperandError, called, fitting, operated, read_operand
 
+_OURS = Path(__file__).parent
 _OPERATOR_OF = {
     **{"subtract": "sub", "multiply": "mul", "divide": "truediv", "floor_divide": "floordiv", "remainder": "mod"},
     **{"power": "pow", "bitwise_and": "and", "bitwise_or": "or", "bitwise_xor": "xor", "equal": "eq"},
@@ -110,10 +113,22 @@ def _ufunc(self: Any, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any
 
 def _function(self: Any, function: Callable[..., Any], types: Any, inputs: tuple, options: Mapping[str, Any]) -> Any:
     """Return a function of arrays."""
+    if _is_of_library(sys._getframe(1).f_code.co_filename):
+        return function._implementation(*inputs, **options)  # type: ignore[attr-defined]
     name = function.__name__
     place = pt.linalg if function.__module__ == "numpy.linalg" else pt
     found = getattr(place, name, None) if function.__module__ in ("numpy", "numpy.linalg") else None
     return _evaluated(function, _OTHER_NAMES.get(name, found), *_by_name(function, inputs, options))
+
+
+@functools.cache
+def _is_of_library(filename: str) -> bool:
+    """Whether code is somebody else's.
+
+    PyMC and its relatives put variables into arrays of objects by NumPy, ``np.atleast_1d(variables)``, and mean it.
+    """
+    path = Path(filename)
+    return not path.is_relative_to(_OURS) and not {"site-packages", "dist-packages"}.isdisjoint(path.parts)
 
 
 def _by_name(function: Callable[..., Any], inputs: tuple, options: Mapping[str, Any]) -> tuple[tuple, dict[str, Any]]:

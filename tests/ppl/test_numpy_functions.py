@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+import pymc as pm
 import pytensor
 import pytensor.tensor as pt
 import pytest
 import scipy.special
 import xarray as xr
+from pymc.sampling.mcmc import assign_step_methods
 
 import ppl
 from graphs.interpreting import interpret
@@ -83,6 +85,25 @@ def test_functions_of_two(b, holder, function):
 @pytest.mark.parametrize("function", OF_ONE.values(), ids=OF_ONE)
 def test_functions_of_one(b, function):
     np.testing.assert_allclose(_evaluated(function(b), b), function(VALUE), rtol=1e-12)
+
+
+def test_libraries_get_the_arrays_of_objects_that_they_expect(b):
+    source = "def of(variable):\n    return np.atleast_1d(variable), np.stack([variable, variable])"
+    there, here = {"np": np}, {"np": np}
+    exec(compile(source, "/somewhere/site-packages/library/arrays.py", "exec"), there)
+    exec(compile(source, "model.py", "exec"), here)
+    assert there["of"](b)[0].dtype == object
+    assert there["of"](b)[0][0] is b
+    assert here["of"](b)[1].type.shape == (2, 3)
+
+
+def test_step_methods_of_pymc_are_chosen_as_without_us():
+    with pm.Model():
+        x = pm.Normal("x", size=3)
+        pm.Normal("y", x, 1, observed=VALUE)
+        steps, selected = assign_step_methods(pm.modelcontext(None))
+    assert not steps
+    assert list(selected) == [pm.NUTS]
 
 
 def test_number_of_axes(b):
