@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,10 +11,10 @@ import pytensor.tensor as pt
 from pymc.data import MinibatchOp
 from pymc.distributions.truncated import TruncatedRV
 from pymc.logprob.transforms import Transform
-from pymc.model.transform.optimization import freeze_dims_and_data
 from pytensor.compile.sharedvalue import SharedVariable
 from pytensor.graph.basic import Constant, Variable
-from pytensor.graph.traversal import ancestors
+from pytensor.graph.replace import clone_replace
+from pytensor.graph.traversal import ancestors, toposort
 from pytensor.tensor.variable import TensorConstant, TensorVariable
 
 from graphs.errors import ModelError
@@ -61,15 +60,14 @@ def from_pymc(pm_model: pm.Model) -> Model:
         raise ModelError(f"A pymc.Model is needed, not {type(pm_model).__name__}.")
     data = {v.name: np.asarray(v.get_value()) for v in pm_model.data_vars if isinstance(v, SharedVariable)}
     data |= {v.name: np.asarray(v.data) for v in pm_model.data_vars if isinstance(v, Constant)}
-    frozen = _frozen(pm_model)
-    kinds = (frozen.free_RVs, frozen.observed_RVs, frozen.deterministics, frozen.potentials)
+    kinds = (pm_model.free_RVs, pm_model.observed_RVs, pm_model.deterministics, pm_model.potentials)
     variables = [v for kind in kinds for v in kind]
     _refuse_minibatches(variables)
-    # Of shared arrays only those declared as pm.Data are fixed by PyMC.
-    fixed = dict(zip(variables, with_fixed_arrays(variables), strict=True))
-    fixed, hidden = _opened(fixed, frozen.observed_RVs)
+    # PyMC's own freeze_dims_and_data takes time that is quadratic in the number of variables.
+    fixed = dict(zip(variables, with_fixed_arrays(clone_replace(variables)), strict=True))
+    fixed, hidden = _opened(fixed, pm_model.observed_RVs)
     free, _, deterministics, potentials = ({str(v.name): fixed[v] for v in kind} for kind in kinds)
-    observed = {str(rv.name): (fixed[rv], _data_of(rv, frozen.rvs_to_values[rv])) for rv in frozen.observed_RVs}
+    observed = {str(rv.name): (fixed[rv], _data_of(rv, pm_model.rvs_to_values[rv])) for rv in pm_model.observed_RVs}
     return Model._of(
         Parts(
             latent={str(rv.name): rv for rv in _parents_first([*free.values(), *hidden])},
@@ -78,10 +76,10 @@ def from_pymc(pm_model: pm.Model) -> Model:
             deterministics=deterministics,
             potentials=potentials,
             constant_data={n: a for n, a in data.items() if n not in observed},
-            transforms={str(rv.name): _transform(fixed[rv], frozen.rvs_to_transforms[rv]) for rv in frozen.free_RVs},
+            transforms={str(rv.name): _transform(fixed[rv], pm_model.rvs_to_transforms[rv]) for rv in pm_model.free_RVs},
             initial_values=_initial_values(pm_model),
-            coords={dim: tuple(values) for dim, values in frozen.coords.items() if values is not None},
-            dims=_dims(frozen),
+            coords={dim: tuple(values) for dim, values in pm_model.coords.items() if values is not None},
+            dims=_dims(pm_model, deterministics),
         )
     )
 
@@ -98,19 +96,6 @@ def _opened(fixed: dict[Any, Any], observed: Sequence[TensorVariable]) -> tuple[
     hidden = [rv for rv in find_random_variables(new.values()) if rv not in known]
     name_variables([*new.values(), *hidden])
     return new, hidden
-
-
-def _frozen(pm_model: pm.Model) -> pm.Model:
-    """Return the model with data and dims as constants, without initial values: PyMC refuses symbolic ones."""
-    initial = dict(pm_model.rvs_to_initial_values)
-    try:
-        pm_model.rvs_to_initial_values.update(dict.fromkeys(initial))
-        with warnings.catch_warnings():
-            # Of Gaussian processes, whose objects refer to the variables of the old model: nothing here uses them.
-            warnings.filterwarnings("ignore", message="Detected variables likely created by GP objects")
-            return freeze_dims_and_data(pm_model)
-    finally:
-        pm_model.rvs_to_initial_values.update(initial)
 
 
 def _refuse_minibatches(variables: Iterable[Variable]) -> None:
@@ -155,12 +140,12 @@ def _initial_values(pm_model: pm.Model) -> dict[str, Any]:
     return given
 
 
-def _dims(frozen: pm.Model) -> dict[str, tuple[str, ...]]:
+def _dims(pm_model: pm.Model, computed: Mapping[str, TensorVariable]) -> dict[str, tuple[str, ...]]:
     """Return names of axes, without those of expressions that have other lengths: PyMC does not check these."""
-    lengths = {dim: int(length.data) for dim, length in frozen.dim_lengths.items() if isinstance(length, Constant)}
-    computed = {str(d.name): d for d in frozen.deterministics}
+    known = {dim: value_of_data(length) for dim, length in pm_model.dim_lengths.items()}
+    lengths = {dim: int(length) for dim, length in known.items() if length is not None}
     found = {}
-    for name, dims in frozen.named_vars_to_dims.items():
+    for name, dims in pm_model.named_vars_to_dims.items():
         if any(d is None for d in dims):
             continue
         shape = static_shape(computed[name]) if name in computed else ()
@@ -183,5 +168,7 @@ def _transform(rv: Any, transform: Transform | None) -> Transform | None:
 
 
 def _parents_first(variables: list[Any]) -> list[Any]:
+    """Return variables in their order, but for those that others before them depend on."""
     wanted = set(variables)
-    return sorted(variables, key=lambda v: sum(a in wanted for a in ancestors([v])))
+    nodes = toposort(variables[::-1])
+    return list(dict.fromkeys(out for node in nodes for out in node.outputs if out in wanted))
