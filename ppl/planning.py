@@ -28,6 +28,7 @@ from ppl.grouping import explain_groups, join, with_groups
 from ppl.model import Model
 from ppl.plans import EXACT, Assignment, Method, Plan
 from ppl.policy import decide
+from ppl.stages import doing, stages
 from ppl.summing import Marginalize, marginalized
 from ppl.sweeps import build_sweep
 
@@ -42,6 +43,7 @@ def plan(
     sampler: str | Mapping[str, str] | None = None,
     max_states: int = MOST_STATES,
     compress: bool = True,
+    progress: bool = True,
 ) -> Plan:
     """Decide how each latent variable of a model is dealt with.
 
@@ -64,6 +66,8 @@ def plan(
     compress : bool, default True
         Rewrite likelihoods to sufficient statistics of the data where there are any: the same function but for
         rounding, in fewer operations. The plan says what was compressed, and by how much.
+    progress : bool, default True
+        Say what is done, where planning takes more than a second.
 
     Returns
     -------
@@ -80,7 +84,7 @@ def plan(
     named = _check_sampler(model, sampler)
     if not isinstance(compress, bool):
         raise ModelError(f"compress is True or False, not {compress!r}.")
-    with untraced():
+    with untraced(), stages(progress):
         return _planned(model, marginalize, sampler, named, max_states, compress)
 
 
@@ -95,7 +99,9 @@ def _planned(
     if isinstance(marginalize, Iterable) and not isinstance(marginalize, str):
         marginalize = list(marginalize)
     listed = marginalize if isinstance(marginalize, list) else []
+    doing("Deriving the log-density")
     joint = logprob(model, marginalize=False, apart={*named, *listed})
+    doing("Summing out discrete variables")
     summed, reasons = marginalized(joint, marginalize, named, max_states)
     continuous = {v: n for n, v in summed.values.items() if not summed.supports[n].is_discrete}
     found = without_gradient(list(summed.terms.values()), continuous)
@@ -142,6 +148,7 @@ def _assigned(
         if name not in summed.values:
             assignments[name] = _assignment(joint, name, "marginalize", reasons[name])
             continue
+        doing(f"Looking for the full conditional of {name}")
         choice = cast("Choice", named.get(name, sampler if isinstance(sampler, str) else None))
         method, reason, law = choose(
             summed,
@@ -160,10 +167,12 @@ def _assigned(
                 raise DerivationError(f"There is no Gibbs step for {name}: {reason}.", name, summed.values[name])
         assignments[name] = _assignment(joint, name, method, reason)
     augmented = {name: terms for name, terms in augmented.items() if terms}
+    doing("Looking for variables that are drawn together")
     mixed, groups = with_groups(summed, assignments, laws, augmenter, augmented, named, no_gradient)
     laws = {n: law for n, law in laws.items() if not any(n in group.laws for group in groups)}
     join(summed, assignments, laws)
     explain_groups(groups, assignments)
+    doing("Compressing the likelihood")
     sampled, statistics = compressed(mixed) if compress else (mixed, ())
     sweep = build_sweep(summed, mixed, sampled, assignments, laws, groups)
     laws |= {name: law for group in groups for name, law in group.laws.items()}

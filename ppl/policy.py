@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from graphs.optional import optional
 from ppl.pilot import WORK_OF_GRADIENT, Pilot, num_affordable, pilot
 from ppl.plans import Plan
+from ppl.stages import doing
 from ppl.work import work_of
 from samplers.blocks import NUTSBlock, SliceBlock
 from samplers.fisher import MOST_DENSE
@@ -138,6 +139,7 @@ def decide(by_nuts: Plan, by_laws: Plan) -> tuple[Plan, str]:
     if not num_sweeps:
         beside = "Gibbs steps beside it" if others else "Gibbs steps"
         return by_nuts, f"{ALONE}a pilot run with {beside} would take too long; {remedy}"
+    doing("Trying Gibbs steps in a pilot run")
     found = pilot(by_laws, num_sweeps)
     if found is None:
         return (
@@ -180,6 +182,7 @@ def _nuts_alone(plan: Plan, other: Pilot) -> tuple[Pilot | None, float, float]:
     own = None
     if not is_alone or size > MOST_CORRELATED:
         num_sweeps = num_affordable(plan, GRADIENTS_IN_MANY_DIMENSIONS)
+        doing("Trying NUTS in a pilot run")
         own = pilot(plan, num_sweeps) if num_sweeps else None
     if own is not None and (size > MOST_DENSE or not is_alone):
         return own, own.effective, _sweep_cost(plan, own.num_gradients)

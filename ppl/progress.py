@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from ppl.progress_lines import ProgressLines, log
 
@@ -42,6 +42,9 @@ class ProgressBar:
             TextColumn("chain {task.fields[chain]}"),
             BarColumn(bar_width=12),
             TextColumn("{task.completed:.0f}/{task.total:.0f}"),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
             TextColumn("{task.fields[phase]}"),
             TextColumn("{task.fields[detail]}"),
             console=console,

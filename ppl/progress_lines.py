@@ -81,12 +81,19 @@ class ProgressLines:
         parts = [self._described(state) for state in states[:MOST_CHAINS]]
         rest = [f"{len(states) - MOST_CHAINS} more chains"] if len(states) > MOST_CHAINS else []
         divergent = sum(state["divergences"] for state in states)
-        self._say(f"{seconds:.0f} s: {', '.join([*parts, *rest])}" + (f"; {divergent} divergent" if divergent else ""))
+        notes = [f"{divergent} divergent"] if divergent else []
+        self._say("; ".join([f"{seconds:.0f} s: {', '.join([*parts, *rest])}", *notes, *self._left(states, seconds)]))
 
     def end(self) -> None:
         """Say how long it took, if anything was said before."""
         if self._is_begun:
             self._say(f"Sampling took {time.monotonic() - self._start:.1f} s.")
+
+    def _left(self, states: Sequence[dict[str, Any]], seconds: float) -> list[str]:
+        """Return how long the rest takes, if its sweeps take as long as those before."""
+        done = sum(state["draw"] + (0 if state["tuning"] else self._tune) for state in states)
+        missing = self._chains * (self._tune + self._draws) - done
+        return [f"about {seconds * missing / done:.0f} s left"] if done and missing > 0 else []
 
     def _say(self, line: str) -> None:
         say(line, self._stream)

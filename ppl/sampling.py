@@ -33,6 +33,7 @@ from ppl.plans import Plan
 from ppl.progress import ProgressBar
 from ppl.progress_lines import log, say
 from ppl.results import logger, report, say_losses, to_datatree, versions
+from ppl.stages import doing, stages
 from samplers import SweepResult, compile_sweep
 from samplers.interrupts import HeldInterrupts
 from samplers.learning import check_metric
@@ -62,9 +63,11 @@ class CompiledModel:
         self.plan = plan
         self.backend = backend
         self.precision = precision
+        doing("Compiling what samples")
         known = plan.compiled if (backend, precision) == ("numba", "float64") else None
         self._sweep: Any = known or compile_sweep(plan.sweep, backend, precision)
         self._starting_points = StartingPoints(plan, getattr(self._sweep, "new_logdensity", None))
+        doing("Compiling what is kept of every draw")
         self._expansion = Expansion.of(plan, backend)
         self._chosen_expansion: tuple[Any, Expansion] | None = None
         self._lazy_seconds = getattr(self._sweep, "compile_seconds", 0.0)
@@ -260,6 +263,7 @@ def compile(
     max_states: int = MOST_STATES,
     compress: bool = True,
     precision: str = "float64",
+    progress: bool = True,
 ) -> CompiledModel | ExactModel:
     """Plan a model and compile what samples it, without running it.
 
@@ -274,6 +278,8 @@ def compile(
     precision : {"float64", "float32"}
         In which NUTS evaluates the log-density and its gradient. Single precision is for JAX on accelerators: it has
         seven digits, too few for log-densities of many observations.
+    progress : bool, default True
+        Say what is done, where it takes more than a second.
 
     Returns
     -------
@@ -294,11 +300,12 @@ def compile(
     if backend == "c":
         _say_once(blas_notice())
     start = time.perf_counter()
-    planned = plan(model, marginalize=marginalize, sampler=sampler, max_states=max_states, compress=compress)
-    if not model.latent:
-        raise ModelError("There is nothing to sample: none of the variables is latent.")
-    seconds = time.perf_counter() - start
-    compiled = ExactModel(planned, backend) if planned.is_exact else CompiledModel(planned, backend, precision)
+    with stages(progress):
+        planned = plan(model, marginalize=marginalize, sampler=sampler, max_states=max_states, compress=compress)
+        if not model.latent:
+            raise ModelError("There is nothing to sample: none of the variables is latent.")
+        seconds = time.perf_counter() - start
+        compiled = ExactModel(planned, backend) if planned.is_exact else CompiledModel(planned, backend, precision)
     compiled.compile_seconds += seconds
     return compiled
 
@@ -349,7 +356,8 @@ def sample(
         way to a mode (Zhang et al. 2022), where NUTS moves. With a trace the chains go on from its last draws with what
         they had learnt; with ``tune=0`` nothing more is learnt.
     progress : bool, default True
-        Show a progress bar.
+        Show what planning and compiling are at where they take more than a second, and a bar of the draws; lines where
+        the output is no terminal.
     **options
         ``target_accept`` (0.8), ``max_tree_depth`` (10), ``thin`` (1), ``keep_tuning`` (False); ``var_names``: the
         variables and deterministics to keep, all by default. What is not kept takes neither memory nor time; ``lp``,
@@ -394,5 +402,6 @@ def sample(
         max_states=max_states,
         compress=compress,
         precision=precision,
+        progress=progress,
     )
     return compiled.sample(draws, tune, chains, cores, seed, init=init, progress=progress, **options)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -38,7 +40,7 @@ def test_a_log_has_ever_fewer_lines(clock, capsys):
             lines += [(second, line) for line in capsys.readouterr().err.splitlines()]
     assert capsys.readouterr().err == "Sampling took 3600.0 s.\n"
     assert lines.pop(0) == (10, "Sampling 2 chains: 1,000 tuning sweeps, then 2,000 draws of each.")
-    assert lines[0] == (10, "10 s: chain 0 draw 10 of 2,000, chain 1 tuning 10 of 1,000; 6 divergent")
+    assert lines[0] == (10, "10 s: chain 0 draw 10 of 2,000, chain 1 tuning 10 of 1,000; 6 divergent; about 49 s left")
     gaps = np.diff([0, *(second for second, _ in lines)])
     assert gaps.min() >= 10
     assert gaps.max() <= 300
@@ -67,6 +69,40 @@ def test_a_log_is_stdout_where_it_is_redirected(tmp_path, monkeypatch):
         assert progress_lines.log(True) is file
     assert progress_lines.log(True) is None  # closed
     progress_lines.say("The log is gone.", file)
+
+
+def _planned(compiled, monkeypatch, seconds):
+    """Plan with a stage of some length in it."""
+    monkeypatch.setattr("ppl.stages.LEAST_SECONDS", 0.2)
+
+    def slow(*given):
+        time.sleep(seconds)
+        return given[0], ()
+
+    monkeypatch.setattr("ppl.planning.compressed", slow)
+    return ppl.plan(compiled.plan.model, sampler="nuts")
+
+
+def test_a_log_names_the_stages_of_planning_that_take_long(compiled, monkeypatch, capsys):
+    _planned(compiled, monkeypatch, 0.0)
+    assert capsys.readouterr() == ("", "")
+    _planned(compiled, monkeypatch, 0.6)
+    assert re.fullmatch(r"\d s: Compressing the likelihood\.\n", capsys.readouterr().err)
+    time.sleep(0.3)
+    assert capsys.readouterr().err == ""
+
+
+def test_a_terminal_shows_the_stage_while_it_lasts(compiled, monkeypatch, capsys):
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm")
+    _planned(compiled, monkeypatch, 0.6)
+    assert "Compressing the likelihood ..." in capsys.readouterr().err
+
+
+def test_a_terminal_that_is_gone_ends_no_planning(compiled, monkeypatch):
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setattr("rich.status.Status.start", lambda self: 1 / 0)
+    assert _planned(compiled, monkeypatch, 0.4).assignments
 
 
 def test_many_chains_are_not_all_named(clock, capsys):
