@@ -76,7 +76,9 @@ def from_pymc(pm_model: pm.Model) -> Model:
             deterministics=deterministics,
             potentials=potentials,
             constant_data={n: a for n, a in data.items() if n not in observed},
-            transforms={str(rv.name): _transform(fixed[rv], pm_model.rvs_to_transforms[rv]) for rv in pm_model.free_RVs},
+            transforms={
+                str(rv.name): _transform(fixed[rv], pm_model.rvs_to_transforms[rv]) for rv in pm_model.free_RVs
+            },
             initial_values=_initial_values(pm_model),
             coords={dim: tuple(values) for dim, values in pm_model.coords.items() if values is not None},
             dims=_dims(pm_model, deterministics),
