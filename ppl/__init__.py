@@ -10,6 +10,7 @@ import ppl.companions  # noqa: F401  (before all others)
 from graphs.errors import BackendError, DerivationError, ModelError, PPLError, SamplingError
 from ppl import datasets, distributions, numpy_functions, operands
 from ppl.chains import MarkovChain
+from ppl.compiled import CompiledModel
 from ppl.declare import Data, Density, Deterministic, Potential
 from ppl.diagnosis import Diagnosis, diagnose
 from ppl.distributions import *  # noqa: F403
@@ -22,7 +23,7 @@ from ppl.planning import plan
 from ppl.plans import Plan
 from ppl.predictive import posterior_predictive, prior_predictive
 from ppl.recovery import recover
-from ppl.sampling import CompiledModel, compile, sample
+from ppl.sampling import compile, sample
 
 operands.install()
 numpy_functions.install()
