@@ -6,7 +6,7 @@ PYTHON ?=
 WORKERS ?= 2
 STAMP := $(VENV)/.rvgraph-installed
 RUN := $(VENV)/bin/python
-PYTEST := $(RUN) -m pytest --numprocesses $(WORKERS) --dist loadfile
+PYTEST := $(RUN) -m pytest --numprocesses $(WORKERS) --dist worksteal
 CHECKED := $(wildcard graphs samplers ppl tests benchmarks notebooks)
 
 # pymc-extras trails PyMC by a minor version: peers are measured in an environment of their own.
