@@ -11,6 +11,7 @@ from xarray import DataArray, DataTree, Variable
 
 from graphs.errors import ModelError
 from ppl.judged import attribute, bounded_variables, drawn_variables
+from ppl.posterior import check_sample_dims
 from ppl.screening import Screen, clipped
 
 DEFAULT_TREE_DEPTH = 10
@@ -204,6 +205,7 @@ def _held(columns: Mapping[str, DataArray], screen: Screen, drawn: Iterable[str]
 def _check(trace: DataTree) -> None:
     if not isinstance(trace, DataTree) or "posterior" not in trace.children:
         raise ModelError(f"A trace with a group 'posterior' is needed, such as ppl.sample returns, not {type(trace)}.")
+    check_sample_dims(trace["posterior"].to_dataset())
 
 
 def _columns(trace: DataTree, var_names: Iterable[str] | None) -> dict[str, DataArray]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pytensor.graph.basic import Constant, Variable
 from pytensor.graph.traversal import ancestors
 from pytensor.tensor.variable import TensorVariable
-from xarray import DataTree
+from xarray import Dataset, DataTree
 
 from graphs.backends import get_backend
 from graphs.backends.base import NO_INTEGER
@@ -21,7 +21,7 @@ from graphs.interpreting import interpret
 from graphs.random_graph import named_input
 from graphs.rebuilding import substitute
 from graphs.truncated_draws import is_truncated
-from ppl.arrays import read_complete, to_integers
+from ppl.arrays import first, read_complete, to_integers
 from ppl.declare import own_dims
 from ppl.labels import as_coordinate, read_labels
 from ppl.memory import check_memory_of_draws
@@ -43,10 +43,24 @@ def new_data(model: Model, data: Mapping[str, Any]) -> dict[Variable, Variable]:
         values = read_complete(array, f"The new data of {name}", name)
         if values.ndim != old.type.ndim or not np.isfinite(values).all():
             raise ModelError(f"The new data of {name} have to be {old.type.ndim}-dimensional finite numbers.", name)
-        if old.type.dtype.startswith("int"):
-            values = to_integers(values, np.zeros(values.shape, bool), f"The data of {name}", name)
-        found[old] = pt.constant(values.astype(old.type.dtype), name=name)
+        found[old] = pt.constant(_as_type(values, old.type.dtype, name), name=name)
     return found
+
+
+def _as_type(values: NDArray, dtype: str, name: str) -> NDArray:
+    """Return numbers in the type of the data whose place they take; whole numbers have to lie in its range."""
+    if dtype.startswith("float"):
+        return values.astype(dtype)
+    whole = to_integers(values, np.zeros(values.shape, bool), f"The data of {name}", name)
+    held = whole.astype(dtype)
+    if (held != whole).any():
+        where = first(held != whole)
+        raise ModelError(
+            f"The new data of {name} do not fit the type of the old ones, {dtype}: {name}{list(where)} = "
+            f"{whole[where]}. Declare the model with data of the type int64.",
+            name,
+        )
+    return held
 
 
 def draw_forward(
@@ -147,7 +161,7 @@ def _unfit(error: Exception) -> ModelError:
 
 def predictive_group(
     model: Model, values: Mapping[str, NDArray], data: Mapping[str, Any], coords: Mapping[str, Sequence[Any]]
-) -> DataTree:
+) -> Dataset:
     """Return named arrays with the model's dims; labels that no longer fit are those of the new data, or none."""
     labels: dict[str, Sequence[Any]] = dict(model.coords)
     for array in data.values():
@@ -162,4 +176,4 @@ def predictive_group(
     from arviz_base import from_dict
 
     tree: DataTree = from_dict({"posterior_predictive": dict(values)}, coords=fitting, dims=dims)
-    return DataTree(tree["posterior_predictive"].to_dataset())
+    return tree["posterior_predictive"].to_dataset()

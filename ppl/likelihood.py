@@ -20,7 +20,8 @@ from graphs.simulators import is_simulator
 from ppl.memory import check_memory_of_draws
 from ppl.missing_draws import in_one_row, over_draws
 from ppl.model import Model
-from ppl.recovery import NUMBER, check_trace
+from ppl.posterior import check_trace, labelled_alike, posterior_of
+from ppl.recovery import NUMBER
 from ppl.results import to_datatree
 
 
@@ -63,13 +64,11 @@ def log_likelihood(model: Model, trace: DataTree, *, backend: str = "numba", max
     >>> ppl.log_likelihood(model, trace).log_likelihood["y"].shape
     (2, 50, 3)
     """
-    if not isinstance(trace, DataTree) or "posterior" not in trace:
-        raise ModelError(f"A trace of ppl.sample is needed, not {type(trace).__name__}.")
+    posterior = posterior_of(trace)
     if not model.observed:
         raise ModelError("The model has no data, so that there is no likelihood.")
     kept, entries = _entries(model, max_states)
-    check_trace(kept, trace)
-    posterior = trace["posterior"]
+    check_trace(kept, posterior)
     shape = (posterior.sizes["chain"], posterior.sizes["draw"])
     graphs = {name: entry.graph for name, entry in entries.items()}
     check_memory_of_draws(graphs, shape[0] * shape[1])
@@ -81,7 +80,7 @@ def log_likelihood(model: Model, trace: DataTree, *, backend: str = "numba", max
     dims = {n: d for n, entry in entries.items() if (d := _dims(model, n, entry)) is not None}
     new = to_datatree(model, {"log_likelihood": values}, {}, dims)
     tree = trace.copy()
-    tree["log_likelihood"] = new["log_likelihood"]
+    tree["log_likelihood"] = DataTree(labelled_alike(new["log_likelihood"].to_dataset(), posterior))
     return tree
 
 

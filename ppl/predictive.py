@@ -19,7 +19,7 @@ from ppl.forward import draw_forward, new_data, predictive_group
 from ppl.missing_draws import in_one_row
 from ppl.model import Model
 from ppl.new_units import NewUnits
-from ppl.recovery import check_trace
+from ppl.posterior import check_trace, labelled_alike, posterior_of
 from ppl.results import logger, to_datatree, versions
 
 
@@ -148,14 +148,12 @@ def posterior_predictive(
     (2, 50, 2)
     """
     _check_model(model)
-    if not isinstance(trace, DataTree) or "posterior" not in trace.children:
-        raise ModelError(f"A trace of ppl.sample is needed, not {type(trace).__name__}.")
-    posterior = trace["posterior"]
+    posterior = posterior_of(trace)
     units = NewUnits.of(model, coords or {}, data or {})
     drawn = [str(n) for n in posterior.data_vars]
     outputs, fresh = _asked_for(model, var_names, drawn, units.variables())
     given = {n: v for n, v in model.latent.items() if n in posterior.data_vars and n not in fresh}
-    check_trace(given, trace)
+    check_trace(given, posterior)
     # What is observed and was not asked for stays at its data.
     kept = {rv: v for n, (rv, v) in model.parts.observed.items() if n not in fresh}
     _check_drawn(model, outputs, given, kept, fresh)
@@ -166,7 +164,8 @@ def posterior_predictive(
     flat = draw_forward(outputs, stand_ins, arguments, count, seed, backend, units if units.labels else None)
     values = {n: a.reshape(shape + a.shape[1:]) for n, a in flat.items()}
     tree = trace.copy()
-    tree["posterior_predictive"] = predictive_group(model, values, data or {}, coords or {})
+    group = predictive_group(model, values, data or {}, coords or {})
+    tree["posterior_predictive"] = DataTree(labelled_alike(group, posterior))
     return tree
 
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytensor.tensor as pt
-import xarray as xr
 from numpy.typing import NDArray
 from pytensor.graph.basic import Variable
 from pytensor.tensor.variable import TensorVariable
-from xarray import DataTree
+from xarray import Dataset, DataTree
 
 from graphs.backends import get_backend
 from graphs.elimination.summation import Finite, sum_over
@@ -20,18 +20,27 @@ from graphs.errors import ModelError
 from graphs.finite import finite_states
 from graphs.joint_logprob import LogProb, finite_of, strip
 from graphs.logprob import logprob
-from graphs.random_graph import depends_on, static_shape
+from graphs.random_graph import depends_on
 from ppl.members import by_member, given_arrays
 from ppl.memory import check_memory_of_draws
 from ppl.missing_draws import in_one_row, over_draws
 from ppl.model import Model
-from ppl.results import to_datatree
+from ppl.posterior import check_trace, labelled_alike, posterior_of
+from ppl.results import logger, to_datatree
 
 LOG_EVIDENCE = "log_evidence"
 """Attribute of a trace of which all latent variables were summed out: the log-probability of the data."""
 
 NUMBER: TensorVariable = pt.dscalar("number of a draw")
 """An input that nothing depends on, so that there is one where all variables were summed out."""
+
+
+class Suffixes(NamedTuple):
+    """What comes after the name of a variable in the names of what is found beside its draws, and of its states."""
+
+    probability: str = "_probability"
+    most_probable: str = "_most_probable"
+    state: str = "_state"
 
 
 def recover(
@@ -70,16 +79,15 @@ def recover(
     -------
     DataTree
         With new variables in ``posterior``; the trace itself, where nothing was summed out. Of draws that are missing
-        (NaN, after a chain has stopped) all that is computed is NaN, integers too, which are floats then.
+        (NaN, after a chain has stopped) all that is computed is NaN, integers too, which are floats then. Where the
+        model has a variable or a dim of one of these names, they end in an underscore, which is logged.
 
     Raises
     ------
     ModelError
         If the trace is not one of this model, or all its draws are missing.
     """
-    if not isinstance(trace, DataTree) or "posterior" not in trace:
-        raise ModelError(f"A trace of ppl.sample is needed, not {type(trace).__name__}.")
-    posterior = trace["posterior"]
+    posterior = posterior_of(trace)
     drawn = set(posterior.data_vars)
     missing = [name for name in model.latent if name not in drawn]
     is_exact = not missing and LOG_EVIDENCE in trace.attrs
@@ -96,23 +104,39 @@ def recover(
     missing = [name for name in joint.values if name in joint.plates or name in lost]
     joint = strip(joint, missing)
     kept = {name: value for name, value in joint.values.items() if name not in missing}
-    check_trace(kept, trace)
-    graphs, rng = recovery_graphs(model, joint, missing, probs, most_probable)
+    check_trace(kept, posterior)
+    used = [*(("probability", "state") if probs else ()), *(("most_probable",) if most_probable else ())]
+    suffixes = _suffixes(model, [*missing, *lost], used)
+    graphs, rng = recovery_graphs(model, joint, missing, probs, most_probable, suffixes)
     graphs = {n: graph for n, graph in graphs.items() if n not in drawn}
     if not graphs:
         return trace
-    shape = (posterior.sizes["chain"], posterior.sizes["draw"])
-    count = 1 if is_exact else shape[0] * shape[1]
+    count = 1 if is_exact else posterior.sizes["chain"] * posterior.sizes["draw"]
     check_memory_of_draws(graphs, count, ", or give probs=False" if probs else "")
     inputs = [*kept.values(), NUMBER]
     function = get_backend(backend).map(inputs, list(graphs.values()), rng=rng)
-    arguments = [in_one_row(posterior[n].to_numpy())[:count] for n in kept]
-    arrays = over_draws(partial(function, np.random.default_rng(seed)), inputs, [*arguments, np.zeros(count)])
-    values = {n: np.broadcast_to(a, (shape[0] * shape[1], *a.shape[1:])) for n, a in zip(graphs, arrays, strict=True)}
-    values = {n: a.reshape(shape + a.shape[1:]) for n, a in values.items()}
-    values = by_member(values, joint.plates, ("", "_probability", "_most_probable"))
+    arrays = [posterior[n].to_numpy() for n in kept]
+    arrays = _computed(partial(function, np.random.default_rng(seed)), inputs, arrays, posterior.sizes, count)
+    values = by_member(dict(zip(graphs, arrays, strict=True)), joint.plates, ("", *suffixes))
     variables = [each for name in missing for each in _each(finite_of(joint, name), joint.plates.get(name, ()))]
-    return _with_variables(model, trace, values, variables)
+    tree = trace.copy()
+    tree["posterior"] = DataTree(_with_variables(model, posterior, values, variables, suffixes))
+    return tree
+
+
+def _computed(
+    function: Callable[..., Sequence[NDArray]],
+    inputs: Sequence[TensorVariable],
+    draws: Sequence[NDArray],
+    sizes: Mapping[Any, int],
+    count: int,
+) -> list[NDArray]:
+    """Return results (chains, draws, ...) of the first draws; what is the same for all draws is computed once."""
+    shape = (sizes["chain"], sizes["draw"])
+    arguments = [in_one_row(array)[:count] for array in draws]
+    found = over_draws(function, inputs, [*arguments, np.zeros(count)])
+    whole = (np.broadcast_to(a, (shape[0] * shape[1], *a.shape[1:])) for a in found)
+    return [a.reshape(shape + a.shape[1:]) for a in whole]
 
 
 def _each(variable: Finite, members: Sequence[str]) -> list[Finite]:
@@ -120,21 +144,30 @@ def _each(variable: Finite, members: Sequence[str]) -> list[Finite]:
     return [Finite(name, variable.value[0], variable.states) for name in members] if members else [variable]
 
 
-def check_trace(kept: Mapping[str, TensorVariable], trace: DataTree) -> None:
-    """Raise if a trace lacks one of the variables, or has it in another shape."""
-    posterior = trace["posterior"]
-    for name, value in kept.items():
-        shape = static_shape(value)
-        if name not in posterior or posterior[name].shape[2:] != shape:
-            found = posterior[name].shape[2:] if name in posterior else "none"
-            raise ModelError(
-                f"The trace is not one of this model: {name} has shape {shape}, there {found}.",
-                name,
+def _suffixes(model: Model, names: Sequence[str], used: Sequence[str]) -> Suffixes:
+    """Return suffixes that make no name that the model has: such a variable would be taken for what is found here."""
+    declared = {*model.named_variables, *model.coords, *(dim for dims in model.dims.values() for dim in dims)}
+    found = Suffixes()
+    for field in used:
+        free = getattr(found, field)
+        while clashing := [name + free for name in names if name + free in declared]:
+            logger.warning(
+                "The model has a variable or dim %s of its own: what is recovered is named %s_.",
+                clashing[0],
+                clashing[0],
             )
+            free += "_"
+        found = found._replace(**{field: free})
+    return found
 
 
 def recovery_graphs(
-    model: Model, joint: LogProb, missing: Sequence[str], probs: bool, most_probable: bool
+    model: Model,
+    joint: LogProb,
+    missing: Sequence[str],
+    probs: bool,
+    most_probable: bool,
+    suffixes: Suffixes = Suffixes(),  # noqa: B008 (immutable)
 ) -> tuple[dict[str, TensorVariable], Variable]:
     """Return what is computed for each draw, and the generator that it draws with."""
     variables = [finite_of(joint, name) for name in missing]
@@ -146,11 +179,11 @@ def recovery_graphs(
     graphs = dict(drawn)
     if probs:
         found = probabilities_of(summation)
-        graphs |= {f"{name}_probability": pt.moveaxis(p, 0, -1) for name, p in found.items()}
+        graphs |= {f"{name}{suffixes.probability}": pt.moveaxis(p, 0, -1) for name, p in found.items()}
     if most_probable:
         best = sum_over(joint.terms, variables, mode="max")
         _, paths = trace_back(best, start, mode="max")
-        graphs |= {f"{name}_most_probable": path for name, path in paths.items()}
+        graphs |= {f"{name}{suffixes.most_probable}": path for name, path in paths.items()}
     later = _later_deterministics(model, [m for name in missing for m in joint.plates.get(name, (name,))])
     known, data = {**joint.values, **drawn}, dict(model.graph.observed.values())
     computed = given_arrays([model.deterministics[n] for n in later], model.latent, known, joint.plates, data)
@@ -162,24 +195,30 @@ def _later_deterministics(model: Model, missing: Sequence[str]) -> list[str]:
     return [n for n, d in model.deterministics.items() if depends_on(d, eliminated)]
 
 
-def _with_variables(model: Model, trace: DataTree, values: dict[str, NDArray], variables: Sequence[Finite]) -> DataTree:
+def _with_variables(
+    model: Model,
+    posterior: Dataset,
+    values: dict[str, NDArray],
+    variables: Sequence[Finite],
+    suffixes: Suffixes,
+) -> Dataset:
     dims: dict[str, tuple[str, ...]] = {}
     coords: dict[str, Sequence[int]] = {}
     for variable in variables:
         name = variable.name
         plate = model.dims.get(name) or tuple(f"{name}_dim_{i}" for i in range(len(variable.shape)))
-        dims[f"{name}_most_probable"] = tuple(plate)
-        if f"{name}_probability" not in values:
+        dims[f"{name}{suffixes.most_probable}"] = tuple(plate)
+        if f"{name}{suffixes.probability}" not in values:
             continue
-        dims[f"{name}_probability"] = (*plate, f"{name}_state")
-        coords[f"{name}_state"] = variable.states.tolist()
+        state = f"{name}{suffixes.state}"
+        dims[f"{name}{suffixes.probability}"] = (*plate, state)
+        coords[state] = variable.states.tolist()
         coords |= {
             dim: list(range(int(n))) for dim, n in zip(plate, variable.shape, strict=True) if dim not in model.coords
         }
     dims = {name: axes for name, axes in dims.items() if name in values}
-    new = to_datatree(model, {"posterior": values}, {}, dims, coords)
-    tree = trace.copy()
-    merged = xr.merge([trace["posterior"].to_dataset(), new["posterior"].to_dataset()], combine_attrs="override")
-    merged.attrs = dict(trace["posterior"].attrs)
-    tree["posterior"] = DataTree(merged)
-    return tree
+    new = to_datatree(model, {"posterior": values}, {}, dims, coords)["posterior"].to_dataset()
+    new = labelled_alike(new, posterior, [str(dim) for dim in posterior.dims])
+    merged = posterior.merge(new, join="exact", combine_attrs="override")
+    merged.attrs = dict(posterior.attrs)
+    return merged

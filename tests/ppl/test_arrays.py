@@ -7,8 +7,10 @@ from fractions import Fraction
 
 import numpy as np
 import pandas as pd
+import pymc as pm
 import pytest
 import xarray as xr
+from arviz_base import from_dict
 from scipy.sparse import csr_array
 
 import ppl
@@ -127,3 +129,24 @@ def test_data_are_copied_in_full_width(array, dtype, expected):
     data = ppl.Data("d", array)
     assert data.type.dtype == dtype
     np.testing.assert_array_equal(data.data, expected)
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ({"group": [0, 257, 1]}, r"new data of group do not fit the type of the old ones, uint8: group\[1\] = 257"),
+        ({"group": [0, -1, 1]}, r"uint8: group\[1\] = -1.*type int64"),
+        ({"group": [0, 0.5, 1]}, r"data of group are whole numbers; group\[1\] = 0.5"),
+        ({"treated": [0.3, 1, 0]}, r"data of treated are whole numbers; treated\[0\] = 0.3"),
+        ({"treated": [0, 1, 2]}, r"new data of treated do not fit the type of the old ones, bool: treated\[2\] = 2"),
+    ],
+)
+def test_new_data_have_the_type_of_the_old(data, message):
+    """PyMC keeps narrow types; 257 is no 1."""
+    with pm.Model() as pm_model:
+        group = pm.Data("group", np.array([0, 1, 1], "uint8"))
+        treated = pm.Data("treated", np.array([True, False, True]))
+        pm.Normal("y", pm.Normal("mu", shape=2)[group] + treated, observed=np.zeros(3))
+    trace = from_dict({"posterior": {"mu": np.zeros((1, 4, 2))}})
+    with pytest.raises(ModelError, match=message):
+        ppl.posterior_predictive(ppl.from_pymc(pm_model), trace, data=data)

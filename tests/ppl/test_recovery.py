@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 from scipy.special import softmax
-from xarray import DataTree
+from xarray import Dataset, DataTree
 
 import ppl
 from graphs.errors import ModelError
@@ -128,3 +128,56 @@ def test_what_is_computed_from_missing_draws_is_missing():
     np.testing.assert_allclose(found["log_likelihood"]["c"].to_numpy()[~missing], of_counts[~missing], rtol=1e-9)
     with pytest.raises(ModelError, match="Every draw of the trace is missing"):
         ppl.recover(model, stopped(trace).isel(chain=[1], draw=slice(10, None)))
+
+
+def tree_of(**draws):
+    """A trace of one chain, with draws that are numbered from a hundred as after a burn-in was cut off."""
+    variables = {
+        name: (("chain", "draw", *(f"{name}_dim_{i}" for i in range(values.ndim - 1))), values[None])
+        for name, values in draws.items()
+    }
+    numbers = 100 + np.arange(len(next(iter(draws.values()))))
+    return DataTree.from_dict({"posterior": Dataset(variables, coords={"chain": [3], "draw": numbers})})
+
+
+def test_draws_of_a_trace_that_was_cut_keep_their_numbers():
+    """And so in every group; xarray would take others for other draws."""
+    mu = np.random.default_rng(1).normal(size=(6, 2))
+    trace = tree_of(mu=mu).map_over_datasets(lambda dataset: dataset.isel(draw=slice(2, None)).transpose())
+    found = ppl.recover(mixture(), trace, seed=1)
+    found = ppl.log_likelihood(mixture(), ppl.posterior_predictive(mixture(), found, seed=1))
+    expected = softmax(np.log(W) + stats.norm.logpdf(Y[:, None], mu[None, 2:, None, :], 1.1), axis=-1)
+    np.testing.assert_allclose(found.posterior["k_probability"], expected, rtol=1e-9)
+    for group in ("posterior", "posterior_predictive", "log_likelihood"):
+        np.testing.assert_array_equal(found[group]["draw"], [102, 103, 104, 105])
+        np.testing.assert_array_equal(found[group]["chain"], [3])
+
+
+@pytest.mark.parametrize("dim", ["chain", "draw"])
+def test_traces_without_an_axis(dim):
+    trace = tree_of(mu=np.zeros((6, 2))).isel({dim: 0})
+    for use in (ppl.recover, ppl.posterior_predictive, ppl.log_likelihood, lambda _, trace: ppl.diagnose(trace)):
+        with pytest.raises(ModelError, match=rf"no axis '{dim}' any more.*trace.isel\({dim}=\[0\]\)"):
+            use(mixture(), trace)
+
+
+def test_names_that_the_model_has_itself(caplog):
+    """The probability of success is called k_probability, an axis k_state: neither is what is recovered."""
+    p = ppl.Beta("k_probability", 1, 1)
+    k = ppl.Bernoulli("k", p, size=4)
+    mu = ppl.Normal("mu", 0, 3, dims={"k_state": ["low", "high"]})
+    model = ppl.Model({ppl.Normal("y", mu[k], 1.1): Y})
+    draws = {"k_probability": np.array([0.75, 0.3]), "mu": np.array([[-1.0, 2.0], [0.5, 0.1]])}
+    trace = tree_of(**draws)
+    trace["posterior"] = (
+        trace["posterior"].to_dataset().rename(mu_dim_0="k_state").assign_coords(k_state=["low", "high"])
+    )
+    found = ppl.recover(model, trace, seed=1).posterior
+    weights = np.stack([1 - draws["k_probability"], draws["k_probability"]], axis=-1)[:, None]
+    expected = softmax(np.log(weights) + stats.norm.logpdf(Y[:, None], draws["mu"][:, None], 1.1), axis=-1)
+    np.testing.assert_allclose(found["k_probability_"][0], expected, rtol=1e-9)
+    assert found["k_probability_"].dims == ("chain", "draw", "k_dim_0", "k_state_")
+    assert found["k_state_"].to_numpy().tolist() == [0, 1]
+    np.testing.assert_array_equal(found["k_probability"][0], draws["k_probability"])
+    np.testing.assert_array_equal(found["mu"][0], draws["mu"])
+    assert "k_probability of its own: what is recovered is named k_probability_" in caplog.text

@@ -1,0 +1,60 @@
+"""The draws of a trace, whatever was done to it since it was made: cut, thinned, turned round."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from pytensor.tensor.variable import TensorVariable
+from xarray import Dataset, DataTree
+
+from graphs.errors import ModelError
+from graphs.random_graph import static_shape
+
+SAMPLE_DIMS = ("chain", "draw")
+
+
+def posterior_of(trace: Any) -> Dataset:
+    """Return the draws of a trace, chains and draws on their first two axes.
+
+    Raises
+    ------
+    ModelError
+        If it is no trace, or one of these axes is gone.
+    """
+    if not isinstance(trace, DataTree) or "posterior" not in trace.children:
+        raise ModelError(f"A trace of ppl.sample is needed, not {type(trace).__name__}.")
+    posterior = trace["posterior"].to_dataset()
+    check_sample_dims(posterior)
+    return posterior.transpose(*SAMPLE_DIMS, ...)
+
+
+def check_sample_dims(posterior: Dataset) -> None:
+    """Raise if there is no axis of chains or of draws."""
+    for dim in SAMPLE_DIMS:
+        if dim not in posterior.dims:
+            raise ModelError(
+                f"The trace has no axis {dim!r} any more: choose from it by a list or a slice, trace.isel({dim}=[0])."
+            )
+
+
+def check_trace(kept: Mapping[str, TensorVariable], posterior: Dataset) -> None:
+    """Raise if draws lack one of the variables, or have it in another shape."""
+    for name, value in kept.items():
+        shape = static_shape(value)
+        if name not in posterior or posterior[name].shape[2:] != shape:
+            found = posterior[name].shape[2:] if name in posterior else "none"
+            raise ModelError(
+                f"The trace is not one of this model: {name} has shape {shape}, there {found}.",
+                name,
+            )
+
+
+def labelled_alike(new: Dataset, posterior: Dataset, dims: Collection[str] = SAMPLE_DIMS) -> Dataset:
+    """Return arrays with the labels that draws have along the same axes, to which they belong one by one.
+
+    Of a trace that was cut, draws are not numbered from zero: beside others xarray would take them for other draws.
+    """
+    shared = [dim for dim in dims if dim in new.dims and dim in posterior.dims]
+    plain = new.drop_vars([dim for dim in shared if dim in new.coords])
+    return plain.assign_coords({dim: posterior.coords[dim] for dim in shared if dim in posterior.coords})
