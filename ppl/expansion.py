@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
+from math import prod
 
 import numpy as np
 import pytensor.tensor as pt
@@ -16,7 +17,7 @@ from graphs.backends import get_backend
 from graphs.errors import ModelError
 from graphs.jacobians import unconstrained_total
 from graphs.layout import Layout
-from graphs.random_graph import depends_on
+from graphs.random_graph import depends_on, static_shape
 from ppl.losses import Losses
 from ppl.members import given_arrays
 from ppl.memory import bytes_of_draw
@@ -99,8 +100,11 @@ class Expansion:
         order = list(dict.fromkeys(elements[n][0] if n in elements else n for n in wanted))
         variables = list(plan.sweep.variables)
         if var_names is not None:
-            # One at least: where a chain stopped is seen in what was recorded.
-            variables = [v for v in variables if any(depends_on(outputs[n], [v]) for n in order)] or variables[:1]
+            needed = {v for v in variables if any(depends_on(outputs[n], [v]) for n in order)}
+            # One number at least: where a chain stopped is seen in what was recorded.
+            numbers = [v for v in variables if prod(static_shape(v))]
+            needed |= set() if needed.intersection(numbers) else set(numbers[:1])
+            variables = [v for v in variables if v in needed]
         names = {n: str(outputs[n].name) if outputs[n] in variables else "" for n in order}
         computed = [n for n in order if not names[n]]
         graphs = [pt.as_tensor(outputs[n]) for n in computed]

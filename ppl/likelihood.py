@@ -18,9 +18,9 @@ from graphs.lifting import MOST_STATES
 from graphs.logprob import logprob
 from graphs.simulators import is_simulator
 from ppl.memory import check_memory_of_draws
-from ppl.missing_draws import in_one_row, over_draws
+from ppl.missing_draws import over_draws
 from ppl.model import Model
-from ppl.posterior import check_trace, labelled_alike, posterior_of
+from ppl.posterior import check_trace, flat_draws, labelled_alike, posterior_of
 from ppl.recovery import NUMBER
 from ppl.results import to_datatree
 
@@ -74,8 +74,7 @@ def log_likelihood(model: Model, trace: DataTree, *, backend: str = "numba", max
     check_memory_of_draws(graphs, shape[0] * shape[1])
     inputs = [*kept.values(), NUMBER]
     function = get_backend(backend).map(inputs, list(graphs.values()))
-    arguments = [in_one_row(posterior[n].to_numpy()) for n in kept]
-    arrays = over_draws(function, inputs, [*arguments, np.zeros(shape[0] * shape[1])])
+    arrays = over_draws(function, inputs, [*flat_draws(posterior, kept), np.zeros(shape[0] * shape[1])])
     values = {n: a.reshape(shape + a.shape[1:]) for n, a in zip(entries, arrays, strict=True)}
     dims = {n: d for n, entry in entries.items() if (d := _dims(model, n, entry)) is not None}
     new = to_datatree(model, {"log_likelihood": values}, {}, dims)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
+from numpy.typing import NDArray
 from pytensor.tensor.variable import TensorVariable
 from xarray import Dataset, DataTree
 
@@ -20,13 +21,23 @@ def posterior_of(trace: Any) -> Dataset:
     Raises
     ------
     ModelError
-        If it is no trace, or one of these axes is gone.
+        If it is no trace, it has no draws, or one of these axes is gone.
     """
     if not isinstance(trace, DataTree) or "posterior" not in trace.children:
         raise ModelError(f"A trace of ppl.sample is needed, not {type(trace).__name__}.")
     posterior = trace["posterior"].to_dataset()
     check_sample_dims(posterior)
+    if not all(posterior.sizes[dim] for dim in SAMPLE_DIMS):
+        raise ModelError("The trace has no draws: there is nothing to compute from.")
     return posterior.transpose(*SAMPLE_DIMS, ...)
+
+
+def flat_draws(posterior: Dataset, names: Iterable[str]) -> list[NDArray]:
+    """Return the draws of variables, those of all chains behind each other on the first axis."""
+    count = posterior.sizes["chain"] * posterior.sizes["draw"]
+    arrays = (posterior[name].to_numpy() for name in names)
+    # The length of an axis cannot be inferred beside one of length zero.
+    return [array.reshape(count, *array.shape[2:]) for array in arrays]
 
 
 def check_sample_dims(posterior: Dataset) -> None:

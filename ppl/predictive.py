@@ -16,10 +16,9 @@ from graphs.finite import finite_states
 from graphs.random_graph import depends_on
 from ppl.flat import is_flat
 from ppl.forward import draw_forward, new_data, predictive_group
-from ppl.missing_draws import in_one_row
 from ppl.model import Model
 from ppl.new_units import NewUnits
-from ppl.posterior import check_trace, labelled_alike, posterior_of
+from ppl.posterior import check_trace, flat_draws, labelled_alike, posterior_of
 from ppl.results import logger, to_datatree, versions
 
 
@@ -159,7 +158,7 @@ def posterior_predictive(
     _check_drawn(model, outputs, given, kept, fresh)
     shape = (posterior.sizes["chain"], posterior.sizes["draw"])
     stand_ins: dict[Variable, Variable] = {**kept, **new_data(model, data or {})}
-    arguments = {rv: in_one_row(posterior[n].to_numpy()) for n, rv in given.items()}
+    arguments = dict(zip(given.values(), flat_draws(posterior, given), strict=True))
     count = shape[0] * shape[1]
     flat = draw_forward(outputs, stand_ins, arguments, count, seed, backend, units if units.labels else None)
     values = {n: a.reshape(shape + a.shape[1:]) for n, a in flat.items()}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -23,9 +23,9 @@ from graphs.logprob import logprob
 from graphs.random_graph import depends_on
 from ppl.members import by_member, given_arrays
 from ppl.memory import check_memory_of_draws
-from ppl.missing_draws import in_one_row, over_draws
+from ppl.missing_draws import over_draws
 from ppl.model import Model
-from ppl.posterior import check_trace, labelled_alike, posterior_of
+from ppl.posterior import check_trace, flat_draws, labelled_alike, posterior_of
 from ppl.results import logger, to_datatree
 
 LOG_EVIDENCE = "log_evidence"
@@ -115,8 +115,9 @@ def recover(
     check_memory_of_draws(graphs, count, ", or give probs=False" if probs else "")
     inputs = [*kept.values(), NUMBER]
     function = get_backend(backend).map(inputs, list(graphs.values()), rng=rng)
-    arrays = [posterior[n].to_numpy() for n in kept]
-    arrays = _computed(partial(function, np.random.default_rng(seed)), inputs, arrays, posterior.sizes, count)
+    rows = [array[:count] for array in (*flat_draws(posterior, kept), np.zeros(count))]
+    arrays = over_draws(partial(function, np.random.default_rng(seed)), inputs, rows)
+    arrays = [_of_each_draw(array, posterior.sizes) for array in arrays]
     values = by_member(dict(zip(graphs, arrays, strict=True)), joint.plates, ("", *suffixes))
     variables = [each for name in missing for each in _each(finite_of(joint, name), joint.plates.get(name, ()))]
     tree = trace.copy()
@@ -124,19 +125,10 @@ def recover(
     return tree
 
 
-def _computed(
-    function: Callable[..., Sequence[NDArray]],
-    inputs: Sequence[TensorVariable],
-    draws: Sequence[NDArray],
-    sizes: Mapping[Any, int],
-    count: int,
-) -> list[NDArray]:
-    """Return results (chains, draws, ...) of the first draws; what is the same for all draws is computed once."""
+def _of_each_draw(array: NDArray, sizes: Mapping[Any, int]) -> NDArray:
+    """Return results (chains, draws, ...); there may be a single one, which is that of all draws."""
     shape = (sizes["chain"], sizes["draw"])
-    arguments = [in_one_row(array)[:count] for array in draws]
-    found = over_draws(function, inputs, [*arguments, np.zeros(count)])
-    whole = (np.broadcast_to(a, (shape[0] * shape[1], *a.shape[1:])) for a in found)
-    return [a.reshape(shape + a.shape[1:]) for a in whole]
+    return np.broadcast_to(array, (shape[0] * shape[1], *array.shape[1:])).reshape(shape + array.shape[1:])
 
 
 def _each(variable: Finite, members: Sequence[str]) -> list[Finite]:

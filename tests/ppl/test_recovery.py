@@ -153,6 +153,22 @@ def test_draws_of_a_trace_that_was_cut_keep_their_numbers():
         np.testing.assert_array_equal(found[group]["chain"], [3])
 
 
+def test_variables_of_length_zero_are_part_of_a_trace():
+    """And a trace without draws has nothing to compute from."""
+    mu, empty = ppl.Normal("mu", 0, 3, size=2), ppl.Dirichlet("empty", np.ones((0, 2)))
+    k = ppl.Categorical("k", W, size=4)
+    model = ppl.Model({ppl.Normal("y", mu[k] + empty.sum(), 1.1): Y})
+    values = np.random.default_rng(1).normal(size=(3, 2))
+    trace = tree_of(mu=values, empty=np.zeros((3, 0, 2)))
+    found = ppl.log_likelihood(model, ppl.posterior_predictive(model, ppl.recover(model, trace, seed=1), seed=1))
+    density = W @ stats.norm.pdf(Y[None, None], values[:, :, None], 1.1)
+    np.testing.assert_allclose(found.log_likelihood["y"][0], np.log(density), rtol=1e-9)
+    assert found.posterior_predictive["y"].shape == (1, 3, 4)
+    for use in (ppl.recover, ppl.posterior_predictive, ppl.log_likelihood):
+        with pytest.raises(ModelError, match="The trace has no draws"):
+            use(model, trace.isel(draw=slice(0, 0)))
+
+
 @pytest.mark.parametrize("dim", ["chain", "draw"])
 def test_traces_without_an_axis(dim):
     trace = tree_of(mu=np.zeros((6, 2))).isel({dim: 0})

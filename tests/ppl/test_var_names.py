@@ -67,3 +67,12 @@ def test_log_density_is_left_out_where_it_would_need_everything():
     compiled = ppl.compile(ppl.Model({y: np.array([0.3, 1.2])}), sampler="gibbs")
     assert "lp" in run(compiled).sample_stats
     assert "sample_stats" not in run(compiled, var_names=["tau"])
+
+
+def test_beside_variables_of_length_zero_another_is_recorded():
+    empty, mu = ppl.Normal("empty", 0, 1, size=(0, 2)), ppl.Normal("mu", 0, 1)
+    planned = ppl.plan(ppl.Model({ppl.Normal("y", mu + empty.sum(), 1): 0.3}), sampler="nuts")
+    expansion = Expansion.of(planned, "numba", ["empty"])
+    assert "mu" in expansion.layout.names
+    values = expansion(np.array([[[0.1], [np.nan], [0.3]]]))
+    assert {name: array.shape for name, array in values.items()} == {"empty": (1, 3, 0, 2)}
