@@ -15,11 +15,11 @@ from graphs.errors import ModelError
 from graphs.pickling import reduced
 from graphs.printing import dprint
 from graphs.supports import Support
+from ppl.alignment import check_labels, in_order, own_dims
 from ppl.arrays import read_complete
 from ppl.declaration import Declaration, Dims, check_axes, check_name, declare, read_dims
 from ppl.flat import flat_variable
 from ppl.forgotten import remember
-from ppl.labels import read_labels
 
 __all__ = ["Data", "Declaration", "Density", "Deterministic", "Potential"]
 
@@ -125,20 +125,16 @@ def Data(name: str, array: Any, dims: Dims | None = None) -> TensorVariable:
     ((3,), 'int64')
     """
     check_name(name, "Data")
-    values = read_complete(array, f"The elements of {name}", name)
     axes = read_dims(own_dims(array) if dims is None else dims, name)
+    what = f"The elements of {name}"
+    if axes is not None:
+        array = in_order(array, axes.dims, what, name)
+        check_labels(array, axes.dims, axes.coords, what, name)
+    values = read_complete(array, what, name)
     variable = pt.constant(values, name=name)
     check_axes(variable, axes, name)
     variable.tag.data = True
     return declare(variable, Declaration(name, axes.dims if axes else None, coords=axes.coords if axes else {}))
-
-
-def own_dims(array: Any) -> Dims | None:
-    """Return the dims of an xarray array, with the labels that it has."""
-    dims, coords = getattr(array, "dims", None), getattr(array, "coords", None)
-    if dims is None or coords is None:
-        return None
-    return {str(d): read_labels(coords[d], str(d)) if d in coords else array.sizes[d] for d in dims}
 
 
 def _declared_copy(name: str, expr: Any, dims: Dims | None) -> TensorVariable:

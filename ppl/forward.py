@@ -21,8 +21,8 @@ from graphs.interpreting import interpret
 from graphs.random_graph import named_input
 from graphs.rebuilding import substitute
 from graphs.truncated_draws import is_truncated
+from ppl.alignment import in_order, own_dims
 from ppl.arrays import first, read_complete, to_integers
-from ppl.declare import own_dims
 from ppl.labels import as_coordinate, read_labels
 from ppl.memory import check_memory_of_draws
 from ppl.missing_draws import over_draws, present_draws
@@ -40,7 +40,8 @@ def new_data(model: Model, data: Mapping[str, Any]) -> dict[Variable, Variable]:
             known = ", ".join(constants) or "none"
             raise ModelError(f"data names {name!r}; the data that variables depend on (ppl.Data) are {known}.", name)
         old = constants[name]
-        values = read_complete(array, f"The new data of {name}", name)
+        what = f"The new data of {name}"
+        values = read_complete(in_order(array, model.dims.get(name), what, name), what, name)
         if values.ndim != old.type.ndim or not np.isfinite(values).all():
             raise ModelError(f"The new data of {name} have to be {old.type.ndim}-dimensional finite numbers.", name)
         found[old] = pt.constant(_as_type(values, old.type.dtype, name), name=name)

@@ -28,6 +28,7 @@ from graphs.random_graph import (
     name_variables,
 )
 from graphs.rebuilding import rebuild, substitute
+from ppl.alignment import check_labels, data_in_order
 from ppl.conditioning import Observation, observe
 from ppl.declaration import declaration_of
 from ppl.declare import Density
@@ -207,7 +208,8 @@ def _assemble(
     dims: Mapping[str, Sequence[str] | str],
 ) -> Parts:
     extra, density_variables = _flatten(terms)
-    observed, extra = _with_fixed_arrays(observed, extra)
+    given = {rv: data_in_order(rv, data, dims) for rv, data in observed.items()}
+    observed, extra = _with_fixed_arrays(given, extra)
     observed, extra = with_lengths(observed, extra, coords)
     observed, extra = _without_scans(observed, extra)
     observations, renamed = _observe_all(observed)
@@ -218,7 +220,10 @@ def _assemble(
         replace(o, variable=next(replaced), joined=None if o.joined is None else next(replaced)) for o in observations
     ]
     extra = list(replaced)
-    return _name_parts(observations, extra, density_variables, coords, dims)
+    parts = _name_parts(observations, extra, density_variables, coords, dims)
+    for name, data in zip(parts.observed_data, given.values(), strict=True):
+        check_labels(data, parts.dims.get(name, ()), parts.coords, f"The data of {name}", name)
+    return parts
 
 
 def _with_fixed_arrays(

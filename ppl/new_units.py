@@ -17,7 +17,7 @@ from pytensor.tensor.variable import TensorVariable
 from graphs.errors import ModelError
 from graphs.random_graph import is_random, static_shape
 from graphs.rebuilding import substitute
-from ppl.declare import own_dims
+from ppl.alignment import own_dims
 from ppl.flat import is_flat
 from ppl.labels import Labels, read_labels
 from ppl.model import Model
