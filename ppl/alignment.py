@@ -55,7 +55,7 @@ def in_order(array: Any, dims: Sequence[str] | None, what: str, name: str) -> An
 
 
 def data_in_order(rv: Any, data: Any, dims: Mapping[str, Sequence[str] | str]) -> Any:
-    """Return data with the axes of their variable, which has names where it was declared, or from the model's ``dims``."""
+    """Return data with the axes of their variable, named where that was declared or by the model's ``dims``."""
     name = str(getattr(rv, "name", None) or "the variable")
     axes = read_dims(dims.get(name), name)
     declaration = declaration_of(rv) if isinstance(rv, TensorVariable) else None
