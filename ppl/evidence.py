@@ -205,7 +205,7 @@ def _held(columns: Mapping[str, DataArray], screen: Screen, drawn: Iterable[str]
 def _check(trace: DataTree) -> None:
     if not isinstance(trace, DataTree) or "posterior" not in trace.children:
         raise ModelError(f"A trace with a group 'posterior' is needed, such as ppl.sample returns, not {type(trace)}.")
-    check_sample_dims(trace["posterior"].to_dataset())
+    check_sample_dims(trace["posterior"].dims)
 
 
 def _columns(trace: DataTree, var_names: Iterable[str] | None) -> dict[str, DataArray]:

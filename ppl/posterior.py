@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Hashable, Iterable, Mapping
 from typing import Any
 
 from numpy.typing import NDArray
@@ -26,7 +26,7 @@ def posterior_of(trace: Any) -> Dataset:
     if not isinstance(trace, DataTree) or "posterior" not in trace.children:
         raise ModelError(f"A trace of ppl.sample is needed, not {type(trace).__name__}.")
     posterior = trace["posterior"].to_dataset()
-    check_sample_dims(posterior)
+    check_sample_dims(posterior.dims)
     if not all(posterior.sizes[dim] for dim in SAMPLE_DIMS):
         raise ModelError("The trace has no draws: there is nothing to compute from.")
     return posterior.transpose(*SAMPLE_DIMS, ...)
@@ -40,10 +40,10 @@ def flat_draws(posterior: Dataset, names: Iterable[str]) -> list[NDArray]:
     return [array.reshape(count, *array.shape[2:]) for array in arrays]
 
 
-def check_sample_dims(posterior: Dataset) -> None:
+def check_sample_dims(dims: Collection[Hashable]) -> None:
     """Raise if there is no axis of chains or of draws."""
     for dim in SAMPLE_DIMS:
-        if dim not in posterior.dims:
+        if dim not in dims:
             raise ModelError(
                 f"The trace has no axis {dim!r} any more: choose from it by a list or a slice, trace.isel({dim}=[0])."
             )
