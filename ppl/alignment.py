@@ -72,7 +72,7 @@ def check_labels(array: Any, dims: Sequence[str], coords: Mapping[str, Labels], 
         If labels are shared, and not the same. Labels of another kind, such as numbers in the place of names, are none
         of the model's.
     """
-    own = own_dims(array)
+    own: Any = own_dims(array)
     for dim, labels in own.items() if isinstance(own, Mapping) else ():
         if dim not in dims or dim not in coords or isinstance(labels, int):
             continue

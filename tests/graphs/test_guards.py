@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import ClassVar
 
 import numpy as np
 import pymc as pm
@@ -12,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pymc.logprob.utils import CheckParameterValue
+from pytensor.graph.op import Op
 from pytensor.graph.traversal import ancestors
 from pytensor.raise_op import Assert, CheckAndRaise
 from pytensor.scalar.basic import Clip, Sign, Switch
@@ -280,3 +282,17 @@ def test_the_given_graph_is_not_changed() -> None:
     before = pytensor.dprint(original, file="str")
     strip_guards(original, {sigma: POSITIVE})
     assert pytensor.dprint(original, file="str") == before
+
+
+class Unavailable(Op):
+    """What needs a package that is not there, as the cumulative probability of PyMC's Polya-gamma does."""
+
+    itypes: ClassVar = [pt.dscalar]
+    otypes: ClassVar = [pt.dscalar]
+
+    def perform(self, node, inputs, output_storage):
+        raise RuntimeError("a package is not installed")
+
+
+def test_what_cannot_be_evaluated_has_no_known_value():
+    assert Signs({}).known(Unavailable()(pt.constant(1.0))) is None

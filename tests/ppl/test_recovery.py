@@ -143,7 +143,7 @@ def tree_of(**draws):
 def test_draws_of_a_trace_that_was_cut_keep_their_numbers():
     """And so in every group; xarray would take others for other draws."""
     mu = np.random.default_rng(1).normal(size=(6, 2))
-    trace = tree_of(mu=mu).map_over_datasets(lambda dataset: dataset.isel(draw=slice(2, None)).transpose())
+    trace = tree_of(mu=mu).isel(draw=slice(2, None)).map_over_datasets(lambda dataset: dataset.transpose())
     found = ppl.recover(mixture(), trace, seed=1)
     found = ppl.log_likelihood(mixture(), ppl.posterior_predictive(mixture(), found, seed=1))
     expected = softmax(np.log(W) + stats.norm.logpdf(Y[:, None], mu[None, 2:, None, :], 1.1), axis=-1)
