@@ -11,6 +11,7 @@ from xarray import Dataset, DataTree
 
 from graphs.errors import ModelError
 from graphs.random_graph import static_shape
+from ppl.missing_draws import in_one_row
 
 SAMPLE_DIMS = ("chain", "draw")
 
@@ -34,10 +35,7 @@ def posterior_of(trace: Any) -> Dataset:
 
 def flat_draws(posterior: Dataset, names: Iterable[str]) -> list[NDArray]:
     """Return the draws of variables, those of all chains behind each other on the first axis."""
-    count = posterior.sizes["chain"] * posterior.sizes["draw"]
-    arrays = (posterior[name].to_numpy() for name in names)
-    # The length of an axis cannot be inferred beside one of length zero.
-    return [array.reshape(count, *array.shape[2:]) for array in arrays]
+    return [in_one_row(posterior[name].to_numpy()) for name in names]
 
 
 def check_sample_dims(dims: Collection[Hashable]) -> None:
