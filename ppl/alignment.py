@@ -9,7 +9,7 @@ from pytensor.tensor.variable import TensorVariable
 
 from graphs.errors import ModelError
 from ppl.declaration import Dims, declaration_of, read_dims
-from ppl.labels import Labels, are_equal, read_labels
+from ppl.labels import are_equal, read_labels
 
 
 def own_dims(array: Any) -> Dims | None:
@@ -63,7 +63,7 @@ def data_in_order(rv: Any, data: Any, dims: Mapping[str, Sequence[str] | str]) -
     return in_order(data, own, f"The data of {name}", name)
 
 
-def check_labels(array: Any, dims: Sequence[str], coords: Mapping[str, Labels], what: str, name: str) -> None:
+def check_labels(array: Any, dims: Sequence[str], coords: Mapping[str, Sequence[Any]], what: str, name: str) -> None:
     """Raise if an xarray array has the model's labels along an axis, but at other places.
 
     Raises
