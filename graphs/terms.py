@@ -21,6 +21,7 @@ from graphs.atoms import SeparateMeasures
 from graphs.constants import held
 from graphs.errors import DerivationError
 from graphs.infinite_parameters import TakeLimits
+from graphs.joined import with_known_rows
 from graphs.random_graph import depends_on, find_consumed, find_random_variables, is_random
 from graphs.rebuilding import substitute
 from graphs.repaired import repaired
@@ -144,7 +145,8 @@ def given_the_others(rv_values: Mapping[TensorVariable, Variable]) -> list[Tenso
     for node in nodes:
         new = [next(inputs) for _ in node.inputs]
         given[node] = node if new == node.inputs else node.clone_with_new_inputs(new)
-    return [rv if rv.owner is None else given[rv.owner].outputs[rv.owner.outputs.index(rv)] for rv in rv_values]
+    rvs = [rv if rv.owner is None else given[rv.owner].outputs[rv.owner.outputs.index(rv)] for rv in rv_values]
+    return [with_known_rows(rv, value) for rv, value in zip(rvs, rv_values.values(), strict=True)]
 
 
 def raise_if_random(term: Variable, name: str) -> None:

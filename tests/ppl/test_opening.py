@@ -84,6 +84,36 @@ def test_a_hidden_chain_from_pymc_keeps_its_name_and_is_summed_out() -> None:
     assert set(np.unique(prior)) <= {0, 1}
 
 
+def test_the_first_state_may_stand_in_a_list() -> None:
+    """As in ``concatenate([[first], later])``, where it is an element of a vector."""
+
+    def listed(table: Any, steps: Any, size: Any) -> Any:
+        states = chain(table, steps, size)
+        row, later = states.owner.inputs
+        return pt.concatenate([[row.owner.inputs[0]], later])
+
+    with pm.Model() as pymc_model:
+        s = pm.CustomDist("s", P, STEPS, dist=listed, dtype="int64", shape=(STEPS,))
+        pm.Normal("y", pt.as_tensor(MU)[s], 1.0, observed=Y)
+    np.testing.assert_allclose(at(ppl.from_pymc(pymc_model)), sum_over_paths(Y), rtol=1e-12)
+
+
+def test_two_states_before_the_first_step_may_stand_in_a_list() -> None:
+    table = np.array([[[0.8, 0.2], [0.3, 0.7]], [[0.6, 0.4], [0.1, 0.9]]])
+    first = pm.Categorical.dist(p=P[0])
+    second = pm.Categorical.dist(p=pt.as_tensor(P)[first])
+
+    def step(before: Any, last: Any, table: Any) -> Any:
+        state = pm.Categorical.dist(p=table[before, last])
+        return state, collect_default_updates([state])
+
+    initial = {"initial": pt.stack([first, second]), "taps": [-2, -1]}
+    later, _ = pytensor.scan(step, outputs_info=[initial], non_sequences=[pt.as_tensor(table)], n_steps=4, strict=True)
+    s = np.array([0, 1, 1, 0, 1, 1])
+    found = logprob({pt.concatenate([[first, second], later]): s}).total.eval()
+    np.testing.assert_allclose(found, np.log(P[0, 0] * P[0, 1]) + np.log(table[s[:-2], s[1:-1], s[2:]]).sum())
+
+
 def test_a_long_chain_is_that_of_a_markov_chain() -> None:
     y = np.tile(Y, 8)
     models = []
