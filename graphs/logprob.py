@@ -31,7 +31,9 @@ from graphs.rebuilding import substitute
 from graphs.rolling import find_rolls
 from graphs.rv_supports import support_of
 from graphs.simulators import is_simulator, with_noise
+from graphs.stable import stabilized
 from graphs.summing_out import sum_out_all
+from graphs.supports import REAL
 from graphs.terms import joint_terms, potential_terms, raise_if_random
 from graphs.traces import untraced
 from graphs.transforms import constrain, log_jacobian, transforms_of
@@ -208,4 +210,8 @@ def unconstrain(natural: LogProb, names: Iterable[str] | None = None) -> LogProb
         else:
             terms[name] = term + jacobian
     moved = replace(replace(natural, terms=terms).replace(backward), values=values, space="unconstrained")
-    return strip(moved, transforms)
+    stripped = strip(moved, transforms)
+    # A variable between bounds is a logistic function now, whose logarithms are those of a probability.
+    where = {values[name]: REAL if name in transforms else natural.supports[name] for name in values}
+    terms = dict(zip(stripped.terms, stabilized(list(stripped.terms.values()), where), strict=True))
+    return replace(stripped, terms=terms)

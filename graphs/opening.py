@@ -17,7 +17,7 @@ from pytensor.tensor.variable import TensorVariable
 
 from graphs.errors import DerivationError
 from graphs.finite import finite_states, nearest_random
-from graphs.inner_outcome import inner_outcome, is_open
+from graphs.inner_outcome import inner_outcome, is_open, untransposed
 from graphs.random_graph import distribution_name, find_consumed, find_random_variables, is_random
 from graphs.rebuilding import substitute
 from graphs.terms import is_derivable
@@ -78,7 +78,7 @@ def _is_measurable(outcome: TensorVariable) -> bool:
         find_consumed(outcome)
     except DerivationError:
         return False
-    return is_derivable(outcome)
+    return is_derivable(untransposed(outcome, outcome.type())[0])
 
 
 def _named(outcome: TensorVariable, rv: TensorVariable) -> TensorVariable:

@@ -23,6 +23,7 @@ import numpy as np
 from pymc.distributions.distribution import _support_point
 from pymc.distributions.shape_utils import _change_dist_size
 from pymc.logprob.abstract import _icdf, _logccdf, _logcdf, _logprob
+from pytensor.compile.builders import OpFromGraph
 from pytensor.graph.basic import AbstractApply, Variable
 from pytensor.graph.type import Type
 
@@ -83,6 +84,8 @@ def variables_within(*objects: Any) -> list[Variable]:
             found.append(current)
         elif id(current) not in seen and not _is_leaf(_kind(current)):
             seen[id(current)] = current
+            if isinstance(current, OpFromGraph):
+                _forget_gradients(current)
             parts = list(_parts_of(current))
             if isinstance(current, Variable):
                 stack.append((current, True))
@@ -91,6 +94,11 @@ def variables_within(*objects: Any) -> list[Variable]:
                 _keep_by_value(type(current), variable)
             stack.extend((part, False) for part in reversed(parts))
     return found
+
+
+def _forget_gradients(op: Any) -> None:
+    """Drop the functions in which PyTensor has kept the gradients of an operation; it makes them when it needs them."""
+    op._lop_op_cache, op._rop_op_cache = {}, None
 
 
 def _kind(held: Any) -> Hashable:

@@ -45,10 +45,10 @@ def prepare(outputs: Sequence[Variable]) -> dict[Variable, Variable]:
 
 
 def _opened(outputs: Sequence[Variable]) -> dict[Variable, Variable]:
-    """Return the graphs of discrete distributions that are graphs: PyMC does not know those of scans."""
+    """Return the graphs of distributions that are graphs: PyMC does not know those of scans."""
     found: dict[Variable, Variable] = {}
     for node in toposort([v for v in outputs if v.owner is not None]):
-        if is_open(node) and not str(node.default_output().type.dtype).startswith("float"):
+        if is_open(node):
             [found[node.default_output()]] = substitute([inner_outcome(node)], found)
     return found
 

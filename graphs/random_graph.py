@@ -148,7 +148,9 @@ def static_shape(variable: Variable) -> tuple[int, ...]:
     return tuple(int(n) for n in value)
 
 
-RESERVED = ("chain", "draw")
+def cannot_be_a_name(name: str) -> bool:
+    """Whether results have axes and groups of that name, or files that they are written to."""
+    return name in ("chain", "draw", ".", "..") or "/" in name or "\0" in name
 
 
 def name_variables(variables: Sequence[TensorVariable], taken: Iterable[str] = ()) -> dict[TensorVariable, str]:
@@ -162,7 +164,7 @@ def name_variables(variables: Sequence[TensorVariable], taken: Iterable[str] = (
     names: dict[TensorVariable, str] = {}
     used = set(taken)
     for variable in variables:
-        if variable.name in RESERVED or "/" in (variable.name or ""):
+        if cannot_be_a_name(variable.name or ""):
             raise ModelError(
                 f"{variable.name!r} cannot be the name of a variable: results have axes and groups of that name.",
                 variable.name,

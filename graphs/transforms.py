@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pytensor.tensor as pt
@@ -128,10 +129,21 @@ def _is_zero(variable: Variable) -> bool:
 
 def constrain(transform: Transform, value: TensorVariable, inputs: Sequence[Variable]) -> TensorVariable:
     """Return the natural value of an unconstrained one; ``inputs`` are those of the random variable's node."""
-    backward = transform.backward(value, *inputs)
+    backward = _undone(transform, value, inputs)
     if isinstance(backward, tuple):
         raise DerivationError(f"The transform {transform} of {value.name} is not one-to-one.", value.name)
     return backward
+
+
+def _undone(transform: Transform, value: TensorVariable, inputs: Sequence[Variable]) -> Any:
+    try:
+        return transform.backward(value, *inputs)
+    except Exception as error:  # PyMC's are written for the shapes that occur in practice
+        raise DerivationError(
+            f"The transform {transform} of {value.name}, of shape {value.type.shape}, fails: "
+            f"{' '.join(str(error).split())}. Give another one, or leave the variable out if it has one value only.",
+            value.name,
+        ) from error
 
 
 def log_jacobian(
@@ -157,8 +169,12 @@ def log_jacobian(
 
 
 def transforms_of(rvs: Mapping[str, TensorVariable], chosen: Mapping[str, Transform | None]) -> dict[str, Transform]:
-    """Return the transform of each variable that has one: the chosen one, else PyMC's default."""
-    found = {name: chosen[name] if name in chosen else default_transform(rv) for name, rv in rvs.items()}
+    """Return the transform of each variable that has one: the chosen one, else PyMC's default.
+
+    What has no elements needs none; those of PyMC's that put elements in order look for the first.
+    """
+    moved = {name: rv for name, rv in rvs.items() if 0 not in rv.type.shape}
+    found = {name: chosen[name] if name in chosen else default_transform(rv) for name, rv in moved.items()}
     return {name: transform for name, transform in found.items() if transform is not None}
 
 
@@ -181,7 +197,7 @@ def bounding_variables(
     """
     found: dict[str, str] = {}
     for other, transform in transforms_of(rvs, chosen).items():
-        backward = transform.backward(values[other], *rvs[other].owner.inputs)
+        backward = _undone(transform, values[other], rvs[other].owner.inputs)
         if isinstance(backward, TensorVariable):
             above = set(ancestors([backward]))
             found |= {name: other for name in names if rvs[name] in above or values[name] in above}

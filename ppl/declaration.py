@@ -12,7 +12,7 @@ from pytensor.graph.basic import Variable
 from pytensor.tensor.variable import TensorVariable
 
 from graphs.errors import ModelError
-from graphs.random_graph import RESERVED
+from graphs.random_graph import cannot_be_a_name
 from ppl.labels import Labels, check_dim, read_labels
 from ppl.lengths import unknown_length
 
@@ -86,7 +86,7 @@ def declaration_of(variable: Variable) -> Declaration | None:
 
 def check_name(name: object, function: str) -> str:
     """Return ``name``, or raise if it is not the name of a variable."""
-    if isinstance(name, str) and (name in RESERVED or "/" in name):
+    if isinstance(name, str) and cannot_be_a_name(name):
         raise ModelError(f"{name!r} cannot be the name of a variable: results have axes and groups of that name.", name)
     if isinstance(name, str) and name.strip():
         return name

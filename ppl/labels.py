@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from graphs.errors import ModelError
-from graphs.random_graph import RESERVED
+from graphs.random_graph import cannot_be_a_name
 
 Labels = tuple[Hashable, ...]
 
@@ -20,7 +20,7 @@ def check_dim(dim: object, name: str) -> str:
         raise ModelError(
             f"The dims of {name} are strings that are not empty, one for each axis; one of them is {dim!r}.", name
         )
-    if dim in RESERVED or "/" in dim:
+    if cannot_be_a_name(dim):
         raise ModelError(
             f"{dim!r} cannot be the name of a dim (of {name}): results have axes and groups of that name. "
             "Give it another one.",

@@ -78,7 +78,12 @@ def to_datatree(
     axes = _Axes(
         {**model.dims, **(extra_dims or {})}, {d: values for d, values in labels.items() if values is not None}
     )
-    datasets = {group: _group(group, values, axes, losses) for group, values in everything.items()}
+    # A variable may have the name of a statistic.
+    of_samplers = _Axes(dict(extra_dims or {}), axes.labels)
+    datasets = {
+        group: _group(group, values, of_samplers if group.endswith("sample_stats") else axes, losses)
+        for group, values in everything.items()
+    }
     for group, dataset in datasets.items():
         if group.endswith("posterior"):
             dataset.attrs.update(attrs)

@@ -337,3 +337,26 @@ def test_many_factors_are_not_multiplied_out() -> None:
     with mp.workdps(60):
         exact = float(mp.log(1 - mp.fprod(1 - S_EXACT(mp.mpf(-50) + k) for k in range(12))))
     np.testing.assert_allclose(interpret([x], log_chance)(-50.0), exact, rtol=1e-12)
+
+
+BETWEEN_BOUNDS: dict[str, tuple[Callable[[], Any], Callable[[float], float]]] = {
+    "Beta": (lambda: ppl.Beta("u", 2, 3), lambda y: 2 - 5 * float(S_EXACT(y))),
+    "Beta(1, 1)": (lambda: ppl.Beta("u", 1, 1), lambda y: 1 - 2 * float(S_EXACT(y))),
+    "Uniform": (lambda: ppl.Uniform("u", -1, 3), lambda y: 1 - 2 * float(S_EXACT(y))),
+    "LogitNormal": (lambda: ppl.LogitNormal("u", 0, 1), lambda y: -y),
+    "first of two in order": (
+        lambda: ppl.Beta("u", 2, 3, size=2, transform="ordered"),
+        lambda y: 4 - 5 * float(S_EXACT(y)) - 5 * float(S_EXACT(y + 1)),
+    ),
+}
+
+
+@pytest.mark.parametrize(("declare", "slope"), BETWEEN_BOUNDS.values(), ids=BETWEEN_BOUNDS)
+def test_latent_variables_between_bounds_have_slopes_everywhere(declare: Any, slope: Any) -> None:
+    """On the line on which they are moved, where they are rounded to a bound."""
+    lp = logprob(ppl.Model(declare()), space="unconstrained")
+    [value] = lp.values.values()
+    gradient = interpret([value], [pytensor.grad(lp.total, value)])
+    for y in POINTS:
+        [found] = gradient(np.array([y, 0.0]) if value.type.ndim else np.array(y))
+        np.testing.assert_allclose(np.ravel(found)[0], slope(y), atol=1e-8)

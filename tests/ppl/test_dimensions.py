@@ -42,6 +42,9 @@ def scalar_outcome(*parents) -> ppl.Model:
         (lambda: ppl.Normal("x", 0, 1, dims={"a": np.ones((2, 2))}), "cannot be one"),
         (lambda: ppl.Normal("chain", 0, 1), "'chain' cannot be the name of a variable"),
         (lambda: ppl.Data("a/b", [1]), "'a/b' cannot be the name of a variable"),
+        (lambda: ppl.Normal("..", 0, 1), "'..' cannot be the name of a variable"),
+        (lambda: ppl.Normal("a\0b", 0, 1), "cannot be the name of a variable"),
+        (lambda: ppl.Normal("x", 0, 1, dims={".": 2}), "'.' cannot be the name of a dim"),
     ],
 )
 def test_refused_where_it_is_declared(declare, message):
@@ -164,6 +167,14 @@ def test_a_dimension_may_have_length_zero():
     assert trace.posterior["x"].shape == (1, 2, 0)
 
 
+def test_a_variable_may_have_the_name_of_a_statistic(caplog):
+    lp = ppl.Normal("lp", 0, 1, dims={"unit": ["a", "b"]})
+    trace = ppl.sample(scalar_outcome(lp), draws=5, tune=5, chains=1, seed=1, progress=False, sampler="nuts")
+    assert trace["posterior"]["lp"].dims == ("chain", "draw", "unit")
+    assert trace["sample_stats"]["lp"].dims == ("chain", "draw")
+    assert "Left out" not in caplog.text
+
+
 def test_what_follows_a_run_goes_on_without_numbers():
     """Variables of length zero, in the trace or summed out, beside one that is recovered by Bayes' rule."""
     x, k = ppl.Normal("x", 0, 1, dims={"unit": []}), ppl.Bernoulli("k", 0.5, size=0)
@@ -178,6 +189,29 @@ def test_what_follows_a_run_goes_on_without_numbers():
     np.testing.assert_allclose(drawn["z_probability"][..., 1], weights[1] / sum(weights))
     assert drawn["k"].shape == drawn["x"].shape == (2, 20, 0)
     assert trace["posterior_predictive"]["y"].shape == trace["log_likelihood"]["y"].shape == (2, 20)
+
+
+@pytest.mark.parametrize(
+    "declare",
+    [
+        lambda: ppl.Dirichlet("x", np.ones(2), size=0),
+        lambda: ppl.Normal("x", 0, 1, size=0, transform="ordered"),
+        lambda: ppl.MvNormal("x", np.zeros(2), np.eye(2), size=0),
+        lambda: ppl.Beta("x", 1, 1, size=0),
+    ],
+)
+def test_variables_of_length_zero_are_not_transformed(declare):
+    x = declare()
+    model = scalar_outcome(x, ppl.Normal("other", 0, 1))
+    trace = ppl.sample(model, draws=5, tune=5, chains=1, seed=1, progress=False, sampler="nuts")
+    assert trace.posterior["x"].shape[2:] == x.type.shape
+
+
+def test_transforms_that_fail_name_the_variable():
+    """PyMC's of a correlation matrix of one row, which has nothing to be moved."""
+    with pytest.raises(ppl.PPLError, match=r"The transform .* of c.* fails") as raised:
+        ppl.plan(ppl.Model(ppl.LKJCorr("c", n=1, eta=2.0), ppl.Normal("b", 0, 1)))
+    assert raised.value.variable.startswith("c")
 
 
 class TestLengths:

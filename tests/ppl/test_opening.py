@@ -136,6 +136,7 @@ def test_chains_side_by_side() -> None:
 
     s = ppl.CustomDist("s", table, STEPS, dist=three, signature="(k,k),()->(t)")
     model = ppl.Model({ppl.Normal("y", mu[s], 1.0): y})
+    assert set(model.latent) == {"P", "mu", "s"}
     np.testing.assert_allclose(at(model, P=P, mu=MU), sum(map(sum_over_paths, y)) + PRIOR)
 
 
@@ -181,6 +182,25 @@ def test_continuous_graphs_have_the_density_of_pymc(is_observed: bool) -> None:
             pm.Normal("y", x + log_normal, 1.0, observed=Y)
     values = {"scale": np.float64(0.7), "z": np.float64(0.4)} | ({} if is_observed else {"x": Y + 0.1})
     np.testing.assert_allclose(at(ppl.from_pymc(pm_model), **values), pm_model.compile_logp()(values), rtol=1e-12)
+
+
+@pytest.mark.parametrize("is_observed", [True, False])
+def test_a_walk_may_begin_with_what_it_starts_from(is_observed: bool) -> None:
+    """The first position stands in a list, and follows a distribution of its own."""
+
+    def begun(scale: Any, size: Any) -> Any:
+        start = pm.Normal.dist(1.0, 2.0)
+        return pt.concatenate([[start], walk(start, scale, STEPS - 1, size)])
+
+    with pm.Model() as pm_model:
+        scale = pm.HalfNormal("scale", 1.0, default_transform=None)
+        x = pm.CustomDist("x", scale, dist=begun, **({"observed": Y} if is_observed else {"shape": STEPS}))
+        if not is_observed:
+            pm.Normal("y", x, 1.0, observed=Y)
+    steps = stats.norm.logpdf(Y[0], 1, 2) + stats.norm.logpdf(np.diff(Y), 0, 0.7).sum() + stats.halfnorm.logpdf(0.7)
+    values = {"scale": np.float64(0.7)} | ({} if is_observed else {"x": Y})
+    expected = steps + (0 if is_observed else stats.norm.logpdf(Y, Y, 1).sum())
+    np.testing.assert_allclose(at(ppl.from_pymc(pm_model), **values), expected, rtol=1e-12)
 
 
 def test_a_mapping_of_values() -> None:

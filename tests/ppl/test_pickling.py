@@ -33,6 +33,12 @@ def _mixture():
     return ppl.Model({ppl.Normal("y", mu[z], 1): X[:, 0]})
 
 
+def _weights():
+    """PyTensor keeps gradients of some operations in functions."""
+    k = ppl.Categorical("k", ppl.Dirichlet("w", np.ones(2)), size=20)
+    return ppl.Model({ppl.Normal("y", ppl.Normal("mu", 0, 2, size=2, transform="ordered")[k], 1): X[:, 0]})
+
+
 def _gaps():
     y = X[:, 0].copy()
     y[3] = np.nan
@@ -106,7 +112,15 @@ def _transform():
 
 
 FUNCTIONS = (_of_functions, _graph_with_a_density, _operation, _transform)
-MODELS = {_regression: "nuts", _mixture: None, _gaps: "nuts", _counts: None, _shared: None, _density: "nuts"}
+MODELS = {
+    _regression: "nuts",
+    _mixture: None,
+    _weights: "nuts",
+    _gaps: "nuts",
+    _counts: None,
+    _shared: None,
+    _density: "nuts",
+}
 MODELS |= {_from_pymc: "nuts"}
 
 
@@ -144,7 +158,7 @@ pickle.dump([{name: _draws(c) for name, c in each.items()} for each in (compiled
 
 def test_compiled_models_draw_the_same_here_and_in_another_process():
     """Also those made of functions that no module holds."""
-    makers = (_regression, *FUNCTIONS)
+    makers = (_regression, _weights, *FUNCTIONS)
     compiled = {make.__name__: ppl.compile(make()) for make in makers}
     expected = {name: _draws(c) for name, c in compiled.items()}
     again = {name: pickle.loads(pickle.dumps(c)) for name, c in compiled.items()}

@@ -218,7 +218,7 @@ def lower_join(op: Join, node: Apply, generator: Generator) -> None:
         start += shape[axis]
         generator.copy(generator.read(source), source, into=part)
         steps.append(part.step)
-    whole.step = max(steps)
+    whole.step = max(steps, default=-1)
     generator.values[target] = whole
 
 
