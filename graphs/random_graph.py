@@ -229,8 +229,8 @@ def measured_parents(outcome: TensorVariable) -> list[TensorVariable]:
         if len(unnamed) != 1:
             raise DerivationError(
                 f"{outcome.name or 'The observed variable'} combines {len(random_inputs)} random inputs and the graph "
-                "does not tell which one is measured. Name those that are parameters and leave the noise unnamed, or "
-                "observe the random variable itself.",
+                "does not tell which one is measured. Name those that are parameters and leave the noise unnamed, as "
+                "pm.Normal.dist(0, 1), or observe a random variable whose parameters are the others.",
                 outcome.name,
                 outcome,
             )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
@@ -271,12 +272,23 @@ def _observe_all(observed: Mapping[TensorVariable, Any]) -> tuple[list[Observati
             if rv not in observed:
                 continue
             current: Any = renamed.get(rv, rv)
+            if getattr(current.tag, "deterministic", False):
+                current = _outcome(current)
             observation = observe(current, names[rv], observed[rv])
             found[rv] = observation
             new = observation.joined if observation.joined is not None else observation.variable
             if new is not rv:
                 renamed[rv] = new
     return [found[rv] for rv in observed], renamed
+
+
+def _outcome(deterministic: TensorVariable) -> TensorVariable:
+    """Return the expression that a deterministic names: what is observed has its place among the data."""
+    node = deterministic.owner
+    outcome: Any = node.clone().outputs[node.outputs.index(deterministic)]
+    outcome.tag = copy(deterministic.tag)
+    del outcome.tag.deterministic
+    return outcome
 
 
 def _flatten(terms: Iterable[Any]) -> tuple[list[TensorVariable], list[TensorVariable]]:

@@ -12,6 +12,7 @@ from scipy import stats
 
 import ppl
 from graphs.errors import DerivationError, ModelError
+from graphs.interpreting import interpret
 from graphs.logprob import logprob
 from tests.enumeration import evaluator
 
@@ -138,6 +139,20 @@ def test_deterministics_potentials_data_and_dims():
     assert model.coords["time"] == (10, 20, 30)
     expected = stats.norm.logpdf(0.8) + stats.norm.logpdf([0.4, 1.1, 2.2], 0.8 * np.array([0.5, 1.5, 2.5]), 1.1).sum()
     np.testing.assert_allclose(evaluator(logprob(model))({"slope": 0.8})[0], expected - 0.8**4)
+
+
+@pytest.mark.parametrize("data", [[2.0, -1.0, 1.0], [2.0, np.nan, 1.0]])
+def test_the_expression_that_a_deterministic_names_is_observed(data):
+    mu = ppl.Normal("mu", 0, 1)
+    y = ppl.Deterministic("y", mu + pm.Normal.dist(0, 2, size=3), dims="unit")
+    half = ppl.Deterministic("half", y / 2)
+    model = ppl.Model({y: data}, half, coords={"unit": list("abc")})
+    assert "half" in model.deterministics
+    lp = logprob(model, marginalize=False)
+    values = {"mu": 0.3, "y_missing": [0.7]}
+    found = interpret(list(lp.values.values()), lp.total)(*(np.asarray(values[n]) for n in lp.values))
+    whole = np.where(np.isnan(data), 0.7, data)
+    assert found == pytest.approx(stats.norm.logpdf(0.3) + stats.norm.logpdf(whole, 0.3, 2).sum(), rel=1e-12)
 
 
 def test_density_is_a_model_of_its_own():
