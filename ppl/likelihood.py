@@ -68,7 +68,7 @@ def log_likelihood(model: Model, trace: DataTree, *, backend: str = "numba", max
     if not model.observed:
         raise ModelError("The model has no data, so that there is no likelihood.")
     kept, entries = _entries(model, max_states)
-    check_trace(kept, posterior)
+    check_trace(kept, posterior, model)
     shape = (posterior.sizes["chain"], posterior.sizes["draw"])
     graphs = {name: entry.graph for name, entry in entries.items()}
     check_memory_of_draws(graphs, shape[0] * shape[1])

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Hashable, Iterable, Mapping
 from typing import Any
 
 from numpy.typing import NDArray
 from pytensor.tensor.variable import TensorVariable
-from xarray import Dataset, DataTree
+from xarray import DataArray, Dataset, DataTree
 
 from graphs.errors import ModelError
 from graphs.random_graph import static_shape
+from ppl.labels import Labels, are_equal, read_labels
 from ppl.missing_draws import in_one_row
+from ppl.model import Model
 
 SAMPLE_DIMS = ("chain", "draw")
+_KEPT_BY_FILES = (str, int, float)
+_MOST_LISTED = 5
 
 
 def posterior_of(trace: Any) -> Dataset:
@@ -47,8 +52,8 @@ def check_sample_dims(dims: Collection[Hashable]) -> None:
             )
 
 
-def check_trace(kept: Mapping[str, TensorVariable], posterior: Dataset) -> None:
-    """Raise if draws lack one of the variables, or have it in another shape."""
+def check_trace(kept: Mapping[str, TensorVariable], posterior: Dataset, model: Model) -> None:
+    """Raise if draws lack one of the variables, or have it in another shape or with other labels."""
     for name, value in kept.items():
         shape = static_shape(value)
         if name not in posterior or posterior[name].shape[2:] != shape:
@@ -57,6 +62,33 @@ def check_trace(kept: Mapping[str, TensorVariable], posterior: Dataset) -> None:
                 f"The trace is not one of this model: {name} has shape {shape}, there {found}.",
                 name,
             )
+        for dim in model.dims.get(name, ()):
+            _check_labels(name, dim, model, posterior[name])
+
+
+def _check_labels(name: str, dim: str, model: Model, draws: DataArray) -> None:
+    if dim not in model.coords or dim not in draws.coords:
+        return
+    known, found = read_labels(model.coords[dim], dim), read_labels(draws.coords[dim], dim)
+    if are_equal(known, found) or _are_positions(known) or _are_positions(found):
+        return
+    # Files change some labels, such as None and dates: what is no other order may be the same then.
+    is_certain = all(isinstance(label, _KEPT_BY_FILES) for label in (*known, *found))
+    if is_certain or Counter(known) == Counter(found):
+        raise ModelError(
+            f"The trace is not one of this model: along {dim!r} {name} has the labels {_listed(known)}, there "
+            f"{_listed(found)}. Declare {name} with the labels of the trace; new units are predicted by "
+            "ppl.posterior_predictive(..., coords={...}).",
+            name,
+        )
+
+
+def _are_positions(labels: Labels) -> bool:
+    return labels == tuple(range(len(labels)))
+
+
+def _listed(labels: Labels) -> str:
+    return ", ".join(map(str, labels[:_MOST_LISTED])) + ", ..." * (len(labels) > _MOST_LISTED)
 
 
 def labelled_alike(new: Dataset, posterior: Dataset, dims: Collection[str] = SAMPLE_DIMS) -> Dataset:

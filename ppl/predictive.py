@@ -152,7 +152,7 @@ def posterior_predictive(
     drawn = [str(n) for n in posterior.data_vars]
     outputs, fresh = _asked_for(model, var_names, drawn, units.variables())
     given = {n: v for n, v in model.latent.items() if n in posterior.data_vars and n not in fresh}
-    check_trace(given, posterior)
+    check_trace(given, posterior, model)
     # What is observed and was not asked for stays at its data.
     kept = {rv: v for n, (rv, v) in model.parts.observed.items() if n not in fresh}
     _check_drawn(model, outputs, given, kept, fresh)

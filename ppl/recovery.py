@@ -104,7 +104,7 @@ def recover(
     missing = [name for name in joint.values if name in joint.plates or name in lost]
     joint = strip(joint, missing)
     kept = {name: value for name, value in joint.values.items() if name not in missing}
-    check_trace(kept, posterior)
+    check_trace(kept, posterior, model)
     used = [*(("probability", "state") if probs else ()), *(("most_probable",) if most_probable else ())]
     suffixes = _suffixes(model, [*missing, *lost], used)
     graphs, rng = recovery_graphs(model, joint, missing, probs, most_probable, suffixes)

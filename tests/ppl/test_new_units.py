@@ -139,3 +139,28 @@ def test_what_has_no_new_units(declare, value, message):
     model = ppl.Model({ppl.Normal("y", x, 1, dims="group"): np.zeros(3)})
     with pytest.raises(ModelError, match=message):
         predict(model, trace_of(model, x=value), coords={"group": ["a", "d"]})
+
+
+def _groups(labels):
+    mean = ppl.Normal("mean", 0, 1, dims={"group": labels})
+    return ppl.Model({ppl.Normal("y", mean, 1): np.arange(len(labels))})
+
+
+@pytest.mark.parametrize("labels", [["c", "b", "a"], ["x", "y", "z"], [None, ("a", 1), "a"]])
+def test_draws_of_other_labels_are_refused(labels):
+    """They would be taken by position: those of one group for those of another."""
+    first = ["a", "b", "c"] if isinstance(labels[0], str) else ["a", None, ("a", 1)]
+    trace = ppl.sample(_groups(first), draws=5, tune=5, chains=1, seed=1, progress=False)
+    other = _groups(labels)
+    for function in (ppl.posterior_predictive, ppl.log_likelihood):
+        with pytest.raises(ppl.ModelError, match=r"along 'group' mean has the labels .* there a, ") as raised:
+            function(other, trace)
+        assert raised.value.variable == "mean"
+
+
+def test_labels_that_a_file_changes_are_those_of_the_model(tmp_path):
+    model = _groups(["a", None])
+    trace = ppl.sample(model, draws=5, tune=5, chains=1, seed=1, progress=False)
+    trace.to_netcdf(tmp_path / "trace.nc")
+    with xr.open_datatree(tmp_path / "trace.nc") as found:
+        assert ppl.log_likelihood(model, found)["log_likelihood"]["y"].shape == (1, 5, 2)
