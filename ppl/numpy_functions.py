@@ -114,6 +114,7 @@ def _ufunc(self: Any, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any
 def _function(self: Any, function: Callable[..., Any], types: Any, inputs: tuple, options: Mapping[str, Any]) -> Any:
     """Return a function of arrays."""
     if _is_of_library(sys._getframe(1).f_code.co_filename):
+        # NumPy's function without asking its arguments; type checkers take it for a plain function.
         return function._implementation(*inputs, **options)  # type: ignore[attr-defined]
     name = function.__name__
     place = pt.linalg if function.__module__ == "numpy.linalg" else pt

@@ -57,7 +57,7 @@ class _Stages:
         try:
             with self._lock:
                 show()
-        except Exception:
+        except Exception:  # whatever terminals and notebooks raise: what is shown is never worth the run
             self._status = self._display = None
             self._is_notebook = False
 
