@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import pytensor.tensor as pt
 from pytensor.tensor.variable import TensorVariable
 from xarray import DataTree
 
@@ -90,6 +91,10 @@ def _entries(model: Model, max_states: int) -> tuple[dict[str, TensorVariable], 
             raise ModelError(f"{name} is simulated: its density is not known, so that it has no log-likelihood.", name)
     joint = logprob(model, marginalize=False)
     finite = [name for name, rv in model.latent.items() if finite_states(rv) is not None]
+    # There is nothing to sum over in what has no elements.
+    empty = {n: v for n in finite if 0 in (v := joint.values[n]).type.shape}
+    joint = joint.replace({v: pt.zeros(v.type.shape, v.type.dtype) for v in empty.values()})
+    finite = [name for name in finite if name not in empty]
     while True:
         stripped = strip(joint, finite)
         observed = [term for term, members in joint.members.items() if set(members) <= set(model.observed)]
@@ -101,7 +106,7 @@ def _entries(model: Model, max_states: int) -> tuple[dict[str, TensorVariable], 
             # What cannot be summed was drawn.
             finite = [name for name in finite if name not in error.names]
             continue
-        return {name: value for name, value in joint.values.items() if name not in finite}, entries
+        return {name: value for name, value in joint.values.items() if name not in {*finite, *empty}}, entries
 
 
 def _dims(model: Model, name: str, entry: Entry) -> tuple[str, ...] | None:

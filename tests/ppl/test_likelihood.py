@@ -9,7 +9,7 @@ import pytensor.tensor as pt
 import pytest
 from scipy import stats
 from scipy.special import logsumexp
-from xarray import DataTree
+from xarray import Dataset, DataTree
 
 import ppl
 from graphs.errors import ModelError
@@ -139,3 +139,15 @@ def test_no_data_no_likelihood():
         ppl.log_likelihood(model, trace)
     with pytest.raises(ModelError, match=r"trace of ppl\.sample"):
         ppl.log_likelihood(model, None)
+
+
+def test_discrete_variables_without_elements_are_no_sum():
+    mu, k = ppl.Normal("mu", 0, 1), ppl.Bernoulli("k", 0.3, size=0)
+    rows = ppl.Categorical("rows", [0.5, 0.5], size=0)
+    y = ppl.Normal("y", mu + k.sum(), 1)
+    none = ppl.Normal("none", ppl.Normal("each", 0, 1, size=2)[rows], 1)
+    draws = {"mu": (("chain", "draw"), [[0.3]]), "each": (("chain", "draw", "two"), [[[0.1, 0.2]]])}
+    trace = DataTree.from_dict({"posterior": Dataset(draws)})
+    found = ppl.log_likelihood(ppl.Model({y: [1.0, 2.0], none: np.zeros(0)}), trace).log_likelihood
+    np.testing.assert_allclose(found["y"][0, 0], stats.norm.logpdf([1.0, 2.0], 0.3), rtol=1e-12)
+    assert found["none"].shape == (1, 1, 0)
