@@ -42,7 +42,7 @@ LIMIT = 240.0
 def models() -> dict[str, Callable[[], Any]]:
     """Return PyMC models by name: those on which planning has taken long, and the corpus of the tests."""
     from benchmarks.planning_models import MODELS
-    from tests.corpus.test_density import CORPUS
+    from tests.corpus.models import CORPUS
 
     return {**MODELS, **CORPUS}
 

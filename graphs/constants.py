@@ -6,7 +6,8 @@ logarithm of zero, where it is finite for the same number as an input.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import pytensor.scalar.basic as ps
@@ -49,9 +50,11 @@ _SATURATING = (
 
 
 def held(graphs: Sequence[Variable]) -> tuple[list[Variable], dict[Variable, Variable]]:
-    """Put inputs in the place of parameters of random variables that are computed from constants.
+    """Put inputs in the place of what a log-probability has to find as it is.
 
-    So that nobody folds them on the way to the log-probability, in which they have a stable form.
+    Parameters of random variables that are computed from constants: nobody folds them on the way to the
+    log-probability, in which they have a stable form. And what several variables are computed from element by element:
+    PyMC copies all that is above a variable, in a recursion that of all steps before it.
 
     Parameters
     ----------
@@ -62,19 +65,34 @@ def held(graphs: Sequence[Variable]) -> tuple[list[Variable], dict[Variable, Var
     -------
     graphs : list of Variable
         The same, of inputs.
-    parameters : dict of Variable to Variable
+    parts : dict of Variable to Variable
         What each input stands for.
     """
+    nodes = list(toposort(list(graphs)))
     constant = _constant(graphs)
-    inputs: dict[Variable, Variable] = {}
-    stand_ins: dict[Variable, Variable] = {}
-    for node in toposort(list(graphs)):
+    parts = dict.fromkeys(_shared(nodes, constant))
+    for node in nodes:
         if any(is_random(out) for out in node.outputs):
-            for parameter in node.inputs:
-                if parameter in constant and parameter not in inputs and _is_fragile(parameter, constant):
-                    inputs[parameter] = parameter.type(name=parameter.name)
-                    stand_ins[inputs[parameter]] = parameter
-    return (substitute(graphs, inputs), stand_ins) if inputs else (list(graphs), {})
+            parts |= dict.fromkeys(v for v in node.inputs if v in constant and _is_fragile(v, constant))
+    if not parts:
+        return list(graphs), {}
+    inputs: dict[Variable, Variable] = {part: part.type(name=part.name) for part in parts}
+    return substitute(graphs, inputs), {stand_in: part for part, stand_in in inputs.items()}
+
+
+def _shared(nodes: Sequence[Apply], constant: Mapping[Variable, bool]) -> Iterator[Variable]:
+    """Yield numbers that are computed from values, element by element, for more than one operation."""
+    drawn: set[Variable] = set()
+    num_uses: Counter[Variable] = Counter()
+    for node in nodes:
+        num_uses.update(set(node.inputs))
+        if any(v in drawn for v in node.inputs) or any(is_random(out) for out in node.outputs):
+            drawn.update(node.outputs)
+    for node in nodes:
+        for out in node.outputs if isinstance(node.op, Elemwise) else ():
+            # What decides between components is looked at.
+            if num_uses[out] > 1 and out not in drawn and out not in constant and out.type.dtype.startswith("float"):
+                yield out
 
 
 def folded(graphs: Sequence[Variable]) -> list[Variable]:

@@ -4,14 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from tests.corpus import discrete, hierarchies, regressions, series, structures
 from tests.corpus.agreement import assert_density_is_pymcs
+from tests.corpus.models import CORPUS
 
-CORPUS = {
-    f"{module.__name__.rpartition('.')[2]}.{name}": make
-    for module in (regressions, hierarchies, series, discrete, structures)
-    for name, make in module.MODELS.items()
-}
 # Each takes a second or more, and what they hold is elsewhere in part.
 LONG = {
     "regressions.ordered_probit",

@@ -19,7 +19,7 @@ import pytest
 from scipy import stats
 
 import ppl
-from tests.corpus.test_density import CORPUS
+from tests.corpus.models import CORPUS
 
 FALSE_ALARM = 1e-4
 MODELS = [

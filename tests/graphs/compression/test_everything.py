@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from types import ModuleType
-from typing import Any
 
 import numpy as np
 import pytest
@@ -14,14 +12,8 @@ import ppl
 from graphs.interpreting import interpret
 from graphs.joint_logprob import LogProb
 from graphs.logprob import logprob
-from tests.corpus import discrete, hierarchies, regressions, series, structures
+from tests.corpus.models import CORPUS
 from tests.marginal.every_model import ALL, name_of
-
-CORPUS: dict[str, Callable[[], Any]] = {
-    name: make
-    for module in (discrete, hierarchies, regressions, series, structures)
-    for name, make in vars(module)["MODELS"].items()
-}
 
 
 @pytest.fixture(autouse=True)
