@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from graphs.backends.numba.compiling import compile_program
+from graphs.backends.numba.engines import free_pass_managers
 from graphs.backends.numba.program import BoundProgram, Program, call_program
 from graphs.backends.numba.pytensor_functions import keep_pytensor_functions
 
 __all__ = ["BoundProgram", "Program", "call_program", "compile_program"]
 
 keep_pytensor_functions()
+free_pass_managers()

@@ -13,14 +13,17 @@ import pickle
 from collections.abc import Callable
 from typing import Any
 
+import llvmlite.binding as llvm
 import numba
 from numba.core.caching import _Cache
 from numba.core.ccallback import CFunc
 from numba.core.compiler import CompileResult
+from numba.core.compiler_lock import global_compiler_lock
 from numba.core.serialize import dumps
 from numba.core.sigutils import normalize_signature
 
 from graphs.backends.numba import storage
+from graphs.backends.numba.engines import MachineCode, close_library, free_unused, load, separate
 from graphs.backends.numba.reachable import digest_of, versions
 
 
@@ -36,6 +39,8 @@ class CodeCache(_Cache):
         calls may be defined after it.
     """
 
+    _ending = "code"
+
     def __init__(self, name: str, digest: Callable[[], str | None]):
         self._name = name
         self._digest = digest
@@ -46,17 +51,21 @@ class CodeCache(_Cache):
         """Where the files are."""
         return str(storage.directory())
 
-    def load_overload(self, sig: Any, target_context: Any) -> CompileResult | None:
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
         """Return the code for a signature, or None."""
         target_context.refresh()
         name = self._file_name(sig, target_context.codegen())
         if name is None or (data := storage.read(name)) is None:
             return None
         try:
-            return CompileResult._rebuild(target_context, *pickle.loads(data))
+            return self._rebuilt(data, target_context)
         except Exception:  # whatever a file of another make, whose hash is right, may raise
             storage.discard(name)
             return None
+
+    def _rebuilt(self, data: bytes, target_context: Any) -> Any:
+        """Return what a file holds."""
+        return CompileResult._rebuild(target_context, *pickle.loads(data))
 
     def save_overload(self, sig: Any, data: CompileResult) -> None:
         """Keep the code for a signature; if that is not possible, it is compiled again next time."""
@@ -70,7 +79,7 @@ class CodeCache(_Cache):
         if not self._is_enabled or None in digests:
             return None
         parts = f"{digests} {codegen.magic_tuple()} {versions()}"
-        return f"{self._name}-{hashlib.sha256(parts.encode()).hexdigest()[:24]}.code"
+        return f"{self._name}-{hashlib.sha256(parts.encode()).hexdigest()[:24]}.{self._ending}"
 
     def enable(self) -> None:
         """Use the cache."""
@@ -104,6 +113,62 @@ def njit(*, cache: bool = False, **options: Any) -> Callable[[Callable[..., Any]
     return decorate
 
 
+class _ObjectCache(CodeCache):
+    """Where the machine code of C functions is kept; nothing is compiled as part of others, so there is no bitcode."""
+
+    _ending = "object"
+
+    def _rebuilt(self, data: bytes, target_context: Any) -> MachineCode:
+        code = MachineCode(*pickle.loads(data))
+        llvm.ObjectFileRef.from_data(code.object_file)  # raises if it is none
+        return code
+
+    def save(self, sig: Any, code: MachineCode, target_context: Any) -> None:
+        """Keep the code for a signature; if that is not possible, it is compiled again next time."""
+        name = self._file_name(sig, target_context.codegen())
+        if name is not None:
+            storage.write(name, dumps(tuple(code)))
+
+
+class OwnedCFunc(CFunc):
+    """A C function whose machine code is freed with it; what calls its address has to refer to it."""
+
+    # Numba's, which says nothing of their types.
+    _targetdescr: Any
+    _sig: Any
+    _cache: Any
+    _cache_hits: int
+    _compile_uncached: Callable[[], Any]
+
+    @global_compiler_lock
+    def compile(self) -> None:
+        """Read the machine code, or make it."""
+        context = self._targetdescr.target_context
+        code = self._cache.load_overload(self._sig, context)
+        if code is None:
+            code = self._made(context)
+        else:
+            self._cache_hits += 1
+        self._wrapper_name = code.entry
+        self._wrapper_address = load(self, code, context)
+
+    def _made(self, context: Any) -> MachineCode:
+        """Compile it, and keep the machine code if it holds no addresses."""
+        result = self._compile_uncached()
+        separate(result.library)
+        library = result.library
+        try:
+            is_whole = not library.has_dynamic_globals  # finishes it
+            environments = tuple(result._find_referenced_environments())
+            entry = result.fndesc.llvm_cfunc_wrapper_name
+            code = MachineCode(library._get_compiled_object(), entry, tuple(result.reload_init), environments)
+            if is_whole and not result.lifted:
+                self._cache.save(self._sig, code, context)
+        finally:
+            close_library(library)
+        return code
+
+
 def cfunc(signature: Any, name: str, digest: str | None, **options: Any) -> Callable[[Callable[..., Any]], CFunc]:
     """Compile a function to a C function now, as ``numba.cfunc`` does, unless it is kept.
 
@@ -122,9 +187,11 @@ def cfunc(signature: Any, name: str, digest: str | None, **options: Any) -> Call
     pipeline = {key: options.pop(key) for key in ("pipeline_class",) if key in options}
 
     def decorate(function: Callable[..., Any]) -> CFunc:
-        compiled: Any = CFunc(function, normalize_signature(signature), locals={}, options=options, **pipeline)
-        compiled._cache = CodeCache(name, lambda: whole)
+        compiled: Any = OwnedCFunc(function, normalize_signature(signature), locals={}, options=options, **pipeline)
+        compiled._cache = _ObjectCache(name, lambda: whole)
         compiled.compile()
+        # What was left unused in the meantime had to wait.
+        free_unused()
         return compiled
 
     return decorate

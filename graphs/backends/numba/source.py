@@ -68,3 +68,15 @@ def renamed(function: FunctionType, name: str, names: Mapping[str, Any], source:
     # Machine code read back from disk looks for its module by name.
     sys.modules[name] = module
     return result
+
+
+def forget(function: FunctionType) -> None:
+    """Let go of the module and the source of a function that has been compiled, or read back.
+
+    Parameters
+    ----------
+    function : callable
+        Of `renamed`.
+    """
+    sys.modules.pop(function.__name__, None)
+    linecache.cache.pop(function.__code__.co_filename, None)
