@@ -114,6 +114,7 @@ def test_memory() -> None:
     if not memory.STATUS.exists():
         pytest.skip("memory is read from /proc")
     assert memory.by_rvgraph(50, 50, 200) >= 0
+    assert memory.by_models(3, 1) < memory.MOST_MEGABYTES
 
 
 def test_first_draw() -> None:

@@ -45,7 +45,7 @@ def separate(library: Any) -> None:
     library : CodeLibrary
         Numba's.
     """
-    library._codegen = JITCPUCodegen(library.name)
+    library._codegen = JITCPUCodegen("rvgraph")
 
 
 def close_library(library: Any) -> None:
@@ -68,7 +68,7 @@ class SeparateCompiler(Compiler):
 
     def __init__(self, typing_context: Any, target_context: Any, library: Any, *arguments: Any):
         if library is None:
-            library = JITCPUCodegen("separate").create_library("separate")
+            library = JITCPUCodegen("rvgraph").create_library("rvgraph")
             library.enable_object_caching()
         super().__init__(typing_context, target_context, library, *arguments)
 
@@ -99,11 +99,15 @@ def load(owner: Any, code: MachineCode, target_context: Any) -> int:
 
 
 def _new_engine(codegen: Any) -> llvm.ExecutionEngine:
-    """Return an engine like Numba's, without modules."""
+    """Return an engine like Numba's, in which nothing is yet."""
     options = {"opt": config.OPT}
     codegen._customize_tm_options(options)
     machine = llvm.Target.from_triple(llvm.get_process_triple()).create_target_machine(**options)
-    return llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine, use_lmm=config.USE_LLVMLITE_MEMORY_MANAGER)
+    nothing = llvm.parse_assembly(str(codegen._create_empty_module("rvgraph")))
+    engine = llvm.create_mcjit_compiler(nothing, machine, use_lmm=config.USE_LLVMLITE_MEMORY_MANAGER)
+    if config.ENABLE_PROFILING:
+        engine.enable_jit_events()
+    return engine
 
 
 def _release(engine: llvm.ExecutionEngine, environments: tuple[Any, ...]) -> None:

@@ -120,7 +120,8 @@ class _ObjectCache(CodeCache):
 
     def _rebuilt(self, data: bytes, target_context: Any) -> MachineCode:
         code = MachineCode(*pickle.loads(data))
-        llvm.ObjectFileRef.from_data(code.object_file)  # raises if it is none
+        if not llvm.ObjectFileRef.from_data(code.object_file):
+            raise ValueError("no object file")
         return code
 
     def save(self, sig: Any, code: MachineCode, target_context: Any) -> None:

@@ -15,6 +15,7 @@ import pytensor.tensor as pt
 import pytest
 from llvmlite.binding import newpassmanagers
 from numba.core.compiler_lock import global_compiler_lock
+from numba.core.serialize import dumps
 
 from graphs.backends.numba import compile_program, engines, parts, program, storage
 
@@ -142,3 +143,15 @@ def test_parts_of_long_programs_are_freed_once_the_program_is_made(monkeypatch, 
 @pytest.mark.parametrize("name", ["ModulePassManager", "FunctionPassManager"])
 def test_pass_managers_are_freed(name):
     assert getattr(newpassmanagers, name)._dispose is not llvm.ffi.ObjectRef._dispose
+
+
+def test_a_file_that_holds_no_machine_code_is_made_again(monkeypatch, tmp_path):
+    monkeypatch.setattr(storage, "pytensor", SimpleNamespace(config=SimpleNamespace(compiledir=tmp_path)))
+    _compiled(8)
+    gc.collect()
+    [file] = (tmp_path / "rvgraph").glob("*.object")
+    for wrong in (b"contents", dumps((b"no object file", "entry", (), ())), dumps((b"too few",))):
+        storage.write(file.name, wrong)
+        _is_sum_of_squares(_compiled(8))
+        gc.collect()
+        assert storage.read(file.name) not in (None, wrong)
