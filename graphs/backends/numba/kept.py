@@ -19,6 +19,7 @@ from numba.core.caching import _Cache
 from numba.core.ccallback import CFunc
 from numba.core.compiler import CompileResult
 from numba.core.compiler_lock import global_compiler_lock
+from numba.core.runtime import rtsys
 from numba.core.serialize import dumps
 from numba.core.sigutils import normalize_signature
 
@@ -53,7 +54,8 @@ class CodeCache(_Cache):
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         """Return the code for a signature, or None."""
-        target_context.refresh()
+        # What machine code needs. Numba would learn all of its implementations first, in 0.1 s: compiling does that.
+        rtsys.initialize(target_context)
         name = self._file_name(sig, target_context.codegen())
         if name is None or (data := storage.read(name)) is None:
             return None
