@@ -109,12 +109,13 @@ def gather(trace: DataTree, var_names: Iterable[str] | None, max_tree_depth: int
     variables = np.array([name for name, array in columns.items() for _ in range(_num_columns(array))])
     chains, lengths, num_draws = _complete(columns)
     diverging = _any_of(trace, "diverging")
-    screen = Screen.joined([Screen.of(block[chains, :num_draws]) for block in _blocks(columns)])
     num_values = len(chains) * num_draws
+    is_large = var_names is None and len(variables) * num_values > MOST_VALUES
+    screen = Screen.joined([Screen.of(block[chains, :num_draws], is_large) for block in _blocks(columns)])
     bad = _not_numbers(screen, variables, np.isin(variables, drawn), num_values)
     looked_at = np.flatnonzero((bad == 0) & (screen.num_nan + screen.num_infinite < num_values))
     num_good = len(looked_at)
-    if var_names is None and num_good * num_values > MOST_VALUES:
+    if is_large and num_good * num_values > MOST_VALUES:
         # To say where trajectories diverged all columns are compared; a few are not enough to tell.
         has_few = diverging is None or bool(diverging.sum() < FEW_DIVERGENCES)
         looked_at = _suspects(screen, looked_at, num_draws >= LEAST_SCREENED and has_few, num_values)

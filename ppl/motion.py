@@ -45,6 +45,11 @@ def _growing(draws: NDArray[np.float64]) -> list[int]:
     chains nearly all of the last draws have to be larger than nearly all of the first.
     """
     size = np.abs(draws)
+    # Nearly always none: quantiles of all would take as long as the sampling of a small model.
+    large = np.flatnonzero(size.max(axis=(0, 1)) > _LARGE)
+    if not len(large):
+        return []
+    draws, size = draws[:, :, large], size[:, :, large]
     quarter = draws.shape[1] // 4
     first, last = size[:, :quarter], size[:, -quarter:]
     is_above = np.quantile(last, 0.1, axis=1) > np.quantile(first, 0.9, axis=1)
@@ -54,7 +59,7 @@ def _growing(draws: NDArray[np.float64]) -> list[int]:
     middle = np.median(size, axis=(0, 1))
     is_huge = (middle > _HUGE) & (middle < LARGEST) & (np.ptp(draws, axis=(0, 1)) > _HUGE)
     columns = np.flatnonzero(grows | is_huge)
-    return [int(i) for i in columns[np.argsort(-size[:, :, columns].max(axis=(0, 1)))]]
+    return [int(large[i]) for i in columns[np.argsort(-size[:, :, columns].max(axis=(0, 1)))]]
 
 
 def _wandering(evidence: Evidence) -> list[int]:

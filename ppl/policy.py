@@ -1,12 +1,11 @@
 """Which sampler is predicted to give more effective draws a second, where a model leaves the choice.
 
 Gibbs sampling needs no gradients, and without NUTS beside it no warm-up, but mixes slowly where variables that depend
-on each other are drawn one by one. How slowly is seen in a short pilot run of the compiled sweep. The No-U-Turn
-sampler alone is credited with an effective draw for every trajectory along the longest axis of the posterior, in
-steps of the shortest, seven at least; it adapts to scales, so that these axes are those of the correlations of the
-pilot run, and in up to a few hundred dimensions to correlations too, at the price of a matrix product for each
-gradient. In more dimensions than a pilot run can tell the correlations of, or where it has other steps beside it in
-any case, it has a pilot run of its own.
+on each other are drawn one by one. How slowly is seen in a short run of the compiled sweep, a pilot run; how many
+gradients the No-U-Turn sampler takes, and what its draws are worth, in one of its own. That comes first: where draws
+from full conditionals would gain nothing if they were independent, they are not even compiled. Seconds are not
+measured, since a choice has to be the same every time, but counted in operations; what it takes to keep a draw and to
+judge it, which is the same for all samplers, is counted with them.
 """
 
 from __future__ import annotations
@@ -14,23 +13,19 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from math import inf, prod
 
-import numpy as np
-from numpy.typing import NDArray
-
 from graphs.optional import optional
 from ppl.pilot import WORK_OF_GRADIENT, Pilot, num_affordable, pilot
 from ppl.plans import Plan
 from ppl.stages import doing
 from ppl.work import work_of
 from samplers.blocks import NUTSBlock, SliceBlock
-from samplers.fisher import MOST_DENSE
 
-FEWEST_GRADIENTS = 7.0
-FEWEST_GRADIENTS_BESIDE = 3.0
-"""In one or two dimensions, which may be all that is left beside Gibbs steps."""
-GRADIENTS_PER_AXIS_RATIO = 1.5
-MOST_CORRELATED = 40
-GRADIENTS_IN_MANY_DIMENSIONS = 20.0
+FEWEST_GRADIENTS, GRADIENTS_IN_A_POINT, GRADIENTS_PER_DIMENSION = 7.0, 2.0, 0.3
+"""Of a trajectory along axes of one length: measured on normal distributions 2.1, 2.9, 4.4, 5.8 and 7.0 gradients in 1,
+3, 8, 12 and 40 dimensions, steps tuned to accept 0.8."""
+OPERATIONS_PER_NUMBER, FEW_NUMBERS = 600.0, 100
+OPERATIONS_PER_FURTHER_NUMBER = 150.0
+"""What is kept is also recorded, transformed and judged, in 170 nanoseconds a number, and in 45 each of hundreds."""
 OPERATIONS_PER_GRADIENT = 200.0
 OPERATIONS_PER_BLOCK = 100.0
 EVALUATIONS_OF_SLICE = 8.0
@@ -42,15 +37,12 @@ WARM_UP = 1.2
 """How much longer a run of NUTS takes for its warm-up, relative to that of Gibbs sampling: 1.0 to 1.35 on these three;
 seven small regressions, whose runs take milliseconds, gave 1.5 to 4."""
 ALONE = "NUTS for all continuous variables: "
-LEAST_EFFECTIVE = 0.1
-"""Slower chains outlast their pilot run, of which this is 10 or 20 effective draws, and runs of ordinary length."""
+LEAST_EFFECTIVE, LEAST_EFFECTIVE_RELATIVE = 0.1, 0.25
+"""Slower chains outlast their pilot run, of which this is 10 or 20 effective draws, and runs of ordinary length; unless
+NUTS alone is as slow, within a factor of four."""
 LEAST_GAIN = 1.3
-"""Of Gibbs sampling alone. On 38 models of the corpus of the tests, two chains of 1000 draws, effective draws a second
-of both measured, it was predicted to gain 1.4 and more on seven and gained 1.65 to 6.8; where NUTS was predicted to
-gain, it did on all but one (2.3 for 0.7)."""
-LEAST_GAIN_MIXED = 2.5
-"""Set while the least of all elements was taken: 2.9 was predicted for 5, and 5.2 for 20, of counts with 300 and 2000
-rates. Of nineteen in twenty elements 7.4 is predicted for the second."""
+HARDNESS = 3.0
+"""So much less than on a normal distribution NUTS may be worth without a pilot run being made to see it."""
 
 
 @dataclass(frozen=True)
@@ -65,21 +57,24 @@ class Prediction:
         Predicted effective draws per second, relative to those of NUTS for all continuous variables.
     drawn, others : tuple of str
         Continuous variables that have full conditionals, and those that NUTS would have to move beside them.
+    of_nuts : float
+        Effective draws per sweep of NUTS for all.
     """
 
     effective: float
     gain: float
     drawn: tuple[str, ...] = ()
     others: tuple[str, ...] = ()
+    of_nuts: float = 1.0
 
     @property
     def is_for_gibbs(self) -> bool:
         """Whether Gibbs sampling is to be preferred."""
-        return self.gain >= self._least_gain and self.effective >= LEAST_EFFECTIVE
+        return self.gain >= LEAST_GAIN and not self._is_slow
 
     @property
-    def _least_gain(self) -> float:
-        return LEAST_GAIN_MIXED if self.others else LEAST_GAIN
+    def _is_slow(self) -> bool:
+        return self.effective < min(LEAST_EFFECTIVE, LEAST_EFFECTIVE_RELATIVE * self.of_nuts)
 
     def __str__(self) -> str:
         sweep = f"({self.effective:.2g} effective draws a sweep in a pilot run); sampler=... overrides"
@@ -94,15 +89,15 @@ class Prediction:
             return (
                 f"NUTS for all: predicted {_times(1 / self.gain)} times the effective draws a second of {gibbs} {sweep}"
             )
-        if self.effective < LEAST_EFFECTIVE:
+        if self._is_slow:
             mixes = "mix" if self.others else "mixes"
             return (
                 f"NUTS for all: {gibbs} {mixes} slowly ({self.effective:.2g} effective draws a sweep in a pilot run, "
-                f"less than {LEAST_EFFECTIVE:g}); sampler=... overrides"
+                f"{self.of_nuts:.2g} of NUTS); sampler=... overrides"
             )
         return (
             f"NUTS for all: {gibbs} {'are' if self.others else 'is'} predicted to give {_times(self.gain)} times the "
-            f"effective draws a second, less than the {self._least_gain:g} that would be worth it {sweep}"
+            f"effective draws a second, less than the {LEAST_GAIN:g} that would be worth it {sweep}"
         )
 
 
@@ -128,17 +123,24 @@ def decide(by_nuts: Plan, by_laws: Plan) -> tuple[Plan, str]:
     if not drawn:
         return by_nuts, f"{ALONE}none of them has a full conditional that is known (sampler='gibbs' says why)"
     remedy = f"sampler='gibbs' draws {', '.join(drawn)} from full conditionals"
-    most = _most_gain(by_nuts, by_laws) if others else inf
-    if most < LEAST_GAIN_MIXED:
+    steps = f"Gibbs steps for {', '.join(drawn)} beside it" if others else f"Gibbs sampling of {', '.join(drawn)}"
+    fewest = _fewest_gradients(_num_elements(by_laws, "nuts")) if others else 0.0
+    most = _gain(1.0, fewest, by_laws, by_nuts, _on_a_normal(by_nuts))
+    if most * HARDNESS >= LEAST_GAIN:
+        nuts = _nuts_alone(by_nuts)
+        # Without a pilot run nothing says what NUTS is worth at best.
+        most = inf
+        if nuts.pilot is not None:
+            by_nuts = replace(by_nuts, compiled=nuts.pilot.compiled)
+            most = _gain(1.0, fewest, by_laws, by_nuts, nuts)
+    if most < LEAST_GAIN:
         return by_nuts, (
-            f"NUTS for all: Gibbs steps for {', '.join(drawn)} beside it are predicted to give at most {_times(most)} "
-            f"times the effective draws a second, less than the {LEAST_GAIN_MIXED:g} that would be worth it; "
-            "sampler=... overrides"
+            f"NUTS for all: {steps} would give at most {_times(most)} times the effective draws a second, less than "
+            f"the {LEAST_GAIN:g} that would be worth it; sampler=... overrides"
         )
     num_sweeps = num_affordable(by_laws)
     if not num_sweeps:
-        beside = "Gibbs steps beside it" if others else "Gibbs steps"
-        return by_nuts, f"{ALONE}a pilot run with {beside} would take too long; {remedy}"
+        return by_nuts, f"{ALONE}a pilot run with Gibbs steps would take too long; {remedy}"
     doing("Trying Gibbs steps in a pilot run")
     found = pilot(by_laws, num_sweeps)
     if found is None:
@@ -147,51 +149,80 @@ def decide(by_nuts: Plan, by_laws: Plan) -> tuple[Plan, str]:
             f"{ALONE}a pilot run of Gibbs sampling left the domain of its laws, or Numba lacks one; {remedy}",
         )
     by_laws = replace(by_laws, compiled=found.compiled)
-    own, effective, trajectory = _nuts_alone(by_nuts, found)
-    if own is not None:
-        by_nuts = replace(by_nuts, compiled=own.compiled)
-    warm_up = 1.0 if others else WARM_UP
-    gain = found.effective / _sweep_cost(by_laws, found.num_gradients) / (effective / trajectory) * warm_up
-    prediction = Prediction(found.effective, gain, drawn, others)
+    gain = _gain(found.effective, found.num_gradients, by_laws, by_nuts, nuts)
+    prediction = Prediction(found.effective, gain, drawn, others, nuts.effective)
     return (by_laws if prediction.is_for_gibbs else by_nuts), str(prediction)
 
 
-def _most_gain(by_nuts: Plan, by_laws: Plan) -> float:
-    """Return the gain if every sweep with Gibbs steps were an effective draw and took the fewest gradients.
-
-    Infinity where NUTS alone may need any number of gradients: in many dimensions, or with other steps beside it.
-    """
-    size = _num_elements(by_nuts, "nuts")
-    if size > MOST_DENSE or len(by_nuts.sweep.blocks) > 1:
-        return inf
-    return _dense_cost(by_nuts) / _sweep_cost(by_laws, FEWEST_GRADIENTS_BESIDE)
-
-
-def _nuts_alone(plan: Plan, other: Pilot) -> tuple[Pilot | None, float, float]:
-    """Return the pilot run of a plan by NUTS, if one is made, effective draws per sweep, and operations per sweep.
+@dataclass(frozen=True)
+class _Alone:
+    """What NUTS alone is worth.
 
     Parameters
     ----------
-    plan : Plan
-        All continuous variables by NUTS.
-    other : Pilot
-        Of a plan by laws, whose draws show correlations.
+    effective : float
+        Effective draws per sweep.
+    operations : float
+        That a sweep takes.
+    pilot : Pilot or None
+        That showed it.
     """
+
+    effective: float
+    operations: float
+    pilot: Pilot | None
+
+
+def _nuts_alone(plan: Plan) -> _Alone:
+    """Return what NUTS alone is worth: seen in a pilot run, or what it would be on a normal distribution."""
+    num_sweeps = num_affordable(plan)
+    if num_sweeps:
+        doing("Trying NUTS in a pilot run")
+        own = pilot(plan, num_sweeps)
+        if own is not None:
+            return _Alone(own.effective, _sweep_cost(plan, own.num_gradients), own)
+    return _on_a_normal(plan)
+
+
+def _on_a_normal(plan: Plan) -> _Alone:
     size = _num_elements(plan, "nuts")
-    is_alone = len(plan.sweep.blocks) == 1
-    own = None
-    if not is_alone or size > MOST_CORRELATED:
-        num_sweeps = num_affordable(plan, GRADIENTS_IN_MANY_DIMENSIONS)
-        if num_sweeps:
-            doing("Trying NUTS in a pilot run")
-            own = pilot(plan, num_sweeps)
-    if own is not None and (size > MOST_DENSE or not is_alone):
-        return own, own.effective, _sweep_cost(plan, own.num_gradients)
-    trajectory = _sweep_cost(plan, _num_gradients(other.draws) if own is None else own.num_gradients)
-    if size <= MOST_DENSE:
-        # A dense metric is taken where it pays.
-        trajectory = min(trajectory, _dense_cost(plan))
-    return own, 1.0, trajectory
+    return _Alone(1.0, _sweep_cost(plan, _fewest_gradients(size)), None)
+
+
+def _gain(effective: float, num_gradients: float, by_laws: Plan, by_nuts: Plan, nuts: _Alone) -> float:
+    """Return the effective draws a second with Gibbs steps relative to those of NUTS alone.
+
+    Parameters
+    ----------
+    effective, num_gradients : float
+        Of a sweep with Gibbs steps.
+    by_laws, by_nuts : Plan
+        With Gibbs steps, and without.
+    nuts : _Alone
+        What the latter is worth.
+    """
+    kept = _cost_of_keeping(by_nuts)
+    by_gibbs = _sweep_cost(by_laws, num_gradients) + _cost_of_logprob(by_nuts) + kept
+    warm_up = 1.0 if num_gradients else WARM_UP
+    return effective / by_gibbs / (nuts.effective / (nuts.operations * warm_up + kept))
+
+
+def _cost_of_keeping(plan: Plan) -> float:
+    """Return about how many operations it takes to keep a draw and to judge it, whatever made it."""
+    size = sum(prod(a.shape) for a in plan.assignments)
+    few = min(size, FEW_NUMBERS)
+    return OPERATIONS_PER_NUMBER * few + OPERATIONS_PER_FURTHER_NUMBER * (size - few)
+
+
+def _cost_of_logprob(by_nuts: Plan) -> float:
+    """Return about how many operations the log-density of a draw takes, which only NUTS has anyway."""
+    blocks = [block for block in by_nuts.sweep.blocks if isinstance(block, NUTSBlock)]
+    return sum(float(work_of([block.logdensity.total]).operations) for block in blocks)
+
+
+def _fewest_gradients(size: int) -> float:
+    """Return how many gradients a trajectory takes in so many dimensions, if all axes are as long."""
+    return min(FEWEST_GRADIENTS, GRADIENTS_IN_A_POINT + GRADIENTS_PER_DIMENSION * size)
 
 
 def _sweep_cost(plan: Plan, num_gradients: float) -> float:
@@ -216,19 +247,5 @@ def _sweep_cost(plan: Plan, num_gradients: float) -> float:
     return total
 
 
-def _dense_cost(plan: Plan) -> float:
-    """Return about how many operations a trajectory takes where a dense metric makes all axes as long."""
-    return _sweep_cost(plan, FEWEST_GRADIENTS) + FEWEST_GRADIENTS * 2.0 * _num_elements(plan, "nuts") ** 2
-
-
 def _num_elements(plan: Plan, method: str) -> int:
     return sum(prod(a.shape) for a in plan.assignments if a.method == method)
-
-
-def _num_gradients(draws: NDArray[np.float64]) -> float:
-    """Return about how many gradients an effective draw of NUTS takes with a diagonal metric."""
-    is_moving = draws.std(axis=0) > 0
-    if not 2 <= is_moving.sum() <= MOST_CORRELATED:
-        return FEWEST_GRADIENTS
-    sizes = np.linalg.eigvalsh(np.corrcoef(draws[:, is_moving], rowvar=False))
-    return float(max(FEWEST_GRADIENTS, GRADIENTS_PER_AXIS_RATIO * np.sqrt(sizes[-1] / max(sizes[0], 1e-8))))

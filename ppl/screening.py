@@ -39,14 +39,14 @@ class Screen:
     is_suspect: NDArray[np.bool_]
 
     @classmethod
-    def of(cls, draws: NDArray[np.float64]) -> Screen:
-        """Look at draws (chains, draws, size)."""
+    def of(cls, draws: NDArray[np.float64], is_compared: bool = True) -> Screen:
+        """Look at draws (chains, draws, size); unless chains are compared, all are suspect that are not constant."""
         size = draws.shape[2]
         num_nan, num_infinite = np.isnan(draws).sum(axis=(0, 1)), np.isinf(draws).sum(axis=(0, 1))
         is_constant = (draws == draws[:1, :1]).all(axis=(0, 1)) | (num_nan == draws[..., 0].size)
         r_hat, is_suspect = np.full(size, np.inf), np.full(size, True)
         rows = np.flatnonzero(~is_constant & (num_nan == 0))
-        if draws.shape[1] >= LEAST_DRAWS and rows.size:
+        if is_compared and draws.shape[1] >= LEAST_DRAWS and rows.size:
             squashed = _squashed(clipped(np.moveaxis(draws[:, :, rows], 2, 0)))
             with np.errstate(invalid="ignore"):
                 distances = [squashed, np.abs(squashed)]

@@ -50,7 +50,10 @@ def test_what_does_not_move_has_one_effective_draw() -> None:
 
 
 def test_gibbs_sampling_is_chosen_where_it_mixes_well() -> None:
-    plan = ppl.plan(regression())
+    """Independent draws of 1000 rates; in the same time NUTS makes fewer that are as good in the tails."""
+    rng = np.random.default_rng(2)
+    rates = ppl.Gamma("rates", 2, 1, size=1000)
+    plan = ppl.plan(ppl.Model({ppl.Poisson("y", 20 * rates): rng.poisson(20 * rng.gamma(2, 1, 1000))}))
     assert {a.method for a in plan.assignments} == {"gibbs"}
     assert "Gibbs sampling for all: predicted" in plan.policy
     assert plan.policy in str(plan)
@@ -108,24 +111,24 @@ def test_laws_are_not_mixed_with_nuts_where_they_mix_slowly() -> None:
 
 def test_pilot_runs_that_would_take_long_are_not_made(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ppl.pilot, "MOST_SECONDS", 1e-6)
-    plan = ppl.plan(counts_with_rates(300))
+    plan = ppl.plan(counts_with_rates(2000))
     assert {a.method for a in plan.assignments} == {"nuts"}
     assert "would take too long; sampler='gibbs' draws rates from full conditionals" in plan.policy
 
 
 def test_no_pilot_run_is_made_where_nothing_can_be_gained(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The scale is one of five dimensions, and NUTS has to go through all the data for the others in any case."""
+    """A sweep draws 3000 Polya-gamma variables: were it independent of the last, gradients would still be cheaper."""
     monkeypatch.setattr(ppl.policy, "pilot", None)
-    slope, scale = ppl.LogNormal("slope", 0, 1, size=3), ppl.InverseGamma("scale", 2, 1)
-    mean = pt.exp(DESIGN @ slope)
-    plan = ppl.plan(ppl.Model({ppl.Normal("y", mean, pt.sqrt(scale)): OUTCOME}))
+    design = np.random.default_rng(1).normal(size=(3000, 2))
+    outcome = (design[:, 0] > 0).astype(int)
+    plan = ppl.plan(ppl.Model({ppl.Bernoulli("y", logit_p=design @ ppl.Normal("b", 0, 1, size=2)): outcome}))
     assert {a.method for a in plan.assignments} == {"nuts"}
-    assert "Gibbs steps for scale beside it are predicted to give at most" in plan.policy
+    assert "Gibbs sampling of b would give at most 0." in plan.policy
 
 
 def test_failed_pilot_runs_leave_it_to_nuts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ppl.policy, "pilot", lambda plan, num_sweeps: None)
-    plan = ppl.plan(counts_with_rates(300))
+    plan = ppl.plan(counts_with_rates(2000))
     assert {a.method for a in plan.assignments} == {"nuts"}
     assert "left the domain of its laws" in plan.policy
 
@@ -135,7 +138,7 @@ def test_what_only_another_backend_compiles_is_left_to_nuts(monkeypatch: pytest.
         raise BackendError("No machine code.", backend)
 
     monkeypatch.setattr(ppl.pilot, "CompiledSweep", refuse)
-    plan = ppl.plan(counts_with_rates(300))
+    plan = ppl.plan(counts_with_rates(2000))
     assert {a.method for a in plan.assignments} == {"nuts"}
     assert "Numba lacks one" in plan.policy
 
@@ -150,7 +153,7 @@ def test_steps_beside_nuts_in_any_case_are_counted_on_both_sides() -> None:
 
 
 @pytest.mark.parametrize(
-    ("gain", "effective", "is_for_gibbs"), [(4.0, 0.5, True), (2.0, 0.5, False), (9.0, 0.05, False)]
+    ("gain", "effective", "is_for_gibbs"), [(2.0, 0.5, True), (1.2, 0.5, False), (9.0, 0.05, False)]
 )
 def test_mixtures_need_a_margin(gain: float, effective: float, is_for_gibbs: bool) -> None:
     prediction = Prediction(effective, gain, ("x",), ("s",))
