@@ -2,20 +2,55 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections import Counter
 from collections.abc import Iterator
+from typing import Any
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ.setdefault("MPLBACKEND", "Agg")
 
+import numpy as np
 import pytest
 from hypothesis import settings
 
+from graphs.backends.base import as_arrays
+from graphs.backends.numba.backend import NumbaBackend
+from graphs.interpreting import interpret
 from graphs.optional import FAILURES
 
 settings.register_profile("rvgraph", derandomize=True, deadline=None, max_examples=30, database=None)
 settings.load_profile("rvgraph")
+
+
+def pytest_collection_finish() -> None:
+    """Leave what was imported out of the search for garbage, and look for garbage more rarely.
+
+    Derivations make and drop millions of small objects: at Python's settings a tenth of the time of the tests went into
+    walking through modules that never go.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 10, 10)
+
+
+def _interpreted(backend: NumbaBackend, inputs: Any, outputs: Any, rng: Any = None) -> Any:
+    """Return what ``NumbaBackend.function`` does, without machine code."""
+    assert rng is None
+    function = interpret(inputs, outputs)
+    return lambda *arrays: [np.asarray(out) for out in function(*as_arrays(arrays, inputs))]
+
+
+@pytest.fixture(params=["interpreted", pytest.param("compiled", marks=pytest.mark.slow)])
+def few_calls(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Functions that a test calls a hundred times are interpreted; in the long tests they are compiled, too.
+
+    To compile them takes ten times as long as all else. It is for tests of what is derived: another one beside them has
+    to compile functions of the same kind.
+    """
+    if request.param == "interpreted":
+        monkeypatch.setattr(NumbaBackend, "function", _interpreted)
 
 
 @pytest.fixture

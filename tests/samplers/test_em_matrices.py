@@ -92,6 +92,8 @@ def wishart_on_covariances() -> Any:
     return ppl.Model({ppl.MvNormal("y", mu[k], cov[k]): Y})
 
 
+# Compiled are the steps of the algorithm by hand, above.
+@pytest.mark.usefixtures("few_calls")
 @pytest.mark.parametrize("case", [wishart_on_precisions, inverse_wishart_by_potential, wishart_on_covariances])
 def test_ends_at_a_stationary_point_of_the_exact_posterior(case):
     model = case()
@@ -121,6 +123,7 @@ def test_many_rows_cost_as_much_as_few_nodes():
     assert sorted(shapes) == [(3, 1), (3, 6)]
 
 
+@pytest.mark.usefixtures("few_calls")
 def test_narrow_components_far_apart_are_computed_exactly():
     """Interpolation would lose ten digits where clusters of size 1e-6 are a thousand apart."""
     y = np.concatenate([1e-6 * RNG.normal(size=(60, 2)), 1000.0 + RNG.normal(size=(60, 2))])
@@ -139,6 +142,7 @@ def test_narrow_components_far_apart_are_computed_exactly():
     np.testing.assert_allclose(result.point["cov"][0], np.cov(y[:60].T, bias=True), rtol=1e-6)
 
 
+@pytest.mark.usefixtures("few_calls")
 def test_a_singular_covariance_names_its_component():
     y = np.concatenate([np.zeros((20, 2)), Y[:60] + 20.0])
     w, mu = ppl.Dirichlet("w", np.ones(2)), ppl.Flat("mu", size=(2, 2))
