@@ -1,4 +1,4 @@
-"""What every test runs under: the CPU, no window, the same examples each time."""
+"""What every test runs under: the CPU, no window, the same examples each time, less search for garbage."""
 
 from __future__ import annotations
 
@@ -23,16 +23,9 @@ from graphs.optional import FAILURES
 settings.register_profile("rvgraph", derandomize=True, deadline=None, max_examples=30, database=None)
 settings.load_profile("rvgraph")
 
-
-def pytest_collection_finish() -> None:
-    """Leave what was imported out of the search for garbage, and look for garbage more rarely.
-
-    Derivations make and drop millions of small objects: at Python's settings a tenth of the time of the tests went into
-    walking through modules that never go.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(20_000, 10, 10)
+# Derivations make and drop millions of small objects: at Python's settings a tenth of the time of the tests went into
+# walking through all that is alive, over and over.
+gc.set_threshold(20_000, 10, 10)
 
 
 def _interpreted(backend: NumbaBackend, inputs: Any, outputs: Any, rng: Any = None) -> Any:

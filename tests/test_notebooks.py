@@ -36,7 +36,9 @@ def test_notebook_has_the_cells_of_its_script(name):
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("name", build.NAMES)
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
-def test_notebook_runs(name):
+def test_notebook_runs(name, monkeypatch):
+    # They run long enough for optimised code, which `make test` does without.
+    monkeypatch.delenv("XLA_FLAGS", raising=False)
     if name in NEEDS_JAX:
         pytest.importorskip("blackjax", reason="this notebook compares backends, and JAX is an extra")
     assert "assert" in build.notebook_of(name).cells[-1].source

@@ -139,16 +139,19 @@ def test_density_and_moments_against_quadrature(case) -> None:
     assert all(density(v) <= density(near) * (1 + 1e-6) for v in inside)
 
 
-@pytest.mark.parametrize("backend", ["numba", "c", "jax"])
-def test_sweeps_of_these_laws(backend) -> None:
-    """A scale below a bound, a positive mean and a variance with a gamma prior; against quadrature."""
+@pytest.mark.parametrize(("backend", "draws"), [("numba", 3000), ("c", 500), ("jax", 3000)])
+def test_sweeps_of_these_laws(backend, draws) -> None:
+    """A scale below a bound, a positive mean and a variance with a gamma prior; against quadrature.
+
+    Python calls the C backend for every sweep: it draws fewer.
+    """
     m, s, v = ppl.HalfNormal("m", 2.0), ppl.Uniform("s", 0, 2.5), ppl.Gamma("v", 2.3, 1.7)
     y, z = ppl.Normal("y", m, s, size=5), ppl.Normal("z", 0.4, pt.sqrt(v), size=5)
     model = ppl.Model({y: DATA, z: DATA})
     plan = ppl.plan(model, sampler="gibbs")
     assert {plan.method_of(n) for n in ("m", "s", "v")} == {"gibbs"}
     trace = ppl.sample(
-        model, draws=3000, tune=100, chains=2, seed=3, sampler="gibbs", backend=backend, progress=False
+        model, draws=draws, tune=100, chains=2, seed=3, sampler="gibbs", backend=backend, progress=False
     ).posterior
     grid_m, grid_s = np.ogrid[0.0005:7:700j, 0.0005:2.5:700j]
     weight = stats.halfnorm.pdf(grid_m, scale=2)
