@@ -24,7 +24,6 @@ from scipy.linalg import null_space
 
 from graphs.conditional.blocks import block_normal_law
 from graphs.conditional.derive import find_conditional
-from graphs.conditional.evaluate import evaluate
 from graphs.conditional.expander import Expander
 from graphs.conditional.expansion import Monomial, Obstacle
 from graphs.conditional.families.block_normal import BlockNormal, from_blocks
@@ -34,6 +33,7 @@ from graphs.conditional.recognize import recognize
 from graphs.conditional.verify import draw_in_support
 from graphs.density import LogDensity
 from graphs.errors import DerivationError
+from graphs.evaluating import evaluate
 from graphs.guards import strip_guards
 from graphs.random_graph import depends_on, named_input
 from graphs.rebuilding import substitute

@@ -23,7 +23,7 @@ from pytensor.tensor.elemwise import Elemwise
 from pytensor.tensor.type import TensorType
 from pytensor.tensor.variable import TensorVariable
 
-from graphs.conditional.evaluate import evaluate
+from graphs.evaluating import evaluate
 from graphs.random_graph import is_random
 from graphs.rebuilding import rebuild, substitute
 from graphs.stable import stabilized

@@ -35,7 +35,7 @@ from pytensor.graph.traversal import ancestors
 from pytensor.tensor.type_other import NoneConst
 from pytensor.tensor.variable import TensorVariable
 
-from graphs.conditional.evaluate import evaluate
+from graphs.evaluating import evaluate
 from graphs.log_scale.arrangements import parts_of
 from graphs.log_scale.functions import is_elementwise
 from graphs.random_graph import components_of, is_random

@@ -19,10 +19,10 @@ from pytensor.graph.traversal import explicit_graph_inputs
 from pytensor.tensor.linalg import cholesky, eigh, inv, solve_triangular
 from pytensor.tensor.variable import TensorVariable
 
-from graphs.conditional.evaluate import evaluate
 from graphs.conditional.simplify import simplify
 from graphs.conditional.verify import draw_in_support
 from graphs.density import LogDensity
+from graphs.evaluating import evaluate
 from graphs.guards import strip_guards
 from graphs.rebuilding import substitute
 from graphs.supports import POSITIVE_DEFINITE, REAL, Support

@@ -13,7 +13,7 @@ from pymc.logprob.transforms import MeasurableTransform, measurable_transform_lo
 from pytensor.graph.basic import Variable
 from pytensor.tensor.variable import TensorVariable
 
-from graphs.conditional.evaluate import evaluate
+from graphs.evaluating import evaluate
 
 
 @_logprob.register(MeasurableTransform)

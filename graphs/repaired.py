@@ -16,7 +16,7 @@ from pytensor.tensor.elemwise import CAReduce
 from pytensor.tensor.math import Dot as DenseDot
 from pytensor.tensor.variable import TensorVariable
 
-from graphs.conditional.evaluate import evaluate
+from graphs.evaluating import evaluate
 from graphs.rebuilding import rebuild
 
 _MOST_FILLED = 0.15

@@ -30,6 +30,7 @@ from pytensor.tensor.special import LogSoftmax, Softmax
 from pytensor.tensor.subtensor import AdvancedIncSubtensor, AdvancedSubtensor, IncSubtensor, Subtensor
 
 from graphs.definite import is_factor_of_definite
+from graphs.evaluating import perform
 from graphs.intervals import EITHER, UNKNOWN, Interval, hull, of_array
 from graphs.scalar_bounds import bound_scalar_op
 from graphs.supports import Support
@@ -109,7 +110,7 @@ class Signs:
         inputs = [value for i in node.inputs if (value := self._known[i]) is not None and value.size <= _LARGEST_FOLDED]
         if len(node.outputs) > 1 or len(inputs) < len(node.inputs):
             return None
-        return perform(node, inputs)
+        return _performed(node, inputs)
 
     def _bound(self, variable: Variable) -> Interval:
         node, known = variable.owner, self._known[variable]
@@ -191,15 +192,14 @@ class Signs:
         return variable.type.ndim - 1 if is_last else None
 
 
-def perform(node: Apply, inputs: Sequence[NDArray]) -> NDArray | None:
+def _performed(node: Apply, inputs: Sequence[NDArray]) -> NDArray | None:
     """Evaluate a node of one output on arrays by its Python implementation; None where that fails."""
-    storage: list[list] = [[None]]
     try:
         with np.errstate(all="ignore"):
-            node.op.perform(node, list(inputs), storage)
+            results = perform(node, inputs)
     except Exception:  # operations may raise anything; of what cannot be evaluated nothing is known
         return None
-    return np.asarray(storage[0][0])
+    return None if results is None else np.asarray(results[0])
 
 
 def _is_even(node: Apply) -> bool:

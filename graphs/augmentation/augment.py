@@ -15,10 +15,10 @@ from pytensor.tensor.variable import TensorVariable
 from graphs.augmentation.auxiliary import Auxiliary
 from graphs.augmentation.rules import RULES
 from graphs.conditional.derive import find_conditional
-from graphs.conditional.evaluate import evaluate
 from graphs.conditional.law import Law
 from graphs.conditional.verify import draw_in_support
 from graphs.density import LogDensity
+from graphs.evaluating import evaluate
 from graphs.joint_logprob import LogProb
 from graphs.preparation import widen
 from graphs.random_graph import depends_on, find_random_variables, is_random, parameters_of

@@ -23,7 +23,7 @@ from pytensor.tensor.subtensor import AdvancedSubtensor, Subtensor
 from pytensor.tensor.variable import TensorVariable
 
 from graphs.compression.shapes import are_equal, is_uniform, positions_of, shape_of, size_of
-from graphs.conditional.evaluate import evaluate
+from graphs.evaluating import evaluate
 
 _MOVES = (DimShuffle, Alloc, SpecifyShape, Subtensor, AdvancedSubtensor, Reshape)
 ELEMENTWISE = (Elemwise, DisconnectedGrad)

@@ -15,11 +15,11 @@ from pytensor.graph.traversal import explicit_graph_inputs
 from pytensor.tensor.variable import TensorVariable
 
 from graphs.conditional.degree import HIGHEST, degree_of
-from graphs.conditional.evaluate import evaluate
 from graphs.conditional.factored import with_zeros
 from graphs.conditional.families.block_normal import BlockNormal, as_blocks
 from graphs.conditional.simplify import simplify
 from graphs.conditional.verify import draw_in_support, find_discrepancy
+from graphs.evaluating import evaluate
 from graphs.guards import strip_guards
 from graphs.optional import optional
 from graphs.rebuilding import substitute

@@ -19,12 +19,12 @@ from pytensor.graph.basic import Constant, Variable
 from pytensor.graph.traversal import explicit_graph_inputs
 from pytensor.tensor.variable import TensorVariable
 
-from graphs.conditional.evaluate import evaluate
 from graphs.conditional.expansion import Obstacle
 from graphs.conditional.families.wishart import InverseWishart, Wishart, diagonal
 from graphs.conditional.law import Law
 from graphs.conditional.simplify import simplify, with_data_folded
 from graphs.conditional.verify import draw_in_support, find_discrepancy
+from graphs.evaluating import evaluate
 from graphs.rebuilding import substitute
 from graphs.supports import Support
 

@@ -14,7 +14,7 @@ from pytensor.tensor.elemwise import Elemwise
 from pytensor.tensor.math import Sum
 from pytensor.tensor.variable import TensorVariable
 
-from graphs.conditional.evaluate import evaluate
+from graphs.evaluating import evaluate
 from graphs.random_graph import depends_on
 from graphs.supports import Support
 

@@ -14,7 +14,6 @@ from pytensor.graph.traversal import explicit_graph_inputs
 from pytensor.tensor.variable import TensorVariable
 
 from graphs.conditional.degree import degree_of
-from graphs.conditional.evaluate import evaluate
 from graphs.conditional.expansion import Obstacle
 from graphs.conditional.factored import factored, with_zeros
 from graphs.conditional.families.multivariate_normal import MultivariateNormal
@@ -22,6 +21,7 @@ from graphs.conditional.families.normal import Normal
 from graphs.conditional.families.sparse_normal import SparseNormal
 from graphs.conditional.simplify import simplify
 from graphs.conditional.sparsity import SMALLEST, Sparsity, sparsity_of, ties_of
+from graphs.evaluating import evaluate
 from graphs.random_graph import named_input
 from graphs.rebuilding import substitute
 

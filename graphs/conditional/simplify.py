@@ -18,7 +18,7 @@ from pytensor.tensor.elemwise import Elemwise
 from pytensor.tensor.rewriting.math import local_sum_prod_of_mul_or_div
 from pytensor.tensor.variable import TensorVariable
 
-from graphs.conditional.evaluate import evaluate
+from graphs.evaluating import evaluate
 from graphs.traces import FORGET
 
 _LARGEST_FOLDED = 100_000

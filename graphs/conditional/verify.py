@@ -16,10 +16,10 @@ from pytensor.tensor.elemwise import DimShuffle, Elemwise
 from pytensor.tensor.math import All
 from pytensor.tensor.variable import TensorVariable
 
-from graphs.conditional.evaluate import evaluate
 from graphs.conditional.families.counts import CountLaw
 from graphs.conditional.law import Law
 from graphs.conditional.points import PointSearch, summands_with
+from graphs.evaluating import evaluate
 from graphs.supports import Support
 
 _SEED = 20240607

@@ -17,12 +17,12 @@ from numpy.typing import NDArray
 from pytensor.graph.basic import Variable
 from pytensor.tensor.variable import TensorVariable
 
-from graphs.conditional.evaluate import evaluate
 from graphs.conditional.verify import draw_in_support
 from graphs.elimination.engine import eliminate_all
 from graphs.elimination.families import Family
 from graphs.elimination.interpolation import Interpolation, interpolate
 from graphs.elimination.summation import Finite, factors_of
+from graphs.evaluating import evaluate
 from graphs.random_graph import depends_on
 from graphs.rebuilding import substitute
 from graphs.supports import Support

@@ -23,8 +23,8 @@ from pytensor.tensor.variable import TensorVariable
 
 from graphs.conditional.coefficients import number
 from graphs.conditional.degree import degree_of
-from graphs.conditional.evaluate import evaluate
 from graphs.conditional.verify import draw_in_support
+from graphs.evaluating import evaluate
 from graphs.rebuilding import substitute
 from graphs.supports import Support
 

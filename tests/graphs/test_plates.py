@@ -12,7 +12,7 @@ from scipy import stats
 
 import graphs
 import ppl
-from graphs.conditional.evaluate import evaluate
+from graphs.evaluating import evaluate
 from graphs.gathering import with_elements
 from graphs.interpreting import interpret
 from graphs.joint_logprob import LogProb

@@ -16,7 +16,7 @@ from pytensor.tensor.variable import TensorVariable
 
 import graphs
 import ppl
-from graphs.conditional.evaluate import evaluate
+from graphs.evaluating import evaluate
 from ppl.declaration import declaration_of
 
 ORDERED = tr.Ordered(positive=True)

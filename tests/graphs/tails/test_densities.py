@@ -14,7 +14,7 @@ import pytest
 
 import graphs
 import ppl
-from graphs.conditional.evaluate import evaluate
+from graphs.evaluating import evaluate
 
 
 @dataclass(frozen=True)

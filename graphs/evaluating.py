@@ -64,7 +64,7 @@ def evaluate(outputs: Sequence[Variable], givens: Mapping[Variable, Any]) -> lis
     with np.errstate(all="ignore"):
         for node in toposort(list(outputs), blockers=list(givens)):
             try:
-                results = _perform(node, [value_of(i) for i in node.inputs])
+                results = perform(node, [value_of(i) for i in node.inputs])
             except _FAILURES:
                 return None
             if results is None:
@@ -74,7 +74,16 @@ def evaluate(outputs: Sequence[Variable], givens: Mapping[Variable, Any]) -> lis
     return [value_of(output) for output in outputs]
 
 
-def _perform(node: Apply, inputs: Sequence[Any]) -> list[Any] | None:
+def perform(node: Apply, inputs: Sequence[Any]) -> list[Any] | None:
+    """Return the values of a node's outputs by its Python implementation; None where part of it fails.
+
+    Parameters
+    ----------
+    node : Apply
+        The node. What its operation would compile, at a second for each graph inside it, is evaluated part by part.
+    inputs : sequence of array
+        Values of its inputs.
+    """
     # An OpFromGraph (softmax is one) would compile its inner graph.
     if isinstance(node.op, OpFromGraph):
         return evaluate(node.op.inner_outputs, dict(zip(node.op.inner_inputs, inputs, strict=True)))
@@ -109,7 +118,7 @@ def _perform_blockwise(node: Apply, inputs: Sequence[Any]) -> list[Any] | None:
     core = node.op._create_dummy_core_node(node.inputs, propagate_unbatched_core_inputs=True)
     shape = np.broadcast_shapes(*(i.shape[:ndim] for i in inputs))
     full = [np.broadcast_to(i, shape + i.shape[ndim:]) for i in inputs]
-    parts = [_perform(core, [np.asarray(i[index]) for i in full]) for index in np.ndindex(shape)]
+    parts = [perform(core, [np.asarray(i[index]) for i in full]) for index in np.ndindex(shape)]
     if not parts or any(part is None for part in parts):
         return None
     columns = zip(*(part for part in parts if part is not None), strict=True)
