@@ -111,21 +111,21 @@ def _new_engine(codegen: Any) -> llvm.ExecutionEngine:
 
 
 def _release(engine: llvm.ExecutionEngine, environments: tuple[Any, ...]) -> None:
-    """Close an engine as soon as possible; what it points to is alive until now."""
+    """Close an engine, now if nothing is being compiled; what it points to is alive until now."""
     _UNUSED.append(engine)
-    free_unused()
+    lock = global_compiler_lock._lock
+    # Held by this thread, it may be in the middle of anything.
+    if not global_compiler_lock.is_locked() and lock.acquire(blocking=False):
+        try:
+            free_unused()
+        finally:
+            lock.release()
 
 
 def free_unused() -> None:
-    """Close the engines that are not used any more, unless something is being compiled."""
-    lock = global_compiler_lock._lock
-    if global_compiler_lock.is_locked() or not lock.acquire(blocking=False):
-        return
-    try:
-        while _UNUSED:
-            _UNUSED.popleft().close()
-    finally:
-        lock.release()
+    """Close the engines that are not used any more; whoever calls this holds Numba's lock."""
+    while _UNUSED:
+        _UNUSED.popleft().close()
 
 
 def free_pass_managers() -> None:

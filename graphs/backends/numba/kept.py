@@ -154,6 +154,8 @@ class OwnedCFunc(CFunc):
             self._cache_hits += 1
         self._wrapper_name = code.entry
         self._wrapper_address = load(self, code, context)
+        # What was left unused in the meantime had to wait.
+        free_unused()
 
     def _made(self, context: Any) -> MachineCode:
         """Compile it, and keep the machine code if it holds no addresses."""
@@ -193,8 +195,6 @@ def cfunc(signature: Any, name: str, digest: str | None, **options: Any) -> Call
         compiled: Any = OwnedCFunc(function, normalize_signature(signature), locals={}, options=options, **pipeline)
         compiled._cache = _ObjectCache(name, lambda: whole)
         compiled.compile()
-        # What was left unused in the meantime had to wait.
-        free_unused()
         return compiled
 
     return decorate
