@@ -1,5 +1,8 @@
 """Regret of the default plan: effective draws a second, relative to the better of ``sampler="nuts"`` and ``"gibbs"``.
 
+Effective draws are counted for means (ESS in bulk), and for means and tails, whichever are fewer: trajectories that end
+on the other side make more of the first than of the second. Seconds are those of the processor in all of ``sample``.
+
 ``python -m benchmarks.choice [--models PART ...] [--limit SECONDS]``
 """
 
@@ -7,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import statistics
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -36,25 +38,25 @@ def models() -> dict[str, Callable[[], Any]]:
     return {**UNUSED, **USED}
 
 
-def effective(trace: Any) -> float:
-    """Return the least number of effective draws of any variable, in bulk or tails, by ArviZ."""
+def effective(trace: Any) -> tuple[float, float]:
+    """Return the least number of effective draws of any variable by ArviZ: in bulk, and in bulk or tails."""
     import arviz as az
 
-    least = np.inf
+    least = [np.inf, np.inf]
     for name in trace.posterior.data_vars:
         draws = np.asarray(trace.posterior[name])
         draws = draws.reshape((*draws.shape[:2], -1))
         if not draws.shape[2] or not np.issubdtype(draws.dtype, np.floating):
             continue
-        seen = np.unique(np.linspace(0, draws.shape[2] - 1, MOST_ELEMENTS).astype(int))
-        for k in seen:
+        for k in np.unique(np.linspace(0, draws.shape[2] - 1, MOST_ELEMENTS).astype(int)):
             if np.ptp(draws[:, :, k]) > 0:
-                bulk, tail = az.ess(draws[:, :, k]), az.ess(draws[:, :, k], method="tail", prob=(0.05, 0.95))
-                least = min(least, float(bulk), float(tail))
-    return least
+                bulk = float(az.ess(draws[:, :, k]))
+                tail = float(az.ess(draws[:, :, k], method="tail", prob=(0.05, 0.95)))
+                least = [min(least[0], bulk), min(least[1], bulk, tail)]
+    return least[0], least[1]
 
 
-def measure(name: str) -> dict[str, float]:
+def measure(name: str) -> dict[str, list[float]]:
     """Return effective draws a second of the processor by sampler: medians of interleaved runs, warm-up included."""
     import ppl
 
@@ -68,21 +70,23 @@ def measure(name: str) -> dict[str, float]:
         key = f"{steps} {[type(block).__name__ for block in candidate.plan.sweep.blocks]}"
         same[str(sampler)] = key
         compiled.setdefault(key, candidate)
-    found: dict[str, list[float]] = {key: [] for key in compiled}
+    found: dict[str, list[list[float]]] = {key: [] for key in compiled}
     for seed in range(REPEATS + 1):
         for key, candidate in compiled.items() if len(compiled) > 1 else ():
             start = process_time()
             trace = candidate.sample(1000, 1000, CHAINS, 1, seed, progress=False)
             took = process_time() - start
             if seed:  # the first run has what is compiled on the way
-                found[key].append(effective(trace) / took)
-    return {sampler: statistics.median(found[key] or [1.0]) for sampler, key in same.items()}
+                found[key].append([size / took for size in effective(trace)])
+    medians = {key: np.median(rates or [[1.0, 1.0]], axis=0).tolist() for key, rates in found.items()}
+    return {sampler: medians[key] for sampler, key in same.items()}
 
 
 def report(parts: Sequence[str], limit: float) -> None:
     """Print a row for each model, and the least and the mean regret."""
-    print(machine(), "\n\n| model | default | NUTS | Gibbs | default / best |\n|---|---|---|---|---|", flush=True)
-    ratios: dict[str, float] = {}
+    header = "model | default | NUTS | Gibbs | default / best | the same, of bulk and tails"
+    print(f"{machine()}\n\n| {header} |\n|{'---|' * 6}", flush=True)
+    ratios: list[list[float]] = []
     for name in models():
         if parts and not any(part in name for part in parts):
             continue
@@ -90,20 +94,18 @@ def report(parts: Sequence[str], limit: float) -> None:
         try:
             done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=limit)
         except subprocess.TimeoutExpired:
-            print(f"| {name} | more than {limit:g} s | | | |", flush=True)
+            print(f"| {name} | more than {limit:g} s | | | | |", flush=True)
             continue
         if done.returncode:
-            print(f"| {name} | {(done.stderr.strip().splitlines() or ['failed'])[-1][:100]} | | | |", flush=True)
+            print(f"| {name} | {(done.stderr.strip().splitlines() or ['failed'])[-1][:100]} | | | | |", flush=True)
             continue
         rates = json.loads(done.stdout.strip().splitlines()[-1])
-        ratios[name] = rates["None"] / max(rates.values())
-        cells = [f"{rates[str(sampler)]:.4g}" for sampler in SAMPLERS]
-        print("| " + " | ".join((name, *cells, f"{ratios[name]:.2f}")) + " |", flush=True)
-    if ratios:
-        mean = float(np.exp(np.mean(np.log(list(ratios.values())))))
-        print(
-            f"\n{len(ratios)} models: least {min(ratios.values()):.2f} (asked: {LEAST}), mean {mean:.3f} ({LEAST_MEAN})"
-        )
+        ratios.append([rates["None"][k] / max(rate[k] for rate in rates.values()) for k in (0, 1)])
+        cells = [f"{rates[str(sampler)][0]:.4g}" for sampler in SAMPLERS]
+        print("| " + " | ".join((name, *cells, *(f"{ratio:.2f}" for ratio in ratios[-1]))) + " |", flush=True)
+    for what, own in zip(("in bulk", "in bulk and tails"), zip(*ratios, strict=True), strict=True) if ratios else ():
+        mean = float(np.exp(np.mean(np.log(own))))
+        print(f"{len(own)} models, {what}: least {min(own):.2f} (asked: {LEAST}), mean {mean:.3f} ({LEAST_MEAN})")
 
 
 def main() -> None:

@@ -153,7 +153,7 @@ def test_steps_beside_nuts_in_any_case_are_counted_on_both_sides() -> None:
 
 
 @pytest.mark.parametrize(
-    ("gain", "effective", "is_for_gibbs"), [(2.0, 0.5, True), (1.2, 0.5, False), (9.0, 0.05, False)]
+    ("gain", "effective", "is_for_gibbs"), [(2.0, 0.5, True), (1.1, 0.5, False), (9.0, 0.05, False)]
 )
 def test_mixtures_need_a_margin(gain: float, effective: float, is_for_gibbs: bool) -> None:
     prediction = Prediction(effective, gain, ("x",), ("s",))
