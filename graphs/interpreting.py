@@ -9,10 +9,23 @@ from typing import Any
 import pytensor
 from pytensor.compile.mode import Mode
 from pytensor.graph.basic import Variable
+from pytensor.graph.fg import FunctionGraph
+from pytensor.graph.rewriting.basic import GraphRewriter
 
+from graphs.inlining import inline_graphs
 from graphs.traces import forgetting
 
-INTERPRETED = forgetting(Mode(linker="py", optimizer="fast_compile"))
+
+class _Inlining(GraphRewriter):
+    """Evaluates node by node also what nodes hold: PyTensor would let gcc compile it, for half a second each."""
+
+    def apply(self, fgraph: FunctionGraph) -> None:
+        """Replace nodes that hold a graph by that graph."""
+        inline_graphs(fgraph)
+
+
+# PyTensor's rewrites know some of these nodes, and come first.
+INTERPRETED = forgetting(Mode(linker="py", optimizer="fast_compile").register((_Inlining(), 49.0)))
 
 
 def without_c() -> AbstractContextManager[Any]:

@@ -6,18 +6,14 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytensor.tensor as pt
-from pytensor.compile.builders import OpFromGraph
 from pytensor.compile.mode import Mode
-from pytensor.compile.rewriting import inline_ofg_node
 from pytensor.gradient import DisconnectedGrad
 from pytensor.graph.basic import Apply, Constant, Variable
 from pytensor.graph.fg import FunctionGraph
-from pytensor.graph.op import Op
-from pytensor.graph.replace import clone_replace, vectorize_graph
+from pytensor.graph.replace import clone_replace
 from pytensor.graph.rewriting.db import RewriteDatabaseQuery
 from pytensor.graph.traversal import graph_inputs
 from pytensor.scalar.basic import Exp, Sub, UnaryScalarOp, upgrade_to_float
-from pytensor.tensor.blockwise import Blockwise
 from pytensor.tensor.elemwise import DimShuffle, Elemwise
 from pytensor.tensor.random.type import RandomType
 from pytensor.tensor.symbolic import TensorSymbolicOp
@@ -25,6 +21,7 @@ from pytensor.tensor.type import TensorType
 
 from graphs.constants import folded
 from graphs.errors import BackendError
+from graphs.inlining import inline_graphs
 from graphs.traces import FORGET
 
 REWRITES = RewriteDatabaseQuery(
@@ -72,14 +69,14 @@ def rewritten(inputs: Sequence[Variable], outputs: Sequence[Variable]) -> Functi
     fgraph = FunctionGraph([*inputs, *generators], outputs, clone=True, features=[FORGET])
     # PyTensor's rewrites know its own symbolic functions, such as logsumexp: those are expanded after the first pass,
     # and stabilised no more, since each pass would subtract the maximum again.
-    _inline_graphs(fgraph, keep=(TensorSymbolicOp,))
+    inline_graphs(fgraph, keep=(TensorSymbolicOp,))
     fgraph = _single_precision_as_double(fgraph)
     _exchange(fgraph, _is_shifted_exp, SHIFTED_EXP)
     Mode("py", REWRITES).optimizer.rewrite(fgraph)
     _exchange(fgraph, lambda node: node.op == SHIFTED_EXP, pt.exp)
-    if _inline_graphs(fgraph):
+    if inline_graphs(fgraph):
         Mode("py", REWRITES.excluding("stabilize", "local_log_sum_exp")).optimizer.rewrite(fgraph)
-        _inline_graphs(fgraph)
+        inline_graphs(fgraph)
     return fgraph
 
 
@@ -132,39 +129,3 @@ def _single_precision_as_double(fgraph: FunctionGraph) -> FunctionGraph:
         # An operation insists on single precision. Its constants are then folded in that; all else is double anyway.
         return fgraph
     return FunctionGraph(fgraph.inputs, outputs, clone=True, features=[FORGET])
-
-
-def _core(op: Op) -> Op:
-    core: Op = op.core_op if isinstance(op, Blockwise) else op
-    return core
-
-
-def _holds_graph(op: Op) -> bool:
-    return isinstance(_core(op), OpFromGraph)
-
-
-def _opened(node: Apply) -> Sequence[Variable]:
-    """Return the graph that a node holds, for a batch if it is applied to one."""
-    if not isinstance(node.op, Blockwise):
-        opened: Sequence[Variable] = inline_ofg_node(node)
-        return opened
-    core = node.op._create_dummy_core_node(node.inputs)
-    batched: Sequence[Variable] = vectorize_graph(
-        inline_ofg_node(core), dict(zip(core.inputs, node.inputs, strict=True))
-    )
-    return batched
-
-
-def _inline_graphs(fgraph: FunctionGraph, keep: tuple[type, ...] = ()) -> bool:
-    """Replace every node that holds a graph by that graph; return whether there was one."""
-    found = False
-    while nodes := [n for n in fgraph.toposort() if _holds_graph(n.op) and not isinstance(_core(n.op), keep)]:
-        found = True
-        for node in nodes:
-            replacements = zip(node.outputs, _opened(node), strict=True)
-            fgraph.replace_all(
-                [(old, new) for old, new in replacements if fgraph.clients.get(old)],
-                import_missing=True,
-                reason="inline",
-            )
-    return found
