@@ -16,7 +16,7 @@ from graphs.inlining import inline_graphs
 from graphs.traces import forgetting
 
 
-class _Inlining(GraphRewriter):
+class Inlining(GraphRewriter):
     """Evaluates node by node also what nodes hold: PyTensor would let gcc compile it, for half a second each."""
 
     def apply(self, fgraph: FunctionGraph) -> None:
@@ -25,7 +25,7 @@ class _Inlining(GraphRewriter):
 
 
 # PyTensor's rewrites know some of these nodes, and come first.
-INTERPRETED = forgetting(Mode(linker="py", optimizer="fast_compile").register((_Inlining(), 49.0)))
+INTERPRETED = forgetting(Mode(linker="py", optimizer="fast_compile").register((Inlining(), 49.0)))
 
 
 def without_c() -> AbstractContextManager[Any]:

@@ -13,6 +13,7 @@ from pytensor.tensor.variable import TensorVariable
 
 from graphs.conditional import Law
 from graphs.density import LogDensity
+from graphs.interpreting import INTERPRETED
 from graphs.supports import Support
 
 
@@ -45,7 +46,7 @@ def assert_is_full_conditional(
     batch = 0 if law.family.endswith("]") and "x MultivariateNormal" in law.family else batch
     assert logprob.type.ndim == batch, "one log-density for each independent element"
     outputs = [logdensity.total, logprob.sum(), law.condition]
-    evaluate = pytensor.function([*others, x], outputs, mode="FAST_COMPILE", on_unused_input="ignore")
+    evaluate = pytensor.function([*others, x], outputs, mode=INTERPRETED, on_unused_input="ignore")
     for _ in range(num_points):
         rest = [(givens or {}).get(v, generic_value(rng, v, logdensity.supports.get(v))) for v in others]
         differences = []

@@ -24,6 +24,7 @@ from graphs.guards import strip_guards
 from graphs.intervals import EITHER, FALSE, TRUE
 from graphs.signs import Signs
 from graphs.supports import POSITIVE, REAL, SIMPLEX, UNIT, Support, integers, interval
+from tests.as_written import AS_WRITTEN
 
 SUPPORTS = {
     "real": REAL,
@@ -78,10 +79,7 @@ def sample(rng: np.random.Generator) -> dict[TensorVariable, np.ndarray]:
 @given(expression=expressions, seed=st.integers(0, 2**16))
 def test_values_lie_within_their_bounds(expression: TensorVariable, seed: int) -> None:
     bounds = Signs(DECLARED).of(expression)
-    evaluate = pytensor.function(
-        list(INPUTS.values()), expression, mode=pytensor.compile.Mode(linker="py", optimizer=None),
-        on_unused_input="ignore",
-    )  # fmt: skip
+    evaluate = pytensor.function(list(INPUTS.values()), expression, mode=AS_WRITTEN, on_unused_input="ignore")
     rng = np.random.default_rng(seed)
     for _ in range(5):
         with np.errstate(all="ignore"):

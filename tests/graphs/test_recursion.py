@@ -15,6 +15,7 @@ from pytensor.tensor.blockwise import Blockwise
 from scipy.special import logsumexp, softmax
 
 from graphs.backends import get_backend
+from graphs.interpreting import INTERPRETED
 from graphs.recursion import forward_recursion, traceback
 
 JAX_FORMS = [pytest.param(form, marks=pytest.mark.slow) for form in ("jax-scan", "jax-associative")]
@@ -311,8 +312,8 @@ def test_vectorised_over_new_axes(case, batched):
         new[variable] = pt.constant(arrays[i] if is_batched else rows[0][i])
     vectorised = vectorize_graph(outputs, new)
     assert not any(isinstance(v.owner.op, Blockwise) for v in ancestors(vectorised) if v.owner)
-    found = pytensor.function([], vectorised, mode="FAST_COMPILE")()
-    function = pytensor.function(inputs, outputs, mode="FAST_COMPILE", on_unused_input="ignore")
+    found = pytensor.function([], vectorised, mode=INTERPRETED)()
+    function = pytensor.function(inputs, outputs, mode=INTERPRETED, on_unused_input="ignore")
     for place in np.ndindex(2, 2):
         row = [array[place] if has else first for array, has, first in zip(arrays, batched, rows[0], strict=True)]
         for got, want in zip(found, function(*row), strict=True):

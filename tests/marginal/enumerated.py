@@ -15,7 +15,6 @@ import numpy as np
 import pytensor
 import pytensor.tensor as pt
 from numpy.typing import NDArray
-from pytensor.compile.mode import Mode
 from pytensor.graph.replace import vectorize_graph
 from pytensor.tensor.variable import TensorVariable
 from scipy.special import logsumexp
@@ -23,9 +22,7 @@ from scipy.special import logsumexp
 from graphs.interpreting import interpret
 from graphs.joint_logprob import LogProb, states_of
 from graphs.logprob import logprob
-
-AS_WRITTEN = Mode(linker="py", optimizer=None)
-"""Graphs are evaluated as they are, node by node: no rewriting, no compiling."""
+from tests.as_written import AS_WRITTEN
 
 MOST_CONFIGURATIONS = 6000
 """Beyond this a model is too large for these tests to stay quick."""

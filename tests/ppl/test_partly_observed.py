@@ -14,6 +14,7 @@ from scipy import stats
 import graphs
 import ppl
 from graphs.errors import ModelError
+from graphs.interpreting import INTERPRETED
 
 MISSING = np.array([False, True, True, False, True])
 X = np.array([0.3, 0.5, 0.2, 0.6, 0.8])
@@ -70,9 +71,9 @@ def test_the_density_is_that_of_all_elements(name):
     found = graphs.logprob(model, marginalize=False)
     [(missing, value)] = found.values.items()
     point = values if name == "chain" else values[MISSING].reshape(value.type.shape)
-    expected = graphs.logprob({declare(): values}).total.eval(mode="FAST_COMPILE")
+    expected = graphs.logprob({declare(): values}).total.eval(mode=INTERPRETED)
     np.testing.assert_allclose(
-        found.total.eval({value: point.astype(value.type.dtype)}, mode="FAST_COMPILE"), expected, rtol=1e-12
+        found.total.eval({value: point.astype(value.type.dtype)}, mode=INTERPRETED), expected, rtol=1e-12
     )
     assert str(found.supports[missing]) == support
     if not support.startswith("integers"):
@@ -91,7 +92,7 @@ def test_gaps_of_series_are_conditional_normals(name):
     model = ppl.Model({declare(): np.where(MISSING, np.nan, X)})
     found = graphs.logprob(model)
     [value] = found.values.values()
-    density = pytensor.function([value], found.total, mode="FAST_COMPILE")
+    density = pytensor.function([value], found.total, mode=INTERPRETED)
     # A normal density of the missing values times the evidence of the others, at every point.
     points = np.random.default_rng(1).normal(size=(4, 3))
     ours = [float(density(point)) for point in points]
@@ -130,7 +131,7 @@ def test_chains_of_which_some_states_are_known():
     found = graphs.logprob(chain_model())
     assert found.summed == ("s",)
     [mu] = found.values.values()
-    function = pytensor.function([mu], [found.total, pytensor.grad(found.total, mu)], mode="FAST_COMPILE")
+    function = pytensor.function([mu], [found.total, pytensor.grad(found.total, mu)], mode=INTERPRETED)
     for at in (-0.4, 0.7):
         sums = [np.logaddexp.reduce(path_weights(row, at)[1]) for row in range(3)]
         total, slope = function(at)
@@ -177,7 +178,7 @@ def test_counts_that_sum_to_what_is_known():
     found = graphs.logprob(model)
     assert found.summed == ("y_missing",)
     expected = stats.multinomial.logpmf([1, 2, 2], 5, p) + stats.binom.logpmf(1, 5, p[0])
-    np.testing.assert_allclose(found.total.eval(mode="FAST_COMPILE"), expected, rtol=1e-12)
+    np.testing.assert_allclose(found.total.eval(mode=INTERPRETED), expected, rtol=1e-12)
 
 
 def test_predictions_of_a_series_with_gaps_are_whole():

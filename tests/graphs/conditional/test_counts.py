@@ -15,7 +15,7 @@ import ppl
 from graphs.conditional import conditional, find_conditional, find_discrepancy
 from graphs.conditional.families.counts import Binomial, CountLaw, NegativeBinomial, Poisson
 from graphs.density import LogDensity
-from graphs.interpreting import interpret
+from graphs.interpreting import INTERPRETED, interpret
 from graphs.supports import POSITIVE, REAL, UNIT, integers
 from tests.graphs.conditional.joint import joint, with_values
 from tests.laws import generic_value
@@ -127,7 +127,7 @@ def test_probabilities_are_those_of_the_joint_by_enumeration(model: Callable[[],
     assert not written or str(law) == written
     rng = np.random.default_rng(3)
     others = [v for v in density.inputs if v is not x]
-    function = pytensor.function([*others, x], [density.total, law.logprob(x).sum()], mode="FAST_COMPILE")
+    function = pytensor.function([*others, x], [density.total, law.logprob(x).sum()], mode=INTERPRETED)
     largest = {v: generic_value(rng, v, density.supports[v]) for v in others}
     rest = [np.asarray(17 if v.name == "n" else 4 if v.name == "k" else largest[v], v.type.dtype) for v in others]
     inside = np.asarray(interpret(others, pt.as_tensor(law.shift))(*rest)).astype("int64") + 1
