@@ -19,6 +19,7 @@ from pytensor.tensor.variable import TensorConstant, TensorVariable
 
 from graphs.errors import ModelError
 from graphs.fixing import value_of_data, with_fixed_arrays
+from graphs.garbage import rarely_collected
 from graphs.opening import open_distributions
 from graphs.random_graph import find_consumed, find_random_variables, name_variables, static_shape
 from graphs.rebuilding import substitute
@@ -27,6 +28,7 @@ from ppl.model import Model, Parts
 from ppl.transforms import check_transform, reaches_beyond
 
 
+@rarely_collected()
 def from_pymc(pm_model: pm.Model) -> Model:
     """Return the model that a PyMC model describes.
 

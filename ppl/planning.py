@@ -16,6 +16,7 @@ from graphs.conditional import (
 )
 from graphs.differentiability import NoGradient, without_gradient
 from graphs.errors import DerivationError, ModelError
+from graphs.garbage import rarely_collected
 from graphs.joint_logprob import LogProb
 from graphs.lifting import MOST_STATES
 from graphs.logprob import logprob
@@ -84,7 +85,7 @@ def plan(
     named = _check_sampler(model, sampler)
     if not isinstance(compress, bool):
         raise ModelError(f"compress is True or False, not {compress!r}.")
-    with untraced(), stages(progress):
+    with untraced(), rarely_collected(), stages(progress):
         return _planned(model, marginalize, sampler, named, max_states, compress)
 
 
