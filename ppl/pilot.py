@@ -105,7 +105,9 @@ def pilot(plan: Plan, num_sweeps: int) -> Pilot | None:
     except (SamplingError, BackendError):
         return None
     # The widths of proposals, which adaptation moves, are no draws; a count that is nearly certain may well stay.
-    moved = [v for block in sweep.blocks for v in block.variables]
+    moved = sorted(
+        (v for block in sweep.blocks for v in block.variables), key=lambda v: layout.names.index(str(v.name))
+    )
     drawn = layout.elements([str(v.name) for v in moved])
     draws = result.draws[0, first:][:, drawn]
     is_count = np.isin(drawn, layout.elements([str(v.name) for v in moved if not v.type.dtype.startswith("float")]))

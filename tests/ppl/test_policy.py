@@ -12,7 +12,7 @@ import ppl.pilot
 import ppl.policy
 from graphs.backends.numba.random import UNIVARIATE
 from graphs.errors import BackendError
-from ppl.pilot import effective_fractions
+from ppl.pilot import effective_fractions, pilot
 from ppl.policy import Prediction
 from ppl.work import OPERATIONS_OF_DRAW, OPERATIONS_OF_ELEMENTARY, OPERATIONS_OF_VECTORISED, work_of
 
@@ -47,6 +47,21 @@ def test_effective_draws_of_an_autoregression_are_those_of_theory(correlation: f
 
 def test_what_does_not_move_has_one_effective_draw() -> None:
     assert effective_fractions(np.ones((50, 1)))[0] == 1 / 50
+
+
+def test_a_slow_scale_is_not_lost_among_fast_elements() -> None:
+    """Variables are drawn in another order than they lie in; of 495 draws of a scale its data hardly tell 4 count."""
+    rng = np.random.default_rng(1)
+    effects = ppl.Normal("effects", ppl.Normal("mean", 0, 10), ppl.HalfNormal("scale", 1), size=200)
+    outcome = ppl.Normal("y", effects + ppl.Normal("slope", 0, 1) * rng.normal(size=200), 2.0)
+    plan = ppl.plan(ppl.Model({outcome: rng.normal(size=200)}), sampler="gibbs")
+    assert [v.name for block in plan.sweep.blocks for v in block.variables] != list(plan.sweep.layout.names)
+    found = pilot(plan, 550)
+    assert found is not None
+    sizes = dict(zip(plan.sweep.layout.names, map(len, found.seen), strict=True))
+    assert sizes == {"mean": 1, "scale": 1, "effects": 200, "slope": 1}
+    scale = plan.sweep.layout.names.index("scale")
+    assert found.effective == effective_fractions(found.draws[:, found.seen[scale]])[0] < 0.05
 
 
 def test_gibbs_sampling_is_chosen_where_it_mixes_well() -> None:
