@@ -176,7 +176,7 @@ def test_bounds_without_anything_between_them_are_refused(name, backend):
 
 def test_chains_start_at_draws():
     model = ppl.Model(ppl.Truncated("x", pm.Gamma.dist(2, 1), lower=60.0, size=200))
-    points = StartingPoints(ppl.plan(model))("prior", 1, 1)
+    points = StartingPoints(ppl.plan(model, sampler="nuts"))("prior", 1, 1)
     # On the real line: the logarithms of what is beyond the bound.
     assert_follows(60 + np.exp(points.ravel()), CONTINUOUS["gamma"][3])
 
