@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pymc as pm
+from scipy.special import expit
 
 MODELS: dict[str, Callable[[], pm.Model]] = {}
 
@@ -18,10 +19,6 @@ def _add(make: Callable[[np.random.Generator], None]) -> Callable[[np.random.Gen
 
     MODELS[f"choice.{make.__name__}"] = model
     return make
-
-
-def _chances(logits: np.ndarray) -> np.ndarray:
-    return 1.0 / (1.0 + np.exp(-logits))
 
 
 @_add
@@ -85,14 +82,14 @@ def probit_regression_of_400(rng: np.random.Generator) -> None:
 @_add
 def logistic_regression_of_2000(rng: np.random.Generator) -> None:
     x = rng.normal(size=(2000, 10))
-    y = rng.binomial(1, _chances(x @ rng.normal(0, 0.7, size=10)))
+    y = rng.binomial(1, expit(x @ rng.normal(0, 0.7, size=10)))
     pm.Bernoulli("y", logit_p=pm.Normal("intercept", 0, 2) + x @ pm.Normal("beta", 0, 2, shape=10), observed=y)
 
 
 @_add
 def logistic_regression_of_40_groups(rng: np.random.Generator) -> None:
     group, x = np.repeat(np.arange(40), 25), rng.normal(size=1000)
-    y = rng.binomial(1, _chances(-0.5 + rng.normal(0, 1, size=40)[group] + 0.8 * x))
+    y = rng.binomial(1, expit(-0.5 + rng.normal(0, 1, size=40)[group] + 0.8 * x))
     a = pm.Normal("a", pm.Normal("mean", 0, 2), pm.HalfNormal("scale", 1), shape=40)
     pm.Bernoulli("y", logit_p=a[group] + pm.Normal("slope", 0, 2) * x, observed=y)
 
@@ -124,7 +121,7 @@ def growth_curves_of_30(rng: np.random.Generator) -> None:
 
 @_add
 def rasch_60_by_20(rng: np.random.Generator) -> None:
-    y = rng.binomial(1, _chances(rng.normal(size=60)[:, None] - rng.normal(size=20)))
+    y = rng.binomial(1, expit(rng.normal(size=60)[:, None] - rng.normal(size=20)))
     ability = pm.Normal("ability", 0, pm.HalfNormal("spread", 1), shape=60)
     pm.Bernoulli("y", logit_p=ability[:, None] - pm.Normal("difficulty", 0, 2, shape=20), observed=y)
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
+from scipy.special import expit
 
 MODELS: dict[str, Callable[[], pm.Model]] = {}
 
@@ -25,15 +26,11 @@ def _rng() -> np.random.Generator:
     return np.random.default_rng(20261129)
 
 
-def _chances(logits: np.ndarray) -> np.ndarray:
-    return 1.0 / (1.0 + np.exp(-logits))
-
-
 @_add
 def rasch_40000_rows() -> None:
     rng = _rng()
     ability, difficulty = rng.normal(size=200), rng.normal(size=200)
-    answers = rng.binomial(1, _chances(ability[:, None] - difficulty))
+    answers = rng.binomial(1, expit(ability[:, None] - difficulty))
     a = pm.Normal("ability", 0, 1, shape=200)
     d = pm.Normal("difficulty", pm.Normal("mean", 0, 2), pm.HalfNormal("scale", 2), shape=200)
     pm.Bernoulli("answers", logit_p=a[:, None] - d, observed=answers)
@@ -43,7 +40,7 @@ def rasch_40000_rows() -> None:
 def irt_150_by_30() -> None:
     rng = _rng()
     discrimination, difficulty = rng.lognormal(0, 0.3, 30), rng.normal(size=30)
-    answers = rng.binomial(1, _chances(discrimination * (rng.normal(size=(150, 1)) - difficulty)))
+    answers = rng.binomial(1, expit(discrimination * (rng.normal(size=(150, 1)) - difficulty)))
     ability = pm.Normal("ability", 0, 1, shape=150)
     a = pm.LogNormal("discrimination", 0, 0.5, shape=30)
     b = pm.Normal("difficulty", 0, pm.HalfNormal("scale", 2), shape=30)
@@ -53,7 +50,7 @@ def irt_150_by_30() -> None:
 @_add
 def lsat_1000_by_5() -> None:
     rng = _rng()
-    answers = rng.binomial(1, _chances(rng.normal(size=(1000, 1)) - np.linspace(-2.5, 0, 5)))
+    answers = rng.binomial(1, expit(rng.normal(size=(1000, 1)) - np.linspace(-2.5, 0, 5)))
     ability = pm.Normal("ability", 0, 1, shape=1000)
     b = pm.Normal("difficulty", 0, 10, shape=5)
     slope = pm.HalfNormal("slope", 2)
@@ -64,7 +61,7 @@ def lsat_1000_by_5() -> None:
 def hierarchical_logistic_500_groups() -> None:
     rng = _rng()
     group, x = rng.integers(0, 500, 5000), rng.normal(size=5000)
-    y = rng.binomial(1, _chances(rng.normal(0, 0.7, 500)[group] + 0.5 * x))
+    y = rng.binomial(1, expit(rng.normal(0, 0.7, 500)[group] + 0.5 * x))
     effect = pm.Normal("effect", pm.Normal("mean", 0, 2), pm.HalfNormal("scale", 1), shape=500)
     pm.Bernoulli("y", logit_p=effect[group] + pm.Normal("slope", 0, 1) * x, observed=y)
 

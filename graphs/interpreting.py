@@ -11,21 +11,42 @@ from pytensor.compile.mode import Mode
 from pytensor.graph.basic import Variable
 from pytensor.graph.fg import FunctionGraph
 from pytensor.graph.rewriting.basic import GraphRewriter
+from pytensor.tensor.elemwise import Elemwise
 
 from graphs.inlining import inline_graphs
 from graphs.traces import forgetting
 
+MOST_OPERANDS = 31
+"""Of an operation on elements and its result, PyTensor's Python implementation takes 32."""
 
-class Inlining(GraphRewriter):
-    """Evaluates node by node also what nodes hold: PyTensor would let gcc compile it, for half a second each."""
+
+class Opening(GraphRewriter):
+    """Makes nodes of a graph such that NumPy evaluates each."""
 
     def apply(self, fgraph: FunctionGraph) -> None:
-        """Replace nodes that hold a graph by that graph."""
+        """Open nodes that hold a graph, which gcc would compile for half a second each; split long sums."""
         inline_graphs(fgraph)
+        for node in fgraph.toposort():
+            op = node.op
+            if (
+                isinstance(op, Elemwise)
+                and len(node.inputs) > MOST_OPERANDS
+                and getattr(op.scalar_op, "associative", False)
+            ):
+                fgraph.replace_all([(node.outputs[0], _nested(op, node.inputs))], reason="opening")
+
+
+def _nested(op: Elemwise, operands: Sequence[Variable]) -> Variable:
+    """Return a sum or product of many as one of a few."""
+    while len(operands) > MOST_OPERANDS:
+        batches = [operands[i : i + MOST_OPERANDS] for i in range(0, len(operands), MOST_OPERANDS)]
+        operands = [batch[0] if len(batch) == 1 else op(*batch) for batch in batches]
+    result: Variable = op(*operands)
+    return result
 
 
 # PyTensor's rewrites know some of these nodes, and come first.
-INTERPRETED = forgetting(Mode(linker="py", optimizer="fast_compile").register((Inlining(), 49.0)))
+INTERPRETED = forgetting(Mode(linker="py", optimizer="fast_compile").register((Opening(), 49.0)))
 
 
 def without_c() -> AbstractContextManager[Any]:

@@ -9,6 +9,7 @@ import numpy as np
 import pytensor
 import pytensor.tensor as pt
 import pytest
+from pytensor.graph.traversal import toposort
 from scipy import stats
 
 import graphs
@@ -89,3 +90,32 @@ def test_parts_beside_inputs(name: str) -> None:
     [whole] = folded([pt.sum(make(pt.constant(numbers)) * scale)])
     found = pytensor.function([scale], [whole], mode=INTERPRETED)(2.0)
     np.testing.assert_allclose(found, [2.0 * np.sum(exact(numbers))], rtol=1e-9)
+
+
+def smoothed(data: np.ndarray) -> ppl.Model:
+    """Exponential smoothing, every outcome by itself."""
+    weight, scale, level = ppl.Beta("weight", 2, 2), ppl.HalfNormal("scale", 1), 0.0
+    outcomes = {}
+    for step, value in enumerate(data):
+        outcomes[ppl.Normal(f"y{step}", level, scale)] = value
+        level = weight * value + (1 - weight) * level
+    return ppl.Model(outcomes)
+
+
+def test_steps_of_a_recursion_are_copied_for_no_outcome() -> None:
+    """The graph grows by as much from 20 steps to 40 as twice from 10 to 20; copies grow with the square."""
+    data = np.random.default_rng(1).normal(size=40).cumsum()
+    logprobs = {count: graphs.logprob(smoothed(data[:count]), space="unconstrained") for count in (10, 20, 40)}
+    sizes = {count: sum(1 for _ in toposort([found.total])) for count, found in logprobs.items()}
+    assert sizes[40] - sizes[20] == 2 * (sizes[20] - sizes[10])
+    found = logprobs[40]
+    density = get_backend("numba").function(list(found.values.values()), [found.total])
+    weight, scale = 0.3, 0.8
+    value = density(np.log(weight / (1 - weight)), np.log(scale))[0]
+    levels = [0.0]
+    for outcome in data[:-1]:
+        levels.append(weight * outcome + (1 - weight) * levels[-1])
+    expected = stats.norm.logpdf(data, levels, scale).sum()
+    expected += stats.beta.logpdf(weight, 2, 2) + np.log(weight * (1 - weight))
+    expected += stats.halfnorm.logpdf(scale) + np.log(scale)
+    assert value == pytest.approx(expected, rel=1e-10)

@@ -1,0 +1,50 @@
+"""Searches for garbage are as rare, and as thorough, after planning as before."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator
+
+import pytest
+
+from graphs.garbage import YOUNGEST, rarely_collected
+
+
+@pytest.fixture(autouse=True)
+def pythons_own() -> Iterator[None]:
+    before = gc.get_threshold()
+    gc.set_threshold(2000, 10, 10)
+    yield
+    gc.enable()
+    gc.unfreeze()
+    gc.set_threshold(*before)
+
+
+def use_and_fail() -> None:
+    with rarely_collected():
+        assert gc.get_threshold() == (YOUNGEST, 10, 10)
+        assert gc.get_freeze_count()
+        with rarely_collected():
+            pass
+        assert gc.get_threshold() == (YOUNGEST, 10, 10)
+        raise RuntimeError
+
+
+def test_all_is_as_before_whatever_was_raised() -> None:
+    with pytest.raises(RuntimeError):
+        use_and_fail()
+    assert gc.get_threshold() == (2000, 10, 10)
+    assert not gc.get_freeze_count()
+
+
+def test_what_others_have_switched_off_or_frozen_stays_so() -> None:
+    gc.disable()
+    with rarely_collected():
+        assert gc.get_threshold() == (2000, 10, 10)
+    assert not gc.isenabled()
+    gc.enable()
+    gc.freeze()
+    count = gc.get_freeze_count()
+    with rarely_collected():
+        assert gc.get_threshold() == (2000, 10, 10)
+    assert gc.get_freeze_count() == count
