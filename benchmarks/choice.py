@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import subprocess
-import sys
 from collections.abc import Callable, Sequence
 from time import process_time
 from typing import Any
@@ -19,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.measure import machine
-from benchmarks.processes import ROOT
+from benchmarks.processes import answer_of
 
 SAMPLERS = (None, "nuts", "gibbs")
 REPEATS = 5
@@ -57,7 +55,10 @@ def effective(trace: Any) -> tuple[float, float]:
 
 
 def measure(name: str) -> dict[str, list[float]]:
-    """Return effective draws a second of the processor by sampler: medians of interleaved runs, warm-up included."""
+    """Return effective draws a second of the processor by sampler: medians of interleaved runs, warm-up included.
+
+    Nothing where all plans are one.
+    """
     import ppl
 
     model = ppl.from_pymc(models()[name]())
@@ -70,15 +71,17 @@ def measure(name: str) -> dict[str, list[float]]:
         key = f"{steps} {[type(block).__name__ for block in candidate.plan.sweep.blocks]}"
         same[str(sampler)] = key
         compiled.setdefault(key, candidate)
+    if len(compiled) == 1:
+        return {}
     found: dict[str, list[list[float]]] = {key: [] for key in compiled}
     for seed in range(REPEATS + 1):
-        for key, candidate in compiled.items() if len(compiled) > 1 else ():
+        for key, candidate in compiled.items():
             start = process_time()
             trace = candidate.sample(1000, 1000, CHAINS, 1, seed, progress=False)
             took = process_time() - start
             if seed:  # the first run has what is compiled on the way
                 found[key].append([size / took for size in effective(trace)])
-    medians = {key: np.median(rates or [[1.0, 1.0]], axis=0).tolist() for key, rates in found.items()}
+    medians = {key: np.median(rates, axis=0).tolist() for key, rates in found.items()}
     return {sampler: medians[key] for sampler, key in same.items()}
 
 
@@ -90,16 +93,10 @@ def report(parts: Sequence[str], limit: float) -> None:
     for name in models():
         if parts and not any(part in name for part in parts):
             continue
-        command = [sys.executable, "-W", "ignore", "-m", "benchmarks.choice", "--one", name]
-        try:
-            done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=limit)
-        except subprocess.TimeoutExpired:
-            print(f"| {name} | more than {limit:g} s | | | | |", flush=True)
+        rates = answer_of(["benchmarks.choice", "--one", name], limit)
+        if not rates or isinstance(rates, str):
+            print(f"| {name} | {rates or 'all plans are one'} | | | | |", flush=True)
             continue
-        if done.returncode:
-            print(f"| {name} | {(done.stderr.strip().splitlines() or ['failed'])[-1][:100]} | | | | |", flush=True)
-            continue
-        rates = json.loads(done.stdout.strip().splitlines()[-1])
         ratios.append([rates["None"][k] / max(rate[k] for rate in rates.values()) for k in (0, 1)])
         cells = [f"{rates[str(sampler)][0]:.4g}" for sampler in SAMPLERS]
         print("| " + " | ".join((name, *cells, *(f"{ratio:.2f}" for ratio in ratios[-1]))) + " |", flush=True)

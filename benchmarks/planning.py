@@ -10,8 +10,6 @@ import json
 import os
 import resource
 import statistics
-import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -22,7 +20,7 @@ from typing import Any
 from unittest.mock import patch
 
 from benchmarks.measure import machine, rounded
-from benchmarks.processes import ROOT, caches_in
+from benchmarks.processes import answer_of, caches_in
 
 STAGES = {
     "planning": ("ppl.sampling.plan",),
@@ -113,18 +111,10 @@ def measure_peer(name: str, peer: str) -> dict[str, float]:
     return {"cpu": process_time() - cpu, "wall": perf_counter() - start}
 
 
-def measured(name: str, who: str, environment: dict[str, str], limit: float) -> dict[str, float] | str:
+def _answer(name: str, who: str, folder: str, limit: float) -> dict[str, float] | str:
     """Measure in a process of its own; return why that is not possible instead."""
-    command = [sys.executable, "-W", "ignore", "-m", "benchmarks.planning", "--one", name, who]
-    try:
-        done = subprocess.run(
-            command, env=environment, cwd=ROOT, capture_output=True, text=True, check=False, timeout=limit
-        )
-    except subprocess.TimeoutExpired:
-        return f"more than {limit:g} s"
-    if done.returncode:
-        return (done.stderr.strip().splitlines() or ["failed"])[-1][:100]
-    return json.loads(done.stdout.strip().splitlines()[-1])
+    found: dict[str, float] | str = answer_of(["benchmarks.planning", "--one", name, who], limit, caches_in(folder))
+    return found
 
 
 def report(parts: Sequence[str], peers: Sequence[str], limit: float, repeats: int) -> None:
@@ -136,12 +126,12 @@ def report(parts: Sequence[str], peers: Sequence[str], limit: float, repeats: in
     totals: list[float] = []
     for name in names:
         with tempfile.TemporaryDirectory() as folder:
-            first = measured(name, "ours", caches_in(folder), limit)
-            again = [measured(name, "ours", caches_in(folder), limit) for _ in range(repeats)]
+            first = _answer(name, "ours", folder, limit)
+            again = [_answer(name, "ours", folder, limit) for _ in range(repeats)]
         others = []
         for peer in peers:
             with tempfile.TemporaryDirectory() as folder:
-                others.append(measured(name, peer, caches_in(folder), limit))
+                others.append(_answer(name, peer, folder, limit))
         runs = [run for run in again if not isinstance(run, str)]
         cells = [f"{again[0]}"] + [""] * (len(COLUMNS) + 2)
         if runs:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import statistics
 import subprocess
@@ -9,6 +10,7 @@ import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from benchmarks.measure import Row
 
@@ -37,6 +39,20 @@ def last_line(command: Sequence[str], environment: dict[str, str]) -> str:
     if done.returncode:
         raise RuntimeError(f"python {' '.join(command)} failed:\n{done.stderr[-2000:]}")
     return done.stdout.strip().splitlines()[-1]
+
+
+def answer_of(arguments: Sequence[str], limit: float, environment: dict[str, str] | None = None) -> Any:
+    """Run a module of ours, and return what its last line says in JSON; why there is none, as text, otherwise."""
+    command = [sys.executable, "-W", "ignore", "-m", *arguments]
+    try:
+        done = subprocess.run(
+            command, env=environment, cwd=ROOT, capture_output=True, text=True, check=False, timeout=limit
+        )
+    except subprocess.TimeoutExpired:
+        return f"more than {limit:g} s"
+    if done.returncode:
+        return (done.stderr.strip().splitlines() or ["failed"])[-1][:100]
+    return json.loads(done.stdout.strip().splitlines()[-1])
 
 
 def seconds_of(name: str, call: str) -> float:
