@@ -19,11 +19,12 @@ from numba.core.caching import _Cache
 from numba.core.ccallback import CFunc
 from numba.core.compiler import CompileResult
 from numba.core.compiler_lock import global_compiler_lock
+from numba.core.extending import is_jitted
 from numba.core.runtime import rtsys
 from numba.core.serialize import dumps
 from numba.core.sigutils import normalize_signature
 
-from graphs.backends.numba import storage
+from graphs.backends.numba import called, storage
 from graphs.backends.numba.engines import MachineCode, close_library, free_unused, load, separate
 from graphs.backends.numba.reachable import digest_of, versions
 
@@ -101,18 +102,32 @@ def njit(*, cache: bool = False, **options: Any) -> Callable[[Callable[..., Any]
     Parameters
     ----------
     cache : bool
-        Whether its machine code is kept, in a `CodeCache`.
+        Whether it is kept, in a `CodeCache`: machine code if Python calls it, else what becomes part of callers.
     **options : object
         Those of ``numba.njit``.
     """
 
     def decorate(function: Callable[..., Any]) -> Any:
         compiled = numba.njit(**options)(function)
-        if cache:
-            compiled._cache = CodeCache(function.__name__, lambda: digest_of(compiled))
-        return compiled
+        if not cache or not is_jitted(compiled):  # Numba may be told not to compile
+            return compiled
+        compiled._cache = CodeCache(function.__name__, lambda: digest_of(compiled))
+        if "pipeline_class" in options:
+            return compiled
+        both = called.Called(function, compiled)
+        both._cache = _BitcodeCache(function.__name__, lambda: digest_of(both))
+        return both
 
     return decorate
+
+
+class _BitcodeCache(CodeCache):
+    """Where functions are kept that become part of compiled code."""
+
+    _ending = "bitcode"
+
+    def _rebuilt(self, data: bytes, target_context: Any) -> Any:
+        return called.read(pickle.loads(data), target_context)
 
 
 class _ObjectCache(CodeCache):

@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Callable
 from types import SimpleNamespace
 
+import numba
 import numpy as np
 import pytest
 from numba.extending import intrinsic, overload, register_jitable
@@ -165,21 +166,66 @@ def test_a_full_disk_is_said_once(folder, monkeypatch, caplog):
     assert storage.read("name") is None
 
 
-def test_machine_code_is_read_again_and_compiled_again_if_damaged(folder):
-    def make():
-        return define("def PROGRAM(x):\n    return x + 1.0\n", "addition", {})[0]
+_CALLERS = {"Python": lambda function: function, "compiled code": lambda function: numba.njit(lambda x: function(x))}
 
-    first, second, third = (njit(cache=True)(make()) for _ in range(3))
-    assert first(2.0) == second(2.0) == 3.0
-    assert (sum(first.stats.cache_hits.values()), sum(second.stats.cache_hits.values())) == (0, 1)
+
+def _hits(function):
+    """Return how often something was read from files: what Python calls, and what becomes part of callers."""
+    return [sum(kind.stats.cache_hits.values()) for kind in (function.in_python, function)]
+
+
+@pytest.mark.parametrize("caller", _CALLERS)
+def test_what_is_kept_is_read_again_and_compiled_again_if_damaged(caller, folder):
+    def make():
+        function = njit(cache=True)(define("def PROGRAM(x):\n    return x + 1.0\n", "addition", {})[0])
+        return function, _CALLERS[caller](function)
+
+    (first, call_first), (second, call_second), (third, call_third) = (make() for _ in range(3))
+    assert call_first(2.0) == call_second(2.0) == 3.0
+    hits = [1, 0] if caller == "Python" else [0, 1]
+    assert (_hits(first), _hits(second)) == ([0, 0], hits)
     [file] = folder.iterdir()
     file.write_bytes(file.read_bytes()[:1000])
-    assert third(2.0) == 3.0
-    assert sum(third.stats.cache_hits.values()) == 0
+    assert call_third(2.0) == 3.0
+    assert _hits(third) == [0, 0]
     # A whole file of another make.
     storage.write(file.name, b"contents")
-    fourth = njit(cache=True)(make())
-    assert fourth(2.0) == 3.0
+    assert make()[1](2.0) == 3.0
+
+
+def test_what_becomes_part_of_callers_has_no_machine_code(folder):
+    @njit(cache=True)
+    def inner(x):
+        return x + 1.0
+
+    @njit(cache=True)
+    def middle(x):
+        return 2.0 * inner(x)
+
+    outer = numba.njit(lambda x: middle(x) - inner(x))
+    assert outer(2.0) == 3.0
+    for function in (inner, middle):
+        [result] = function.overloads.values()
+        assert result.library.get_pointer_to_function(result.fndesc.mangled_name) == 0
+        assert not function.in_python.overloads
+    assert {path.suffix for path in folder.iterdir()} == {".bitcode"}
+    # Python gets machine code, of the one it calls.
+    assert middle(2.0) == 6.0
+    assert (len(middle.in_python.overloads), len(inner.in_python.overloads)) == (1, 0)
+
+
+def test_errors_in_what_is_called_reach_python(folder):
+    @njit(cache=True)
+    def root(x):
+        if x < 0.0:
+            raise ValueError("no root")
+        return np.sqrt(x)
+
+    outer = numba.njit(lambda x: 1.0 + root(x))
+    for call in (outer, root):
+        with pytest.raises(ValueError, match="no root"):
+            call(-1.0)
+    assert outer(4.0) == 3.0
 
 
 def test_a_folder_that_cannot_be_written_is_replaced_and_this_is_said_once(tmp_path, monkeypatch):
