@@ -10,9 +10,9 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
+import numba.core.dispatcher
 from numba.core.codegen import JITCodeLibrary, JITCPUCodegen
 from numba.core.compiler import Compiler, CompileResult, Flags, compile_extra
-from numba.core.dispatcher import _FunctionCompiler
 from numba.core.registry import CPUDispatcher
 
 
@@ -47,6 +47,9 @@ class _Codegen(JITCPUCodegen):
 @cache
 def _codegen() -> _Codegen:
     return _Codegen("rvgraph.called")
+
+
+_FunctionCompiler: Any = numba.core.dispatcher._FunctionCompiler  # type: ignore[attr-defined]
 
 
 class _Compiler(_FunctionCompiler):
@@ -84,6 +87,7 @@ class Called(CPUDispatcher):
         self.overloads[tuple(result.signature.args)] = result
 
     def __call__(self, *arguments: Any, **named: Any) -> Any:
+        """Call it from Python."""
         return self.in_python(*arguments, **named)
 
 

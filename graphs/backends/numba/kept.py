@@ -108,7 +108,7 @@ def njit(*, cache: bool = False, **options: Any) -> Callable[[Callable[..., Any]
     """
 
     def decorate(function: Callable[..., Any]) -> Any:
-        compiled = numba.njit(**options)(function)
+        compiled: Any = numba.njit(**options)(function)
         if not cache or not is_jitted(compiled):  # Numba may be told not to compile
             return compiled
         compiled._cache = CodeCache(function.__name__, lambda: digest_of(compiled))
