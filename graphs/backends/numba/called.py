@@ -49,7 +49,7 @@ def _codegen() -> _Codegen:
     return _Codegen("rvgraph.called")
 
 
-_FunctionCompiler: Any = numba.core.dispatcher._FunctionCompiler  # type: ignore[attr-defined]
+_FunctionCompiler: Any = numba.core.dispatcher._FunctionCompiler
 
 
 class _Compiler(_FunctionCompiler):
