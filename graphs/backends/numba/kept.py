@@ -109,7 +109,8 @@ def njit(*, cache: bool = False, **options: Any) -> Callable[[Callable[..., Any]
 
     def decorate(function: Callable[..., Any]) -> Any:
         compiled: Any = numba.njit(**options)(function)
-        if not cache or not is_jitted(compiled):  # Numba may be told not to compile
+        is_compiled = is_jitted(compiled)  # Numba may be told not to
+        if not cache or not is_compiled:
             return compiled
         compiled._cache = CodeCache(function.__name__, lambda: digest_of(compiled))
         if "pipeline_class" in options:
