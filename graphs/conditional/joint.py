@@ -33,7 +33,7 @@ from graphs.supports import REAL
 LARGEST_BLOCK = 256
 """Most elements of several variables that are drawn together by a dense matrix: a draw costs the third power."""
 MOST_OPERATIONS = 4_000_000
-"""Most operations of a sparse factor."""
+"""So many operations of a sparse factor are too many."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -234,5 +234,4 @@ class _Blocks:
         if self._ties is None:
             return False
         elements = np.concatenate([self.elements[v] for v in variables])
-        sparsity = sparsity_of(self._ties[elements][:, elements])
-        return sparsity is not None and sparsity.pattern.num_operations <= MOST_OPERATIONS
+        return sparsity_of(self._ties[elements][:, elements], MOST_OPERATIONS) is not None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import prod
+from math import inf, prod
 
 import numpy as np
 from pytensor.tensor.variable import TensorVariable
@@ -71,13 +71,21 @@ def ties_of(total: TensorVariable, variables: Sequence[TensorVariable]) -> csr_m
     return ties
 
 
-def sparsity_of(ties: csr_matrix) -> Sparsity | None:
-    """Return how a precision matrix is factorised, None where a dense matrix is faster."""
+def sparsity_of(ties: csr_matrix, most: float = inf) -> Sparsity | None:
+    """Return how a precision matrix is factorised, None where a dense matrix is faster or it takes too long.
+
+    Parameters
+    ----------
+    ties : (n, n) csr_matrix
+        Of `ties_of`.
+    most : float
+        So many operations of the factor are too many.
+    """
     count = ties.shape[0]
     if count < SMALLEST or ties.nnz > _MOST_TIES * count:
         return None
-    pattern = find_pattern(ties)
-    if _LOOPS * pattern.num_operations > count**3 / 3:
+    pattern = find_pattern(ties, min(most, count**3 / (3 * _LOOPS)))
+    if pattern is None:
         return None
     probes, probe_of = find_probes(ties)
     if len(probes) > count / 2:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import inf
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix, identity
 from scipy.sparse.csgraph import reverse_cuthill_mckee
 from scipy.sparse.linalg import splu
+
+from graphs.sparse.elimination import colour, count_elements, fill_elements, loops
 
 Integers = NDArray[np.int64]
 _MOST_PRODUCTS = 1_000_000
@@ -60,23 +63,26 @@ class Pattern:
         return int((np.diff(self.starts) ** 2).sum())
 
 
-def find_pattern(adjacency: csr_matrix) -> Pattern:
-    """Return the pattern of the factor in an order that makes few elements.
+def find_pattern(adjacency: csr_matrix, most: float = inf) -> Pattern | None:
+    """Return the pattern of the factor in an order that makes few elements, None where no order makes few enough.
 
     Parameters
     ----------
     adjacency : (n, n) csr_matrix
         Nonzero where the matrix may be; symmetric; the diagonal does not matter.
+    most : float
+        So many operations are too many.
     """
+    # A column takes the square of its length, and there are as many elements as are given or more.
+    if (adjacency.shape[0] + _num_given(adjacency) / 2) ** 2 >= most * adjacency.shape[0]:
+        return None
     best: _Factor | None = None
     for order in _orders(adjacency):
-        best = _eliminated(adjacency, order, best) or best
-        assert best is not None
-        if not best.has_fill:
+        best = _eliminated(adjacency, order, most if best is None else best.num_operations) or best
+        if best is not None and not best.has_fill:
             # Its operations count the triangles of the graph: those of every other order without fill, and the fewest.
             break
-    assert best is not None
-    return _pattern(adjacency, best)
+    return None if best is None else _pattern(adjacency, best)
 
 
 def _orders(adjacency: csr_matrix) -> Iterator[Integers]:
@@ -107,79 +113,60 @@ def _by_minimum_degree(adjacency: csr_matrix) -> Iterator[Integers]:
 
 @dataclass(frozen=True, eq=False)
 class _Factor:
-    """The elements of a factor below the diagonal, by columns and by rows, both ascending."""
+    """The elements of a factor below the diagonal, column by column, rows ascending."""
 
     order: Integers
-    columns: list[list[int]]
-    row_columns: list[list[int]]
+    starts: Integers
+    rows: Integers
     num_operations: int
     has_fill: bool
 
 
-def _eliminated(adjacency: csr_matrix, order: Integers, other: _Factor | None) -> _Factor | None:
-    """Return the factor for an order: the row of i is what is reached upwards from its neighbours.
-
-    None as soon as it takes as many operations as another.
-    """
+def _eliminated(adjacency: csr_matrix, order: Integers, most: float) -> _Factor | None:
+    """Return the factor for an order; None as soon as it takes so many operations."""
     count = len(order)
-    most = np.inf if other is None else other.num_operations
     place_of = np.empty(count, np.int64)
     place_of[order] = np.arange(count)
-    places, starts = place_of[adjacency.indices].tolist(), adjacency.indptr.tolist()
-    parent, mark = [-1] * count, [-1] * count
-    columns: list[list[int]] = [[] for _ in range(count)]
-    row_columns: list[list[int]] = []
-    num_operations, num_elements = count, 0
-    for i, old in enumerate(order.tolist()):
-        mark[i] = i
-        row: list[int] = []
-        for k in places[starts[old] : starts[old + 1]]:
-            while k < i and mark[k] != i:
-                if parent[k] < 0:
-                    parent[k] = i
-                mark[k] = i
-                columns[k].append(i)
-                num_operations += 2 * len(columns[k]) + 1
-                row.append(k)
-                k = parent[k]
-        if num_operations >= most:
-            return None
-        row.sort()
-        num_elements += len(row)
-        row_columns.append(row)
-    num_given = adjacency.nnz - int((adjacency.diagonal() != 0).sum())
-    return _Factor(order, columns, row_columns, num_operations, 2 * num_elements > num_given)
+    neighbours, begin = place_of[adjacency.indices], adjacency.indptr.astype(np.int64)
+    parent, lengths = np.full(count, -1), np.zeros(count, np.int64)
+    num_operations = loops(count_elements, count)(neighbours, begin, order, parent, lengths, float(most))
+    if num_operations < 0:
+        return None
+    starts = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    rows = np.empty(starts[-1], np.int64)
+    loops(fill_elements, count)(neighbours, begin, order, parent, starts[:-1].copy(), rows)
+    return _Factor(order, starts, rows, int(num_operations), 2 * len(rows) > _num_given(adjacency))
+
+
+def _num_given(adjacency: csr_matrix) -> int:
+    """Return the number of elements beside the diagonal."""
+    return int(adjacency.nnz) - int((adjacency.diagonal() != 0).sum())
 
 
 def _pattern(adjacency: csr_matrix, factor: _Factor) -> Pattern:
     count = len(factor.order)
     place_of = np.empty(count, np.int64)
     place_of[factor.order] = np.arange(count)
-    starts = _starts_of(factor.columns) + np.arange(count + 1)
-    rows = np.array([i for j, column in enumerate(factor.columns) for i in (j, *column)], np.int64)
-    of_rows = np.array([k for row in factor.row_columns for k in row], np.int64)
-    # Each column lists its rows in ascending order, so that its elements are met in the order of the rows: stably
-    # sorted by columns, what the rows list is what the columns list.
-    row_places = np.empty(len(of_rows), np.int64)
+    starts = factor.starts + np.arange(count + 1)
+    rows = np.insert(factor.rows, factor.starts[:-1], np.arange(count))
+    columns = np.repeat(np.arange(count), np.diff(factor.starts))
+    # Stably sorted by rows, what the columns list is what the rows list, columns ascending.
+    by_rows = np.argsort(factor.rows, kind="stable")
     below = np.delete(np.arange(len(rows)), starts[:-1])
-    row_places[np.argsort(of_rows, kind="stable")] = below
+    row_starts = np.concatenate([[0], np.cumsum(np.bincount(factor.rows, minlength=count))]).astype(np.int64)
     first, second, places = _given(adjacency, place_of, starts, rows)
     return Pattern(
         factor.order,
         starts,
         rows,
-        _starts_of(factor.row_columns),
-        of_rows,
-        row_places,
+        row_starts,
+        columns[by_rows],
+        below[by_rows],
         first,
         second,
         places,
         _targets(starts, rows),
     )
-
-
-def _starts_of(lists: list[list[int]]) -> Integers:
-    return np.concatenate([[0], np.cumsum([len(row) for row in lists])]).astype(np.int64)
 
 
 def _targets(starts: Integers, rows: Integers) -> Integers:
@@ -256,16 +243,9 @@ def _coloured(adjacency: csr_matrix, is_hub: NDArray[np.bool_]) -> Integers:
     others, hubs = np.flatnonzero(~is_hub), np.flatnonzero(is_hub)
     near = csr_matrix(adjacency[others][:, others])
     two_steps = csr_matrix(near @ near)
-    starts, neighbours = two_steps.indptr.tolist(), two_steps.indices.tolist()
-    direct_starts, direct = near.indptr.tolist(), near.indices.tolist()
-    found = [-1] * len(others)
-    for i in range(len(others)):
-        taken = {found[j] for j in direct[direct_starts[i] : direct_starts[i + 1]]}
-        taken.update(found[j] for j in neighbours[starts[i] : starts[i + 1]])
-        colour = 0
-        while colour in taken:
-            colour += 1
-        found[i] = colour
+    found = np.full(len(others), -1)
+    graphs = [part.astype(np.int64) for m in (near, two_steps) for part in (m.indices, m.indptr)]
+    loops(colour, len(others))(*graphs, found)
     colours = np.full(len(is_hub), -1)
     colours[others] = found
     colours[hubs] = colours.max(initial=-1) + 1 + np.arange(len(hubs))

@@ -109,6 +109,38 @@ def test_probes_show_every_element(graph):
     np.testing.assert_allclose(products[rows, probe_of[columns]], matrix[first, second], rtol=1e-12)
 
 
+@pytest.mark.parametrize("graph", GRAPHS, ids=lambda g: g.__name__)
+def test_compiled_loops_find_the_pattern_of_a_dense_factor(graph, monkeypatch):
+    """Without fill that cancels, the pattern is that of the factor of any matrix with these elements."""
+    monkeypatch.setattr("graphs.sparse.elimination.FEWEST_COMPILED", 0)
+    adjacency = sparse.csr_matrix(graph(49))
+    pattern = find_pattern(adjacency)
+    dense = np.linalg.cholesky(matrix_of(adjacency)[np.ix_(pattern.order, pattern.order)])
+    columns = np.repeat(np.arange(49), np.diff(pattern.starts))
+    found = np.zeros((49, 49), bool)
+    found[pattern.rows, columns] = True
+    assert not dense[~found].any()
+    assert pattern.num_operations == (found.sum(axis=0) ** 2).sum()
+    by_rows = np.repeat(np.arange(49), np.diff(pattern.row_starts))
+    np.testing.assert_array_equal(pattern.rows[pattern.row_places], by_rows)
+    np.testing.assert_array_equal(columns[pattern.row_places], pattern.row_columns)
+
+
+def test_what_takes_too_many_operations_is_refused_before_anything_is_eliminated(monkeypatch):
+    """A column of c elements takes c squared; the elements that are given are a lower bound."""
+    monkeypatch.setattr("graphs.sparse.pattern._eliminated", lambda *_: pytest.fail("eliminated"))
+    adjacency = sparse.csr_matrix(chain(100))
+    assert find_pattern(adjacency, most=300) is None
+
+
+def test_the_bound_of_operations_is_exact_where_all_columns_are_alike():
+    adjacency = sparse.csr_matrix(chain(100))
+    num_operations = find_pattern(adjacency).num_operations
+    assert num_operations == 99 * 4 + 1
+    assert find_pattern(adjacency, most=num_operations) is None
+    assert find_pattern(adjacency, most=num_operations + 1).num_operations == num_operations
+
+
 def test_what_is_not_positive_definite_is_no_number():
     pattern = find_pattern(sparse.csr_matrix(chain(3)))
     matrix = np.array([[1.0, 2.0, 0.0], [2.0, 1.0, 0.3], [0.0, 0.3, 1.0]])
