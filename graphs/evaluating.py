@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from functools import reduce
 from typing import Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
+from numpy.typing import NDArray
 from pytensor.compile.builders import OpFromGraph
 from pytensor.compile.inner_function import link_only_mode
 from pytensor.compile.sharedvalue import SharedVariable
@@ -16,11 +17,13 @@ from pytensor.graph.basic import Apply, Constant, Variable
 from pytensor.graph.op import Op
 from pytensor.graph.traversal import toposort
 from pytensor.link.vm import VMLinker
-from pytensor.scalar.basic import Add, Mul
+from pytensor.scalar.basic import Add, Clip, Identity, Mul, Second
+from pytensor.scalar.math import Log1mexp, Softplus, TriGamma
 from pytensor.scan.op import Scan
 from pytensor.tensor.blockwise import Blockwise
 from pytensor.tensor.elemwise import Elemwise
 from pytensor.tensor.type import TensorType
+from scipy.special import polygamma
 
 _FAILURES = (
     NotImplementedError,
@@ -33,6 +36,25 @@ _FAILURES = (
     OverflowError,
 )
 _MOST_OPERANDS = 30
+
+
+def _softplus(x: NDArray) -> NDArray:
+    return np.where(x < 33.3, np.maximum(x, 0.0) + np.log1p(np.exp(-np.abs(x))), x)
+
+
+def _log1mexp(x: NDArray) -> NDArray:
+    return np.where(x < np.log(0.5), np.log1p(-np.exp(x)), np.log(-np.expm1(x)))
+
+
+_ON_ARRAYS: Mapping[type, Callable[..., NDArray]] = {
+    Softplus: _softplus,
+    Log1mexp: _log1mexp,
+    TriGamma: lambda x: polygamma(1, x),
+    Clip: lambda x, low, high: np.where(x < low, low, np.where(x > high, high, x)),
+    Second: lambda shape, x: np.broadcast_to(x, np.broadcast_shapes(shape.shape, x.shape)),
+    Identity: lambda x: x,
+}
+"""Operations on elements for which PyTensor has no function of NumPy: it would call Python for each element."""
 _INTERPRETED: WeakKeyDictionary[Op, Op] = WeakKeyDictionary()
 
 
@@ -92,6 +114,10 @@ def perform(node: Apply, inputs: Sequence[Any]) -> list[Any] | None:
     if len(inputs) > _MOST_OPERANDS and isinstance(node.op, Elemwise) and isinstance(node.op.scalar_op, Add | Mul):
         # A ufunc takes no more operands: PyTensor would compile C code.
         return [reduce(np.add if isinstance(node.op.scalar_op, Add) else np.multiply, inputs)]
+    if isinstance(node.op, Elemwise) and (on_arrays := _ON_ARRAYS.get(type(node.op.scalar_op))) is not None:
+        dtype = node.outputs[0].type.dtype
+        with np.errstate(all="ignore"):
+            return [np.array(on_arrays(*(np.asarray(i, dtype) for i in inputs)), dtype)]
     if isinstance(node.op, Blockwise) and node.op.gufunc_spec is None:
         return _perform_blockwise(node, [np.asarray(i) for i in inputs])
     return _perform_op(node.op, node, inputs)

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from xarray import DataTree
 
+from ppl.column_labels import ByLabel
 from ppl.convergence import convergence
 from ppl.evidence import FEW_DIVERGENCES, Evidence, gather
 from ppl.faults import find_faults
@@ -155,18 +156,14 @@ def diagnose(
         findings=find_faults(evidence, found),
         num_chains=len(evidence.chains),
         num_draws=evidence.draws.shape[1],
-        r_hat=_by_label(evidence, found.r_hat),
-        ess_bulk=_by_label(evidence, found.ess_bulk),
-        ess_tail=_by_label(evidence, found.ess_tail),
+        r_hat=ByLabel(evidence.labels, found.r_hat),
+        ess_bulk=ByLabel(evidence.labels, found.ess_bulk),
+        ess_tail=ByLabel(evidence.labels, found.ess_tail),
         divergences=None if evidence.diverging is None else evidence.diverging.sum(axis=1),
         saturated=None if evidence.saturated is None else evidence.saturated.sum(axis=1),
         e_bfmi=e_bfmi(evidence),
         left_out=evidence.left_out,
     )
-
-
-def _by_label(evidence: Evidence, numbers: NDArray[np.float64]) -> dict[str, float]:
-    return dict(zip(evidence.labels, numbers.tolist(), strict=True))
 
 
 def _extreme(what: str, numbers: Mapping[str, float], which: Callable[..., Any], digits: str) -> str:

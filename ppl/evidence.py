@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from xarray import DataArray, DataTree, Variable
 
 from graphs.errors import ModelError
+from ppl.column_labels import ColumnLabels
 from ppl.judged import attribute, bounded_variables, drawn_variables
 from ppl.posterior import check_sample_dims
 from ppl.screening import Screen, clipped
@@ -65,7 +66,7 @@ class Evidence:
         Number of columns that were not looked at.
     """
 
-    labels: tuple[str, ...]
+    labels: Sequence[str]
     variables: tuple[str, ...]
     draws: NDArray[np.float64]
     chains: tuple[int, ...]
@@ -105,8 +106,8 @@ def gather(trace: DataTree, var_names: Iterable[str] | None, max_tree_depth: int
     _check(trace)
     drawn = drawn_variables(trace)
     columns = _columns(trace, (drawn or None) if var_names is None else var_names)
-    labels = [label for name, array in columns.items() for label in labels_of(name, array)]
-    variables = np.array([name for name, array in columns.items() for _ in range(_num_columns(array))])
+    labels = ColumnLabels(columns)
+    variables = np.repeat(list(columns), [_num_columns(array) for array in columns.values()])
     chains, lengths, num_draws = _complete(columns)
     diverging = _any_of(trace, "diverging")
     num_values = len(chains) * num_draws
@@ -128,7 +129,7 @@ def gather(trace: DataTree, var_names: Iterable[str] | None, max_tree_depth: int
         return None if array is None else array[chains, :num_draws]
 
     return Evidence(
-        labels=tuple(labels[i] for i in looked_at),
+        labels=labels.at(looked_at),
         variables=tuple(variables[looked_at].tolist()),
         draws=clipped(_chosen(columns, looked_at)[chains, :num_draws]),
         chains=tuple(chains.tolist()),
@@ -239,17 +240,6 @@ def _num_columns(array: DataArray) -> int:
 def _flat(array: DataArray) -> NDArray:
     values = array.to_numpy()
     return values.reshape(*values.shape[:2], -1)
-
-
-def labels_of(name: str, array: DataArray) -> list[str]:
-    """Return a label for each element: its place by coordinates, positions where there are none."""
-    dims = array.dims[2:]
-    if not dims:
-        return [name]
-    axes = [array.coords[d].to_numpy().tolist() if d in array.coords else range(array.sizes[d]) for d in dims]
-    grids = np.meshgrid(*(np.arange(len(a)) for a in axes), indexing="ij")
-    places = zip(*(g.ravel().tolist() for g in grids), strict=True)
-    return [f"{name}[{', '.join(str(a[i]) for a, i in zip(axes, place, strict=True))}]" for place in places]
 
 
 def _blocks(columns: Mapping[str, DataArray]) -> Iterator[NDArray[np.float64]]:

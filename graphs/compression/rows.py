@@ -22,7 +22,7 @@ from pytensor.tensor.special import LogSumExp
 from pytensor.tensor.subtensor import AdvancedSubtensor, Subtensor
 from pytensor.tensor.variable import TensorVariable
 
-from graphs.compression.shapes import are_equal, is_uniform, positions_of, shape_of, size_of
+from graphs.compression.shapes import are_equal, digest_of, is_uniform, positions_of, shape_of, size_of
 from graphs.evaluating import evaluate
 
 _MOVES = (DimShuffle, Alloc, SpecifyShape, Subtensor, AdvancedSubtensor, Reshape)
@@ -278,8 +278,12 @@ def _product(constant: NDArray, parameters: TensorVariable, is_left: bool) -> Pr
 def _distinct(keys: Sequence[Key]) -> tuple[Key, ...]:
     """Drop keys that repeat another one."""
     kept: list[Key] = []
+    alike: dict[Hashable, list[Key]] = {}
     for key in keys:
-        known = [k for k in kept if are_equal(k.array, key.array)]
+        # There is one for each column of a design: comparing all with each other would take the square of their number.
+        same = alike.setdefault(digest_of(key.array), [])
+        known = [k for k in same if are_equal(k.array, key.array)]
         if not known or (key.is_data and not known[0].is_data):
             kept.append(key)
+            same.append(key)
     return tuple(kept)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from math import prod
 from typing import Any
 
@@ -30,6 +31,12 @@ def are_equal(a: NDArray, b: NDArray) -> bool:
         return a is b
     first = (slice(0, _FEW),) * a.ndim
     return np.array_equal(a[first], b[first]) and np.array_equal(a, b)
+
+
+def digest_of(array: NDArray) -> Hashable:
+    """Return what is the same for arrays that are equal, whatever their types."""
+    # Zero has two signs.
+    return array.shape, hash((np.asarray(array, "float64") + 0.0).tobytes())
 
 
 def size_of(variable: Variable) -> int | None:
