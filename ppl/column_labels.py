@@ -24,7 +24,8 @@ class ColumnLabels(Sequence[str]):
 
     Examples
     --------
-    >>> theta = DataArray(np.zeros((1, 1, 2)), dims=("chain", "draw", "school"), coords={"school": ["Choate", "Exeter"]})
+    >>> dims, schools = ("chain", "draw", "school"), {"school": ["Choate", "Exeter"]}
+    >>> theta = DataArray(np.zeros((1, 1, 2)), dims=dims, coords=schools)
     >>> list(ColumnLabels({"mu": theta[:, :, 0], "theta": theta}))
     ['mu', 'theta[Choate]', 'theta[Exeter]']
     """

@@ -13,7 +13,7 @@ from xarray import DataTree
 
 from ppl.column_labels import ByLabel
 from ppl.convergence import convergence
-from ppl.evidence import FEW_DIVERGENCES, Evidence, gather
+from ppl.evidence import FEW_DIVERGENCES, gather
 from ppl.faults import find_faults
 from ppl.finding import Finding
 from ppl.trajectories import e_bfmi

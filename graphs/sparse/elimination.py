@@ -94,9 +94,7 @@ def fill_elements(
 
 
 @njit(cache=True)
-def colour(
-    direct: Integers, direct_starts: Integers, near: Integers, near_starts: Integers, found: Integers
-) -> None:
+def colour(direct: Integers, direct_starts: Integers, near: Integers, near_starts: Integers, found: Integers) -> None:
     """Give each element in turn the least number that none of its neighbours has, of two kinds.
 
     Parameters
