@@ -24,6 +24,7 @@ from pytensor.tensor.type import TensorType
 from pytensor.tensor.variable import TensorVariable
 
 from graphs.evaluating import evaluate
+from graphs.passes import Passes
 from graphs.random_graph import is_random
 from graphs.rebuilding import rebuild, substitute
 from graphs.stable import stabilized
@@ -33,6 +34,7 @@ STABLE = RewriteDatabaseQuery(
     include=["fast_run"], exclude=["topo_constant_folding", "inplace", "fusion", "BlasOpt", "cxx_only"]
 )
 """PyTensor's rewrites without the one that folds constants."""
+_STABLE_PASSES = Passes(lambda: Mode("py", STABLE).optimizer)
 
 _SATURATING = (
     ps.Exp,
@@ -131,7 +133,7 @@ def folded(graphs: Sequence[Variable]) -> list[Variable]:
 
 def _stable_values(roots: Sequence[TensorVariable]) -> list[np.ndarray] | None:
     fgraph = FunctionGraph([], stabilized(roots), clone=True, features=[FORGET])
-    Mode("py", STABLE).optimizer.rewrite(fgraph)
+    _STABLE_PASSES.rewrite(fgraph)
     return evaluate(fgraph.outputs, {})
 
 

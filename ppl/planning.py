@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import cast
 
 from pytensor.tensor.variable import TensorVariable
@@ -28,7 +28,7 @@ from ppl.choosing import Choice, choose
 from ppl.grouping import explain_groups, join, with_groups
 from ppl.model import Model
 from ppl.plans import EXACT, Assignment, Method, Plan
-from ppl.policy import decide
+from ppl.policy import NO_LAWS, decide
 from ppl.stages import doing, stages
 from ppl.summing import Marginalize, marginalized
 from ppl.sweeps import build_sweep
@@ -112,14 +112,14 @@ def _planned(
         return replace(chosen, policy=EXACT)
     if sampler is not None or not any(a.method == "nuts" for a in chosen.assignments):
         return chosen
-    by_laws = _by_laws(model, joint, summed, reasons, compress, no_gradient)
+    by_laws, policy = _by_laws(model, joint, summed, reasons, compress, no_gradient)
     if by_laws is None:
-        return chosen
+        return replace(chosen, policy=policy)
     best, policy = decide(chosen, by_laws)
     return replace(best, policy=policy)
 
 
-@optional("a plan by laws", otherwise=lambda *_: None, may_refuse=True)
+@optional("a plan by laws", otherwise=lambda *_: (None, ""), may_refuse=True)
 def _by_laws(
     model: Model,
     joint: LogProb,
@@ -127,8 +127,34 @@ def _by_laws(
     reasons: Mapping[str, str],
     compress: bool,
     no_gradient: Mapping[str, NoGradient],
-) -> Plan | None:
-    return _assigned(model, joint, summed, reasons, "gibbs", {}, compress, no_gradient)
+) -> tuple[Plan | None, str]:
+    """Return the plan that draws what it can from laws; None, and what the plan says then, where that is nothing."""
+    methods = _methods(joint, summed, reasons, "gibbs", {}, no_gradient)
+    if not any(a.method == "gibbs" and not a.support.is_discrete for a in methods.assignments.values()):
+        return None, NO_LAWS
+    return _built(model, summed, methods, {}, compress, no_gradient), ""
+
+
+@dataclass(frozen=True)
+class _Methods:
+    """How each variable is moved, before variables are drawn together.
+
+    Parameters
+    ----------
+    assignments : dict of str to Assignment
+        By name.
+    laws : dict of str to Law
+        Of those that have one.
+    augmenter : Augmenter
+        Knows the auxiliary variables.
+    augmented : dict of str to tuple of str
+        Those that have a law given auxiliary variables, and of which terms.
+    """
+
+    assignments: dict[str, Assignment]
+    laws: dict[str, Law]
+    augmenter: Augmenter
+    augmented: dict[str, tuple[str, ...]]
 
 
 def _assigned(
@@ -141,6 +167,18 @@ def _assigned(
     compress: bool,
     no_gradient: Mapping[str, NoGradient],
 ) -> Plan:
+    methods = _methods(joint, summed, reasons, sampler, named, no_gradient)
+    return _built(model, summed, methods, named, compress, no_gradient)
+
+
+def _methods(
+    joint: LogProb,
+    summed: LogProb,
+    reasons: Mapping[str, str],
+    sampler: str | Mapping[str, str] | None,
+    named: Mapping[str, str],
+    no_gradient: Mapping[str, NoGradient],
+) -> _Methods:
     assignments: dict[str, Assignment] = {}
     laws: dict[str, Law] = {}
     augmenter = Augmenter(summed)
@@ -167,9 +205,20 @@ def _assigned(
             if name in named and not augmented[name]:
                 raise DerivationError(f"There is no Gibbs step for {name}: {reason}.", name, summed.values[name])
         assignments[name] = _assignment(joint, name, method, reason)
-    augmented = {name: terms for name, terms in augmented.items() if terms}
+    return _Methods(assignments, laws, augmenter, {name: terms for name, terms in augmented.items() if terms})
+
+
+def _built(
+    model: Model,
+    summed: LogProb,
+    methods: _Methods,
+    named: Mapping[str, str],
+    compress: bool,
+    no_gradient: Mapping[str, NoGradient],
+) -> Plan:
+    assignments, laws, augmented = methods.assignments, methods.laws, methods.augmented
     doing("Looking for variables that are drawn together")
-    mixed, groups = with_groups(summed, assignments, laws, augmenter, augmented, named, no_gradient)
+    mixed, groups = with_groups(summed, assignments, laws, methods.augmenter, augmented, named, no_gradient)
     laws = {n: law for n, law in laws.items() if not any(n in group.laws for group in groups)}
     join(summed, assignments, laws)
     explain_groups(groups, assignments)

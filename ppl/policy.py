@@ -37,6 +37,7 @@ WARM_UP = 1.2
 """How much longer a run of NUTS takes for its warm-up, relative to that of Gibbs sampling: 1.0 to 1.35 on these three;
 seven small regressions, whose runs take milliseconds, gave 1.5 to 4."""
 ALONE = "NUTS for all continuous variables: "
+NO_LAWS = f"{ALONE}none of them has a full conditional that is known (sampler='gibbs' says why)"
 LEAST_EFFECTIVE, LEAST_EFFECTIVE_RELATIVE = 0.1, 0.25
 """Slower chains outlast their pilot run, of which this is 10 or 20 effective draws, and runs of ordinary length; unless
 NUTS alone is as slow, within a factor of four."""
@@ -123,7 +124,7 @@ def decide(by_nuts: Plan, by_laws: Plan) -> tuple[Plan, str]:
     drawn = tuple(a.name for a in by_laws.assignments if a.method == "gibbs" and by_nuts.method_of(a.name) == "nuts")
     others = tuple(a.name for a in by_laws.assignments if a.method == "nuts")
     if not drawn:
-        return by_nuts, f"{ALONE}none of them has a full conditional that is known (sampler='gibbs' says why)"
+        return by_nuts, NO_LAWS
     remedy = f"sampler='gibbs' draws {', '.join(drawn)} from full conditionals"
     steps = f"Gibbs steps for {', '.join(drawn)} beside it" if others else f"Gibbs sampling of {', '.join(drawn)}"
     fewest = _fewest_gradients(_num_elements(by_laws, "nuts")) if others else 0.0

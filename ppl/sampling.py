@@ -14,6 +14,7 @@ from graphs.backends.c import blas_notice
 from graphs.errors import ModelError, SamplingError
 from graphs.garbage import rarely_collected
 from graphs.lifting import MOST_STATES
+from graphs.traces import untraced
 from ppl.bad_constants import explained
 from ppl.compiled import CompiledModel, Init
 from ppl.counts import check_counts
@@ -80,7 +81,7 @@ def compile(
     if backend == "c":
         _say_once(blas_notice())
     start = time.perf_counter()
-    with rarely_collected(), stages(progress):
+    with untraced(), rarely_collected(), stages(progress):
         planned = plan(model, marginalize=marginalize, sampler=sampler, max_states=max_states, compress=compress)
         if not model.latent:
             raise ModelError("There is nothing to sample: none of the variables is latent.")

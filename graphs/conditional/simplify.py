@@ -7,10 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 import pytensor.tensor as pt
 from numpy.typing import NDArray
+from pytensor.compile.mode import optdb
 from pytensor.graph.basic import Apply, Constant, Variable, clone_get_equiv
 from pytensor.graph.fg import FunctionGraph
 from pytensor.graph.rewriting.basic import WalkingGraphRewriter, node_rewriter
-from pytensor.graph.rewriting.utils import rewrite_graph
+from pytensor.graph.rewriting.db import RewriteDatabaseQuery
 from pytensor.graph.traversal import graph_inputs
 from pytensor.scalar.basic import Second
 from pytensor.tensor.basic import Alloc
@@ -19,9 +20,11 @@ from pytensor.tensor.rewriting.math import local_sum_prod_of_mul_or_div
 from pytensor.tensor.variable import TensorVariable
 
 from graphs.evaluating import evaluate
+from graphs.passes import Passes
 from graphs.traces import FORGET
 
 _LARGEST_FOLDED = 100_000
+_CANONICALIZE = Passes(lambda: optdb.query(RewriteDatabaseQuery(include=["canonicalize"])))
 
 
 @node_rewriter([Elemwise])
@@ -51,7 +54,7 @@ def simplify(outputs: Sequence[TensorVariable]) -> list[TensorVariable]:
     fgraph = _as_function_graph(outputs)
     # Before PyTensor does: it compiles C code for each operation that it evaluates.
     _fold_data(fgraph)
-    rewrite_graph(fgraph, include=("canonicalize",))
+    _CANONICALIZE.rewrite(fgraph)
     _fill.rewrite(fgraph)
     _factor_out.rewrite(fgraph)
     _fold_data(fgraph)

@@ -10,7 +10,6 @@ from pytensor.compile.mode import Mode
 from pytensor.gradient import DisconnectedGrad
 from pytensor.graph.basic import Apply, Constant, Variable
 from pytensor.graph.fg import FunctionGraph
-from pytensor.graph.replace import clone_replace
 from pytensor.graph.rewriting.db import RewriteDatabaseQuery
 from pytensor.graph.traversal import graph_inputs
 from pytensor.scalar.basic import Exp, Sub, UnaryScalarOp, upgrade_to_float
@@ -22,6 +21,8 @@ from pytensor.tensor.type import TensorType
 from graphs.constants import folded
 from graphs.errors import BackendError
 from graphs.inlining import inline_graphs
+from graphs.passes import Passes
+from graphs.rebuilding import rebuild
 from graphs.traces import FORGET
 
 REWRITES = RewriteDatabaseQuery(
@@ -37,6 +38,8 @@ Of a scan's states those that nobody reads are not kept. Products are not multip
 the regressions and hierarchies of the tests have 6,400 operations where they had 7,400, and are rewritten in 11 s where
 it took 14; in a recursion it takes time that grows with the square of its length, and half of all.
 """
+_PASSES = Passes(lambda: Mode("py", REWRITES).optimizer)
+_LATER_PASSES = Passes(lambda: Mode("py", REWRITES.excluding("stabilize", "local_log_sum_exp")).optimizer)
 
 
 class ShiftedExp(UnaryScalarOp):
@@ -77,10 +80,10 @@ def rewritten(inputs: Sequence[Variable], outputs: Sequence[Variable]) -> Functi
     inline_graphs(fgraph, keep=(TensorSymbolicOp,))
     fgraph = _single_precision_as_double(fgraph)
     _exchange(fgraph, _is_shifted_exp, SHIFTED_EXP)
-    Mode("py", REWRITES).optimizer.rewrite(fgraph)
+    _PASSES.rewrite(fgraph)
     _exchange(fgraph, lambda node: node.op == SHIFTED_EXP, pt.exp)
     if inline_graphs(fgraph):
-        Mode("py", REWRITES.excluding("stabilize", "local_log_sum_exp")).optimizer.rewrite(fgraph)
+        _LATER_PASSES.rewrite(fgraph)
         inline_graphs(fgraph)
     return fgraph
 
@@ -129,8 +132,10 @@ def _single_precision_as_double(fgraph: FunctionGraph) -> FunctionGraph:
     if not replacements:
         return fgraph
     try:
-        outputs = clone_replace(fgraph.outputs, replacements, rebuild_strict=False)
+        memo = rebuild(fgraph.outputs, lambda node, inputs: None, replacements)
     except TypeError:
         # An operation insists on single precision. Its constants are then folded in that; all else is double anyway.
         return fgraph
-    return FunctionGraph(fgraph.inputs, outputs, clone=True, features=[FORGET])
+    # Nodes that hold no such number are those of the old graph, which nobody has any more.
+    outputs = [memo.get(output, output) for output in fgraph.outputs]
+    return FunctionGraph(fgraph.inputs, outputs, clone=False, features=[FORGET])

@@ -1,0 +1,140 @@
+"""PyTensor's rewrites, looked up once, and without the walks over a graph that have nothing to find there.
+
+PyTensor looks all of its rewrites up, and finds out which of them concern which operation, each time that a mode is
+asked for its optimizer: for a small graph that takes longer than to rewrite it. And many passes walk over the whole
+graph for the sake of operations, loops and diagonals say, that most graphs do not have.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from copy import copy
+from typing import Any
+
+from pytensor.compile.mode import optdb
+from pytensor.graph.fg import FunctionGraph
+from pytensor.graph.rewriting.basic import (
+    EquilibriumGraphRewriter,
+    GraphRewriter,
+    NodeRewriter,
+    SequentialGraphRewriter,
+    SequentialNodeRewriter,
+    WalkingGraphRewriter,
+)
+from pytensor.graph.rewriting.db import RewriteDatabase
+from pytensor.graph.rewriting.unify import OpPattern
+
+
+class Passes:
+    """Rewrites that can be applied to any number of graphs.
+
+    Parameters
+    ----------
+    make : callable
+        Looks them up, as a sequence. It is called again when more have been registered.
+    """
+
+    def __init__(self, make: Callable[[], Any]):
+        self._make = make
+        self._databases: list[RewriteDatabase] = []
+        self._number = -1
+        self._made: tuple[GraphRewriter, list[Any]] | None = None
+
+    def rewrite(self, fgraph: FunctionGraph) -> None:
+        """Rewrite a graph; it is changed."""
+        rewriter, trackers = self._known()
+        try:
+            rewriter.rewrite(fgraph)
+        finally:
+            # They keep every operation that they have seen, and loops hold data.
+            for tracker in trackers:
+                tracker.get_trackers.cache_clear()
+
+    def _known(self) -> tuple[GraphRewriter, list[Any]]:
+        made = self._made
+        if made is None or self._number != _num_registered(self._databases):
+            self._databases = list(_all_databases())
+            self._number = _num_registered(self._databases)
+            rewriter = self._make()
+            rewriter.data[:] = map(_shortened, rewriter.data)
+            self._made = made = (rewriter, list(_trackers(rewriter)))
+        return made
+
+
+class _Occasional(GraphRewriter):
+    """A walk over a graph that is left out where no operation of those that it looks for occurs."""
+
+    def __init__(self, walk: WalkingGraphRewriter, kinds: tuple[Any, ...]):
+        self._walk = walk
+        self._kinds = kinds
+        self.name = getattr(walk, "name", None)
+
+    def add_requirements(self, fgraph: FunctionGraph) -> None:
+        self._walk.add_requirements(fgraph)
+
+    def apply(self, fgraph: FunctionGraph) -> Any:
+        present = {type(node.op) for node in fgraph.apply_nodes}
+        return self._walk.apply(fgraph) if any(issubclass(kind, self._kinds) for kind in present) else None
+
+
+def _shortened(part: Any) -> Any:
+    """Return a pass whose walks are left out where they find nothing."""
+    if type(part) is WalkingGraphRewriter:
+        kinds = _kinds(part.node_rewriter)
+        return part if kinds is None else _Occasional(part, tuple(kinds))
+    if type(part) is SequentialGraphRewriter:
+        short = copy(part)
+        short.data = [_shortened(each) for each in part.data]
+        return short
+    if type(part) is EquilibriumGraphRewriter:
+        # Where nothing else looks it up, PyTensor hands out the one that was registered.
+        short = copy(part)
+        short.global_rewriters = [_shortened(each) for each in part.global_rewriters]
+        return short
+    return part
+
+
+def _kinds(rewriter: NodeRewriter) -> list[Any] | None:
+    """Return the classes of the operations that a rewrite looks at, None where that may be any."""
+    if isinstance(rewriter, SequentialNodeRewriter):
+        each = [_kinds(part) for part in rewriter.rewrites]
+        return None if any(kinds is None for kinds in each) else [kind for kinds in each for kind in kinds or ()]
+    tracked = rewriter.tracks()
+    return None if tracked is None else [_kind(t) for t in tracked]
+
+
+def _kind(tracked: Any) -> Any:
+    if isinstance(tracked, OpPattern):
+        return tracked.op_type
+    return tracked if isinstance(tracked, type) else type(tracked)
+
+
+def _trackers(part: Any) -> Iterator[Any]:
+    """Yield what finds the rewrites that concern an operation."""
+    if isinstance(part, _Occasional):
+        yield from _trackers(part._walk)
+    elif isinstance(part, SequentialNodeRewriter):
+        yield part.tracker
+    elif isinstance(part, WalkingGraphRewriter):
+        yield from _trackers(part.node_rewriter)
+    elif isinstance(part, EquilibriumGraphRewriter):
+        yield part.node_tracker
+        for each in part.global_rewriters:
+            yield from _trackers(each)
+    elif hasattr(part, "data"):
+        for each in part.data:
+            yield from _trackers(each)
+
+
+def _all_databases(database: RewriteDatabase = optdb) -> Iterator[RewriteDatabase]:
+    """Yield where rewrites are registered."""
+    yield database
+    for found in database.__db__.values():
+        for part in found:
+            inner = getattr(part, "db", part)
+            if isinstance(inner, RewriteDatabase):
+                yield from _all_databases(inner)
+
+
+def _num_registered(databases: Sequence[RewriteDatabase]) -> int:
+    return sum(len(database.__db__) for database in databases)
