@@ -3,7 +3,8 @@
 Gibbs sampling needs no gradients, and without NUTS beside it no warm-up, but mixes slowly where variables that depend
 on each other are drawn one by one. How slowly is seen in a short run of the compiled sweep, a pilot run; how many
 gradients the No-U-Turn sampler takes, and what its draws are worth, in one of its own. That comes first: where draws
-from full conditionals would gain nothing if they were independent, they are not even compiled. Seconds are not
+from full conditionals would gain nothing if they were independent, or as independent as `most_effective` sees that they
+are at best, they are not even compiled. Seconds are not
 measured, since a choice has to be the same every time, but counted in operations; what it takes to keep a draw and to
 judge it, which is the same for all samplers, is counted with them.
 """
@@ -14,6 +15,7 @@ from dataclasses import dataclass, replace
 from math import inf, prod
 
 from graphs.optional import optional
+from ppl.dependence import most_effective
 from ppl.pilot import WORK_OF_GRADIENT, Pilot, num_affordable, pilot
 from ppl.plans import Plan
 from ppl.stages import doing
@@ -128,18 +130,20 @@ def decide(by_nuts: Plan, by_laws: Plan) -> tuple[Plan, str]:
     remedy = f"sampler='gibbs' draws {', '.join(drawn)} from full conditionals"
     steps = f"Gibbs steps for {', '.join(drawn)} beside it" if others else f"Gibbs sampling of {', '.join(drawn)}"
     fewest = _fewest_gradients(_num_elements(by_laws, "nuts")) if others else 0.0
-    most = _gain(1.0, fewest, by_laws, by_nuts, _on_a_normal(by_nuts))
+    effective, most = 1.0, _gain(1.0, fewest, by_laws, by_nuts, _on_a_normal(by_nuts))
     if most * HARDNESS >= LEAST_GAIN:
         nuts = _nuts_alone(by_nuts)
         # Without a pilot run nothing says what NUTS is worth at best.
         most = inf
         if nuts.pilot is not None:
             by_nuts = replace(by_nuts, compiled=nuts.pilot.compiled)
-            most = _gain(1.0, fewest, by_laws, by_nuts, nuts)
+            effective = most_effective(nuts.pilot, by_nuts, by_laws)
+            most = _gain(effective, fewest, by_laws, by_nuts, nuts)
     if most < LEAST_GAIN:
+        why = f" ({effective:.2g} effective draws a sweep, as draws of NUTS show)" if effective < 1.0 else ""
         return by_nuts, (
-            f"NUTS for all: {steps} would give at most {_times(most)} times the effective draws a second, less than "
-            f"the {LEAST_GAIN:g} that would be worth it; sampler=... overrides"
+            f"NUTS for all: {steps} would give at most {_times(most)} times the effective draws a second{why}, less "
+            f"than the {LEAST_GAIN:g} that would be worth it; sampler=... overrides"
         )
     num_sweeps = num_affordable(by_laws)
     if not num_sweeps:

@@ -107,6 +107,23 @@ class CompiledSweep:
         # Machine code belongs to a process.
         return CompiledSweep, (self.sweep, self.backend)
 
+    def logdensities(self, states: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return the log-density and its gradient, where one block of NUTS is the sweep, compiled by Numba.
+
+        Parameters
+        ----------
+        states : array, shape (n, size), float64
+            Joint states.
+
+        Returns
+        -------
+        values : array, shape (n,), float64
+        gradients : array, shape (n, size), float64
+        """
+        [bound] = self._bind(np.random.SeedSequence(0)).owners
+        values, gradients = zip(*(bound.program(state, state) for state in states), strict=True)
+        return np.array(values), np.array(gradients)
+
     def run(
         self,
         init: NDArray[np.float64],
