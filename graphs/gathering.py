@@ -13,7 +13,7 @@ from pytensor.tensor.elemwise import DimShuffle
 from pytensor.tensor.variable import TensorVariable
 
 from graphs.products import FEWEST_PRODUCTS, with_products
-from graphs.rebuilding import rebuild
+from graphs.rebuilding import rebuild, substitute
 
 type Places = Mapping[Variable, tuple[TensorVariable, int]]
 """Of variables that are elements of an array along its first axis, the array, and which element."""
@@ -43,11 +43,16 @@ def with_elements(
     """
     others = others or {}
     needed = [v for v in ancestors(list(graphs), blockers=[*elements, *others]) if v in elements]
-    known: dict[Variable, Variable] = {v: elements[v][0][elements[v][1]] for v in needed}
+    # Most are put together with others: an index for each would take longer than all else.
+    known: dict[Variable, Variable] = {
+        v: elements[v][0].type.clone(shape=elements[v][0].type.shape[1:])() for v in needed
+    }
     places = {known[v]: elements[v] for v in needed}
     memo = rebuild(graphs, lambda node, inputs: _put_together(node, inputs, places), {**others, **known})
     new = [memo.get(graph, graph) for graph in graphs]
-    return with_products(new, places) if len(places) >= FEWEST_PRODUCTS else new
+    new = with_products(new, places) if len(places) >= FEWEST_PRODUCTS else new
+    left = [v for v in ancestors(new) if v in places]
+    return substitute(new, {v: places[v][0][places[v][1]] for v in left}) if left else new
 
 
 def _put_together(node: Apply, inputs: Sequence[Variable], places: Places) -> list[Variable] | None:

@@ -27,6 +27,7 @@ from graphs.model_graph import ModelGraph
 from graphs.optional import optional
 from graphs.preparation import as_parameter
 from graphs.random_graph import named_input
+from graphs.recurrences import with_recurrences
 from graphs.rolling import FEWEST, Signatures, Stacker, conditional_parameters
 from graphs.rv_supports import support_of
 from graphs.simulators import is_simulator
@@ -78,23 +79,25 @@ def with_plates(
     members : dict of str to tuple of str
         Of each array, the names of its elements along the first axis.
     """
-    plates = _find_plates(graph, values, apart)
-    if not plates:
+    graph, steps = with_recurrences(graph, values)
+    plates = _find_plates(graph, values, apart, steps)
+    if not plates and not steps:
         return graph, dict(values), {}
     by_name = {joint_name(plate.members): plate for plate in plates}
     first = {plate.members[0]: name for name, plate in by_name.items()}
     taken = {member for plate in plates for member in plate.members}
-    elements = {
-        graph.latent[member]: (plate.value, i)
+    elements: dict[Variable, tuple[TensorVariable, int]] = {
+        variable: (plate.value, i)
         for plate in plates
         for i, member in enumerate(plate.members)
         if member in graph.latent
+        for variable in (graph.latent[member], values[member])
     }
     others = [rv for name, rv in graph.latent.items() if name not in taken]
     others += [rv for name, (rv, _) in graph.observed.items() if name not in taken]
-    old = [*others, *graph.potentials.values()]
-    new = dict(zip(old, map(pt.as_tensor, with_elements(old, elements)), strict=True))
-    new |= {_variable(graph, member): by_name[name].variable for member, name in first.items()}
+    old = [*others, *graph.potentials.values(), *(plate.variable for plate in plates)]
+    new = dict(zip(old, map(pt.as_tensor, _put_together(old, elements, steps)), strict=True))
+    new |= {_variable(graph, member): new[by_name[name].variable] for member, name in first.items()}
     left = [name for name in (*graph.latent, *graph.observed) if name not in taken or name in first]
     together = replace(
         graph,
@@ -112,11 +115,21 @@ def with_plates(
     return together, kept, found
 
 
+def _put_together(graphs: Sequence[Variable], elements: Places, steps: Places) -> list[Variable]:
+    """Put elements of arrays in the place of variables, and then steps of recurrences, which may read these."""
+    arrays = list(dict.fromkeys(array for array, _ in steps.values()))
+    new = with_elements([*graphs, *arrays], elements)
+    moved = dict(zip(arrays, map(pt.as_tensor, new[len(graphs) :]), strict=True))
+    return with_elements(new[: len(graphs)], {v: (moved[array], i) for v, (array, i) in steps.items()})
+
+
 def _variable(graph: ModelGraph, name: str) -> TensorVariable:
     return graph.latent[name] if name in graph.latent else graph.observed[name][0]
 
 
-def _find_plates(graph: ModelGraph, values: Mapping[str, TensorVariable], apart: Collection[str]) -> list[Plate]:
+def _find_plates(
+    graph: ModelGraph, values: Mapping[str, TensorVariable], apart: Collection[str], steps: Places
+) -> list[Plate]:
     rv_values: dict[TensorVariable, Variable] = {rv: values[name] for name, rv in graph.latent.items()}
     rv_values |= dict(graph.observed.values())
     names = {rv: name for name, rv in graph.latent.items() if name not in apart and _is_plain(rv)}
@@ -132,7 +145,7 @@ def _find_plates(graph: ModelGraph, values: Mapping[str, TensorVariable], apart:
             groups.setdefault((form, graph.transforms.get(name, "default")), []).append(rv)
     groups = {key: rvs for key, rvs in groups.items() if len(rvs) >= FEWEST}
     while True:
-        plates = _plates_of(list(groups.values()), names, rv_values, parameters)
+        plates = _plates_of(list(groups.values()), names, rv_values, parameters, steps)
         unfit = [key for key, plate in zip(groups, plates, strict=True) if not _is_fit(plate, graph.transforms)]
         if not unfit:
             return plates
@@ -171,10 +184,12 @@ def _plates_of(
     names: Mapping[TensorVariable, str],
     rv_values: Mapping[TensorVariable, Variable],
     parameters: Mapping[TensorVariable, Sequence[Variable]],
+    steps: Places,
 ) -> list[Plate]:
     members = [tuple(names[rv] for rv in rvs) for rvs in groups]
     arrays = [_array([rv_values[rv] for rv in rvs], joint_name(own)) for own, rvs in zip(members, groups, strict=True)]
-    places = {rv_values[rv]: (array, i) for rvs, array in zip(groups, arrays, strict=True) for i, rv in enumerate(rvs)}
+    places = dict(steps)
+    places |= {rv_values[rv]: (array, i) for rvs, array in zip(groups, arrays, strict=True) for i, rv in enumerate(rvs)}
     return [
         Plate(own, array, _together(rvs, parameters, places, array.type.shape))
         for own, rvs, array in zip(members, groups, arrays, strict=True)

@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 import pytensor.tensor as pt
 from pymc.logprob.abstract import _logprob
-from pytensor.graph.basic import Constant, Variable
+from pytensor.graph.basic import Apply, Constant, Variable
+from pytensor.graph.traversal import toposort
 from pytensor.scalar.basic import ScalarType
 from pytensor.tensor.random.op import RandomVariable
 from pytensor.tensor.type import TensorType
@@ -119,18 +120,20 @@ class Signatures:
 
     def _form(self, variable: Variable) -> tuple[int, int]:
         """Return the number of a form, and how many nodes it has."""
-        if variable in self._known:
-            return self._known[variable]
-        node = variable.owner
-        key: Hashable
-        if node is None:
-            key, size = ("leaf", isinstance(variable, Constant), variable.type), 1
-        else:
-            forms = [self._form(i) for i in node.inputs]
-            key = (node.op, node.outputs.index(variable), tuple(number for number, _ in forms))
-            size = 1 + sum(size for _, size in forms)
-        self._known[variable] = (self._numbers.setdefault(key, len(self._numbers)), size)
-        return self._known[variable]
+        if variable not in self._known:
+            # Not by calling itself: graphs of loops are deeper than Python calls functions.
+            for node in toposort([variable], blockers=self._known):
+                self._known.update({out: self._form_of(node, i) for i, out in enumerate(node.outputs)})
+        return self._known[variable] if variable in self._known else self._leaf(variable)
+
+    def _form_of(self, node: Apply, index: int) -> tuple[int, int]:
+        forms = [self._known.get(i) or self._leaf(i) for i in node.inputs]
+        key = (node.op, index, tuple(number for number, _ in forms))
+        return self._numbers.setdefault(key, len(self._numbers)), 1 + sum(size for _, size in forms)
+
+    def _leaf(self, variable: Variable) -> tuple[int, int]:
+        key = ("leaf", isinstance(variable, Constant), variable.type)
+        return self._numbers.setdefault(key, len(self._numbers)), 1
 
 
 def _joint_logprob(
