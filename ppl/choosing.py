@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal
 
 from pytensor.tensor.variable import TensorVariable
@@ -20,7 +21,7 @@ from graphs.simulators import NoiseRV
 from graphs.supports import Support
 from graphs.transforms import default_transform
 from ppl.flat import has_flat_prior
-from ppl.plans import Method
+from ppl.plans import Assignment, Method
 from ppl.sweeps import enumerated_states, groups_of
 
 _MOST_BLAMED = 8
@@ -35,6 +36,7 @@ def choose(
     is_named: bool,
     failed_sum: str | None,
     no_gradient: NoGradient | None = None,
+    is_blamed: bool = True,
 ) -> tuple[Method, str, Law | None]:
     """Return how a variable that is not summed out is moved, why, and its law where it is drawn from one.
 
@@ -52,6 +54,9 @@ def choose(
         Why the variable could not be summed out.
     no_gradient : NoGradient, optional
         Why there is no gradient with respect to the variable.
+    is_blamed : bool
+        Whether the reason names the terms without which there would be a law: finding them takes as long as finding
+        laws, and `with_blame` does it later.
 
     Raises
     ------
@@ -70,12 +75,11 @@ def choose(
     if choice in ("rmh", "slice"):
         return choice, "as asked for", None
     if choice == "gibbs":
-        law, reason = law_of(summed, name)
+        law, reason = _law_of(summed, name)
         if law is not None:
             return "gibbs", f"{law.family} full conditional", law
-        if no_gradient is not None:
-            return "slice", f"no full conditional ({reason}), and {no_gradient}", None
-        return "nuts", reason if is_named else f"no full conditional: {reason}", None
+        method, why = _without_law(_blamed(summed, name, reason) if is_blamed else reason, is_named, no_gradient)
+        return method, why, None
     if no_gradient is None:
         return "nuts", "as asked for" if choice == "nuts" else "continuous", None
     if choice == "nuts":
@@ -99,18 +103,35 @@ def _refuse_atoms(name: str, rv: TensorVariable, support: Support) -> None:
         )
 
 
-def law_of(summed: LogProb, name: str) -> tuple[Law | None, str]:
-    """Return the full conditional of a continuous variable, or None with the reason and the terms to blame.
+def with_blame(summed: LogProb, assignment: Assignment, no_gradient: NoGradient | None) -> Assignment:
+    """Return what `choose` says of a variable without a law, with the terms to blame if they were not looked for."""
+    if assignment.method == "gibbs" or assignment.support.is_discrete:
+        return assignment
+    _, reason = _law_of(summed, assignment.name)
+    if assignment.reason != _without_law(reason, False, no_gradient)[1]:
+        return assignment
+    _, why = _without_law(_blamed(summed, assignment.name, reason), False, no_gradient)
+    return replace(assignment, reason=why)
+
+
+def _without_law(reason: str, is_named: bool, no_gradient: NoGradient | None) -> tuple[Method, str]:
+    """Return how a variable is moved that has no law, and why."""
+    if no_gradient is not None:
+        return "slice", f"no full conditional ({reason}), and {no_gradient}"
+    return "nuts", reason if is_named else f"no full conditional: {reason}"
+
+
+def _law_of(summed: LogProb, name: str) -> tuple[Law | None, str]:
+    """Return the full conditional of a continuous variable, or None with the reason.
 
     Raises
     ------
     DerivationError
         If the full conditional is improper for certain.
     """
-    chosen = summed.graph.transforms.get(name)
-    default = default_transform(summed.graph.latent[name])
-    if chosen is not None and type(chosen) is not type(default):
-        return None, f"its transform ({getattr(chosen, 'name', chosen)}) restricts it, which a law would not know"
+    restriction = _restriction(summed, name)
+    if restriction:
+        return None, restriction
     value, support = summed.values[name], summed.supports[name]
     law, reason = find_conditional(summed.logdensity, value, support=support)
     if law is not None:
@@ -119,11 +140,28 @@ def law_of(summed: LogProb, name: str) -> tuple[Law | None, str]:
         _refuse_flat(summed, name)
     if reason.startswith(IMPROPER):
         raise DerivationError(f"{name} has no distribution given the rest, {reason}.", name, value)
+    return None, reason
+
+
+def _restriction(summed: LogProb, name: str) -> str:
+    """Return how a transform of someone's own restricts a variable, in words; empty if none does."""
+    chosen = summed.graph.transforms.get(name)
+    default = default_transform(summed.graph.latent[name])
+    if chosen is None or type(chosen) is type(default):
+        return ""
+    return f"its transform ({getattr(chosen, 'name', chosen)}) restricts it, which a law would not know"
+
+
+def _blamed(summed: LogProb, name: str, reason: str) -> str:
+    """Return why a variable has no law, with the terms that have none for that reason."""
+    if _restriction(summed, name):
+        return reason
+    value, support = summed.values[name], summed.supports[name]
     # To look at a thousand terms takes longer than to sample; the first few say which kind it is.
     terms = _terms_of(summed, value)
     blamed = [n for n in terms[:_MOST_BLAMED] if find_conditional(_alone(summed, n), value, support)[1] == reason]
     more = ", ..." if blamed and len(terms) > _MOST_BLAMED else ""
-    return None, f"{reason} (in the log-probability of {', '.join(blamed)}{more})" if blamed else reason
+    return f"{reason} (in the log-probability of {', '.join(blamed)}{more})" if blamed else reason
 
 
 def _refuse_flat(summed: LogProb, name: str) -> None:

@@ -24,7 +24,7 @@ from graphs.optional import optional
 from graphs.random_graph import depends_on
 from graphs.traces import untraced
 from ppl.bad_constants import explained
-from ppl.choosing import Choice, choose
+from ppl.choosing import Choice, choose, with_blame
 from ppl.grouping import explain_groups, join, with_groups
 from ppl.model import Model
 from ppl.plans import EXACT, Assignment, Method, Plan
@@ -116,6 +116,9 @@ def _planned(
     if by_laws is None:
         return replace(chosen, policy=policy)
     best, policy = decide(chosen, by_laws)
+    if best.assignments is by_laws.assignments:
+        told = tuple(with_blame(summed, a, no_gradient.get(a.name)) for a in best.assignments)
+        best = replace(best, assignments=told)
     return replace(best, policy=policy)
 
 
@@ -129,7 +132,7 @@ def _by_laws(
     no_gradient: Mapping[str, NoGradient],
 ) -> tuple[Plan | None, str]:
     """Return the plan that draws what it can from laws; None, and what the plan says then, where that is nothing."""
-    methods = _methods(joint, summed, reasons, "gibbs", {}, no_gradient)
+    methods = _methods(joint, summed, reasons, "gibbs", {}, no_gradient, is_blamed=False)
     if not any(a.method == "gibbs" and not a.support.is_discrete for a in methods.assignments.values()):
         return None, NO_LAWS
     return _built(model, summed, methods, {}, compress, no_gradient), ""
@@ -178,6 +181,8 @@ def _methods(
     sampler: str | Mapping[str, str] | None,
     named: Mapping[str, str],
     no_gradient: Mapping[str, NoGradient],
+    *,
+    is_blamed: bool = True,
 ) -> _Methods:
     assignments: dict[str, Assignment] = {}
     laws: dict[str, Law] = {}
@@ -196,6 +201,7 @@ def _methods(
             failed_sum=reasons.get(name),
             is_named=name in named,
             no_gradient=no_gradient.get(name),
+            is_blamed=is_blamed,
         )
         if law is not None:
             laws[name] = law
