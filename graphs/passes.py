@@ -7,7 +7,7 @@ graph for the sake of operations, loops and diagonals say, that most graphs do n
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from copy import copy
 from typing import Any
 
@@ -36,13 +36,11 @@ class Passes:
 
     def __init__(self, make: Callable[[], Any]):
         self._make = make
-        self._databases: list[RewriteDatabase] = []
-        self._number = -1
-        self._made: tuple[GraphRewriter, list[Any]] | None = None
+        self._made: tuple[int, GraphRewriter, list[Any]] | None = None
 
     def rewrite(self, fgraph: FunctionGraph) -> None:
         """Rewrite a graph; it is changed."""
-        rewriter, trackers = self._known()
+        _, rewriter, trackers = self._known()
         try:
             rewriter.rewrite(fgraph)
         finally:
@@ -50,14 +48,12 @@ class Passes:
             for tracker in trackers:
                 tracker.get_trackers.cache_clear()
 
-    def _known(self) -> tuple[GraphRewriter, list[Any]]:
-        made = self._made
-        if made is None or self._number != _num_registered(self._databases):
-            self._databases = list(_all_databases())
-            self._number = _num_registered(self._databases)
+    def _known(self) -> tuple[int, GraphRewriter, list[Any]]:
+        made, number = self._made, _num_registered()
+        if made is None or made[0] != number:
             rewriter = self._make()
             rewriter.data[:] = map(_shortened, rewriter.data)
-            self._made = made = (rewriter, list(_trackers(rewriter)))
+            self._made = made = (number, rewriter, list(_trackers(rewriter)))
         return made
 
 
@@ -126,15 +122,28 @@ def _trackers(part: Any) -> Iterator[Any]:
             yield from _trackers(each)
 
 
-def _all_databases(database: RewriteDatabase = optdb) -> Iterator[RewriteDatabase]:
-    """Yield where rewrites are registered."""
-    yield database
+def _num_registered() -> int:
+    """Return how many rewrites are registered, anywhere."""
+    number = sum(map(len, _REGISTERED))
+    if number != _KNOWN.get("number"):
+        # Among what is new may be a collection.
+        _REGISTERED[:] = _collections(optdb, set())
+        _KNOWN["number"] = number = sum(map(len, _REGISTERED))
+    return number
+
+
+def _collections(database: RewriteDatabase, seen: set[int]) -> Iterator[Mapping[str, Any]]:
+    """Yield what is registered in a database, and in those that are registered there."""
+    if id(database) in seen:
+        return
+    seen.add(id(database))
+    yield database.__db__
     for found in database.__db__.values():
         for part in found:
             inner = getattr(part, "db", part)
             if isinstance(inner, RewriteDatabase):
-                yield from _all_databases(inner)
+                yield from _collections(inner, seen)
 
 
-def _num_registered(databases: Sequence[RewriteDatabase]) -> int:
-    return sum(len(database.__db__) for database in databases)
+_REGISTERED: list[Mapping[str, Any]] = []
+_KNOWN: dict[str, int] = {}
