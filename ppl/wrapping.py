@@ -13,9 +13,11 @@ import numpy as np
 import pymc as pm
 from pymc.distributions import multivariate
 from pytensor.graph.basic import Variable
+from pytensor.graph.utils import add_tag_trace
 from pytensor.tensor.variable import TensorVariable
 
 from graphs.errors import ModelError
+from graphs.traces import untraced
 from ppl.declaration import (
     Axes,
     Declaration,
@@ -201,7 +203,9 @@ def _made(title: str, name: str, bound: inspect.BoundArguments, **sizes: Any) ->
             warnings.filterwarnings("error", message=".*automatically rescaled.*", category=UserWarning)
             # Of draws by an inverse cumulative probability, in a form that we do not use.
             warnings.filterwarnings("ignore", message="RandomVariables .* were found", category=UserWarning)
-            rv = getattr(pm, title).dist(*bound.args, **bound.kwargs, **sizes)
+            # PyMC makes a dozen variables for one, and the line of source is the same for all.
+            with untraced():
+                rv = getattr(pm, title).dist(*bound.args, **bound.kwargs, **sizes)
     except UserWarning as warning:
         if "rescaled" not in str(warning):
             raise
@@ -216,7 +220,7 @@ def _made(title: str, name: str, bound: inspect.BoundArguments, **sizes: Any) ->
             "build the matrices with ppl.Deterministic.",
             name,
         )
-    return rv
+    return add_tag_trace(rv)
 
 
 def make_wrapper(title: str) -> Callable[..., TensorVariable]:

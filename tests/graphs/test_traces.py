@@ -51,3 +51,22 @@ def test_a_model_with_a_cholesky_factor_again_and_again():
         # The type itself is asked: to ask a dead proxy for its class is an error.
         alive = [o for o in gc.get_objects() if issubclass(type(o), Constant)]
         noted = [(constant, trace_length(constant)) for constant in alive]
+
+
+def test_what_is_declared_is_traced_once_and_what_it_is_made_of_is_not(monkeypatch):
+    """PyTensor walks up the stack for every variable, and PyMC makes a dozen for one."""
+    from pytensor.graph import utils
+
+    lines = []
+    extract = utils.simple_extract_stack
+
+    def counted(*args, **options):
+        found = extract(*args, **options)
+        lines.append(len(found))
+        return found
+
+    monkeypatch.setattr(utils, "simple_extract_stack", counted)
+    x = ppl.Normal("x", 0, 1)
+    y = ppl.Normal("y", x, 2)
+    assert sum(length > 0 for length in lines) <= 4
+    assert any(__file__ in line[0] for trace in y.tag.trace for line in trace)
