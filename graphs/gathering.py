@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pytensor.tensor as pt
-from pytensor.graph.basic import Apply, Constant, Variable
+from pytensor.graph.basic import Apply, Variable
+from pytensor.graph.op import Op
 from pytensor.graph.traversal import ancestors
 from pytensor.tensor.basic import Join, MakeVector
 from pytensor.tensor.elemwise import DimShuffle
@@ -57,21 +58,25 @@ def with_elements(
 
 def _put_together(node: Apply, inputs: Sequence[Variable], places: Places) -> list[Variable] | None:
     """Return what stacks elements of arrays as parts of these."""
-    if isinstance(node.op, MakeVector):
-        rows, parts = list(inputs), list(inputs)
-    elif isinstance(node.op, Join) and isinstance(inputs[0], Constant) and np.all(inputs[0].data == 0):
-        rows, parts = list(inputs[1:]), []
-        for row in rows:
-            part = _without_first_axis(row)
-            # Vectors that are joined along their own axis are no rows of an array.
-            parts.append(row.type() if part is row and part in places else part)
-    else:
-        return None
+    rows, parts = stacked(node.op, inputs)
     if not any(part in places for part in parts):
         return None
     [out] = node.outputs
     joined = below_each_other(parts, places, rows)
     return [joined if joined.type.dtype == out.type.dtype else pt.cast(joined, out.type.dtype)]
+
+
+def stacked(op: Op, inputs: Sequence[Variable]) -> tuple[list[Variable], list[Variable]]:
+    """Return what an operation joins along the first axis, and what stands in each row; nothing if it does not.
+
+    What is no row, but a vector that is joined along its own axis, stands for itself by a new variable.
+    """
+    if isinstance(op, MakeVector):
+        return list(inputs), list(inputs)
+    if isinstance(op, Join) and op.axis == 0:
+        parts = [_without_first_axis(row) for row in inputs]
+        return list(inputs), [row.type() if part is row else part for row, part in zip(inputs, parts, strict=True)]
+    return [], []
 
 
 def _without_first_axis(variable: Variable) -> Variable:

@@ -23,6 +23,7 @@ from graphs.rebuilding import substitute
 from graphs.repeated_steps import MOST_BEFORE, MOST_NODES, IrregularError, Steps
 from graphs.rolling import conditional_parameters
 from graphs.simulators import is_simulator
+from graphs.stacking import has_long_stacks, with_stacks
 
 FEWEST_STEPS = 40
 """Shorter recurrences stay as they are: a loop takes longer to be derived than so many steps."""
@@ -32,7 +33,7 @@ FEWEST_STEPS = 40
 def with_recurrences(
     graph: ModelGraph, values: Mapping[str, TensorVariable]
 ) -> tuple[ModelGraph, dict[Variable, tuple[TensorVariable, int]]]:
-    """Put variables in the place of the steps of recurrences in the parameters of a model.
+    """Put variables in the place of steps in the parameters of a model, and arrays in that of stacks.
 
     Parameters
     ----------
@@ -50,17 +51,19 @@ def with_recurrences(
     """
     rv_values: dict[TensorVariable, Variable] = {rv: values[name] for name, rv in graph.latent.items()}
     rv_values |= dict(graph.observed.values())
-    if _depth(toposort([*rv_values, *graph.potentials.values()])) < FEWEST_STEPS:
+    nodes = list(toposort([*rv_values, *graph.potentials.values()]))
+    if _depth(nodes) < FEWEST_STEPS and not has_long_stacks(nodes):
         return graph, {}
     plain = [rv for rv in rv_values if isinstance(rv.owner.op, RandomVariable) and not is_simulator(rv)]
     parameters = conditional_parameters(plain, rv_values)
     potentials = substitute(list(graph.potentials.values()), rv_values)
     old = [*(parameter for rv in plain for parameter in parameters[rv]), *potentials]
     found = find_recurrences(old)
-    if not found:
-        return graph, {}
     stand_ins = {variable: variable.type() for variable in found}
-    new = dict(zip(old, substitute(old, stand_ins), strict=True))
+    steps = {stand_ins[variable]: place for variable, place in found.items()}
+    new = dict(zip(old, with_stacks(substitute(old, stand_ins), steps), strict=True))
+    if all(a is b for a, b in new.items()):
+        return graph, {}
     made = {
         rv: _with_parameters(rv, [new[parameter] for parameter in parameters[rv]])
         for rv in plain
@@ -75,7 +78,7 @@ def with_recurrences(
         observed={name: (made[rv], value) for name, (rv, value) in graph.observed.items()},
         potentials={n: new[p] for n, p in zip(graph.potentials, potentials, strict=True)},
     )
-    return moved, {stand_ins[variable]: place for variable, place in found.items()}
+    return moved, steps
 
 
 def _with_parameters(rv: TensorVariable, parameters: Sequence[Variable]) -> TensorVariable:

@@ -118,6 +118,11 @@ class Signatures:
             return None
         return (rv.owner.op, rv.type, tuple(number for number, _ in forms))
 
+    def of_graph(self, variable: Variable) -> Hashable:
+        """Return the form of a graph; that of a large one is no other's."""
+        number, size = self._form(variable)
+        return number if size <= _LARGEST_SIGNATURE else variable
+
     def _form(self, variable: Variable) -> tuple[int, int]:
         """Return the number of a form, and how many nodes it has."""
         if variable not in self._known:

@@ -93,6 +93,29 @@ def interrupted(n=N):
     return ppl.Model({ppl.Normal("y", pt.stack(levels), 10): DATA[: 2 * n]})
 
 
+def decay(n=N):
+    """A function of time, row by row; the first is another one."""
+    rate, start = ppl.HalfNormal("rate", 1), ppl.Normal("start", 0, 1)
+    rows = [start, *(start * pt.exp(-rate * t / 10) for t in range(1, n))]
+    return ppl.Model({ppl.Normal("y", pt.stack(rows), 1): DATA[:n]})
+
+
+def shrunk(n=N):
+    """Functions of variables that were declared one by one, as rows of a matrix."""
+    scale = ppl.HalfNormal("s", 1)
+    rows = [pt.stack([ppl.Normal(f"x{t}", 0, scale) * t, scale]) for t in range(n)]
+    return ppl.Model({ppl.Normal("y", pt.stack(rows), 1): np.outer(DATA[:n], [1, 2])})
+
+
+def labelled(n=N):
+    """Discrete variables choose among means."""
+    means = ppl.Normal("m", 0, 1, shape=2)
+    labels = [ppl.Bernoulli(f"z{t}", 0.3) for t in range(n)]
+    return ppl.Model({ppl.Normal("y", pt.stack([means[z] for z in labels]), 1): DATA[:n]})
+
+
+STACKS = {f.__name__: f for f in (decay, shrunk, labelled)}
+
 MODELS = {f.__name__: f for f in (smoothing, trend, volatility, innovations, feedback, second_order, vectors)}
 
 
@@ -114,9 +137,9 @@ def _evaluated(outputs, logprob, point):
     return found
 
 
-@pytest.mark.parametrize("name", [*MODELS, "interrupted"])
+@pytest.mark.parametrize("name", [*MODELS, *STACKS, "interrupted"])
 def test_density_and_slopes_are_those_of_the_steps(name):
-    (apart, alone), (together, arrays) = _graphs({**MODELS, "interrupted": interrupted}[name]())
+    (apart, alone), (together, arrays) = _graphs({**MODELS, "interrupted": interrupted, **STACKS}[name]())
     slopes = pytensor.grad(apart.total, list(apart.values.values()))
     expected, *expected_slopes = _evaluated([apart.total, *slopes], apart, alone)
     slopes = pytensor.grad(together.total, list(together.values.values()))
@@ -136,6 +159,23 @@ def test_graphs_do_not_grow_with_the_loop(name):
     assert sizes.pop() < 200
     [total] = [graphs.logprob(MODELS[name](), apart=()).total]
     assert any(isinstance(node.op, Scan) for node in toposort([total]))
+
+
+@pytest.mark.parametrize("name", ["decay", "shrunk"])
+def test_graphs_do_not_grow_with_a_stack(name):
+    sizes = {len(list(toposort([graphs.logprob(STACKS[name](n), apart=()).total]))) for n in (N, 2 * N)}
+    assert len(sizes) == 1
+    assert sizes.pop() < 100
+
+
+def test_labels_are_summed_out_as_an_array():
+    logprob = graphs.logprob(labelled(), apart=())
+    assert list(logprob.values) == ["m"]
+    means = np.array([-0.4, 0.7])
+    [found] = _evaluated([logprob.total], logprob, {"m": means})
+    parts = np.log([0.7, 0.3]) + stats.norm.logpdf(DATA[:N, None], means)
+    expected = stats.norm.logpdf(means).sum() + np.logaddexp(*parts.T).sum()
+    assert float(found) == pytest.approx(expected, rel=1e-12)
 
 
 def _smoothing_of_numpy(point):
