@@ -3,10 +3,10 @@
 Gibbs sampling needs no gradients, and without NUTS beside it no warm-up, but mixes slowly where variables that depend
 on each other are drawn one by one. How slowly is seen in a short run of the compiled sweep, a pilot run; how many
 gradients the No-U-Turn sampler takes, and what its draws are worth, in one of its own. That comes first: where draws
-from full conditionals would gain nothing if they were independent, or as independent as `most_effective` sees that they
-are at best, they are not even compiled. Seconds are not
-measured, since a choice has to be the same every time, but counted in operations; what it takes to keep a draw and to
-judge it, which is the same for all samplers, is counted with them.
+from full conditionals would gain nothing if they were independent, or as nearly so as the draws of NUTS show that they
+can be (`most_effective`), they are not even compiled. Seconds are not measured, since a choice has to be the same every
+time, but counted in the operations of what was compiled; what it takes to keep a draw and to judge it, which is the
+same for all samplers, is counted with them.
 """
 
 from __future__ import annotations
@@ -20,21 +20,19 @@ from ppl.pilot import WORK_OF_GRADIENT, Pilot, num_affordable, pilot
 from ppl.plans import Plan
 from ppl.stages import doing
 from ppl.work import work_of
-from samplers.blocks import NUTSBlock, SliceBlock
+from samplers.blocks import Block, NUTSBlock, SliceBlock
 
 FEWEST_GRADIENTS, GRADIENTS_IN_A_POINT, GRADIENTS_PER_DIMENSION = 7.0, 2.0, 0.3
 """Of a trajectory along axes of one length: measured on normal distributions 2.1, 2.9, 4.4, 5.8 and 7.0 gradients in 1,
 3, 8, 12 and 40 dimensions, steps tuned to accept 0.8."""
-OPERATIONS_PER_NUMBER, FEW_NUMBERS = 600.0, 100
-OPERATIONS_PER_FURTHER_NUMBER = 150.0
-"""What is kept is also recorded, transformed and judged, in 170 nanoseconds a number, and in 45 each of hundreds."""
-OPERATIONS_PER_GRADIENT = 200.0
-OPERATIONS_PER_BLOCK = 100.0
+PER_NUMBER, FEW_NUMBERS, PER_FURTHER_NUMBER = 60.0, 100, 25.0
+"""Nanoseconds: what is kept is also recorded, transformed and judged. Like the next two fitted to 40 runs."""
+PER_GRADIENT, PER_DIMENSION = 100.0, 5.0
+"""Nanoseconds that a step of a trajectory takes beside the gradient."""
+PER_BLOCK = 20.0
 EVALUATIONS_OF_SLICE = 8.0
-SLOWNESS_OF_DRAWS = 2.4
-"""How much longer an operation takes in a draw than in a gradient, whose loops are vectorised: 0.55 to 0.72 for 0.26 to
-0.30 nanoseconds, measured on crossed effects (101 elements), a logistic regression with 500 groups and a Rasch model of
-40,000 rows."""
+GRADIENT_OF_LOGPROB = 2.0
+"""How much longer a log-density with its gradient takes than alone."""
 WARM_UP = 1.2
 """How much longer a run of NUTS takes for its warm-up, relative to that of Gibbs sampling: 1.0 to 1.35 on these three;
 seven small regressions, whose runs take milliseconds, gave 1.5 to 4."""
@@ -130,6 +128,9 @@ def decide(by_nuts: Plan, by_laws: Plan) -> tuple[Plan, str]:
     remedy = f"sampler='gibbs' draws {', '.join(drawn)} from full conditionals"
     steps = f"Gibbs steps for {', '.join(drawn)} beside it" if others else f"Gibbs sampling of {', '.join(drawn)}"
     fewest = _fewest_gradients(_num_elements(by_laws, "nuts")) if others else 0.0
+    num_sweeps = num_affordable(by_laws)
+    if not num_sweeps:
+        return by_nuts, f"{ALONE}a pilot run with Gibbs steps would take too long; {remedy}"
     effective, most = 1.0, _gain(1.0, fewest, by_laws, by_nuts, _on_a_normal(by_nuts))
     if most * HARDNESS >= LEAST_GAIN:
         nuts = _nuts_alone(by_nuts)
@@ -145,9 +146,6 @@ def decide(by_nuts: Plan, by_laws: Plan) -> tuple[Plan, str]:
             f"NUTS for all: {steps} would give at most {_times(most)} times the effective draws a second{why}, less "
             f"than the {LEAST_GAIN:g} that would be worth it; sampler=... overrides"
         )
-    num_sweeps = num_affordable(by_laws)
-    if not num_sweeps:
-        return by_nuts, f"{ALONE}a pilot run with Gibbs steps would take too long; {remedy}"
     doing("Trying Gibbs steps in a pilot run")
     found = pilot(by_laws, num_sweeps)
     if found is None:
@@ -169,14 +167,14 @@ class _Alone:
     ----------
     effective : float
         Effective draws per sweep.
-    operations : float
-        That a sweep takes.
+    cost : float
+        Nanoseconds that a sweep takes, about.
     pilot : Pilot or None
         That showed it.
     """
 
     effective: float
-    operations: float
+    cost: float
     pilot: Pilot | None
 
 
@@ -187,7 +185,7 @@ def _nuts_alone(plan: Plan) -> _Alone:
         doing("Trying NUTS in a pilot run")
         own = pilot(plan, num_sweeps)
         if own is not None:
-            return _Alone(own.effective, _sweep_cost(plan, own.num_gradients), own)
+            return _Alone(own.effective, _sweep_cost(replace(plan, compiled=own.compiled), own.num_gradients), own)
     return _on_a_normal(plan)
 
 
@@ -211,20 +209,36 @@ def _gain(effective: float, num_gradients: float, by_laws: Plan, by_nuts: Plan, 
     kept = _cost_of_keeping(by_nuts)
     by_gibbs = _sweep_cost(by_laws, num_gradients) + _cost_of_logprob(by_nuts) + kept
     warm_up = 1.0 if num_gradients else WARM_UP
-    return effective / by_gibbs / (nuts.effective / (nuts.operations * warm_up + kept))
+    return effective / by_gibbs / (nuts.effective / (nuts.cost * warm_up + kept))
 
 
 def _cost_of_keeping(plan: Plan) -> float:
-    """Return about how many operations it takes to keep a draw and to judge it, whatever made it."""
+    """Return about how many nanoseconds it takes to keep a draw and to judge it, whatever made it."""
     size = sum(prod(a.shape) for a in plan.assignments)
     few = min(size, FEW_NUMBERS)
-    return OPERATIONS_PER_NUMBER * few + OPERATIONS_PER_FURTHER_NUMBER * (size - few)
+    return PER_NUMBER * few + PER_FURTHER_NUMBER * (size - few)
 
 
 def _cost_of_logprob(by_nuts: Plan) -> float:
-    """Return about how many operations the log-density of a draw takes, which only NUTS has anyway."""
-    blocks = [block for block in by_nuts.sweep.blocks if isinstance(block, NUTSBlock)]
-    return sum(float(work_of([block.logdensity.total]).operations) for block in blocks)
+    """Return about how many nanoseconds the log-density of a draw takes, which only NUTS has anyway."""
+    gradients = zip(by_nuts.sweep.blocks, _works(by_nuts), strict=True)
+    return sum(work for block, work in gradients if isinstance(block, NUTSBlock)) / GRADIENT_OF_LOGPROB
+
+
+def _works(plan: Plan) -> list[float]:
+    """Return about how many nanoseconds one evaluation of each block takes, by what was compiled if that is known.
+
+    Of gradients it has a third of what is written down, or a sixtieth: rewriting makes more of some than of others.
+    """
+    if plan.compiled is not None:
+        return [work_of(outputs) for outputs in plan.compiled.compiled_graphs()]
+    return [_work_of_block(block) for block in plan.sweep.blocks]
+
+
+def _work_of_block(block: Block) -> float:
+    if isinstance(block, NUTSBlock):
+        return WORK_OF_GRADIENT * work_of([block.logdensity.total])
+    return work_of([block.logprobs] if isinstance(block, SliceBlock) else block.draws)
 
 
 def _fewest_gradients(size: int) -> float:
@@ -233,7 +247,7 @@ def _fewest_gradients(size: int) -> float:
 
 
 def _sweep_cost(plan: Plan, num_gradients: float) -> float:
-    """Return about how many operations a sweep takes.
+    """Return about how many nanoseconds a sweep takes.
 
     Parameters
     ----------
@@ -243,14 +257,14 @@ def _sweep_cost(plan: Plan, num_gradients: float) -> float:
         That NUTS takes, if there is NUTS.
     """
     total = 0.0
-    for block in plan.sweep.blocks:
+    for block, work in zip(plan.sweep.blocks, _works(plan), strict=True):
         if isinstance(block, NUTSBlock):
-            once = WORK_OF_GRADIENT * work_of([block.logdensity.total]).operations + OPERATIONS_PER_GRADIENT
-            total += num_gradients * once
+            size = sum(prod(v.type.shape) for v in block.variables)
+            total += num_gradients * (work + PER_GRADIENT + PER_DIMENSION * size)
         elif isinstance(block, SliceBlock):
-            total += EVALUATIONS_OF_SLICE * len(block.groups) * work_of([block.logprobs]).operations
+            total += EVALUATIONS_OF_SLICE * len(block.groups) * work
         else:
-            total += SLOWNESS_OF_DRAWS * work_of(block.draws).operations + OPERATIONS_PER_BLOCK
+            total += work + PER_BLOCK
     return total
 
 

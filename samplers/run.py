@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pytensor.graph.basic import Variable
 
 from graphs.backends import get_backend
 from graphs.backends.blas import one_blas_thread
@@ -106,6 +107,10 @@ class CompiledSweep:
     def __reduce__(self) -> tuple[Any, ...]:
         # Machine code belongs to a process.
         return CompiledSweep, (self.sweep, self.backend)
+
+    def compiled_graphs(self) -> list[list[Variable]]:
+        """Return the outputs of the graph that was compiled for each block, by Numba."""
+        return [list(bound.program.fgraph.outputs) for bound in self._bind(np.random.SeedSequence(0)).owners]
 
     def logdensities(self, states: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return the log-density and its gradient, where one block of NUTS is the sweep, compiled by Numba.
