@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from xarray import Dataset, DataTree
 
 from graphs.errors import SamplingError
+from graphs.traces import untraced
 from ppl.bad_constants import explained
 from ppl.continuation import ADAPTATION, continued, what_was_learnt
 from ppl.counts import check_counts, checked_seed
@@ -108,7 +109,8 @@ class CompiledModel:
         learning = bytes_of_chains(self.plan.sweep, chains, tune, max_tree_depth, metric, adapt == "pooled")
         check_memory_of_run(rows, chains, learning, kept, expansion.new_bytes)
         try:
-            start, learnt = self._start(init, chains, seed, tune)
+            with untraced():
+                start, learnt = self._start(init, chains, seed, tune)
         except SamplingError as error:
             raise self._starting_points.explained(error) from error
         with HeldInterrupts() as interrupts:

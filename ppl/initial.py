@@ -49,7 +49,9 @@ class StartingPoints:
     def __init__(self, plan: Plan, new_logdensity: Callable[[], LogDensity] | None = None):
         self.plan = plan
         self._new_logdensity = new_logdensity
-        self._centres: dict[tuple[tuple[str, bytes], ...], dict[str, NDArray]] = {}
+        self._centres: dict[tuple[tuple[str, bytes], ...], Mapping[str, NDArray]] = {}
+        if plan.centre is not None:
+            self._centres[()] = plan.centre
 
     @cached_property
     def _log_terms(self) -> LogTerms:
@@ -61,7 +63,7 @@ class StartingPoints:
     def _possible_values(self) -> PossibleValues:
         return PossibleValues(self.plan)
 
-    def _support_points(self, given: Mapping[str, Any]) -> dict[str, NDArray]:
+    def _support_points(self, given: Mapping[str, Any]) -> Mapping[str, NDArray]:
         """Return central values where some are given; the last are kept: to find them takes longer than many runs."""
         key = tuple((name, np.asarray(value, "float64").tobytes()) for name, value in sorted(given.items()))
         if key not in self._centres:
@@ -103,6 +105,7 @@ class StartingPoints:
         logdensity = None if self._new_logdensity is None else self._new_logdensity()
         points = []
         for values, generator in zip(given, generators, strict=True):
+            centre: Mapping[str, NDArray]
             if isinstance(init, str) and init == "prior":
                 centre = central_values(self.plan, values, "prior", int(generator.integers(2**31)))
             else:
@@ -232,10 +235,11 @@ def _check_given(plan: Plan, name: str, value: Any) -> None:
         raise outside(name, assignment.support)
 
 
-def starting_values(plan: Plan, seed: int) -> dict[str, NDArray]:
-    """Return where a short run of a plan starts, by name, in the space where it is sampled.
+def starting_values(plan: Plan, seed: int) -> tuple[dict[str, NDArray], dict[str, NDArray] | None]:
+    """Return where a short run of a plan starts, by name, in the space where it is sampled; and the central values.
 
-    That is where a chain would: only the log-density tells which values of discrete variables are possible.
+    That is where a chain would: only the log-density tells which values of discrete variables are possible, and the
+    central values are None then.
 
     Raises
     ------
@@ -243,9 +247,9 @@ def starting_values(plan: Plan, seed: int) -> dict[str, NDArray]:
         If no such point is found.
     """
     if any(a.support.is_discrete and a.method != "marginalize" for a in plan.assignments):
-        return plan.sweep.layout.unpack(StartingPoints(plan)(None, 1, seed)[0])
+        return plan.sweep.layout.unpack(StartingPoints(plan)(None, 1, seed)[0]), None
     centre = central_values(plan, {}, "support_point", 0)
-    return _displaced(plan, centre, np.random.default_rng(seed))
+    return _displaced(plan, centre, np.random.default_rng(seed)), centre
 
 
 def _displaced(

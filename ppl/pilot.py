@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 
@@ -46,12 +46,15 @@ class Pilot:
         Gradients that NUTS took per sweep; 0 without it.
     compiled : CompiledSweep
         What ran, and can go on to run.
+    centre : mapping of str to array, optional
+        Central values of everything, where they were needed.
     """
 
     draws: NDArray[np.float64]
     seen: tuple[NDArray[np.int64], ...]
     num_gradients: float
     compiled: CompiledSweep
+    centre: Mapping[str, NDArray] | None = None
 
     @property
     def effective(self) -> float:
@@ -90,7 +93,8 @@ def pilot(plan: Plan, num_sweeps: int) -> Pilot | None:
     num_discarded = int((SHARE_TUNING if nuts else SHARE_DISCARDED) * num_sweeps)
     first = 0 if is_tuned else num_discarded
     try:
-        state = layout.pack(starting_values(plan, 0))
+        start, centre = starting_values(plan, 0)
+        state = layout.pack(start)
         compiled = CompiledSweep(sweep, "numba")
         result = compiled.run(
             state[None],
@@ -115,7 +119,7 @@ def pilot(plan: Plan, num_sweeps: int) -> Pilot | None:
         return None
     steps = result.stats.get("n_steps")
     seen = _sampled([prod(v.type.shape) for v in moved], is_moving)
-    return Pilot(draws, seen, 0.0 if steps is None or not nuts else float(np.mean(steps)), compiled)
+    return Pilot(draws, seen, 0.0 if steps is None or not nuts else float(np.mean(steps)), compiled, centre)
 
 
 def _sampled(sizes: Sequence[int], is_moving: NDArray[np.bool_]) -> tuple[NDArray[np.int64], ...]:

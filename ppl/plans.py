@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields, replace
 from html import escape
 from typing import Any, Literal
 
+from numpy.typing import NDArray
 from pytensor.tensor.variable import TensorVariable
 
 from graphs.augmentation import Group
@@ -95,6 +96,8 @@ class Plan(PartsFirst):
         Operations of the log-density that have no machine code.
     compiled : CompiledSweep, optional
         The sweep, where a pilot run has compiled it.
+    centre : mapping of str to array, optional
+        Central values of everything, where a pilot run has found them.
     """
 
     model: Model
@@ -110,6 +113,7 @@ class Plan(PartsFirst):
     policy: str = ""
     called_back: tuple[str, ...] = ()
     compiled: CompiledSweep | None = None
+    centre: Mapping[str, NDArray] | None = None
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Machine code belongs to a process.

@@ -137,7 +137,7 @@ def decide(by_nuts: Plan, by_laws: Plan) -> tuple[Plan, str]:
         # Without a pilot run nothing says what NUTS is worth at best.
         most = inf
         if nuts.pilot is not None:
-            by_nuts = replace(by_nuts, compiled=nuts.pilot.compiled)
+            by_nuts = replace(by_nuts, compiled=nuts.pilot.compiled, centre=nuts.pilot.centre)
             effective = most_effective(nuts.pilot, by_nuts, by_laws)
             most = _gain(effective, fewest, by_laws, by_nuts, nuts)
     if most < LEAST_GAIN:
@@ -153,7 +153,7 @@ def decide(by_nuts: Plan, by_laws: Plan) -> tuple[Plan, str]:
             by_nuts,
             f"{ALONE}a pilot run of Gibbs sampling left the domain of its laws, or Numba lacks one; {remedy}",
         )
-    by_laws = replace(by_laws, compiled=found.compiled)
+    by_laws = replace(by_laws, compiled=found.compiled, centre=found.centre)
     gain = _gain(found.effective, found.num_gradients, by_laws, by_nuts, nuts)
     prediction = Prediction(found.effective, gain, drawn, others, nuts.effective)
     return (by_laws if prediction.is_for_gibbs else by_nuts), str(prediction)

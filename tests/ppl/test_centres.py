@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from scipy import stats
 import ppl
 from graphs.logprob import logprob
 from ppl.centres import central_values
+from ppl.initial import StartingPoints
 from ppl.planning import plan
 
 LIMIT = 800.0
@@ -73,3 +75,14 @@ def test_a_mixture_of_one_array_lies_between_the_outermost_bounds() -> None:
         ppl.Model({mixed(): np.array([0.5, 6.5, 5.5])})
     x = started(mixed(500))["x"]
     assert stats.kstest(x, lambda t: 0.5 * stats.uniform.cdf(t, 0, 5) + 0.5 * stats.uniform.cdf(t, 1, 5)).pvalue > 1e-4
+
+
+def test_what_a_pilot_run_found_is_where_chains_start() -> None:
+    """Central values are not computed again, and are what they would be."""
+    mu, sigma = ppl.Normal("mu", 0, 10), ppl.HalfNormal("sigma", 2)
+    theta = ppl.Normal("theta", mu, sigma, shape=8)
+    y = ppl.Normal("y", theta, 1.0)
+    planned = plan(ppl.Model({y: np.linspace(-1, 5, 8)}))
+    assert planned.centre is not None
+    found = StartingPoints(planned)(None, 3, 1)
+    np.testing.assert_array_equal(found, StartingPoints(replace(planned, centre=None))(None, 3, 1))
