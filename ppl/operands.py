@@ -20,10 +20,12 @@ import pandas as pd
 import pytensor.tensor as pt
 import xarray as xr
 from pytensor.graph.basic import Variable
+from pytensor.graph.utils import add_tag_trace
 from pytensor.tensor.variable import _tensor_py_operators
 from scipy.sparse import issparse
 
 from graphs.errors import ModelError, PPLError
+from graphs.traces import untraced
 from ppl.arrays import read_complete
 
 OPERATORS = {
@@ -101,10 +103,12 @@ def _reading(method: Callable[[Any, Any], Any], symbol: str) -> Callable[[Any, A
     def operate(self: Any, other: Any, *more: Any) -> Any:
         other = other if isinstance(other, Variable) else read_operand(other, self, symbol)
         written = _written(self, symbol, other)
-        result = fitting(lambda: method(self, other, *more), self, written, [self, other])
+        # One line of source stands for all that PyTensor makes of it.
+        with untraced():
+            result = fitting(lambda: method(self, other, *more), self, written, [self, other])
         if result is NotImplemented and not hasattr(other, method.__name__.replace("__", "__r", 1)):
             raise OperationError(f"{written}: numbers are needed, or what numpy.asarray makes numbers of.", self.name)
-        return result
+        return add_tag_trace(result) if isinstance(result, Variable) else result
 
     return operate
 
