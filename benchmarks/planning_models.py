@@ -208,3 +208,87 @@ def exponential_smoothing_in_a_loop() -> None:
     for step, value in enumerate(data):
         pm.Normal(f"y{step}", level, scale, observed=value)
         level = weight * value + (1 - weight) * level
+
+
+@_add
+def plate_of_1000000() -> None:
+    x = pm.Normal("x", pm.Normal("mean", 0, 1), pm.HalfNormal("scale", 1), shape=1_000_000)
+    pm.Normal("y", x, 1, observed=_rng().normal(size=1_000_000))
+
+
+@_add
+def logistic_regression_1000000_rows() -> None:
+    rng = _rng()
+    x = rng.normal(size=(1_000_000, 4))
+    pm.Bernoulli("y", logit_p=x @ pm.Normal("b", 0, 1, shape=4), observed=rng.binomial(1, expit(x.sum(axis=1))))
+
+
+@_add
+def poisson_regression_1000000_rows() -> None:
+    rng = _rng()
+    x = rng.normal(size=(1_000_000, 3))
+    y = rng.poisson(np.exp(x @ [0.1, 0.2, 0.3]))
+    pm.Poisson("y", pt.exp(x @ pm.Normal("b", 0, 1, shape=3)), observed=y)
+
+
+@_add
+def hierarchical_normal_1000000_rows_in_1000_groups() -> None:
+    rng = _rng()
+    effect = pm.Normal("effect", pm.Normal("mean", 0, 2), pm.HalfNormal("scale", 1), shape=1000)
+    group = rng.integers(0, 1000, 1_000_000)
+    pm.Normal("y", effect[group], pm.HalfNormal("sigma", 1), observed=rng.normal(size=1_000_000))
+
+
+@_add
+def independent_2000_named_scalars() -> None:
+    for place, value in enumerate(_rng().normal(size=2000)):
+        pm.Normal(f"y{place}", pm.Normal(f"x{place}", 0, 1), 1, observed=value)
+
+
+@_add
+def hierarchy_of_2000_named_scalars() -> None:
+    mean, scale = pm.Normal("mean", 0, 1), pm.HalfNormal("scale", 1)
+    for place, value in enumerate(_rng().normal(size=2000)):
+        pm.Normal(f"y{place}", pm.Normal(f"x{place}", mean, scale), 1, observed=value)
+
+
+@_add
+def regression_on_2000_stacked_scalars() -> None:
+    rng = _rng()
+    slopes = pt.stack([pm.Normal(f"b{place}", 0, 1) for place in range(2000)])
+    pm.Normal("y", rng.normal(size=(300, 2000)) @ slopes, pm.HalfNormal("sigma", 1), observed=rng.normal(size=300))
+
+
+@_add
+def walk_of_10000_steps_in_a_loop() -> None:
+    _walk(10_000)
+
+
+@_add
+def exponential_smoothing_of_10000_stacked_steps() -> None:
+    data = _rng().normal(size=10_000).cumsum()
+    weight, level, levels = pm.Beta("weight", 2, 2), 0.0, []
+    for value in data:
+        levels.append(level)
+        level = weight * value + (1 - weight) * level
+    pm.Normal("y", pt.stack(levels), pm.HalfNormal("scale", 1), observed=data)
+
+
+@_add
+def exponential_smoothing_of_10000_named_steps() -> None:
+    data = _rng().normal(size=10_000).cumsum()
+    weight, scale, level = pm.Beta("weight", 2, 2), pm.HalfNormal("scale", 1), 0.0
+    for step, value in enumerate(data):
+        pm.Normal(f"y{step}", level, scale, observed=value)
+        level = weight * value + (1 - weight) * level
+
+
+@_add
+def trend_of_10000_stacked_steps() -> None:
+    data = _rng().normal(size=10_000).cumsum()
+    a, b, level, slope, means = pm.Beta("a", 2, 2), pm.Beta("b", 2, 2), 0.0, 0.0, []
+    for value in data:
+        means.append(level + slope)
+        new = a * value + (1 - a) * (level + slope)
+        level, slope = new, b * (new - level) + (1 - b) * slope
+    pm.Normal("y", pt.stack(means), pm.HalfNormal("scale", 1), observed=data)
