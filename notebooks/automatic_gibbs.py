@@ -239,7 +239,7 @@ assert (abs(draws.mean(axis=0) - exact) < 5 * draws.std(axis=0) / np.sqrt(4000) 
 # %% [markdown]
 # ## Left to itself
 #
-# Without `sampler=`, Gibbs sampling is chosen where a short pilot run predicts more effective draws a second than NUTS
+# Without `sampler=`, Gibbs sampling is chosen where short pilot runs predict more effective draws a second than NUTS
 # for all variables: the plan ends with the prediction.
 
 # %%
