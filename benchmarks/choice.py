@@ -29,11 +29,10 @@ LIMIT = 240.0
 
 
 def models() -> dict[str, Callable[[], Any]]:
-    """Return PyMC models by name: those that no constant was set on, and those on which planning has taken long."""
-    from benchmarks.choice_models import MODELS as UNUSED
-    from benchmarks.planning_models import MODELS as USED
+    """Return PyMC models by name: ``later`` ones were written when all constants had been set, the others before."""
+    from benchmarks import choice_models, later_models, planning_models
 
-    return {**UNUSED, **USED}
+    return {**later_models.MODELS, **choice_models.MODELS, **planning_models.MODELS}
 
 
 def effective(trace: Any) -> tuple[float, float]:

@@ -1,4 +1,4 @@
-"""Ordinary models on which Gibbs sampling and NUTS compete, in PyMC. No constant of the choice was set on them."""
+"""Ordinary models on which Gibbs sampling and NUTS compete, in PyMC."""
 
 from __future__ import annotations
 
@@ -11,14 +11,25 @@ from scipy.special import expit
 MODELS: dict[str, Callable[[], pm.Model]] = {}
 
 
-def _add(make: Callable[[np.random.Generator], None]) -> Callable[[np.random.Generator], None]:
-    def model() -> pm.Model:
-        with pm.Model() as made:
-            make(np.random.default_rng(20261130))
-        return made
+type Make = Callable[[np.random.Generator], None]
 
-    MODELS[f"choice.{make.__name__}"] = model
-    return make
+
+def adder(models: dict[str, Callable[[], pm.Model]], prefix: str, seed: int) -> Callable[[Make], Make]:
+    """Return a decorator that adds a model under its name to others."""
+
+    def add(make: Make) -> Make:
+        def model() -> pm.Model:
+            with pm.Model() as made:
+                make(np.random.default_rng(seed))
+            return made
+
+        models[f"{prefix}.{make.__name__}"] = model
+        return make
+
+    return add
+
+
+_add = adder(MODELS, "choice", 20261130)
 
 
 @_add
