@@ -7,6 +7,7 @@ from typing import Any
 
 from pytensor.graph.basic import Apply, Variable
 from pytensor.graph.traversal import toposort
+from pytensor.tensor.elemwise import Elemwise
 
 
 def rebuild(
@@ -26,7 +27,7 @@ def rebuild(
         if new_outputs is None:
             if all(a is b for a, b in zip(new_inputs, node.inputs, strict=True)):
                 continue
-            new_outputs = list(node.op.make_node(*new_inputs).outputs)
+            new_outputs = _made_again(node, new_inputs)
         for old, new in zip(node.outputs, new_outputs, strict=True):
             if old in memo:
                 continue
@@ -35,6 +36,19 @@ def rebuild(
             new.tag.__dict__.update({k: v for k, v in old.tag.__dict__.items() if k not in new.tag.__dict__})
             memo[old] = new
     return memo
+
+
+def _made_again(node: Apply, inputs: list[Variable]) -> list[Variable]:
+    """Return the outputs of a node with other inputs."""
+    # The types of operations on elements follow from those of their inputs: finding them anew takes most of the time
+    # in which a long graph is rebuilt. Nodes of inner graphs are of a frozen kind, and are never copied.
+    if (
+        type(node) is Apply
+        and isinstance(node.op, Elemwise)
+        and all(a.type == b.type for a, b in zip(node.inputs, inputs, strict=True))
+    ):
+        return list(node.clone_with_new_inputs(inputs).outputs)
+    return list(node.op.make_node(*inputs).outputs)
 
 
 def substitute(outputs: Sequence[Variable], replacements: Mapping[Variable, Variable]) -> list[Variable]:
