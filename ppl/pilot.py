@@ -18,12 +18,14 @@ from samplers.result import STATUS_DONE
 from samplers.run import CompiledSweep
 
 NUM_SWEEPS, NUM_SWEEPS_WITH_NUTS = 550, 800
-FEWEST_SWEEPS = 150
+FEWEST_SWEEPS = 100
 SHARE_DISCARDED, SHARE_TUNING = 0.1, 0.5
 """Of the sweeps, without NUTS and with it."""
-MOST_SECONDS = 0.7
+MOST_SECONDS = 0.4
 """Longer pilot runs are cut short, or not made, by what is counted: trajectories may be longer."""
-GRADIENTS_PER_SWEEP = 7
+GRADIENTS_PER_SWEEP = 15
+PER_GRADIENT_AND_DIMENSION = 1.5
+"""Nanoseconds that a step of a trajectory takes beside the gradient."""
 DEEPEST_TREE = 6
 MOST_SEEN = 1000
 """Elements of one variable whose effective draws are estimated."""
@@ -132,20 +134,20 @@ def _sampled(sizes: Sequence[int], is_moving: NDArray[np.bool_]) -> tuple[NDArra
     return tuple(found)
 
 
-def num_affordable(plan: Plan, gradients: float = GRADIENTS_PER_SWEEP) -> int:
+def num_affordable(plan: Plan) -> int:
     """Return how many sweeps a pilot run makes, so that it takes seconds by the size of its graphs; 0 for no run.
 
     Parameters
     ----------
     plan : Plan
         Any.
-    gradients : float
-        That NUTS is expected to take per sweep.
     """
     nanoseconds, wanted = 0.0, NUM_SWEEPS
     for block in plan.sweep.blocks:
         if isinstance(block, NUTSBlock):
-            nanoseconds += gradients * WORK_OF_GRADIENT * work_of([block.logdensity.total])
+            size = sum(prod(v.type.shape) for v in block.variables)
+            gradient = WORK_OF_GRADIENT * work_of([block.logdensity.total])
+            nanoseconds += GRADIENTS_PER_SWEEP * (gradient + PER_GRADIENT_AND_DIMENSION * size)
             wanted = NUM_SWEEPS_WITH_NUTS
         elif isinstance(block, DrawBlock):
             nanoseconds += work_of(block.draws)

@@ -16,7 +16,7 @@ from math import inf, prod
 
 from graphs.optional import optional
 from ppl.dependence import most_effective
-from ppl.pilot import WORK_OF_GRADIENT, Pilot, num_affordable, pilot
+from ppl.pilot import PER_GRADIENT_AND_DIMENSION, WORK_OF_GRADIENT, Pilot, num_affordable, pilot
 from ppl.plans import Plan
 from ppl.stages import doing
 from ppl.work import work_of
@@ -25,9 +25,10 @@ from samplers.blocks import Block, NUTSBlock, SliceBlock
 FEWEST_GRADIENTS, GRADIENTS_IN_A_POINT, GRADIENTS_PER_DIMENSION = 7.0, 2.0, 0.3
 """Of a trajectory along axes of one length: measured on normal distributions 2.1, 2.9, 4.4, 5.8 and 7.0 gradients in 1,
 3, 8, 12 and 40 dimensions, steps tuned to accept 0.8."""
-PER_NUMBER, FEW_NUMBERS, PER_FURTHER_NUMBER = 50.0, 100, 25.0
-"""Nanoseconds: what is kept is also recorded, transformed and judged. Like the next two fitted to 40 runs."""
-PER_GRADIENT, PER_GRADIENT_AND_DIMENSION = 60.0, 1.5
+PER_DRAW, PER_NUMBER, FEW_NUMBERS, PER_FURTHER_NUMBER = 2000.0, 60.0, 100, 15.0
+"""Nanoseconds, in four chains of 1000: what is kept is also recorded, transformed and judged, and a run takes 8 to 12
+milliseconds beside. Like the next three fitted to 40 runs."""
+PER_GRADIENT = 60.0
 """Nanoseconds that a step of a trajectory takes beside the gradient."""
 PER_DIMENSION = 75.0
 """Nanoseconds that a trajectory takes beside its steps."""
@@ -46,6 +47,8 @@ NUTS alone is as slow, within a factor of four."""
 LEAST_GAIN = 1.25
 """To the side of NUTS, which needs no second program, and whose draws are worth more than is counted where only means
 matter: they end on the other side."""
+LEAST_SEEN = 0.05
+"""Effective draws a sweep: of 400 these are 20, and fewer cannot be told from each other."""
 HARDNESS = 3.0
 """So much less than on a normal distribution NUTS may be worth without a pilot run being made to see it."""
 
@@ -187,7 +190,8 @@ def _nuts_alone(plan: Plan) -> _Alone:
         doing("Trying NUTS in a pilot run")
         own = pilot(plan, num_sweeps)
         if own is not None:
-            return _Alone(own.effective, _sweep_cost(replace(plan, compiled=own.compiled), own.num_gradients), own)
+            effective = max(own.effective, LEAST_SEEN)
+            return _Alone(effective, _sweep_cost(replace(plan, compiled=own.compiled), own.num_gradients), own)
     return _on_a_normal(plan)
 
 
@@ -218,7 +222,7 @@ def _cost_of_keeping(plan: Plan) -> float:
     """Return about how many nanoseconds it takes to keep a draw and to judge it, whatever made it."""
     size = sum(prod(a.shape) for a in plan.assignments)
     few = min(size, FEW_NUMBERS)
-    return PER_NUMBER * few + PER_FURTHER_NUMBER * (size - few)
+    return PER_DRAW + PER_NUMBER * few + PER_FURTHER_NUMBER * (size - few)
 
 
 def _cost_of_logprob(by_nuts: Plan) -> float:
