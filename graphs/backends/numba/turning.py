@@ -53,8 +53,11 @@ def _meant(fgraph: FunctionGraph) -> set[Apply]:
 
 
 def _is_long(outputs: list[Variable]) -> bool:
-    shape = getattr(outputs[0].type, "shape", ())
-    return len(outputs) == 1 and len(shape) == 2 and None not in shape and 1 < shape[1] < shape[0]
+    shape: tuple[int | None, ...] = getattr(outputs[0].type, "shape", ())
+    if len(outputs) > 1 or len(shape) != 2:
+        return False
+    first, last = shape
+    return first is not None and last is not None and 1 < last < first
 
 
 def _can_be_turned(fgraph: FunctionGraph, node: Apply, meant: set[Apply]) -> bool:
