@@ -23,7 +23,7 @@ SHARE_DISCARDED, SHARE_TUNING = 0.1, 0.5
 """Of the sweeps, without NUTS and with it."""
 MOST_SECONDS = 0.4
 """Longer pilot runs are cut short, or not made, by what is counted: trajectories may be longer."""
-LONGER, HARDLY_ANY_SECONDS, FEW_ELEMENTS = 4, 0.05, 150
+LONGER, HARDLY_ANY_SECONDS, FEW_ELEMENTS = 4, 0.1, 150
 """Pilot runs that take no time are longer: of 500 draws those that count are known within a factor of two."""
 GRADIENTS_PER_SWEEP = 15
 PER_GRADIENT_AND_DIMENSION = 1.5
@@ -155,8 +155,8 @@ def num_affordable(plan: Plan) -> int:
             wanted = NUM_SWEEPS_WITH_NUTS
         elif isinstance(block, DrawBlock):
             nanoseconds += work_of(block.draws)
-    if plan.sweep.layout.size <= FEW_ELEMENTS and LONGER * wanted * nanoseconds <= 1e9 * HARDLY_ANY_SECONDS:
-        wanted *= LONGER
+    if plan.sweep.layout.size <= FEW_ELEMENTS and nanoseconds > 0:
+        wanted = min(LONGER * wanted, max(wanted, int(1e9 * HARDLY_ANY_SECONDS / nanoseconds)))
     made = min(wanted, int(1e9 * MOST_SECONDS / nanoseconds)) if nanoseconds > 0 else wanted
     return made if made >= FEWEST_SWEEPS else 0
 
