@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import nbformat
+from jupyter_client.manager import KernelManager
 from nbclient import NotebookClient
 
 FOLDER = Path(__file__).resolve().parent
@@ -51,9 +52,17 @@ def notebook_of(name: str) -> nbformat.NotebookNode:
     return notebook
 
 
-def execute(notebook: nbformat.NotebookNode, timeout: int = 300) -> nbformat.NotebookNode:
-    """Run a notebook in this folder."""
-    return NotebookClient(notebook, timeout=timeout, resources={"metadata": {"path": str(FOLDER)}}).execute()
+def execute(
+    notebook: nbformat.NotebookNode, kernel: KernelManager | None = None, timeout: int = 300
+) -> nbformat.NotebookNode:
+    """Run a notebook in this folder, in a process of its own or in one that runs and goes on running."""
+    resources = {"metadata": {"path": str(FOLDER)}}
+    client = NotebookClient(notebook, km=kernel, timeout=timeout, resources=resources)
+    try:
+        return client.execute()
+    finally:
+        if kernel is not None and client.kc is not None:
+            client.kc.stop_channels()
 
 
 def main() -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from jupyter_client.manager import KernelManager
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "notebooks"
@@ -15,6 +16,19 @@ assert spec is not None
 assert spec.loader is not None
 build = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(build)
+
+
+@pytest.fixture(scope="session")
+def kernel():
+    """One process for all notebooks that a worker of the tests runs: each would import the same for five seconds."""
+    manager = KernelManager(kernel_name="python3")
+    with pytest.MonkeyPatch.context() as environment:
+        # They run long enough for optimised code, which `make test` does without.
+        environment.delenv("XLA_FLAGS", raising=False)
+        manager.start_kernel(cwd=str(FOLDER))
+    yield manager
+    manager.shutdown_kernel(now=True)
+
 
 NEEDS_JAX = {"mixture_rmh", "line_fit_nuts"}
 
@@ -36,10 +50,11 @@ def test_notebook_has_the_cells_of_its_script(name):
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("name", build.NAMES)
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
-def test_notebook_runs(name, monkeypatch):
-    # They run long enough for optimised code, which `make test` does without.
-    monkeypatch.delenv("XLA_FLAGS", raising=False)
+def test_notebook_runs(name, kernel):
     if name in NEEDS_JAX:
         pytest.importorskip("blackjax", reason="this notebook compares backends, and JAX is an extra")
     assert "assert" in build.notebook_of(name).cells[-1].source
-    build.execute(build.notebook_of(name))
+    notebook = build.notebook_of(name)
+    # No name is left from another notebook.
+    notebook.cells.insert(0, nbformat.v4.new_code_cell("%reset -f"))
+    build.execute(notebook, kernel)
