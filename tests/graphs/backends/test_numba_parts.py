@@ -41,9 +41,9 @@ def factors_and_checks():
 
 def hidden_chain():
     table = np.array([[0.9, 0.1], [0.2, 0.8]])
-    chain = ppl.MarkovChain("z", table, [0.5, 0.5], steps=12)
+    chain = ppl.MarkovChain("z", table, [0.5, 0.5], steps=4)
     mu = ppl.Normal("mu", 0, 2, size=2)
-    lp = logprob(ppl.Model({ppl.Normal("y", mu[chain], 1): np.sin(np.arange(12.0))}))
+    lp = logprob(ppl.Model({ppl.Normal("y", mu[chain], 1): np.sin(np.arange(4.0))}))
     return list(lp.values.values()), pytensor.grad(lp.total, list(lp.values.values())), lp.total
 
 
