@@ -15,7 +15,7 @@ import ppl
 import samplers
 from graphs.conditional import InverseWishart, Law, Wishart, conditional, find_conditional, find_discrepancy
 from graphs.density import LogDensity
-from graphs.interpreting import interpret
+from graphs.interpreting import INTERPRETED, interpret
 from graphs.inverse_wishart_rv import InverseWishartRV
 from graphs.supports import POSITIVE, POSITIVE_DEFINITE, REAL, integers
 from tests.graphs.conditional.joint import joint, with_values
@@ -279,7 +279,7 @@ def test_density_of_the_inverse_wishart_variable_is_that_of_scipy() -> None:
 
 def test_draws_of_the_inverse_wishart_variable_have_its_moments() -> None:
     """Mean of 4000 draws, with errors from the closed variances (Press 1982): six standard errors."""
-    draws = pm.draw(ppl.InverseWishart("x", 12.5, SCALE), 4000, random_seed=4)
+    draws = pm.draw(ppl.InverseWishart("x", 12.5, SCALE, size=4000), random_seed=4, mode=INTERPRETED)
     expected = stats.invwishart(12.5, SCALE)
     error = np.sqrt(expected.var() / 4000)
     assert (np.abs(draws.mean(axis=0) - expected.mean()) < 6 * error).all()
