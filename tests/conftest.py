@@ -10,6 +10,9 @@ from typing import Any
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ.setdefault("MPLBACKEND", "Agg")
+# Threads of BLAS wait for each other where the tests use every core: a triangular solve of three unknowns then takes
+# milliseconds. It is read when NumPy and SciPy are imported.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numpy as np
 import pytest

@@ -14,7 +14,7 @@ from scipy.stats import norm, poisson
 
 import ppl
 from graphs.errors import DerivationError
-from graphs.interpreting import interpret
+from graphs.interpreting import INTERPRETED, interpret
 from graphs.logprob import logprob
 from tests.enumeration import assert_is_marginal
 
@@ -241,7 +241,7 @@ def test_two_states_that_drive_each_other():
 
 def test_draws_from_the_prior_follow_the_steps():
     model, _ = constant_start()
-    draws = np.array([model["s"].eval() for _ in range(3)])
+    draws = np.array([model["s"].eval(mode=INTERPRETED) for _ in range(3)])
     assert draws.shape == (3, 5)
     assert set(np.unique(draws)) <= {0, 1, 2}
 

@@ -279,7 +279,7 @@ def test_density_of_the_inverse_wishart_variable_is_that_of_scipy() -> None:
 
 def test_draws_of_the_inverse_wishart_variable_have_its_moments() -> None:
     """Mean of 4000 draws, with errors from the closed variances (Press 1982): six standard errors."""
-    draws = pm.draw(ppl.InverseWishart("x", 12.5, SCALE, size=4000), random_seed=4, mode=INTERPRETED)
+    draws = pm.draw(ppl.InverseWishart("x", 12.5, SCALE), 4000, random_seed=4, mode=INTERPRETED)
     expected = stats.invwishart(12.5, SCALE)
     error = np.sqrt(expected.var() / 4000)
     assert (np.abs(draws.mean(axis=0) - expected.mean()) < 6 * error).all()
