@@ -23,6 +23,8 @@ SHARE_DISCARDED, SHARE_TUNING = 0.1, 0.5
 """Of the sweeps, without NUTS and with it."""
 MOST_SECONDS = 0.4
 """Longer pilot runs are cut short, or not made, by what is counted: trajectories may be longer."""
+LONGER, HARDLY_ANY_SECONDS, FEW_ELEMENTS = 4, 0.1, 150
+"""Pilot runs that take no time are longer: of 500 draws those that count are known within a factor of two."""
 GRADIENTS_PER_SWEEP = 15
 PER_GRADIENT_AND_DIMENSION = 1.5
 """Nanoseconds that a step of a trajectory takes beside the gradient."""
@@ -60,14 +62,15 @@ class Pilot:
 
     @property
     def effective(self) -> float:
-        """Effective draws per sweep, of the variable that has the fewest; at most 1.
+        """Effective draws per sweep, of the variable that has the fewest.
 
         Those of a variable are what nineteen of twenty of its elements have: in a few hundred draws the least of
         thousands of estimates is much too small, 0.21 and 0.29 in two runs that differed in rounding, for 0.67. What
-        NUTS gains by going to the other side it gains for means alone, not for scales and tails.
+        NUTS gains by going to the other side it gains for means alone, not for scales and tails: it counts half.
         """
         found = (effective_fractions(self.draws[:, elements]) for elements in self.seen if len(elements))
-        return float(min([1.0, *(np.quantile(each, 0.05, method="lower") for each in found)]))
+        least = min((float(np.quantile(each, 0.05, method="lower")) for each in found), default=1.0)
+        return min(least, least**0.5)
 
 
 def pilot(plan: Plan, num_sweeps: int) -> Pilot | None:
@@ -121,7 +124,8 @@ def pilot(plan: Plan, num_sweeps: int) -> Pilot | None:
         return None
     steps = result.stats.get("n_steps")
     seen = _sampled([prod(v.type.shape) for v in moved], is_moving)
-    return Pilot(draws, seen, 0.0 if steps is None or not nuts else float(np.mean(steps)), compiled, centre)
+    num_gradients = 0.0 if steps is None or not nuts else float(np.mean(steps))
+    return Pilot(draws, seen, num_gradients, compiled, centre)
 
 
 def _sampled(sizes: Sequence[int], is_moving: NDArray[np.bool_]) -> tuple[NDArray[np.int64], ...]:
@@ -151,6 +155,8 @@ def num_affordable(plan: Plan) -> int:
             wanted = NUM_SWEEPS_WITH_NUTS
         elif isinstance(block, DrawBlock):
             nanoseconds += work_of(block.draws)
+    if plan.sweep.layout.size <= FEW_ELEMENTS and nanoseconds > 0:
+        wanted = min(LONGER * wanted, max(wanted, int(1e9 * HARDLY_ANY_SECONDS / nanoseconds)))
     made = min(wanted, int(1e9 * MOST_SECONDS / nanoseconds)) if nanoseconds > 0 else wanted
     return made if made >= FEWEST_SWEEPS else 0
 

@@ -44,9 +44,8 @@ NO_LAWS = f"{ALONE}none of them has a full conditional that is known (sampler='g
 LEAST_EFFECTIVE, LEAST_EFFECTIVE_RELATIVE = 0.1, 0.25
 """Slower chains outlast their pilot run, of which this is 10 or 20 effective draws, and runs of ordinary length; unless
 NUTS alone is as slow, within a factor of four."""
-LEAST_GAIN = 1.25
-"""To the side of NUTS, which needs no second program, and whose draws are worth more than is counted where only means
-matter: they end on the other side."""
+LEAST_GAIN = 1.15
+"""To the side of NUTS, which needs no second program."""
 LEAST_SEEN = 0.05
 """Effective draws a sweep: of 400 these are 20, and fewer cannot be told from each other."""
 HARDNESS = 3.0
@@ -190,8 +189,8 @@ def _nuts_alone(plan: Plan) -> _Alone:
         doing("Trying NUTS in a pilot run")
         own = pilot(plan, num_sweeps)
         if own is not None:
-            effective = max(own.effective, LEAST_SEEN)
-            return _Alone(effective, _sweep_cost(replace(plan, compiled=own.compiled), own.num_gradients), own)
+            cost = _sweep_cost(replace(plan, compiled=own.compiled), own.num_gradients)
+            return _Alone(max(own.effective, LEAST_SEEN), cost, own)
     return _on_a_normal(plan)
 
 

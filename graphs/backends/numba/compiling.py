@@ -22,6 +22,7 @@ from graphs.backends.numba.codegen import generate
 from graphs.backends.numba.prepare import rewritten
 from graphs.backends.numba.program import Program, compile_function
 from graphs.backends.numba.shapes import static_shapes
+from graphs.backends.numba.turning import turn
 from graphs.layout import Layout
 
 
@@ -82,6 +83,7 @@ def compile_program(
     results = [*outputs, *([] if value is None else [value]), *([] if next_rng is None else [next_rng])]
     layouts = Layout.of(inputs), Layout.of(context)
     fgraph = rewritten([*inputs, *context, *generators], results)
+    turn(fgraph)
     shapes = static_shapes(fgraph)
     code = generate(
         fgraph,
