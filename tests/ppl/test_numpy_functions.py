@@ -122,7 +122,7 @@ def test_rewrites_that_compare_lengths_with_variables():
     x = ppl.Normal("x", 0, 1, size=5)
     model = ppl.Model({ppl.Normal("y", pt.stack([x, x]).ravel(), 1.0): np.arange(10.0)})
     with pytensor.config.change_flags(on_opt_error="raise"):
-        assert ppl.plan(model).method_of("x") == "gibbs"
+        assert ppl.plan(model, sampler="gibbs").method_of("x") == "gibbs"
 
 
 @pytest.mark.parametrize("given", [np.ma.masked_array(OTHER, [0, 1, 0]), pd.Series([1, None, 3], dtype="Int64")])
