@@ -29,7 +29,7 @@ LIMIT = 240.0
 
 
 def models() -> dict[str, Callable[[], Any]]:
-    """Return PyMC models by name: ``later`` ones were written when all constants had been set, the others before."""
+    """Return PyMC models by name: ordinary ones, and those on which planning has taken long."""
     from benchmarks import choice_models, later_models, planning_models
 
     return {**later_models.MODELS, **choice_models.MODELS, **planning_models.MODELS}

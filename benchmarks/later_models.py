@@ -1,4 +1,7 @@
-"""Ordinary models in PyMC, written after all constants of the choice of a sampler were set, and not looked at since."""
+"""Ordinary models in PyMC, written when the constants of the choice of a sampler had been set.
+
+Their first results led to others: a run's own time is counted, and pilot runs are longer. They are seen now.
+"""
 
 from __future__ import annotations
 

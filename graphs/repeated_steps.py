@@ -203,6 +203,7 @@ class Steps:
 
     def _stacked(self, column: Column) -> Variable:
         """Return what has a row for each step; without rows where they turn out to be equal."""
+        # What cannot be vectorised says so in as many ways as there are operations; the loop then stays as it is.
         try:
             return self._stacker.batched(column)
         except (NotImplementedError, ValueError, TypeError, AttributeError) as error:

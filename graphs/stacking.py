@@ -68,6 +68,7 @@ def _batched(rows: Sequence[Variable], places: Places) -> TensorVariable | None:
     first = rows[0]
     if len(rows) < FEWEST or first.owner is None:
         return None
+    # What cannot be vectorised says so in as many ways as there are operations; its rows then stay alone.
     try:
         found = Stacker(len(rows), places).batched(tuple(rows))
     except (NotImplementedError, ValueError, TypeError):

@@ -65,6 +65,8 @@ def most_effective(nuts: Pilot, by_nuts: Plan, by_laws: Plan) -> float:
 
 def _left_variance(compiled: CompiledSweep, places: NDArray[np.float64], element: int, step: float) -> float:
     """Return the mean variance of an element given all others, over some places."""
+    if not step > 0.0:
+        return float("nan")
     direction = np.zeros(places.shape[1])
     direction[element] = 1.0
     ahead, behind = (compiled.logdensities(places + side * direction)[1][:, element] for side in (step, -step))
@@ -75,7 +77,10 @@ def _left_variance(compiled: CompiledSweep, places: NDArray[np.float64], element
     variances = []
     for place in places:
         logs, _ = compiled.logdensities(place + distances[:, None] * direction)
-        weights = np.exp(np.where(np.isfinite(logs), logs, -np.inf) - logs[len(logs) // 2])
+        logs = np.where(np.isfinite(logs), logs, -np.inf)
+        if not np.isfinite(logs.max()):
+            return float("nan")
+        weights = np.exp(logs - logs.max())
         mean = np.average(distances, weights=weights)
         variances.append(np.average((distances - mean) ** 2, weights=weights))
     return float(np.mean(variances))

