@@ -30,9 +30,9 @@ LIMIT = 240.0
 
 def models() -> dict[str, Callable[[], Any]]:
     """Return PyMC models by name: ordinary ones, and those on which planning has taken long."""
-    from benchmarks import choice_models, later_models, planning_models
+    from benchmarks import choice_models, later_models, planning_models, unseen_models
 
-    return {**later_models.MODELS, **choice_models.MODELS, **planning_models.MODELS}
+    return {**unseen_models.MODELS, **later_models.MODELS, **choice_models.MODELS, **planning_models.MODELS}
 
 
 def effective(trace: Any) -> tuple[float, float]:
