@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -23,6 +24,7 @@ from benchmarks import (
     mixture_density,
     nuts_overhead,
     rmh_mixture,
+    same_draws,
     scaled_t_gibbs,
 )
 from benchmarks.__main__ import NAMES, main
@@ -208,3 +210,51 @@ def test_recovery(kind: str) -> None:
         for a, b in zip((ours == state).T, (by_hand == state).T, strict=True):
             pooled = np.mean([a, b])
             assert abs(a.mean() - b.mean()) <= 4.5 * math.sqrt(2 * pooled * (1 - pooled) / 2000)
+
+
+def test_same_draws_are_told_from_others() -> None:
+    """A digest depends on names, values, their order and their type, not on how they lie in memory."""
+    draws = np.arange(6.0).reshape(2, 3)
+    others = (
+        {"y": draws},
+        {"x": draws[::-1]},
+        {"x": draws.T},
+        {"x": draws.view(np.int64)},
+        {"x": np.where(draws == 5, 5 + 1e-15, draws)},
+    )
+    found = [same_draws.digest(each) for each in ({"x": draws}, *others)]
+    assert len(set(found)) == len(found)
+    assert same_draws.digest({"x": np.asfortranarray(draws)}) == found[0]
+
+
+def test_runs_of_same_draws() -> None:
+    assert len(set(same_draws.RUNS)) == 40
+    assert {run.model for run in same_draws.RUNS} <= set(same_draws.makers())
+    assert {run.how for run in same_draws.RUNS} == {*same_draws.OPTIONS, "hmc", "em"}
+
+
+def test_same_draws_against_a_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "digests"
+
+    def returned(option: str) -> int:
+        monkeypatch.setattr("sys.argv", ["same_draws", option, str(file), "--runs", "changed_data", "latent_index"])
+        return same_draws.main()
+
+    monkeypatch.setattr(same_draws, "digest_of", lambda run: f"{run.seed:016}")
+    assert returned("--write") == returned("--against") == 0
+    monkeypatch.setattr(same_draws, "digest_of", lambda run: f"{1:016}")
+    assert returned("--against") == 1
+    assert [line for line in capsys.readouterr().out.splitlines() if "differs" in line] == [
+        f"{1:016} drawn numba 2 discrete.latent_index  differs: {2:016} in the file"
+    ]
+    monkeypatch.setattr(same_draws, "digest_of", lambda run: same_draws.FAILED + "DerivationError")
+    assert returned("--write") == 1
+
+
+def test_draws_are_the_same_again() -> None:
+    run = same_draws.Run("default", "structures.changed_data")
+    found = [same_draws.digest_of(each) for each in (run, run, run._replace(seed=2))]
+    assert found[0] == found[1] != found[2]
+    assert len(found[0]) == len(found[2]) == same_draws.LENGTH
