@@ -11,7 +11,7 @@ from typing import overload
 
 import numpy as np
 from numpy.typing import NDArray
-from xarray import DataArray
+from xarray import DataArray, Variable
 
 
 class ColumnLabels(Sequence[str]):
@@ -19,7 +19,7 @@ class ColumnLabels(Sequence[str]):
 
     Parameters
     ----------
-    arrays : mapping of str to DataArray
+    arrays : mapping of str to DataArray, or to Variable where it has no axes for elements
         By the name of the variable; two axes before those of its elements. Columns are elements one after the other.
 
     Examples
@@ -30,7 +30,7 @@ class ColumnLabels(Sequence[str]):
     ['mu', 'theta[Choate]', 'theta[Exeter]']
     """
 
-    def __init__(self, arrays: Mapping[str, DataArray]):
+    def __init__(self, arrays: Mapping[str, DataArray | Variable]):
         self._variables = [_Variable.of(name, array) for name, array in arrays.items()]
         self._ends = np.cumsum([prod(variable.shape) for variable in self._variables])
         self._columns: NDArray[np.int64] = np.arange(sum(prod(variable.shape) for variable in self._variables))
@@ -66,7 +66,9 @@ class _Variable:
     axes: tuple[NDArray | range, ...]
 
     @classmethod
-    def of(cls, name: str, array: DataArray) -> _Variable:
+    def of(cls, name: str, array: DataArray | Variable) -> _Variable:
+        if isinstance(array, Variable):
+            return cls(name, array.shape[2:], tuple(range(length) for length in array.shape[2:]))
         axes = [array.coords[d].to_numpy() if d in array.coords else range(array.sizes[d]) for d in array.dims[2:]]
         return cls(name, array.shape[2:], tuple(axes))
 

@@ -152,7 +152,7 @@ def gather(trace: DataTree, var_names: Iterable[str] | None, max_tree_depth: int
     )
 
 
-def _complete(columns: Mapping[str, DataArray]) -> tuple[NDArray[np.int64], NDArray[np.int64], int]:
+def _complete(columns: Mapping[str, DataArray | Variable]) -> tuple[NDArray[np.int64], NDArray[np.int64], int]:
     """Return the chains that did not stop, the lengths of all, and how many draws there are of each of those."""
     # Integers cannot say that there is no draw.
     floats = {name: array for name, array in columns.items() if array.dtype.kind == "f"} or columns
@@ -193,7 +193,7 @@ def _suspects(screen: Screen, good: NDArray[np.int64], is_screened: bool, num_va
     return looked_at
 
 
-def _held(columns: Mapping[str, DataArray], screen: Screen, drawn: Iterable[str]) -> tuple[str, ...]:
+def _held(columns: Mapping[str, DataArray | Variable], screen: Screen, drawn: Iterable[str]) -> tuple[str, ...]:
     """Return the drawn variables that have never moved."""
     found, first = set(), 0
     for name, array in columns.items():
@@ -210,11 +210,11 @@ def _check(trace: DataTree) -> None:
     check_sample_dims(trace["posterior"].dims)
 
 
-def _columns(trace: DataTree, var_names: Iterable[str] | None) -> dict[str, DataArray]:
+def _columns(trace: DataTree, var_names: Iterable[str] | None) -> dict[str, DataArray | Variable]:
     posterior = trace["posterior"].to_dataset()
     # Of each of thousands of scalars xarray would look for coordinates among all variables.
-    arrays: dict[str, DataArray] = {
-        str(name): DataArray(variable) if variable.ndim == 2 else posterior[name]
+    arrays: dict[str, DataArray | Variable] = {
+        str(name): variable if variable.ndim == 2 else posterior[name]
         for name, variable in posterior.variables.items()
         if name in posterior.data_vars
     }
@@ -222,7 +222,7 @@ def _columns(trace: DataTree, var_names: Iterable[str] | None) -> dict[str, Data
     for name in names:
         if name not in arrays:
             raise ModelError(f"There are no draws of {name!r}; there are of {', '.join(arrays)}.", name)
-    found = {}
+    found: dict[str, DataArray | Variable] = {}
     for name in names:
         array = arrays[name]
         if array.dtype.kind in "biuf" and array.size:
@@ -233,16 +233,16 @@ def _columns(trace: DataTree, var_names: Iterable[str] | None) -> dict[str, Data
     return found
 
 
-def _num_columns(array: DataArray) -> int:
+def _num_columns(array: DataArray | Variable) -> int:
     return int(np.prod(array.shape[2:]))
 
 
-def _flat(array: DataArray) -> NDArray:
+def _flat(array: DataArray | Variable) -> NDArray:
     values = array.to_numpy()
     return values.reshape(*values.shape[:2], -1)
 
 
-def _blocks(columns: Mapping[str, DataArray]) -> Iterator[NDArray[np.float64]]:
+def _blocks(columns: Mapping[str, DataArray | Variable]) -> Iterator[NDArray[np.float64]]:
     """Give the columns in pieces that are small next to a long run: all of them at once would be a second copy."""
     waiting: list[NDArray] = []
     num_waiting = 0
@@ -260,7 +260,7 @@ def _blocks(columns: Mapping[str, DataArray]) -> Iterator[NDArray[np.float64]]:
         yield np.concatenate(waiting, axis=2, dtype=np.float64)
 
 
-def _chosen(columns: Mapping[str, DataArray], positions: NDArray[np.int64]) -> NDArray[np.float64]:
+def _chosen(columns: Mapping[str, DataArray | Variable], positions: NDArray[np.int64]) -> NDArray[np.float64]:
     """Return some of the columns."""
     found, first = [], 0
     for array in columns.values():

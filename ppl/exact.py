@@ -145,7 +145,8 @@ class ExactModel:
         for name in var_names:
             if name not in known:
                 raise ModelError(f"var_names asks for {name!r}; the model has {', '.join(known)}.", name)
-        return [name for name in known if name in set(var_names)]
+        chosen = set(var_names)
+        return [name for name in known if name in chosen]
 
 
 def _without_elements(plan: Plan, graphs: Sequence[TensorVariable]) -> list[TensorVariable]:

@@ -94,9 +94,11 @@ class Expansion:
         """
         outputs, elements = _outputs(plan), plan.mixed.elements
         if var_names is not None:
-            elements = {n: element for n, element in elements.items() if n in set(var_names)}
+            chosen = set(var_names)
+            elements = {n: element for n, element in elements.items() if n in chosen}
             outputs = _chosen(plan, outputs, var_names)
-        wanted = [n for n in (*plan.model.latent, *plan.model.deterministics, LOGDENSITY) if n in {*outputs, *elements}]
+        known = {*outputs, *elements}
+        wanted = [n for n in (*plan.model.latent, *plan.model.deterministics, LOGDENSITY) if n in known]
         order = list(dict.fromkeys(elements[n][0] if n in elements else n for n in wanted))
         variables = list(plan.sweep.variables)
         if var_names is not None:
@@ -105,7 +107,8 @@ class Expansion:
             numbers = [v for v in variables if prod(static_shape(v))]
             needed |= set() if needed.intersection(numbers) else set(numbers[:1])
             variables = [v for v in variables if v in needed]
-        names = {n: str(outputs[n].name) if outputs[n] in variables else "" for n in order}
+        drawn = set(variables)
+        names = {n: str(outputs[n].name) if outputs[n] in drawn else "" for n in order}
         computed = [n for n in order if not names[n]]
         graphs = [pt.as_tensor(outputs[n]) for n in computed]
         by_name = dict(zip(computed, graphs, strict=True))

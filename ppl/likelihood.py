@@ -106,7 +106,8 @@ def _entries(model: Model, max_states: int) -> tuple[dict[str, TensorVariable], 
             # What cannot be summed was drawn.
             finite = [name for name in finite if name not in error.names]
             continue
-        return {name: value for name, value in joint.values.items() if name not in {*finite, *empty}}, entries
+        gone = {*finite, *empty}
+        return {name: value for name, value in joint.values.items() if name not in gone}, entries
 
 
 def _dims(model: Model, name: str, entry: Entry) -> tuple[str, ...] | None:

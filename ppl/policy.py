@@ -25,13 +25,18 @@ from samplers.blocks import Block, NUTSBlock, SliceBlock
 FEWEST_GRADIENTS, GRADIENTS_IN_A_POINT, GRADIENTS_PER_DIMENSION = 7.0, 2.0, 0.3
 """Of a trajectory along axes of one length: measured on normal distributions 2.1, 2.9, 4.4, 5.8 and 7.0 gradients in 1,
 3, 8, 12 and 40 dimensions, steps tuned to accept 0.8."""
-PER_DRAW, PER_NUMBER, FEW_NUMBERS, PER_FURTHER_NUMBER = 2000.0, 60.0, 100, 15.0
-"""Nanoseconds, in four chains of 1000: what is kept is also recorded, transformed and judged, and a run takes 8 to 12
-milliseconds beside. Like the next three fitted to 40 runs."""
+PER_DRAW, PER_NUMBER, FEW_NUMBERS, PER_FURTHER_NUMBER = 1200.0, 75.0, 100, 15.0
+"""Nanoseconds of a sweep: what is kept is also recorded, transformed and judged, and a run takes milliseconds beside.
+Measured on normal variables of 1 to 1000 elements that are drawn at once, in two and four chains of 1000."""
 PER_GRADIENT = 60.0
 """Nanoseconds that a step of a trajectory takes beside the gradient."""
 PER_DIMENSION = 75.0
 """Nanoseconds that a trajectory takes beside its steps."""
+PER_METRIC, PER_NUMBER_OF_METRIC = 100.0, 0.2
+"""And where the metric is not diagonal, and for each of its numbers: measured in 4 to 105 dimensions."""
+LEARNING, LEARNING_PER_NUMBER = 2000.0, 3.0
+"""Nanoseconds that learning such a metric takes, six times in a thousand sweeps: each time 0.3 to 3 milliseconds in 4
+to 76 dimensions."""
 PER_BLOCK = 20.0
 EVALUATIONS_OF_SLICE = 8.0
 GRADIENT_OF_LOGPROB = 2.0
@@ -159,7 +164,7 @@ def decide(by_nuts: Plan, by_laws: Plan) -> tuple[Plan, str]:
             f"{ALONE}a pilot run of Gibbs sampling left the domain of its laws, or Numba lacks one; {remedy}",
         )
     by_laws = replace(by_laws, compiled=found.compiled, centre=found.centre)
-    gain = _gain(found.effective, found.num_gradients, by_laws, by_nuts, nuts)
+    gain = _gain(found.surely_effective, found.num_gradients, by_laws, by_nuts, nuts)
     prediction = Prediction(found.effective, gain, drawn, others, nuts.effective)
     return (by_laws if prediction.is_for_gibbs else by_nuts), str(prediction)
 
@@ -176,11 +181,14 @@ class _Alone:
         Nanoseconds that a sweep takes, about.
     pilot : Pilot or None
         That showed it.
+    warm_up : float
+        How much longer a sweep takes on the average of a run, of which half is warm-up, than after it.
     """
 
     effective: float
     cost: float
     pilot: Pilot | None
+    warm_up: float = WARM_UP
 
 
 def _nuts_alone(plan: Plan) -> _Alone:
@@ -190,8 +198,14 @@ def _nuts_alone(plan: Plan) -> _Alone:
         doing("Trying NUTS in a pilot run")
         own = pilot(plan, num_sweeps)
         if own is not None:
-            cost = _sweep_cost(replace(plan, compiled=own.compiled), own.num_gradients)
-            return _Alone(max(own.effective, LEAST_SEEN), cost, own)
+            compiled = replace(plan, compiled=own.compiled)
+            after, before = (_sweep_cost(compiled, num) for num in (own.num_gradients, own.gradients_tuning))
+            if own.num_metric:
+                by_metric = own.num_gradients * (PER_METRIC + PER_NUMBER_OF_METRIC * own.num_metric)
+                after += by_metric
+                # Most such metrics are learnt in the latter half of the warm-up.
+                before += by_metric / 2.0 + LEARNING + LEARNING_PER_NUMBER * own.num_metric
+            return _Alone(max(own.effective, LEAST_SEEN), after, own, max(WARM_UP, (before / after + 1.0) / 2.0))
     return _on_a_normal(plan)
 
 
@@ -214,7 +228,7 @@ def _gain(effective: float, num_gradients: float, by_laws: Plan, by_nuts: Plan, 
     """
     kept = _cost_of_keeping(by_nuts)
     by_gibbs = _sweep_cost(by_laws, num_gradients) + _cost_of_logprob(by_nuts) + kept
-    warm_up = 1.0 if num_gradients else WARM_UP
+    warm_up = 1.0 if num_gradients else nuts.warm_up
     return effective / by_gibbs / (nuts.effective / (nuts.cost * warm_up + kept))
 
 

@@ -39,6 +39,7 @@ class Phase(NamedTuple):
     is_learning: jax.Array  # () bool: the mass matrix too
     is_searching: jax.Array  # () bool: the step size is found anew before it, because the mass matrix is new
     is_switching: jax.Array  # () bool: the background window takes the place of the foreground after it
+    is_early: jax.Array  # () bool: trajectories have `EARLY_TREE_DEPTH` doublings at most
 
 
 def tuning_phases(tune: int) -> Phase:
@@ -56,12 +57,13 @@ def tuning_phases(tune: int) -> Phase:
             is_switching[iteration] = True
             num_background = 0
     is_searching = (iterations == 0) | (is_learning & (iterations == MIN_DRAWS))
-    return Phase(np.ones(tune, dtype=bool), is_learning, is_searching, is_switching)
+    is_early = iterations < EARLY_FRACTION * tune
+    return Phase(np.ones(tune, dtype=bool), is_learning, is_searching, is_switching, is_early)
 
 
 def drawing_phases(draws: int, *, is_start: bool) -> Phase:
     """Return the phases of ``draws`` sweeps that adapt nothing, but find a step size if they are the chain's first."""
-    phases = Phase(*np.zeros((4, draws), dtype=bool))
+    phases = Phase(*np.zeros((5, draws), dtype=bool))
     phases.is_searching[:1] = is_start
     return phases
 

@@ -17,7 +17,7 @@ from pytensor.tensor.variable import TensorVariable
 
 from graphs.backends.jax_lowering import jax_callable
 from graphs.layout import Layout
-from samplers.adaptation import SCALAR_ACCEPTANCE, VECTOR_ACCEPTANCE
+from samplers.adaptation import EARLY_TREE_DEPTH, SCALAR_ACCEPTANCE, VECTOR_ACCEPTANCE
 from samplers.blocks import DrawBlock, NUTSBlock
 from samplers.jax_adaptation import (
     Adaptation,
@@ -141,8 +141,9 @@ def nuts_block(
         before = HMCState(begin, memory.logdensity, memory.gradient) if is_alone else evaluate_state(begin, logdensity)
         adaptation = jax.lax.cond(phase.is_searching, search, lambda a: a, memory.adaptation)
         step_size = present_step_size(adaptation, phase.is_tuning)
+        deepest = jnp.where(phase.is_early, min(max_tree_depth, EARLY_TREE_DEPTH), max_tree_depth)
         state, info, fault = nuts_transition(
-            key, before, logdensity, step_size, adaptation.inverse_mass_matrix, max_tree_depth
+            key, before, logdensity, step_size, adaptation.inverse_mass_matrix, max_tree_depth, deepest
         )
         position, metric = locate(state.position), adaptation.inverse_mass_matrix
         adaptation = adapt(adaptation, phase, position, state.logdensity_grad, info.acceptance_rate, target_accept)

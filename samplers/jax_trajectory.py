@@ -69,6 +69,7 @@ def nuts_transition(
     step_size: jax.Array,
     inverse_mass_matrix: jax.Array,
     max_tree_depth: int,
+    deepest: jax.Array | int | None = None,
 ) -> tuple[HMCState, NUTSInfo, Fault]:
     """Make one transition of the No-U-Turn sampler.
 
@@ -85,7 +86,9 @@ def nuts_transition(
     inverse_mass_matrix : array, shape (d,)
         Diagonal.
     max_tree_depth : int
-        Largest number of doublings.
+        Largest number of doublings that there is room for.
+    deepest : array, shape (), or int, optional
+        Largest number of doublings; as many as there is room for by default.
 
     Returns
     -------
@@ -119,8 +122,9 @@ def nuts_transition(
         false,
         false,
     )
+    most = max_tree_depth if deepest is None else deepest
     expansion = jax.lax.while_loop(
-        lambda e: (e.depth < max_tree_depth) & ~e.is_divergent & ~e.is_turning,
+        lambda e: (e.depth < most) & ~e.is_divergent & ~e.is_turning,
         lambda e: _double(integrate, metric.check_turning, key, e, energy, step_size),
         expansion,
     )

@@ -13,6 +13,8 @@ from graphs.backends.numba.intrinsics import as_rows
 from graphs.backends.numba.kept import njit
 from graphs.backends.numba.rng import fill_normal
 from samplers.adaptation import (
+    EARLY_FRACTION,
+    EARLY_TREE_DEPTH,
     IS_ADAPTING,
     IS_FACTOR,
     IS_NEW,
@@ -224,6 +226,8 @@ def move_nuts(
     is_tuning = iteration < settings.tune
     if iteration == 0 or is_tuning:
         _learn(chain, settings, first, size, block, logdensity, iteration, work)
+    if iteration < EARLY_FRACTION * settings.tune:
+        depth = min(depth, EARLY_TREE_DEPTH)
     step_size = exp(tuning[LOG_STEP_SIZE])
     value = chain.logdensity[block]
     # What `transition` does: a function around it would be optimised once more.

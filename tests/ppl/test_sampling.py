@@ -265,3 +265,15 @@ def test_nothing_is_compiled_to_c_on_the_way_to_numba(sampler, monkeypatch):
         pm.MvNormal("y", pm.Normal("mu", 0, 1, shape=2), chol=chol, observed=np.eye(2))
     trace = ppl.sample(ppl.from_pymc(pm_model), draws=10, tune=10, chains=2, seed=1, sampler=sampler, progress=False)
     assert np.isfinite(trace.sample_stats["lp"]).all()
+
+
+@pytest.mark.parametrize("backend", ["numba", "jax"])
+def test_trajectories_are_cut_short_while_the_metric_is_a_guess(backend):
+    # A diagonal metric leaves standard deviations of 1 and 0.001 side by side: whole trajectories take a thousand steps.
+    a = ppl.Normal("a", 0.0, 1.0)
+    model = ppl.Model(a, ppl.Normal("b", a, 1e-3))
+    options = {"metric": "diag", "keep_tuning": True, "backend": backend, "sampler": "nuts", "progress": False}
+    trace = ppl.sample(model, draws=20, tune=200, chains=1, seed=1, **options)
+    early = trace["warmup_sample_stats"]["n_steps"].to_numpy()[:, :60]
+    assert early.max() == 127
+    assert trace["sample_stats"]["n_steps"].max() > 127
