@@ -79,13 +79,18 @@ class Pilot:
         return min(least, least**0.5)
 
     @property
-    def surely_effective(self) -> float:
-        """The same, less half a standard error of it: what is chosen for what it seems to be is less on the average.
+    def error(self) -> float:
+        """Relative standard error of ``effective``.
 
         The relative variance of an autocorrelation time that is summed up to five times itself, of ``n`` effective
         draws, is ``10 / n`` (Sokal, "Monte Carlo methods in statistical mechanics", 1997, equation 3.19).
         """
-        return self.effective * max(0.0, 1.0 - 0.5 * (10.0 / (self.effective * len(self.draws))) ** 0.5)
+        return float((10.0 / (self.effective * len(self.draws))) ** 0.5)
+
+    @property
+    def surely_effective(self) -> float:
+        """Less by half a standard error: what is chosen for what it seems to be is less on the average."""
+        return self.effective * max(0.0, 1.0 - 0.5 * self.error)
 
 
 def pilot(plan: Plan, num_sweeps: int) -> Pilot | None:
@@ -115,7 +120,7 @@ def pilot(plan: Plan, num_sweeps: int) -> Pilot | None:
     try:
         start, centre = starting_values(plan, 0)
         state = layout.pack(start)
-        compiled = CompiledSweep(sweep, "numba")
+        compiled = plan.compiled or CompiledSweep(sweep, "numba")
         result = compiled.run(
             state[None],
             tune=num_discarded if is_tuned else 0,

@@ -12,15 +12,24 @@ same for all samplers, is counted with them.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from math import inf, prod
+from math import hypot, inf, log, prod
 
 from graphs.optional import optional
 from ppl.dependence import most_effective
-from ppl.pilot import PER_GRADIENT_AND_DIMENSION, WORK_OF_GRADIENT, Pilot, num_affordable, pilot
+from ppl.pilot import (
+    HARDLY_ANY_SECONDS,
+    LONGER,
+    PER_GRADIENT_AND_DIMENSION,
+    WORK_OF_GRADIENT,
+    Pilot,
+    num_affordable,
+    pilot,
+)
 from ppl.plans import Plan
 from ppl.stages import doing
 from ppl.work import work_of
 from samplers.blocks import Block, NUTSBlock, SliceBlock
+from samplers.fisher import MOST_DENSE
 
 FEWEST_GRADIENTS, GRADIENTS_IN_A_POINT, GRADIENTS_PER_DIMENSION = 7.0, 2.0, 0.3
 """Of a trajectory along axes of one length: measured on normal distributions 2.1, 2.9, 4.4, 5.8 and 7.0 gradients in 1,
@@ -28,23 +37,21 @@ FEWEST_GRADIENTS, GRADIENTS_IN_A_POINT, GRADIENTS_PER_DIMENSION = 7.0, 2.0, 0.3
 PER_DRAW, PER_NUMBER, FEW_NUMBERS, PER_FURTHER_NUMBER = 1200.0, 75.0, 100, 15.0
 """Nanoseconds of a sweep: what is kept is also recorded, transformed and judged, and a run takes milliseconds beside.
 Measured on normal variables of 1 to 1000 elements that are drawn at once, in two and four chains of 1000."""
-PER_GRADIENT = 60.0
-"""Nanoseconds that a step of a trajectory takes beside the gradient."""
-PER_DIMENSION = 75.0
-"""Nanoseconds that a trajectory takes beside its steps."""
+PER_GRADIENT, PER_DIMENSION, PER_TRAJECTORY = 25.0, 20.0, 200.0
+"""Nanoseconds that a step of a trajectory takes beside the gradient, and what a trajectory takes beside its steps:
+measured on normal variables of 1 to 1000 elements, in trajectories of 2 to 63 steps."""
 PER_METRIC, PER_NUMBER_OF_METRIC = 100.0, 0.2
 """And where the metric is not diagonal, and for each of its numbers: measured in 4 to 105 dimensions."""
-LEARNING, LEARNING_PER_NUMBER = 2000.0, 3.0
-"""Nanoseconds that learning such a metric takes, six times in a thousand sweeps: each time 0.3 to 3 milliseconds in 4
-to 76 dimensions."""
+LEARNING, LEARNING_PER_NUMBER, LONG_TRAJECTORY = 300.0, 0.5, 15.0
+"""Nanoseconds of a warm-up of 1000 sweeps that it takes to see which metric is best: 0.3 to 8 milliseconds in 4 to 100
+dimensions, once if it is diagonal, twice if not, and four times more where trajectories are long."""
 PER_BLOCK = 20.0
 EVALUATIONS_OF_SLICE = 8.0
 GRADIENT_OF_LOGPROB = 2.0
 """How much longer a log-density with its gradient takes than alone."""
 WARM_UP = 1.2
-"""How much longer a run of NUTS takes for its warm-up, relative to that of Gibbs sampling: 1.0 to 1.35 on crossed
-effects, a logistic regression with 500 groups and a Rasch model of 40,000 rows;
-seven small regressions, whose runs take milliseconds, gave 1.5 to 4."""
+"""How much longer a run of NUTS takes for its warm-up at least, and where no pilot run of it says more: 1.0 to 1.35 on
+crossed effects, a logistic regression with 500 groups and a Rasch model of 40,000 rows."""
 ALONE = "NUTS for all continuous variables: "
 NO_LAWS = f"{ALONE}none of them has a full conditional that is known (sampler='gibbs' says why)"
 LEAST_EFFECTIVE, LEAST_EFFECTIVE_RELATIVE = 0.1, 0.25
@@ -52,8 +59,8 @@ LEAST_EFFECTIVE, LEAST_EFFECTIVE_RELATIVE = 0.1, 0.25
 NUTS alone is as slow, within a factor of four."""
 LEAST_GAIN = 1.15
 """To the side of NUTS, which needs no second program."""
-LEAST_SEEN = 0.05
-"""Effective draws a sweep: of 400 these are 20, and fewer cannot be told from each other."""
+LEAST_SEEN = 20.0
+"""Effective draws of a pilot run: fewer cannot be told from each other."""
 HARDNESS = 3.0
 """So much less than on a normal distribution NUTS may be worth without a pilot run being made to see it."""
 
@@ -143,7 +150,7 @@ def decide(by_nuts: Plan, by_laws: Plan) -> tuple[Plan, str]:
         return by_nuts, f"{ALONE}a pilot run with Gibbs steps would take too long; {remedy}"
     effective, most = 1.0, _gain(1.0, fewest, by_laws, by_nuts, _on_a_normal(by_nuts))
     if most * HARDNESS >= LEAST_GAIN:
-        nuts = _nuts_alone(by_nuts)
+        nuts = _nuts_alone(by_nuts, num_affordable(by_nuts))
         # Without a pilot run nothing says what NUTS is worth at best.
         most = inf
         if nuts.pilot is not None:
@@ -165,6 +172,10 @@ def decide(by_nuts: Plan, by_laws: Plan) -> tuple[Plan, str]:
         )
     by_laws = replace(by_laws, compiled=found.compiled, centre=found.centre)
     gain = _gain(found.surely_effective, found.num_gradients, by_laws, by_nuts, nuts)
+    if not others and nuts.pilot is not None and abs(log(max(gain, 1e-9))) < 2.0 * hypot(found.error, nuts.pilot.error):
+        # It may be chance. A longer run of NUTS would learn something else; with Gibbs steps it is the same run.
+        found = pilot(by_laws, _more(num_sweeps, _sweep_cost(by_laws, 0.0))) or found
+        gain = _gain(found.surely_effective, 0.0, by_laws, by_nuts, nuts)
     prediction = Prediction(found.effective, gain, drawn, others, nuts.effective)
     return (by_laws if prediction.is_for_gibbs else by_nuts), str(prediction)
 
@@ -191,21 +202,30 @@ class _Alone:
     warm_up: float = WARM_UP
 
 
-def _nuts_alone(plan: Plan) -> _Alone:
+def _more(num_sweeps: int, cost: float) -> int:
+    """Return how many sweeps another pilot run has, where the first does not tell what is better."""
+    return max(num_sweeps, min(LONGER * num_sweeps, int(1e9 * HARDLY_ANY_SECONDS / cost)))
+
+
+def _nuts_alone(plan: Plan, num_sweeps: int) -> _Alone:
     """Return what NUTS alone is worth: seen in a pilot run, or what it would be on a normal distribution."""
-    num_sweeps = num_affordable(plan)
     if num_sweeps:
         doing("Trying NUTS in a pilot run")
         own = pilot(plan, num_sweeps)
         if own is not None:
             compiled = replace(plan, compiled=own.compiled)
             after, before = (_sweep_cost(compiled, num) for num in (own.num_gradients, own.gradients_tuning))
+            by_metric = own.num_gradients * (PER_METRIC + PER_NUMBER_OF_METRIC * own.num_metric)
             if own.num_metric:
-                by_metric = own.num_gradients * (PER_METRIC + PER_NUMBER_OF_METRIC * own.num_metric)
                 after += by_metric
                 # Most such metrics are learnt in the latter half of the warm-up.
-                before += by_metric / 2.0 + LEARNING + LEARNING_PER_NUMBER * own.num_metric
-            return _Alone(max(own.effective, LEAST_SEEN), after, own, max(WARM_UP, (before / after + 1.0) / 2.0))
+                before += by_metric / 2.0
+            size = _num_elements(plan, "nuts")
+            if 1 < size <= MOST_DENSE:
+                times = (2 if own.num_metric else 1) + (4 if own.gradients_tuning > LONG_TRAJECTORY else 0)
+                before += times * (LEARNING + LEARNING_PER_NUMBER * size**2)
+            effective = max(own.effective, LEAST_SEEN / len(own.draws))
+            return _Alone(effective, after, own, max(WARM_UP, (before / after + 1.0) / 2.0))
     return _on_a_normal(plan)
 
 
@@ -280,7 +300,8 @@ def _sweep_cost(plan: Plan, num_gradients: float) -> float:
     for block, work in zip(plan.sweep.blocks, _works(plan), strict=True):
         if isinstance(block, NUTSBlock):
             size = sum(prod(v.type.shape) for v in block.variables)
-            total += num_gradients * (work + PER_GRADIENT + PER_GRADIENT_AND_DIMENSION * size) + PER_DIMENSION * size
+            total += num_gradients * (work + PER_GRADIENT + PER_GRADIENT_AND_DIMENSION * size)
+            total += PER_TRAJECTORY + PER_DIMENSION * size
         elif isinstance(block, SliceBlock):
             total += EVALUATIONS_OF_SLICE * len(block.groups) * work
         else:

@@ -269,7 +269,7 @@ def test_nothing_is_compiled_to_c_on_the_way_to_numba(sampler, monkeypatch):
 
 @pytest.mark.parametrize("backend", ["numba", "jax"])
 def test_trajectories_are_cut_short_while_the_metric_is_a_guess(backend):
-    # A diagonal metric leaves standard deviations of 1 and 0.001 side by side: whole trajectories take a thousand steps.
+    # A diagonal metric leaves standard deviations of 1 and 0.001 side by side: a trajectory takes a thousand
     a = ppl.Normal("a", 0.0, 1.0)
     model = ppl.Model(a, ppl.Normal("b", a, 1e-3))
     options = {"metric": "diag", "keep_tuning": True, "backend": backend, "sampler": "nuts", "progress": False}
