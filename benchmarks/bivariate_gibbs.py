@@ -15,7 +15,7 @@ import graphs
 import ppl
 from benchmarks.measure import Row, missing_rows, rows_of, timed
 from benchmarks.processes import compile_rows
-from samplers.gibbs import gibbs
+from samplers.conditionals.gibbs import gibbs
 
 TITLE = "Bivariate Gibbs: per sweep, every 200th kept, one core"
 REACH = 45

@@ -15,8 +15,8 @@ import graphs
 import ppl
 from benchmarks.measure import Contender, Row, is_installed, rows_of, skipped, timed
 from benchmarks.processes import compile_rows
-from samplers.em import climb
-from samplers.em_steps import Steps
+from samplers.maximising.em import climb
+from samplers.maximising.steps import Steps
 
 TITLE = "EM of a Gaussian mixture: one iteration, 20 components, full covariances, n=10^4, one core"
 REACH = 5.0

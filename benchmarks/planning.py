@@ -23,12 +23,12 @@ from benchmarks.measure import machine, rounded
 from benchmarks.processes import answer_of, caches_in
 
 STAGES = {
-    "planning": ("ppl.sampling.plan",),
-    "deriving": ("ppl.planning.logprob", "ppl.planning.marginalized"),
-    "pilot runs": ("ppl.policy.pilot",),
-    "rewriting": ("graphs.backends.numba.compiling.rewritten",),
-    "generating": ("graphs.backends.numba.compiling.generate",),
-    "compiling": ("graphs.backends.numba.compiling.compile_function",),
+    "planning": ("ppl.running.sampling.plan",),
+    "deriving": ("ppl.planning.planning.logprob", "ppl.planning.planning.marginalized"),
+    "pilot runs": ("ppl.planning.policy.pilot",),
+    "rewriting": ("graphs.backends.numba.compiler.compiling.rewritten",),
+    "generating": ("graphs.backends.numba.compiler.compiling.generate",),
+    "compiling": ("graphs.backends.numba.compiler.compiling.compile_function",),
 }
 """Functions, by where they are called from; the first draw is what is left of all."""
 COLUMNS = ("deriving", "pilot runs", "planning", "rewriting", "generating", "compiling", "first draw")

@@ -23,7 +23,7 @@ import graphs
 import ppl
 from benchmarks.measure import Contender, Row, rows_of, skipped, timed
 from benchmarks.processes import compile_rows
-from samplers.gibbs import gibbs
+from samplers.conditionals.gibbs import gibbs
 
 TITLE = "Scaled-t Gibbs: 4000 sweeps, n=500, one core"
 REACH = 0.04

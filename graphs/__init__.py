@@ -11,13 +11,13 @@ from graphs.compiling import compile
 from graphs.conditional import Law, conditional, find_conditional
 from graphs.density import LogDensity, as_logdensity
 from graphs.errors import BackendError, DerivationError, ModelError, PPLError, SamplingError
-from graphs.joint_logprob import LogProb
+from graphs.joint.joint_logprob import LogProb
+from graphs.joint.logprob import ModelGraph, logprob, unconstrain
 from graphs.layout import Layout
-from graphs.logprob import ModelGraph, logprob, unconstrain
-from graphs.printing import dprint
+from graphs.marginal.summing_out import sum_out
 from graphs.step import StepGraph
-from graphs.summing_out import sum_out
 from graphs.supports import Support
+from graphs.surgery.printing import dprint
 
 __all__ = [
     "BackendError",

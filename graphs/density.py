@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import pytensor
 import pytensor.tensor as pt
 from pytensor.graph.traversal import explicit_graph_inputs
 from pytensor.tensor.variable import TensorVariable
 
 from graphs.errors import ModelError
-from graphs.fixing import with_fixed_arrays
 from graphs.supports import Support
+from graphs.surgery.fixing import with_fixed_arrays
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,3 +77,21 @@ def as_logdensity(density: Any) -> LogDensity:
         raise ModelError(f"The log-density also depends on {names}; list it among the inputs.", missing[0].name)
     [total] = with_fixed_arrays([total])
     return LogDensity(pt.cast(total, "float64"), tuple(inputs))
+
+
+def gradients(logdensity: LogDensity, variables: Sequence[TensorVariable]) -> list[TensorVariable]:
+    """Return the gradients of a log-density, zero where it does not depend on a variable.
+
+    Parameters
+    ----------
+    logdensity : LogDensity
+        The log-density.
+    variables : sequence of TensorVariable
+        Continuous inputs of it.
+
+    Returns
+    -------
+    list of TensorVariable
+        Of the shapes of ``variables``.
+    """
+    return pytensor.grad(logdensity.total, list(variables), disconnected_inputs="ignore")

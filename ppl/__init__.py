@@ -8,22 +8,23 @@ from __future__ import annotations
 
 import ppl.companions  # noqa: F401  (before all others)
 from graphs.errors import BackendError, DerivationError, ModelError, PPLError, SamplingError
-from ppl import datasets, distributions, numpy_functions, operands
-from ppl.chains import MarkovChain
-from ppl.compiled import CompiledModel
-from ppl.declare import Data, Density, Deterministic, Potential
-from ppl.diagnosis import Diagnosis, diagnose
+from ppl import datasets, distributions
+from ppl.declaring.declare import Data, Density, Deterministic, Potential
+from ppl.declaring.inverse_wishart import InverseWishart
+from ppl.declaring.markov_chain import MarkovChain
+from ppl.declaring.odes import odeint
+from ppl.diagnosing.diagnosis import Diagnosis, diagnose
 from ppl.distributions import *  # noqa: F403
-from ppl.interop import from_pymc
-from ppl.likelihood import log_likelihood
-from ppl.matrices import InverseWishart
-from ppl.model import Model
-from ppl.odes import odeint
-from ppl.planning import plan
-from ppl.plans import Plan
-from ppl.predictive import posterior_predictive, prior_predictive
-from ppl.recovery import recover
-from ppl.sampling import compile, sample
+from ppl.modelling.interop import from_pymc
+from ppl.modelling.model import Model
+from ppl.planning.planning import plan
+from ppl.planning.plans import Plan
+from ppl.predicting.likelihood import log_likelihood
+from ppl.predicting.predictive import posterior_predictive, prior_predictive
+from ppl.predicting.recovery import recover
+from ppl.reading import numpy_functions, operands
+from ppl.running.compiled import CompiledModel
+from ppl.running.sampling import compile, sample
 
 operands.install()
 numpy_functions.install()

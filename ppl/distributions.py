@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import pymc as pm
 
-from ppl.wrapping import make_wrapper
+from ppl.declaring.wrapping import make_wrapper
 
 EXCLUDED = {"Continuous", "DensityDist", "Discrete", "Distribution", "SymbolicRandomVariable", "WishartBartlett"}
 NAMES = tuple(name for name in pm.distributions.__all__ if name not in EXCLUDED)

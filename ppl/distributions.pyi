@@ -6,7 +6,7 @@ from typing import Any
 from pymc.logprob.transforms import Transform
 from pytensor.tensor.variable import TensorVariable
 
-from ppl.declaration import Dims
+from ppl.declaring.declaration import Dims
 
 NAMES: tuple[str, ...]
 

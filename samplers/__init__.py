@@ -6,14 +6,14 @@ This package knows neither models nor users' data: it builds on `graphs`, and `p
 from __future__ import annotations
 
 from samplers.blocks import DrawBlock, NUTSBlock, Sweep
-from samplers.em import EMResult, em
-from samplers.gibbs import GibbsKernel, gibbs, gibbs_block, gibbs_blocks
-from samplers.hmc import HMCKernel, hmc
+from samplers.conditionals.gibbs import GibbsKernel, gibbs, gibbs_block, gibbs_blocks
 from samplers.kernel import Kernel
-from samplers.nuts import NUTSKernel, nuts
-from samplers.rmh import RMHKernel, rmh, rmh_block
-from samplers.run import CompiledSweep, SweepResult, compile_sweep
-from samplers.slice_kernel import SliceKernel, slice
+from samplers.loop.run import CompiledSweep, SweepResult, compile_sweep
+from samplers.maximising.em import EMResult, em
+from samplers.random_walk import RMHKernel, rmh, rmh_block
+from samplers.slicing.slice import SliceKernel, slice
+from samplers.trajectories.hmc import HMCKernel, hmc
+from samplers.trajectories.nuts import NUTSKernel, nuts
 
 __all__ = [
     "CompiledSweep",

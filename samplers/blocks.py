@@ -12,7 +12,7 @@ from pytensor.tensor.variable import TensorVariable
 
 from graphs.density import LogDensity
 from graphs.layout import Layout
-from graphs.pickling import PartsFirst
+from graphs.surgery.pickling import PartsFirst
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,8 +7,8 @@ import pytensor.tensor as pt
 from pytensor.tensor.variable import TensorVariable
 
 from graphs.density import LogDensity
-from graphs.rebuilding import substitute
 from graphs.supports import Support
+from graphs.surgery.rebuilding import substitute
 from samplers.blocks import DrawBlock
 
 

@@ -20,8 +20,8 @@ from hypothesis import settings
 
 from graphs.backends.base import as_arrays
 from graphs.backends.numba.backend import NumbaBackend
-from graphs.interpreting import interpret
 from graphs.optional import FAILURES
+from graphs.surgery.interpreting import interpret
 
 settings.register_profile("rvgraph", derandomize=True, deadline=None, max_examples=30, database=None)
 settings.load_profile("rvgraph")

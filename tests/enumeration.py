@@ -11,9 +11,9 @@ import pytensor
 from numpy.typing import NDArray
 from scipy.special import logsumexp, softmax
 
-from graphs.interpreting import interpret
-from graphs.joint_logprob import LogProb, states_of
-from graphs.logprob import logprob
+from graphs.joint.joint_logprob import LogProb, states_of
+from graphs.joint.logprob import logprob
+from graphs.surgery.interpreting import interpret
 
 
 def evaluator(lp: LogProb, with_gradient: bool = False) -> Any:

@@ -13,8 +13,8 @@ from pytensor.tensor.variable import TensorVariable
 
 from graphs.conditional import Law
 from graphs.density import LogDensity
-from graphs.interpreting import INTERPRETED
 from graphs.supports import Support
+from graphs.surgery.interpreting import INTERPRETED
 
 
 def assert_is_full_conditional(

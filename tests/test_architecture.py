@@ -8,7 +8,9 @@ import inspect
 import pkgutil
 import re
 import subprocess
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Collection, Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -17,6 +19,7 @@ ROOT = Path(__file__).resolve().parent.parent
 LAYERS = ("graphs", "samplers", "ppl")  # each may import itself and those before it
 FORBIDDEN_NAMES = {"utils", "util", "helpers", "helper", "misc", "common"}
 MAX_LINES = 400
+MAX_FILES = 15  # in one folder
 MACHINE_PATH = re.compile(r"(?<![\w./~$}])/(?:home|Users|root|work|tmp|opt)/\w")
 
 
@@ -117,3 +120,32 @@ def test_every_module_says_what_it_holds(layer):
         if not ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
     ]
     assert silent == []
+
+
+def test_folders_are_short():
+    numbers = Counter(str(path.parent.relative_to(ROOT)) for path in modules(*LAYERS))
+    assert {folder: number for folder, number in numbers.items() if number > MAX_FILES} == {}
+
+
+def is_for_types(node: ast.AST) -> bool:
+    return isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
+
+
+def imported_modules(node: ast.AST, known: Collection[str]) -> Iterator[str]:
+    """Those of the known modules that a piece of code imports when it runs."""
+    names: list[str] = []
+    if isinstance(node, ast.Import):
+        names = [alias.name for alias in node.names]
+    elif isinstance(node, ast.ImportFrom):
+        full = [f"{node.module}.{alias.name}" for alias in node.names]
+        names = [name if name in known else str(node.module) for name in full]
+    yield from (name for name in names if name in known)
+    for child in node.orelse if is_for_types(node) else ast.iter_child_nodes(node):
+        yield from imported_modules(child, known)
+
+
+def test_no_module_imports_itself_by_way_of_others():
+    paths = {".".join(p.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): p for p in modules(*LAYERS)}
+    trees = {name: ast.parse(path.read_text(encoding="utf-8")) for name, path in paths.items()}
+    needs = {name: {*imported_modules(tree, paths)} - {name} for name, tree in trees.items()}
+    TopologicalSorter(needs).prepare()  # raises an error that names the circle

@@ -17,7 +17,7 @@ from benchmarks.evaluation import declared_density
 from benchmarks.measure import is_installed
 from benchmarks.nuts_models import BenchmarkModel, models
 from benchmarks.nuts_worker import Outcome, Worker
-from graphs.interpreting import interpret
+from graphs.surgery.interpreting import interpret
 
 MODELS = models()
 OF_EACH_FORM = (

@@ -18,11 +18,11 @@ from graphs.conditional.derive import find_conditional
 from graphs.conditional.law import Law
 from graphs.conditional.verify import draw_in_support
 from graphs.density import LogDensity
-from graphs.evaluating import evaluate
-from graphs.joint_logprob import LogProb
-from graphs.preparation import widen
-from graphs.random_graph import depends_on, find_random_variables, is_random, parameters_of
-from graphs.rebuilding import substitute
+from graphs.joint.joint_logprob import LogProb
+from graphs.joint.preparation import widen
+from graphs.surgery.evaluating import evaluate
+from graphs.surgery.random_graph import depends_on, find_random_variables, is_random, parameters_of
+from graphs.surgery.rebuilding import substitute
 
 _SEED = 20240607
 _RELATIVE_TOLERANCE = 1e-8

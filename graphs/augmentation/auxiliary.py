@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pytensor.tensor.variable import TensorVariable
 
 from graphs.conditional.law import Law
-from graphs.random_graph import named_input
 from graphs.supports import Support
+from graphs.surgery.random_graph import named_input
 
 
 @dataclass(frozen=True, eq=False)

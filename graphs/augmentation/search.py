@@ -16,9 +16,9 @@ from graphs.conditional import (
     is_normal,
     joint_normal,
 )
-from graphs.joint_logprob import LogProb
+from graphs.joint.joint_logprob import LogProb
 from graphs.optional import optional
-from graphs.random_graph import depends_on
+from graphs.surgery.random_graph import depends_on
 
 
 @dataclass(frozen=True, eq=False)

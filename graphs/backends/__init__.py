@@ -59,6 +59,6 @@ def _jax_backend() -> Backend:
         raise BackendError(
             f"The JAX backend needs {error.name}, which is not installed: pip install 'rvgraph[jax]'.", "jax"
         ) from error
-    from graphs.backends.jax import JaxBackend
+    from graphs.backends.jax.backend import JaxBackend
 
     return JaxBackend()

@@ -15,9 +15,9 @@ from pytensor.tensor.variable import TensorVariable
 
 from graphs.backends.base import ArrayFunction, Backend, CompiledStep, as_arrays
 from graphs.backends.failures import checked
-from graphs.constants import folded
+from graphs.limits.constants import folded
 from graphs.step import StepGraph
-from graphs.traces import forgetting
+from graphs.surgery.traces import forgetting
 
 COMPILED = forgetting("CVM")
 

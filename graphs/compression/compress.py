@@ -12,7 +12,7 @@ from pytensor.tensor.variable import TensorVariable
 from graphs.compression.rows import Rows, is_matrix_product
 from graphs.compression.shapes import size_of
 from graphs.compression.totals import Totals
-from graphs.joint_logprob import LogProb
+from graphs.joint.joint_logprob import LogProb
 from graphs.optional import optional
 
 FEWEST_ROWS = 16

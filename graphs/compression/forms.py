@@ -10,7 +10,7 @@ import pytensor.tensor as pt
 from numpy.typing import NDArray
 from pytensor.tensor.variable import TensorVariable
 
-from graphs.conditional.coefficients import filled
+from graphs.conditional.expanding.coefficients import filled
 
 MOST_PARTS = 64
 

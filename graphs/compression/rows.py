@@ -23,7 +23,7 @@ from pytensor.tensor.subtensor import AdvancedSubtensor, Subtensor
 from pytensor.tensor.variable import TensorVariable
 
 from graphs.compression.shapes import are_equal, digest_of, is_uniform, positions_of, shape_of, size_of
-from graphs.evaluating import evaluate
+from graphs.surgery.evaluating import evaluate
 
 _MOVES = (DimShuffle, Alloc, SpecifyShape, Subtensor, AdvancedSubtensor, Reshape)
 ELEMENTWISE = (Elemwise, DisconnectedGrad)

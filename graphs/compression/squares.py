@@ -19,7 +19,7 @@ from graphs.compression.restriction import Restriction
 from graphs.compression.rows import Rows
 from graphs.compression.shapes import is_uniform
 from graphs.compression.sums import Shape, cells_of, flat
-from graphs.conditional.coefficients import filled
+from graphs.conditional.expanding.coefficients import filled
 
 _MOST_TRIANGLES = 200
 

@@ -14,7 +14,7 @@ from graphs.compression.cells import Cells, find_cells
 from graphs.compression.forms import Block, Column
 from graphs.compression.restriction import Restriction
 from graphs.compression.rows import Key, Rows
-from graphs.conditional.coefficients import filled
+from graphs.conditional.expanding.coefficients import filled
 
 Shape = tuple[int, ...]
 

@@ -23,8 +23,8 @@ from graphs.compression.separation import Separation
 from graphs.compression.shapes import is_uniform, shape_of, size_of
 from graphs.compression.squares import Squares, sum_of_square
 from graphs.compression.sums import cells_of, sum_of_block, sum_of_column
-from graphs.conditional.coefficients import filled
-from graphs.rebuilding import substitute
+from graphs.conditional.expanding.coefficients import filled
+from graphs.surgery.rebuilding import substitute
 
 
 class Totals:

@@ -1,6 +1,7 @@
 """Full conditionals as laws: family and parameters, read off a log-density graph."""
 
 from graphs.conditional.derive import conditional, find_conditional
+from graphs.conditional.expanding.formula import formula
 from graphs.conditional.families.beta import Beta, Dirichlet
 from graphs.conditional.families.finite import Finite
 from graphs.conditional.families.gamma import Gamma, InverseGamma, LogGamma, PowerGamma
@@ -9,9 +10,14 @@ from graphs.conditional.families.multivariate_normal import MultivariateNormal
 from graphs.conditional.families.normal import LogNormal, Normal, TruncatedNormal
 from graphs.conditional.families.sparse_normal import SparseNormal
 from graphs.conditional.families.wishart import InverseWishart, Wishart
-from graphs.conditional.formula import formula
-from graphs.conditional.joint import JointNormal, find_joint_blocks, find_joint_normal, is_normal, joint_normal
 from graphs.conditional.law import Law
+from graphs.conditional.quadratic.joint import (
+    JointNormal,
+    find_joint_blocks,
+    find_joint_normal,
+    is_normal,
+    joint_normal,
+)
 from graphs.conditional.verify import find_discrepancy
 
 __all__ = [

@@ -11,14 +11,14 @@ from pytensor.tensor.basic import Alloc
 from pytensor.tensor.elemwise import DimShuffle, Elemwise
 from pytensor.tensor.variable import TensorVariable
 
-from graphs.conditional.coefficients import filled, number, plus, scale
-from graphs.conditional.count_rules import Offset, is_same
-from graphs.conditional.expansion import Obstacle
+from graphs.bounds.signs import Signs
+from graphs.conditional.expanding.coefficients import filled, number, plus, scale
+from graphs.conditional.expanding.count_rules import Offset, is_same
+from graphs.conditional.expanding.expansion import Obstacle
+from graphs.conditional.expanding.formula import formula
+from graphs.conditional.expanding.simplify import simplify
 from graphs.conditional.families.counts import Binomial, CountLaw, NegativeBinomial, Poisson
-from graphs.conditional.formula import formula
 from graphs.conditional.recognize import Parameters, X, shaped, why_not
-from graphs.conditional.simplify import simplify
-from graphs.signs import Signs
 from graphs.supports import Support
 
 _ROLES = {(1, -1.0): "falling", (1, 1.0): "rising", (-1, -1.0): "reflected"}

@@ -10,24 +10,24 @@ from pytensor.graph.basic import Variable
 from pytensor.graph.traversal import explicit_graph_inputs
 from pytensor.tensor.variable import TensorVariable
 
+from graphs.bounds.guards import strip_guards
 from graphs.conditional.counts import count_law
-from graphs.conditional.expander import Expander
-from graphs.conditional.expansion import Obstacle
+from graphs.conditional.expanding.expander import Expander
+from graphs.conditional.expanding.expansion import Obstacle
+from graphs.conditional.expanding.simplify import simplify
 from graphs.conditional.families.affine import Affine
 from graphs.conditional.law import Law
-from graphs.conditional.matrices import matrix_law
 from graphs.conditional.points import part_with
 from graphs.conditional.pointwise import finite_law
-from graphs.conditional.quadratic import multivariate_normal_law, normal_law
+from graphs.conditional.quadratic.matrices import matrix_law
+from graphs.conditional.quadratic.quadratic import multivariate_normal_law, normal_law
+from graphs.conditional.quadratic.scales import with_scales_outside
 from graphs.conditional.recognize import recognize
-from graphs.conditional.scales import with_scales_outside
-from graphs.conditional.simplify import simplify
 from graphs.conditional.verify import find_discrepancy
 from graphs.density import LogDensity
-from graphs.guards import strip_guards
 from graphs.optional import optional
-from graphs.rebuilding import substitute
 from graphs.supports import POSITIVE, REAL, UNIT, Support, as_support, integers
+from graphs.surgery.rebuilding import substitute
 
 
 def conditional(

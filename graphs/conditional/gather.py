@@ -10,8 +10,8 @@ from pytensor.graph.basic import Apply, Constant, Variable
 from pytensor.tensor.subtensor import indices_from_subtensor
 from pytensor.tensor.variable import TensorVariable
 
-from graphs.conditional.indexing import trivial_axes
-from graphs.conditional.views import View
+from graphs.conditional.expanding.indexing import trivial_axes
+from graphs.conditional.expanding.views import View
 
 
 def gather(

@@ -14,7 +14,7 @@ from pytensor.graph.basic import Variable
 from pytensor.tensor.random.type import RandomType
 from pytensor.tensor.variable import TensorVariable
 
-from graphs.conditional.formula import formula
+from graphs.conditional.expanding.formula import formula
 from graphs.conditional.numbers import draw_numbers
 from graphs.errors import ModelError
 

@@ -14,7 +14,7 @@ from pytensor.graph.traversal import ancestors
 from pytensor.tensor.variable import TensorVariable
 
 from graphs.errors import ModelError
-from graphs.interpreting import interpret
+from graphs.surgery.interpreting import interpret
 
 
 def draw_numbers(

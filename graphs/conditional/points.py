@@ -14,9 +14,9 @@ from pytensor.tensor.elemwise import Elemwise
 from pytensor.tensor.math import Sum
 from pytensor.tensor.variable import TensorVariable
 
-from graphs.evaluating import evaluate
-from graphs.random_graph import depends_on
 from graphs.supports import Support
+from graphs.surgery.evaluating import evaluate
+from graphs.surgery.random_graph import depends_on
 
 MOST_EVALUATIONS = 600
 """Of a log-density, in the search for a point: interpreted, a millisecond or so each."""

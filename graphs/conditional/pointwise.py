@@ -21,16 +21,16 @@ from pytensor.tensor.shape import Reshape, Shape, Shape_i, SpecifyShape
 from pytensor.tensor.subtensor import AdvancedSubtensor, Subtensor
 from pytensor.tensor.variable import TensorVariable
 
-from graphs.conditional.expansion import ACROSS, Obstacle
+from graphs.conditional.expanding.expansion import ACROSS, Obstacle
+from graphs.conditional.expanding.formula import formula
+from graphs.conditional.expanding.simplify import simplify
+from graphs.conditional.expanding.tensor_rules import full
+from graphs.conditional.expanding.views import View
 from graphs.conditional.families.finite import Finite
-from graphs.conditional.formula import formula
 from graphs.conditional.gather import gather
 from graphs.conditional.law import Law
-from graphs.conditional.simplify import simplify
-from graphs.conditional.tensor_rules import full
-from graphs.conditional.views import View
-from graphs.rebuilding import substitute
 from graphs.supports import Support
+from graphs.surgery.rebuilding import substitute
 
 MOST_VALUES = 1000
 """Most values of a variable at which a log-density is evaluated."""

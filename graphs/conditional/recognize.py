@@ -9,15 +9,15 @@ import pytensor.tensor as pt
 from pytensor.graph.traversal import toposort
 from pytensor.tensor.variable import TensorVariable
 
-from graphs.conditional.coefficients import divide, filled, number, plus, scale
-from graphs.conditional.expansion import Monomial, Obstacle
+from graphs.conditional.expanding.coefficients import divide, filled, number, plus, scale
+from graphs.conditional.expanding.expansion import Monomial, Obstacle
+from graphs.conditional.expanding.simplify import simplify
 from graphs.conditional.families.beta import Beta, Dirichlet
 from graphs.conditional.families.gamma import Gamma, InverseGamma, LogGamma, PowerGamma
 from graphs.conditional.families.gig import GIG, TruncatedGamma
 from graphs.conditional.families.normal import LogNormal, Normal, TruncatedNormal
 from graphs.conditional.families.pareto import Pareto
 from graphs.conditional.law import Law
-from graphs.conditional.simplify import simplify
 from graphs.supports import Support
 
 X: Monomial = (("x", 1.0),)

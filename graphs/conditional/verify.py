@@ -19,8 +19,8 @@ from pytensor.tensor.variable import TensorVariable
 from graphs.conditional.families.counts import CountLaw
 from graphs.conditional.law import Law
 from graphs.conditional.points import PointSearch, summands_with
-from graphs.evaluating import evaluate
 from graphs.supports import Support
+from graphs.surgery.evaluating import evaluate
 
 _SEED = 20240607
 _LENGTH_OF_UNKNOWN_AXIS = 3

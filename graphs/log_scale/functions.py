@@ -15,7 +15,7 @@ from pytensor.tensor.basic import Alloc
 from pytensor.tensor.elemwise import DimShuffle, Elemwise
 from pytensor.tensor.variable import TensorVariable
 
-from graphs.masked_slopes import MaskedSlope
+from graphs.limits.masked_slopes import MaskedSlope
 from graphs.tails.functions import SMALL, log1mexp, log_normal_lower
 from graphs.tails.ops import log_betainc, log_betaincc, log_gammainc, log_gammaincc
 

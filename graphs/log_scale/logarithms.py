@@ -16,6 +16,8 @@ from pytensor.tensor.math import Max, Min, Prod, Sum
 from pytensor.tensor.special import Softmax
 from pytensor.tensor.variable import TensorVariable
 
+from graphs.bounds.signs import Signs
+from graphs.limits.masked_slopes import MaskedSlope
 from graphs.log_scale.arrangements import arranged, parts_of
 from graphs.log_scale.expansion import Expansion, Factor
 from graphs.log_scale.functions import (
@@ -35,8 +37,6 @@ from graphs.log_scale.polynomials import factors_of
 from graphs.log_scale.quotients import Quotients
 from graphs.log_scale.shares import as_chance, find_share
 from graphs.log_scale.weighted import as_sum, as_weighted
-from graphs.masked_slopes import MaskedSlope
-from graphs.signs import Signs
 from graphs.supports import Support
 from graphs.tails.functions import log1mexp, log_distinct, log_positive
 

@@ -18,11 +18,11 @@ from pytensor.tensor.elemwise import DimShuffle
 from pytensor.tensor.math import Dot, Sum
 from pytensor.tensor.variable import TensorVariable
 
+from graphs.bounds.signs import Signs
 from graphs.log_scale.functions import is_elementwise
 from graphs.log_scale.polynomials import ONE
 from graphs.log_scale.quotients import Quotient, Quotients, added_up
-from graphs.rebuilding import opened
-from graphs.signs import Signs
+from graphs.surgery.rebuilding import opened
 
 _LARGEST = 20_000
 """Products of arrays are written out up to this many numbers, an exponential each."""

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from graphs.backends.numba.kept import njit
+from graphs.backends.numba.machine_code.kept import njit
 
 FEWEST_COMPILED = 5_000
 """Loops over fewer elements take less time than their machine code takes to be loaded."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from graphs.backends.numba.kept import njit
+from graphs.backends.numba.machine_code.kept import njit
 
 
 @njit(cache=True, error_model="numpy")

@@ -22,7 +22,7 @@ from pytensor.graph.op import Op
 from pytensor.link.numba.dispatch.basic import register_funcify_and_cache_key
 from pytensor.tensor.variable import TensorVariable
 
-from graphs.backends.numba.reachable import digest_of
+from graphs.backends.numba.machine_code.reachable import digest_of
 from graphs.sparse.kernels import factorize, solve_lower, solve_upper, solve_with_noise
 from graphs.sparse.pattern import Pattern
 

@@ -33,7 +33,7 @@ from pymc.logprob.transforms import (
 from pytensor.graph.basic import Constant, Variable
 from pytensor.tensor.variable import TensorVariable
 
-from graphs.rebuilding import opened
+from graphs.surgery.rebuilding import opened
 from graphs.tails.functions import log_difference
 
 

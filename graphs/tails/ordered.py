@@ -18,7 +18,7 @@ from pytensor.graph.traversal import toposort
 from pytensor.tensor.elemwise import DimShuffle, Elemwise
 from pytensor.tensor.variable import TensorVariable
 
-from graphs.rebuilding import substitute
+from graphs.surgery.rebuilding import substitute
 from graphs.tails.functions import log1mexp, log_normal_lower
 
 _LOGITS = (0, 0, 1, 0)

@@ -12,8 +12,8 @@ import pymc as pm
 import pytensor
 
 import ppl
-from graphs.interpreting import INTERPRETED, interpret
-from graphs.logprob import logprob
+from graphs.joint.logprob import logprob
+from graphs.surgery.interpreting import INTERPRETED, interpret
 from tests.corpus.catalogue import in_double_precision
 
 POINTS = 3

@@ -13,7 +13,7 @@ from scipy import stats
 
 import ppl
 from graphs.errors import DerivationError
-from graphs.logprob import logprob
+from graphs.joint.logprob import logprob
 from tests.enumeration import evaluator
 
 pytestmark = pytest.mark.filterwarnings("ignore::pymc.distributions.mixture.MixtureTransformWarning")

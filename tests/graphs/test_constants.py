@@ -15,8 +15,8 @@ from scipy import stats
 import graphs
 import ppl
 from graphs.backends import get_backend
-from graphs.constants import folded
-from graphs.interpreting import INTERPRETED
+from graphs.limits.constants import folded
+from graphs.surgery.interpreting import INTERPRETED
 
 FAR = np.array([-3.0, -9.0, -30.0])
 LOGITS = np.array([40.0, 800.0])

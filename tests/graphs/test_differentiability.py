@@ -10,7 +10,7 @@ from pytensor.gradient import DisconnectedType, NullTypeGradError, grad_undefine
 from pytensor.graph.basic import Apply
 from pytensor.graph.op import Op
 
-from graphs.differentiability import without_gradient
+from graphs.bounds.differentiability import without_gradient
 
 A, B, C = pt.dscalars("abc")
 X = pt.tensor("x", shape=(4,), dtype="float64")

@@ -8,7 +8,7 @@ import pytensor.tensor as pt
 import pytest
 from pytensor.scalar.math import Softplus
 
-from graphs.evaluating import evaluate
+from graphs.surgery.evaluating import evaluate
 
 
 def _clip(x):

@@ -10,7 +10,7 @@ import pytest
 
 import ppl
 from graphs.errors import ModelError
-from graphs.finite import bounds_of, finite_states
+from graphs.marginal.finite import bounds_of, finite_states
 
 HUGE = 6 * 10**9
 LARGE: dict[str, tuple[Callable, tuple[float, float]]] = {

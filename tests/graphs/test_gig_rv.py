@@ -8,8 +8,8 @@ import pytest
 from scipy import integrate, stats
 
 from graphs.backends.numba import compile_program
-from graphs.backends.numba.rng import seed_states
-from graphs.gig_rv import gig, hat_of, proposed
+from graphs.backends.numba.library.rng import seed_states
+from graphs.variables.gig import gig, hat_of, proposed
 
 inf = np.inf
 NUM_DRAWS = 20_000

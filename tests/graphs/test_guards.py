@@ -20,9 +20,9 @@ from pytensor.scalar.basic import Clip, Sign, Switch
 from pytensor.tensor.elemwise import Elemwise
 from pytensor.tensor.variable import TensorVariable
 
-from graphs.guards import strip_guards
-from graphs.intervals import EITHER, FALSE, TRUE
-from graphs.signs import Signs
+from graphs.bounds.guards import strip_guards
+from graphs.bounds.intervals import EITHER, FALSE, TRUE
+from graphs.bounds.signs import Signs
 from graphs.supports import POSITIVE, REAL, SIMPLEX, UNIT, Support, integers, interval
 from tests.as_written import AS_WRITTEN
 

@@ -14,8 +14,8 @@ from pytensor.graph.traversal import ancestors
 from scipy import stats
 
 import ppl
+from graphs.joint.logprob import logprob
 from graphs.log_scale.functions import is_elementwise
-from graphs.logprob import logprob
 from tests.enumeration import evaluator
 
 P, Z = 0.37, 0.3

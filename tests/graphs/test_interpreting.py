@@ -7,7 +7,7 @@ import pytensor
 import pytensor.tensor as pt
 import pytest
 
-from graphs.interpreting import MOST_OPERANDS, interpret
+from graphs.surgery.interpreting import MOST_OPERANDS, interpret
 
 
 @pytest.mark.parametrize("count", [2, MOST_OPERANDS, MOST_OPERANDS + 1, 2 * MOST_OPERANDS + 1, 1000])

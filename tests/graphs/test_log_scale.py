@@ -13,11 +13,11 @@ import pytensor.tensor as pt
 import pytest
 
 import ppl
-from graphs.interpreting import interpret, without_c
+from graphs.joint.logprob import logprob
+from graphs.limits.stable_logits import stabilized
 from graphs.log_scale import Logarithms
-from graphs.logprob import logprob
-from graphs.stable import stabilized
 from graphs.supports import UNIT
+from graphs.surgery.interpreting import interpret, without_c
 
 mp: Any = pytest.importorskip("mpmath")
 

@@ -11,8 +11,8 @@ from scipy import stats
 
 import ppl
 from graphs import DerivationError, Layout, ModelError, logprob
-from graphs.preparation import widen
-from graphs.random_graph import find_random_variables
+from graphs.joint.preparation import widen
+from graphs.surgery.random_graph import find_random_variables
 
 
 def hierarchy():

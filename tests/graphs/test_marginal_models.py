@@ -9,7 +9,7 @@ import pytensor
 import pytest
 
 from graphs.backends import get_backend
-from graphs.logprob import logprob
+from graphs.joint.logprob import logprob
 from tests.enumeration import assert_is_marginal, evaluator
 from tests.graphs.chains.test_scans import CASES as SCANS
 from tests.graphs.marginal_models import MODELS

@@ -15,8 +15,8 @@ from scipy.stats import binom, norm, poisson
 
 import ppl
 from graphs.errors import DerivationError, ModelError
-from graphs.interpreting import interpret
-from graphs.logprob import logprob
+from graphs.joint.logprob import logprob
+from graphs.surgery.interpreting import interpret
 from tests.enumeration import assert_is_marginal
 
 Y = np.array([-1.3, 0.4, 2.2, 0.7])

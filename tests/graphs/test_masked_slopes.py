@@ -14,11 +14,11 @@ import pytest
 from pytensor.graph.traversal import ancestors
 
 import ppl
+from graphs.bounds.guards import strip_guards
 from graphs.conditional import find_conditional
-from graphs.guards import strip_guards
-from graphs.interpreting import interpret
-from graphs.logprob import logprob
-from graphs.masked_slopes import has_masked_slopes
+from graphs.joint.logprob import logprob
+from graphs.limits.masked_slopes import has_masked_slopes
+from graphs.surgery.interpreting import interpret
 from tests.enumeration import assert_is_marginal, evaluator
 
 pytestmark = pytest.mark.filterwarnings("ignore::pymc.distributions.mixture.MixtureTransformWarning")
@@ -122,7 +122,7 @@ def test_expectations_and_rows_have_no_nan() -> None:
 
 def test_jax_takes_the_same_gradient() -> None:
     jax = pytest.importorskip("jax")
-    from graphs.backends.jax_lowering import jax_callable
+    from graphs.backends.jax.lowering import jax_callable
 
     p, z = ppl.Uniform("p", 0, 1), ppl.DiscreteUniform("z", 0, 2, size=3)
     summed = logprob(ppl.Model({ppl.Bernoulli("y", CURVES["geometric"](z, p)): np.array([0, 1, 1])}))

@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 
 from graphs import logprob
-from graphs.interpreting import INTERPRETED
+from graphs.surgery.interpreting import INTERPRETED
 
 _ENDS = {
     "exp at 0": (pt.exp, 0.0, 1.0),

@@ -21,7 +21,7 @@ from pytensor.tensor.elemwise import Elemwise
 from pytensor.tensor.special import softmax
 from pytensor.tensor.variable import TensorVariable
 
-from graphs.passes import Passes
+from graphs.surgery.passes import Passes
 
 
 def _sum_by_loop() -> TensorVariable:

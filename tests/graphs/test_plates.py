@@ -12,11 +12,11 @@ from scipy import stats
 
 import graphs
 import ppl
-from graphs.evaluating import evaluate
-from graphs.gathering import with_elements
-from graphs.interpreting import interpret
-from graphs.joint_logprob import LogProb
-from ppl.centres import central_values
+from graphs.joint.joint_logprob import LogProb
+from graphs.rolling.gathering import with_elements
+from graphs.surgery.evaluating import evaluate
+from graphs.surgery.interpreting import interpret
+from ppl.starting.centres import central_values
 
 N = 25
 

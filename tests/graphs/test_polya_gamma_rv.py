@@ -10,10 +10,10 @@ import pytensor.tensor as pt
 import pytest
 from scipy import stats
 
-from graphs.backends.jax import jax_callable, jax_key
+from graphs.backends.jax.backend import jax_callable, jax_key
 from graphs.backends.numba import compile_program
-from graphs.backends.numba.rng import seed_states
-from graphs.polya_gamma_rv import polya_gamma
+from graphs.backends.numba.library.rng import seed_states
+from graphs.variables.polya_gamma import polya_gamma
 
 NUM_DRAWS = 40_000
 # count, tilt

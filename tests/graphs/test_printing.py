@@ -8,7 +8,7 @@ import pytensor.tensor as pt
 import pytest
 from pytensor.graph.fg import FunctionGraph
 
-from graphs.printing import dprint
+from graphs.surgery.printing import dprint
 
 
 class Own:

@@ -6,7 +6,7 @@ import numpy as np
 import pytensor.tensor as pt
 from pytensor.tensor.elemwise import Elemwise
 
-from graphs.rebuilding import substitute
+from graphs.surgery.rebuilding import substitute
 
 
 def test_types_are_found_anew_only_where_they_change(monkeypatch):

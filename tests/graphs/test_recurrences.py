@@ -11,8 +11,8 @@ from scipy.optimize import approx_fprime
 
 import graphs
 import ppl
-from graphs.evaluating import evaluate
-from graphs.recurrences import FEWEST_STEPS, find_recurrences
+from graphs.rolling.recurrences import FEWEST_STEPS, find_recurrences
+from graphs.surgery.evaluating import evaluate
 
 N = FEWEST_STEPS + 20
 DATA = np.sin(np.arange(2000.0)) + 0.01 * np.arange(2000.0)

@@ -15,8 +15,8 @@ from pytensor.tensor.blockwise import Blockwise
 from scipy.special import logsumexp, softmax
 
 from graphs.backends import get_backend
-from graphs.interpreting import INTERPRETED
-from graphs.recursion import forward_recursion, traceback
+from graphs.recursion.op import forward_recursion, traceback
+from graphs.surgery.interpreting import INTERPRETED
 
 JAX_FORMS = [pytest.param(form, marks=pytest.mark.slow) for form in ("jax-scan", "jax-associative")]
 FORMS = ["c", "numba", *JAX_FORMS]
@@ -145,7 +145,7 @@ def backend(request, monkeypatch):
     name, _, form = request.param.partition("-")
     if form:
         pytest.importorskip("jax", reason="JAX is not installed")
-        from graphs.backends import jax_recursion
+        from graphs.recursion import jax_lowering as jax_recursion
 
         monkeypatch.setattr(jax_recursion, "default_form", lambda: form)
     return get_backend(name)

@@ -7,7 +7,7 @@ import pytensor
 import pytest
 
 from graphs.backends import get_backend
-from graphs.recursion import forward_recursion
+from graphs.recursion.op import forward_recursion
 from tests.graphs.test_recursion import Case, cases_for, potentials
 
 

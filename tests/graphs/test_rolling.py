@@ -8,10 +8,10 @@ import numpy as np
 import pytensor.tensor as pt
 import pytest
 
-import graphs.rolling
+import graphs.rolling.rolling
 import ppl
-from graphs.interpreting import interpret
-from graphs.logprob import logprob
+from graphs.joint.logprob import logprob
+from graphs.surgery.interpreting import interpret
 from tests.enumeration import assert_is_marginal
 
 P = np.array([[0.7, 0.2, 0.1], [0.15, 0.55, 0.3], [0.25, 0.3, 0.45]])
@@ -72,7 +72,7 @@ CASES = [bernoulli_chain, categorical_chain, lag_two, vectors, shared_table]
 def test_terms_taken_together_are_those_of_each(case, monkeypatch):
     model, values = case(6)
     alone = logprob(model, marginalize=False)
-    monkeypatch.setattr(graphs.rolling, "FEWEST", 3)
+    monkeypatch.setattr(graphs.rolling.rolling, "FEWEST", 3)
     together = logprob(model, marginalize=False)
     assert len(together.terms) < len(alone.terms)
     rng = np.random.default_rng(1)
@@ -95,7 +95,7 @@ def test_terms_taken_together_are_those_of_each(case, monkeypatch):
 
 @pytest.mark.parametrize("case", CASES, ids=lambda c: c.__name__)
 def test_sums_over_what_is_taken_together(case, monkeypatch):
-    monkeypatch.setattr(graphs.rolling, "FEWEST", 3)
+    monkeypatch.setattr(graphs.rolling.rolling, "FEWEST", 3)
     assert_is_marginal(*case(5))
 
 

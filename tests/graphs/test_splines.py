@@ -9,8 +9,8 @@ import pytest
 from pymc.distributions.dist_math import SplineWrapper
 from scipy.interpolate import InterpolatedUnivariateSpline
 
-from graphs.interpreting import interpret
-from graphs.splines import as_piecewise_polynomial
+from graphs.surgery.interpreting import interpret
+from graphs.variables.splines import as_piecewise_polynomial
 
 KNOTS = np.array([-1.3, -0.4, 0.1, 0.9, 2.2, 3.7])
 HEIGHTS = np.array([0.3, 1.7, -0.6, 0.8, 2.4, 1.1])

@@ -12,9 +12,9 @@ import pytest
 from pytensor.tensor.variable import TensorVariable
 
 import ppl
-from graphs.interpreting import INTERPRETED
-from graphs.logprob import logprob
-from graphs.stable import stabilized
+from graphs.joint.logprob import logprob
+from graphs.limits.stable_logits import stabilized
+from graphs.surgery.interpreting import INTERPRETED
 
 WEIGHTS = np.array([0.3, 40.0, 900.0])
 ROOTS: dict[str, Callable[[TensorVariable], TensorVariable]] = {

@@ -12,8 +12,8 @@ from pytensor.graph.basic import Constant
 
 import ppl
 from graphs.backends import get_backend
-from graphs.conditional.simplify import simplify
-from graphs.interpreting import interpret
+from graphs.conditional.expanding.simplify import simplify
+from graphs.surgery.interpreting import interpret
 
 
 def trace_length(constant):

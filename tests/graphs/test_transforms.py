@@ -11,10 +11,10 @@ from pymc.logprob.transforms import Transform
 
 import ppl
 from graphs.errors import DerivationError
-from graphs.interpreting import interpret
-from graphs.logprob import logprob, unconstrain
+from graphs.joint.logprob import logprob, unconstrain
 from graphs.supports import UNIT
-from graphs.transforms import constrain, log_jacobian, transforms_of
+from graphs.surgery.interpreting import interpret
+from graphs.variables.transforms import constrain, log_jacobian, transforms_of
 
 VARIABLES = {
     "log": lambda: ppl.HalfNormal("x", 1.5, size=3),

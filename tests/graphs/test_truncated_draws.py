@@ -10,9 +10,9 @@ from scipy import special, stats
 
 import ppl
 from graphs.backends import get_backend
-from graphs.drawing import draws_of
 from graphs.errors import SamplingError
-from ppl.initial import StartingPoints
+from graphs.joint.drawing import draws_of
+from ppl.starting.initial import StartingPoints
 
 NUM_DRAWS = 4000
 SLOW = pytest.mark.slow

@@ -12,7 +12,7 @@ from scipy import integrate
 
 import graphs
 import ppl
-from graphs.interpreting import interpret
+from graphs.surgery.interpreting import interpret
 
 GAMMA, BETA, NORMAL = pm.Gamma.dist, pm.Beta.dist, pm.Normal.dist
 

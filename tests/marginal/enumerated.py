@@ -19,9 +19,9 @@ from pytensor.graph.replace import vectorize_graph
 from pytensor.tensor.variable import TensorVariable
 from scipy.special import logsumexp
 
-from graphs.interpreting import interpret
-from graphs.joint_logprob import LogProb, states_of
-from graphs.logprob import logprob
+from graphs.joint.joint_logprob import LogProb, states_of
+from graphs.joint.logprob import logprob
+from graphs.surgery.interpreting import interpret
 from tests.as_written import AS_WRITTEN
 
 MOST_CONFIGURATIONS = 6000

@@ -16,9 +16,9 @@ from xarray import DataTree
 
 import ppl
 from graphs.backends import get_backend
-from graphs.interpreting import interpret
-from graphs.joint_logprob import LogProb
-from graphs.logprob import logprob
+from graphs.joint.joint_logprob import LogProb
+from graphs.joint.logprob import logprob
+from graphs.surgery.interpreting import interpret
 from tests.marginal.catalogue import Case
 from tests.marginal.enumerated import Enumeration, enumerate_joint
 

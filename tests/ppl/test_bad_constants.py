@@ -12,7 +12,7 @@ import pytest
 
 import ppl
 from graphs.errors import ModelError, PPLError
-from ppl.bad_constants import explain
+from ppl.modelling.bad_constants import explain
 
 ROWS = np.arange(6)
 Y = np.array([0.3, -0.2, 1.1, 0.4, 0.0, 0.7])
@@ -141,6 +141,6 @@ def test_an_explanation_that_fails_explains_nothing(monkeypatch, caplog):
     def fail(*args, **kwargs):
         raise RuntimeError("bug")
 
-    monkeypatch.setattr("ppl.bad_constants._outside_domain", fail)
+    monkeypatch.setattr("ppl.modelling.bad_constants._outside_domain", fail)
     with caplog.at_level(logging.DEBUG, "rvgraph"):
         assert explain(regression(slope() * NAN)) is None

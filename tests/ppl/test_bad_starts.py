@@ -13,7 +13,7 @@ from scipy import stats
 import ppl
 from graphs.errors import DerivationError, ModelError, SamplingError
 from graphs.supports import POSITIVE_DEFINITE, SIMPLEX, UNIT, Support, integers
-from ppl.initial import StartingPoints
+from ppl.starting.initial import StartingPoints
 
 
 def sampled(model: ppl.Model, **options: Any) -> Any:

@@ -11,10 +11,10 @@ import pytest
 from scipy import stats
 
 import ppl
-from graphs.logprob import logprob
-from ppl.centres import central_values
-from ppl.initial import StartingPoints
-from ppl.planning import plan
+from graphs.joint.logprob import logprob
+from ppl.planning.planning import plan
+from ppl.starting.centres import central_values
+from ppl.starting.initial import StartingPoints
 
 LIMIT = 800.0
 EXCESS = (LIMIT**2 + 2 * LIMIT + 2) / (LIMIT + 1) - LIMIT

@@ -11,8 +11,8 @@ import pytest
 
 import ppl
 from graphs.errors import ModelError
-from graphs.interpreting import interpret
-from graphs.logprob import logprob
+from graphs.joint.logprob import logprob
+from graphs.surgery.interpreting import interpret
 from tests.enumeration import assert_is_marginal
 
 RNG = np.random.default_rng(7)

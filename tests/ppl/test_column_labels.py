@@ -8,8 +8,8 @@ import numpy as np
 import xarray as xr
 
 import ppl
-from ppl import column_labels
-from ppl.column_labels import ColumnLabels
+from ppl.diagnosing import column_labels
+from ppl.diagnosing.column_labels import ColumnLabels
 
 
 def test_labels_are_those_of_a_loop_over_coordinates():

@@ -10,7 +10,7 @@ import pytest
 from scipy import stats
 
 import ppl
-from graphs.interpreting import interpret
+from graphs.surgery.interpreting import interpret
 from tests.posteriors import FOLDER, POSTERIORS
 
 RNG = np.random.default_rng(4)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import rankdata
 
-from ppl.convergence import average_ranks
+from ppl.diagnosing.convergence import average_ranks
 
 
 @pytest.mark.parametrize("num_values", [1, 2, 7, 1_000_000])

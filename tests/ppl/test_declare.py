@@ -15,8 +15,8 @@ from scipy import stats
 
 from graphs.errors import ModelError
 from graphs.supports import integers
-from ppl.declaration import declaration_of
-from ppl.declare import Data, Density, Deterministic, Potential
+from ppl.declaring.declaration import declaration_of
+from ppl.declaring.declare import Data, Density, Deterministic, Potential
 from ppl.distributions import HalfNormal, Normal
 
 PYTHON = Mode(linker="py", optimizer=None)  # compiles nothing

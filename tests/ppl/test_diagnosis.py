@@ -11,7 +11,7 @@ from arviz_stats.base import array_stats
 
 import ppl
 from graphs.errors import ModelError
-from ppl.convergence import convergence
+from ppl.diagnosing.convergence import convergence
 
 CHAINS, DRAWS = 4, 1000
 

@@ -11,9 +11,9 @@ from scipy import stats
 
 import ppl
 from graphs.errors import ModelError
-from graphs.interpreting import interpret
-from graphs.logprob import logprob
-from ppl.results import to_datatree
+from graphs.joint.logprob import logprob
+from graphs.surgery.interpreting import interpret
+from ppl.running.results import to_datatree
 
 
 def scalar_outcome(*parents) -> ppl.Model:

@@ -16,10 +16,10 @@ from pytensor.tensor.variable import TensorVariable
 from scipy import stats
 
 from graphs.errors import ModelError
-from graphs.random_graph import is_random
+from graphs.surgery.random_graph import is_random
 from ppl import distributions as D
 from ppl._generate_stubs import STUB, stub_text
-from ppl.declaration import declaration_of
+from ppl.declaring.declaration import declaration_of
 
 PYTHON = Mode(linker="py", optimizer=None)  # compiles nothing
 # PyMC's own constants, such as log(2), are in float32; a parameter in float32 errs by 1e-8 and more.

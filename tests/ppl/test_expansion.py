@@ -8,7 +8,7 @@ import pytest
 from scipy.special import expit, softmax
 
 import ppl
-from graphs.interpreting import INTERPRETED
+from graphs.surgery.interpreting import INTERPRETED
 from tests.corpus.catalogue import in_double_precision
 
 
@@ -42,7 +42,7 @@ def expected(compiled: ppl.CompiledModel, draws: np.ndarray) -> dict[str, np.nda
 @pytest.mark.parametrize("in_place", [False, True])
 @pytest.mark.parametrize(("num_draws", "at_once"), [(20, 2**14), (20, 7), (0, 7)])
 def test_values(compiled, monkeypatch, in_place, num_draws, at_once):
-    monkeypatch.setattr("ppl.expansion.ROWS_AT_ONCE", at_once)
+    monkeypatch.setattr("ppl.running.expansion.ROWS_AT_ONCE", at_once)
     draws = flat(compiled, num_draws)
     answer = expected(compiled, draws)
     before = draws.copy()

@@ -10,9 +10,9 @@ import pymc as pm
 import pytensor.tensor as pt
 import pytest
 
-from ppl.declare import Data, Deterministic, Potential
+from ppl.declaring.declare import Data, Deterministic, Potential
 from ppl.distributions import Dirichlet, HalfNormal, Mixture, Normal
-from ppl.graphviz import DotSource, model_to_graphviz
+from ppl.modelling.graphviz import DotSource, model_to_graphviz
 
 
 @pytest.fixture(autouse=True)

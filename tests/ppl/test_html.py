@@ -10,7 +10,7 @@ import pytest
 from arviz_base import from_dict
 
 import ppl
-from ppl import model as model_module
+from ppl.modelling import model as model_module
 
 HOSTILE = ["<img src=x onerror=alert(1)>", "<script>alert(1)", "a & b < c", '"&lt;b&gt;"']
 TAGS = {"table", "thead", "tbody", "tr", "th", "td", "p", "pre"}

@@ -12,9 +12,9 @@ from scipy import stats
 
 import ppl
 from graphs.errors import ModelError
-from graphs.interpreting import INTERPRETED
-from graphs.logprob import logprob
+from graphs.joint.logprob import logprob
 from graphs.supports import UNIT
+from graphs.surgery.interpreting import INTERPRETED
 from tests.corpus.catalogue import in_double_precision
 
 

@@ -15,8 +15,8 @@ from pytensor.graph.op import Op
 from xarray import Dataset, DataTree
 
 import ppl
-from ppl.expansion import Expansion
-from samplers.interrupts import MOST_HELD, HeldInterrupts
+from ppl.running.expansion import Expansion
+from samplers.loop.interrupts import MOST_HELD, HeldInterrupts
 
 SETTINGS = {"draws": 30, "tune": 20, "chains": 2, "seed": 1, "progress": False}
 
@@ -86,7 +86,7 @@ def test_nothing_is_said_where_nothing_fails(compiled, expected, caplog):
 @pytest.mark.parametrize("error", [ValueError("odd"), MemoryError("24 GiB"), KeyboardInterrupt()])
 @pytest.mark.parametrize("at_once", [2**14, 7])
 def test_a_deterministic_that_fails(compiled, expected, monkeypatch, caplog, error, at_once):
-    monkeypatch.setattr("ppl.expansion.ROWS_AT_ONCE", at_once)
+    monkeypatch.setattr("ppl.running.expansion.ROWS_AT_ONCE", at_once)
     monkeypatch.setattr(failing, "error", error)
     with caplog.at_level(logging.WARNING, "rvgraph"):
         trace = compiled.sample(**SETTINGS)
@@ -101,7 +101,7 @@ def test_a_deterministic_that_fails(compiled, expected, monkeypatch, caplog, err
 @pytest.mark.parametrize("first_failure", [0, 2])
 def test_transforms_that_fail(compiled, expected, monkeypatch, first_failure):
     """Values that were there already are kept, and what was drawn of the others."""
-    monkeypatch.setattr("ppl.expansion.ROWS_AT_ONCE", 7)
+    monkeypatch.setattr("ppl.running.expansion.ROWS_AT_ONCE", 7)
     calls = []
     arrays = Expansion._arrays
 
@@ -138,15 +138,15 @@ def test_an_expansion_that_fails(compiled, expected, monkeypatch):
 @pytest.mark.parametrize(
     ("target", "what", "error"),
     [
-        ("ppl.results.diagnose", "report", RuntimeError("bad")),
-        ("ppl.results.diagnose", "report", KeyboardInterrupt()),
-        ("ppl.compiled.drawn_attributes", "drawn", MemoryError()),
-        ("ppl.compiled.report", "report", ValueError("bad")),
-        ("ppl.compiled.what_was_learnt", "adaptation", ValueError("bad")),
-        ("ppl.compiled.flat_priors", "flat_priors", ValueError("bad")),
-        ("ppl.compiled.versions", "versions", OSError("gone")),
-        ("ppl.results.as_coordinate", "the labels of unit", TypeError("bad")),
-        ("ppl.plans.Plan.__str__", "plan", ValueError("bad")),
+        ("ppl.running.results.diagnose", "report", RuntimeError("bad")),
+        ("ppl.running.results.diagnose", "report", KeyboardInterrupt()),
+        ("ppl.running.compiled.drawn_attributes", "drawn", MemoryError()),
+        ("ppl.running.compiled.report", "report", ValueError("bad")),
+        ("ppl.running.compiled.what_was_learnt", "adaptation", ValueError("bad")),
+        ("ppl.running.compiled.flat_priors", "flat_priors", ValueError("bad")),
+        ("ppl.running.compiled.versions", "versions", OSError("gone")),
+        ("ppl.running.results.as_coordinate", "the labels of unit", TypeError("bad")),
+        ("ppl.planning.plans.Plan.__str__", "plan", ValueError("bad")),
     ],
 )
 def test_what_is_made_of_the_draws(compiled, expected, monkeypatch, target, what, error):
@@ -156,7 +156,7 @@ def test_what_is_made_of_the_draws(compiled, expected, monkeypatch, target, what
 
 
 def test_a_log_that_fails(compiled, expected, monkeypatch):
-    monkeypatch.setattr("ppl.results.logger.warning", raising(OSError("gone")))
+    monkeypatch.setattr("ppl.running.results.logger.warning", raising(OSError("gone")))
     monkeypatch.setattr(failing, "error", ValueError("odd"))
     check(compiled.sample(**SETTINGS), expected, {"odd": "ValueError"}, ("odd",))
 
@@ -172,7 +172,7 @@ def refusing(make, is_refused):
 
 def test_variables_that_xarray_refuses(compiled, expected, monkeypatch):
     has_odd = refusing(Dataset, lambda variables=(), **kwargs: "odd" in variables)
-    monkeypatch.setattr("ppl.results.Dataset", has_odd)
+    monkeypatch.setattr("ppl.running.results.Dataset", has_odd)
     trace = compiled.sample(**SETTINGS)
     check(trace, expected, {"odd": "ValueError: refused"}, ("odd",))
     # It has no place among the groups, but is not lost.
@@ -182,7 +182,7 @@ def test_variables_that_xarray_refuses(compiled, expected, monkeypatch):
 
 def test_labels_that_xarray_refuses(compiled, expected, monkeypatch):
     has_labels = refusing(Dataset, lambda variables=(), coords=(), **kwargs: "unit" in coords)
-    monkeypatch.setattr("ppl.results.Dataset", has_labels)
+    monkeypatch.setattr("ppl.running.results.Dataset", has_labels)
     trace = compiled.sample(**SETTINGS)
     check(trace, expected, {"the dims of x": "ValueError: refused"})
     assert trace.posterior["x"].dims == ("chain", "draw", "x_dim_0")
@@ -190,7 +190,7 @@ def test_labels_that_xarray_refuses(compiled, expected, monkeypatch):
 
 def test_a_tree_that_xarray_refuses(compiled, expected, monkeypatch):
     whole = refusing(DataTree.from_dict, lambda datasets, **kwargs: True)
-    monkeypatch.setattr("ppl.results.DataTree.from_dict", whole)
+    monkeypatch.setattr("ppl.running.results.DataTree.from_dict", whole)
     trace = compiled.sample(**SETTINGS)
     check(trace, expected, {})
     assert trace.posterior["x"].dims == ("chain", "draw", "unit")
@@ -203,15 +203,15 @@ def test_a_shape_that_is_not_that_of_the_dims(compiled, expected):
     long = ppl.Deterministic("long", pt.ones(length) * x, dims="unit")
     model = ppl.Model(x, long, coords={"unit": ["a", "b", "c"]})
     groups = {"posterior": {"x": np.ones((1, 4)), "long": np.ones((1, 4, 2))}}
-    losses = ppl.losses.Losses()
-    tree = ppl.results.to_datatree(model, groups, {}, losses=losses)
+    losses = ppl.running.losses.Losses()
+    tree = ppl.running.results.to_datatree(model, groups, {}, losses=losses)
     assert tree.posterior["long"].dims == ("chain", "draw", "long_dim_0")
     assert list(losses.found) == ["the dims of long"]
 
 
 def test_a_progress_bar_that_fails(compiled, expected, monkeypatch, caplog):
-    monkeypatch.setattr("ppl.progress.ProgressBar._update", raising(BrokenPipeError("gone")))
-    monkeypatch.setattr("ppl.progress.Progress.stop", raising(BrokenPipeError("gone")))
+    monkeypatch.setattr("ppl.running.progress.ProgressBar._update", raising(BrokenPipeError("gone")))
+    monkeypatch.setattr("ppl.running.progress.Progress.stop", raising(BrokenPipeError("gone")))
     trace = compiled.sample(**{**SETTINGS, "progress": True})
     check(trace, expected, {})
     assert len([r for r in caplog.records if "progress bar has failed" in r.message]) == 1

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import ppl
-from ppl import memory
+from ppl.running import memory
 
 GIB = 2**30
 
@@ -54,7 +54,7 @@ def test_an_allocation_that_fails(compiled, monkeypatch):
     def fail(*arguments):
         raise MemoryError("24 GiB")
 
-    monkeypatch.setattr("samplers.run.Record.empty", fail)
+    monkeypatch.setattr("samplers.loop.run.Record.empty", fail)
     with pytest.raises(ppl.SamplingError, match=r"no memory for the run \(24 GiB\).*fewer draws"):
         compiled.sample(draws=10, tune=10, progress=False)
 

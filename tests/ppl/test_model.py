@@ -12,8 +12,8 @@ from scipy import stats
 
 import ppl
 from graphs.errors import DerivationError, ModelError
-from graphs.interpreting import interpret
-from graphs.logprob import logprob
+from graphs.joint.logprob import logprob
+from graphs.surgery.interpreting import interpret
 from tests.enumeration import evaluator
 
 

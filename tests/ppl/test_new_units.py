@@ -9,7 +9,7 @@ from scipy import stats
 
 import ppl
 from graphs.errors import ModelError
-from ppl.results import to_datatree
+from ppl.running.results import to_datatree
 
 LABELS = ["a", "b", "c"]
 NUM_DRAWS = 4000

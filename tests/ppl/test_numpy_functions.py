@@ -13,7 +13,7 @@ import xarray as xr
 from pymc.sampling.mcmc import assign_step_methods
 
 import ppl
-from graphs.interpreting import interpret
+from graphs.surgery.interpreting import interpret
 
 VALUE = np.array([0.3, 0.7, 0.2])
 OTHER = np.array([1.0, 0.5, 0.25])

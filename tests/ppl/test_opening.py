@@ -17,8 +17,8 @@ from scipy.special import logsumexp
 
 import ppl
 from graphs.errors import DerivationError
-from graphs.interpreting import interpret
-from graphs.logprob import logprob
+from graphs.joint.logprob import logprob
+from graphs.surgery.interpreting import interpret
 
 # The usual spelling: the other way to write a scan takes no updates from PyMC.
 pytestmark = pytest.mark.filterwarnings("ignore:Scan return signature will change:DeprecationWarning")

@@ -13,7 +13,7 @@ import xarray as xr
 from scipy import sparse
 
 import ppl
-from graphs.interpreting import interpret
+from graphs.surgery.interpreting import interpret
 
 NUMBERS = np.array([1.0, 2.0, 4.0])
 HOLDERS = {

@@ -15,7 +15,7 @@ from scipy import special, stats
 import ppl
 from graphs.conditional import find_conditional
 from graphs.errors import DerivationError
-from graphs.logprob import logprob
+from graphs.joint.logprob import logprob
 from graphs.optional import optional
 from tests.laws import assert_is_full_conditional
 
@@ -81,15 +81,15 @@ def mixed_model() -> ppl.Model:
 
 PLACES = {
     "laws": "graphs.conditional.derive.find_discrepancy",
-    "joint laws": "graphs.conditional.joint.multivariate_normal_law",
-    "groups": "graphs.conditional.joint._Blocks",
+    "joint laws": "graphs.conditional.quadratic.joint.multivariate_normal_law",
+    "groups": "graphs.conditional.quadratic.joint._Blocks",
     "compression": "graphs.compression.compress.Totals",
     "auxiliary variables": "graphs.augmentation.search.augment",
-    "sums": "graphs.summing_out.sum_out",
-    "groups of elements": "samplers.coloured.lifted_parts",
-    "pilot runs": "ppl.policy.pilot",
-    "work": "ppl.policy.work_of",
-    "plans by laws": "ppl.sweeps.gibbs_block",
+    "sums": "graphs.marginal.summing_out.sum_out",
+    "groups of elements": "samplers.conditionals.coloured.lifted_parts",
+    "pilot runs": "ppl.planning.policy.pilot",
+    "work": "ppl.planning.policy.work_of",
+    "plans by laws": "ppl.planning.sweeps.gibbs_block",
 }
 
 

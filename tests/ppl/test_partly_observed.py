@@ -14,7 +14,7 @@ from scipy import stats
 import graphs
 import ppl
 from graphs.errors import ModelError
-from graphs.interpreting import INTERPRETED
+from graphs.surgery.interpreting import INTERPRETED
 
 MISSING = np.array([False, True, True, False, True])
 X = np.array([0.3, 0.5, 0.2, 0.6, 0.8])

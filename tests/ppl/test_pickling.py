@@ -16,7 +16,7 @@ import pytensor.tensor as pt
 import pytest
 
 import ppl
-from graphs.interpreting import interpret
+from graphs.surgery.interpreting import interpret
 
 X = np.random.default_rng(0).normal(size=(20, 2))
 

@@ -8,13 +8,13 @@ import pytensor.tensor as pt
 import pytest
 
 import ppl
-import ppl.pilot
-import ppl.policy
-from graphs.backends.numba.random import UNIVARIATE
+import ppl.planning.pilot
+import ppl.planning.policy
+from graphs.backends.numba.lowering.random import UNIVARIATE
 from graphs.errors import BackendError
-from ppl.pilot import effective_fractions, pilot
-from ppl.policy import Prediction
-from ppl.work import PER_DRAW, PER_ELEMENTARY, PER_NODE, PER_PRODUCT, PER_PRODUCT_OF_LINALG, work_of
+from ppl.planning.pilot import effective_fractions, pilot
+from ppl.planning.policy import Prediction
+from ppl.planning.work import PER_DRAW, PER_ELEMENTARY, PER_NODE, PER_PRODUCT, PER_PRODUCT_OF_LINALG, work_of
 
 rng = np.random.default_rng(3)
 DESIGN = rng.normal(size=(40, 3))
@@ -125,7 +125,7 @@ def test_laws_are_not_mixed_with_nuts_where_they_mix_slowly() -> None:
 
 
 def test_pilot_runs_that_would_take_long_are_not_made(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ppl.pilot, "MOST_SECONDS", 1e-6)
+    monkeypatch.setattr(ppl.planning.pilot, "MOST_SECONDS", 1e-6)
     plan = ppl.plan(counts_with_rates(2000))
     assert {a.method for a in plan.assignments} == {"nuts"}
     assert "would take too long; sampler='gibbs' draws rates from full conditionals" in plan.policy
@@ -133,7 +133,7 @@ def test_pilot_runs_that_would_take_long_are_not_made(monkeypatch: pytest.Monkey
 
 def test_no_pilot_run_is_made_where_nothing_can_be_gained(monkeypatch: pytest.MonkeyPatch) -> None:
     """A sweep draws 3000 Polya-gamma variables: were it independent of the last, gradients would still be cheaper."""
-    monkeypatch.setattr(ppl.policy, "pilot", None)
+    monkeypatch.setattr(ppl.planning.policy, "pilot", None)
     design = np.random.default_rng(1).normal(size=(3000, 2))
     outcome = (design[:, 0] > 0).astype(int)
     plan = ppl.plan(ppl.Model({ppl.Bernoulli("y", logit_p=design @ ppl.Normal("b", 0, 1, size=2)): outcome}))
@@ -142,7 +142,7 @@ def test_no_pilot_run_is_made_where_nothing_can_be_gained(monkeypatch: pytest.Mo
 
 
 def test_failed_pilot_runs_leave_it_to_nuts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ppl.policy, "pilot", lambda plan, num_sweeps: None)
+    monkeypatch.setattr(ppl.planning.policy, "pilot", lambda plan, num_sweeps: None)
     plan = ppl.plan(counts_with_rates(2000))
     assert {a.method for a in plan.assignments} == {"nuts"}
     assert "left the domain of its laws" in plan.policy
@@ -152,7 +152,7 @@ def test_what_only_another_backend_compiles_is_left_to_nuts(monkeypatch: pytest.
     def refuse(sweep: object, backend: str) -> None:
         raise BackendError("No machine code.", backend)
 
-    monkeypatch.setattr(ppl.pilot, "CompiledSweep", refuse)
+    monkeypatch.setattr(ppl.planning.pilot, "CompiledSweep", refuse)
     plan = ppl.plan(counts_with_rates(2000))
     assert {a.method for a in plan.assignments} == {"nuts"}
     assert "Numba lacks one" in plan.policy

@@ -11,8 +11,8 @@ from scipy import stats
 
 import ppl
 from graphs.errors import SamplingError
-from ppl.initial import StartingPoints
-from ppl.pilot import pilot
+from ppl.planning.pilot import pilot
+from ppl.starting.initial import StartingPoints
 
 
 def occupancy() -> ppl.Model:

@@ -11,10 +11,10 @@ from scipy import stats
 
 import ppl
 from graphs.backends import get_backend
-from graphs.drawing import draws_of
-from graphs.interpreting import interpret, without_c
-from graphs.logprob import logprob, unconstrain
-from graphs.transforms import transforms_of
+from graphs.joint.drawing import draws_of
+from graphs.joint.logprob import logprob, unconstrain
+from graphs.surgery.interpreting import interpret, without_c
+from graphs.variables.transforms import transforms_of
 from ppl import distributions as D
 
 NUM_DRAWS = 4000

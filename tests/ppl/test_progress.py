@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 import ppl
-from ppl import progress_lines
-from ppl.progress import ProgressBar
+from ppl.running import progress_lines
+from ppl.running.progress import ProgressBar
 
 
 @pytest.fixture
@@ -73,13 +73,13 @@ def test_a_log_is_stdout_where_it_is_redirected(tmp_path, monkeypatch):
 
 def _planned(compiled, monkeypatch, seconds):
     """Plan with a stage of some length in it."""
-    monkeypatch.setattr("ppl.stages.LEAST_SECONDS", 0.2)
+    monkeypatch.setattr("ppl.running.stages.LEAST_SECONDS", 0.2)
 
     def slow(*given):
         time.sleep(seconds)
         return given[0], ()
 
-    monkeypatch.setattr("ppl.planning.compressed", slow)
+    monkeypatch.setattr("ppl.planning.planning.compressed", slow)
     return ppl.plan(compiled.plan.model, sampler="nuts")
 
 
@@ -117,7 +117,7 @@ def test_an_interrupt_while_tuning_says_what_there_is(compiled, monkeypatch, cap
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("ppl.progress.ProgressBar.__call__", interrupt)
+        patch.setattr("ppl.running.progress.ProgressBar.__call__", interrupt)
         trace = compiled.sample(draws=10, tune=3_000_000, chains=2, seed=1, progress=False)
     assert trace.posterior.sizes["draw"] == 0
     [said] = [record.message for record in caplog.records if "Interrupted" in record.message]

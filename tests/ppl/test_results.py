@@ -8,7 +8,7 @@ from arviz_base import from_dict
 from xarray import DataTree
 
 import ppl
-from ppl.results import to_datatree
+from ppl.running.results import to_datatree
 
 
 def model() -> ppl.Model:

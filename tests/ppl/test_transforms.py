@@ -16,8 +16,8 @@ from pytensor.tensor.variable import TensorVariable
 
 import graphs
 import ppl
-from graphs.evaluating import evaluate
-from ppl.declaration import declaration_of
+from graphs.surgery.evaluating import evaluate
+from ppl.declaring.declaration import declaration_of
 
 ORDERED = tr.Ordered(positive=True)
 

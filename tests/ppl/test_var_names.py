@@ -7,7 +7,7 @@ import pytest
 
 import ppl
 from graphs.errors import ModelError
-from ppl.expansion import Expansion
+from ppl.running.expansion import Expansion
 
 
 def model():

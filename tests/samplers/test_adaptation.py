@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import optimize
 
-from samplers.adaptation import (
+from samplers.tuning.adaptation import (
     LOG_STEP_SIZE,
     NUM_MOMENTS,
     NUM_TUNING_FIELDS,

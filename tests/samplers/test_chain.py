@@ -16,7 +16,8 @@ from scipy import special, stats
 import samplers
 from graphs.density import LogDensity
 from graphs.errors import BackendError, ModelError, SamplingError
-from samplers import DrawBlock, NUTSBlock, Sweep, SweepResult, compile_sweep, compiled_loop, workers
+from samplers import DrawBlock, NUTSBlock, Sweep, SweepResult, compile_sweep
+from samplers.loop import compiled_loop, workers
 
 SCALE = np.logspace(-2, 2, 10)
 
@@ -291,7 +292,7 @@ def test_statistics_of_several_blocks_have_names_of_their_own() -> None:
 def test_the_loop_and_its_moves_are_compiled_once_for_all_processes() -> None:
     script = """
 import pytensor.tensor as pt
-from samplers import NUTSBlock, Sweep, compile_sweep, compiled_loop
+from samplers import NUTSBlock, Sweep, compile_sweep; from samplers.loop import compiled_loop
 from graphs.density import LogDensity
 x = pt.tensor("x", shape=(2,))
 compile_sweep(Sweep((x,), (NUTSBlock((x,), LogDensity(-(x**2).sum(), (x,))),)))

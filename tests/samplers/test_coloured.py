@@ -8,10 +8,10 @@ import pytest
 from scipy.special import log_softmax
 
 import ppl
-from graphs.interpreting import interpret
-from graphs.joint_logprob import states_of
-from graphs.logprob import logprob
-from samplers.coloured import find_groups, logits_of_group
+from graphs.joint.joint_logprob import states_of
+from graphs.joint.logprob import logprob
+from graphs.surgery.interpreting import interpret
+from samplers.conditionals.coloured import find_groups, logits_of_group
 
 RNG = np.random.default_rng(5)
 

@@ -15,8 +15,8 @@ from scipy.special import logsumexp
 import ppl
 import samplers
 from graphs.errors import DerivationError, ModelError, SamplingError
-from graphs.interpreting import interpret
-from graphs.logprob import logprob
+from graphs.joint.logprob import logprob
+from graphs.surgery.interpreting import interpret
 
 RNG = np.random.default_rng(11)
 KIND = RNG.choice(2, size=60, p=[0.35, 0.65])

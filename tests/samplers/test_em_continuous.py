@@ -14,10 +14,10 @@ from scipy import stats
 import graphs
 import ppl
 import samplers
-from graphs.averaging import average
-from graphs.conditional.blocks import block_normal_law
+from graphs.conditional.quadratic.blocks import block_normal_law
 from graphs.errors import DerivationError, ModelError
-from graphs.interpreting import interpret
+from graphs.expectation.continuous import average
+from graphs.surgery.interpreting import interpret
 from tests.laws import assert_is_full_conditional
 
 RNG = np.random.default_rng(8)

@@ -16,10 +16,10 @@ import ppl
 import samplers
 from graphs.density import LogDensity
 from graphs.errors import SamplingError
-from graphs.interpreting import interpret
-from graphs.logprob import logprob
-from graphs.matrix_modes import find_matrix_mode
+from graphs.expectation.matrix_modes import find_matrix_mode
+from graphs.joint.logprob import logprob
 from graphs.supports import POSITIVE
+from graphs.surgery.interpreting import interpret
 
 RNG = np.random.default_rng(5)
 KIND = RNG.integers(3, size=150)
@@ -116,7 +116,7 @@ def test_ends_at_a_stationary_point_of_the_exact_posterior(case):
 
 def test_many_rows_cost_as_much_as_few_nodes():
     """The log-densities of 150 rows are interpolated from the six that determine a quadratic in two dimensions."""
-    from samplers.em_steps import Steps
+    from samplers.maximising.steps import Steps
 
     steps = Steps(logprob(mixture("cov"), marginalize=False), None, "likelihood", "numba", 2**24)
     shapes = [c.type.shape for c in steps._fast.found.inputs]

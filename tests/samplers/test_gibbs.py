@@ -18,10 +18,10 @@ import ppl
 from graphs.conditional import Normal, conditional
 from graphs.density import LogDensity
 from graphs.errors import DerivationError, SamplingError
-from graphs.interpreting import INTERPRETED
 from graphs.supports import POSITIVE, SIMPLEX, integers
+from graphs.surgery.interpreting import INTERPRETED
 from samplers.blocks import DrawBlock
-from samplers.gibbs import GibbsKernel, gibbs, gibbs_blocks
+from samplers.conditionals.gibbs import GibbsKernel, gibbs, gibbs_blocks
 
 X, Y = pt.dscalars("x", "y")
 BIVARIATE = LogDensity(2 * pt.log(X) - X * Y**2 - Y**2 + 2 * Y - 4 * X, (X, Y), {X: POSITIVE})

@@ -11,9 +11,9 @@ from arviz_stats.base import array_stats
 from scipy import special, stats
 
 from graphs.errors import ModelError, SamplingError
-from graphs.interpreting import interpret
+from graphs.surgery.interpreting import interpret
 from samplers import hmc
-from samplers.hmc import HMCInfo, HMCState
+from samplers.trajectories.hmc import HMCInfo, HMCState
 
 SHAPE = 2.0
 COVARIANCE = np.array([[2.0, 0.9, 0.1], [0.9, 1.0, 0.2], [0.1, 0.2, 0.5]])

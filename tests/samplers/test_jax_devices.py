@@ -17,7 +17,7 @@ from graphs.layout import Layout
 from graphs.supports import REAL
 from samplers import compile_sweep
 from samplers.blocks import NUTSBlock, Sweep
-from samplers.jax_nuts import logdensity_function
+from samplers.chain.jax_density import logdensity_function
 
 X = np.random.default_rng(0).normal(size=(40, 3))
 SCRIPT = """

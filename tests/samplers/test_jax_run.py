@@ -15,7 +15,7 @@ from graphs.density import LogDensity
 from graphs.errors import SamplingError
 from graphs.layout import Layout
 from samplers.blocks import DrawBlock, NUTSBlock, Sweep
-from samplers.nuts import nuts
+from samplers.trajectories.nuts import nuts
 
 jax = pytest.importorskip("jax", reason="JAX is not installed")
 pytest.importorskip("blackjax", reason="BlackJAX is not installed")
@@ -23,11 +23,11 @@ pytest.importorskip("blackjax", reason="BlackJAX is not installed")
 import jax.numpy as jnp  # noqa: E402
 from blackjax.mcmc.hmc import HMCState  # noqa: E402
 
-from samplers import jax_chunks  # noqa: E402
-from samplers.jax_adaptation import tuning_phases  # noqa: E402
-from samplers.jax_nuts import logdensity_function  # noqa: E402
-from samplers.jax_run import compile_sweep_jax  # noqa: E402
-from samplers.jax_trajectory import nuts_transition  # noqa: E402
+from samplers.chain.jax_density import logdensity_function  # noqa: E402
+from samplers.loop.jax import chunks as jax_chunks  # noqa: E402
+from samplers.loop.jax.run import compile_sweep_jax  # noqa: E402
+from samplers.trajectories.jax_transition import nuts_transition  # noqa: E402
+from samplers.tuning.jax_adaptation import tuning_phases  # noqa: E402
 
 # With fixed seeds; each comparison fails by chance once in 15 000 times.
 STANDARD_ERRORS = 4.0

@@ -13,9 +13,9 @@ from scipy.linalg import hadamard, sqrtm
 from graphs.density import LogDensity
 from graphs.errors import SamplingError
 from samplers import NUTSBlock, Sweep, compile_sweep
-from samplers.fisher import choose, fisher_divergence, learn_dense, learn_diagonal, learn_low_rank
-from samplers.learning import METRICS, update_times
-from samplers.metric import Metric
+from samplers.chain.metric import Metric
+from samplers.tuning.fisher import choose, fisher_divergence, learn_dense, learn_diagonal, learn_low_rank
+from samplers.tuning.learning import METRICS, update_times
 
 SCALE = np.logspace(-3, 3, 6)
 UNIT = Metric.diagonal(np.ones(6))
@@ -212,7 +212,7 @@ def test_c_and_numba_agree(metric: str) -> None:
 
 @pytest.mark.parametrize("is_pooled", [False, True])
 def test_draws_do_not_depend_on_threads(is_pooled: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    from samplers import workers
+    from samplers.loop import workers
 
     compiled = compile_sweep(normal_sweep(correlated(5, 1e3)))
 

@@ -13,7 +13,8 @@ from scipy import special, stats
 
 from graphs.errors import ModelError, SamplingError
 from samplers import nuts
-from samplers.nuts import NUTS, NUTSInfo, NUTSState
+from samplers.trajectories.nuts import NUTSState
+from samplers.trajectories.nuts_op import NUTS, NUTSInfo
 
 SHAPE = 2.0
 

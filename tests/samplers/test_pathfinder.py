@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from graphs.errors import SamplingError
-from samplers.pathfinder import _approximations, _climb, pathfinder
+from samplers.tuning.pathfinder import _approximations, _climb, pathfinder
 
 RANDOM = np.random.default_rng(1)
 

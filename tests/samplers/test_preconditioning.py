@@ -10,9 +10,9 @@ import pytest
 
 from graphs.backends.numba import compile_program
 from graphs.backends.numba.program import call_program
-from samplers.hamiltonian import BEGIN, LOCATE
-from samplers.metric import Metric
-from samplers.preconditioning import PreconditionedFunction, PreconditionedProgram
+from samplers.chain.metric import Metric
+from samplers.chain.programs import BEGIN, LOCATE
+from samplers.tuning.preconditioning import PreconditionedFunction, PreconditionedProgram
 
 SIZE, BEFORE = 5, 2
 RANDOM = np.random.default_rng(1)

@@ -82,7 +82,7 @@ def test_elements_of_a_separable_density_are_accepted_one_by_one():
     density = graphs.logprob(ppl.Model({y: np.arange(5.0)})).logdensity
     [value] = density.inputs
     block = samplers.rmh_block(density, value, pt.dscalar("scale"))
-    from samplers.rmh import _elementwise_log_ratio
+    from samplers.random_walk import _elementwise_log_ratio
 
     proposal = pt.vector("proposal", dtype="int64", shape=(5,))
     ratio = _elementwise_log_ratio(density.total, value, proposal)

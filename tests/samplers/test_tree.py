@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from numba import njit
 
-from graphs.backends.numba.rng import seed_states
-from samplers import hamiltonian, tree
-from samplers.hamiltonian import is_turning, scale_momentum
-from samplers.tree import Transition, sample_tree, transition
-from samplers.workspace import new_workspace
+from graphs.backends.numba.library.rng import seed_states
+from samplers.chain.workspace import new_workspace
+from samplers.trajectories import hamiltonian, tree
+from samplers.trajectories.hamiltonian import is_turning, scale_momentum
+from samplers.trajectories.tree import Transition, sample_tree, transition
 
 ROUNDING = 1e-12
 

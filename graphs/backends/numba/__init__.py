@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from graphs.backends.numba.compiling import compile_program
-from graphs.backends.numba.engines import free_pass_managers
+from graphs.backends.numba.compiler.compiling import compile_program
+from graphs.backends.numba.machine_code.engines import free_pass_managers
+from graphs.backends.numba.machine_code.pytensor_functions import keep_pytensor_functions
 from graphs.backends.numba.program import BoundProgram, Program, call_program
-from graphs.backends.numba.pytensor_functions import keep_pytensor_functions
 
 __all__ = ["BoundProgram", "Program", "call_program", "compile_program"]
 

@@ -14,11 +14,11 @@ from pytensor.tensor.variable import TensorVariable
 
 from graphs.backends.base import ArrayFunction, Backend, CompiledStep, as_arrays
 from graphs.backends.c import settle_blas
-from graphs.backends.numba.compiling import compile_program
-from graphs.backends.numba.kept import njit
+from graphs.backends.numba.compiler.compiling import compile_program
+from graphs.backends.numba.machine_code.kept import njit
 from graphs.backends.numba.program import Program, call_program
 from graphs.step import StepGraph
-from graphs.traces import forgetting
+from graphs.surgery.traces import forgetting
 
 _ROWS_AT_ONCE = 512
 

@@ -23,13 +23,13 @@ from numpy.typing import NDArray
 from pytensor.graph.fg import FunctionGraph
 
 from graphs.backends.base import NO_INTEGER
-from graphs.backends.numba.engines import SeparateCompiler, close_library
-from graphs.backends.numba.kept import cfunc, njit
-from graphs.backends.numba.source import define, forget
+from graphs.backends.numba.machine_code.engines import SeparateCompiler, close_library
+from graphs.backends.numba.machine_code.kept import cfunc, njit
+from graphs.backends.numba.machine_code.source import define, forget
 from graphs.layout import Layout
 
 if TYPE_CHECKING:
-    from graphs.backends.numba.callback import Callback
+    from graphs.backends.numba.compiler.callback import Callback
 
 _FLOATS = types.CPointer(types.float64)
 _INTEGERS = types.CPointer(types.int64)

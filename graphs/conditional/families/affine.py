@@ -9,7 +9,7 @@ import numpy as np
 from pytensor.graph.basic import Variable
 from pytensor.tensor.variable import TensorVariable
 
-from graphs.conditional.formula import formula
+from graphs.conditional.expanding.formula import formula
 from graphs.conditional.law import Law
 
 

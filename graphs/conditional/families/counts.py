@@ -9,8 +9,8 @@ import pytensor.tensor as pt
 from pytensor.graph.basic import Variable
 from pytensor.tensor.variable import TensorVariable
 
-from graphs.conditional.coefficients import number
-from graphs.conditional.formula import formula
+from graphs.conditional.expanding.coefficients import number
+from graphs.conditional.expanding.formula import formula
 from graphs.conditional.law import Law
 
 

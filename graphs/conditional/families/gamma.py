@@ -9,9 +9,9 @@ import pytensor.tensor as pt
 from pytensor.graph.basic import Variable
 from pytensor.tensor.variable import TensorVariable
 
-from graphs.conditional.formula import formula
+from graphs.conditional.expanding.formula import formula
+from graphs.conditional.expanding.simplify import simplify
 from graphs.conditional.law import Law
-from graphs.conditional.simplify import simplify
 
 
 class _GammaOf(Law):

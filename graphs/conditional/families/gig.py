@@ -10,11 +10,11 @@ import pytensor.tensor as pt
 from pytensor.graph.basic import Variable
 from pytensor.tensor.variable import TensorVariable
 
+from graphs.conditional.expanding.formula import formula
+from graphs.conditional.expanding.simplify import simplify
 from graphs.conditional.families.gamma import powered
-from graphs.conditional.formula import formula
 from graphs.conditional.law import Law
-from graphs.conditional.simplify import simplify
-from graphs.gig_rv import gig
+from graphs.variables.gig import gig
 
 LARGE_ORDER = 50.0
 # Divisor and coefficients of the polynomials u_k, DLMF 10.41.10.

@@ -9,7 +9,7 @@ from pytensor.graph.basic import Variable
 from pytensor.tensor.variable import TensorVariable
 
 from graphs.conditional.law import Law
-from graphs.polya_gamma_rv import polya_gamma
+from graphs.variables.polya_gamma import polya_gamma
 
 
 @dataclass(frozen=True, eq=False)

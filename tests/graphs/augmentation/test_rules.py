@@ -13,8 +13,8 @@ from scipy import integrate, special
 import ppl
 from graphs.augmentation import find_augmentations, rules
 from graphs.augmentation.chances import logit_of, probit_of
-from graphs.interpreting import interpret
-from graphs.logprob import logprob
+from graphs.joint.logprob import logprob
+from graphs.surgery.interpreting import interpret
 
 
 def student_t(m, s):

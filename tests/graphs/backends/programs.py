@@ -8,7 +8,7 @@ import pytensor.tensor as pt
 
 from graphs.backends.c import settle_blas
 from graphs.backends.numba import compile_program
-from graphs.interpreting import INTERPRETED
+from graphs.surgery.interpreting import INTERPRETED
 
 settle_blas()
 RNG = np.random.default_rng(20240917)

@@ -14,7 +14,7 @@ from scipy import special
 
 from graphs.backends import get_backend
 from graphs.backends.numba import compile_program
-from graphs.backends.numba.fallback import called_back
+from graphs.backends.numba.lowering.fallback import called_back
 from graphs.errors import BackendError, SamplingError
 
 X = pt.tensor("x", shape=(3,), dtype="float64")
@@ -135,7 +135,7 @@ def test_jax_takes_the_gradient_of_pytensor():
     """Of ``sum k sin x``, with respect to x; integers have none."""
     import jax
 
-    from graphs.backends.jax import jax_callable
+    from graphs.backends.jax.backend import jax_callable
 
     op = BlackBox(
         lambda x, k: k.sum() * np.sin(x).sum(),

@@ -19,7 +19,7 @@ from graphs.step import StepGraph
 
 jax = pytest.importorskip("jax", reason="JAX is not installed")
 
-from graphs.backends.jax import JaxBackend, jax_callable  # noqa: E402
+from graphs.backends.jax.backend import JaxBackend, jax_callable  # noqa: E402
 
 PYTHON_MODE = pytensor.compile.mode.Mode("py", "fast_compile")
 # A Kolmogorov-Smirnov or chi-square test fails at this level by chance; seeds are fixed.
@@ -300,8 +300,8 @@ def test_a_graph_that_draws_needs_its_generator():
 
 
 def test_without_jax_the_error_says_what_to_install(monkeypatch):
-    for name in ("graphs.backends.jax", "graphs.backends.jax_lowering"):
+    for name in ("graphs.backends.jax.backend", "graphs.backends.jax.lowering"):
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "jax", None)
     with pytest.raises(BackendError, match=r"rvgraph\[jax\]"):
-        import graphs.backends.jax  # noqa: F401
+        import graphs.backends.jax.backend  # noqa: F401

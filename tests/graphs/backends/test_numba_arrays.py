@@ -9,7 +9,7 @@ import pytest
 
 from graphs.backends import get_backend
 from graphs.backends.numba import compile_program
-from graphs.interpreting import interpret
+from graphs.surgery.interpreting import interpret
 from tests.graphs.backends.programs import DATA, RNG, B, J, K, M, S, T, U, X, check, label
 
 

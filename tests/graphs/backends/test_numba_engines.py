@@ -17,7 +17,9 @@ from llvmlite.binding import newpassmanagers
 from numba.core.compiler_lock import global_compiler_lock
 from numba.core.serialize import dumps
 
-from graphs.backends.numba import compile_program, engines, parts, program, storage
+from graphs.backends.numba import compile_program, program
+from graphs.backends.numba.compiler import parts
+from graphs.backends.numba.machine_code import engines, storage
 
 
 def _compiled(number, size=3):

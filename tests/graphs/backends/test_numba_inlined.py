@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from numba import njit
 
-from graphs.backends.numba.inlined import KernelCompiler, inlined
-from graphs.backends.numba.intrinsics import as_rows
+from graphs.backends.numba.library.intrinsics import as_rows
+from graphs.backends.numba.machine_code.inlined import KernelCompiler, inlined
 
 
 @inlined

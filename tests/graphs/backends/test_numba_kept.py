@@ -16,12 +16,14 @@ import pytest
 from numba.extending import intrinsic, overload, register_jitable
 
 from graphs import compile_directory
-from graphs.backends.numba import reachable, rng, storage
-from graphs.backends.numba.kept import njit
-from graphs.backends.numba.reachable import digest_of
-from graphs.backends.numba.script import Script
-from graphs.backends.numba.source import define
-from samplers import chain, nuts_move
+from graphs.backends.numba.compiler.script import Script
+from graphs.backends.numba.library import rng
+from graphs.backends.numba.machine_code import reachable, storage
+from graphs.backends.numba.machine_code.kept import njit
+from graphs.backends.numba.machine_code.reachable import digest_of
+from graphs.backends.numba.machine_code.source import define
+from samplers.loop import advance as chain
+from samplers.trajectories import move as nuts_move
 
 # What is reached from `entry` by way of `between` only: each spelling once as it is, once changed.
 _SPELLINGS = {

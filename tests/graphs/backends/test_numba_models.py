@@ -13,8 +13,8 @@ from pymc.logprob.basic import conditional_logp
 from pytensor.scalar.basic import autocast_float_as
 
 from graphs.backends.numba import call_program, compile_program
-from graphs.backends.numba.rng import seed_states
-from graphs.interpreting import INTERPRETED
+from graphs.backends.numba.library.rng import seed_states
+from graphs.surgery.interpreting import INTERPRETED
 
 RNG = np.random.default_rng(7)
 

@@ -9,11 +9,11 @@ import pytest
 from pytensor.raise_op import Assert
 
 import ppl
-from graphs.backends.numba import parts
-from graphs.backends.numba.compiling import compile_program
-from graphs.backends.numba.parts import in_parts
-from graphs.logprob import logprob
-from graphs.random_graph import named_input
+from graphs.backends.numba.compiler import parts
+from graphs.backends.numba.compiler.compiling import compile_program
+from graphs.backends.numba.compiler.parts import in_parts
+from graphs.joint.logprob import logprob
+from graphs.surgery.random_graph import named_input
 
 
 @pytest.fixture

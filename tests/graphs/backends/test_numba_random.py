@@ -12,7 +12,7 @@ import scipy.stats
 from pytensor.tensor.random.type import random_generator_type
 
 from graphs.backends.numba import compile_program
-from graphs.backends.numba.rng import seed_states
+from graphs.backends.numba.library.rng import seed_states
 
 NUM_DRAWS = 40_000
 FALSE_ALARM = 1e-6

@@ -14,7 +14,7 @@ from scipy import stats
 from graphs.backends.c import settle_blas
 from graphs.backends.numba import compile_program
 from graphs.errors import BackendError
-from graphs.interpreting import INTERPRETED
+from graphs.surgery.interpreting import INTERPRETED
 
 settle_blas()
 RNG = np.random.default_rng(20240918)

@@ -9,8 +9,8 @@ import pytest
 from pytensor.tensor.elemwise import Elemwise
 
 from graphs.backends.numba import compile_program
-from graphs.backends.numba.prepare import rewritten
-from graphs.backends.numba.turning import turn
+from graphs.backends.numba.compiler.prepare import rewritten
+from graphs.backends.numba.compiler.turning import turn
 
 rng = np.random.default_rng(1)
 N, K = 40, 3

@@ -10,7 +10,7 @@ import pytest
 from numba import njit
 from scipy import special
 
-from graphs.backends.numba import vector_erf, vector_gamma, vector_math
+from graphs.backends.numba.library import vector_erf, vector_gamma, vector_math
 
 RNG = np.random.default_rng(0)
 NUM_POINTS = 2000

@@ -9,8 +9,8 @@ import pytest
 import scipy.stats
 from numba import njit
 
-from graphs.backends.numba import rng as generator
-from graphs.backends.numba.rng_discrete import random_binomial, random_categorical, random_poisson
+from graphs.backends.numba.library import rng as generator
+from graphs.backends.numba.library.rng_discrete import random_binomial, random_categorical, random_poisson
 
 MASK = (1 << 64) - 1
 NUM_DRAWS = 200_000

@@ -11,7 +11,7 @@ from scipy import stats
 import graphs
 import ppl
 from graphs.errors import DerivationError
-from graphs.interpreting import interpret
+from graphs.surgery.interpreting import interpret
 
 RNG = np.random.default_rng(20240919)
 Y = RNG.normal(size=7)

@@ -14,8 +14,8 @@ from scipy.stats import norm, poisson
 
 import ppl
 from graphs.errors import DerivationError
-from graphs.interpreting import INTERPRETED, interpret
-from graphs.logprob import logprob
+from graphs.joint.logprob import logprob
+from graphs.surgery.interpreting import INTERPRETED, interpret
 from tests.enumeration import assert_is_marginal
 
 RNG = np.random.default_rng(3)

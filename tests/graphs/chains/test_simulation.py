@@ -11,7 +11,7 @@ from scipy import stats
 
 import ppl
 from graphs.backends import get_backend
-from graphs.drawing import draws_of
+from graphs.joint.drawing import draws_of
 
 RNG = np.random.default_rng(5)
 

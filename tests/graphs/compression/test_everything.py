@@ -9,9 +9,9 @@ import pytest
 
 import graphs.compression.compress as compress
 import ppl
-from graphs.interpreting import interpret
-from graphs.joint_logprob import LogProb
-from graphs.logprob import logprob
+from graphs.joint.joint_logprob import LogProb
+from graphs.joint.logprob import logprob
+from graphs.surgery.interpreting import interpret
 from tests.corpus.models import CORPUS
 from tests.marginal.every_model import ALL, name_of
 

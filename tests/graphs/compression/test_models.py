@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 import ppl
 from graphs.compression import compressed
-from graphs.interpreting import interpret
-from graphs.joint_logprob import LogProb
-from graphs.logprob import logprob
+from graphs.joint.joint_logprob import LogProb
+from graphs.joint.logprob import logprob
+from graphs.surgery.interpreting import interpret
 from tests.graphs.compression.catalogue import MODELS
 
 

@@ -11,8 +11,8 @@ import pytest
 
 import ppl
 from graphs.compression import compressed
-from graphs.interpreting import interpret
-from graphs.logprob import logprob
+from graphs.joint.logprob import logprob
+from graphs.surgery.interpreting import interpret
 
 ROWS = 400
 RNG = np.random.default_rng(3)

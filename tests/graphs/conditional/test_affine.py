@@ -11,7 +11,7 @@ from scipy import integrate, stats
 
 import ppl
 from graphs.conditional import conditional, find_conditional
-from graphs.interpreting import INTERPRETED, interpret
+from graphs.surgery.interpreting import INTERPRETED, interpret
 
 X, Y = pt.dscalars("x", "y")
 CASES = {

@@ -14,8 +14,8 @@ import ppl
 from graphs.conditional import conditional, find_conditional
 from graphs.conditional.families.gig import log_bessel
 from graphs.density import LogDensity
-from graphs.interpreting import interpret
 from graphs.supports import POSITIVE, Support, interval
+from graphs.surgery.interpreting import interpret
 from tests.graphs.conditional.joint import joint, with_values
 from tests.laws import assert_is_full_conditional
 

@@ -15,8 +15,8 @@ import ppl
 from graphs.conditional import conditional, find_conditional, find_discrepancy
 from graphs.conditional.families.counts import Binomial, CountLaw, NegativeBinomial, Poisson
 from graphs.density import LogDensity
-from graphs.interpreting import INTERPRETED, interpret
 from graphs.supports import POSITIVE, REAL, UNIT, integers
+from graphs.surgery.interpreting import INTERPRETED, interpret
 from tests.graphs.conditional.joint import joint, with_values
 from tests.laws import generic_value
 

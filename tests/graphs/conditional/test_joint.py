@@ -12,12 +12,12 @@ import graphs
 import ppl
 import samplers
 from graphs.conditional import MultivariateNormal, find_conditional, find_discrepancy, find_joint_blocks, joint_normal
-from graphs.conditional.joint import split
+from graphs.conditional.quadratic.joint import split
 from graphs.density import LogDensity
-from graphs.interpreting import interpret
-from graphs.logprob import logprob
-from graphs.rebuilding import substitute
+from graphs.joint.logprob import logprob
 from graphs.supports import POSITIVE
+from graphs.surgery.interpreting import interpret
+from graphs.surgery.rebuilding import substitute
 
 RNG = np.random.default_rng(4)
 TIMES = np.array([-1.3, -0.4, 0.2, 1.7])

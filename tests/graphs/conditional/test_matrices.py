@@ -10,11 +10,11 @@ import scipy.sparse as sp
 from scipy import stats
 
 import ppl
+from graphs.bounds.guards import strip_guards
 from graphs.conditional import find_conditional
-from graphs.guards import strip_guards
-from graphs.interpreting import interpret
-from graphs.logprob import logprob
+from graphs.joint.logprob import logprob
 from graphs.supports import POSITIVE_DEFINITE
+from graphs.surgery.interpreting import interpret
 from tests.laws import assert_is_full_conditional
 
 rng = np.random.default_rng(3)

@@ -14,8 +14,8 @@ from scipy import stats
 
 from graphs.conditional import MultivariateNormal, find_conditional, find_discrepancy
 from graphs.density import LogDensity
-from graphs.interpreting import interpret
 from graphs.supports import POSITIVE, REAL
+from graphs.surgery.interpreting import interpret
 from tests.graphs.conditional.joint import joint, with_values
 from tests.laws import assert_is_full_conditional
 

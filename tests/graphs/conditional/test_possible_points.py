@@ -8,7 +8,7 @@ import pytensor.tensor as pt
 import ppl
 from graphs.conditional import Beta, Dirichlet, Gamma, find_conditional
 from graphs.conditional.families.counts import Binomial
-from graphs.logprob import logprob
+from graphs.joint.logprob import logprob
 
 
 def law_of(model: ppl.Model, name: str):

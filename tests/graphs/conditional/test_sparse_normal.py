@@ -16,9 +16,9 @@ import ppl
 import samplers
 from graphs.conditional import SparseNormal, find_conditional, find_discrepancy, joint_normal
 from graphs.density import LogDensity
-from graphs.interpreting import interpret
-from graphs.logprob import logprob
-from graphs.rebuilding import substitute
+from graphs.joint.logprob import logprob
+from graphs.surgery.interpreting import interpret
+from graphs.surgery.rebuilding import substitute
 
 RNG = np.random.default_rng(9)
 T = 40

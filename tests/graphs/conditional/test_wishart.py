@@ -15,9 +15,9 @@ import ppl
 import samplers
 from graphs.conditional import InverseWishart, Law, Wishart, conditional, find_conditional, find_discrepancy
 from graphs.density import LogDensity
-from graphs.interpreting import INTERPRETED, interpret
-from graphs.inverse_wishart_rv import InverseWishartRV
 from graphs.supports import POSITIVE, POSITIVE_DEFINITE, REAL, integers
+from graphs.surgery.interpreting import INTERPRETED, interpret
+from graphs.variables.inverse_wishart import InverseWishartRV
 from tests.graphs.conditional.joint import joint, with_values
 from tests.laws import assert_is_full_conditional
 

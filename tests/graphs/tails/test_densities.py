@@ -14,7 +14,7 @@ import pytest
 
 import graphs
 import ppl
-from graphs.evaluating import evaluate
+from graphs.surgery.evaluating import evaluate
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import pytest
 from pymc.logprob.abstract import _logccdf_helper, _logcdf_helper
 from pytensor.tensor.variable import TensorVariable
 
-from graphs.evaluating import evaluate
+from graphs.surgery.evaluating import evaluate
 from tests.graphs.tails.exact import FAMILIES, Family, logarithms, slopes
 
 

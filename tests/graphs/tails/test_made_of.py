@@ -16,7 +16,7 @@ from scipy import stats
 
 import graphs
 import ppl
-from graphs.evaluating import evaluate
+from graphs.surgery.evaluating import evaluate
 
 Frozen = Any
 DISTRIBUTIONS: dict[str, tuple[Callable[[Any], Any], Callable[[float], Frozen], float]] = {

@@ -12,7 +12,7 @@ import pytest
 
 import graphs
 import ppl
-from graphs.interpreting import INTERPRETED
+from graphs.surgery.interpreting import INTERPRETED
 
 DIGITS = 600
 CUTPOINTS = (-0.5, 0.0, 1.0)

@@ -1,0 +1,1 @@
+"""The JAX backend: graphs compiled by XLA, and operations that JAX lacks or has wrong."""

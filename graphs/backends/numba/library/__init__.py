@@ -1,0 +1,1 @@
+"""Functions that generated source may call: draws, special functions, intrinsics."""

@@ -1,0 +1,1 @@
+"""Lowerings of operations to source, one kind of operation a file."""

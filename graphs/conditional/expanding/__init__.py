@@ -1,0 +1,1 @@
+"""The algebra that finds natural parameters: log-densities as sums of coefficients times features."""

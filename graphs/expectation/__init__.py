@@ -1,0 +1,1 @@
+"""What expectation-maximisation takes: expected log-probabilities, and modes of matrices."""

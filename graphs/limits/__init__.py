@@ -1,0 +1,1 @@
+"""Densities in forms that hold where the plain ones are no numbers: limits, constants, slopes of what has no weight."""

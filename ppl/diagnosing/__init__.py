@@ -1,0 +1,1 @@
+"""Whether the draws of a trace can be trusted."""

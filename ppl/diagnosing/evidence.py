@@ -1,0 +1,302 @@
+"""What a trace holds that tells whether to trust it: draws as columns of numbers, and the sampler's statistics."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from xarray import DataArray, DataTree, Variable
+
+from graphs.errors import ModelError
+from ppl.diagnosing.column_labels import ColumnLabels
+from ppl.diagnosing.judged import attribute, bounded_variables, drawn_variables
+from ppl.diagnosing.screening import Screen, clipped
+from ppl.predicting.posterior import check_sample_dims
+
+DEFAULT_TREE_DEPTH = 10
+LEAST_SCREENED = 100
+FEW_DIVERGENCES = 5
+MOST_VALUES, FEWEST_LOOKED_AT = 2**19, 4
+"""So many draws are looked at closely, in a few tenths of a second; of more, those that a screen suspects."""
+BLOCK_VALUES = 2**20
+# By PyMC, nutpie and NumPyro; ours are those of PyMC.
+_DEPTHS = ("tree_depth", "depth")
+_SATURATED = ("reached_max_treedepth", "maxdepth_reached")
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """Draws and statistics of a run.
+
+    Parameters
+    ----------
+    labels : sequence of str
+        Of each column: ``mu``, ``theta[Choate]``.
+    variables : sequence of str
+        The variable that each column belongs to.
+    draws : array, shape (chains, draws, size), float64
+        Columns of numbers of the chains that did not stop; infinite draws of what may be infinite are `LARGEST`.
+    chains : sequence of int
+        Numbers of these chains.
+    lengths : sequence of int
+        Number of draws of every chain, stopped ones included.
+    not_finite : mapping of str to int
+        Columns that are not among those above, with the number of their draws that are not finite.
+    infinite : sequence of str
+        Those of them that are beyond the largest number in most draws.
+    held : sequence of str
+        Variables known to be drawn from a continuous distribution, none of whose elements has ever moved.
+    is_constant : bool
+        Whether nothing at all differs between any two draws.
+    diverging : array, shape (chains, draws), bool, optional
+        Where a trajectory diverged.
+    saturated : array, shape (chains, draws), bool, optional
+        Where a trajectory was as long as it may be.
+    energy : array, shape (chains, draws), float64, optional
+        Of each state of Hamiltonian dynamics.
+    max_tree_depth : int
+        What saturated means.
+    without_gradient : tuple of int and str
+        Number of trajectories that ended where there is a log-density but no gradient, and the term to blame.
+    flat_priors, bounded : tuple of str
+        Variables whose prior is flat, and those with bounds on both sides, as far as the trace says.
+    left_out : int
+        Number of columns that were not looked at.
+    """
+
+    labels: Sequence[str]
+    variables: tuple[str, ...]
+    draws: NDArray[np.float64]
+    chains: tuple[int, ...]
+    lengths: tuple[int, ...]
+    not_finite: Mapping[str, int]
+    infinite: tuple[str, ...]
+    held: tuple[str, ...]
+    is_constant: bool
+    diverging: NDArray[np.bool_] | None
+    saturated: NDArray[np.bool_] | None
+    energy: NDArray[np.float64] | None
+    max_tree_depth: int
+    without_gradient: tuple[int, str] = (0, "")
+    flat_priors: tuple[str, ...] = ()
+    bounded: tuple[str, ...] = ()
+    left_out: int = 0
+
+
+def gather(trace: DataTree, var_names: Iterable[str] | None, max_tree_depth: int | None) -> Evidence:
+    """Read a trace.
+
+    Parameters
+    ----------
+    trace : DataTree
+        With a group ``posterior``.
+    var_names : iterable of str, optional
+        Variables to look at; by default those that were drawn, where the trace tells them from what was computed from
+        them, else all. Of very many numbers only those are then looked at that a screen does not clear.
+    max_tree_depth : int, optional
+        As the sampler was told; by default what the trace says.
+
+    Raises
+    ------
+    ModelError
+        If there are no draws, or a variable is not among them.
+    """
+    _check(trace)
+    drawn = drawn_variables(trace)
+    columns = _columns(trace, (drawn or None) if var_names is None else var_names)
+    labels = ColumnLabels(columns)
+    variables = np.repeat(list(columns), [_num_columns(array) for array in columns.values()])
+    chains, lengths, num_draws = _complete(columns)
+    diverging = _any_of(trace, "diverging")
+    num_values = len(chains) * num_draws
+    is_large = var_names is None and len(variables) * num_values > MOST_VALUES
+    screen = Screen.joined([Screen.of(block[chains, :num_draws], is_large) for block in _blocks(columns)])
+    bad = _not_numbers(screen, variables, np.isin(variables, drawn), num_values)
+    looked_at = np.flatnonzero((bad == 0) & (screen.num_nan + screen.num_infinite < num_values))
+    num_good = len(looked_at)
+    if is_large and num_good * num_values > MOST_VALUES:
+        # To say where trajectories diverged all columns are compared; a few are not enough to tell.
+        has_few = diverging is None or bool(diverging.sum() < FEW_DIVERGENCES)
+        looked_at = _suspects(screen, looked_at, num_draws >= LEAST_SCREENED and has_few, num_values)
+    infinite = bad * (screen.num_infinite > 0.5 * num_values) > 0
+    depth = (
+        int(attribute(trace, "max_tree_depth", str(DEFAULT_TREE_DEPTH))) if max_tree_depth is None else max_tree_depth
+    )
+
+    def statistic(array: NDArray | None) -> NDArray | None:
+        return None if array is None else array[chains, :num_draws]
+
+    return Evidence(
+        labels=labels.at(looked_at),
+        variables=tuple(variables[looked_at].tolist()),
+        draws=clipped(_chosen(columns, looked_at)[chains, :num_draws]),
+        chains=tuple(chains.tolist()),
+        lengths=tuple(lengths.tolist()),
+        not_finite={labels[int(i)]: int(bad[i]) for i in np.flatnonzero(bad)},
+        infinite=tuple(labels.at(np.flatnonzero(infinite))),
+        held=_held(columns, screen, drawn),
+        is_constant=bool(screen.is_constant.all()),
+        diverging=statistic(diverging),
+        saturated=statistic(_saturated(trace, depth)),
+        energy=statistic(_statistic(trace, "energy")),
+        max_tree_depth=depth,
+        without_gradient=(
+            int(attribute(trace, "num_without_gradient", "0")),
+            attribute(trace, "term_without_gradient"),
+        ),
+        flat_priors=tuple(attribute(trace, "flat_priors").split(", ")),
+        bounded=bounded_variables(trace),
+        left_out=num_good - len(looked_at),
+    )
+
+
+def _complete(columns: Mapping[str, DataArray | Variable]) -> tuple[NDArray[np.int64], NDArray[np.int64], int]:
+    """Return the chains that did not stop, the lengths of all, and how many draws there are of each of those."""
+    # Integers cannot say that there is no draw.
+    floats = {name: array for name, array in columns.items() if array.dtype.kind == "f"} or columns
+    is_drawn = ~np.all([np.isnan(block).all(axis=2) for block in _blocks(floats)], axis=0)
+    # A chain has stopped where nothing is drawn any more; what is no number before that is no number.
+    num_draws = is_drawn.shape[1]
+    lengths = np.where(is_drawn.any(axis=1), num_draws - is_drawn[:, ::-1].argmax(axis=1), 0)
+    chains = np.flatnonzero(lengths == num_draws)
+    if not chains.size:
+        # Every chain has stopped: what those that began have in common is left.
+        chains = np.flatnonzero(lengths > 0)
+        num_draws = int(lengths[chains].min()) if chains.size else 0
+    if not num_draws:
+        raise ModelError("The trace holds no draws.")
+    return chains, lengths, num_draws
+
+
+def _not_numbers(
+    screen: Screen, variables: NDArray[np.str_], is_drawn: NDArray[np.bool_], num_values: int
+) -> NDArray[np.int64]:
+    """Return in how many draws each column is not the number that it should be.
+
+    What is computed from draws may be infinite in some, such as the logarithm of a count. An element that is not a
+    number in any draw, beside elements of its variable that are, is no result but padding: a triangle of a matrix.
+    """
+    bad = screen.num_nan + np.where(is_drawn | (screen.num_infinite == num_values), screen.num_infinite, 0)
+    is_never = screen.num_nan + screen.num_infinite == num_values
+    is_padding = is_never & screen.is_constant & ~is_drawn & np.isin(variables, variables[~is_never])
+    return np.where(is_padding, 0, bad)
+
+
+def _suspects(screen: Screen, good: NDArray[np.int64], is_screened: bool, num_values: int) -> NDArray[np.int64]:
+    """Return the columns to look at closely: those that a screen does not clear, the worst if they are too many."""
+    looked_at = good[screen.is_suspect[good]] if is_screened else good
+    most = max(FEWEST_LOOKED_AT, MOST_VALUES // num_values)
+    if len(looked_at) > most:
+        looked_at = np.sort(looked_at[np.argpartition(-screen.r_hat[looked_at], most)[:most]])
+    return looked_at
+
+
+def _held(columns: Mapping[str, DataArray | Variable], screen: Screen, drawn: Iterable[str]) -> tuple[str, ...]:
+    """Return the drawn variables that have never moved."""
+    found, first = set(), 0
+    for name, array in columns.items():
+        count = _num_columns(array)
+        if array.dtype.kind == "f" and bool(screen.is_constant[first : first + count].all()):
+            found.add(name)
+        first += count
+    return tuple(name for name in drawn if name in found)
+
+
+def _check(trace: DataTree) -> None:
+    if not isinstance(trace, DataTree) or "posterior" not in trace.children:
+        raise ModelError(f"A trace with a group 'posterior' is needed, such as ppl.sample returns, not {type(trace)}.")
+    check_sample_dims(trace["posterior"].dims)
+
+
+def _columns(trace: DataTree, var_names: Iterable[str] | None) -> dict[str, DataArray | Variable]:
+    posterior = trace["posterior"].to_dataset()
+    # Of each of thousands of scalars xarray would look for coordinates among all variables.
+    arrays: dict[str, DataArray | Variable] = {
+        str(name): variable if variable.ndim == 2 else posterior[name]
+        for name, variable in posterior.variables.items()
+        if name in posterior.data_vars
+    }
+    names = list(arrays) if var_names is None else list(dict.fromkeys(var_names))
+    for name in names:
+        if name not in arrays:
+            raise ModelError(f"There are no draws of {name!r}; there are of {', '.join(arrays)}.", name)
+    found: dict[str, DataArray | Variable] = {}
+    for name in names:
+        array = arrays[name]
+        if array.dtype.kind in "biuf" and array.size:
+            is_ordered = array.dims[:2] == ("chain", "draw")
+            found[name] = array if is_ordered else array.transpose("chain", "draw", ...)
+    if not found:
+        raise ModelError("The trace holds no draws of numbers.")
+    return found
+
+
+def _num_columns(array: DataArray | Variable) -> int:
+    return int(np.prod(array.shape[2:]))
+
+
+def _flat(array: DataArray | Variable) -> NDArray:
+    values = array.to_numpy()
+    return values.reshape(*values.shape[:2], -1)
+
+
+def _blocks(columns: Mapping[str, DataArray | Variable]) -> Iterator[NDArray[np.float64]]:
+    """Give the columns in pieces that are small next to a long run: all of them at once would be a second copy."""
+    waiting: list[NDArray] = []
+    num_waiting = 0
+    for array in columns.values():
+        values = _flat(array)
+        most = max(1, BLOCK_VALUES // (values.shape[0] * values.shape[1]))
+        for start in range(0, values.shape[2], most):
+            piece = values[:, :, start : start + most]
+            if num_waiting + piece.shape[2] > most and waiting:
+                yield np.concatenate(waiting, axis=2, dtype=np.float64)
+                waiting, num_waiting = [], 0
+            waiting.append(piece)
+            num_waiting += piece.shape[2]
+    if waiting:
+        yield np.concatenate(waiting, axis=2, dtype=np.float64)
+
+
+def _chosen(columns: Mapping[str, DataArray | Variable], positions: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return some of the columns."""
+    found, first = [], 0
+    for array in columns.values():
+        values = _flat(array)
+        own = positions[(positions >= first) & (positions < first + values.shape[2])] - first
+        found.append(values[:, :, own].astype(np.float64))
+        first += values.shape[2]
+    return np.concatenate(found, axis=2)
+
+
+def _statistics(trace: DataTree) -> Mapping[Hashable, Variable]:
+    return trace.children["sample_stats"].variables if "sample_stats" in trace.children else {}
+
+
+def _statistic(trace: DataTree, name: str) -> NDArray | None:
+    array = _statistics(trace).get(name)
+    if array is None:
+        return None
+    # Of several samplers at once PyMC has an axis more.
+    return array.to_numpy() if array.dims == ("chain", "draw") else None
+
+
+def _any_of(trace: DataTree, name: str) -> NDArray[np.bool_] | None:
+    """Return where a statistic of any block is true: ``diverging``, ``diverging_x``."""
+    names = [str(n) for n in _statistics(trace) if n == name or str(n).startswith(f"{name}_")]
+    arrays = [a for n in names if (a := _statistic(trace, n)) is not None]
+    return np.any([np.nan_to_num(a.astype(np.float64)) > 0 for a in arrays], axis=0) if arrays else None
+
+
+def _saturated(trace: DataTree, max_tree_depth: int) -> NDArray[np.bool_] | None:
+    for name in _SATURATED:
+        found = _statistic(trace, name)
+        if found is not None:
+            return found.astype(bool)
+    for name in _DEPTHS:
+        found = _statistic(trace, name)
+        if found is not None:
+            return np.asarray(found >= max_tree_depth)
+    return None

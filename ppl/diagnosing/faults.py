@@ -1,0 +1,184 @@
+"""What can be wrong with draws, one function for each fault: what it is, where, and what helps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import fdtri
+
+from ppl.diagnosing.convergence import (
+    BAD_R_HAT,
+    LEAST_DRAWS,
+    Convergence,
+    convergence,
+    split,
+    split_r_hat,
+    standardised,
+)
+from ppl.diagnosing.evidence import Evidence
+from ppl.diagnosing.finding import Finding, and_others, means_by_chain
+from ppl.diagnosing.hamiltonian_faults import divergences, low_e_bfmi, missing_gradients, saturated_trees
+from ppl.diagnosing.motion import run_away, stuck
+
+GOOD_R_HAT = 1.01
+LEAST_ESS = 100
+"""For each chain: below, R-hat and the errors of quantiles are not reliable themselves (Vehtari et al., 2021)."""
+_FALSE_ALARM = 2e-5
+"""How probable an R-hat above its bound may be, for all numbers of a run together, if their draws are independent."""
+_GAP = 2.0
+_IMPLIED = {
+    "too few": ("constant", "stuck", "r_hat", "ess"),
+    "constant": ("ess",),
+    "runaway": ("stuck", "modes", "r_hat", "gradient", "divergences", "e_bfmi", "tree_depth", "ess"),
+    "stuck": ("constant", "modes", "r_hat", "ess"),
+    "modes": ("r_hat", "ess"),
+    "r_hat": ("ess",),
+}
+"""What follows from a fault and is not said again."""
+_ORDER = 'its elements exchange places: order them, e.g. by transform="ordered"'
+
+
+def find_faults(evidence: Evidence, found: Convergence) -> tuple[Finding, ...]:
+    """Return all that is wrong, causes before their consequences."""
+    findings = [rule(evidence, found) for rule in _RULES]
+    kinds = {f.kind for f in findings if f is not None}
+    # Chains that are in different places have a large R-hat and few effective draws: that is said once.
+    implied = {kind for cause, kinds_after in _IMPLIED.items() if cause in kinds for kind in kinds_after}
+    return tuple(f for f in findings if f is not None and f.kind not in implied)
+
+
+def _stopped(evidence: Evidence, found: Convergence) -> Finding | None:
+    longest = max(evidence.lengths)
+    short = [i for i, n in enumerate(evidence.lengths) if n < longest]
+    if not short:
+        return None
+    what = ", ".join(f"{i} after {evidence.lengths[i]}" for i in short)
+    others = "the others are judged here" if len(evidence.chains) < len(evidence.lengths) else "the rest is missing"
+    return Finding("stopped", (), f"chains stopped early ({what} draws); {others}", "look into why before using them")
+
+
+def _not_finite(evidence: Evidence, found: Convergence) -> Finding | None:
+    bad = [label for label in evidence.not_finite if label not in evidence.infinite]
+    if not bad:
+        return None
+    worst = sorted(bad, key=evidence.not_finite.__getitem__, reverse=True)
+    message = f"{worst[0]}{and_others(worst)} is not finite in {evidence.not_finite[worst[0]]} draws"
+    return Finding("not finite", tuple(worst), message, "look for divisions by zero and overflow in its expression")
+
+
+def _too_few(evidence: Evidence, found: Convergence) -> Finding | None:
+    count = evidence.draws.shape[1]
+    if count >= LEAST_DRAWS:
+        return None
+    message = f"{count} draw{'s' * (count > 1)} of each chain {'is' if count == 1 else 'are'} too few to judge"
+    return Finding("too few", (), message, "draws=1000")
+
+
+def _constant(evidence: Evidence, found: Convergence) -> Finding | None:
+    if not evidence.is_constant:
+        return None
+    message = "no number differs between any two draws: whether the chains move cannot be judged"
+    return Finding("constant", (), message, "if they should, start elsewhere (init=...) or use another sampler")
+
+
+def _modes(evidence: Evidence, found: Convergence) -> Finding | None:
+    """Chains that are each at rest, in different places."""
+    apart = _above(found.r_hat, BAD_R_HAT)
+    for i in apart:
+        own = standardised(evidence.draws[:, :, i])
+        within = np.nan_to_num(split_r_hat(split(own[:, None, :])), nan=1.0)
+        if within.max() < BAD_R_HAT and np.ptp(own.mean(axis=-1)) > _GAP * own.std(axis=-1).mean():
+            label = evidence.labels[i]
+            message = f"the chains have settled in different places (R-hat {found.r_hat[i]:.2f}): "
+            message += means_by_chain(evidence, i)
+            labels = tuple(evidence.labels[j] for j in [i, *(j for j in apart if j != i)])
+            if _is_exchanged(evidence, i):
+                remedy = _ORDER
+            else:
+                remedy = (
+                    f"the posterior has several modes: look at {label} in each, and use a prior or a reparametrisation "
+                    "that leaves one, or weigh them"
+                )
+            return Finding("modes", labels, message, remedy)
+    return None
+
+
+def _is_exchanged(evidence: Evidence, column: int) -> bool:
+    """Whether the elements of a variable agree between chains once they are in order."""
+    own = [i for i, v in enumerate(evidence.variables) if v == evidence.variables[column]]
+    if len(own) < 2:
+        return False
+    in_order = convergence(np.sort(evidence.draws[:, :, own], axis=2)).r_hat
+    return bool(np.nanmax(in_order) < BAD_R_HAT)
+
+
+def _r_hat(evidence: Evidence, found: Convergence) -> Finding | None:
+    bound = max(GOOD_R_HAT, _largest_by_chance(evidence))
+    large = _above(found.r_hat, bound)
+    if not large:
+        return None
+    labels = [evidence.labels[i] for i in large]
+    message = f"R-hat is {found.r_hat[large[0]]:.3f} for {labels[0]}"
+    message += f" and above {bound:.3g} for {len(large)} of {len(found.r_hat)} numbers" if len(large) > 1 else ""
+    if found.r_hat[large[0]] > BAD_R_HAT:
+        message += f"; {means_by_chain(evidence, large[0])}"
+        remedy = "tune longer, or reparametrise; if the chains go on moving apart, look for an improper prior"
+        remedy = _ORDER if _is_exchanged(evidence, large[0]) else remedy
+        return Finding("r_hat", tuple(labels), message, remedy)
+    return Finding("r_hat", tuple(labels), message, "run longer (draws=, tune=); reparametrise if that does not help")
+
+
+def _largest_by_chance(evidence: Evidence) -> float:
+    """Return the R-hat that independent draws of all numbers together hardly ever exceed.
+
+    Of independent draws the ratio of the variances between and within half chains has an F distribution; R-hat is the
+    larger of that of the draws and that of their distances from the median.
+    """
+    size, count = len(evidence.labels) + evidence.left_out, evidence.draws.shape[1] // 2
+    num_halves = 2 * len(evidence.chains)
+    # scipy.stats would take half a second to import.
+    ratio = fdtri(num_halves - 1, num_halves * (count - 1), 1 - _FALSE_ALARM / (2 * max(size, 1)))
+    return float(np.sqrt((ratio + count - 1) / count))
+
+
+def _ess(evidence: Evidence, found: Convergence) -> Finding | None:
+    least = LEAST_ESS * len(evidence.chains)
+    worst = []
+    for what, sizes in (("bulk", found.ess_bulk), ("tails", found.ess_tail)):
+        if np.isfinite(sizes).any() and np.nanmin(sizes) < least:
+            worst.append((float(np.nanmin(sizes)), what, int(np.nanargmin(sizes))))
+    if not worst:
+        return None
+    labels = tuple(dict.fromkeys(evidence.labels[i] for _, _, i in sorted(worst)))
+    message = "only " + " and ".join(
+        f"{size:.0f} effective draws in the {what} of {evidence.labels[i]}" for size, what, i in worst
+    )
+    factor = least / min(size for size, _, _ in worst)
+    draws = int(np.ceil(factor * evidence.draws.shape[1] / 100) * 100)
+    message += f" (of {evidence.draws[:, :, 0].size}; {least} are wanted)"
+    return Finding("ess", labels, message, f"draws={draws}, or a parametrisation that mixes faster")
+
+
+def _above(numbers: NDArray[np.float64], bound: float) -> list[int]:
+    """Return where numbers exceed a bound, largest first."""
+    large = np.flatnonzero(numbers > bound)
+    return [int(i) for i in large[np.argsort(-numbers[large])]]
+
+
+_RULES: tuple[Callable[[Evidence, Convergence], Finding | None], ...] = (
+    _stopped,
+    _too_few,
+    _not_finite,
+    run_away,
+    stuck,
+    _constant,
+    _modes,
+    _r_hat,
+    missing_gradients,
+    divergences,
+    low_e_bfmi,
+    saturated_trees,
+    _ess,
+)

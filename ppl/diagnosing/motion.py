@@ -1,0 +1,118 @@
+"""Whether chains move as they should: draws that run away, and chains that stand still."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ppl.diagnosing.convergence import BAD_R_HAT, Convergence, split, split_r_hat, standardised
+from ppl.diagnosing.evidence import Evidence
+from ppl.diagnosing.finding import Finding, and_others, name_chains
+from ppl.diagnosing.screening import LARGEST
+
+FEW_MOVES = 0.05
+_GROWTH, _LARGE = 100.0, 1e3
+"""Draws have run away that grow a hundredfold, to what is large in most units."""
+_HUGE = 1e30
+"""Draws about which, wherever they began, are beyond what anything is measured in."""
+_LEAST_GROWING, _LEAST_MOVING = 40, 20
+
+
+def run_away(evidence: Evidence, found: Convergence) -> Finding | None:
+    """Draws that grow without end, have grown beyond all reason, or wander where the prior does not hold them."""
+    columns: list[int] = []
+    if evidence.draws.shape[1] >= _LEAST_GROWING:
+        can_grow = np.array([name not in evidence.bounded for name in evidence.variables], bool)
+        columns = [*(i for i in _growing(evidence.draws) if can_grow[i]), *_wandering(evidence)]
+        columns = list(dict.fromkeys(columns))
+    labels = [*evidence.infinite, *(evidence.labels[i] for i in columns)]
+    if not labels:
+        return None
+    largest = 0.0 if evidence.infinite else np.abs(evidence.draws[..., columns[0]]).max()
+    size = "beyond the largest number" if evidence.infinite or largest >= LARGEST else f"to {largest:.1g}"
+    return Finding(
+        "runaway",
+        tuple(labels),
+        f"{labels[0]}{and_others(labels)} has run away, {size}: the posterior looks improper",
+        "give it a proper prior, or data that inform it",
+    )
+
+
+def _growing(draws: NDArray[np.float64]) -> list[int]:
+    """Return the columns that grow a hundredfold, or have done so before the first draw, largest first.
+
+    A ratio of medians alone says nothing of draws that are often zero, or span many orders of magnitude: in half of the
+    chains nearly all of the last draws have to be larger than nearly all of the first.
+    """
+    size = np.abs(draws)
+    # Nearly always none: quantiles of all would take as long as the sampling of a small model.
+    large = np.flatnonzero(size.max(axis=(0, 1)) > _LARGE)
+    if not len(large):
+        return []
+    draws, size = draws[:, :, large], size[:, :, large]
+    quarter = draws.shape[1] // 4
+    first, last = size[:, :quarter], size[:, -quarter:]
+    is_above = np.quantile(last, 0.1, axis=1) > np.quantile(first, 0.9, axis=1)
+    is_far = np.median(last, axis=1) > np.maximum(_GROWTH * np.median(first, axis=1), _LARGE)
+    grows = (is_above & is_far).mean(axis=0) >= 0.5
+    # What is large by its units does not span so many orders of magnitude.
+    middle = np.median(size, axis=(0, 1))
+    is_huge = (middle > _HUGE) & (middle < LARGEST) & (np.ptp(draws, axis=(0, 1)) > _HUGE)
+    columns = np.flatnonzero(grows | is_huge)
+    return [int(large[i]) for i in columns[np.argsort(-size[:, :, columns].max(axis=(0, 1)))]]
+
+
+def _wandering(evidence: Evidence) -> list[int]:
+    """Return the columns with a flat prior whose chains, each by itself, end elsewhere than they began."""
+    columns = [i for i, name in enumerate(evidence.variables) if name in evidence.flat_priors]
+    rows = standardised(evidence.draws[..., columns].transpose(2, 0, 1)).transpose(1, 0, 2)
+    of_chains = split_r_hat(split(rows[:, :, None, :])).mean(axis=0)
+    worst = np.argsort(-of_chains)
+    return [columns[i] for i in worst if of_chains[i] > BAD_R_HAT]
+
+
+def stuck(evidence: Evidence, found: Convergence) -> Finding | None:
+    """Chains that hardly move, or variables that do not in one chain, or in any."""
+    remedy = "start elsewhere (init=...), tune longer, or use another sampler for what does not move"
+    if evidence.held:
+        labels = list(evidence.held)
+        return Finding("stuck", evidence.held, f"{labels[0]}{and_others(labels)} has not moved in any chain", remedy)
+    draws = evidence.draws
+    is_real = (draws % 1 != 0).any(axis=(0, 1))
+    if draws.shape[1] < _LEAST_MOVING or evidence.is_constant or not is_real.any():
+        return None
+    moves = (np.diff(draws[:, :, is_real], axis=1) != 0).any(axis=2).mean(axis=1)
+    slow = [c for c in np.flatnonzero(moves < FEW_MOVES) if not _has_atoms(draws[:, :, is_real], int(c))]
+    if slow:
+        chains = name_chains(evidence, np.array(slow))
+        return Finding("stuck", (), f"{chains} moved in fewer than {FEW_MOVES:.0%} of the draws", remedy)
+    stands = np.ptp(draws, axis=1) == 0
+    held = [
+        int(i)
+        for i in np.flatnonzero(is_real & stands.any(axis=0) & ~stands.all(axis=0))
+        if not all(_has_atoms(draws[:, :, [i]], int(c)) for c in np.flatnonzero(stands[:, i]))
+    ]
+    if not held:
+        return None
+    labels = [evidence.labels[i] for i in held]
+    where = name_chains(evidence, np.flatnonzero(stands[:, held[0]]))
+    return Finding("stuck", tuple(labels), f"{labels[0]}{and_others(labels)} does not move in {where}", remedy)
+
+
+def _has_atoms(draws: NDArray[np.float64], chain: int) -> bool:
+    """Whether it has a reason that a chain repeats its draws: they are values that all columns come back to.
+
+    A chain that is stuck stays at numbers that no chain that moves has, and that it does not find again.
+    """
+    own = draws[chain]
+    is_kept = (np.diff(own, axis=0) == 0).all(axis=1)
+    if not is_kept.any():
+        return False
+    # The state that is repeated most: where it is kept, column by column.
+    states, counts = np.unique(own[1:][is_kept], axis=0, return_counts=True)
+    state = states[counts.argmax()]
+    others = np.delete(draws, chain, axis=0)
+    is_elsewhere = ((others == state).any(axis=1) & (np.ptp(others, axis=1) > 0)).any(axis=0)
+    is_there = own == state
+    comes_back = (np.diff(is_there.astype(np.int8), axis=0, prepend=0) == 1).sum(axis=0) > 1
+    return bool((comes_back | is_elsewhere).all())

@@ -1,0 +1,82 @@
+"""A first look at many numbers of a trace: which of them are numbers, and which have to be looked at closely."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ppl.diagnosing.convergence import LEAST_DRAWS, batch_size_per_draw, split, split_r_hat
+
+SUSPECT_R_HAT = 1.005
+SUSPECT_SIZE = 200.0  # effective draws of a chain, twice what is asked for: the screen errs by some 15%
+LARGEST = 1e300
+"""Infinite draws count as so large: ranks, which are what is compared, are the same."""
+_SCALED_BY = 256
+
+
+@dataclass(frozen=True, eq=False)
+class Screen:
+    """What a first look tells of each column.
+
+    Parameters
+    ----------
+    num_nan, num_infinite : array, shape (size,), int64
+        Number of its draws that are not numbers, and that are infinite.
+    is_constant : array, shape (size,), bool
+        Whether all its draws are equal; what is never a number is.
+    r_hat : array, shape (size,), float64
+        The larger of the plain R-hat of the squashed draws and of their distances from the middle.
+    is_suspect : array, shape (size,), bool
+        Whether R-hat or the effective size may be bad.
+    """
+
+    num_nan: NDArray[np.int64]
+    num_infinite: NDArray[np.int64]
+    is_constant: NDArray[np.bool_]
+    r_hat: NDArray[np.float64]
+    is_suspect: NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, draws: NDArray[np.float64], is_compared: bool = True) -> Screen:
+        """Look at draws (chains, draws, size); unless chains are compared, all are suspect that are not constant."""
+        size = draws.shape[2]
+        num_nan, num_infinite = np.isnan(draws).sum(axis=(0, 1)), np.isinf(draws).sum(axis=(0, 1))
+        is_constant = (draws == draws[:1, :1]).all(axis=(0, 1)) | (num_nan == draws[..., 0].size)
+        r_hat, is_suspect = np.full(size, np.inf), np.full(size, True)
+        rows = np.flatnonzero(~is_constant & (num_nan == 0))
+        if is_compared and draws.shape[1] >= LEAST_DRAWS and rows.size:
+            squashed = _squashed(clipped(np.moveaxis(draws[:, :, rows], 2, 0)))
+            with np.errstate(invalid="ignore"):
+                distances = [squashed, np.abs(squashed)]
+                r_hat[rows] = np.max([np.nan_to_num(split_r_hat(split(d)), nan=np.inf) for d in distances], axis=0)
+                is_large = draws.shape[1] * batch_size_per_draw(squashed) > SUSPECT_SIZE
+            is_suspect[rows] = (r_hat[rows] > SUSPECT_R_HAT) | ~is_large
+        return cls(num_nan, num_infinite, is_constant, r_hat, is_suspect & ~is_constant)
+
+    @classmethod
+    def joined(cls, screens: list[Screen]) -> Screen:
+        """Return one screen of the columns of several."""
+        return cls(*(np.concatenate([getattr(s, name) for s in screens]) for name in cls.__dataclass_fields__))
+
+
+def clipped(draws: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return draws in which what is infinite is as large as finite numbers can safely be."""
+    return np.clip(draws, -LARGEST, LARGEST)
+
+
+def _squashed(rows: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return numbers (size, chains, draws) between -1 and 1, in the same order and about zero in the middle.
+
+    Ranks would tell more, and take a hundred times as long; the variance of heavy tails tells nothing.
+    """
+    flat = rows.reshape(len(rows), -1)
+    sample = flat[:, :: max(1, flat.shape[1] // _SCALED_BY)]
+    middle = np.median(sample, axis=1)
+    distance = np.median(np.abs(sample - middle[:, None]), axis=1)
+    # Where more than half of the draws are equal, the others differ from them by as much as any.
+    distance = np.where(distance > 0, distance, np.abs(flat - middle[:, None]).max(axis=1))
+    centred = rows - middle[:, None, None]
+    squashed: NDArray[np.float64] = centred / (np.abs(centred) + distance[:, None, None])
+    return squashed

@@ -1,0 +1,1 @@
+"""Models: variables conditioned on data, with their axes and labels, and what is wrong with these."""

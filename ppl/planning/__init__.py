@@ -1,0 +1,1 @@
+"""Deciding what is summed out, what is drawn together, and how."""

@@ -1,0 +1,237 @@
+"""Choose how one variable is moved: what was asked for, its full conditional, or another step."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Literal
+
+from pytensor.tensor.variable import TensorVariable
+
+from graphs.bounds.differentiability import NoGradient
+from graphs.conditional import Finite, Law, find_conditional
+from graphs.conditional.verify import IMPROPER
+from graphs.density import LogDensity
+from graphs.errors import DerivationError, ModelError
+from graphs.joint.joint_logprob import LogProb, states_of
+from graphs.marginal.atoms import has_atoms
+from graphs.supports import Support
+from graphs.surgery.random_graph import depends_on
+from graphs.variables.markov_chain import MarkovChainRV
+from graphs.variables.sequence.sequence_rv import SequenceRV
+from graphs.variables.simulators import NoiseRV
+from graphs.variables.transforms import default_transform
+from ppl.declaring.flat import has_flat_prior
+from ppl.planning.plans import Assignment, Method
+from ppl.planning.sweeps import enumerated_states, groups_of
+
+_MOST_BLAMED = 8
+Choice = Literal["nuts", "gibbs", "rmh", "slice"] | None
+
+
+def choose(
+    summed: LogProb,
+    name: str,
+    choice: Choice,
+    *,
+    is_named: bool,
+    failed_sum: str | None,
+    no_gradient: NoGradient | None = None,
+    is_blamed: bool = True,
+) -> tuple[Method, str, Law | None]:
+    """Return how a variable that is not summed out is moved, why, and its law where it is drawn from one.
+
+    Parameters
+    ----------
+    summed : LogProb
+        The log-density of what is left.
+    name : str
+        The variable.
+    choice : {"nuts", "gibbs", "rmh", "slice"} or None
+        What was asked for.
+    is_named : bool
+        Whether it was asked for by name.
+    failed_sum : str or None
+        Why the variable could not be summed out.
+    no_gradient : NoGradient, optional
+        Why there is no gradient with respect to the variable.
+    is_blamed : bool
+        Whether the reason names the terms without which there would be a law: finding them takes as long as finding
+        laws, and `with_blame` does it later.
+
+    Raises
+    ------
+    ModelError, DerivationError
+        If the variable cannot be moved, or not as asked.
+    """
+    support = summed.supports[name]
+    rv = summed.graph.latent[name]
+    _refuse_atoms(name, rv, support)
+    if 0 in summed.values[name].type.shape:
+        return ("gibbs" if support.is_discrete else "nuts"), "it has no elements, and nowhere to go", None
+    if support.is_discrete:
+        return _choose_discrete(summed, name, choice if is_named else None, failed_sum)
+    if all(term == name for term in _terms_of(summed, summed.values[name])):
+        _refuse_flat(summed, name)
+    if choice in ("rmh", "slice"):
+        return choice, "as asked for", None
+    if choice == "gibbs":
+        law, reason = _law_of(summed, name)
+        if law is not None:
+            return "gibbs", f"{law.family} full conditional", law
+        method, why = _without_law(_blamed(summed, name, reason) if is_blamed else reason, is_named, no_gradient)
+        return method, why, None
+    if no_gradient is None:
+        return "nuts", "as asked for" if choice == "nuts" else "continuous", None
+    if choice == "nuts":
+        raise DerivationError(
+            f"NUTS needs the gradient with respect to {name}, and {no_gradient}. Leave sampler out, so that {name} is "
+            f"moved by slice sampling, or give the operation a pullback.",
+            name,
+            summed.values[name],
+        )
+    return "slice", str(no_gradient), None
+
+
+def _refuse_atoms(name: str, rv: TensorVariable, support: Support) -> None:
+    """Raise if a variable has single values of positive probability among continuous ones."""
+    if not support.is_discrete and has_atoms(rv):
+        raise DerivationError(
+            f"{name} has single values of positive probability among continuous ones: no sampler here can move between "
+            "the two. Observe it, or declare the part that it comes from as a variable of its own.",
+            name,
+            rv,
+        )
+
+
+def with_blame(summed: LogProb, assignment: Assignment, no_gradient: NoGradient | None) -> Assignment:
+    """Return what `choose` says of a variable without a law, with the terms to blame if they were not looked for."""
+    if assignment.method == "gibbs" or assignment.support.is_discrete:
+        return assignment
+    _, reason = _law_of(summed, assignment.name)
+    if assignment.reason != _without_law(reason, False, no_gradient)[1]:
+        return assignment
+    _, why = _without_law(_blamed(summed, assignment.name, reason), False, no_gradient)
+    return replace(assignment, reason=why)
+
+
+def _without_law(reason: str, is_named: bool, no_gradient: NoGradient | None) -> tuple[Method, str]:
+    """Return how a variable is moved that has no law, and why."""
+    if no_gradient is not None:
+        return "slice", f"no full conditional ({reason}), and {no_gradient}"
+    return "nuts", reason if is_named else f"no full conditional: {reason}"
+
+
+def _law_of(summed: LogProb, name: str) -> tuple[Law | None, str]:
+    """Return the full conditional of a continuous variable, or None with the reason.
+
+    Raises
+    ------
+    DerivationError
+        If the full conditional is improper for certain.
+    """
+    restriction = _restriction(summed, name)
+    if restriction:
+        return None, restriction
+    value, support = summed.values[name], summed.supports[name]
+    law, reason = find_conditional(summed.logdensity, value, support=support)
+    if law is not None:
+        return law, ""
+    if reason.startswith("the log-density does not depend on it"):
+        _refuse_flat(summed, name)
+    if reason.startswith(IMPROPER):
+        raise DerivationError(f"{name} has no distribution given the rest, {reason}.", name, value)
+    return None, reason
+
+
+def _restriction(summed: LogProb, name: str) -> str:
+    """Return how a transform of someone's own restricts a variable, in words; empty if none does."""
+    chosen = summed.graph.transforms.get(name)
+    default = default_transform(summed.graph.latent[name])
+    if chosen is None or type(chosen) is type(default):
+        return ""
+    return f"its transform ({getattr(chosen, 'name', chosen)}) restricts it, which a law would not know"
+
+
+def _blamed(summed: LogProb, name: str, reason: str) -> str:
+    """Return why a variable has no law, with the terms that have none for that reason."""
+    if _restriction(summed, name):
+        return reason
+    value, support = summed.values[name], summed.supports[name]
+    # To look at a thousand terms takes longer than to sample; the first few say which kind it is.
+    terms = _terms_of(summed, value)
+    blamed = [n for n in terms[:_MOST_BLAMED] if find_conditional(_alone(summed, n), value, support)[1] == reason]
+    more = ", ..." if blamed and len(terms) > _MOST_BLAMED else ""
+    return f"{reason} (in the log-probability of {', '.join(blamed)}{more})" if blamed else reason
+
+
+def _refuse_flat(summed: LogProb, name: str) -> None:
+    """Raise if the prior of a variable on which nothing else depends is flat."""
+    if has_flat_prior(summed.graph.latent[name]):
+        raise DerivationError(
+            f"{name} has no distribution: its prior is flat, and no data nor other variable depends on it. Give it a "
+            f"proper prior on its support, {summed.supports[name]}, or leave it out.",
+            name,
+            summed.values[name],
+        )
+
+
+def _terms_of(summed: LogProb, value: TensorVariable) -> list[str]:
+    return [n for n, term in summed.terms.items() if depends_on(term, [value])]
+
+
+def _alone(summed: LogProb, name: str) -> LogDensity:
+    """Return the log-density of one term."""
+    density = summed.logdensity
+    return LogDensity(summed.terms[name].sum(), density.inputs, density.supports)
+
+
+def _choose_discrete(
+    summed: LogProb, name: str, choice: Choice, failed_sum: str | None
+) -> tuple[Method, str, Law | None]:
+    op = summed.graph.latent[name].owner.op
+    if isinstance(op, NoiseRV):
+        return "rmh", "noise of a simulator: always drawn anew, and accepted or not (pseudo-marginal)", None
+    if choice == "nuts":
+        raise ModelError(
+            f"{name} is discrete and NUTS needs a gradient; let it be drawn by 'gibbs' or 'rmh', or summed out.", name
+        )
+    if getattr(op, "ndim_supp", 0) and not isinstance(op, MarkovChainRV | SequenceRV):
+        raise DerivationError(
+            f"{name} was not summed out ({failed_sum or 'as asked for'}), and no step can move one of its elements "
+            "alone: they have to add up. Raise max_states, declare the outcomes that it counts as Categorical, or "
+            "observe it.",
+            name,
+        )
+    if choice in ("rmh", "slice"):
+        return choice, "as asked for", None
+    kept = f"not summed out ({failed_sum})" if failed_sum else "not summed out"
+    if states_of(summed, name) is None:
+        return _choose_unbounded(summed, name, choice)
+    law, reason = find_conditional(summed.logdensity, summed.values[name], support=summed.supports[name])
+    if law is not None:
+        how = "full conditional by enumeration" if isinstance(law, Finite) else f"{law.family} full conditional"
+        return "gibbs", f"{kept}; {how}", law
+    groups = groups_of(summed, name)
+    if groups is not None:
+        if enumerated_states(summed, name) is None:
+            return "gibbs", f"{kept}; full conditional within windows at random places", None
+        number = "its elements in turn" if len(groups) > 2 else f"{len(groups)} groups of elements in turn"
+        return "gibbs", f"{kept}; full conditionals by enumeration, {number}", None
+    if choice == "gibbs":
+        raise DerivationError(f"There is no Gibbs step for {name}: {reason}.", name, summed.values[name])
+    return "rmh", f"{kept}; no full conditional: {reason}", None
+
+
+def _choose_unbounded(summed: LogProb, name: str, choice: Choice) -> tuple[Method, str, Law | None]:
+    law, _ = find_conditional(summed.logdensity, summed.values[name], support=summed.supports[name])
+    if law is not None:
+        return "gibbs", f"{law.family} full conditional", law
+    if groups_of(summed, name) is not None:
+        return "gibbs", "discrete without bounds; full conditional within windows at random places", None
+    if choice == "gibbs":
+        raise DerivationError(
+            f"There is no Gibbs step for {name}: it has infinitely many states, and too many of its elements "
+            "depend on each other.",
+            name,
+        )
+    return "rmh", "discrete without bounds", None

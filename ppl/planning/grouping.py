@@ -1,0 +1,134 @@
+"""Which variables are drawn together, and what goes back to another step than Gibbs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from graphs.augmentation import Augmenter, Group
+from graphs.bounds.differentiability import NoGradient
+from graphs.conditional import (
+    Law,
+    find_conditional,
+    find_joint_blocks,
+    find_joint_normal,
+    is_normal,
+)
+from graphs.conditional.verify import IMPROPER
+from graphs.errors import DerivationError
+from graphs.joint.joint_logprob import LogProb, strip
+from graphs.joint.logprob import unconstrain
+from graphs.surgery.random_graph import depends_on
+from ppl.planning.plans import Assignment, Method
+
+
+def with_groups(
+    summed: LogProb,
+    assignments: dict[str, Assignment],
+    laws: dict[str, Law],
+    augmenter: Augmenter,
+    augmented: dict[str, tuple[str, ...]],
+    named: Mapping[str, str],
+    no_gradient: Mapping[str, NoGradient],
+) -> tuple[LogProb, list[Group]]:
+    """Group what is drawn given auxiliary variables; what has no law in a group goes back to another step."""
+    while True:
+        mixed = _mixed(summed, assignments, laws, augmented, named, no_gradient)
+        groups = augmenter.groups(augmented, [n for n, law in laws.items() if is_normal(law)])
+        lost = [n for n in augmented if not any(n in group.laws for group in groups)]
+        if not lost:
+            return mixed, groups
+        for name in lost:
+            reason = "it has no law given the auxiliary variables of all"
+            _lose(name, reason, assignments, laws, augmented, named, no_gradient)
+
+
+def _lose(
+    name: str,
+    reason: str,
+    assignments: dict[str, Assignment],
+    laws: dict[str, Law],
+    augmented: dict[str, tuple[str, ...]],
+    named: Mapping[str, str],
+    no_gradient: Mapping[str, NoGradient],
+) -> None:
+    """Let a variable be moved by another step than Gibbs."""
+    laws.pop(name, None)
+    augmented.pop(name, None)
+    if name in named:
+        raise DerivationError(f"There is no Gibbs step for {name}: {reason}.", name)
+    old = assignments[name]
+    continuous: Method = "slice" if name in no_gradient else "nuts"
+    method: Method = "rmh" if old.support.is_discrete else continuous
+    assignments[name] = replace(old, method=method, reason=f"no full conditional: {reason}")
+
+
+def _mixed(
+    summed: LogProb,
+    assignments: dict[str, Assignment],
+    laws: dict[str, Law],
+    augmented: dict[str, tuple[str, ...]],
+    named: Mapping[str, str],
+    no_gradient: Mapping[str, NoGradient],
+) -> LogProb:
+    """Take what NUTS and RMH move to the real line; correct laws and assignments that this touches.
+
+    If the bounds of a moved variable depend on one that is drawn from a law, then that draw moves the variable's
+    natural value too: the law has to hold the value on the real line instead.
+    """
+    while True:
+        moving = [
+            n for n, a in assignments.items() if a.method in ("nuts", "rmh", "slice") and not a.support.is_discrete
+        ]
+        drawn = [n for n, a in assignments.items() if a.method == "gibbs"]
+        mixed = strip(unconstrain(summed, moving), drawn)
+        with_laws = [*laws, *augmented]
+        entangled = [
+            n for n in with_laws if any(m != n and depends_on(mixed.natural[m], [mixed.values[n]]) for m in moving)
+        ]
+        lost = [n for n in entangled if n in augmented or not _derive_again(mixed, n, laws)]
+        if not lost:
+            return mixed
+        for name in lost:
+            reason = (
+                "the bounds of another variable depend on it, and there is no law given that variable on the real line"
+            )
+            _lose(name, reason, assignments, laws, augmented, named, no_gradient)
+
+
+def join(summed: LogProb, assignments: dict[str, Assignment], laws: dict[str, Law]) -> None:
+    """Let variables that are normal together be drawn together."""
+    normal = [n for n, law in laws.items() if is_normal(law)]
+    names = {summed.values[n]: n for n in normal}
+    for group in find_joint_blocks(summed.logdensity, list(names)):
+        law, why = find_joint_normal(summed.logdensity, group)
+        if why.startswith(IMPROPER):
+            # Each has a law given the others, and would wander off with them.
+            own = ", ".join(names[v] for v in group)
+            raise DerivationError(f"{own} have no distribution together given the rest, {why}.", names[group[0]])
+        if law is None:
+            continue
+        for value in group:
+            name, others = names[value], ", ".join(names[v] for v in group if v is not value)
+            laws[name] = law
+            old = assignments[name]
+            reason = f"{law.family} full conditional, jointly with {others}"
+            assignments[name] = replace(old, reason=reason)
+
+
+def explain_groups(groups: Sequence[Group], assignments: dict[str, Assignment]) -> None:
+    """Say of variables that are drawn given auxiliary ones what these are."""
+    for group in groups:
+        for name, law in group.laws.items():
+            others = [n for n, other in group.laws.items() if other is law and n != name]
+            jointly = f", jointly with {', '.join(others)}" if others else ""
+            old = assignments[name]
+            reason = f"{law.family} full conditional{jointly}, with auxiliary variables: {group.what}"
+            assignments[name] = replace(old, reason=reason)
+
+
+def _derive_again(mixed: LogProb, name: str, laws: dict[str, Law]) -> bool:
+    law, _ = find_conditional(mixed.logdensity, mixed.values[name], support=mixed.supports[name])
+    if law is not None:
+        laws[name] = law
+    return law is not None

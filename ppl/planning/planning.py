@@ -1,0 +1,268 @@
+"""Decide, variable by variable, what is summed out and what is drawn how; and say why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import cast
+
+from pytensor.tensor.variable import TensorVariable
+
+from graphs.augmentation import Augmenter
+from graphs.backends.numba.lowering.fallback import called_back
+from graphs.bounds.differentiability import NoGradient, without_gradient
+from graphs.compression import compressed
+from graphs.conditional import (
+    Law,
+)
+from graphs.errors import DerivationError, ModelError
+from graphs.garbage import rarely_collected
+from graphs.joint.joint_logprob import LogProb
+from graphs.joint.logprob import logprob
+from graphs.marginal.lifting import MOST_STATES
+from graphs.optional import optional
+from graphs.surgery.random_graph import depends_on
+from graphs.surgery.traces import untraced
+from ppl.modelling.bad_constants import explained
+from ppl.modelling.model import Model
+from ppl.planning.choosing import Choice, choose, with_blame
+from ppl.planning.grouping import explain_groups, join, with_groups
+from ppl.planning.plans import EXACT, Assignment, Method, Plan
+from ppl.planning.policy import NO_LAWS, decide
+from ppl.planning.summing import Marginalize, marginalized
+from ppl.planning.sweeps import build_sweep
+from ppl.running.stages import doing, stages
+
+SAMPLERS = ("nuts", "gibbs", "rmh", "slice")
+
+
+@explained
+def plan(
+    model: Model,
+    *,
+    marginalize: Marginalize = "auto",
+    sampler: str | Mapping[str, str] | None = None,
+    max_states: int = MOST_STATES,
+    compress: bool = True,
+    progress: bool = True,
+) -> Plan:
+    """Decide how each latent variable of a model is dealt with.
+
+    Finite discrete variables are summed out where that can be done element by element, else drawn from their full
+    conditional, unbounded ones from it within windows at random places, or where too many elements depend on each other
+    by random-walk Metropolis-Hastings; continuous ones by NUTS, or those that have full conditionals by Gibbs sampling,
+    where a pilot run predicts that this gives more effective draws a second: the plan says so.
+
+    Parameters
+    ----------
+    model : Model
+        The model.
+    marginalize : "auto", "require", bool, or iterable of str, default "auto"
+        Finite discrete variables to sum out: where possible, all or an error, all or none, or those named.
+    sampler : {"nuts", "gibbs", "rmh", "slice"} or mapping of str to these, optional
+        Overrides the choice for all continuous variables or for those named. ``"gibbs"`` for all takes the full
+        conditional wherever one is known and NUTS for the rest; for a named variable it has to be known.
+    max_states : int, default 2**24
+        Most joint states of discrete elements that one factor may depend on.
+    compress : bool, default True
+        Rewrite likelihoods to sufficient statistics of the data where there are any: the same function but for
+        rounding, in fewer operations. The plan says what was compressed, and by how much.
+    progress : bool, default True
+        Say what is done, where planning takes more than a second.
+
+    Returns
+    -------
+    Plan
+        Printable; ``dprint`` shows the graphs.
+
+    Raises
+    ------
+    ModelError
+        If a name or a method is unknown or does not fit the variable.
+    DerivationError
+        If a sum or a law that was asked for does not exist.
+    """
+    named = _check_sampler(model, sampler)
+    if not isinstance(compress, bool):
+        raise ModelError(f"compress is True or False, not {compress!r}.")
+    with untraced(), rarely_collected(), stages(progress):
+        return _planned(model, marginalize, sampler, named, max_states, compress)
+
+
+def _planned(
+    model: Model,
+    marginalize: Marginalize,
+    sampler: str | Mapping[str, str] | None,
+    named: dict[str, str],
+    max_states: int,
+    compress: bool,
+) -> Plan:
+    if isinstance(marginalize, Iterable) and not isinstance(marginalize, str):
+        marginalize = list(marginalize)
+    listed = marginalize if isinstance(marginalize, list) else []
+    doing("Deriving the log-density")
+    joint = logprob(model, marginalize=False, apart={*named, *listed})
+    doing("Summing out discrete variables")
+    summed, reasons = marginalized(joint, marginalize, named, max_states)
+    continuous = {v: n for n, v in summed.values.items() if not summed.supports[n].is_discrete}
+    found = without_gradient(list(summed.terms.values()), continuous)
+    no_gradient = {continuous[v]: why for v, why in found.items()}
+    chosen = _assigned(model, joint, summed, reasons, sampler, named, compress, no_gradient)
+    if chosen.is_exact:
+        return replace(chosen, policy=EXACT)
+    if sampler is not None or not any(a.method == "nuts" for a in chosen.assignments):
+        return chosen
+    by_laws, policy = _by_laws(model, joint, summed, reasons, compress, no_gradient)
+    if by_laws is None:
+        return replace(chosen, policy=policy)
+    best, policy = decide(chosen, by_laws)
+    if best.assignments is by_laws.assignments:
+        told = tuple(with_blame(summed, a, no_gradient.get(a.name)) for a in best.assignments)
+        best = replace(best, assignments=told)
+    return replace(best, policy=policy)
+
+
+@optional("a plan by laws", otherwise=lambda *_: (None, ""), may_refuse=True)
+def _by_laws(
+    model: Model,
+    joint: LogProb,
+    summed: LogProb,
+    reasons: Mapping[str, str],
+    compress: bool,
+    no_gradient: Mapping[str, NoGradient],
+) -> tuple[Plan | None, str]:
+    """Return the plan that draws what it can from laws; None, and what the plan says then, where that is nothing."""
+    methods = _methods(joint, summed, reasons, "gibbs", {}, no_gradient, is_blamed=False)
+    if not any(a.method == "gibbs" and not a.support.is_discrete for a in methods.assignments.values()):
+        return None, NO_LAWS
+    return _built(model, summed, methods, {}, compress, no_gradient), ""
+
+
+@dataclass(frozen=True)
+class _Methods:
+    """How each variable is moved, before variables are drawn together.
+
+    Parameters
+    ----------
+    assignments : dict of str to Assignment
+        By name.
+    laws : dict of str to Law
+        Of those that have one.
+    augmenter : Augmenter
+        Knows the auxiliary variables.
+    augmented : dict of str to tuple of str
+        Those that have a law given auxiliary variables, and of which terms.
+    """
+
+    assignments: dict[str, Assignment]
+    laws: dict[str, Law]
+    augmenter: Augmenter
+    augmented: dict[str, tuple[str, ...]]
+
+
+def _assigned(
+    model: Model,
+    joint: LogProb,
+    summed: LogProb,
+    reasons: Mapping[str, str],
+    sampler: str | Mapping[str, str] | None,
+    named: Mapping[str, str],
+    compress: bool,
+    no_gradient: Mapping[str, NoGradient],
+) -> Plan:
+    methods = _methods(joint, summed, reasons, sampler, named, no_gradient)
+    return _built(model, summed, methods, named, compress, no_gradient)
+
+
+def _methods(
+    joint: LogProb,
+    summed: LogProb,
+    reasons: Mapping[str, str],
+    sampler: str | Mapping[str, str] | None,
+    named: Mapping[str, str],
+    no_gradient: Mapping[str, NoGradient],
+    *,
+    is_blamed: bool = True,
+) -> _Methods:
+    assignments: dict[str, Assignment] = {}
+    laws: dict[str, Law] = {}
+    augmenter = Augmenter(summed)
+    augmented: dict[str, tuple[str, ...]] = {}
+    for name in joint.values:
+        if name not in summed.values:
+            assignments[name] = _assignment(joint, name, "marginalize", reasons[name])
+            continue
+        doing(f"Looking for the full conditional of {name}")
+        choice = cast("Choice", named.get(name, sampler if isinstance(sampler, str) else None))
+        method, reason, law = choose(
+            summed,
+            name,
+            choice,
+            failed_sum=reasons.get(name),
+            is_named=name in named,
+            no_gradient=no_gradient.get(name),
+            is_blamed=is_blamed,
+        )
+        if law is not None:
+            laws[name] = law
+        elif choice == "gibbs" and method != "gibbs" and not summed.supports[name].is_discrete:
+            augmented[name] = augmenter.find(name)
+            method = "gibbs" if augmented[name] else method
+            if name in named and not augmented[name]:
+                raise DerivationError(f"There is no Gibbs step for {name}: {reason}.", name, summed.values[name])
+        assignments[name] = _assignment(joint, name, method, reason)
+    return _Methods(assignments, laws, augmenter, {name: terms for name, terms in augmented.items() if terms})
+
+
+def _built(
+    model: Model,
+    summed: LogProb,
+    methods: _Methods,
+    named: Mapping[str, str],
+    compress: bool,
+    no_gradient: Mapping[str, NoGradient],
+) -> Plan:
+    assignments, laws, augmented = methods.assignments, methods.laws, methods.augmented
+    doing("Looking for variables that are drawn together")
+    mixed, groups = with_groups(summed, assignments, laws, methods.augmenter, augmented, named, no_gradient)
+    laws = {n: law for n, law in laws.items() if not any(n in group.laws for group in groups)}
+    join(summed, assignments, laws)
+    explain_groups(groups, assignments)
+    doing("Compressing the likelihood")
+    sampled, statistics = compressed(mixed) if compress else (mixed, ())
+    sweep = build_sweep(summed, mixed, sampled, assignments, laws, groups)
+    laws |= {name: law for group in groups for name, law in group.laws.items()}
+    later = {n: d for n, d in model.deterministics.items() if _depends_on_summed(d, model, assignments)}
+    found = tuple(assignments.values())
+    python = tuple(called_back(list(sampled.terms.values())))
+    return Plan(model, found, summed, mixed, sampled, laws, sweep, later, tuple(groups), statistics, called_back=python)
+
+
+def _check_sampler(model: Model, sampler: str | Mapping[str, str] | None) -> dict[str, str]:
+    if sampler is not None and not isinstance(sampler, str | Mapping):
+        raise ModelError(f"sampler is {', '.join(SAMPLERS)}, or a mapping of names to these, not {sampler!r}.")
+    named = dict(sampler) if isinstance(sampler, Mapping) else {}
+    for name, method in named.items():
+        if name not in model.latent:
+            raise ModelError(
+                f"sampler names {name!r}; the latent variables are {', '.join(model.latent) or 'none'}.", name
+            )
+        _check_method(method)
+    if isinstance(sampler, str):
+        _check_method(sampler)
+    return named
+
+
+def _check_method(method: str) -> None:
+    if method not in SAMPLERS:
+        raise ModelError(f"Unknown sampler {method!r}; choose from {', '.join(SAMPLERS)}.")
+
+
+def _assignment(joint: LogProb, name: str, method: Method, reason: str) -> Assignment:
+    shape = tuple(int(n) for n in joint.values[name].type.shape)
+    return Assignment(name, method, reason, shape, joint.supports[name], joint.plates.get(name, ()))
+
+
+def _depends_on_summed(graph: TensorVariable, model: Model, assignments: Mapping[str, Assignment]) -> bool:
+    summed = [model.latent[e.name] for a in assignments.values() if a.method == "marginalize" for e in a.each()]
+    return bool(summed) and depends_on(graph, summed)

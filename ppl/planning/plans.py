@@ -1,0 +1,215 @@
+"""What a plan says: which variable is summed out, which is drawn how, and what it costs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from html import escape
+from typing import Any, Literal
+
+from numpy.typing import NDArray
+from pytensor.tensor.variable import TensorVariable
+
+from graphs.augmentation import Group
+from graphs.compression import Compressed
+from graphs.conditional import Law
+from graphs.joint.joint_logprob import LogProb
+from graphs.marginal.elimination.costs import Cost, costs_of
+from graphs.supports import Support
+from graphs.surgery.pickling import PartsFirst, reduced
+from ppl.modelling.model import Model
+from samplers.blocks import Sweep
+from samplers.loop.run import CompiledSweep
+
+Method = Literal["marginalize", "nuts", "gibbs", "rmh", "slice"]
+
+
+EXACT = (
+    "Exact: nothing is left to sample, so that draws come from the posterior itself, independent of each other. "
+    "log_evidence, an attribute of the trace, is the log-probability of the data; ppl.recover adds probabilities."
+)
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """What happens to one variable.
+
+    Parameters
+    ----------
+    name : str
+        The variable.
+    method : {"marginalize", "nuts", "gibbs", "rmh", "slice"}
+        How it is dealt with.
+    reason : str
+        Why.
+    shape : tuple of int
+        Its shape.
+    support : Support
+        Where its values lie.
+    members : tuple of str
+        Where variables that were declared one by one in the same form are moved as one array, their names.
+    """
+
+    name: str
+    method: Method
+    reason: str
+    shape: tuple[int, ...]
+    support: Support
+    members: tuple[str, ...] = ()
+
+    def each(self) -> list[Assignment]:
+        """Return what happens to each variable as it was declared."""
+        if not self.members:
+            return [self]
+        return [replace(self, name=name, shape=self.shape[1:], members=()) for name in self.members]
+
+
+@dataclass(frozen=True, eq=False)
+class Plan(PartsFirst):
+    """How a model is sampled.
+
+    Parameters
+    ----------
+    model : Model
+        The model.
+    assignments : tuple of Assignment
+        One per latent variable, or per array of those that were declared one by one in the same form.
+    natural : LogProb
+        The joint log-probability in natural space after the sums.
+    mixed : LogProb
+        The same with the variables of NUTS and RMH on the real line.
+    sampled : LogProb
+        The same with data compressed to sufficient statistics: what NUTS and RMH see.
+    laws : mapping of str to Law
+        The full conditionals of the variables drawn by Gibbs.
+    sweep : Sweep
+        What runs.
+    later : mapping of str to TensorVariable
+        Deterministics of summed-out variables: known after ``ppl.recover``.
+    groups : tuple of Group
+        Variables that are drawn given auxiliary variables.
+    compression : tuple of Compressed
+        Which terms were rewritten to sufficient statistics.
+    policy : str
+        How the sampler was chosen, where that was left open and there was a choice.
+    called_back : tuple of str
+        Operations of the log-density that have no machine code.
+    compiled : CompiledSweep, optional
+        The sweep, where a pilot run has compiled it.
+    centre : mapping of str to array, optional
+        Central values of everything, where a pilot run has found them.
+    """
+
+    model: Model
+    assignments: tuple[Assignment, ...]
+    natural: LogProb
+    mixed: LogProb
+    sampled: LogProb
+    laws: Mapping[str, Law]
+    sweep: Sweep
+    later: Mapping[str, TensorVariable]
+    groups: tuple[Group, ...] = ()
+    compression: tuple[Compressed, ...] = ()
+    policy: str = ""
+    called_back: tuple[str, ...] = ()
+    compiled: CompiledSweep | None = None
+    centre: Mapping[str, NDArray] | None = None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Machine code belongs to a process.
+        kept = {field.name: getattr(self, field.name) for field in fields(self)} | {"compiled": None}
+        return reduced(Plan, *kept.values())
+
+    @property
+    def costs(self) -> list[Cost]:
+        """What the sums over discrete variables cost per evaluation of the log-density."""
+        return [cost for s in self.natural.sums for cost in costs_of(s)]
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether nothing is left to move: all latent variables are summed out, or have no elements."""
+        return bool(self.model.latent) and self.sweep.layout.size == 0
+
+    def _tables(self) -> list[list[tuple[str, ...]]]:
+        rows: list[tuple[str, ...]] = [("variable", "shape", "support", "method", "why")]
+        rows += [(a.name, str(a.shape), str(a.support), _LABELS[a.method], _why(a)) for a in self.assignments]
+        tables = [rows]
+        if self.costs:
+            sums: list[tuple[str, ...]] = [_COST_HEAD]
+            sums += [_cost_row(cost) for cost in self.costs]
+            tables.append(sums)
+        if self.compression:
+            kept: list[tuple[str, ...]] = [_COMPRESSION_HEAD]
+            kept += [(c.name, f"{c.rows:,}", f"{c.numbers:,}", c.how) for c in self.compression]
+            tables.append(kept)
+        return tables
+
+    def _notes(self) -> list[str]:
+        operations = ", ".join(self.called_back)
+        slow = [f"{operations}: evaluated in Python, called from compiled code, which is slower"] if operations else []
+        lost = ", ".join(self.model.parts.forgotten)
+        unkept = [f"not kept: {lost} (nothing depends on it: give it to ppl.Model)"] if lost else []
+        return [*slow, *([self.policy] if self.policy else []), *unkept]
+
+    def __str__(self) -> str:
+        blocks = ["\n".join(_aligned(table)) for table in self._tables()]
+        late = [] if self.is_exact else list(self.later)
+        later = [f"{name}: computed by ppl.recover, it depends on a summed-out variable" for name in late]
+        blocks += self._notes()
+        return "\n\n".join(blocks) + "".join(f"\n{line}" for line in later)
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        return "".join(
+            [*map(_html, self._tables()), *(f"<p>{escape(note, quote=False)}</p>" for note in self._notes())]
+        )
+
+    @property
+    def declared(self) -> list[Assignment]:
+        """What happens to each latent variable as it was declared."""
+        return [each for assignment in self.assignments for each in assignment.each()]
+
+    def method_of(self, name: str) -> Method:
+        """Return the method of a variable."""
+        return next(a.method for a in (*self.assignments, *self.declared) if a.name == name)
+
+    def dprint(self, file: Any = None) -> None:
+        """Print the plan, the laws, and the graph of the log-density that NUTS, RMH and slice sampling see."""
+        print(self, file=file)
+        auxiliary = [law for group in self.groups for law in group.augmented.laws]
+        for law in dict.fromkeys([*auxiliary, *self.laws.values()]):
+            print(file=file)
+            law.dprint(file=file)
+        if any(a.method in ("nuts", "rmh", "slice") for a in self.assignments):
+            print("\nlog-density of " + ", ".join(str(v.name) for v in self.sweep.variables) + ":", file=file)
+            self.sampled.dprint(file=file)
+
+
+_LABELS = {"marginalize": "summed out", "nuts": "NUTS", "gibbs": "Gibbs", "rmh": "RMH", "slice": "slice"}
+_COST_HEAD = ("summed out", "order", "states", "elements", "width", "operations", "bytes", "instead")
+_COMPRESSION_HEAD = ("compressed", "rows", "numbers kept", "how")
+
+
+def _why(assignment: Assignment) -> str:
+    together = f"{len(assignment.members)} variables of the same form, together" if assignment.members else ""
+    return "; ".join(part for part in (assignment.reason, together) if part)
+
+
+def _cost_row(cost: Cost) -> tuple[str, ...]:
+    numbers = (cost.states, cost.elements, cost.width, cost.operations, cost.num_bytes)
+    instead = "Gibbs" if cost.width == 1 else "Gibbs in groups"
+    return (cost.name, cost.order, *(f"{n:,}" for n in numbers), instead)
+
+
+def _aligned(table: Sequence[tuple[str, ...]]) -> list[str]:
+    last = len(table[0]) - 1
+    widths = [max(len(row[i]) for row in table) for i in range(last)]
+    return ["  ".join([*(c.ljust(w) for c, w in zip(row, widths, strict=False)), row[last]]) for row in table]
+
+
+def _html(table: Sequence[tuple[str, ...]]) -> str:
+    head, *rows = table
+    first = "".join(f"<th>{escape(cell, quote=False)}</th>" for cell in head)
+    rest = "".join(f"<tr>{''.join(f'<td>{escape(cell, quote=False)}</td>' for cell in row)}</tr>" for row in rows)
+    return f"<table><tr>{first}</tr>{rest}</table>"

@@ -1,0 +1,313 @@
+"""Which sampler is predicted to give more effective draws a second, where a model leaves the choice.
+
+Gibbs sampling needs no gradients, and without NUTS beside it no warm-up, but mixes slowly where variables that depend
+on each other are drawn one by one. How slowly is seen in a short run of the compiled sweep, a pilot run; how many
+gradients the No-U-Turn sampler takes, and what its draws are worth, in one of its own. That comes first: where draws
+from full conditionals would gain nothing if they were independent, or as nearly so as the draws of NUTS show that they
+can be (`most_effective`), they are not even compiled. Seconds are not measured, since a choice has to be the same every
+time, but counted in the operations of what was compiled; what it takes to keep a draw and to judge it, which is the
+same for all samplers, is counted with them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from math import hypot, inf, log, prod
+
+from graphs.optional import optional
+from ppl.planning.dependence import most_effective
+from ppl.planning.pilot import (
+    HARDLY_ANY_SECONDS,
+    LONGER,
+    PER_GRADIENT_AND_DIMENSION,
+    WORK_OF_GRADIENT,
+    Pilot,
+    num_affordable,
+    pilot,
+)
+from ppl.planning.plans import Plan
+from ppl.planning.work import work_of
+from ppl.running.stages import doing
+from samplers.blocks import Block, NUTSBlock, SliceBlock
+from samplers.tuning.fisher import MOST_DENSE
+
+FEWEST_GRADIENTS, GRADIENTS_IN_A_POINT, GRADIENTS_PER_DIMENSION = 7.0, 2.0, 0.3
+"""Of a trajectory along axes of one length: measured on normal distributions 2.1, 2.9, 4.4, 5.8 and 7.0 gradients in 1,
+3, 8, 12 and 40 dimensions, steps tuned to accept 0.8."""
+PER_DRAW, PER_NUMBER, FEW_NUMBERS, PER_FURTHER_NUMBER = 1200.0, 75.0, 100, 15.0
+"""Nanoseconds of a sweep: what is kept is also recorded, transformed and judged, and a run takes milliseconds beside.
+Measured on normal variables of 1 to 1000 elements that are drawn at once, in two and four chains of 1000."""
+PER_GRADIENT, PER_DIMENSION, PER_TRAJECTORY = 25.0, 20.0, 200.0
+"""Nanoseconds that a step of a trajectory takes beside the gradient, and what a trajectory takes beside its steps:
+measured on normal variables of 1 to 1000 elements, in trajectories of 2 to 63 steps."""
+PER_METRIC, PER_NUMBER_OF_METRIC = 100.0, 0.2
+"""And where the metric is not diagonal, and for each of its numbers: measured in 4 to 105 dimensions."""
+LEARNING, LEARNING_PER_NUMBER, LONG_TRAJECTORY = 300.0, 0.5, 15.0
+"""Nanoseconds of a warm-up of 1000 sweeps that it takes to see which metric is best: 0.3 to 8 milliseconds in 4 to 100
+dimensions, once if it is diagonal, twice if not, and four times more where trajectories are long."""
+PER_BLOCK = 20.0
+EVALUATIONS_OF_SLICE = 8.0
+GRADIENT_OF_LOGPROB = 2.0
+"""How much longer a log-density with its gradient takes than alone."""
+WARM_UP = 1.2
+"""How much longer a run of NUTS takes for its warm-up at least, and where no pilot run of it says more: 1.0 to 1.35 on
+crossed effects, a logistic regression with 500 groups and a Rasch model of 40,000 rows."""
+ALONE = "NUTS for all continuous variables: "
+NO_LAWS = f"{ALONE}none of them has a full conditional that is known (sampler='gibbs' says why)"
+LEAST_EFFECTIVE, LEAST_EFFECTIVE_RELATIVE = 0.1, 0.25
+"""Slower chains outlast their pilot run, of which this is 10 or 20 effective draws, and runs of ordinary length; unless
+NUTS alone is as slow, within a factor of four."""
+LEAST_GAIN = 1.15
+"""To the side of NUTS, which needs no second program."""
+LEAST_SEEN = 20.0
+"""Effective draws of a pilot run: fewer cannot be told from each other."""
+HARDNESS = 3.0
+"""So much less than on a normal distribution NUTS may be worth without a pilot run being made to see it."""
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What pilot runs say.
+
+    Parameters
+    ----------
+    effective : float
+        Effective draws per sweep with Gibbs steps, of the variable that has the fewest.
+    gain : float
+        Predicted effective draws per second, relative to those of NUTS for all continuous variables.
+    drawn, others : tuple of str
+        Continuous variables that have full conditionals, and those that NUTS would have to move beside them.
+    of_nuts : float
+        Effective draws per sweep of NUTS for all.
+    """
+
+    effective: float
+    gain: float
+    drawn: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()
+    of_nuts: float = 1.0
+
+    @property
+    def is_for_gibbs(self) -> bool:
+        """Whether Gibbs sampling is to be preferred."""
+        return self.gain >= LEAST_GAIN and not self._is_slow
+
+    @property
+    def _is_slow(self) -> bool:
+        return self.effective < min(LEAST_EFFECTIVE, LEAST_EFFECTIVE_RELATIVE * self.of_nuts)
+
+    def __str__(self) -> str:
+        sweep = f"({self.effective:.2g} effective draws a sweep in a pilot run); sampler=... overrides"
+        gibbs, chosen = "Gibbs sampling", "Gibbs sampling for all"
+        if self.others:
+            gibbs = f"Gibbs steps for {', '.join(self.drawn)} beside it"
+            chosen = f"Gibbs sampling for {', '.join(self.drawn)}, NUTS for {', '.join(self.others)}"
+        if self.is_for_gibbs:
+            against = "NUTS for all" if self.others else "NUTS"
+            return f"{chosen}: predicted {_times(self.gain)} times the effective draws a second of {against} {sweep}"
+        if self.gain < 1:
+            return (
+                f"NUTS for all: predicted {_times(1 / self.gain)} times the effective draws a second of {gibbs} {sweep}"
+            )
+        if self._is_slow:
+            mixes = "mix" if self.others else "mixes"
+            return (
+                f"NUTS for all: {gibbs} {mixes} slowly ({self.effective:.2g} effective draws a sweep in a pilot run, "
+                f"{self.of_nuts:.2g} of NUTS); sampler=... overrides"
+            )
+        return (
+            f"NUTS for all: {gibbs} {'are' if self.others else 'is'} predicted to give {_times(self.gain)} times the "
+            f"effective draws a second, less than the {LEAST_GAIN:g} that would be worth it {sweep}"
+        )
+
+
+def _times(gain: float) -> str:
+    return "more than 20" if gain > 20 else f"{gain:.2g}"
+
+
+@optional(
+    "the choice of a sampler", otherwise=lambda why, by_nuts, by_laws: (by_nuts, f"{ALONE}{why}; sampler=... overrides")
+)
+def decide(by_nuts: Plan, by_laws: Plan) -> tuple[Plan, str]:
+    """Return one of two plans, and why.
+
+    Parameters
+    ----------
+    by_nuts : Plan
+        All continuous variables by NUTS.
+    by_laws : Plan
+        By Gibbs sampling those that have full conditionals.
+    """
+    drawn = tuple(a.name for a in by_laws.assignments if a.method == "gibbs" and by_nuts.method_of(a.name) == "nuts")
+    others = tuple(a.name for a in by_laws.assignments if a.method == "nuts")
+    if not drawn:
+        return by_nuts, NO_LAWS
+    remedy = f"sampler='gibbs' draws {', '.join(drawn)} from full conditionals"
+    steps = f"Gibbs steps for {', '.join(drawn)} beside it" if others else f"Gibbs sampling of {', '.join(drawn)}"
+    fewest = _fewest_gradients(_num_elements(by_laws, "nuts")) if others else 0.0
+    num_sweeps = num_affordable(by_laws)
+    if not num_sweeps:
+        return by_nuts, f"{ALONE}a pilot run with Gibbs steps would take too long; {remedy}"
+    effective, most = 1.0, _gain(1.0, fewest, by_laws, by_nuts, _on_a_normal(by_nuts))
+    if most * HARDNESS >= LEAST_GAIN:
+        nuts = _nuts_alone(by_nuts, num_affordable(by_nuts))
+        # Without a pilot run nothing says what NUTS is worth at best.
+        most = inf
+        if nuts.pilot is not None:
+            by_nuts = replace(by_nuts, compiled=nuts.pilot.compiled, centre=nuts.pilot.centre)
+            effective = most_effective(nuts.pilot, by_nuts, by_laws)
+            most = _gain(effective, fewest, by_laws, by_nuts, nuts)
+    if most < LEAST_GAIN:
+        why = f" ({effective:.2g} effective draws a sweep, as draws of NUTS show)" if effective < 1.0 else ""
+        return by_nuts, (
+            f"NUTS for all: {steps} would give at most {_times(most)} times the effective draws a second{why}, less "
+            f"than the {LEAST_GAIN:g} that would be worth it; sampler=... overrides"
+        )
+    doing("Trying Gibbs steps in a pilot run")
+    found = pilot(by_laws, num_sweeps)
+    if found is None:
+        return (
+            by_nuts,
+            f"{ALONE}a pilot run of Gibbs sampling left the domain of its laws, or Numba lacks one; {remedy}",
+        )
+    by_laws = replace(by_laws, compiled=found.compiled, centre=found.centre)
+    gain = _gain(found.surely_effective, found.num_gradients, by_laws, by_nuts, nuts)
+    if not others and nuts.pilot is not None and abs(log(max(gain, 1e-9))) < 2.0 * hypot(found.error, nuts.pilot.error):
+        # It may be chance. A longer run of NUTS would learn something else; with Gibbs steps it is the same run.
+        found = pilot(by_laws, _more(num_sweeps, _sweep_cost(by_laws, 0.0))) or found
+        gain = _gain(found.surely_effective, 0.0, by_laws, by_nuts, nuts)
+    prediction = Prediction(found.effective, gain, drawn, others, nuts.effective)
+    return (by_laws if prediction.is_for_gibbs else by_nuts), str(prediction)
+
+
+@dataclass(frozen=True)
+class _Alone:
+    """What NUTS alone is worth.
+
+    Parameters
+    ----------
+    effective : float
+        Effective draws per sweep.
+    cost : float
+        Nanoseconds that a sweep takes, about.
+    pilot : Pilot or None
+        That showed it.
+    warm_up : float
+        How much longer a sweep takes on the average of a run, of which half is warm-up, than after it.
+    """
+
+    effective: float
+    cost: float
+    pilot: Pilot | None
+    warm_up: float = WARM_UP
+
+
+def _more(num_sweeps: int, cost: float) -> int:
+    """Return how many sweeps another pilot run has, where the first does not tell what is better."""
+    return max(num_sweeps, min(LONGER * num_sweeps, int(1e9 * HARDLY_ANY_SECONDS / cost)))
+
+
+def _nuts_alone(plan: Plan, num_sweeps: int) -> _Alone:
+    """Return what NUTS alone is worth: seen in a pilot run, or what it would be on a normal distribution."""
+    if num_sweeps:
+        doing("Trying NUTS in a pilot run")
+        own = pilot(plan, num_sweeps)
+        if own is not None:
+            compiled = replace(plan, compiled=own.compiled)
+            after, before = (_sweep_cost(compiled, num) for num in (own.num_gradients, own.gradients_tuning))
+            by_metric = own.num_gradients * (PER_METRIC + PER_NUMBER_OF_METRIC * own.num_metric)
+            if own.num_metric:
+                after += by_metric
+                # Most such metrics are learnt in the latter half of the warm-up.
+                before += by_metric / 2.0
+            size = _num_elements(plan, "nuts")
+            if 1 < size <= MOST_DENSE:
+                times = (2 if own.num_metric else 1) + (4 if own.gradients_tuning > LONG_TRAJECTORY else 0)
+                before += times * (LEARNING + LEARNING_PER_NUMBER * size**2)
+            effective = max(own.effective, LEAST_SEEN / len(own.draws))
+            return _Alone(effective, after, own, max(WARM_UP, (before / after + 1.0) / 2.0))
+    return _on_a_normal(plan)
+
+
+def _on_a_normal(plan: Plan) -> _Alone:
+    size = _num_elements(plan, "nuts")
+    return _Alone(1.0, _sweep_cost(plan, _fewest_gradients(size)), None)
+
+
+def _gain(effective: float, num_gradients: float, by_laws: Plan, by_nuts: Plan, nuts: _Alone) -> float:
+    """Return the effective draws a second with Gibbs steps relative to those of NUTS alone.
+
+    Parameters
+    ----------
+    effective, num_gradients : float
+        Of a sweep with Gibbs steps.
+    by_laws, by_nuts : Plan
+        With Gibbs steps, and without.
+    nuts : _Alone
+        What the latter is worth.
+    """
+    kept = _cost_of_keeping(by_nuts)
+    by_gibbs = _sweep_cost(by_laws, num_gradients) + _cost_of_logprob(by_nuts) + kept
+    warm_up = 1.0 if num_gradients else nuts.warm_up
+    return effective / by_gibbs / (nuts.effective / (nuts.cost * warm_up + kept))
+
+
+def _cost_of_keeping(plan: Plan) -> float:
+    """Return about how many nanoseconds it takes to keep a draw and to judge it, whatever made it."""
+    size = sum(prod(a.shape) for a in plan.assignments)
+    few = min(size, FEW_NUMBERS)
+    return PER_DRAW + PER_NUMBER * few + PER_FURTHER_NUMBER * (size - few)
+
+
+def _cost_of_logprob(by_nuts: Plan) -> float:
+    """Return about how many nanoseconds the log-density of a draw takes, which only NUTS has anyway."""
+    gradients = zip(by_nuts.sweep.blocks, _works(by_nuts), strict=True)
+    return sum(work for block, work in gradients if isinstance(block, NUTSBlock)) / GRADIENT_OF_LOGPROB
+
+
+def _works(plan: Plan) -> list[float]:
+    """Return about how many nanoseconds one evaluation of each block takes, by what was compiled if that is known.
+
+    Of gradients it has a third of what is written down, or a sixtieth: rewriting makes more of some than of others.
+    """
+    if plan.compiled is not None:
+        return [work_of(outputs) for outputs in plan.compiled.compiled_graphs()]
+    return [_work_of_block(block) for block in plan.sweep.blocks]
+
+
+def _work_of_block(block: Block) -> float:
+    if isinstance(block, NUTSBlock):
+        return WORK_OF_GRADIENT * work_of([block.logdensity.total])
+    return work_of([block.logprobs] if isinstance(block, SliceBlock) else block.draws)
+
+
+def _fewest_gradients(size: int) -> float:
+    """Return how many gradients a trajectory takes in so many dimensions, if all axes are as long."""
+    return min(FEWEST_GRADIENTS, GRADIENTS_IN_A_POINT + GRADIENTS_PER_DIMENSION * size)
+
+
+def _sweep_cost(plan: Plan, num_gradients: float) -> float:
+    """Return about how many nanoseconds a sweep takes.
+
+    Parameters
+    ----------
+    plan : Plan
+        Any.
+    num_gradients : float
+        That NUTS takes, if there is NUTS.
+    """
+    total = 0.0
+    for block, work in zip(plan.sweep.blocks, _works(plan), strict=True):
+        if isinstance(block, NUTSBlock):
+            size = sum(prod(v.type.shape) for v in block.variables)
+            total += num_gradients * (work + PER_GRADIENT + PER_GRADIENT_AND_DIMENSION * size)
+            total += PER_TRAJECTORY + PER_DIMENSION * size
+        elif isinstance(block, SliceBlock):
+            total += EVALUATIONS_OF_SLICE * len(block.groups) * work
+        else:
+            total += work + PER_BLOCK
+    return total
+
+
+def _num_elements(plan: Plan, method: str) -> int:
+    return sum(prod(a.shape) for a in plan.assignments if a.method == method)

@@ -1,0 +1,106 @@
+"""Which discrete variables of a model are summed out, and why the others are not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Literal
+
+from graphs.conditional import (
+    find_conditional,
+)
+from graphs.conditional.pointwise import MOST_VALUES
+from graphs.errors import DerivationError, ModelError
+from graphs.joint.joint_logprob import LogProb, states_of
+from graphs.marginal.elimination.costs import Cost, costs_of
+from graphs.marginal.summing_out import sum_out_all
+from graphs.surgery.random_graph import depends_on
+
+Marginalize = Literal["auto", "require"] | bool | Iterable[str]
+
+
+def marginalized(
+    joint: LogProb, marginalize: Marginalize, named: Mapping[str, str], max_states: int
+) -> tuple[LogProb, dict[str, str]]:
+    """Sum out what can be, children first; return why, or why not."""
+    finite = [name for name in joint.values if states_of(joint, name) is not None]
+    if isinstance(marginalize, str | bool):
+        if isinstance(marginalize, str) and marginalize not in ("auto", "require"):
+            raise ModelError(f"marginalize is 'auto', 'require', True, False or a list of names, not {marginalize!r}.")
+        chosen = [n for n in finite if n not in named] if marginalize else []
+        is_required = marginalize in ("require", True)
+    elif not isinstance(marginalize, Iterable):
+        raise ModelError(f"marginalize is 'auto', 'require', True, False or a list of names, not {marginalize!r}.")
+    else:
+        chosen, is_required = list(marginalize), True
+        for name in chosen:
+            if name not in finite:
+                raise ModelError(
+                    f"{name!r} cannot be summed out; the finite discrete latent variables are "
+                    f"{', '.join(finite) or 'none'}.",
+                    name,
+                )
+    if marginalize == "require":
+        for name, support in joint.supports.items():
+            if support.is_discrete and name not in finite:
+                raise DerivationError(
+                    f"{name} cannot be summed out: it has infinitely many values, {support}. Give it a bound, "
+                    "ppl.Truncated(..., upper=...), or use marginalize='auto', which draws it.",
+                    name,
+                )
+    summed, errors = _sum(joint, [n for n in finite if n in chosen], max_states, is_required=is_required)
+    if errors and is_required:
+        raise next(iter(errors.values()))
+    reasons = {name: str(error.__cause__ or error) for name, error in errors.items()}
+    reasons |= {cost.name: _reason(cost) for s in summed.sums for cost in costs_of(s)}
+    return summed, reasons
+
+
+def _sum(
+    joint: LogProb, names: Sequence[str], max_states: int, *, is_required: bool
+) -> tuple[LogProb, dict[str, DerivationError]]:
+    summed, errors = sum_out_all(joint, names, max_states)
+    released = _released(joint, summed, errors) if errors and not is_required else {}
+    if not released:
+        return summed, errors
+    left = [n for n in names if n not in released and n not in errors]
+    summed, others = sum_out_all(joint, left, max_states)
+    return summed, {**errors, **released, **others}
+
+
+def _released(joint: LogProb, summed: LogProb, errors: Mapping[str, DerivationError]) -> dict[str, DerivationError]:
+    """Return sums over many states that cost others their laws: of binomial in binomial counts all can be drawn."""
+    large = [n for n in summed.summed if _num_states(joint, n) > MOST_VALUES]
+    tied = [
+        n
+        for n in large
+        if any(
+            depends_on(t, [joint.values[n]]) and depends_on(t, [joint.values[m]])
+            for t in joint.terms.values()
+            for m in errors
+        )
+    ]
+    together = [*errors, *tied]
+    if not tied or not all(_has_law(joint, name) for name in together):
+        return {}
+    return {
+        n: DerivationError(f"{n} takes many values, and {', '.join(errors)} would have no law without it", n)
+        for n in tied
+    }
+
+
+def _num_states(joint: LogProb, name: str) -> int:
+    states = states_of(joint, name)
+    return 0 if states is None else len(states)
+
+
+def _has_law(joint: LogProb, name: str) -> bool:
+    return find_conditional(joint.logdensity, joint.values[name], support=joint.supports[name])[0] is not None
+
+
+def _reason(cost: Cost) -> str:
+    elements = f", {cost.elements} elements" if cost.elements > 1 else ""
+    return (
+        f"{cost.states} states{elements} {cost.how}"
+        if cost.width == 1
+        else f"{cost.states} states{elements}: {cost.how}"
+    )

@@ -1,0 +1,126 @@
+"""Build the sweep that a plan decides on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pytensor.tensor as pt
+from numpy.typing import NDArray
+from pytensor.graph.basic import Variable
+from pytensor.tensor.variable import TensorVariable
+
+from graphs.augmentation import Group
+from graphs.conditional import Law
+from graphs.conditional.pointwise import MOST_VALUES
+from graphs.density import LogDensity
+from graphs.joint.joint_logprob import LogProb, states_of
+from graphs.marginal.elimination.summation import unused_name
+from graphs.supports import REAL, Support
+from graphs.surgery.random_graph import depends_on, named_input
+from graphs.surgery.rebuilding import substitute
+from graphs.variables.simulators import NoiseRV
+from ppl.planning.plans import Assignment, Method
+from samplers.blocks import Block, DrawBlock, NUTSBlock, Sweep
+from samplers.conditionals.coloured import coloured_block, find_groups
+from samplers.conditionals.gibbs import gibbs_block
+from samplers.conditionals.windows import WINDOW, window_block
+from samplers.random_walk import rmh_block
+from samplers.renewal import renewal_block
+from samplers.slicing.block import slice_block
+
+
+def enumerated_states(logprob: LogProb, name: str) -> NDArray[np.int64] | None:
+    """Return the states of a discrete variable; None where they are too many to evaluate a log-density at each."""
+    states = states_of(logprob, name)
+    return None if states is None or len(states) > MOST_VALUES else states
+
+
+def groups_of(logprob: LogProb, name: str) -> list[NDArray[np.int64]] | None:
+    """Return groups of elements of a discrete variable, independent given the others; None where there are many."""
+    states = enumerated_states(logprob, name)
+    if states is None:
+        states = np.arange(WINDOW)
+    return find_groups(list(logprob.terms.values()), logprob.values[name], states)
+
+
+def build_sweep(
+    summed: LogProb,
+    mixed: LogProb,
+    sampled: LogProb,
+    assignments: Mapping[str, Assignment],
+    laws: Mapping[str, Law],
+    groups: Sequence[Group],
+) -> Sweep:
+    """Return the blocks that move the variables of a joint log-probability.
+
+    Parameters
+    ----------
+    summed : LogProb
+        In natural space.
+    mixed : LogProb
+        The same with what NUTS and RMH move on the real line.
+    sampled : LogProb
+        The same with data compressed: one number per term may be left.
+    assignments : mapping of str to Assignment
+        How each variable is dealt with.
+    laws : mapping of str to Law
+        The full conditionals.
+    groups : sequence of Group
+        What is drawn given auxiliary variables, after the laws.
+    """
+    methods: tuple[Method, ...] = ("nuts", "gibbs", "rmh", "slice")
+    variables = [mixed.values[n] for m in methods for n, a in assignments.items() if a.method == m]
+    # What has no elements has nowhere to go.
+    moving = {n: a for n, a in assignments.items() if n in mixed.values and 0 not in mixed.values[n].type.shape}
+    by_method = {m: [n for n, a in moving.items() if a.method == m] for m in methods}
+    noise = [n for n in by_method["rmh"] if isinstance(mixed.graph.latent[n].owner.op, NoiseRV)]
+    walking = [n for n in by_method["rmh"] if n not in noise]
+    taken = {str(v.name) for v in variables}
+    scales = {n: named_input(unused_name(f"{n}_scale__", taken)) for n in [*walking, *by_method["slice"]]}
+    density, terms = sampled.logdensity, list(mixed.terms.values())
+    blocks: list[Block] = []
+    if by_method["nuts"]:
+        blocks.append(NUTSBlock(tuple(mixed.values[n] for n in by_method["nuts"]), _needed(density)))
+    moved: dict[Variable, Variable] = {
+        summed.values[n]: mixed.natural[n] for n in summed.values if mixed.values[n] is not summed.values[n]
+    }
+    if laws or groups:
+        drawn = list(dict.fromkeys(laws[n] for n in by_method["gibbs"] if n in laws))
+        sequence = [*drawn, *(law for group in groups for law in group.sequence)]
+        temporary = [v for group in groups for v in group.temporary]
+        blocks.append(_in_space(gibbs_block(sequence, temporary), moved))
+    with_laws = {*laws, *(name for group in groups for name in group.laws)}
+    for name in by_method["gibbs"]:
+        if name not in with_laws:
+            together, states = groups_of(mixed, name), enumerated_states(mixed, name)
+            support = mixed.supports[name]
+            assert together is not None
+            if states is None:
+                blocks.append(window_block(terms, mixed.values[name], together, support.lower, support.upper))
+            else:
+                blocks.append(coloured_block(terms, mixed.values[name], states, together))
+    blocks += [rmh_block(density, mixed.values[n], scales[n]) for n in walking]
+    blocks += [_renewal(sampled, mixed.values[n], mixed.supports[n]) for n in noise]
+    for name in by_method["slice"]:
+        # Continuous variables have been taken to the real line.
+        support = mixed.supports[name] if mixed.supports[name].is_discrete else REAL
+        blocks.append(slice_block(terms, mixed.values[name], scales[name], support))
+    return Sweep((*variables, *scales.values()), tuple(blocks))
+
+
+def _renewal(sampled: LogProb, seed: TensorVariable, support: Support) -> DrawBlock:
+    """Return the step of the noise of a simulator, which evaluates nothing but its own terms."""
+    own = [t.sum() for t in sampled.terms.values() if depends_on(t, [seed])]
+    return renewal_block(LogDensity(pt.add(np.float64(0.0), *own), (seed,)), seed, support)
+
+
+def _needed(density: LogDensity) -> LogDensity:
+    inputs = tuple(v for v in density.inputs if depends_on(density.total, [v]))
+    return LogDensity(density.total, inputs or density.inputs, density.supports)
+
+
+def _in_space(block: DrawBlock, moved: Mapping[Variable, Variable]) -> DrawBlock:
+    """Let a Gibbs draw read the values of other variables where they are: on the real line."""
+    *draws, next_rng = substitute([*block.draws, block.next_rng], moved)
+    return DrawBlock(block.kind, block.variables, block.rng, next_rng, tuple(draws))

@@ -1,0 +1,1 @@
+"""What follows from draws: predictions, variables that were summed out, log-likelihoods."""

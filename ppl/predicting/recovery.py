@@ -1,0 +1,216 @@
+"""Draw back the variables that were summed out, given each posterior draw of the others."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytensor.tensor as pt
+from numpy.typing import NDArray
+from pytensor.graph.basic import Variable
+from pytensor.tensor.variable import TensorVariable
+from xarray import Dataset, DataTree
+
+from graphs.backends import get_backend
+from graphs.errors import ModelError
+from graphs.joint.joint_logprob import LogProb, finite_of, strip
+from graphs.joint.logprob import logprob
+from graphs.marginal.elimination.summation import Finite, sum_over
+from graphs.marginal.elimination.traceback import probabilities_of, trace_back
+from graphs.marginal.finite import finite_states
+from graphs.surgery.random_graph import depends_on
+from ppl.modelling.members import by_member, given_arrays
+from ppl.modelling.model import Model
+from ppl.predicting.missing_draws import over_draws
+from ppl.predicting.posterior import check_trace, flat_draws, labelled_alike, posterior_of
+from ppl.running.memory import check_memory_of_draws
+from ppl.running.results import logger, to_datatree
+
+LOG_EVIDENCE = "log_evidence"
+"""Attribute of a trace of which all latent variables were summed out: the log-probability of the data."""
+
+NUMBER: TensorVariable = pt.dscalar("number of a draw")
+"""An input that nothing depends on, so that there is one where all variables were summed out."""
+
+
+class Suffixes(NamedTuple):
+    """What comes after the name of a variable in the names of what is found beside its draws, and of its states."""
+
+    probability: str = "_probability"
+    most_probable: str = "_most_probable"
+    state: str = "_state"
+
+
+def recover(
+    model: Model,
+    trace: DataTree,
+    *,
+    probs: bool = True,
+    most_probable: bool = False,
+    seed: int | None = None,
+    backend: str = "numba",
+) -> DataTree:
+    """Return the trace with draws and probabilities of the variables that were summed out.
+
+    Each draw is exact: it comes from the joint distribution of the discrete variables given the data and that draw of
+    the continuous ones; along chains this is forward filtering, backward sampling. Deterministics that depend on them
+    are computed too.
+
+    Parameters
+    ----------
+    model : Model
+        The model that was sampled.
+    trace : DataTree
+        The result of `ppl.sample`; it is not changed.
+    probs : bool, default True
+        Also return ``<name>_probability``: the marginal probability of each state (last axis) in each draw, given the
+        data and the continuous variables.
+    most_probable : bool, default False
+        Also return ``<name>_most_probable``: the jointly most probable values in each draw (along chains the Viterbi
+        path); of those that are equally probable the lowest.
+    seed : int, optional
+        Seed of the draws.
+    backend : {"numba", "c", "jax"}
+        What makes machine code.
+
+    Returns
+    -------
+    DataTree
+        With new variables in ``posterior``; the trace itself, where nothing was summed out. Of draws that are missing
+        (NaN, after a chain has stopped) all that is computed is NaN, integers too, which are floats then. Where the
+        model has a variable or a dim of one of these names, they end in an underscore, which is logged.
+
+    Raises
+    ------
+    ModelError
+        If the trace is not one of this model, or all its draws are missing.
+    """
+    posterior = posterior_of(trace)
+    drawn = set(posterior.data_vars)
+    missing = [name for name in model.latent if name not in drawn]
+    is_exact = not missing and LOG_EVIDENCE in trace.attrs
+    if is_exact:
+        # All of them were summed out, and then drawn: their probabilities are the same for all draws.
+        missing = [name for name, rv in model.latent.items() if finite_states(rv) is not None]
+    if not missing:
+        return trace
+    for name in missing:
+        if finite_states(model.latent[name]) is None:
+            raise ModelError(f"The trace is not one of this model: {name} is not in it and was not summed out.", name)
+    lost = set(missing)
+    joint = logprob(model, marginalize=False, apart=[name for name in model.latent if name not in lost])
+    missing = [name for name in joint.values if name in joint.plates or name in lost]
+    joint = strip(joint, missing)
+    kept = {name: value for name, value in joint.values.items() if name not in missing}
+    check_trace(kept, posterior, model)
+    used = [*(("probability", "state") if probs else ()), *(("most_probable",) if most_probable else ())]
+    suffixes = _suffixes(model, [*missing, *lost], used)
+    graphs, rng = recovery_graphs(model, joint, missing, probs, most_probable, suffixes)
+    graphs = {n: graph for n, graph in graphs.items() if n not in drawn}
+    if not graphs:
+        return trace
+    count = 1 if is_exact else posterior.sizes["chain"] * posterior.sizes["draw"]
+    check_memory_of_draws(graphs, count, ", or give probs=False" if probs else "")
+    inputs = [*kept.values(), NUMBER]
+    function = get_backend(backend).map(inputs, list(graphs.values()), rng=rng)
+    rows = [array[:count] for array in (*flat_draws(posterior, kept), np.zeros(count))]
+    arrays = over_draws(partial(function, np.random.default_rng(seed)), inputs, rows)
+    arrays = [_of_each_draw(array, posterior.sizes) for array in arrays]
+    values = by_member(dict(zip(graphs, arrays, strict=True)), joint.plates, ("", *suffixes))
+    variables = [each for name in missing for each in _each(finite_of(joint, name), joint.plates.get(name, ()))]
+    tree = trace.copy()
+    tree["posterior"] = DataTree(_with_variables(model, posterior, values, variables, suffixes))
+    return tree
+
+
+def _of_each_draw(array: NDArray, sizes: Mapping[Any, int]) -> NDArray:
+    """Return results (chains, draws, ...); there may be a single one, which is that of all draws."""
+    shape = (sizes["chain"], sizes["draw"])
+    return np.broadcast_to(array, (shape[0] * shape[1], *array.shape[1:])).reshape(shape + array.shape[1:])
+
+
+def _each(variable: Finite, members: Sequence[str]) -> list[Finite]:
+    """Return the variables that an array is made of."""
+    return [Finite(name, variable.value[0], variable.states) for name in members] if members else [variable]
+
+
+def _suffixes(model: Model, names: Sequence[str], used: Sequence[str]) -> Suffixes:
+    """Return suffixes that make no name that the model has: such a variable would be taken for what is found here."""
+    declared = {*model.named_variables, *model.coords, *(dim for dims in model.dims.values() for dim in dims)}
+    found = Suffixes()
+    for field in used:
+        free = getattr(found, field)
+        while clashing := [name + free for name in names if name + free in declared]:
+            logger.warning(
+                "The model has a variable or dim %s of its own: what is recovered is named %s_.",
+                clashing[0],
+                clashing[0],
+            )
+            free += "_"
+        found = found._replace(**{field: free})
+    return found
+
+
+def recovery_graphs(
+    model: Model,
+    joint: LogProb,
+    missing: Sequence[str],
+    probs: bool,
+    most_probable: bool,
+    suffixes: Suffixes = Suffixes(),  # noqa: B008 (immutable)
+) -> tuple[dict[str, TensorVariable], Variable]:
+    """Return what is computed for each draw, and the generator that it draws with."""
+    variables = [finite_of(joint, name) for name in missing]
+    start: Variable = pt.random.rng("rng")
+    if not variables:
+        return {}, start
+    summation = sum_over(joint.terms, variables, with_probes=probs)
+    _, drawn = trace_back(summation, start)
+    graphs = dict(drawn)
+    if probs:
+        found = probabilities_of(summation)
+        graphs |= {f"{name}{suffixes.probability}": pt.moveaxis(p, 0, -1) for name, p in found.items()}
+    if most_probable:
+        best = sum_over(joint.terms, variables, mode="max")
+        _, paths = trace_back(best, start, mode="max")
+        graphs |= {f"{name}{suffixes.most_probable}": path for name, path in paths.items()}
+    later = _later_deterministics(model, [m for name in missing for m in joint.plates.get(name, (name,))])
+    known, data = {**joint.values, **drawn}, dict(model.graph.observed.values())
+    computed = given_arrays([model.deterministics[n] for n in later], model.latent, known, joint.plates, data)
+    return {**graphs, **dict(zip(later, map(pt.as_tensor, computed), strict=True))}, start
+
+
+def _later_deterministics(model: Model, missing: Sequence[str]) -> list[str]:
+    eliminated = [model.latent[name] for name in missing]
+    return [n for n, d in model.deterministics.items() if depends_on(d, eliminated)]
+
+
+def _with_variables(
+    model: Model,
+    posterior: Dataset,
+    values: dict[str, NDArray],
+    variables: Sequence[Finite],
+    suffixes: Suffixes,
+) -> Dataset:
+    dims: dict[str, tuple[str, ...]] = {}
+    coords: dict[str, Sequence[int]] = {}
+    for variable in variables:
+        name = variable.name
+        plate = model.dims.get(name) or tuple(f"{name}_dim_{i}" for i in range(len(variable.shape)))
+        dims[f"{name}{suffixes.most_probable}"] = tuple(plate)
+        if f"{name}{suffixes.probability}" not in values:
+            continue
+        state = f"{name}{suffixes.state}"
+        dims[f"{name}{suffixes.probability}"] = (*plate, state)
+        coords[state] = variable.states.tolist()
+        coords |= {
+            dim: list(range(int(n))) for dim, n in zip(plate, variable.shape, strict=True) if dim not in model.coords
+        }
+    dims = {name: axes for name, axes in dims.items() if name in values}
+    new = to_datatree(model, {"posterior": values}, {}, dims, coords)["posterior"].to_dataset()
+    new = labelled_alike(new, posterior, [str(dim) for dim in posterior.dims])
+    merged = posterior.merge(new, join="exact", combine_attrs="override")
+    merged.attrs = dict(posterior.attrs)
+    return merged

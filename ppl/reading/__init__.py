@@ -1,0 +1,1 @@
+"""Reading what people hold their numbers in, and what they write beside variables."""

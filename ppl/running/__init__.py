@@ -1,0 +1,1 @@
+"""Compiling and running a model, and the trace that comes of it."""

@@ -1,0 +1,240 @@
+"""A model that is compiled: sampled as often as needed, with any seed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from xarray import Dataset, DataTree
+
+from graphs.errors import SamplingError
+from graphs.surgery.traces import untraced
+from ppl.declaring.flat import flat_priors
+from ppl.diagnosing.judged import drawn_attributes
+from ppl.modelling.bad_constants import explained
+from ppl.planning.plans import Plan
+from ppl.running.continuation import ADAPTATION, continued, what_was_learnt
+from ppl.running.counts import check_counts, checked_seed
+from ppl.running.expansion import LOGDENSITY, Expansion
+from ppl.running.losses import Losses
+from ppl.running.memory import check_memory_of_run
+from ppl.running.progress import ProgressBar
+from ppl.running.results import logger, report, say_losses, to_datatree, versions
+from ppl.running.stages import doing
+from ppl.starting.initial import StartingPoints
+from ppl.starting.pathfinding import found_paths
+from samplers import SweepResult, compile_sweep
+from samplers.loop.interrupts import HeldInterrupts
+from samplers.loop.memory import bytes_of_chains, bytes_of_draws
+from samplers.tuning.learning import check_metric
+
+Init = str | Mapping[str, Any] | Sequence[Mapping[str, Any]] | DataTree | None
+
+
+class CompiledModel:
+    """A model ready to sample: everything is compiled, and any seed can be run.
+
+    Attributes
+    ----------
+    plan : Plan
+        What is summed out and what is drawn how.
+    backend : str
+        ``numba``, ``c`` or ``jax``.
+    precision : str
+        In which NUTS evaluates the log-density.
+    compile_seconds : float
+        How long planning and compiling took.
+    """
+
+    def __init__(self, plan: Plan, backend: str, precision: str = "float64"):
+        start = time.perf_counter()
+        self.plan = plan
+        self.backend = backend
+        self.precision = precision
+        doing("Compiling what samples")
+        known = plan.compiled if (backend, precision) == ("numba", "float64") else None
+        self._sweep: Any = known or compile_sweep(plan.sweep, backend, precision)
+        self._starting_points = StartingPoints(plan, getattr(self._sweep, "new_logdensity", None))
+        doing("Compiling what is kept of every draw")
+        self._expansion = Expansion.of(plan, backend)
+        self._chosen_expansion: tuple[Any, Expansion] | None = None
+        self._lazy_seconds = getattr(self._sweep, "compile_seconds", 0.0)
+        self.compile_seconds = time.perf_counter() - start
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Machine code belongs to a process: the other reads it from disk, or compiles it again.
+        return CompiledModel, (self.plan, self.backend, self.precision)
+
+    def __repr__(self) -> str:
+        return f"CompiledModel({self.plan.model!r}, backend={self.backend!r})"
+
+    def dprint(self, file: Any = None) -> None:
+        """Print the plan and its graphs."""
+        self.plan.dprint(file=file)
+
+    @explained
+    def sample(
+        self,
+        draws: int = 1000,
+        tune: int = 1000,
+        chains: int = 4,
+        cores: int | None = None,
+        seed: int | None = None,
+        *,
+        init: Init = None,
+        progress: bool = True,
+        target_accept: float = 0.8,
+        max_tree_depth: int = 10,
+        thin: int = 1,
+        keep_tuning: bool = False,
+        var_names: Sequence[str] | None = None,
+        metric: str = "auto",
+        adapt: str = "chain",
+    ) -> DataTree:
+        """Sample; the arguments are those of `ppl.sample`."""
+        check_counts(draws=draws, tune=tune, chains=chains, cores=cores, thin=thin, max_tree_depth=max_tree_depth)
+        if not isinstance(target_accept, int | float | np.floating) or not 0 < target_accept < 1:
+            raise SamplingError(f"target_accept is a probability between 0 and 1, not {target_accept!r}.")
+        check_metric(metric, tune)
+        if adapt not in ("chain", "pooled"):
+            raise SamplingError(f"adapt is {adapt!r}; choose 'chain', or 'pooled' for chains that learn together.")
+        seed = checked_seed(seed)
+        expansion = self._expansion if var_names is None else self._expansion_of(var_names)
+        rows = draws + tune * keep_tuning
+        kept = bytes_of_draws(self.plan.sweep, expansion.layout.size, rows, chains)
+        learning = bytes_of_chains(self.plan.sweep, chains, tune, max_tree_depth, metric, adapt == "pooled")
+        check_memory_of_run(rows, chains, learning, kept, expansion.new_bytes)
+        try:
+            with untraced():
+                start, learnt = self._start(init, chains, seed, tune)
+        except SamplingError as error:
+            raise self._starting_points.explained(error) from error
+        with HeldInterrupts() as interrupts:
+            with ProgressBar(chains, tune, draws, progress) as bar:
+                result = self._run(
+                    start,
+                    interrupts,
+                    tune=tune,
+                    draws=draws,
+                    seed=seed,
+                    cores=cores,
+                    target_accept=target_accept,
+                    max_tree_depth=max_tree_depth,
+                    thin=thin,
+                    keep_tuning=keep_tuning,
+                    keep=expansion.layout.names,
+                    callback=bar,
+                    metric=metric,
+                    is_pooled=adapt == "pooled",
+                    learnt=learnt,
+                )
+            losses = Losses(interrupts)
+            trace = self._to_datatree(result, seed, max_tree_depth, expansion, losses)
+            losses.attempt("report", lambda: report(result, trace), None, is_long=True)
+            say_losses(trace, losses)
+        return trace
+
+    def _run(self, start: NDArray[np.float64], interrupts: HeldInterrupts, **arguments: Any) -> SweepResult:
+        """Run the sweeps; those of the Numba and C backends let interrupts through themselves."""
+        try:
+            with interrupts.allowed() if self.backend == "jax" else nullcontext():
+                return self._sweep.run(start, **arguments)
+        except MemoryError as error:
+            raise SamplingError(f"There is no memory for the run ({error}): ask for fewer draws or chains.") from error
+        except SamplingError as error:
+            if error.op is not None:
+                raise self._starting_points.explained(error) from error
+            if error.chain_without_gradient is None:
+                raise
+            term = self._starting_points.without_gradient(start[error.chain_without_gradient])
+            raise SamplingError(f"{error} It is the term {term}." if term else str(error)) from None
+
+    def _start(self, init: Init, chains: int, seed: int, tune: int) -> tuple[NDArray[np.float64], Any]:
+        """Return where the chains start, and what they know."""
+        if isinstance(init, DataTree):
+            shapes = {a.name: a.shape for a in self.plan.declared if a.method != "marginalize"}
+            found = continued(init, self.plan.sweep, shapes, chains)
+            if isinstance(found, tuple):
+                return found
+            if tune == 0 and any(a.method in ("nuts", "rmh") for a in self.plan.assignments):
+                logger.warning(
+                    "The trace given as init was sampled in another way: the chains go on from its last values, but "
+                    "step sizes and scales are not known, and not learnt with tune=0. Give tune=..., or the sampler "
+                    "that the trace is from."
+                )
+            init = found
+        if isinstance(init, str) and init == "pathfinder":
+            return found_paths(self._sweep, self._starting_points("jitter", chains, seed), seed), None
+        return self._starting_points(init, chains, seed), None
+
+    def _to_datatree(
+        self, result: SweepResult, seed: int, max_tree_depth: int, expansion: Expansion, losses: Losses
+    ) -> DataTree:
+        # JAX compiles at the first run, when the number of chains is known.
+        lazy = getattr(self._sweep, "compile_seconds", 0.0)
+        self.compile_seconds += lazy - self._lazy_seconds
+        self._lazy_seconds = lazy
+        groups = _named(expansion, result.draws, result.stats, losses)
+        if result.tuning_draws is not None and result.tuning_draws.size:
+            warmup = _named(expansion, result.tuning_draws, result.tuning_stats or {}, losses)
+            groups |= {f"warmup_{group}": values for group, values in warmup.items()}
+        attributes = self._attributes(result, seed, max_tree_depth, losses)
+        none: dict[str, Dataset] = {}
+        learnt = losses.attempt(ADAPTATION, lambda: {ADAPTATION: what_was_learnt(result, self.plan.sweep)}, none)
+        return to_datatree(self.plan.model, groups, attributes, extra_groups=learnt, losses=losses)
+
+    def _attributes(self, result: SweepResult, seed: int, max_tree_depth: int, losses: Losses) -> dict[str, Any]:
+        """Return what is worth knowing about the run."""
+        none: dict[str, str] = {}
+        no_names: list[str] = []
+        attributes = {
+            "inference_library": "rvgraph",
+            "backend": self.backend,
+            "seed": seed,
+            "max_tree_depth": max_tree_depth,
+            "sampling_seconds": result.sampling_seconds,
+            "tuning_seconds": result.tuning_seconds,
+            "compile_seconds": self.compile_seconds,
+            "num_gradients": int(result.num_gradients),
+            "interrupted": result.interrupted,
+            "plan": losses.attempt("plan", lambda: str(self.plan), ""),
+            **losses.attempt("drawn", lambda: drawn_attributes(self.plan.declared), none),
+            "versions": losses.attempt("versions", versions, none),
+        }
+        flat = losses.attempt("flat_priors", lambda: flat_priors(self.plan.model), no_names)
+        if flat:
+            attributes["flat_priors"] = ", ".join(flat)
+        count = int(result.num_without_gradient.sum())
+        if count:
+            state = result.without_gradient[np.argmax(result.num_without_gradient > 0)]
+            term = losses.attempt("term_without_gradient", lambda: self._starting_points.without_gradient(state), "")
+            attributes |= {"num_without_gradient": count, "term_without_gradient": term}
+        return attributes
+
+    def _expansion_of(self, var_names: Sequence[str]) -> Expansion:
+        """Return what a run has to keep; compiled once for runs that keep the same."""
+        key = var_names if isinstance(var_names, str) else tuple(var_names)
+        if self._chosen_expansion is None or self._chosen_expansion[0] != key:
+            self._chosen_expansion = key, Expansion.of(self.plan, self.backend, var_names)
+        return self._chosen_expansion[1]
+
+    def expand(self, draws: NDArray[np.float64]) -> dict[str, NDArray]:
+        """Return the named values in natural space, and the deterministics, of flat draws (chains, draws, size)."""
+        return self._expansion(draws)
+
+
+def _named(
+    expansion: Expansion, draws: NDArray[np.float64], stats: Mapping[str, NDArray], losses: Losses
+) -> dict[str, Mapping[str, NDArray]]:
+    """Return named values and statistics; the log-density, where that of a block is not that of the draws."""
+    values = losses.attempt("posterior", lambda: expansion(draws, in_place=True, losses=losses), None)
+    if values is None:
+        values = expansion.recorded(draws, losses)
+    unconstrained, losses.unconstrained = losses.unconstrained, {}
+    others = {n: array for n, array in stats.items() if n != "lp" or expansion.is_logdensity_given}
+    lp = {"lp": values.pop(LOGDENSITY)} if LOGDENSITY in values else {}
+    return {"posterior": values, "sample_stats": {**lp, **others}, "unconstrained_posterior": unconstrained}

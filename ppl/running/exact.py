@@ -1,0 +1,155 @@
+"""Models of which nothing is left to sample: draws from the posterior itself, independent of each other."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from math import isfinite
+from typing import Any
+
+import numpy as np
+import pytensor.tensor as pt
+from numpy.typing import NDArray
+from pytensor.graph.basic import Variable
+from pytensor.tensor.variable import TensorVariable
+from xarray import DataTree
+
+from graphs.backends import get_backend
+from graphs.errors import ModelError, SamplingError
+from graphs.joint.joint_logprob import strip
+from graphs.joint.logprob import logprob
+from graphs.surgery.interpreting import interpret
+from graphs.surgery.rebuilding import substitute
+from ppl.modelling.members import by_member, given_arrays
+from ppl.planning.plans import Plan
+from ppl.predicting.recovery import LOG_EVIDENCE, NUMBER, recovery_graphs
+from ppl.running.counts import check_counts, checked_seed
+from ppl.running.memory import check_memory_of_draws
+from ppl.running.results import to_datatree, versions
+from ppl.starting.log_terms import LogTerms
+
+_LP = ""
+
+
+class ExactModel:
+    """A model all of whose latent variables are summed out, ready to sample.
+
+    Each draw takes the steps of the sum backwards: no chain, no tuning.
+
+    Attributes
+    ----------
+    plan : Plan
+        What is summed out and how.
+    backend : str
+        ``numba``, ``c`` or ``jax``.
+    compile_seconds : float
+        How long planning and compiling took.
+    log_evidence : float
+        Log-probability of the data, all latent variables summed out.
+    """
+
+    def __init__(self, plan: Plan, backend: str):
+        start = time.perf_counter()
+        self.plan = plan
+        self.backend = backend
+        self.log_evidence = float(interpret([], _without_elements(plan, [plan.mixed.total])[0])())
+        self._graphs, self._rng = self._all_graphs()
+        self._function = get_backend(backend).map([NUMBER], list(self._graphs.values()), rng=self._rng)
+        self.compile_seconds = time.perf_counter() - start
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Machine code belongs to a process.
+        return ExactModel, (self.plan, self.backend)
+
+    def __repr__(self) -> str:
+        return f"ExactModel({self.plan.model!r}, backend={self.backend!r})"
+
+    def dprint(self, file: Any = None) -> None:
+        """Print the plan and its graphs."""
+        self.plan.dprint(file=file)
+
+    def _all_graphs(self) -> tuple[dict[str, TensorVariable], Variable]:
+        """Return the graphs of a draw by name: latent variables, deterministics, and their joint log-probability."""
+        model, names = self.plan.model, list(self.plan.natural.summed)
+        joint = strip(logprob(model, marginalize=False, apart=self.plan.natural.apart), names)
+        graphs, rng = recovery_graphs(model, joint, names, probs=False, most_probable=False)
+        others = [n for n in joint.values if n not in names]
+        natural = _without_elements(self.plan, [self.plan.mixed.natural[n] for n in others])
+        known: dict[Variable, Variable] = dict(zip((joint.values[n] for n in others), natural, strict=True))
+        known |= {joint.values[name]: graphs[name] for name in names}
+        arrays = {name: pt.as_tensor(known[value]) for name, value in joint.values.items()}
+        data = dict(model.graph.observed.values())
+        computed = given_arrays(list(model.deterministics.values()), model.latent, arrays, joint.plates, data)
+        [total] = substitute([joint.total], known)
+        outputs = {
+            **{n: array for n, array in arrays.items() if n in model.latent or n in joint.plates},
+            **dict(zip(model.deterministics, computed, strict=True)),
+            _LP: total,
+        }
+        return {name: pt.as_tensor(graph) for name, graph in outputs.items()}, rng
+
+    def sample(
+        self,
+        draws: int = 1000,
+        tune: int = 1000,
+        chains: int = 4,
+        cores: int | None = None,
+        seed: int | None = None,
+        *,
+        init: Any = None,
+        var_names: Sequence[str] | None = None,
+        **options: Any,
+    ) -> DataTree:
+        """Draw; the arguments are those of `ppl.sample`, of which those of chains that move have nothing to do."""
+        check_counts(draws=draws, tune=tune, chains=chains, cores=cores)
+        if isinstance(init, Mapping | list | tuple) and len(init):
+            raise ModelError(
+                "init gives starting values, but every variable is summed out and does not start anywhere."
+            )
+        if not isfinite(self.log_evidence):
+            raise SamplingError(LogTerms(self.plan).failure(self._nowhere()) or "The data are impossible.")
+        seed = checked_seed(seed)
+        names = self._chosen(var_names)
+        start = time.perf_counter()
+        check_memory_of_draws(self._graphs, chains * draws)
+        arrays = self._function(np.random.default_rng(seed), np.zeros(chains * draws))
+        values = {
+            n: np.asarray(a).reshape(chains, draws, *a.shape[1:]) for n, a in zip(self._graphs, arrays, strict=True)
+        }
+        values = by_member(values, self.plan.natural.plates)
+        attributes = {
+            "inference_library": "rvgraph",
+            "backend": self.backend,
+            "seed": seed,
+            "sampling_seconds": time.perf_counter() - start,
+            "tuning_seconds": 0.0,
+            "compile_seconds": self.compile_seconds,
+            "num_gradients": 0,
+            "interrupted": False,
+            LOG_EVIDENCE: self.log_evidence,
+            "plan": str(self.plan),
+            "versions": versions(),
+        }
+        groups = {"posterior": {n: values[n] for n in names}, "sample_stats": {"lp": values[_LP]}}
+        return to_datatree(self.plan.model, groups, attributes)
+
+    def _nowhere(self) -> dict[str, NDArray]:
+        return {str(v.name): np.zeros(v.type.shape, v.type.dtype) for v in self.plan.mixed.values.values()}
+
+    def _chosen(self, var_names: Sequence[str] | None) -> list[str]:
+        known = [*self.plan.model.latent, *(n for n in self.plan.model.deterministics if n in self._graphs)]
+        if var_names is None:
+            return known
+        if isinstance(var_names, str):
+            raise ModelError(f"var_names is a list of names: [{var_names!r}].")
+        for name in var_names:
+            if name not in known:
+                raise ModelError(f"var_names asks for {name!r}; the model has {', '.join(known)}.", name)
+        chosen = set(var_names)
+        return [name for name in known if name in chosen]
+
+
+def _without_elements(plan: Plan, graphs: Sequence[TensorVariable]) -> list[TensorVariable]:
+    """Return graphs of what is left to sample, which has no elements, as graphs of nothing."""
+    nothing = {value: pt.zeros(value.type.shape, dtype=value.type.dtype) for value in plan.mixed.values.values()}
+    return [pt.as_tensor(graph) for graph in substitute(list(graphs), nothing)]

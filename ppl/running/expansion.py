@@ -1,0 +1,312 @@
+"""How flat draws become named values."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache, partial
+from math import prod
+
+import numpy as np
+import pytensor.tensor as pt
+from numpy.typing import NDArray
+from pytensor.tensor.variable import TensorVariable
+
+from graphs.backends import get_backend
+from graphs.errors import ModelError
+from graphs.joint.jacobians import unconstrained_total
+from graphs.layout import Layout
+from graphs.surgery.random_graph import depends_on, static_shape
+from ppl.modelling.members import given_arrays
+from ppl.planning.plans import Plan
+from ppl.predicting.missing_draws import in_one_row
+from ppl.running.losses import Losses
+from ppl.running.memory import bytes_of_draw
+from samplers.blocks import NUTSBlock
+
+logger = logging.getLogger("rvgraph")
+# Among the values of a draw; no variable can have this name.
+LOGDENSITY = ""
+ROWS_AT_ONCE = 2**14
+
+
+@dataclass(frozen=True, eq=False)
+class Expansion:
+    """How the flat draws of a sweep become named values.
+
+    Parameters
+    ----------
+    layout : Layout
+        The variables of the sweep that have to be recorded.
+    names : mapping of str to str
+        Every value by name, in order, with the variable of the sweep that it is, or "" where it has to be computed.
+    computed : sequence of str
+        What the function returns.
+    room : mapping of str to str
+        Of the computed ones, those that are as large as the recorded variable that they come from, which nobody needs
+        afterwards: a long run has no second copy of its draws.
+    sources : mapping of str to str
+        Of the computed ones that are latent variables, the recorded variable that they come from.
+    function : callable
+        Of the recorded variables, over a leading axis.
+    new_bytes : mapping of str to int
+        Of the computed ones for which there is no room, how much memory one draw takes.
+    is_logdensity_given : bool
+        Whether the sampler itself gives the log-density of its draws: where NUTS moves everything.
+    function_of : callable
+        Compiles, of the name of a computed value, the function of that value alone.
+    elements : mapping of str to (str, int)
+        Of values that are elements of an array, the name of the array and which element; ``names`` has the array.
+    order : sequence of str
+        Every value that is returned.
+    """
+
+    layout: Layout
+    names: Mapping[str, str]
+    computed: Sequence[str]
+    room: Mapping[str, str]
+    sources: Mapping[str, str]
+    function: Callable[..., list[NDArray]]
+    new_bytes: Mapping[str, int]
+    is_logdensity_given: bool
+    function_of: Callable[[str], Callable[..., list[NDArray]]]
+    elements: Mapping[str, tuple[str, int]]
+    order: Sequence[str]
+
+    @classmethod
+    def of(cls, plan: Plan, backend: str, var_names: Sequence[str] | None = None) -> Expansion:
+        """Compile the expansion of a plan.
+
+        Parameters
+        ----------
+        plan : Plan
+            What is sampled.
+        backend : {"numba", "c", "jax"}
+            What computes the values.
+        var_names : sequence of str, optional
+            Variables and deterministics to keep; all by default.
+
+        Raises
+        ------
+        ModelError
+            If a name is unknown, or its values are not known while sampling.
+        """
+        outputs, elements = _outputs(plan), plan.mixed.elements
+        if var_names is not None:
+            chosen = set(var_names)
+            elements = {n: element for n, element in elements.items() if n in chosen}
+            outputs = _chosen(plan, outputs, var_names)
+        known = {*outputs, *elements}
+        wanted = [n for n in (*plan.model.latent, *plan.model.deterministics, LOGDENSITY) if n in known]
+        order = list(dict.fromkeys(elements[n][0] if n in elements else n for n in wanted))
+        variables = list(plan.sweep.variables)
+        if var_names is not None:
+            needed = {v for v in variables if any(depends_on(outputs[n], [v]) for n in order)}
+            # One number at least: where a chain stopped is seen in what was recorded.
+            numbers = [v for v in variables if prod(static_shape(v))]
+            needed |= set() if needed.intersection(numbers) else set(numbers[:1])
+            variables = [v for v in variables if v in needed]
+        drawn = set(variables)
+        names = {n: str(outputs[n].name) if outputs[n] in drawn else "" for n in order}
+        computed = [n for n in order if not names[n]]
+        graphs = [pt.as_tensor(outputs[n]) for n in computed]
+        by_name = dict(zip(computed, graphs, strict=True))
+        compiler = get_backend(backend)
+        function = compiler.map(variables, graphs) if computed else _compute_nothing
+        room = _room(plan, variables, by_name)
+        recorded = {str(v.name) for v in variables}
+        sources = {n: str(v.name) for n, v in plan.mixed.values.items() if n in by_name and str(v.name) in recorded}
+        one = cache(lambda name: compiler.map(variables, [by_name[name]]))
+        new = bytes_of_draw({n: graph for n, graph in by_name.items() if n not in room})
+        given = _is_logdensity_given(plan)
+        layout = Layout.of(variables)
+        return cls(layout, names, computed, room, sources, function, new, given, one, elements, wanted)
+
+    def __call__(
+        self, draws: NDArray[np.float64], *, in_place: bool = False, losses: Losses | None = None
+    ) -> dict[str, NDArray]:
+        """Return the named values in natural space of flat draws, shape (chains, draws, size).
+
+        With ``in_place`` the draws are overwritten by values that are as large. With ``losses`` nothing is raised: what
+        cannot be computed is left out, and noted there.
+        """
+        rows = in_one_row(draws)
+        # Where a chain stopped, there is no number in the whole row; integers could not say so.
+        missing = np.isnan(rows[:, :1]).any(axis=1)
+        if missing.any():
+            rows = np.where(missing[:, None], 1.0 if missing.all() else rows[~missing][0], rows)
+        elif not in_place and self.room:
+            rows = rows.copy()
+        values = self._values(rows, losses)
+
+        def shaped(array: NDArray) -> NDArray:
+            whole = _without(np.asarray(array), missing) if missing.any() else np.asarray(array)
+            return whole.reshape(draws.shape[:2] + whole.shape[1:])
+
+        if losses is None:
+            return self._declared({name: shaped(array) for name, array in values.items()})
+        losses.unconstrained = {name: shaped(array) for name, array in losses.unconstrained.items()}
+        found = {name: losses.attempt(shown(name), partial(shaped, array), None) for name, array in values.items()}
+        return self._declared({name: array for name, array in found.items() if array is not None})
+
+    def recorded(self, draws: NDArray[np.float64], losses: Losses) -> dict[str, NDArray]:
+        """Return the values that are drawn in natural space as they are; the others are noted without a transform."""
+        flat = self.layout.unpack(draws, copy=False)
+        losses.unconstrained |= {source: flat[source] for source in self.sources.values()}
+        return self._declared({name: flat[drawn] for name, drawn in self.names.items() if drawn})
+
+    def _declared(self, values: Mapping[str, NDArray]) -> dict[str, NDArray]:
+        """Return values (chains, draws, ...) by the names that were declared: elements of arrays one by one."""
+        found = {name: values[name] for name in self.order if name in values}
+        for name, (array, index) in self.elements.items():
+            if array in values:
+                found[name] = values[array][:, :, index]
+        return {name: found[name] for name in self.order if name in found}
+
+    def _values(self, rows: NDArray[np.float64], losses: Losses | None) -> dict[str, NDArray]:
+        """Return the values of draws (number, size), which are overwritten where there is room."""
+        new: dict[str, NDArray] = {}
+        first_lost: dict[str, int] = {}
+        for first in range(0, max(len(rows), 1), ROWS_AT_ONCE) if self.computed else ():
+            part = rows[first : first + ROWS_AT_ONCE]
+            arrays = self._arrays(part, losses)
+            for name in [n for n in arrays if n not in self.room]:
+                put = partial(_put, new, name, arrays[name], first, len(rows))
+                if not (put() if losses is None else losses.attempt(shown(name), put, False)):
+                    del arrays[name]
+            # At last, for everything is computed of what is overwritten here.
+            for name in [n for n in arrays if n in self.room]:
+                slot = part[:, self.layout.slice_of(self.room[name])]
+                slot[:] = np.reshape(arrays[name], slot.shape)
+            first_lost = {**dict.fromkeys(set(self.computed) - set(arrays), first), **first_lost}
+        flat = self.layout.unpack(rows, copy=False)
+        values = {
+            name: new[name] if name in new else flat[drawn or self.room[name]]
+            for name, drawn in self.names.items()
+            if name not in first_lost
+        }
+        return values if losses is None else values | self._halves(flat, first_lost, losses)
+
+    def _halves(self, flat: Mapping[str, NDArray], first_lost: Mapping[str, int], losses: Losses) -> dict[str, NDArray]:
+        """Keep what was drawn of variables whose values could not be computed from some row on.
+
+        Before that row room was overwritten: there are the values, and after it what was drawn.
+        """
+        halves = {}
+        for name in [n for n in self.sources if n in first_lost]:
+            source, first = self.sources[name], first_lost[name]
+            drawn = np.array(flat[source])
+            if name in self.room and first:
+                halves[name] = drawn.copy()
+                halves[name][first:] = np.nan
+                drawn[:first] = np.nan
+            losses.unconstrained[source] = drawn
+        return halves
+
+    def _arrays(self, part: NDArray[np.float64], losses: Losses | None) -> dict[str, NDArray]:
+        """Return what is computed of some draws, by name; nothing is overwritten yet."""
+        flat = self.layout.unpack(part, copy=False)
+        arguments = [flat[name] for name in self.layout.names]
+        if losses is None:
+            return dict(zip(self.computed, self.function(*arguments), strict=True))
+        wanted = [n for n in self.computed if shown(n) not in losses.found]
+        if len(wanted) == len(self.computed):
+            try:
+                with losses.interrupts.allowed():
+                    return dict(zip(wanted, self.function(*arguments), strict=True))
+            except KeyboardInterrupt as error:
+                # Who does not want to wait for what is computed does want what was drawn.
+                for name in wanted:
+                    if name not in self.sources:
+                        losses.add(shown(name), error)
+                wanted = [name for name in wanted if name in self.sources]
+            except Exception as error:  # whose it is, each alone tells
+                logger.debug("The values of draws cannot be computed together: %r", error)
+        found = {n: losses.attempt(shown(n), partial(self._alone, n, arguments), None, is_long=True) for n in wanted}
+        return {name: array for name, array in found.items() if array is not None}
+
+    def _alone(self, name: str, arguments: Sequence[NDArray]) -> NDArray:
+        return np.asarray(self.function_of(name)(*arguments)[0])
+
+
+def _put(new: dict[str, NDArray], name: str, array: NDArray, first: int, num_rows: int) -> bool:
+    """Put the values of some rows into those of all."""
+    if len(array) == num_rows:
+        new[name] = array
+        return True
+    if name not in new:
+        new[name] = np.empty((num_rows, *np.shape(array)[1:]), np.asarray(array).dtype)
+    new[name][first : first + len(array)] = array
+    return True
+
+
+def shown(name: str) -> str:
+    """Return how a value is called in the trace."""
+    return name or "lp"
+
+
+def _room(plan: Plan, variables: Sequence[TensorVariable], computed: Mapping[str, TensorVariable]) -> dict[str, str]:
+    """Return the computed values that fit where their own variable was recorded, and are floats as it is."""
+    recorded = {str(v.name): v for v in variables}
+    found = {}
+    for name, graph in computed.items():
+        value = plan.mixed.values.get(name)
+        variable = recorded.get(str(value.name)) if value is not None else None
+        if variable is None or {variable.dtype, graph.dtype} != {"float64"}:
+            continue
+        if variable.type.shape == graph.type.shape:
+            found[name] = str(variable.name)
+    return found
+
+
+def _compute_nothing(*arrays: NDArray) -> list[NDArray]:
+    return []
+
+
+def _outputs(plan: Plan) -> dict[str, TensorVariable]:
+    """Return the graph of every value that is known while sampling."""
+    # Without the noise of simulators, which nobody has declared.
+    plates = plan.mixed.plates
+    outputs: dict[str, TensorVariable] = {
+        n: v for n, v in plan.mixed.natural.items() if n in plan.model.latent or n in plates
+    }
+    known = {n: d for n, d in plan.model.deterministics.items() if n not in plan.later}
+    data = dict(plan.model.graph.observed.values())
+    graphs = given_arrays(list(known.values()), plan.model.latent, outputs, plates, data)
+    outputs |= {name: pt.as_tensor(graph) for name, graph in zip(known, graphs, strict=True)}
+    if not _is_logdensity_given(plan):
+        in_natural_space = [a.name for a in plan.assignments if a.method == "gibbs" and not a.support.is_discrete]
+        outputs[LOGDENSITY] = unconstrained_total(plan.sampled, in_natural_space)
+    return outputs
+
+
+def _is_logdensity_given(plan: Plan) -> bool:
+    return all(isinstance(block, NUTSBlock) for block in plan.sweep.blocks)
+
+
+def _chosen(plan: Plan, outputs: Mapping[str, TensorVariable], var_names: Sequence[str]) -> dict[str, TensorVariable]:
+    """Return some of the values; not the log-density, for which everything would have to be recorded."""
+    if isinstance(var_names, str):
+        raise ModelError(f"var_names is a list of names: [{var_names!r}].")
+    if not var_names:
+        raise ModelError("var_names is empty: there would be nothing to keep.")
+    elements = plan.mixed.elements
+    known = [name for name in (*outputs, *elements) if name != LOGDENSITY and name not in plan.mixed.plates]
+    for name in var_names:
+        if name in known:
+            continue
+        if name in plan.model.latent or name in plan.later:
+            raise ModelError(
+                f"var_names asks for {name}, which depends on what is summed out: keep the variables that are drawn, "
+                "and ppl.recover computes it.",
+                name,
+            )
+        raise ModelError(f"var_names asks for {name!r}; the model has {', '.join(known)}.", name)
+    wanted = {elements[name][0] if name in elements else name for name in var_names}
+    return {name: graph for name, graph in outputs.items() if name in wanted}
+
+
+def _without(array: NDArray, missing: NDArray[np.bool_]) -> NDArray:
+    """Return the array, of floats, without the rows that are missing."""
+    return np.where(missing.reshape(-1, *[1] * (array.ndim - 1)), np.nan, array)

@@ -1,0 +1,188 @@
+"""Compile a model, and draw from its posterior."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping
+from functools import cache
+from typing import Any
+
+from xarray import DataTree
+
+from graphs.backends import get_backend
+from graphs.backends.c import blas_notice
+from graphs.errors import ModelError, SamplingError
+from graphs.garbage import rarely_collected
+from graphs.marginal.lifting import MOST_STATES
+from graphs.surgery.traces import untraced
+from ppl.modelling.bad_constants import explained
+from ppl.modelling.model import Model
+from ppl.planning.planning import plan
+from ppl.running.compiled import CompiledModel, Init
+from ppl.running.counts import check_counts
+from ppl.running.exact import ExactModel
+from ppl.running.progress_lines import log, say
+from ppl.running.results import logger
+from ppl.running.stages import stages
+
+OPTIONS = ("target_accept", "max_tree_depth", "thin", "keep_tuning", "var_names", "metric", "adapt")
+
+
+@cache
+def _say_once(notice: str | None) -> None:
+    if notice:
+        logger.warning(notice)
+
+
+@explained
+def compile(
+    model: Model,
+    *,
+    backend: str = "numba",
+    sampler: str | Mapping[str, str] | None = None,
+    marginalize: str | bool | Iterable[str] = "auto",
+    max_states: int = MOST_STATES,
+    compress: bool = True,
+    precision: str = "float64",
+    progress: bool = True,
+) -> CompiledModel | ExactModel:
+    """Plan a model and compile what samples it, without running it.
+
+    Parameters
+    ----------
+    model : Model
+        The model.
+    backend : {"numba", "c", "jax"}
+        What makes machine code.
+    sampler, marginalize, max_states, compress
+        As in `ppl.plan`.
+    precision : {"float64", "float32"}
+        In which NUTS evaluates the log-density and its gradient. Single precision is for JAX on accelerators: it has
+        seven digits, too few for log-densities of many observations.
+    progress : bool, default True
+        Say what is done, where it takes more than a second.
+
+    Returns
+    -------
+    CompiledModel or ExactModel
+        ``.sample(draws, tune, chains, seed=...)`` runs it, any number of times; exact draws where nothing is left to
+        sample.
+
+    Raises
+    ------
+    ModelError, DerivationError
+        If the model cannot be sampled as asked.
+    BackendError
+        If the backend is unknown, not installed, or lacks an operation.
+    """
+    if not isinstance(model, Model):
+        raise ModelError(f"A ppl.Model is needed, not {type(model).__name__}; see ppl.Model and ppl.from_pymc.")
+    get_backend(backend)
+    if backend == "c":
+        _say_once(blas_notice())
+    start = time.perf_counter()
+    with untraced(), rarely_collected(), stages(progress):
+        planned = plan(model, marginalize=marginalize, sampler=sampler, max_states=max_states, compress=compress)
+        if not model.latent:
+            raise ModelError("There is nothing to sample: none of the variables is latent.")
+        seconds = time.perf_counter() - start
+        compiled = ExactModel(planned, backend) if planned.is_exact else CompiledModel(planned, backend, precision)
+    compiled.compile_seconds += seconds
+    return compiled
+
+
+def sample(
+    model: Model,
+    draws: int = 1000,
+    tune: int = 1000,
+    chains: int = 4,
+    cores: int | None = None,
+    seed: int | None = None,
+    backend: str = "numba",
+    sampler: str | Mapping[str, str] | None = None,
+    marginalize: str | bool | Iterable[str] = "auto",
+    max_states: int = MOST_STATES,
+    compress: bool = True,
+    precision: str = "float64",
+    init: Init = None,
+    progress: bool = True,
+    **options: Any,
+) -> DataTree:
+    """Draw from the posterior of a model.
+
+    Parameters
+    ----------
+    model : Model
+        The model.
+    draws, tune : int, default 1000
+        Draws kept of each chain, and iterations before them in which step sizes and scales adapt.
+    chains : int, default 4
+        Number of chains.
+    cores : int, optional
+        Threads; as many as there are chains and processors by default. The draws do not depend on it.
+    seed : int, optional
+        With the same seed and backend the draws are identical. Random if not given, and recorded.
+    backend : {"numba", "c", "jax"}
+        What makes machine code.
+    sampler, marginalize, max_states, compress
+        As in `ppl.plan`.
+    precision : {"float64", "float32"}
+        In which NUTS evaluates the log-density and its gradient. Single precision is for JAX on accelerators: it has
+        seven digits, too few for log-densities of many observations.
+    init : None, str, mapping, sequence of mappings, or DataTree
+        Values in natural space by name, for all chains or one mapping per chain; ``"jitter"`` (default) displaces
+        central points at random where NUTS moves them or they lie on the real line, or zero where the log-density is
+        hopelessly low (below -1e10) at 20 of these; ``"support_point"`` does not displace,
+        ``"prior"`` starts at draws from the prior, ``"pathfinder"`` at draws from normal approximations found on the
+        way to a mode (Zhang et al. 2022), where NUTS moves. With a trace the chains go on from its last draws with what
+        they had learnt; with ``tune=0`` nothing more is learnt.
+    progress : bool, default True
+        Show what planning and compiling are at where they take more than a second, and a bar of the draws; lines where
+        the output is no terminal.
+    **options
+        ``target_accept`` (0.8), ``max_tree_depth`` (10), ``thin`` (1), ``keep_tuning`` (False); ``var_names``: the
+        variables and deterministics to keep, all by default. What is not kept takes neither memory nor time; ``lp``,
+        which needs all where NUTS does not move everything, is left out then. ``metric``: the inverse mass matrix that
+        NUTS learns: "diag", "dense", "low_rank" (a diagonal and few directions), or "auto" (default), dense where
+        correlations are strong enough to pay for it. ``adapt``: "chain" (default), or "pooled": all chains learn one
+        metric from the draws of all, and can be tuned for fewer iterations.
+
+    Returns
+    -------
+    xarray.DataTree
+        ArviZ groups ``posterior`` (natural space), ``sample_stats``, ``observed_data``, ``constant_data``, and
+        ``warmup_*`` with ``keep_tuning=True``; run times, number of gradients, seed and versions in ``attrs``.
+        ``sample_stats.lp`` is, whatever the sampler, the log-density of the unconstrained space at the draw, that is
+        with log-Jacobians, constants included: PyMC's ``model.logp()``. Discrete variables that are summed out are
+        summed out in it, those that are drawn have their values.
+
+    Raises
+    ------
+    ModelError, DerivationError, BackendError, SamplingError
+        As `ppl.compile`; SamplingError also for an initial point without a finite log-density.
+
+    Examples
+    --------
+    >>> import numpy as np, ppl
+    >>> mu = ppl.Normal("mu", 0, 10)
+    >>> y = ppl.Normal("y", mu, 1)
+    >>> trace = ppl.sample(ppl.Model({y: np.ones(5)}), draws=200, tune=200, chains=2, seed=1, progress=False)
+    >>> trace.posterior["mu"].shape
+    (2, 200)
+    """
+    check_counts(draws=draws, tune=tune, chains=chains, cores=cores)
+    unknown = set(options) - set(OPTIONS)
+    if unknown:
+        raise SamplingError(f"Unknown option {sorted(unknown)[0]!r}; there are {', '.join(OPTIONS)}.")
+    say(f"Planning, compiling and sampling {model!r}.", log(progress))
+    compiled = compile(
+        model,
+        backend=backend,
+        sampler=sampler,
+        marginalize=marginalize,
+        max_states=max_states,
+        compress=compress,
+        precision=precision,
+        progress=progress,
+    )
+    return compiled.sample(draws, tune, chains, cores, seed, init=init, progress=progress, **options)

@@ -1,0 +1,179 @@
+"""Central values of variables: where chains start before they are displaced."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import pytensor
+import pytensor.tensor as pt
+from numpy.typing import NDArray
+from pymc.distributions.distribution import support_point
+from pymc.initial_point import make_initial_point_expression
+from pymc.logprob.transforms import Transform
+from pymc.pytensorf import compile as compile_pymc
+from pymc.pytensorf import find_rng_nodes, reseed_rngs
+from pytensor.graph.basic import Variable
+from pytensor.graph.traversal import explicit_graph_inputs, graph_inputs
+from pytensor.tensor.sharedvar import TensorSharedVariable
+from pytensor.tensor.variable import TensorVariable
+
+from graphs.errors import SamplingError
+from graphs.joint.drawing import draws_of
+from graphs.joint.joint_logprob import LogProb
+from graphs.joint.preparation import prepare
+from graphs.joint.terms import given_the_others
+from graphs.supports import Support
+from graphs.surgery.interpreting import INTERPRETED, without_c
+from graphs.surgery.random_graph import static_shape
+from graphs.surgery.rebuilding import substitute
+from graphs.variables.transforms import transforms_of
+from graphs.variables.truncated_draws import is_truncated
+from ppl.planning.plans import Plan
+
+
+def central_values(plan: Plan, given: Mapping[str, Any], strategy: str, seed: int) -> dict[str, NDArray]:
+    """Return a starting value for every variable of the joint state, in the space where it is sampled.
+
+    Parameters
+    ----------
+    plan : Plan
+        What is sampled.
+    given : mapping of str to array
+        Values in natural space.
+    strategy : {"support_point", "prior"}
+        What the others are: central points of their distributions, or draws from these.
+    seed : int
+        Seed of the draws.
+
+    Raises
+    ------
+    SamplingError
+        If a value that is given lies on the boundary of its support.
+    """
+    variables, current = _as_sampled(plan)
+    # Those of the plan may depend on values of others.
+    prepared = prepare(list(variables.values()))
+    latent: dict[str, Any] = {name: prepared.get(rv, rv) for name, rv in variables.items()}
+    chosen = {**plan.model.parts.initial_values, **given}
+    strategies = {rv: chosen.get(name, strategy) for name, rv in latent.items()}
+    strategies = {rv: _drawn(rv) if isinstance(s, str) and s == "prior" else s for rv, s in strategies.items()}
+    for name, members in plan.natural.plates.items():
+        rows = {i: chosen[each] for i, each in enumerate(members) if each in chosen}
+        if rows:
+            strategies[latent[name]] = _with_rows(latent[name], rows, strategy)
+    transforms = {latent[n]: t for n, t in _moved_transforms(plan.mixed).items()}
+    expressions = [
+        make_initial_point_expression(
+            free_rvs=list(latent.values()),
+            rvs_to_transforms=transforms,
+            initval_strategies=strategies,
+            default_strategy=strategy,
+            return_transformed=is_transformed,
+        )
+        for is_transformed in ((False, True) if current else (True,))
+    ]
+    with without_c():
+        flat = [each for part in expressions for each in part]
+        function = compile_pymc([], flat, random_seed=seed, mode=INTERPRETED)
+        evaluated = _settled(function, current, seed) if current else function()
+    values = dict(zip(latent, evaluated, strict=True))
+    centre = {
+        str(plan.mixed.values[n].name): _finite(values[n], n, n in given, plan.natural.supports[n])
+        for n in plan.mixed.values
+        if n in values
+    }
+    centre |= {v.name: np.asarray(1.0) for v in plan.sweep.variables if v.name not in centre}
+    return centre
+
+
+def _as_sampled(plan: Plan) -> tuple[dict[str, TensorVariable], dict[str, Any]]:
+    """Return the latent variables, where some are taken together or truncated given the values of all.
+
+    These are shared arrays: a draw of our own in the place of one of PyMC's may not depend on other variables.
+    """
+    plates, latent = plan.natural.plates, plan.natural.graph.latent
+    if not plates and not any(is_truncated(rv) for rv in plan.model.latent.values()):
+        return dict(plan.model.latent), {}
+    names = [name for name in latent if name in plan.model.latent or name in plates]
+    shapes = {name: latent[name].type.shape if name in plates else static_shape(latent[name]) for name in names}
+    current = {n: pytensor.shared(np.zeros(shapes[n], latent[n].type.dtype), name=n) for n in names}
+    given = {v: current[str(v.name)] for v in explicit_graph_inputs([latent[n] for n in names])}
+    variables = given_the_others(
+        dict(zip(substitute([latent[n] for n in names], given), current.values(), strict=True))
+    )
+    return {name: pt.as_tensor(rv) for name, rv in zip(names, variables, strict=True)}, current
+
+
+def _with_rows(rv: TensorVariable, rows: Mapping[int, Any], strategy: str) -> Variable:
+    """Return starting values of an array of which some rows are given."""
+    drawn: Any = rv.owner.clone().outputs[rv.owner.outputs.index(rv)]
+    others = drawn if strategy == "prior" else pt.broadcast_to(support_point(drawn), rv.type.shape)
+    given = np.zeros(rv.type.shape)
+    is_given = np.zeros(rv.type.shape, bool)
+    for i, value in rows.items():
+        given[i], is_given[i] = value, True
+    chosen: Variable = pt.where(is_given, given, others)
+    return chosen
+
+
+def _settled(function: Callable[..., list[NDArray]], current: Mapping[str, Any], seed: int) -> list[NDArray]:
+    """Evaluate starting values that depend on earlier ones until all are what they are computed from.
+
+    Parameters
+    ----------
+    function : callable
+        Returns the starting values of all variables, and then the transformed ones.
+    current : mapping of str to shared array
+        The values that they are computed from, in this order.
+    seed : int
+        Of draws: the same every time.
+    """
+    # Type checkers know no attributes of callables.
+    generators = find_rng_nodes(function.maker.fgraph.outputs)  # type: ignore[attr-defined]
+    # A loop is followed by one step each time.
+    for _ in range(sum(shared.get_value().shape[:1][0] if shared.type.ndim else 1 for shared in current.values()) + 2):
+        reseed_rngs(generators, seed)
+        evaluated = function()
+        is_settled = True
+        for shared, value in zip(current.values(), evaluated, strict=False):
+            is_settled = is_settled and np.array_equal(shared.get_value(borrow=True), value, equal_nan=True)
+            shared.set_value(np.array(value))
+        if is_settled:
+            break
+    return evaluated[len(current) :]
+
+
+def _drawn(rv: TensorVariable) -> str | Variable:
+    """Return what PyMC takes for a draw of a variable; its own draws of truncated ones are infinite far out."""
+    if not is_truncated(rv):
+        return "prior"
+    # Scans are built on inputs: of shared variables that are above theirs they take copies of their own.
+    shared: dict[Variable, Variable] = {pt.random.rng("rng"): pytensor.shared(np.random.default_rng())}
+    [rng] = shared
+    shared |= {v.type(): v for v in graph_inputs([rv]) if isinstance(v, TensorSharedVariable)}
+    drawn = draws_of(substitute([rv], {v: stand_in for stand_in, v in shared.items()}), rng)
+    return substitute(drawn, shared)[0]
+
+
+def _finite(value: NDArray, name: str, is_given: bool, support: Support) -> NDArray:
+    """Replace what a transform could not map, such as the zero gap between tied elements of an ordered vector."""
+    value = np.asarray(value)
+    bad = ~np.isfinite(value)
+    if bad.any() and is_given:
+        raise outside(name, support)
+    return np.where(bad, 0.0, value) if bad.any() else value
+
+
+def _moved_transforms(mixed: LogProb) -> dict[str, Transform]:
+    """Return the transforms of the variables that live on the real line."""
+    moved = [n for n in mixed.values if mixed.natural[n] is not mixed.values[n]]
+    transforms = transforms_of({n: mixed.graph.latent[n] for n in moved}, mixed.graph.transforms)
+    return {n: transforms[n] for n in moved}
+
+
+def outside(name: str, support: Support) -> SamplingError:
+    """Return the error of an initial value that lies outside its support."""
+    where = "outside its support" if support.is_discrete else "outside its support or on its boundary"
+    return SamplingError(f"The initial value of {name} lies {where}: give one inside, {support}.")

@@ -1,0 +1,1 @@
+"""What a chain remembers: its state, memory, metric and draws; no algorithm."""

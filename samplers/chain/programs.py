@@ -1,0 +1,117 @@
+"""Densities that chains evaluate: what is called by address in compiled code, and in Python as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from graphs.backends.numba.program import lower_as_call
+
+if TYPE_CHECKING:
+    from graphs.backends.numba.program import BoundProgram
+
+
+type Vector = NDArray[np.float64]
+
+LOCATE = 1
+BEGIN = 2
+"""Where a generator's first word would be: asks a preconditioned density for a position, or tells it the origin."""
+
+
+def evaluate(logdensity: Any, position: Vector, context: Vector, gradient: Vector) -> float:
+    """Return the log-density at ``position`` and write its gradient.
+
+    Parameters
+    ----------
+    logdensity : callable, or array, shape (4,), int64
+        ``(position, context, gradient) -> float`` in Python; the row of a bound program in compiled code.
+    position : array, shape (d,), float64
+        Where to evaluate.
+    context : array, float64
+        The joint state: what the density depends on besides ``position``.
+    gradient : array, shape (d,), float64
+        Overwritten.
+
+    Returns
+    -------
+    float
+        The log-density, up to a constant; may be infinite or NaN.
+    """
+    return float(logdensity(position, context, gradient))
+
+
+lower_as_call(evaluate, x=1, context=2, out=3)
+
+
+def begin(logdensity: Any, position: Vector, context: Vector, coordinates: Vector) -> None:
+    """Let a preconditioned density have its origin at a position, and write the coordinates of that: zeros.
+
+    Parameters
+    ----------
+    logdensity : PreconditionedFunction, or array, shape (4,), int64
+        As in ``samplers.tuning.preconditioning``; the row of a bound program in compiled code.
+    position : array, shape (d,), float64
+        Where the trajectory starts.
+    context : array, float64
+        The joint state.
+    coordinates : array, shape (d,), float64
+        Overwritten; not ``position``.
+    """
+    logdensity.begin(position, coordinates)
+
+
+lower_as_call(begin, x=1, context=2, out=3, word=BEGIN)
+
+
+def locate(logdensity: Any, coordinates: Vector, context: Vector, position: Vector) -> None:
+    """Write the position that coordinates of a preconditioned density stand for.
+
+    Parameters
+    ----------
+    logdensity : PreconditionedFunction, or array, shape (4,), int64
+        As in ``samplers.tuning.preconditioning``; the row of a bound program in compiled code.
+    coordinates : array, shape (d,), float64
+        Relative to the origin.
+    context : array, float64
+        The joint state.
+    position : array, shape (d,), float64
+        Overwritten; not ``coordinates``.
+    """
+    logdensity.locate(coordinates, position)
+
+
+lower_as_call(locate, x=1, context=2, out=3, word=LOCATE)
+
+
+@dataclass(frozen=True, eq=False)
+class Programs:
+    """The programs of one state.
+
+    Parameters
+    ----------
+    callables : array, shape (num_blocks, 4), int64, or list of callables
+        What ``samplers.loop.advance.advance`` takes.
+    owners : tuple of BoundProgram
+        What must stay alive as long as they are used.
+    """
+
+    callables: Any
+    owners: tuple[BoundProgram, ...] = ()
+
+    def reraise(self) -> None:
+        """Raise what went wrong, in this thread, in Python code that compiled programs called.
+
+        Raises
+        ------
+        SamplingError
+            Names the operation.
+        """
+        for owner in self.owners:
+            owner.program.reraise()
+
+
+type BindPrograms = Callable[[np.random.SeedSequence], Programs]

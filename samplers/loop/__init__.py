@@ -1,0 +1,1 @@
+"""Chains advanced, recorded and interrupted, by threads."""

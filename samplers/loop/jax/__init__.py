@@ -1,0 +1,1 @@
+"""Chains advanced in JAX, side by side, in compiled chunks of draws."""

@@ -1,0 +1,253 @@
+"""Running a sweep in JAX: chains side by side, draws in compiled chunks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from graphs.backends.jax.backend import JaxBackend, JaxStep
+from graphs.backends.jax.callback import reraising
+from graphs.errors import BackendError
+from graphs.layout import Layout
+from samplers.blocks import NUTSBlock, Sweep
+from samplers.chain.arguments import check_arguments
+from samplers.chain.result import (
+    STATUS_DONE,
+    STATUS_INTERRUPTED,
+    STATUS_STRIDE,
+    SweepResult,
+    explain_status,
+    statistic_names,
+)
+from samplers.kernel import Kernel
+from samplers.tuning.learning import Learnt, MetricChoice, check_metric, is_learnt_between, variances_of
+from samplers.tuning.pathfinder import Evaluate
+
+try:
+    from samplers.loop.jax.blocks import block_evaluator
+    from samplers.loop.jax.chunks import Callback, ChunkLoop, ChunkPrograms, chain_keys, compile_chunks
+    from samplers.loop.jax.learning import JaxLearning
+    from samplers.loop.jax.record import DrawRecord
+    from samplers.slicing import jax_lowering as jax_slice_op  # noqa: F401  (register the lowerings of their Ops)
+    from samplers.trajectories import jax_lowering as jax_nuts_op  # noqa: F401  (register the lowerings of their Ops)
+    from samplers.tuning.jax_adaptation import Phase, drawing_phases, tuning_phases
+except ModuleNotFoundError as error:
+    raise BackendError(
+        f"The jax backend needs {error.name}: pip install 'rvgraph[jax]', or use backend=\"numba\".", "jax"
+    ) from error
+
+
+class JaxSweep:
+    """A sweep compiled by JAX.
+
+    All chains run side by side in one program (``vmap``), so a draw takes as long as the longest trajectory among
+    them; ``cores`` has no influence: XLA distributes the work. Where JAX has several devices, each runs some of the
+    chains: as many devices are used as divide their number.
+
+    Parameters
+    ----------
+    sweep : Sweep
+        The blocks and the joint state.
+    precision : {"float64", "float32"}
+        In which NUTS evaluates the log-density and its gradient.
+
+    Attributes
+    ----------
+    compile_seconds : float
+        Time spent in compiling so far; a second run with as many chains and the same tree depth adds none.
+    """
+
+    def __init__(self, sweep: Sweep, precision: str = "float64"):
+        self.sweep = sweep
+        self.precision = precision
+        self.layout: Layout = sweep.layout
+        self.compile_seconds = 0.0
+        self._statistics = [name for names in statistic_names(sweep) for name in names]
+        self._programs: dict[tuple[int, int, bool], ChunkPrograms] = {}
+
+    def run(
+        self,
+        init: NDArray[np.float64],
+        *,
+        tune: int,
+        draws: int,
+        seed: Any = None,
+        cores: int | None = None,
+        target_accept: float = 0.8,
+        max_tree_depth: int = 10,
+        thin: int = 1,
+        keep_tuning: bool = False,
+        keep: Sequence[str] | None = None,
+        callback: Callback | None = None,
+        metric: MetricChoice = "auto",
+        is_pooled: bool = False,
+        learnt: Sequence[Sequence[Learnt]] | None = None,
+    ) -> SweepResult:
+        """Draw from every chain.
+
+        Parameters
+        ----------
+        init : array
+            Where each chain starts; shape (chains, size), float64.
+        tune : int
+            Number of adapting sweeps.
+        draws : int
+            Number of draws kept of each chain.
+        seed : int, sequence of int or numpy.random.SeedSequence, optional
+            The keys of chain ``i`` depend on the seed and on ``i`` alone.
+        cores : int, optional
+            Ignored; see the class.
+        target_accept : float
+            Acceptance rate at which the step size of NUTS aims; in (0, 1).
+        max_tree_depth : int
+            Largest number of doublings of a NUTS trajectory.
+        thin : int
+            Number of sweeps for each draw kept (after tuning).
+        keep_tuning : bool
+            Whether to return the tuning draws too.
+        keep : sequence of str, optional
+            Variables of the joint state that are recorded, in its order; all by default.
+        callback : callable, optional
+            Called in this thread a few times a second with one dict for each chain: chain, draw, tuning,
+            divergences, step_size, num_gradients. It may raise KeyboardInterrupt.
+        metric, is_pooled, learnt
+            As in ``samplers.loop.run.CompiledSweep.run``; a metric of low rank is kept as a matrix.
+
+        Returns
+        -------
+        SweepResult
+            After KeyboardInterrupt: what has been drawn so far, with ``interrupted`` set.
+        """
+        init = np.ascontiguousarray(init, dtype=np.float64)
+        check_arguments(init, self.layout.size, tune, draws, target_accept, max_tree_depth, thin)
+        check_metric(metric, tune)
+        sizes = [Layout.of(b.variables).size for b in self.sweep.blocks if isinstance(b, NUTSBlock)]
+        is_learning = tune > 0 and any(is_learnt_between(metric, size, is_pooled=is_pooled) for size in sizes)
+        is_known = learnt is not None and any(k.metric.kind != "diag" for known in learnt for k in known)
+        programs = self._compile(len(init), max_tree_depth, has_factor=is_learning or is_known)
+        learning = JaxLearning(self.sweep, len(init), tune if is_learning else 0)
+        started = perf_counter()
+        with reraising():
+            loop = ChunkLoop(programs, programs.start(chain_keys(seed, len(init)), init), target_accept, callback)
+        if learnt is not None:
+            loop.chains = learning.resume(loop.chains, learnt)
+        if is_learning:
+            learning.start(metric, tune, is_pooled)
+        kept = self.layout.elements(keep)
+        tuned, drawn = (DrawRecord(len(init), kept, self._statistics) for _ in range(2))
+        tuning_seconds, is_interrupted = None, False
+        try:
+            with reraising():
+                _tune(loop, learning, tune, [tuned] if keep_tuning else [], is_resumed=learnt is not None)
+                tuning_seconds = perf_counter() - started
+                loop.run(drawing_phases(draws, is_start=tune == 0 and learnt is None), thin, [drawn])
+        except KeyboardInterrupt:
+            is_interrupted = True
+        total_seconds = perf_counter() - started
+        if tuning_seconds is None:
+            tuning_seconds = total_seconds
+        seconds = (tuning_seconds, total_seconds - tuning_seconds)
+        return self._result(loop, learning, tuned if keep_tuning else None, drawn, seconds, is_interrupted)
+
+    def evaluators(self, state: NDArray[np.float64]) -> list[tuple[slice, Evaluate]]:
+        """As ``samplers.loop.run.CompiledSweep.evaluators``."""
+        blocks = [block for block in self.sweep.blocks if isinstance(block, NUTSBlock)]
+        return [block_evaluator(block, self.layout, state, self.precision) for block in blocks]
+
+    def _compile(self, num_chains: int, max_tree_depth: int, *, has_factor: bool) -> ChunkPrograms:
+        key = (num_chains, max_tree_depth, has_factor)
+        if key not in self._programs:
+            started = perf_counter()
+            self._programs[key] = compile_chunks(
+                self.sweep, num_chains, max_tree_depth, self.precision, has_factor=has_factor
+            )
+            self.compile_seconds += perf_counter() - started
+        return self._programs[key]
+
+    def _result(
+        self,
+        loop: ChunkLoop,
+        learning: JaxLearning,
+        tuned: DrawRecord | None,
+        drawn: DrawRecord,
+        seconds: tuple[float, float],
+        is_interrupted: bool,
+    ) -> SweepResult:
+        reasons = tuple(explain_status(int(status), self.sweep) for status in np.asarray(loop.chains.status))
+        status = np.asarray(loop.chains.status) % STATUS_STRIDE
+        if is_interrupted:
+            status[status == STATUS_DONE] = STATUS_INTERRUPTED
+        learnt = learning.learnt(loop.chains)
+        has_stopped = np.asarray(loop.chains.status) != STATUS_DONE
+        return SweepResult(
+            draws=drawn.draws(),
+            stats=drawn.stats(),
+            step_size=loop.step_sizes(),
+            inverse_mass_matrix=variances_of(learnt),
+            state=np.where(has_stopped[:, None], np.nan, np.asarray(loop.chains.x)),
+            learnt=learnt,
+            num_gradients=int(np.sum(loop.chains.num_gradients)),
+            tuning_seconds=seconds[0],
+            sampling_seconds=seconds[1],
+            tuning_draws=None if tuned is None else tuned.draws(),
+            tuning_stats=None if tuned is None else tuned.stats(),
+            interrupted=is_interrupted,
+            num_draws=drawn.num_draws(),
+            status=status,
+            reasons=reasons,
+            num_without_gradient=loop.num_without_gradient(),
+            without_gradient=loop.without_gradient(),
+        )
+
+
+def _tune(loop: ChunkLoop, learning: JaxLearning, tune: int, records: list[DrawRecord], *, is_resumed: bool) -> None:
+    """Make the tuning sweeps, and learn metrics in between."""
+    phases = tuning_phases(tune)
+    phases.is_searching[:1] &= not is_resumed
+    times = learning.learners[0].times if learning.learners else []
+    done = 0
+    for stop in [*times, tune]:
+        kept: list[DrawRecord | JaxLearning] = [*records, *([learning] if learning.learners else [])]
+        loop.run(Phase(*(field[done:stop] for field in phases)), 1, kept)
+        done = stop
+        if stop in times:
+            loop.chains, is_new = learning.update(loop.chains, stop)
+            phases.is_searching[stop : stop + 1] |= is_new
+
+
+def compile_sweep_jax(sweep: Sweep, precision: str = "float64") -> JaxSweep:
+    """Prepare a sweep for JAX; it is compiled when it first runs, for the number of chains that it then has.
+
+    Parameters
+    ----------
+    sweep : Sweep
+        The blocks and the joint state.
+    precision : {"float64", "float32"}
+        In which NUTS evaluates the log-density and its gradient.
+
+    Returns
+    -------
+    JaxSweep
+        Its ``run`` draws.
+    """
+    return JaxSweep(sweep, precision)
+
+
+def compile_kernel_jax(kernel: Kernel) -> JaxStep:
+    """Compile the step of a kernel whose graph holds an Op of this package with JAX.
+
+    Parameters
+    ----------
+    kernel : NUTSKernel or SliceKernel
+        The kernel with its step size or widths.
+
+    Returns
+    -------
+    JaxStep
+        ``(rng, values) -> (values, info)`` on arrays in the order of the kernel's graph.
+    """
+    return JaxBackend().step(kernel.graph())

@@ -1,0 +1,342 @@
+"""Sweeps compiled, and run on several chains."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pytensor.graph.basic import Variable
+
+from graphs.backends import get_backend
+from graphs.backends.blas import one_blas_thread
+from graphs.errors import BackendError
+from samplers.blocks import NUTSBlock, Sweep
+from samplers.chain.arguments import check_arguments, spawn_seeds
+from samplers.chain.result import (
+    STATUS_DONE,
+    STATUS_FAILED,
+    STATUS_INTERRUPTED,
+    STATUS_STRIDE,
+    SweepResult,
+    cannot_start,
+    explain_status,
+)
+from samplers.chain.state import NUM_GRADIENTS, NUM_WITHOUT_GRADIENT, OFFSET, SIZE, Settings, new_chain
+from samplers.loop import advance as chain
+from samplers.loop import block_table as lowering
+from samplers.loop.compiled_loop import compiled_advance
+from samplers.loop.pytensor_programs import compile_functions
+from samplers.loop.record import Record
+from samplers.loop.workers import Callback, ChainRun, run_chains
+from samplers.tuning.learning import (
+    Learnt,
+    Member,
+    MetricChoice,
+    MetricLearner,
+    check_metric,
+    is_learnt_between,
+    variances_of,
+)
+from samplers.tuning.pathfinder import Evaluate, evaluator
+
+
+def compile_sweep(sweep: Sweep, backend: str = "numba", precision: str = "float64") -> Any:
+    """Compile a sweep.
+
+    Parameters
+    ----------
+    sweep : Sweep
+        Blocks and joint state.
+    backend : {"numba", "c", "jax", "interpreter"}
+        What compiles the log-densities and draws. Numba also compiles the loop and runs chains in threads; with C the
+        same loop runs as ordinary Python. The interpreter evaluates graphs node by node: for short runs.
+    precision : {"float64", "float32"}
+        In which NUTS evaluates the log-density and its gradient; single precision is for JAX.
+
+    Returns
+    -------
+    CompiledSweep
+        Or, for JAX, an object with the same method ``run``.
+
+    Raises
+    ------
+    BackendError
+        If the backend is unknown, not installed, or lacks an operation.
+    ModelError
+        If a block moves what is not in the joint state.
+    """
+    if precision not in ("float64", "float32"):
+        raise BackendError(f'precision is "float64" or "float32", not {precision!r}.', backend)
+    if backend not in ("numba", "c", "interpreter"):
+        # Raises unless it is JAX and installed.
+        get_backend(backend)
+        from samplers.loop.jax.run import compile_sweep_jax
+
+        return compile_sweep_jax(sweep, precision)
+    if precision != "float64":
+        raise BackendError(f'The {backend} backend computes in double precision; use backend="jax".', backend)
+    return CompiledSweep(sweep, backend)
+
+
+class CompiledSweep:
+    """A sweep that is ready to run.
+
+    Parameters
+    ----------
+    sweep : Sweep
+        Blocks and joint state.
+    backend : {"numba", "c", "interpreter"}
+        See ``compile_sweep``.
+
+    Attributes
+    ----------
+    compile_seconds : float
+        Time that compiling took.
+    """
+
+    def __init__(self, sweep: Sweep, backend: str):
+        start = perf_counter()
+        self.sweep = sweep
+        self.backend = backend
+        self.layout = sweep.layout
+        self._blocks = lowering.block_table(sweep)
+        self._nuts_blocks = [i for i, block in enumerate(sweep.blocks) if isinstance(block, NUTSBlock)]
+        self._bind = lowering.compile_numba(sweep) if backend == "numba" else compile_functions(sweep, backend)
+        self._advance: Callable[..., int] = compiled_advance(self._blocks[0]) if backend == "numba" else chain.advance
+        # No sweep is done, but the loop is compiled here rather than by the first thread.
+        nothing = Record.empty(sweep, 1, 0, 0)
+        kept = np.zeros(0, np.int64)
+        self._start(np.zeros((1, self.layout.size)), 0, Settings(0, 0.8, 1), 1, kept, nothing, nothing)[0].run_chunk()
+        self.compile_seconds = perf_counter() - start
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Machine code belongs to a process.
+        return CompiledSweep, (self.sweep, self.backend)
+
+    def compiled_graphs(self) -> list[list[Variable]]:
+        """Return the outputs of the graph that was compiled for each block, by Numba."""
+        return [list(bound.program.fgraph.outputs) for bound in self._bind(np.random.SeedSequence(0)).owners]
+
+    def logdensities(self, states: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return the log-density and its gradient, where one block of NUTS is the sweep, compiled by Numba.
+
+        Parameters
+        ----------
+        states : array, shape (n, size), float64
+            Joint states.
+
+        Returns
+        -------
+        values : array, shape (n,), float64
+        gradients : array, shape (n, size), float64
+        """
+        [bound] = self._bind(np.random.SeedSequence(0)).owners
+        values, gradients = zip(*(bound.program(state, state) for state in states), strict=True)
+        return np.array(values), np.array(gradients)
+
+    def run(
+        self,
+        init: NDArray[np.float64],
+        *,
+        tune: int,
+        draws: int,
+        seed: Any = None,
+        cores: int | None = None,
+        target_accept: float = 0.8,
+        max_tree_depth: int = 10,
+        thin: int = 1,
+        keep_tuning: bool = False,
+        keep: Sequence[str] | None = None,
+        callback: Callback | None = None,
+        metric: MetricChoice = "auto",
+        is_pooled: bool = False,
+        learnt: Sequence[Sequence[Learnt]] | None = None,
+    ) -> SweepResult:
+        """Draw.
+
+        Parameters
+        ----------
+        init : array, shape (chains, size), float64
+            Where each chain starts.
+        tune : int
+            Number of sweeps in which step size, inverse mass matrix and proposal scales are learnt.
+        draws : int
+            Number of draws of each chain.
+        seed : int, sequence of int, SeedSequence or None
+            The draws of a chain depend on the seed and the number of the chain, not on ``cores``.
+        cores : int, optional
+            Number of threads; by default one for each chain, at most one for each CPU. The C backend uses one.
+        target_accept : float
+            Acceptance rate that NUTS aims at; in (0, 1).
+        max_tree_depth : int
+            Trajectories have at most ``2**max_tree_depth - 1`` steps; 1 to 20.
+        thin : int
+            Keep one draw out of this many sweeps.
+        keep_tuning : bool
+            Whether to return the tuning draws.
+        keep : sequence of str, optional
+            Variables of the joint state that are recorded, in its order; all by default.
+        callback : callable, optional
+            Called a few times a second, in this thread, with one dict for each chain: ``chain``, ``draw``,
+            ``tuning``, ``divergences``, ``step_size``, ``num_gradients``.
+        metric : {"auto", "diag", "dense", "low_rank"}
+            The inverse mass matrix that NUTS blocks learn; "auto": dense where it pays, else diagonal.
+        is_pooled : bool
+            Whether all chains learn one metric from the draws of all.
+        learnt : sequence of sequence of Learnt, optional
+            Step size and metric of each NUTS block of each chain to start with, as in ``SweepResult.learnt``.
+
+        Returns
+        -------
+        SweepResult
+            After KeyboardInterrupt, what has been drawn.
+
+        Raises
+        ------
+        SamplingError
+            If an argument is out of range, or a chain cannot start.
+        """
+        init = np.ascontiguousarray(init, np.float64)
+        check_arguments(init, self.layout.size, tune, draws, target_accept, max_tree_depth, thin)
+        check_metric(metric, tune)
+        settings = Settings(int(tune), float(target_accept), int(max_tree_depth))
+        kept = self.layout.elements(keep)
+        tuning_record = Record.empty(self.sweep, len(init), settings.tune if keep_tuning else 0, kept.size)
+        record = Record.empty(self.sweep, len(init), int(draws), kept.size)
+        sizes = [int(self._blocks[0][b, SIZE]) for b in self._nuts_blocks]
+        is_learning = any(is_learnt_between(metric, size, is_pooled=is_pooled) for size in sizes)
+        num_window = settings.tune if is_learning else 0
+        runs = self._start(init, seed, settings, int(thin), kept, tuning_record, record, num_window)
+        members = [self._members(run) for run in runs]
+        if is_learning and settings.tune:
+            _share_learners(runs, members, metric, settings.tune, is_pooled)
+        if learnt is not None:
+            for chain_members, chain_learnt in zip(members, learnt, strict=True):
+                for member, known in zip(chain_members, chain_learnt, strict=True):
+                    member.resume(known)
+        num_workers = min(len(init), cores or os.cpu_count() or 1) if self.backend == "numba" else 1
+        start = perf_counter()
+        with one_blas_thread():
+            interrupted = run_chains(runs, num_workers, callback)
+        end = perf_counter()
+        self._check_started(runs)
+        num_draws = np.array([run.num_kept for run in runs])
+        num_tuned = np.array([min(run.num_done, settings.tune) for run in runs])
+        has_stopped = np.array([run.status != STATUS_DONE for run in runs])
+        record = record.until(num_draws, has_stopped, interrupted)
+        tuning_record = tuning_record.until(num_tuned, has_stopped, interrupted)
+        tuned = start if tune == 0 else np.nanmax([end if np.isnan(run.tuned_at) else run.tuned_at for run in runs])
+        found = tuple(tuple(member.learnt for member in chain_members) for chain_members in members)
+        unfinished = np.array([not run.is_finished for run in runs])
+        return SweepResult(
+            draws=record.draws,
+            stats=record.named(self.sweep),
+            step_size=np.array([known[0].step_size if known else np.nan for known in found]),
+            inverse_mass_matrix=variances_of(found),
+            learnt=found,
+            state=np.where(has_stopped[:, None], np.nan, [run.chain.state for run in runs]),
+            num_gradients=sum(int(run.chain.counters[NUM_GRADIENTS]) for run in runs),
+            tuning_seconds=float(tuned - start),
+            sampling_seconds=float(end - tuned),
+            tuning_draws=tuning_record.draws if keep_tuning else None,
+            tuning_stats=tuning_record.named(self.sweep) if keep_tuning else None,
+            interrupted=interrupted,
+            num_draws=num_draws,
+            num_tuned=num_tuned,
+            status=np.where(unfinished, STATUS_INTERRUPTED, [run.status % STATUS_STRIDE for run in runs]),
+            reasons=tuple(str(run.failure or explain_status(run.status, self.sweep)).rstrip(".") for run in runs),
+            num_without_gradient=np.array([run.chain.counters[NUM_WITHOUT_GRADIENT] for run in runs]),
+            without_gradient=np.stack([run.chain.without_gradient for run in runs]),
+        )
+
+    def evaluators(self, state: NDArray[np.float64]) -> list[tuple[slice, Evaluate]]:
+        """Return, for each NUTS block, its elements and a function ``position -> (log-density, gradient)``.
+
+        Parameters
+        ----------
+        state : array, shape (size,), float64
+            The joint state; what a block does not move is held.
+        """
+        programs = self._bind(np.random.SeedSequence(0))
+        table, found = self._blocks[0], []
+        for b in self._nuts_blocks:
+            where = slice(int(table[b, OFFSET]), int(table[b, OFFSET] + table[b, SIZE]))
+            found.append((where, evaluator(programs, b, state)))
+        return found
+
+    @property
+    def new_logdensity(self) -> Callable[[], Callable[[NDArray[np.float64]], float]] | None:
+        """What makes functions ``state -> log-density``, each for one thread; None unless NUTS moves everything."""
+        moved = [int(self._blocks[0][block, SIZE]) for block in self._nuts_blocks]
+        return self._logdensity if self.backend == "numba" and moved == [self.layout.size] else None
+
+    def _logdensity(self) -> Callable[[NDArray[np.float64]], float]:
+        [(_, evaluate)] = self.evaluators(np.zeros(self.layout.size))
+        return lambda state: evaluate(state)[0]
+
+    def _start(
+        self,
+        init: NDArray[np.float64],
+        seed: Any,
+        settings: Settings,
+        thin: int,
+        kept: NDArray[np.int64],
+        tuning_record: Record,
+        record: Record,
+        num_window: int = 0,
+    ) -> list[ChainRun]:
+        """Set up the chains."""
+        seeds = spawn_seeds(seed, len(init))
+        num_statistics = record.statistics.shape[-1]
+        return [
+            ChainRun(
+                self._advance,
+                new_chain(
+                    position,
+                    seeds[i],
+                    len(self.sweep.blocks),
+                    num_statistics,
+                    settings.max_tree_depth,
+                    kept,
+                    num_window,
+                ),
+                settings,
+                self._bind(seeds[i]),
+                self._blocks,
+                record.draws.shape[1],
+                thin,
+                tuning_record.of_chain(i),
+                record.of_chain(i),
+                self._nuts_blocks[0] if self._nuts_blocks else -1,
+            )
+            for i, position in enumerate(init)
+        ]
+
+    def _members(self, run: ChainRun) -> list[Member]:
+        """Return the NUTS blocks of a chain."""
+        table = self._blocks[0]
+        return [
+            Member(run.chain, run.programs, b, int(table[b, OFFSET]), int(table[b, SIZE])) for b in self._nuts_blocks
+        ]
+
+    def _check_started(self, runs: list[ChainRun]) -> None:
+        """Raise if a chain could not even make its first sweep, or failed before any had kept a draw."""
+        failures = [run.failure for run in runs if run.failure is not None]
+        if failures and not any(run.num_kept for run in runs):
+            raise failures[0]
+        for number, run in enumerate(runs):
+            if run.status not in (STATUS_DONE, STATUS_FAILED) and run.num_done == 0:
+                raise cannot_start(number, run.status, self.sweep)
+
+
+def _share_learners(
+    runs: list[ChainRun], members: list[list[Member]], metric: MetricChoice, tune: int, is_pooled: bool
+) -> None:
+    """Give each chain a learner of its own, or all of them one."""
+    common = MetricLearner(metric, members, tune) if is_pooled else None
+    for run, own in zip(runs, members, strict=True):
+        run.learner = common or MetricLearner(metric, [own], tune)

@@ -1,0 +1,1 @@
+"""Slice sampling: its kernel, its move and operation, and the lowerings of these."""

@@ -1,0 +1,179 @@
+"""Slice sampling as a step function."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+import pytensor.tensor as pt
+from numpy.typing import NDArray
+
+from graphs.density import LogDensity, as_logdensity
+from graphs.errors import ModelError, SamplingError
+from graphs.layout import Layout
+from graphs.step import StepGraph
+from graphs.supports import REAL, integers
+from graphs.surgery.interpreting import interpret
+from graphs.surgery.random_graph import named_input
+from samplers.blocks import SliceBlock, Sweep
+from samplers.kernel import Kernel
+from samplers.random_walk import summands_of
+from samplers.slicing.block import slice_block
+from samplers.slicing.slice_op import Slice
+
+
+class SliceState(NamedTuple):
+    """State of a chain."""
+
+    position: dict[str, NDArray]  # each of its own shape
+
+
+class SliceInfo(NamedTuple):
+    """Diagnostics of one step; averages over steps where several were made."""
+
+    num_evaluations: NDArray[np.int64]  # (): of the log-density, all elements of a group at once
+    is_finite: NDArray[np.bool_]  # (): whether the log-density was finite; a variable stays where it is not
+
+
+class SliceKernel(Kernel):
+    """Slice sampling of every element of every variable in turn, with fixed widths.
+
+    Parameters
+    ----------
+    logdensity : LogDensity
+        The target.
+    width : float or mapping of str to float
+        Of the first interval, for all variables or by name.
+    """
+
+    name: ClassVar[str] = "slice"
+
+    def __init__(self, logdensity: LogDensity, width: float | Mapping[str, float]):
+        self.logdensity = logdensity
+        variables = logdensity.inputs
+        self.widths = {str(v.name): _width_of(str(v.name), width) for v in variables}
+        terms = summands_of(logdensity.total)
+        scales = [named_input(f"{v.name}_width__") for v in variables]
+        blocks = []
+        for v, scale in zip(variables, scales, strict=True):
+            is_float = str(v.type.dtype).startswith("float")
+            support = logdensity.supports.get(v, REAL if is_float else integers())
+            if support.kind not in ("interval", "integers"):
+                raise ModelError(
+                    f"{v.name} is {support}: slice sampling moves one element after the other, and none of it can move "
+                    "alone. Give its log-density on the real line (graphs.logprob(..., space='unconstrained')).",
+                    str(v.name),
+                )
+            blocks.append(slice_block(terms, v, scale, support))
+        self.sweep = Sweep((*variables, *scales), tuple(blocks))
+        self._layout = Layout.of(variables)
+
+    def init(self, position: Mapping[str, Any]) -> SliceState:
+        """Return the state at a position.
+
+        Parameters
+        ----------
+        position : mapping of str to array
+            A value for every variable.
+
+        Raises
+        ------
+        SamplingError
+            If a value is missing or the log-density is not finite there.
+        """
+        values = self._layout.unpack(self._layout.pack(position))
+        function = interpret(self.logdensity.inputs, [self.logdensity.total])
+        [value] = function(*(values[str(v.name)] for v in self.logdensity.inputs))
+        if not np.isfinite(value):
+            raise SamplingError(f"The log-density at the initial position is {value}; choose another position.")
+        return SliceState(values)
+
+    def graph(self) -> StepGraph:
+        """Return the step as one graph, in which the slice sampling of a variable is one Op."""
+        rng = pt.random.rng("rng")
+        state = tuple(v.type(name=v.name) for v in self.logdensity.inputs)
+        widths = [pt.constant(w, dtype="float64") for w in self.widths.values()]
+        current, next_rng, counts, finite = list(state), rng, [], []
+        for i, block in enumerate(self.sweep.blocks):
+            assert isinstance(block, SliceBlock)
+            next_rng, current[i], count, is_finite = Slice(block, self.sweep.variables)(next_rng, *current, *widths)
+            counts.append(count)
+            finite.append(is_finite)
+        info = {"num_evaluations": pt.stack(counts).sum(), "is_finite": pt.all(pt.stack(finite))}
+        return StepGraph(rng, state, next_rng, tuple(current), info)
+
+    def to_values(self, state: SliceState) -> list[NDArray]:
+        """Return the arrays of a state in the order of the graph's state."""
+        return [state.position[name] for name in self._layout.names]
+
+    def from_values(self, values: list[NDArray]) -> SliceState:
+        """Return the state of arrays in the order of the graph's state."""
+        return SliceState(dict(zip(self._layout.names, values, strict=True)))
+
+    def from_info(self, info: Mapping[str, NDArray]) -> SliceInfo:
+        """Return the diagnostics as a named tuple."""
+        return SliceInfo(**info)
+
+    def _compile_values(self, backend: str) -> Any:
+        if backend == "numba":
+            from samplers.slicing.numba_lowering import SliceStep
+
+            return SliceStep(self)
+        if backend == "jax":
+            from samplers.loop.jax.run import compile_kernel_jax
+
+            return compile_kernel_jax(self)
+        return super()._compile_values(backend)
+
+
+def slice(logdensity: Any, *, width: float | Mapping[str, float] = 1.0) -> SliceKernel:
+    """Return slice sampling of the elements of a log-density's variables, one after the other.
+
+    An interval of random place around the element is stepped out until it leaves the slice, at most 16 widths, then
+    shrunk until a point of it is inside [1]_. Elements that share no term of the log-density are moved at once. The
+    width decides how many evaluations a step takes, not what is sampled: no step is ever rejected. Bounds and integers,
+    bounded or not, are sampled as they are; no gradient is needed.
+
+    Parameters
+    ----------
+    logdensity : LogDensity, LogProb, or pair of a scalar graph and its inputs
+        The target, up to a constant.
+    width : float or mapping of str to float, default 1
+        Of the first interval, for all variables or by name; best about the deviation of an element given the others.
+
+    Returns
+    -------
+    SliceKernel
+        With ``init(position)``, ``graph()``, ``dprint()``; compiled by ``graphs.compile(kernel, backend=...)``.
+
+    Raises
+    ------
+    ModelError
+        If a variable lies on a simplex or is a matrix, of which no element can move alone.
+    SamplingError
+        If a width is missing or not positive.
+
+    References
+    ----------
+    .. [1] Neal (2003). Slice sampling. Annals of Statistics 31.
+
+    Examples
+    --------
+    >>> import numpy as np, pytensor.tensor as pt, graphs, samplers
+    >>> x = pt.dscalar("x")
+    >>> kernel = samplers.slice((-(x**2) / 2, [x]), width=2.0)
+    >>> state = kernel.init({"x": 0.0})
+    >>> step = graphs.compile(kernel, backend="numba")
+    >>> state, info = step(np.random.default_rng(1), state)
+    >>> bool(info.is_finite)
+    True
+    """
+    return SliceKernel(as_logdensity(logdensity), width)
+
+
+def _width_of(name: str, width: float | Mapping[str, float]) -> float:
+    value = width.get(name) if isinstance(width, Mapping) else width
+    if value is None or not 0 < value < np.inf:
+        raise SamplingError(f"Slice sampling of {name} needs a positive width, not {value}.")
+    return float(value)

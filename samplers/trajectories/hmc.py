@@ -1,0 +1,249 @@
+"""Hamiltonian Monte Carlo with trajectories of a fixed number of steps, as a step function."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+import pytensor
+import pytensor.tensor as pt
+from numpy.typing import NDArray
+from pytensor.tensor.variable import TensorVariable
+
+from graphs.density import LogDensity, as_logdensity
+from graphs.errors import ModelError, SamplingError
+from graphs.layout import Layout
+from graphs.step import StepGraph
+from graphs.surgery.interpreting import interpret
+from graphs.surgery.rebuilding import substitute
+from samplers.chain.metric import Metric
+from samplers.kernel import Kernel
+from samplers.trajectories.tree import MAX_ENERGY_ERROR
+
+
+class HMCState(NamedTuple):
+    """State of a chain."""
+
+    position: dict[str, NDArray[np.float64]]  # each of its own shape
+    logdensity: NDArray[np.float64]  # ()
+    gradient: NDArray[np.float64]  # (d,): of all variables, one after the other
+
+
+class HMCInfo(NamedTuple):
+    """Diagnostics of one step; averages over steps where several were made."""
+
+    acceptance_rate: NDArray[np.float64]  # (): min(1, exp(minus the energy error))
+    is_accepted: NDArray[np.bool_]  # ()
+    energy: NDArray[np.float64]  # (): kinetic energy minus log-density, at the new position
+    is_divergent: NDArray[np.bool_]  # (): whether the energy error was above 1000, or not finite
+
+
+class HMCKernel(Kernel):
+    """Hamiltonian Monte Carlo; see `hmc`.
+
+    Parameters
+    ----------
+    logdensity : LogDensity
+        The target; all its inputs are continuous and unconstrained.
+    step_size : float
+        Of a leapfrog step, on average.
+    num_steps : int
+        Of a trajectory.
+    metric : Metric
+        The inverse mass matrix.
+    jitter : float
+        The step size of a trajectory is uniform within this share of its average; in [0, 1).
+    """
+
+    name: ClassVar[str] = "hmc"
+
+    def __init__(self, logdensity: LogDensity, step_size: float, num_steps: int, metric: Metric, jitter: float):
+        self.logdensity = logdensity
+        self.step_size = step_size
+        self.num_steps = num_steps
+        self.metric = metric
+        self.jitter = jitter
+        self.layout = Layout.of(logdensity.inputs)
+
+    def density_at(self, position: TensorVariable) -> tuple[TensorVariable, TensorVariable]:
+        """Return log-density and gradient, shapes () and (d,), at a flat position."""
+        parts = {
+            v: position[start : start + size].reshape(shape)
+            for v, start, size, shape in zip(
+                self.logdensity.inputs, self.layout.offsets, self.layout.sizes, self.layout.shapes, strict=True
+            )
+        }
+        [total] = substitute([self.logdensity.total], parts)
+        return total, pytensor.grad(total, position, disconnected_inputs="ignore")
+
+    def trajectory(
+        self, position: TensorVariable, velocity: TensorVariable, gradient: TensorVariable, step_size: TensorVariable
+    ) -> list[TensorVariable]:
+        """Return position, velocity, gradient and log-density after all leapfrog steps.
+
+        Velocities are those of the coordinates in which the inverse mass matrix is the identity.
+        """
+
+        def leapfrog(position: Any, velocity: Any, gradient: Any, _: Any, step_size: Any) -> list[TensorVariable]:
+            half = velocity + 0.5 * step_size * self._pulled(gradient)
+            moved = position + step_size * self._pushed(half)
+            value, slope = self.density_at(moved)
+            return [moved, half + 0.5 * step_size * self._pulled(slope), slope, pt.cast(value, "float64")]
+
+        start = [position, velocity, gradient, pt.zeros((), "float64")]
+        found = pytensor.scan(
+            leapfrog, outputs_info=start, non_sequences=[step_size], n_steps=self.num_steps, return_updates=False
+        )
+        return [output[-1] for output in found]
+
+    def _pushed(self, velocity: TensorVariable) -> TensorVariable:
+        """Return ``F v``."""
+        metric = self.metric
+        if metric.kind == "diag":
+            return pt.constant(metric.scale) * velocity
+        return pt.constant(metric.factor) @ velocity
+
+    def _pulled(self, gradient: TensorVariable) -> TensorVariable:
+        """Return ``F^T g``."""
+        metric = self.metric
+        if metric.kind == "diag":
+            return pt.constant(metric.scale) * gradient
+        return pt.constant(metric.factor.T) @ gradient
+
+    def init(self, position: Mapping[str, Any]) -> HMCState:
+        """Return the state at a position.
+
+        Parameters
+        ----------
+        position : mapping of str to array
+            A value for every variable.
+
+        Raises
+        ------
+        SamplingError
+            If the log-density or its gradient is not finite there.
+        """
+        vector = self.layout.pack(position)
+        flat = pt.vector("position", dtype="float64", shape=(self.layout.size,))
+        value, gradient = interpret([flat], list(self.density_at(flat)))(vector)
+        if not (np.isfinite(value) and np.isfinite(gradient).all()):
+            raise SamplingError(
+                f"The log-density at the initial position is {value}, its gradient {gradient}; choose another position."
+            )
+        return HMCState(self.layout.unpack(vector), np.asarray(value, np.float64), np.asarray(gradient))
+
+    def graph(self) -> StepGraph:
+        """Return the step as one graph."""
+        rng = pt.random.rng("rng")
+        size = self.layout.size
+        values = [v.type(name=v.name) for v in self.logdensity.inputs]
+        current = pt.tensor("logdensity", dtype="float64", shape=())
+        gradient = pt.tensor("gradient", dtype="float64", shape=(size,))
+        position = pt.concatenate([pt.reshape(v, (-1,)) for v in values])
+        next_rng, velocity = rng.normal(0.0, 1.0, size=(size,))
+        next_rng, share = next_rng.uniform(1.0 - self.jitter, 1.0 + self.jitter)
+        moved, ended, slope, value = self.trajectory(position, velocity, gradient, self.step_size * share)
+        error = 0.5 * (ended**2).sum() - value - 0.5 * (velocity**2).sum() + current
+        # Not finite is far too large.
+        error = pt.switch(pt.isnan(error) | pt.isinf(error), np.inf, error)
+        next_rng, uniform = next_rng.uniform(0.0, 1.0)
+        is_accepted = pt.log(uniform) < -error
+        info = {
+            "acceptance_rate": pt.exp(pt.minimum(0.0, -error)),
+            "is_accepted": is_accepted,
+            "energy": pt.switch(is_accepted, 0.5 * (ended**2).sum() - value, 0.5 * (velocity**2).sum() - current),
+            "is_divergent": error > MAX_ENERGY_ERROR,
+        }
+        last = pt.switch(is_accepted, moved, position)
+        parts = zip(self.layout.offsets, self.layout.sizes, self.layout.shapes, strict=True)
+        following = (
+            *(last[start : start + length].reshape(shape) for start, length, shape in parts),
+            pt.switch(is_accepted, value, current),
+            pt.switch(is_accepted, slope, gradient),
+        )
+        return StepGraph(rng, (*values, current, gradient), next_rng, following, info)
+
+    def to_values(self, state: HMCState) -> list[NDArray]:
+        """Return the arrays of a state in the order of the graph's state."""
+        return [*(state.position[name] for name in self.layout.names), state.logdensity, state.gradient]
+
+    def from_values(self, values: list[NDArray]) -> HMCState:
+        """Return the state of arrays in the order of the graph's state."""
+        *position, logdensity, gradient = values
+        return HMCState(dict(zip(self.layout.names, position, strict=True)), logdensity, gradient)
+
+    def from_info(self, info: Mapping[str, NDArray]) -> HMCInfo:
+        """Return the diagnostics as a named tuple."""
+        return HMCInfo(**info)
+
+
+def hmc(
+    logdensity: Any,
+    *,
+    step_size: float = 0.5,
+    num_steps: int = 10,
+    inverse_mass_matrix: Any = None,
+    jitter: float = 0.2,
+) -> HMCKernel:
+    r"""Return Hamiltonian Monte Carlo on a log-density.
+
+    A velocity is drawn, the Hamiltonian system followed for ``num_steps`` leapfrog steps, and its end accepted with
+    probability :math:`\min(1, \exp(-\Delta H))` [1]_ [2]_. The step size of each trajectory is drawn from
+    :math:`\epsilon\,(1 \pm \mathrm{jitter})`: with one length alone a chain may return to where it began for ever.
+    ``samplers.nuts`` finds the length itself.
+
+    Parameters
+    ----------
+    logdensity : LogDensity, LogProb, or pair of a scalar graph and its inputs
+        The target, up to a constant; all inputs continuous and unconstrained.
+    step_size : float, default 0.5
+        Of a leapfrog step, on average; relative to standard deviations where the inverse mass matrix holds variances.
+    num_steps : int, default 10
+        Of a trajectory; each takes one gradient.
+    inverse_mass_matrix : array, shape (d,) or (d, d), float64, optional
+        Variances or covariances of the position. Ones by default.
+    jitter : float, default 0.2
+        In [0, 1).
+
+    Returns
+    -------
+    HMCKernel
+        With ``init``, ``graph``, ``dprint`` and ``compile``.
+
+    Raises
+    ------
+    ModelError
+        If an input is discrete.
+    SamplingError
+        If a parameter is out of range.
+
+    References
+    ----------
+    .. [1] Duane, Kennedy, Pendleton and Roweth (1987), Hybrid Monte Carlo, Physics Letters B 195, 216-222.
+    .. [2] Neal (2011), MCMC using Hamiltonian dynamics, Handbook of Markov Chain Monte Carlo, chapter 5.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import pytensor.tensor as pt
+    >>> x = pt.tensor("x", shape=(2,))
+    >>> kernel = hmc((-0.5 * (x**2).sum(), [x]), step_size=0.3, num_steps=5)
+    >>> step = kernel.compile()
+    >>> state, info = step(np.random.default_rng(1), kernel.init({"x": [0.0, 1.0]}))
+    >>> bool(info.is_divergent)
+    False
+    """
+    logdensity = as_logdensity(logdensity)
+    for v in logdensity.inputs:
+        if not v.type.dtype.startswith("float"):
+            raise ModelError(f"{v.name} is discrete ({v.type.dtype}): HMC cannot move it; use samplers.rmh.", v.name)
+    size = Layout.of(logdensity.inputs).size
+    metric = Metric.of(np.ones(size) if inverse_mass_matrix is None else inverse_mass_matrix, size)
+    if not (step_size > 0 and np.isfinite(step_size)):
+        raise SamplingError(f"step_size is {step_size}; it must be positive.")
+    if num_steps < 1:
+        raise SamplingError(f"num_steps is {num_steps}; a trajectory has at least one step.")
+    if not 0 <= jitter < 1:
+        raise SamplingError(f"jitter is {jitter}; it must lie in [0, 1).")
+    return HMCKernel(logdensity, float(step_size), int(num_steps), metric, float(jitter))

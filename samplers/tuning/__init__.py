@@ -1,0 +1,1 @@
+"""What is learnt from draws: step sizes, metrics, starting points."""

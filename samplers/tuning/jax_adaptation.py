@@ -1,0 +1,147 @@
+"""Adaptation of the No-U-Turn sampler in JAX: the rules of ``samplers.tuning.adaptation`` as pure functions."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from blackjax.adaptation.step_size import DualAveragingAdaptationState, dual_averaging_adaptation
+
+from samplers.tuning.adaptation import EARLY_FRACTION, EARLY_WINDOW, FINAL_FRACTION, WINDOW
+
+MIN_DRAWS = 3
+MIN_VARIANCE = 1e-20
+MAX_VARIANCE = 1e20
+
+
+class Moments(NamedTuple):
+    """Moments of draws and gradients in two windows: the foreground, in use, and the background, being filled."""
+
+    count: jax.Array  # (2,) float64: of each window
+    mean: jax.Array  # (2, 2, d) float64: window, then position or gradient
+    squares: jax.Array  # (2, 2, d) float64: sums of squared deviations from the mean
+
+
+class Adaptation(NamedTuple):
+    """What warm-up has learnt so far."""
+
+    averaging: DualAveragingAdaptationState  # () float64 each
+    inverse_mass_matrix: jax.Array  # (d,) float64
+    moments: Moments
+
+
+class Phase(NamedTuple):
+    """What one sweep adapts; the same for all chains."""
+
+    is_tuning: jax.Array  # () bool: the step size is learnt
+    is_learning: jax.Array  # () bool: the mass matrix too
+    is_searching: jax.Array  # () bool: the step size is found anew before it, because the mass matrix is new
+    is_switching: jax.Array  # () bool: the background window takes the place of the foreground after it
+    is_early: jax.Array  # () bool: trajectories have `EARLY_TREE_DEPTH` doublings at most
+
+
+def tuning_phases(tune: int) -> Phase:
+    """Return the phases of ``tune`` sweeps; each field of shape (tune,), bool."""
+    last = tune - int(FINAL_FRACTION * tune)
+    iterations = np.arange(tune)
+    is_learning = iterations < last
+    is_switching = np.zeros(tune, dtype=bool)
+    num_background = 0
+    for iteration in range(last):
+        window = EARLY_WINDOW if iteration < EARLY_FRACTION * tune else WINDOW
+        num_background += 1
+        # A window that could not be filled before the end would only lose draws.
+        if num_background >= window and iteration + window < last:
+            is_switching[iteration] = True
+            num_background = 0
+    is_searching = (iterations == 0) | (is_learning & (iterations == MIN_DRAWS))
+    is_early = iterations < EARLY_FRACTION * tune
+    return Phase(np.ones(tune, dtype=bool), is_learning, is_searching, is_switching, is_early)
+
+
+def drawing_phases(draws: int, *, is_start: bool) -> Phase:
+    """Return the phases of ``draws`` sweeps that adapt nothing, but find a step size if they are the chain's first."""
+    phases = Phase(*np.zeros((5, draws), dtype=bool))
+    phases.is_searching[:1] = is_start
+    return phases
+
+
+def start_inverse_mass_matrix(gradient: jax.Array) -> jax.Array:
+    """Guess the inverse mass matrix from one gradient: its scale is that of one over a standard deviation."""
+    guess = 1 / jnp.abs(gradient)
+    return jnp.where((guess > MIN_VARIANCE) & (guess < MAX_VARIANCE), guess, 1.0)
+
+
+def start_adaptation(inverse_mass_matrix: jax.Array) -> Adaptation:
+    """Begin with no draws; the step size is to be searched for."""
+    shape = (2, 2, inverse_mass_matrix.size)
+    moments = Moments(jnp.zeros(2), jnp.zeros(shape), jnp.zeros(shape))
+    return Adaptation(start_averaging(jnp.ones(())), inverse_mass_matrix, moments)
+
+
+def start_averaging(step_size: jax.Array) -> DualAveragingAdaptationState:
+    """Begin dual averaging; its average is the start itself, for runs without tuning."""
+    init, _, _ = dual_averaging_adaptation(0.8)
+    return _as_float64(init(step_size)._replace(log_step_size_avg=jnp.log(step_size)))
+
+
+def present_step_size(adaptation: Adaptation, is_tuning: jax.Array) -> jax.Array:
+    """Return the step size being tried while tuning, and the averaged one after it."""
+    tried, averaged = adaptation.averaging.log_step_size, adaptation.averaging.log_step_size_avg
+    return jnp.exp(jnp.where(is_tuning, tried, averaged))
+
+
+def adapt(
+    adaptation: Adaptation,
+    phase: Phase,
+    position: jax.Array,
+    gradient: jax.Array,
+    acceptance_rate: jax.Array,
+    target_accept: jax.Array,
+) -> Adaptation:
+    """Learn from one draw.
+
+    The step size follows dual averaging; the inverse mass matrix is ``sqrt(var(position) / var(gradient))``, as in
+    ``samplers.tuning.adaptation.update_inverse_mass_matrix``.
+    """
+    _, update_averaging, _ = dual_averaging_adaptation(target_accept)
+
+    def learn(adaptation: Adaptation) -> Adaptation:
+        averaging = _as_float64(update_averaging(adaptation.averaging, jnp.nan_to_num(acceptance_rate)))
+        return adaptation._replace(averaging=averaging)
+
+    def learn_metric(adaptation: Adaptation) -> Adaptation:
+        moments = _add(adaptation.moments, jnp.stack([position, gradient]))
+        moments = jax.lax.cond(phase.is_switching, _switch_windows, lambda m: m, moments)
+        inverse_mass_matrix = _estimate(moments, adaptation.inverse_mass_matrix)
+        return Adaptation(adaptation.averaging, inverse_mass_matrix, moments)
+
+    # The conditions are the same for all chains, so that JAX does not turn them into selections under vmap.
+    adaptation = jax.lax.cond(phase.is_tuning, learn, lambda a: a, adaptation)
+    return jax.lax.cond(phase.is_learning, learn_metric, lambda a: a, adaptation)
+
+
+def _as_float64(state: DualAveragingAdaptationState) -> DualAveragingAdaptationState:
+    return DualAveragingAdaptationState(*(jnp.asarray(field, "float64") for field in state))
+
+
+def _add(moments: Moments, values: jax.Array) -> Moments:
+    """Add a position and its gradient to both windows (Welford)."""
+    count = moments.count + 1
+    deviation = values - moments.mean
+    mean = moments.mean + deviation / count[:, None, None]
+    return Moments(count, mean, moments.squares + deviation * (values - mean))
+
+
+def _switch_windows(moments: Moments) -> Moments:
+    """Put the background in the place of the foreground, and an empty window in its own."""
+    return Moments(*(jnp.stack([field[1], jnp.zeros_like(field[1])]) for field in moments))
+
+
+def _estimate(moments: Moments, previous: jax.Array) -> jax.Array:
+    """Return the inverse mass matrix where draws and gradients have varied, the previous one elsewhere."""
+    ratio = moments.squares[0, 0] / moments.squares[0, 1]
+    is_known = (moments.count[0] >= MIN_DRAWS) & (ratio > MIN_VARIANCE**2) & (ratio < MAX_VARIANCE**2)
+    return jnp.where(is_known, jnp.sqrt(ratio), previous)
