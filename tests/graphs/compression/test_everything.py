@@ -13,7 +13,7 @@ from graphs.joint.joint_logprob import LogProb
 from graphs.joint.logprob import logprob
 from graphs.surgery.interpreting import interpret
 from tests.corpus.models import CORPUS
-from tests.marginal.every_model import ALL, name_of
+from tests.graphs.marginal.kinds.every_model import ALL, name_of
 
 
 @pytest.fixture(autouse=True)

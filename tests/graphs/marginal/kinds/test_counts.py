@@ -1,0 +1,6 @@
+from tests.graphs.marginal.kinds.every_model import LawsOfSums
+from tests.graphs.marginal.models import counts
+
+
+class TestCounts(LawsOfSums):
+    kind = counts

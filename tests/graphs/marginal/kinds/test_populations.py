@@ -1,0 +1,6 @@
+from tests.graphs.marginal.kinds.every_model import LawsOfSums
+from tests.graphs.marginal.models import populations
+
+
+class TestPopulations(LawsOfSums):
+    kind = populations

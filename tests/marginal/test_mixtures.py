@@ -1,6 +1,0 @@
-from tests.marginal import mixtures
-from tests.marginal.every_model import LawsOfSums
-
-
-class TestMixtures(LawsOfSums):
-    kind = mixtures

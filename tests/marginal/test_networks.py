@@ -1,6 +1,0 @@
-from tests.marginal import networks
-from tests.marginal.every_model import LawsOfSums
-
-
-class TestNetworks(LawsOfSums):
-    kind = networks
