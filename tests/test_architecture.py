@@ -144,8 +144,96 @@ def imported_modules(node: ast.AST, known: Collection[str]) -> Iterator[str]:
         yield from imported_modules(child, known)
 
 
+def paths_by_name() -> dict[str, Path]:
+    return {
+        ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
+        for path in modules(*LAYERS)
+    }
+
+
 def test_no_module_imports_itself_by_way_of_others():
-    paths = {".".join(p.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): p for p in modules(*LAYERS)}
+    paths = paths_by_name()
     trees = {name: ast.parse(path.read_text(encoding="utf-8")) for name, path in paths.items()}
     needs = {name: {*imported_modules(tree, paths)} - {name} for name, tree in trees.items()}
     TopologicalSorter(needs).prepare()  # raises an error that names the circle
+
+
+def table_of_rooms() -> dict[str, tuple[str, str]]:
+    """Of each folder, from ARCHITECTURE.md: what may live there, and what may import it."""
+    text = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    section = text.split("\n## Rooms\n")[1].split("\n## ")[0]
+    rows = re.findall(r"^\| `([\w/]+)/` \| (.+) \| (.+) \|$", section, flags=re.MULTILINE)
+    return {folder: (sentence, importers) for folder, sentence, importers in rows}
+
+
+def test_the_table_of_rooms_is_that_of_the_folders():
+    rooms = {path.parent.relative_to(ROOT).as_posix(): path for path in modules(*LAYERS) if path.name == "__init__.py"}
+    table = table_of_rooms()
+    assert set(table) == {path.parent.relative_to(ROOT).as_posix() for path in modules(*LAYERS)} == set(rooms)
+
+
+def may_import(folder: str, room: str, importers: str) -> bool:
+    """Whether files of a folder may import those of a room, by the last column of the table."""
+    if "everything" in importers or folder == room:
+        return True
+    return any(f"{folder}/".startswith(f"{name}/") for name in re.findall(r"`([\w/]+)`", importers))
+
+
+def imports_between_rooms() -> Iterator[tuple[str, str, str, str]]:
+    """File and line, its folder, the room that it imports from, and the name that it imports, types included.
+
+    What an ``__init__.py`` shows of the rooms inside its own is left out: it is their face.
+    """
+    paths = paths_by_name()
+    for path in paths.values():
+        folder = path.parent.relative_to(ROOT).as_posix()
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not isinstance(node, ast.Import | ast.ImportFrom):
+                continue
+            origin = node.module if isinstance(node, ast.ImportFrom) else None
+            for alias in node.names:
+                full = f"{origin}.{alias.name}" if origin else alias.name
+                target = paths.get(full, paths.get(str(origin)))
+                if target is None or (path.name == "__init__.py" and target.is_relative_to(path.parent)):
+                    continue
+                room = target.parent.relative_to(ROOT).as_posix()
+                yield f"{path.relative_to(ROOT)}:{node.lineno}", folder, room, full
+
+
+def test_a_room_is_imported_by_those_that_the_table_names():
+    """A new importer is named in the table of ARCHITECTURE.md, or what it needs belongs in another room."""
+    table = table_of_rooms()
+    assert [
+        f"{place} imports {name}"
+        for place, folder, room, name in imports_between_rooms()
+        if not may_import(folder, room, table[room][1])
+    ] == []
+
+
+def test_what_has_an_underscore_stays_in_its_file():
+    """The face of a room: the names without an underscore in its files."""
+    assert [
+        f"{place} imports {name}"
+        for place, _, _, name in imports_between_rooms()
+        if any(part.startswith("_") for part in name.split("."))
+    ] == []
+
+
+def test_what_has_an_underscore_is_not_reached_through_a_module():
+    paths, found = paths_by_name(), []
+    for path in paths.values():
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        ours = {
+            alias.asname or alias.name
+            for node in ast.walk(tree)
+            if isinstance(node, ast.ImportFrom)
+            for alias in node.names
+            if f"{node.module}.{alias.name}" in paths
+        }
+        found += [
+            f"{path.relative_to(ROOT)}:{node.lineno}: {ast.unparse(node)}"
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Attribute) and node.attr.startswith("_") and not node.attr.startswith("__")
+            if isinstance(node.value, ast.Name) and node.value.id in ours
+        ]
+    assert found == []
