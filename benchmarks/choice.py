@@ -30,9 +30,10 @@ LIMIT = 240.0
 
 def models() -> dict[str, Callable[[], Any]]:
     """Return PyMC models by name: ordinary ones, and those on which planning has taken long."""
-    from benchmarks import choice_models, later_models, planning_models, unseen_models
+    from benchmarks import choice_models, later_models, planning_models, unseen_models, untouched_models
 
-    return {**unseen_models.MODELS, **later_models.MODELS, **choice_models.MODELS, **planning_models.MODELS}
+    parts = (untouched_models, unseen_models, later_models, choice_models, planning_models)
+    return {name: make for part in parts for name, make in part.MODELS.items()}
 
 
 def effective(trace: Any) -> tuple[float, float]:

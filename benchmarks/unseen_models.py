@@ -1,6 +1,8 @@
-"""Ordinary models in PyMC, written without looking at what the planner does with them; they set no constant.
+"""Ordinary models in PyMC, written without looking at what the planner does with them. They are seen now.
 
-For each of them some parameters have full conditionals of known families, so that there is a choice of a sampler.
+Their first results led to changes: the first trajectories are short, metrics that are learnt are counted, and pilot
+runs are longer where a first does not tell. For each of them some parameters have full conditionals of known families,
+so that there is a choice of a sampler.
 """
 
 from __future__ import annotations
