@@ -70,7 +70,7 @@ def from_pymc(pm_model: pm.Model) -> Model:
     fixed, hidden = _opened(fixed, pm_model.observed_RVs)
     free, _, deterministics, potentials = ({str(v.name): fixed[v] for v in kind} for kind in kinds)
     observed = {str(rv.name): (fixed[rv], _data_of(rv, pm_model.rvs_to_values[rv])) for rv in pm_model.observed_RVs}
-    return Model._of(
+    return Model.from_parts(
         Parts(
             latent={str(rv.name): rv for rv in _parents_first([*free.values(), *hidden])},
             observed=observed,

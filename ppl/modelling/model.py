@@ -120,7 +120,8 @@ class Model:
         self._set(_assemble(observed, terms, coords or {}, dims or {}))
 
     @classmethod
-    def _of(cls, parts: Parts) -> Model:
+    def from_parts(cls, parts: Parts) -> Model:
+        """Return the model of parts that have been found and checked; `ppl.from_pymc` makes models so."""
         model = cls.__new__(cls)
         model._set(parts)
         return model
@@ -148,7 +149,7 @@ class Model:
             object.__setattr__(self, name, value)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return reduced(Model._of, self.parts)
+        return reduced(Model.from_parts, self.parts)
 
     def __setattr__(self, name: str, value: Any) -> None:
         raise AttributeError(f"A model is immutable; make a new one with another {name!r} instead.")
