@@ -34,6 +34,9 @@ class Law(ABC):
     variable: TensorVariable
     parameters: Mapping[str, TensorVariable]
 
+    improper_draws_are_nan = False
+    """Whether a draw is not a number where the law is improper, without being told."""
+
     @property
     @abstractmethod
     def family(self) -> str:
@@ -95,14 +98,9 @@ class Law(ABC):
         """Whether the law is proper: shape (), bool."""
 
     @property
-    def improper_draws_are_nan(self) -> bool:
-        """Whether a draw is not a number where the law is improper, without being told."""
-        return False
-
-    @property
+    @abstractmethod
     def domain(self) -> str:
         """Where the parameters have to lie for the law to be proper, in words."""
-        return " and ".join(f"{name} > 0" for name in self.parameters)
 
     @abstractmethod
     def mean(self) -> TensorVariable:

@@ -9,7 +9,6 @@ import numpy as np
 from pytensor.graph.basic import Variable
 from pytensor.tensor.variable import TensorVariable
 
-from graphs.conditional.expanding.formula import formula
 from graphs.conditional.law import Law
 
 
@@ -40,20 +39,10 @@ class Affine(Law):
         sign = " + " if self.scale > 0 else " - "
         return sign if abs(self.scale) == 1 else f"{sign}{abs(self.scale):g}*"
 
-    def __str__(self) -> str:
-        """Write the law with formulas for its parameters."""
-        written = ", ".join(f"{name}={formula(graph)}" for name, graph in self.parameters.items())
-        return f"{self.variable.name or 'x'} | rest ~ {self.family}({written})"
-
     @property
     def condition(self) -> TensorVariable:
         """Whether the law of z is proper."""
         return self.base.condition
-
-    @property
-    def improper_draws_are_nan(self) -> bool:
-        """Whether a draw is not a number where the law is improper, without being told."""
-        return self.base.improper_draws_are_nan
 
     @property
     def domain(self) -> str:

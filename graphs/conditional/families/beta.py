@@ -12,10 +12,8 @@ from graphs.conditional.law import Law
 class Beta(Law):
     """Beta law: ``x^(alpha-1) (1-x)^(beta-1) / B(alpha, beta)``."""
 
-    @property
-    def family(self) -> str:
-        """Name of the family."""
-        return "Beta"
+    family = "Beta"
+    domain = "alpha > 0 and beta > 0"
 
     @property
     def condition(self) -> TensorVariable:
@@ -45,10 +43,8 @@ class Beta(Law):
 class Dirichlet(Law):
     """Dirichlet law on the last axis: ``prod x_i^(concentration_i - 1) / B(concentration)``."""
 
-    @property
-    def family(self) -> str:
-        """Name of the family."""
-        return "Dirichlet"
+    family = "Dirichlet"
+    domain = "concentration > 0"
 
     @property
     def condition(self) -> TensorVariable:

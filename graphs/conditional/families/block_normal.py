@@ -28,6 +28,8 @@ class BlockNormal(Law):
 
     core_axes: tuple[int, ...] = ()
 
+    domain = "positive definite precision matrices"
+
     @property
     def family(self) -> str:
         """Name of the family."""

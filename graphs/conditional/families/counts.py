@@ -23,9 +23,9 @@ class CountLaw(Law):
         return self.parameters["shift"]
 
     @property
+    @abstractmethod
     def highest(self) -> TensorVariable | None:
         """The largest value, or None where there is none."""
-        return None
 
     def __str__(self) -> str:
         """Write the law; a shift of zero is left out."""
@@ -76,21 +76,15 @@ class CountLaw(Law):
 class Poisson(CountLaw):
     """Poisson law: ``rate^k exp(-rate) / k!`` with ``k = x - shift``."""
 
-    @property
-    def family(self) -> str:
-        """Name of the family."""
-        return "Poisson"
+    family = "Poisson"
+    domain = "a finite rate >= 0"
+    highest = None
 
     @property
     def condition(self) -> TensorVariable:
         """Whether the rate is finite and not negative."""
         rate = self.parameters["rate"]
         return pt.all((rate >= 0) & (rate < np.inf))
-
-    @property
-    def domain(self) -> str:
-        """Where the parameters have to lie for the law to be proper, in words."""
-        return "a finite rate >= 0"
 
     def _logprob_of_count(self, count: TensorVariable) -> TensorVariable:
         rate = self.parameters["rate"]
@@ -113,21 +107,15 @@ class NegativeBinomial(CountLaw):
     With ``number = 1`` it is a geometric law.
     """
 
-    @property
-    def family(self) -> str:
-        """Name of the family."""
-        return "NegativeBinomial"
+    family = "NegativeBinomial"
+    domain = "number > 0 and 0 < probability <= 1"
+    highest = None
 
     @property
     def condition(self) -> TensorVariable:
         """Whether the number is positive and the probability a positive one."""
         number, probability = self.parameters["number"], self.parameters["probability"]
         return pt.all((number > 0) & (probability > 0) & (probability <= 1))
-
-    @property
-    def domain(self) -> str:
-        """Where the parameters have to lie for the law to be proper, in words."""
-        return "number > 0 and 0 < probability <= 1"
 
     def also(self) -> str:
         """Return the law as a geometric one, where it is."""
@@ -154,10 +142,8 @@ class NegativeBinomial(CountLaw):
 class Binomial(CountLaw):
     """Binomial law: ``C(number, k) p^k (1 - p)^(number - k)`` with ``k = x - shift``."""
 
-    @property
-    def family(self) -> str:
-        """Name of the family."""
-        return "Binomial"
+    family = "Binomial"
+    domain = "number >= 0 and 0 <= probability <= 1"
 
     @property
     def highest(self) -> TensorVariable:
@@ -169,11 +155,6 @@ class Binomial(CountLaw):
         """Whether the number is not negative and the probability one."""
         number, probability = self.parameters["number"], self.parameters["probability"]
         return pt.all((number >= 0) & (probability >= 0) & (probability <= 1))
-
-    @property
-    def domain(self) -> str:
-        """Where the parameters have to lie for the law to be proper, in words."""
-        return "number >= 0 and 0 <= probability <= 1"
 
     def _logprob_of_count(self, count: TensorVariable) -> TensorVariable:
         number, probability = self.parameters["number"], self.parameters["probability"]

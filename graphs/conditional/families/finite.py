@@ -29,6 +29,8 @@ class Finite(Law):
     lower: int
     upper: int
 
+    domain = "some value has a positive probability"
+
     @classmethod
     def of_weights(cls, variable: TensorVariable, log_weights: TensorVariable, lower: int, upper: int) -> Finite:
         """Return the law with these unnormalised log-probabilities."""
@@ -49,11 +51,6 @@ class Finite(Law):
     def condition(self) -> TensorVariable:
         """Whether some value has a positive probability."""
         return pt.all(pt.max(self.log_weights, axis=-1) > -np.inf)
-
-    @property
-    def domain(self) -> str:
-        """Where the parameters have to lie for the law to be proper, in words."""
-        return "some value has a positive probability"
 
     def logprob(self, value: TensorVariable) -> TensorVariable:
         """Return the log-probability of ``value``."""

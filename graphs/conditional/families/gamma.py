@@ -23,7 +23,13 @@ class _GammaOf(Law):
 
     @property
     def _rate(self) -> TensorVariable:
-        return self.parameters["rate"]
+        """The other parameter: a rate of z, which under an inverse gamma law is called the scale of x."""
+        return next(graph for name, graph in self.parameters.items() if name != "shape")
+
+    @property
+    def domain(self) -> str:
+        """Where the parameters have to lie for the law to be proper, in words."""
+        return " and ".join(f"{name} > 0" for name in self.parameters)
 
     @abstractmethod
     def _forward(self, value: TensorVariable) -> TensorVariable:
@@ -78,11 +84,6 @@ class _GammaOfPower(_GammaOf):
     def _log_slope(self, value: TensorVariable) -> TensorVariable:
         return pt.log(abs(self.exponent)) + (self.exponent - 1) * pt.log(value)
 
-    def mean(self) -> TensorVariable:
-        """Return the mean."""
-        order = 1.0 / self.exponent
-        return pt.exp(pt.gammaln(self._shape + order) - pt.gammaln(self._shape)) * powered(self._rate, -order)
-
     def mode(self) -> TensorVariable:
         """Return the mode."""
         return self._backward((self._shape - 1.0 / self.exponent) / self._rate)
@@ -91,15 +92,8 @@ class _GammaOfPower(_GammaOf):
 class Gamma(_GammaOfPower):
     """Gamma law: ``rate^shape x^(shape-1) exp(-rate x) / Gamma(shape)``."""
 
-    @property
-    def family(self) -> str:
-        """Name of the family."""
-        return "Gamma"
-
-    @property
-    def exponent(self) -> float:
-        """The power of x that has a gamma distribution."""
-        return 1.0
+    family = "Gamma"
+    exponent = 1.0
 
     def mean(self) -> TensorVariable:
         """Return the mean."""
@@ -113,19 +107,8 @@ class InverseGamma(_GammaOfPower):
     ``squared_scale = scale / shape``.
     """
 
-    @property
-    def family(self) -> str:
-        """Name of the family."""
-        return "InverseGamma"
-
-    @property
-    def exponent(self) -> float:
-        """The power of x that has a gamma distribution."""
-        return -1.0
-
-    @property
-    def _rate(self) -> TensorVariable:
-        return self.parameters["scale"]
+    family = "InverseGamma"
+    exponent = -1.0
 
     @property
     def degrees_of_freedom(self) -> TensorVariable:
@@ -168,6 +151,11 @@ class PowerGamma(_GammaOfPower):
     def exponent(self) -> float:
         """The power of x that has a gamma distribution."""
         return self.power
+
+    def mean(self) -> TensorVariable:
+        """Return the mean."""
+        order = 1.0 / self.exponent
+        return pt.exp(pt.gammaln(self._shape + order) - pt.gammaln(self._shape)) * powered(self._rate, -order)
 
 
 @dataclass(frozen=True, eq=False)

@@ -40,6 +40,8 @@ class GIG(Law):
 
     exponent: float = 1.0
 
+    domain = "rate > 0 and scale > 0"
+
     @property
     def family(self) -> str:
         """Name of the family."""
@@ -51,11 +53,6 @@ class GIG(Law):
         power, rate, scale = (self.parameters[name] for name in ("power", "rate", "scale"))
         at_zero, at_infinity = (scale > 0) | (power > 0), (rate > 0) | (power < 0)
         return pt.all((rate >= 0) & (scale >= 0) & at_zero & at_infinity)
-
-    @property
-    def domain(self) -> str:
-        """Where the parameters have to lie for the law to be proper, in words."""
-        return "rate > 0 and scale > 0"
 
     def also(self) -> str:
         """Return the law as an inverse Gaussian one, where it is."""

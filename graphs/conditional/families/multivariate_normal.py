@@ -19,10 +19,9 @@ class MultivariateNormal(Law):
     (m, m), ``linear`` shape (m,). The mean is ``precision^-1 linear``, the covariance matrix ``precision^-1``.
     """
 
-    @property
-    def family(self) -> str:
-        """Name of the family."""
-        return "MultivariateNormal"
+    family = "MultivariateNormal"
+    domain = "a positive definite precision"
+    improper_draws_are_nan = True
 
     @property
     def _factor(self) -> TensorVariable:
@@ -34,16 +33,6 @@ class MultivariateNormal(Law):
     def condition(self) -> TensorVariable:
         """Whether the precision matrix is positive definite."""
         return pt.all(pt.diagonal(self._factor) > 0)
-
-    @property
-    def improper_draws_are_nan(self) -> bool:
-        """Whether a draw is not a number where the law is improper, without being told."""
-        return True
-
-    @property
-    def domain(self) -> str:
-        """Where the parameters have to lie for the law to be proper, in words."""
-        return "a positive definite precision"
 
     def logprob(self, value: TensorVariable) -> TensorVariable:
         """Return the log-density at ``value``; shape ()."""

@@ -16,10 +16,8 @@ from graphs.conditional.law import Law
 class Normal(Law):
     """Normal law: ``exp(-(x - mean)^2 / (2 variance)) / sqrt(2 pi variance)``."""
 
-    @property
-    def family(self) -> str:
-        """Name of the family."""
-        return "Normal"
+    family = "Normal"
+    domain = "variance > 0"
 
     @property
     def precision(self) -> TensorVariable:
@@ -30,11 +28,6 @@ class Normal(Law):
     def condition(self) -> TensorVariable:
         """Whether the variance is positive."""
         return pt.all(self.parameters["variance"] > 0)
-
-    @property
-    def domain(self) -> str:
-        """Where the parameters have to lie for the law to be proper, in words."""
-        return "variance > 0"
 
     def logprob(self, value: TensorVariable) -> TensorVariable:
         """Return the log-density at ``value``."""
@@ -56,20 +49,13 @@ class Normal(Law):
 class LogNormal(Law):
     """Log-normal law: ``log x`` is normal with ``log_mean`` and ``log_variance``."""
 
-    @property
-    def family(self) -> str:
-        """Name of the family."""
-        return "LogNormal"
+    family = "LogNormal"
+    domain = "log_variance > 0"
 
     @property
     def condition(self) -> TensorVariable:
         """Whether the variance of the logarithm is positive."""
         return pt.all(self.parameters["log_variance"] > 0)
-
-    @property
-    def domain(self) -> str:
-        """Where the parameters have to lie for the law to be proper, in words."""
-        return "log_variance > 0"
 
     def logprob(self, value: TensorVariable) -> TensorVariable:
         """Return the log-density at ``value``."""
@@ -103,6 +89,8 @@ class TruncatedNormal(Law):
     lower: float = -inf
     upper: float = inf
 
+    domain = "variance > 0"
+
     @property
     def family(self) -> str:
         """Name of the family."""
@@ -112,11 +100,6 @@ class TruncatedNormal(Law):
     def condition(self) -> TensorVariable:
         """Whether the variance is positive."""
         return pt.all(self.parameters["variance"] > 0)
-
-    @property
-    def domain(self) -> str:
-        """Where the parameters have to lie for the law to be proper, in words."""
-        return "variance > 0"
 
     def _standardized(self) -> tuple[TensorVariable, TensorVariable, TensorVariable]:
         """Return both bounds in standard deviations from the mean, mirrored so that the mass is on the left."""

@@ -24,6 +24,8 @@ class Pareto(Law):
 
     lower: float
 
+    domain = "shape > 0"
+
     @property
     def family(self) -> str:
         """Name of the family."""

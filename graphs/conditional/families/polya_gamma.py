@@ -24,20 +24,13 @@ class PolyaGamma(Law):
        Journal of the American Statistical Association 108.
     """
 
-    @property
-    def family(self) -> str:
-        """Name of the family."""
-        return "PolyaGamma"
+    family = "PolyaGamma"
+    domain = "count > 0"
 
     @property
     def condition(self) -> TensorVariable:
         """Whether the count is positive."""
         return pt.all(self.parameters["count"] > 0)
-
-    @property
-    def domain(self) -> str:
-        """Where the parameters have to lie for the law to be proper, in words."""
-        return "count > 0"
 
     def logprob(self, value: TensorVariable) -> TensorVariable:
         """Return the log-density at ``value`` relative to the law of the same count without tilt."""

@@ -31,10 +31,9 @@ class SparseNormal(Law):
 
     pattern: Pattern
 
-    @property
-    def family(self) -> str:
-        """Name of the family."""
-        return "SparseNormal"
+    family = "SparseNormal"
+    domain = "a positive definite precision"
+    improper_draws_are_nan = True
 
     @property
     def _factor(self) -> SparseFactor:
@@ -44,16 +43,6 @@ class SparseNormal(Law):
     def condition(self) -> TensorVariable:
         """Whether the precision matrix is positive definite."""
         return pt.all(self._factor.diagonal > 0)
-
-    @property
-    def improper_draws_are_nan(self) -> bool:
-        """Whether a draw is not a number where the law is improper, without being told."""
-        return True
-
-    @property
-    def domain(self) -> str:
-        """Where the parameters have to lie for the law to be proper, in words."""
-        return "a positive definite precision"
 
     def logprob(self, value: TensorVariable) -> TensorVariable:
         """Return the log-density at ``value``; shape ()."""

@@ -76,10 +76,7 @@ class Wishart(_WishartOf):
     Parameters: ``degrees_of_freedom`` of shape (...), ``inverse_scale`` of shape (..., d, d).
     """
 
-    @property
-    def family(self) -> str:
-        """Name of the family."""
-        return "Wishart"
+    family = "Wishart"
 
     @property
     def _matrix(self) -> TensorVariable:
@@ -112,10 +109,7 @@ class InverseWishart(_WishartOf):
     Parameters: ``degrees_of_freedom`` of shape (...), ``scale`` of shape (..., d, d).
     """
 
-    @property
-    def family(self) -> str:
-        """Name of the family."""
-        return "InverseWishart"
+    family = "InverseWishart"
 
     @property
     def _matrix(self) -> TensorVariable:

@@ -49,7 +49,9 @@ class JointNormal(Law):
     """
 
     parts: tuple[TensorVariable, ...]
-    law: Law
+    law: MultivariateNormal | SparseNormal
+
+    improper_draws_are_nan = True
 
     @property
     def family(self) -> str:
@@ -60,11 +62,6 @@ class JointNormal(Law):
     def condition(self) -> TensorVariable:
         """Whether the precision matrix is positive definite."""
         return self.law.condition
-
-    @property
-    def improper_draws_are_nan(self) -> bool:
-        """Whether a draw is not a number where the law is improper, without being told."""
-        return self.law.improper_draws_are_nan
 
     @property
     def domain(self) -> str:
