@@ -1,6 +1,7 @@
 """Full conditionals as laws: family and parameters, read off a log-density graph."""
 
-from graphs.conditional.derive import conditional, find_conditional
+from graphs.conditional.derive import conditional, find_conditional, find_law
+from graphs.conditional.expanding.expansion import Obstacle, ObstacleKind
 from graphs.conditional.expanding.formula import formula
 from graphs.conditional.families.beta import Beta, Dirichlet
 from graphs.conditional.families.finite import Finite
@@ -34,6 +35,8 @@ __all__ = [
     "LogNormal",
     "MultivariateNormal",
     "Normal",
+    "Obstacle",
+    "ObstacleKind",
     "PowerGamma",
     "SparseNormal",
     "TruncatedGamma",
@@ -44,6 +47,7 @@ __all__ = [
     "find_discrepancy",
     "find_joint_blocks",
     "find_joint_normal",
+    "find_law",
     "formula",
     "is_normal",
     "joint_normal",

@@ -61,7 +61,7 @@ def count_law(
     roles = _roles(natural, offsets)
     law = _law(x, natural, support, roles)
     if law is None:
-        return Obstacle(why_not(natural, support))
+        return why_not(natural, support)
     return _contradiction(law, _highest(roles), support, bounds, signs) or law
 
 

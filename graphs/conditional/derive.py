@@ -13,7 +13,7 @@ from pytensor.tensor.variable import TensorVariable
 from graphs.bounds.guards import strip_guards
 from graphs.conditional.counts import count_law
 from graphs.conditional.expanding.expander import Expander
-from graphs.conditional.expanding.expansion import Obstacle
+from graphs.conditional.expanding.expansion import Obstacle, ObstacleKind
 from graphs.conditional.expanding.simplify import simplify
 from graphs.conditional.families.affine import Affine
 from graphs.conditional.law import Law
@@ -70,7 +70,6 @@ def conditional(
     return find_conditional(logdensity, x, support=support)[0]
 
 
-@optional("the law of a variable", otherwise=lambda why, *_, **__: (None, why))
 def find_conditional(
     logdensity: LogDensity | TensorVariable,
     x: TensorVariable,
@@ -88,17 +87,34 @@ def find_conditional(
     tuple of (Law or None, str)
         The reason is empty where there is a law.
     """
+    law = find_law(logdensity, x, support)
+    return (None, law.reason) if isinstance(law, Obstacle) else (law, "")
+
+
+@optional("the law of a variable", otherwise=lambda why, *_, **__: Obstacle(why))
+def find_law(
+    logdensity: LogDensity | TensorVariable,
+    x: TensorVariable,
+    support: Support | str | tuple[float, float] | None = None,
+) -> Law | Obstacle:
+    """Return the law of ``x`` given the rest, or why there is none.
+
+    Parameters
+    ----------
+    logdensity, x, support
+        As for :func:`conditional`.
+    """
     total = logdensity.total if isinstance(logdensity, LogDensity) else logdensity
     declared = dict(logdensity.supports) if isinstance(logdensity, LogDensity) else {}
     if support is not None:
         declared[x] = as_support(support)
     own = declared.setdefault(x, REAL if x.type.dtype.startswith("float") else integers())
     if total.type.ndim != 0:
-        return None, "the log-density is no scalar: sum it first"
+        return Obstacle("the log-density is no scalar: sum it first")
     if 0 in x.type.shape:
-        return None, "it has no elements"
+        return Obstacle("it has no elements")
     if x not in set(explicit_graph_inputs([total])):
-        return None, "the log-density does not depend on it"
+        return Obstacle("the log-density does not depend on it", ObstacleKind.ABSENT)
     # What does not contain x is a constant of its law: in a model of many variables nearly all.
     total = part_with(x, total)
     stripped = with_scales_outside(strip_guards(total, declared, almost_surely=True), declared)
@@ -109,9 +125,8 @@ def find_conditional(
         joint = multivariate_normal_law(stripped, x) if x.type.ndim else normal_law(stripped, x)
         law = law if isinstance(joint, Obstacle) else joint
     if isinstance(law, Obstacle):
-        return None, law.reason
-    discrepancy = find_discrepancy(stripped, law, declared)
-    return (law, "") if discrepancy is None else (None, discrepancy)
+        return law
+    return find_discrepancy(stripped, law, declared) or law
 
 
 def _law_of_kind(

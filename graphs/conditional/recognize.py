@@ -10,7 +10,7 @@ from pytensor.graph.traversal import toposort
 from pytensor.tensor.variable import TensorVariable
 
 from graphs.conditional.expanding.coefficients import divide, filled, number, plus, scale
-from graphs.conditional.expanding.expansion import Monomial, Obstacle
+from graphs.conditional.expanding.expansion import Monomial, Obstacle, ObstacleKind
 from graphs.conditional.expanding.simplify import simplify
 from graphs.conditional.families.beta import Beta, Dirichlet
 from graphs.conditional.families.gamma import Gamma, InverseGamma, LogGamma, PowerGamma
@@ -58,7 +58,7 @@ def recognize(x: TensorVariable, natural: Parameters, support: Support) -> Law |
     else:
         law = _beta(x, natural) if bounds == (0.0, 1.0) else None
         law = law or _between(x, natural, support)
-    return Obstacle(why_not(natural, support)) if law is None else law
+    return why_not(natural, support) if law is None else law
 
 
 def _on_reals(x: TensorVariable, natural: Parameters) -> Law | None:
@@ -179,13 +179,14 @@ def describe(monomial: Monomial) -> str:
     return "*".join(name if p == 1 else f"{name}^{p:g}" for name, p in shown)
 
 
-def why_not(natural: Parameters, support: Support) -> str:
+def why_not(natural: Parameters, support: Support) -> Obstacle:
     """Say which features and support make no law."""
     if not natural:
-        return f"the log-density does not depend on it, and is improper on the support {support}"
+        reason = f"the log-density does not depend on it, and is improper on the support {support}"
+        return Obstacle(reason, ObstacleKind.ABSENT)
     features = set(natural)
     named = ", ".join(sorted(describe(feature) for feature in features))
     hint = ""
     if X in features and len(features) == 1:
         hint = ": improper"
-    return f"no family is known that has the features {{{named}}} on the support {support}{hint}"
+    return Obstacle(f"no family is known that has the features {{{named}}} on the support {support}{hint}")

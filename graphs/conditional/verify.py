@@ -16,6 +16,7 @@ from pytensor.tensor.elemwise import DimShuffle, Elemwise
 from pytensor.tensor.math import All
 from pytensor.tensor.variable import TensorVariable
 
+from graphs.conditional.expanding.expansion import Obstacle, ObstacleKind
 from graphs.conditional.families.counts import CountLaw
 from graphs.conditional.law import Law
 from graphs.conditional.points import PointSearch, summands_with
@@ -37,7 +38,7 @@ def find_discrepancy(
     *,
     num_points: int = 2,
     num_values: int = 3,
-) -> str | None:
+) -> Obstacle | None:
     """Return why a law is not the full conditional of its variable, or None where it is.
 
     At random points of the other variables, the log-density less that of the law is compared at several values of
@@ -58,7 +59,7 @@ def find_discrepancy(
 
     Returns
     -------
-    str or None
+    Obstacle or None
     """
     x = law.variable
     # What does not contain the variable cancels, and may well be impossible at random points.
@@ -95,13 +96,14 @@ def find_discrepancy(
             continue
         difference = _difference(total, law, points, np.array(usable), supports)
         if difference is not None:
-            return f"the law {law.family} that was found {difference}"
+            return Obstacle(f"the law {law.family} that was found {difference}")
         found += 1
         if found == num_points:
             return None
     if not was_proper:
         return _improper(law)
-    return f"the law {law.family} that was found could not be checked: no point with a finite log-density was found"
+    reason = "could not be checked: no point with a finite log-density was found"
+    return Obstacle(f"the law {law.family} that was found {reason}")
 
 
 def _difference(
@@ -190,16 +192,13 @@ def _ends(law: CountLaw, rest: Mapping[Variable, NDArray]) -> tuple[NDArray, NDA
     return ends[0], ends[-1] if len(ends) > 1 else np.full_like(ends[0], _UNBOUNDED)
 
 
-IMPROPER = "its density is improper"
-"""How the reason begins where there is no doubt about it."""
-
-
-def _improper(law: Law) -> str:
+def _improper(law: Law) -> Obstacle:
     """Say that a law was improper at every point, for certain if that does not depend on the point."""
     formula = str(law).split(" ~ ", 1)[-1]
     if any(_is_false(part) for part in _conjuncts(law.condition)):
-        return f"{IMPROPER}: {formula} needs {law.domain}"
-    return f"the law that was found, {formula}, is improper at every point tried: it needs {law.domain}"
+        return Obstacle(f"its density is improper: {formula} needs {law.domain}", ObstacleKind.IMPROPER)
+    reason = f"the law that was found, {formula}, is improper at every point tried: it needs {law.domain}"
+    return Obstacle(reason, ObstacleKind.SEEMS_IMPROPER)
 
 
 def _conjuncts(condition: Variable) -> list[Variable]:

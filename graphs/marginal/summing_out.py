@@ -51,7 +51,7 @@ def sum_out_all(
         for name in found.names:
             errors[name] = DerivationError(
                 f"{name} cannot be summed out: {found}. Leave it to be drawn (marginalize excludes {name!r})"
-                f"{' or raise max_states' if 'joint states' in str(found) else ''}.",
+                f"{' or raise max_states' if found.is_too_large else ''}.",
                 name,
             )
             errors[name].__cause__ = found

@@ -8,8 +8,7 @@ from typing import Literal
 from pytensor.tensor.variable import TensorVariable
 
 from graphs.bounds.differentiability import NoGradient
-from graphs.conditional import Finite, Law, find_conditional
-from graphs.conditional.verify import IMPROPER
+from graphs.conditional import Finite, Law, Obstacle, ObstacleKind, find_conditional, find_law
 from graphs.density import LogDensity
 from graphs.errors import DerivationError, ModelError
 from graphs.joint.joint_logprob import LogProb, states_of
@@ -75,11 +74,11 @@ def choose(
     if choice in ("rmh", "slice"):
         return choice, "as asked for", None
     if choice == "gibbs":
-        law, reason = _law_of(summed, name)
-        if law is not None:
+        law = _law_of(summed, name)
+        if isinstance(law, Law):
             return "gibbs", f"{law.family} full conditional", law
-        method, why = _without_law(_blamed(summed, name, reason) if is_blamed else reason, is_named, no_gradient)
-        return method, why, None
+        reason = _blamed(summed, name, law) if is_blamed else law.reason
+        return *_without_law(reason, is_named, no_gradient), None
     if no_gradient is None:
         return "nuts", "as asked for" if choice == "nuts" else "continuous", None
     if choice == "nuts":
@@ -107,10 +106,10 @@ def with_blame(summed: LogProb, assignment: Assignment, no_gradient: NoGradient 
     """Return what `choose` says of a variable without a law, with the terms to blame if they were not looked for."""
     if assignment.method == "gibbs" or assignment.support.is_discrete:
         return assignment
-    _, reason = _law_of(summed, assignment.name)
-    if assignment.reason != _without_law(reason, False, no_gradient)[1]:
+    law = _law_of(summed, assignment.name)
+    if isinstance(law, Law) or assignment.reason != _without_law(law.reason, False, no_gradient)[1]:
         return assignment
-    _, why = _without_law(_blamed(summed, assignment.name, reason), False, no_gradient)
+    _, why = _without_law(_blamed(summed, assignment.name, law), False, no_gradient)
     return replace(assignment, reason=why)
 
 
@@ -121,8 +120,8 @@ def _without_law(reason: str, is_named: bool, no_gradient: NoGradient | None) ->
     return "nuts", reason if is_named else f"no full conditional: {reason}"
 
 
-def _law_of(summed: LogProb, name: str) -> tuple[Law | None, str]:
-    """Return the full conditional of a continuous variable, or None with the reason.
+def _law_of(summed: LogProb, name: str) -> Law | Obstacle:
+    """Return the full conditional of a continuous variable, or why there is none.
 
     Raises
     ------
@@ -131,16 +130,16 @@ def _law_of(summed: LogProb, name: str) -> tuple[Law | None, str]:
     """
     restriction = _restriction(summed, name)
     if restriction:
-        return None, restriction
+        return Obstacle(restriction)
     value, support = summed.values[name], summed.supports[name]
-    law, reason = find_conditional(summed.logdensity, value, support=support)
-    if law is not None:
-        return law, ""
-    if reason.startswith("the log-density does not depend on it"):
+    law = find_law(summed.logdensity, value, support=support)
+    if isinstance(law, Law):
+        return law
+    if law.kind is ObstacleKind.ABSENT:
         _refuse_flat(summed, name)
-    if reason.startswith(IMPROPER):
-        raise DerivationError(f"{name} has no distribution given the rest, {reason}.", name, value)
-    return None, reason
+    if law.kind is ObstacleKind.IMPROPER:
+        raise DerivationError(f"{name} has no distribution given the rest, {law.reason}.", name, value)
+    return law
 
 
 def _restriction(summed: LogProb, name: str) -> str:
@@ -152,16 +151,16 @@ def _restriction(summed: LogProb, name: str) -> str:
     return f"its transform ({getattr(chosen, 'name', chosen)}) restricts it, which a law would not know"
 
 
-def _blamed(summed: LogProb, name: str, reason: str) -> str:
+def _blamed(summed: LogProb, name: str, why: Obstacle) -> str:
     """Return why a variable has no law, with the terms that have none for that reason."""
     if _restriction(summed, name):
-        return reason
+        return why.reason
     value, support = summed.values[name], summed.supports[name]
     # To look at a thousand terms takes longer than to sample; the first few say which kind it is.
     terms = _terms_of(summed, value)
-    blamed = [n for n in terms[:_MOST_BLAMED] if find_conditional(_alone(summed, n), value, support)[1] == reason]
+    blamed = [n for n in terms[:_MOST_BLAMED] if find_law(_alone(summed, n), value, support) == why]
     more = ", ..." if blamed and len(terms) > _MOST_BLAMED else ""
-    return f"{reason} (in the log-probability of {', '.join(blamed)}{more})" if blamed else reason
+    return f"{why.reason} (in the log-probability of {', '.join(blamed)}{more})" if blamed else why.reason
 
 
 def _refuse_flat(summed: LogProb, name: str) -> None:

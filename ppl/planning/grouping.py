@@ -9,12 +9,13 @@ from graphs.augmentation import Augmenter, Group
 from graphs.bounds.differentiability import NoGradient
 from graphs.conditional import (
     Law,
+    Obstacle,
+    ObstacleKind,
     find_conditional,
     find_joint_blocks,
     find_joint_normal,
     is_normal,
 )
-from graphs.conditional.verify import IMPROPER
 from graphs.errors import DerivationError
 from graphs.joint.joint_logprob import LogProb, strip
 from graphs.joint.logprob import unconstrain
@@ -101,12 +102,13 @@ def join(summed: LogProb, assignments: dict[str, Assignment], laws: dict[str, La
     normal = [n for n, law in laws.items() if is_normal(law)]
     names = {summed.values[n]: n for n in normal}
     for group in find_joint_blocks(summed.logdensity, list(names)):
-        law, why = find_joint_normal(summed.logdensity, group)
-        if why.startswith(IMPROPER):
-            # Each has a law given the others, and would wander off with them.
-            own = ", ".join(names[v] for v in group)
-            raise DerivationError(f"{own} have no distribution together given the rest, {why}.", names[group[0]])
-        if law is None:
+        law = find_joint_normal(summed.logdensity, group)
+        if isinstance(law, Obstacle):
+            if law.kind is ObstacleKind.IMPROPER:
+                # Each has a law given the others, and would wander off with them.
+                own = ", ".join(names[v] for v in group)
+                why = f"{own} have no distribution together given the rest, {law.reason}."
+                raise DerivationError(why, names[group[0]])
             continue
         for value in group:
             name, others = names[value], ", ".join(names[v] for v in group if v is not value)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import Enum, auto
 
 from pytensor.tensor.variable import TensorVariable
 
@@ -21,11 +22,33 @@ _MOST_MONOMIALS = 12
 _LARGEST_POWER = 6
 
 
+class ObstacleKind(Enum):
+    """What an obstacle says, for those who act on it."""
+
+    NO_RULE = auto()
+    """No law is known, or none that could be verified."""
+    ABSENT = auto()
+    """The log-density does not depend on the variable."""
+    IMPROPER = auto()
+    """The law is improper, whatever the values of the other variables."""
+    SEEMS_IMPROPER = auto()
+    """The law was improper at every point tried."""
+
+
 @dataclass(frozen=True)
 class Obstacle:
-    """Why an expression is no sum of coefficients times features, in words."""
+    """Why there is no law, or an expression is no sum of coefficients times features.
+
+    Parameters
+    ----------
+    reason : str
+        In words, for people: nothing is decided by them.
+    kind : ObstacleKind
+        What is decided by.
+    """
 
     reason: str
+    kind: ObstacleKind = ObstacleKind.NO_RULE
 
 
 @dataclass(frozen=True, eq=False)

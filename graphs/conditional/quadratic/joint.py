@@ -115,12 +115,13 @@ def joint_normal(logdensity: LogDensity, variables: Sequence[TensorVariable]) ->
     variables : sequence of TensorVariable
         Inputs of it, on the real line and of static shapes.
     """
-    return find_joint_normal(logdensity, variables)[0]
+    law = find_joint_normal(logdensity, variables)
+    return None if isinstance(law, Obstacle) else law
 
 
-@optional("the joint law of variables", otherwise=lambda why, *_: (None, why))
-def find_joint_normal(logdensity: LogDensity, variables: Sequence[TensorVariable]) -> tuple[JointNormal | None, str]:
-    """Return the joint law of variables given the rest, or None with the reason in words.
+@optional("the joint law of variables", otherwise=lambda why, *_: Obstacle(why))
+def find_joint_normal(logdensity: LogDensity, variables: Sequence[TensorVariable]) -> JointNormal | Obstacle:
+    """Return the joint law of variables given the rest, or why there is none.
 
     Parameters
     ----------
@@ -129,7 +130,7 @@ def find_joint_normal(logdensity: LogDensity, variables: Sequence[TensorVariable
     """
     supports = dict(logdensity.supports)
     if any(supports.get(v, REAL) != REAL for v in variables):
-        return None, "some are not on the real line"
+        return Obstacle("some are not on the real line")
     total = strip_guards(logdensity.total, supports)
     size = sum(prod(v.type.shape) for v in variables)
     stacked = pt.tensor(shape=(size,), dtype="float64")
@@ -139,12 +140,10 @@ def find_joint_normal(logdensity: LogDensity, variables: Sequence[TensorVariable
     assert isinstance(joined, TensorVariable)
     law = multivariate_normal_law(joined, stacked)
     if isinstance(law, Obstacle):
-        return None, law.reason
+        return law
     others = {v: s for v, s in supports.items() if v not in variables}
     discrepancy = find_discrepancy(joined, law, {**others, stacked: REAL})
-    if discrepancy is not None:
-        return None, discrepancy
-    return JointNormal(stacked, law.parameters, tuple(variables), law), ""
+    return discrepancy or JointNormal(stacked, law.parameters, tuple(variables), law)
 
 
 @optional("groups of variables", otherwise=lambda *_, **__: [])

@@ -19,7 +19,7 @@ from pytensor.graph.basic import Constant, Variable
 from pytensor.graph.traversal import explicit_graph_inputs
 from pytensor.tensor.variable import TensorVariable
 
-from graphs.conditional.expanding.expansion import Obstacle
+from graphs.conditional.expanding.expansion import Obstacle, ObstacleKind
 from graphs.conditional.expanding.simplify import simplify, with_data_folded
 from graphs.conditional.families.wishart import InverseWishart, Wishart, diagonal
 from graphs.conditional.law import Law
@@ -52,15 +52,16 @@ def matrix_law(total: TensorVariable, x: TensorVariable, supports: Mapping[Varia
         lambda: _wishart(at_small, at_large, x, supports),
         lambda: _inverse_wishart(at_small, at_large, x, supports),
     )
-    reason = ""
+    improper = None
     for form in forms:
         law = form()
         discrepancy = find_discrepancy(total, law, supports)
         if discrepancy is None:
             return law
-        if "improper" in discrepancy:
-            reason = discrepancy
-    return Obstacle(reason or "as a function of a positive definite matrix it is of neither form, Wishart nor inverse")
+        if discrepancy.kind in (ObstacleKind.IMPROPER, ObstacleKind.SEEMS_IMPROPER):
+            improper = discrepancy
+    of_neither = "as a function of a positive definite matrix it is of neither form, Wishart nor inverse"
+    return improper or Obstacle(of_neither)
 
 
 def _wishart(

@@ -54,11 +54,22 @@ class Finite:
 
 
 class CannotSumError(Exception):
-    """Internal: some variables cannot be summed out; ``names`` are those to leave, ``str`` is the reason."""
+    """Internal: some variables cannot be summed out.
 
-    def __init__(self, names: Sequence[str], reason: str):
+    Parameters
+    ----------
+    names : sequence of str
+        Those to leave.
+    reason : str
+        Why, in words.
+    is_too_large : bool
+        Whether they could be, if tables of more states were allowed.
+    """
+
+    def __init__(self, names: Sequence[str], reason: str, *, is_too_large: bool = False):
         super().__init__(reason)
         self.names = tuple(names)
+        self.is_too_large = is_too_large
 
 
 @dataclass(frozen=True, eq=False)
@@ -161,7 +172,7 @@ def sum_over(
     try:
         eliminated = eliminate_all(families, states, mode=mode, max_states=max_states)
     except TooLargeError as error:
-        raise CannotSumError([_largest(error, variables, offsets)], str(error)) from error
+        raise CannotSumError([_largest(error, variables, offsets)], str(error), is_too_large=True) from error
     pieces = [
         Piece(part.names, _one_each(part.table, len(ends)), components, ends)
         for part, components, ends in zip(eliminated.finished, eliminated.components, eliminated.ends, strict=True)
@@ -295,9 +306,8 @@ def _explain(
     alone = [
         v.name for v in involved if isinstance(lift([output], {v.value: bindings[v.value]}, max_states)[0], MixingError)
     ]
-    if alone:
-        return CannotSumError(alone, reason)
-    return CannotSumError([max(involved, key=lambda v: v.size * np.log(len(v.states))).name], reason)
+    names = alone or [max(involved, key=lambda v: v.size * np.log(len(v.states))).name]
+    return CannotSumError(names, reason, is_too_large=isinstance(error, TooLargeError))
 
 
 def _largest(error: TooLargeError, variables: Sequence[Finite], offsets: Mapping[str, int]) -> str:

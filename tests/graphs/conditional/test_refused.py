@@ -10,7 +10,7 @@ import pymc as pm
 import pytensor.tensor as pt
 import pytest
 
-from graphs.conditional import conditional, find_conditional
+from graphs.conditional import Obstacle, ObstacleKind, conditional, find_conditional, find_law
 from graphs.density import LogDensity
 from graphs.supports import POSITIVE, REAL, SIMPLEX, UNIT, integers
 from tests.graphs.conditional.joint import joint, with_values
@@ -117,3 +117,20 @@ def test_no_law_with_the_reason(model: Callable[[], LogDensity]) -> None:
 def test_variable_that_is_not_there() -> None:
     x, y = pt.dscalars("x", "y")
     assert find_conditional(-(x**2), y) == (None, "the log-density does not depend on it")
+
+
+@pytest.mark.parametrize(
+    ("total", "support", "kind"),
+    [
+        (lambda x, a: -pt.sqr(a), None, ObstacleKind.ABSENT),
+        (lambda x, a: a - pt.sqr(a) + 0.0 * x, None, ObstacleKind.ABSENT),
+        (lambda x, a: pt.log(x) + 3.0 * x - pt.sqr(a), POSITIVE, ObstacleKind.IMPROPER),
+        (lambda x, a: pt.log(x) + pt.sqr(a) * x, POSITIVE, ObstacleKind.SEEMS_IMPROPER),
+        (lambda x, a: -pt.cosh(x) - pt.sqr(a), None, ObstacleKind.NO_RULE),
+    ],
+)
+def test_obstacles_say_which_kind_they_are(total: Callable, support: object, kind: ObstacleKind) -> None:
+    x, a = pt.dscalars("x", "a")
+    found = find_law(total(x, a), x, support)
+    assert isinstance(found, Obstacle)
+    assert found.kind is kind, found.reason
