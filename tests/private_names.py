@@ -112,7 +112,7 @@ NUMBA = (
     ),
     Use(
         "Machine code is kept on disk in files that say in their names what it depends on, not by Numba's cache.",
-        (f"{_MACHINE_CODE}/kept.py", "graphs/backends/numba/program.py"),
+        (f"{_MACHINE_CODE}/c_functions.py", f"{_MACHINE_CODE}/kept.py"),
         (
             f"{_CODE_LIBRARY}._get_compiled_object",
             "numba.core.caching._Cache",
@@ -148,7 +148,7 @@ NUMBA = (
     ),
     Use(
         "The name of kept code is a digest of all that can be reached from a function, through what Numba makes of it.",
-        (f"{_MACHINE_CODE}/reachable.py",),
+        (f"{_MACHINE_CODE}/constituents.py", f"{_MACHINE_CODE}/reachable.py"),
         (
             "numba.core.ccallback.CFunc",
             "numba.core.ccallback.CFunc._compiler",
@@ -179,7 +179,6 @@ NUMBA = (
             "graphs/recursion/loops/steps.py",
         ),
         (
-            "numba.core.ccallback.CFunc",
             "numba.core.cgutils._StructProxy._getvalue",
             "numba.core.cgutils.alloca_once_value",
             "numba.core.cgutils.get_or_insert_function",

@@ -12,6 +12,7 @@ from pytensor.tensor.variable import TensorVariable
 
 from graphs.conditional.expanding.coefficients import filled
 
+_MOST_SEPARATE_COLUMNS = 32
 MOST_PARTS = 64
 
 
@@ -107,6 +108,24 @@ def scaled(data: NDArray[np.float64], form: Form) -> Form:
     columns = [Column(data * c.data, c.function) for c in form.columns]
     squares = [Square(Column(data * s.scale.data, s.scale.function), s.root) for s in form.squares]
     return Form(columns, blocks, squares)
+
+
+def summed(data: NDArray[np.float64], function: TensorVariable) -> Form | None:
+    """Return the form of ``(data * function).sum(axis=-1)``; None if it would have too many columns."""
+    size = max(data.shape[-1], function.type.shape[-1])
+    if all(n == 1 for n in function.type.shape[:-1]):
+        parameters = function.flatten()
+        shape = (*data.shape[:-1], size)
+        return Form([], [Block(np.broadcast_to(data, shape), pt.broadcast_to(parameters, (size,)))])
+    if size > _MOST_SEPARATE_COLUMNS:
+        return None
+    parts = range(size)
+    return Form(
+        [
+            Column(data[..., min(i, data.shape[-1] - 1)], function[..., min(i, function.type.shape[-1] - 1)])
+            for i in parts
+        ]
+    )
 
 
 def _scaled_block(data: NDArray[np.float64], block: Block) -> Block:

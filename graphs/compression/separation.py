@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pytensor.scalar.basic as ps
 import pytensor.tensor as pt
-from numpy.typing import NDArray
 from pytensor.graph.basic import Apply
 from pytensor.tensor.basic import Alloc
 from pytensor.tensor.elemwise import DimShuffle, Elemwise
@@ -28,11 +27,10 @@ from graphs.compression.forms import (
     power,
     product,
     scaled,
+    summed,
 )
 from graphs.compression.rows import Rows, reordered
 from graphs.compression.shapes import is_uniform, shape_of, size_of
-
-_MOST_SEPARATE_COLUMNS = 32
 
 
 class Separation:
@@ -79,29 +77,11 @@ class Separation:
             return None
         if found.is_shared:
             return Form([], [Block(found.data, found.parameters.flatten())])
-        return _over_last_axis(found.data, found.parameters)
+        return summed(found.data, found.parameters)
 
 
 def _whole(variable: TensorVariable) -> Form:
     return Form([Column(np.ones((1,) * variable.type.ndim), variable)])
-
-
-def _over_last_axis(data: NDArray[np.float64], function: TensorVariable) -> Form | None:
-    """Return the form of ``(data * function).sum(axis=-1)``."""
-    size = max(data.shape[-1], function.type.shape[-1])
-    if all(n == 1 for n in function.type.shape[:-1]):
-        parameters = function.flatten()
-        shape = (*data.shape[:-1], size)
-        return Form([], [Block(np.broadcast_to(data, shape), pt.broadcast_to(parameters, (size,)))])
-    if size > _MOST_SEPARATE_COLUMNS:
-        return None
-    parts = range(size)
-    return Form(
-        [
-            Column(data[..., min(i, data.shape[-1] - 1)], function[..., min(i, function.type.shape[-1] - 1)])
-            for i in parts
-        ]
-    )
 
 
 def _add(separation: Separation, node: Apply) -> Form:
@@ -278,7 +258,7 @@ def _sum(separation: Separation, node: Apply) -> Form | None:
     if axes != (argument.type.ndim - 1,) or size_of(argument) is None or single is None or single.function is None:
         return None
     data = np.broadcast_to(single.data, (*single.data.shape[:-1], argument.type.shape[-1]))
-    return _over_last_axis(data, single.function)
+    return summed(data, single.function)
 
 
 _SCALAR_RULES: dict[type, Callable[[Separation, Apply], Form | None]] = {

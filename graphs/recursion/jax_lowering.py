@@ -46,7 +46,7 @@ def forward(
     mode: str,
     form: Form,
 ) -> tuple[jax.Array, jax.Array]:
-    """Return totals and states; the arguments are those of `graphs.recursion.op.forward_recursion`."""
+    """Return totals and states; the arguments are those of `graphs.recursion.paths.forward_recursion`."""
     series = log_initial.shape[0]
     if num_steps == 0:
         return _combine(log_initial, 1, mode), _relative(log_initial[None])[0]
@@ -233,7 +233,7 @@ def _choose(logits: jax.Array, uniform: jax.Array, mode: str) -> jax.Array:
 def trace_back(
     log_transition: jax.Array, log_states: jax.Array, uniform: jax.Array, width: int, mode: str
 ) -> jax.Array:
-    """Return the path; the arguments are those of `graphs.recursion.op.traceback`."""
+    """Return the path; the arguments are those of `graphs.recursion.paths.traceback`."""
     num_steps, series = log_states.shape[0] - 1, log_states.shape[1]
     _, _, size_a, size_c, size_n = log_transition.shape
     joint = _choose(log_states[-1], uniform[-1], mode)

@@ -24,15 +24,14 @@ from graphs.tails.registry import Tail, register
 
 type T = TensorVariable
 
-_HALF = np.float64(0.5)
-
 
 def _mirrored(lower: Tail) -> Tail:
     """Return the upper tail of a distribution that is symmetric about its first parameter."""
     return lambda value, centre, *rest: lower(2.0 * centre - value, centre, *rest)
 
 
-def _above_zero(value: T, tail: T, below: float) -> T:
+def above_zero(value: T, tail: T, below: float) -> T:
+    """Return the tail of a distribution of positive numbers, at any number."""
     return pt.switch(pt.gt(value, 0.0), tail, below)
 
 
@@ -45,11 +44,11 @@ def _normal_lower(value: T, mu: T, sigma: T) -> T:
 
 
 def _lognormal_lower(value: T, mu: T, sigma: T) -> T:
-    return _above_zero(value, log_normal_lower((_log(value) - mu) / sigma), -np.inf)
+    return above_zero(value, log_normal_lower((_log(value) - mu) / sigma), -np.inf)
 
 
 def _lognormal_upper(value: T, mu: T, sigma: T) -> T:
-    return _above_zero(value, log_normal_lower((mu - _log(value)) / sigma), 0.0)
+    return above_zero(value, log_normal_lower((mu - _log(value)) / sigma), 0.0)
 
 
 def _log(value: T) -> T:
@@ -57,11 +56,11 @@ def _log(value: T) -> T:
 
 
 def _halfnormal_lower(value: T, loc: T, sigma: T) -> T:
-    return _above_zero(value - loc, log_erf_of_exp(_log(value - loc) - pt.log(sigma) - 0.5 * log(2.0)), -np.inf)
+    return above_zero(value - loc, log_erf_of_exp(_log(value - loc) - pt.log(sigma) - 0.5 * log(2.0)), -np.inf)
 
 
 def _halfnormal_upper(value: T, loc: T, sigma: T) -> T:
-    return _above_zero(value - loc, log(2.0) + log_normal_lower((loc - value) / sigma), 0.0)
+    return above_zero(value - loc, log(2.0) + log_normal_lower((loc - value) / sigma), 0.0)
 
 
 def _wald(value: T, mu: T, lam: T) -> tuple[T, T, T]:
@@ -74,7 +73,7 @@ def _wald_lower(value: T, mu: T, lam: T, alpha: T) -> T:
     """Add two normal tails below the mean."""
     near, far, exponent = _wald(value - alpha, mu, lam)
     total = pt.logaddexp(log_normal_lower(near), exponent + log_normal_lower(-far))
-    return _above_zero(value - alpha, pt.switch(pt.lt(near, 0.0), total, log1mexp(_wald_beyond(near, far))), -np.inf)
+    return above_zero(value - alpha, pt.switch(pt.lt(near, 0.0), total, log1mexp(_wald_beyond(near, far))), -np.inf)
 
 
 def _wald_beyond(near: T, far: T) -> T:
@@ -85,7 +84,7 @@ def _wald_upper(value: T, mu: T, lam: T, alpha: T) -> T:
     """Subtract two normal tails above the mean, of which the same density is a factor."""
     near, far, exponent = _wald(value - alpha, mu, lam)
     below = log1mexp(pt.logaddexp(log_normal_lower(near), exponent + log_normal_lower(-far)))
-    return _above_zero(value - alpha, pt.switch(pt.lt(near, 0.0), below, _wald_beyond(near, far)), 0.0)
+    return above_zero(value - alpha, pt.switch(pt.lt(near, 0.0), below, _wald_beyond(near, far)), 0.0)
 
 
 def _beta_lower(value: T, alpha: T, beta: T) -> T:
@@ -116,61 +115,16 @@ def _kumaraswamy_upper(value: T, a: T, b: T) -> T:
 
 
 def _exponential_lower(value: T, mu: T) -> T:
-    return _above_zero(value, log_distinct(_log(value) - pt.log(mu)), -np.inf)
+    return above_zero(value, log_distinct(_log(value) - pt.log(mu)), -np.inf)
 
 
 def _exponential_upper(value: T, mu: T) -> T:
-    return _above_zero(value, -value / mu, 0.0)
+    return above_zero(value, -value / mu, 0.0)
 
 
 def _laplace_lower(value: T, mu: T, b: T) -> T:
     z = (value - mu) / b
     return pt.switch(pt.le(z, 0.0), log(0.5) + z, pt.log1p(-0.5 * pt.exp(-pt.maximum(z, 0.0))))
-
-
-def beta_share(t: T, weight: T) -> T:
-    """Return ``(1 + t / sqrt(weight + t**2)) / 2``; digits of small ones are kept."""
-    is_left = pt.lt(t, 0.0)
-    left, right = pt.switch(is_left, t, -1.0), pt.switch(is_left, 1.0, t)
-    left_root, right_root = pt.sqrt(weight + pt.sqr(left)), pt.sqrt(weight + pt.sqr(right))
-    small = weight / (2.0 * left_root * (left_root - left))
-    return pt.switch(is_left, small, (right_root + right) / (2.0 * right_root))
-
-
-def _studentt_lower(value: T, nu: T, mu: T, sigma: T) -> T:
-    return log_betainc(nu / 2.0, nu / 2.0, beta_share((value - mu) / sigma, nu))
-
-
-def _studentt_upper(value: T, nu: T, mu: T, sigma: T) -> T:
-    return _studentt_lower(2.0 * mu - value, nu, mu, sigma)
-
-
-def _square_share(value: T, nu: T, sigma: T) -> tuple[T, T, T]:
-    """Return whether a value is small, and the shares of its square and of nu in their sum; digits of both are kept."""
-    z = pt.abs(value / sigma) / pt.sqrt(nu)
-    is_small = pt.lt(z, 1.0)
-    square, inverse = pt.sqr(pt.switch(is_small, z, 1.0)), pt.sqr(1.0 / pt.switch(is_small, 1.0, z))
-    return is_small, square / (1.0 + square), inverse / (1.0 + inverse)
-
-
-def _halfstudentt_lower(value: T, nu: T, sigma: T) -> T:
-    is_small, share, rest = _square_share(value, nu, sigma)
-    inside = pt.switch(is_small, log_betainc(_HALF, nu / 2.0, share), log_betaincc(nu / 2.0, _HALF, rest))
-    return _above_zero(value, inside, -np.inf)
-
-
-def _halfstudentt_upper(value: T, nu: T, sigma: T) -> T:
-    is_small, share, rest = _square_share(value, nu, sigma)
-    inside = pt.switch(is_small, log_betaincc(_HALF, nu / 2.0, share), log_betainc(nu / 2.0, _HALF, rest))
-    return _above_zero(value, inside, 0.0)
-
-
-def _skewstudentt_lower(value: T, a: T, b: T, mu: T, sigma: T) -> T:
-    return log_betainc(a, b, beta_share((value - mu) / sigma, a + b))
-
-
-def _skewstudentt_upper(value: T, a: T, b: T, mu: T, sigma: T) -> T:
-    return _skewstudentt_lower(2.0 * mu - value, b, a, mu, sigma)
 
 
 def _pareto(value: T, alpha: T, m: T) -> T:
@@ -211,19 +165,19 @@ def _gamma_upper(value: T, alpha: T, scale: T) -> T:
 
 
 def _inversegamma_lower(value: T, alpha: T, beta: T) -> T:
-    return _above_zero(value, log_gammaincc(alpha, beta / pt.switch(pt.gt(value, 0.0), value, 1.0)), -np.inf)
+    return above_zero(value, log_gammaincc(alpha, beta / pt.switch(pt.gt(value, 0.0), value, 1.0)), -np.inf)
 
 
 def _inversegamma_upper(value: T, alpha: T, beta: T) -> T:
-    return _above_zero(value, log_gammainc(alpha, beta / pt.switch(pt.gt(value, 0.0), value, 1.0)), 0.0)
+    return above_zero(value, log_gammainc(alpha, beta / pt.switch(pt.gt(value, 0.0), value, 1.0)), 0.0)
 
 
 def _weibull_lower(value: T, alpha: T, beta: T) -> T:
-    return _above_zero(value, log_distinct(alpha * (_log(value) - pt.log(beta))), -np.inf)
+    return above_zero(value, log_distinct(alpha * (_log(value) - pt.log(beta))), -np.inf)
 
 
 def _weibull_upper(value: T, alpha: T, beta: T) -> T:
-    return _above_zero(value, -pt.exp(alpha * (_log(value) - pt.log(beta))), 0.0)
+    return above_zero(value, -pt.exp(alpha * (_log(value) - pt.log(beta))), 0.0)
 
 
 def exgaussian_share(z: T, rate: T) -> T:
@@ -288,9 +242,6 @@ register(pm.Beta, lower=_beta_lower, upper=_beta_upper)
 register(pm.Kumaraswamy, lower=_kumaraswamy_lower, upper=_kumaraswamy_upper)
 register(pm.Exponential, lower=_exponential_lower, upper=_exponential_upper)
 register(pm.Laplace, lower=_laplace_lower, upper=_mirrored(_laplace_lower))
-register(pm.StudentT, lower=_studentt_lower, upper=_studentt_upper)
-register(pm.HalfStudentT, lower=_halfstudentt_lower, upper=_halfstudentt_upper)
-register(pm.SkewStudentT, lower=_skewstudentt_lower, upper=_skewstudentt_upper)
 register(pm.Pareto, lower=_pareto_lower, upper=_pareto_upper)
 register(pm.Cauchy, lower=_cauchy_lower, upper=_mirrored(_cauchy_lower))
 register(pm.HalfCauchy, lower=_halfcauchy_lower, upper=_halfcauchy_upper)

@@ -15,8 +15,9 @@ from pymc.logprob.abstract import _logprob
 from pymc.logprob.utils import CheckParameterValue
 from pytensor.tensor.variable import TensorVariable
 
-from graphs.tails.continuous import beta_share, exgaussian_share
+from graphs.tails.continuous import exgaussian_share
 from graphs.tails.registry import INSIDE, parameters_and_size, rv_type_of
+from graphs.tails.student import beta_share
 
 type T = TensorVariable
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +13,7 @@ from graphs.errors import ModelError
 from ppl.diagnosing.column_labels import ColumnLabels
 from ppl.diagnosing.judged import attribute, bounded_variables, drawn_variables
 from ppl.diagnosing.screening import Screen, clipped
+from ppl.diagnosing.statistics import any_of, saturated, statistic
 from ppl.predicting.posterior import check_sample_dims
 
 DEFAULT_TREE_DEPTH = 10
@@ -21,9 +22,6 @@ FEW_DIVERGENCES = 5
 MOST_VALUES, FEWEST_LOOKED_AT = 2**19, 4
 """So many draws are looked at closely, in a few tenths of a second; of more, those that a screen suspects."""
 BLOCK_VALUES = 2**20
-# By PyMC, nutpie and NumPyro; ours are those of PyMC.
-_DEPTHS = ("tree_depth", "depth")
-_SATURATED = ("reached_max_treedepth", "maxdepth_reached")
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,7 +107,7 @@ def gather(trace: DataTree, var_names: Iterable[str] | None, max_tree_depth: int
     labels = ColumnLabels(columns)
     variables = np.repeat(list(columns), [_num_columns(array) for array in columns.values()])
     chains, lengths, num_draws = _complete(columns)
-    diverging = _any_of(trace, "diverging")
+    diverging = any_of(trace, "diverging")
     num_values = len(chains) * num_draws
     is_large = var_names is None and len(variables) * num_values > MOST_VALUES
     screen = Screen.joined([Screen.of(block[chains, :num_draws], is_large) for block in _blocks(columns)])
@@ -125,7 +123,7 @@ def gather(trace: DataTree, var_names: Iterable[str] | None, max_tree_depth: int
         int(attribute(trace, "max_tree_depth", str(DEFAULT_TREE_DEPTH))) if max_tree_depth is None else max_tree_depth
     )
 
-    def statistic(array: NDArray | None) -> NDArray | None:
+    def of_chains(array: NDArray | None) -> NDArray | None:
         return None if array is None else array[chains, :num_draws]
 
     return Evidence(
@@ -138,9 +136,9 @@ def gather(trace: DataTree, var_names: Iterable[str] | None, max_tree_depth: int
         infinite=tuple(labels.at(np.flatnonzero(infinite))),
         held=_held(columns, screen, drawn),
         is_constant=bool(screen.is_constant.all()),
-        diverging=statistic(diverging),
-        saturated=statistic(_saturated(trace, depth)),
-        energy=statistic(_statistic(trace, "energy")),
+        diverging=of_chains(diverging),
+        saturated=of_chains(saturated(trace, depth)),
+        energy=of_chains(statistic(trace, "energy")),
         max_tree_depth=depth,
         without_gradient=(
             int(attribute(trace, "num_without_gradient", "0")),
@@ -269,34 +267,3 @@ def _chosen(columns: Mapping[str, DataArray | Variable], positions: NDArray[np.i
         found.append(values[:, :, own].astype(np.float64))
         first += values.shape[2]
     return np.concatenate(found, axis=2)
-
-
-def _statistics(trace: DataTree) -> Mapping[Hashable, Variable]:
-    return trace.children["sample_stats"].variables if "sample_stats" in trace.children else {}
-
-
-def _statistic(trace: DataTree, name: str) -> NDArray | None:
-    array = _statistics(trace).get(name)
-    if array is None:
-        return None
-    # Of several samplers at once PyMC has an axis more.
-    return array.to_numpy() if array.dims == ("chain", "draw") else None
-
-
-def _any_of(trace: DataTree, name: str) -> NDArray[np.bool_] | None:
-    """Return where a statistic of any block is true: ``diverging``, ``diverging_x``."""
-    names = [str(n) for n in _statistics(trace) if n == name or str(n).startswith(f"{name}_")]
-    arrays = [a for n in names if (a := _statistic(trace, n)) is not None]
-    return np.any([np.nan_to_num(a.astype(np.float64)) > 0 for a in arrays], axis=0) if arrays else None
-
-
-def _saturated(trace: DataTree, max_tree_depth: int) -> NDArray[np.bool_] | None:
-    for name in _SATURATED:
-        found = _statistic(trace, name)
-        if found is not None:
-            return found.astype(bool)
-    for name in _DEPTHS:
-        found = _statistic(trace, name)
-        if found is not None:
-            return np.asarray(found >= max_tree_depth)
-    return None

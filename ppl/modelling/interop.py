@@ -24,7 +24,8 @@ from graphs.surgery.rebuilding import substitute
 from graphs.variables.opening import open_distributions
 from graphs.variables.transforms import default_transform, is_logit_normal
 from ppl.declaring.transforms import check_transform, reaches_beyond
-from ppl.modelling.model import Model, Parts
+from ppl.modelling.assembling import Parts
+from ppl.modelling.model import Model
 
 
 @rarely_collected()

@@ -11,23 +11,17 @@ from math import prod
 import numpy as np
 import pytensor.tensor as pt
 from numpy.typing import NDArray
-from pytensor.tensor.variable import TensorVariable
 
 from graphs.backends import get_backend
-from graphs.errors import ModelError
-from graphs.joint.jacobians import unconstrained_total
 from graphs.layout import Layout
 from graphs.surgery.random_graph import depends_on, static_shape
-from ppl.modelling.members import given_arrays
 from ppl.planning.plans import Plan
 from ppl.predicting.missing_draws import in_one_row
 from ppl.running.losses import Losses
 from ppl.running.memory import bytes_of_draw
-from samplers.blocks import NUTSBlock
+from ppl.running.wanted import LOGDENSITY, asked_for, is_logdensity_given, outputs_of, room_of
 
 logger = logging.getLogger("rvgraph")
-# Among the values of a draw; no variable can have this name.
-LOGDENSITY = ""
 ROWS_AT_ONCE = 2**14
 
 
@@ -92,11 +86,11 @@ class Expansion:
         ModelError
             If a name is unknown, or its values are not known while sampling.
         """
-        outputs, elements = _outputs(plan), plan.mixed.elements
+        outputs, elements = outputs_of(plan), plan.mixed.elements
         if var_names is not None:
             chosen = set(var_names)
             elements = {n: element for n, element in elements.items() if n in chosen}
-            outputs = _chosen(plan, outputs, var_names)
+            outputs = asked_for(plan, outputs, var_names)
         known = {*outputs, *elements}
         wanted = [n for n in (*plan.model.latent, *plan.model.deterministics, LOGDENSITY) if n in known]
         order = list(dict.fromkeys(elements[n][0] if n in elements else n for n in wanted))
@@ -114,12 +108,12 @@ class Expansion:
         by_name = dict(zip(computed, graphs, strict=True))
         compiler = get_backend(backend)
         function = compiler.map(variables, graphs) if computed else _compute_nothing
-        room = _room(plan, variables, by_name)
+        room = room_of(plan, variables, by_name)
         recorded = {str(v.name) for v in variables}
         sources = {n: str(v.name) for n, v in plan.mixed.values.items() if n in by_name and str(v.name) in recorded}
         one = cache(lambda name: compiler.map(variables, [by_name[name]]))
         new = bytes_of_draw({n: graph for n, graph in by_name.items() if n not in room})
-        given = _is_logdensity_given(plan)
+        given = is_logdensity_given(plan)
         layout = Layout.of(variables)
         return cls(layout, names, computed, room, sources, function, new, given, one, elements, wanted)
 
@@ -246,65 +240,8 @@ def shown(name: str) -> str:
     return name or "lp"
 
 
-def _room(plan: Plan, variables: Sequence[TensorVariable], computed: Mapping[str, TensorVariable]) -> dict[str, str]:
-    """Return the computed values that fit where their own variable was recorded, and are floats as it is."""
-    recorded = {str(v.name): v for v in variables}
-    found = {}
-    for name, graph in computed.items():
-        value = plan.mixed.values.get(name)
-        variable = recorded.get(str(value.name)) if value is not None else None
-        if variable is None or {variable.dtype, graph.dtype} != {"float64"}:
-            continue
-        if variable.type.shape == graph.type.shape:
-            found[name] = str(variable.name)
-    return found
-
-
 def _compute_nothing(*arrays: NDArray) -> list[NDArray]:
     return []
-
-
-def _outputs(plan: Plan) -> dict[str, TensorVariable]:
-    """Return the graph of every value that is known while sampling."""
-    # Without the noise of simulators, which nobody has declared.
-    plates = plan.mixed.plates
-    outputs: dict[str, TensorVariable] = {
-        n: v for n, v in plan.mixed.natural.items() if n in plan.model.latent or n in plates
-    }
-    known = {n: d for n, d in plan.model.deterministics.items() if n not in plan.later}
-    data = dict(plan.model.graph.observed.values())
-    graphs = given_arrays(list(known.values()), plan.model.latent, outputs, plates, data)
-    outputs |= {name: pt.as_tensor(graph) for name, graph in zip(known, graphs, strict=True)}
-    if not _is_logdensity_given(plan):
-        in_natural_space = [a.name for a in plan.assignments if a.method == "gibbs" and not a.support.is_discrete]
-        outputs[LOGDENSITY] = unconstrained_total(plan.sampled, in_natural_space)
-    return outputs
-
-
-def _is_logdensity_given(plan: Plan) -> bool:
-    return all(isinstance(block, NUTSBlock) for block in plan.sweep.blocks)
-
-
-def _chosen(plan: Plan, outputs: Mapping[str, TensorVariable], var_names: Sequence[str]) -> dict[str, TensorVariable]:
-    """Return some of the values; not the log-density, for which everything would have to be recorded."""
-    if isinstance(var_names, str):
-        raise ModelError(f"var_names is a list of names: [{var_names!r}].")
-    if not var_names:
-        raise ModelError("var_names is empty: there would be nothing to keep.")
-    elements = plan.mixed.elements
-    known = [name for name in (*outputs, *elements) if name != LOGDENSITY and name not in plan.mixed.plates]
-    for name in var_names:
-        if name in known:
-            continue
-        if name in plan.model.latent or name in plan.later:
-            raise ModelError(
-                f"var_names asks for {name}, which depends on what is summed out: keep the variables that are drawn, "
-                "and ppl.recover computes it.",
-                name,
-            )
-        raise ModelError(f"var_names asks for {name!r}; the model has {', '.join(known)}.", name)
-    wanted = {elements[name][0] if name in elements else name for name in var_names}
-    return {name: graph for name, graph in outputs.items() if name in wanted}
 
 
 def _without(array: NDArray, missing: NDArray[np.bool_]) -> NDArray:

@@ -22,11 +22,12 @@ from graphs.errors import DerivationError, ModelError
 from graphs.expectation.continuous import average, starting_features
 from graphs.expectation.discrete import Expectation, expectation
 from graphs.expectation.matrix_modes import MatrixMode, find_matrix_mode, is_square
-from graphs.joint.joint_logprob import LogProb, finite_of, states_of, strip
+from graphs.joint.joint_logprob import LogProb, finite_of, strip
 from graphs.marginal.elimination.summation import Finite, sum_over
 from graphs.marginal.elimination.traceback import probabilities_of
 from graphs.supports import OTHER, POSITIVE, POSITIVE_DEFINITE, REAL, Support
 from graphs.surgery.rebuilding import substitute
+from samplers.maximising.latent import latent_names
 
 Objective = Literal["posterior", "likelihood"]
 _STARTING_SWEEPS = 3
@@ -101,7 +102,7 @@ class Steps:
     def __init__(self, joint: LogProb, latent: Sequence[str] | None, objective: str, backend: str, max_states: int):
         if objective not in ("posterior", "likelihood"):
             raise ModelError(f"objective is 'posterior' or 'likelihood', not {objective!r}.")
-        self.latent = _latent_names(joint, latent)
+        self.latent = latent_names(joint, latent)
         self.continuous = [n for n in self.latent if not joint.supports[n].is_discrete]
         self.names = [name for name in joint.values if name not in self.latent]
         if not self.names:
@@ -297,30 +298,3 @@ def _check_definite(name: str, matrices: NDArray) -> None:
     place = tuple(int(i) for i in np.argwhere(~is_definite)[0])
     which = f"{name}[{', '.join(map(str, place))}]" if place else name
     raise FailedStartError(f"the matrix {which} became singular, {np.array2string(matrices[place], precision=4)}")
-
-
-def _latent_names(joint: LogProb, latent: Sequence[str] | None) -> list[str]:
-    finite = [name for name in joint.values if states_of(joint, name) is not None]
-    chosen = finite if latent is None else list(latent)
-    for name in chosen:
-        if name not in joint.values:
-            raise ModelError(f"{name!r} is no latent variable of the model; these are {', '.join(joint.values)}.", name)
-    left = [n for n, s in joint.supports.items() if s.is_discrete and (n not in chosen or n not in finite)]
-    if left:
-        raise ModelError(
-            f"{left[0]} is discrete, and no parameter to maximise: it has to be among the latent variables"
-            + ("." if left[0] in finite else ", which need finitely many states: give it a bound."),
-            left[0],
-        )
-    if not chosen:
-        raise ModelError(
-            "The model has no discrete latent variable to take the expectation over; name continuous ones in `latent`."
-        )
-    mixed = [name for name in chosen if (name in finite) != (chosen[0] in finite)]
-    if mixed:
-        raise ModelError(
-            f"{chosen[0]} and {mixed[0]} are discrete and continuous: the expectation is over one kind. Integrate over "
-            "one of them in the declaration (a Student-t density for a scale mixture), or maximise over it.",
-            mixed[0],
-        )
-    return chosen

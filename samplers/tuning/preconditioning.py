@@ -17,9 +17,10 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from graphs.backends.numba.machine_code.c_functions import compile_function
 from graphs.backends.numba.machine_code.inlined import inlined
 from graphs.backends.numba.machine_code.kept import njit
-from graphs.backends.numba.program import call_program, compile_function
+from graphs.backends.numba.program import call_program
 from samplers.chain.metric import DENSE, LOW_RANK
 from samplers.chain.programs import BEGIN, LOCATE
 

@@ -41,7 +41,7 @@ class SequenceStep:
     width : int
         How many are carried along.
     log_transition, log_states : TensorVariable
-        As in `graphs.recursion.op.forward_recursion`.
+        As in `graphs.recursion.paths.forward_recursion`.
     num_states : int
         Number of states of each atom; those with fewer have impossible ones.
     names : tuple of str
@@ -125,7 +125,7 @@ def eliminate_rows(
                 emission.append(table)
             else:
                 transition.append(_on_window(table, offset, width))
-    from graphs.recursion.op import forward_recursion
+    from graphs.recursion.paths import forward_recursion
 
     arrays = _arrays(initial, transition, emission, count, width)
     total, log_states = forward_recursion(*arrays, num_steps=num_steps, mode=mode)

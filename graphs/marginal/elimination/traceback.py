@@ -97,7 +97,7 @@ def _given_neighbours(step: BatchStep, known: _Known) -> TensorVariable:
 
 
 def _along_row(step: SequenceStep, rng: Any, mode: Mode) -> tuple[Any, TensorVariable]:
-    from graphs.recursion.op import traceback
+    from graphs.recursion.paths import traceback
 
     num_series, length = step.atoms.shape
     shape = (length - step.width + 1, num_series)

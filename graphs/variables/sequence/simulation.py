@@ -10,7 +10,7 @@ import pytensor.tensor as pt
 from pytensor.graph.basic import Apply, Variable
 from pytensor.tensor.variable import TensorVariable
 
-from graphs.recursion.op import traceback
+from graphs.recursion.paths import traceback
 from graphs.surgery.random_graph import static_shape
 from graphs.variables.markov_chain import MarkovChainRV, log_probabilities
 

@@ -15,7 +15,7 @@ from pytensor.tensor.blockwise import Blockwise
 from scipy.special import logsumexp, softmax
 
 from graphs.backends import get_backend
-from graphs.recursion.op import forward_recursion, traceback
+from graphs.recursion.paths import forward_recursion, traceback
 from graphs.surgery.interpreting import INTERPRETED
 
 JAX_FORMS = [pytest.param(form, marks=pytest.mark.slow) for form in ("jax-scan", "jax-associative")]

@@ -7,7 +7,7 @@ import pytensor
 import pytest
 
 from graphs.backends import get_backend
-from graphs.recursion.op import forward_recursion
+from graphs.recursion.paths import forward_recursion
 from tests.graphs.recursion.test_recursion import Case, cases_for, potentials
 
 

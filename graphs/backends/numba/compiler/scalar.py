@@ -11,13 +11,11 @@ import pytensor.scalar.math as psm
 from pytensor.graph.basic import Apply, Constant, Variable
 from pytensor.tensor.math import MulWithoutZeros
 
-from graphs.backends.numba.compiler.values import Kind, convert, kind_of
-from graphs.errors import BackendError
+from graphs.backends.numba.compiler.foreign import call_foreign
+from graphs.backends.numba.compiler.values import Kind, Operand, convert, kind_of
 
 if TYPE_CHECKING:
     from graphs.backends.numba.compiler.generator import Generator
-
-type Operand = tuple[str, Kind]
 
 FLOAT_FUNCTIONS: dict[type[ps.ScalarOp], str] = {
     ps.Log: "math.log({})",
@@ -254,7 +252,7 @@ def apply_scalar(
         return _apply_composite(generator, op, operands, lines, in_loop)
     expression = expression_of(op, operands, dtypes[0], in_loop=in_loop) if len(dtypes) == 1 else None
     if expression is None:
-        return _call_scalar(generator, op, node, operands, dtypes, lines)
+        return call_foreign(generator, op, node, operands, dtypes, lines)
     name = generator.name("t")
     lines.append(f"{name} = {expression}")
     return [(name, kind_of(dtypes[0]))]
@@ -278,38 +276,3 @@ def _apply_composite(
         results = apply_scalar(generator, inner.op, inner, arguments, dtypes, lines, in_loop=in_loop)
         known.update(zip(inner.outputs, results, strict=True))
     return [operand(v) for v in op.fgraph.outputs]
-
-
-def _call_scalar(
-    generator: Generator,
-    op: ps.ScalarOp,
-    node: Apply | None,
-    operands: Sequence[Operand],
-    dtypes: Sequence[str],
-    lines: list[str],
-) -> list[Operand]:
-    """Call PyTensor's own Numba implementation of a scalar operation."""
-    if node is None or not isinstance(node.op, ps.ScalarOp):
-        raise TypeError(f"{op} needs a scalar node.")
-    function = generator.script.foreign(op, node)
-    if function is None:
-        raise BackendError(f"The Numba backend has no implementation of {op}; use backend='c'.", "numba", str(op))
-    arguments = []
-    for (expression, kind), variable in zip(operands, node.inputs, strict=True):
-        expression = convert(expression, kind, kind_of(variable.type.dtype))
-        narrow = variable.type.dtype not in ("float64", "int64", "bool", "float32")
-        arguments.append(f"np.{variable.type.dtype}({expression})" if narrow else expression)
-    names = [generator.name("t") for _ in dtypes]
-    call = f"{function}({', '.join(arguments)})"
-    if len(names) == 1:
-        lines.append(f"{names[0]} = {_result(call, dtypes[0])}")
-    else:
-        packed = generator.name("t")
-        lines.append(f"{packed} = {call}")
-        lines.extend(f"{name} = {_result(f'{packed}[{i}]', dtypes[i])}" for i, name in enumerate(names))
-    return [(name, kind_of(dtype)) for name, dtype in zip(names, dtypes, strict=True)]
-
-
-def _result(expression: str, dtype: str) -> str:
-    """Return a foreign function's result as float64, int64 or bool."""
-    return convert(expression, "?", kind_of(dtype))

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from graphs.backends.numba.compiler.loops import Kernel
 
 Kind = Literal["f", "i", "b"]
+type Operand = tuple[str, Kind]
 """What a local variable holds: float64, int64 or bool."""
 
 Shape = tuple[int, ...]

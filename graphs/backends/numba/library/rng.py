@@ -1,4 +1,4 @@
-"""The random generator of compiled programs: xoshiro256++, with uniform, normal, exponential and gamma draws.
+"""The random generator of compiled programs: xoshiro256++, with uniform, normal and exponential draws.
 
 A generator is a ``uint64[4]`` array that every ``random_*`` function updates in place. The ``draw_*`` functions do the
 same on a tuple of four words and return ``(draw, words)``: inside a loop the words then stay in registers, which is
@@ -8,13 +8,12 @@ numbers.
 References
 ----------
 Blackman and Vigna (2021), Scrambled linear pseudorandom number generators, ACM TOMS 47(4), 36.
-Marsaglia and Tsang (2000a), The ziggurat method for generating random variables, J. Stat. Software 5(8).
-Marsaglia and Tsang (2000b), A simple method for generating gamma variables, ACM TOMS 26(3), 363-372.
+Marsaglia and Tsang (2000), The ziggurat method for generating random variables, J. Stat. Software 5(8).
 """
 
 from __future__ import annotations
 
-from math import exp, log, nan, sqrt
+from math import exp, log
 from typing import Any
 
 import numpy as np
@@ -153,69 +152,6 @@ def draw_exponential(words: Words) -> tuple[float, Words]:
     return _draw_exponential_edge(layer, integer, words)
 
 
-@njit(cache=True, forceinline=True)
-def _draw_gamma_above_one(shape: float, words: Words) -> tuple[float, Words]:
-    """Draw a gamma of shape at least one (2000b)."""
-    d = shape - 1.0 / 3.0
-    c = 1.0 / sqrt(9.0 * d)
-    while True:
-        x, words = draw_normal(words)
-        v = 1.0 + c * x
-        if v > 0.0:
-            v = v * v * v
-            u, words = draw_positive(words)
-            square = x * x
-            if u < 1.0 - 0.0331 * square * square or log(u) < 0.5 * square + d * (1.0 - v + log(v)):
-                return d * v, words
-
-
-@njit(cache=True, error_model="numpy")
-def _draw_gamma_edge(shape: float, words: Words) -> tuple[float, Words]:
-    """Draw from the gamma distribution of a shape below one, or infinite."""
-    if shape == np.inf:
-        return shape, words
-    if shape > 0.0:
-        draw, words = _draw_gamma_above_one(shape + 1.0, words)
-        u, words = draw_positive(words)
-        return draw * u ** (1.0 / shape), words
-    return (0.0 if shape == 0.0 else nan), words
-
-
-@njit(cache=True, error_model="numpy", forceinline=True)
-def draw_gamma(shape: float, words: Words) -> tuple[float, Words]:
-    """Draw from the gamma distribution of scale one (2000b); NaN unless ``shape`` is positive."""
-    # In the calling loop, where a constant shape decides once, a draw takes half the time of a call.
-    if 1.0 <= shape < np.inf:
-        return _draw_gamma_above_one(shape, words)
-    return _draw_gamma_edge(shape, words)
-
-
-@njit(cache=True)
-def draw_log_gamma(shape: float, words: Words) -> tuple[float, Words]:
-    """Draw the logarithm of a gamma variable of scale one; it does not underflow for a small ``shape``."""
-    if shape >= 1.0:
-        draw, words = draw_gamma(shape, words)
-        return log(draw), words
-    draw, words = draw_gamma(shape + 1.0, words)
-    u, words = draw_positive(words)
-    return log(draw) + log(u) / shape, words
-
-
-@njit(cache=True)
-def draw_beta(alpha: float, beta: float, words: Words) -> tuple[float, Words]:
-    """Draw from the beta distribution."""
-    if alpha >= 1.0 or beta >= 1.0:
-        x, words = draw_gamma(alpha, words)
-        y, words = draw_gamma(beta, words)
-        return x / (x + y), words
-    if not (alpha > 0.0 and beta > 0.0):
-        return nan, words
-    # Both gamma draws may underflow for small parameters: their logarithms do not.
-    log_x, words = draw_log_gamma(alpha, words)
-    log_y, words = draw_log_gamma(beta, words)
-    return 1.0 / (1.0 + exp(min(log_y - log_x, 709.0))), words
-
-
 @njit(cache=True)
 def random_bits(rng: NDArray[np.uint64]) -> np.uint64:
     """Draw 64 random bits.
@@ -255,28 +191,6 @@ def random_normal(rng: NDArray[np.uint64]) -> float:
 def random_exponential(rng: NDArray[np.uint64]) -> float:
     """Draw from the exponential distribution of mean one; ``rng`` is updated in place."""
     draw, words = draw_exponential(load_words(rng))
-    store_words(rng, words)
-    return draw
-
-
-@njit(cache=True)
-def random_gamma(rng: NDArray[np.uint64], shape: float) -> float:
-    """Draw from the gamma distribution of scale one; NaN unless ``shape`` is positive."""
-    draw, words = draw_gamma(shape, load_words(rng))
-    store_words(rng, words)
-    return draw
-
-
-@njit(cache=True)
-def random_chisquare(rng: NDArray[np.uint64], df: float) -> float:
-    """Draw from the chi-square distribution with ``df`` degrees of freedom."""
-    return 2.0 * random_gamma(rng, 0.5 * df)
-
-
-@njit(cache=True)
-def random_beta(rng: NDArray[np.uint64], alpha: float, beta: float) -> float:
-    """Draw from the beta distribution."""
-    draw, words = draw_beta(alpha, beta, load_words(rng))
     store_words(rng, words)
     return draw
 
@@ -343,8 +257,5 @@ NAMES = {
     "draw_positive": draw_positive,
     "draw_normal": draw_normal,
     "draw_exponential": draw_exponential,
-    "draw_gamma": draw_gamma,
-    "draw_beta": draw_beta,
-    "draw_log_gamma": draw_log_gamma,
 }
 """What generated source calls."""

@@ -15,14 +15,8 @@ import math
 
 import numpy as np
 
-from graphs.backends.numba.library.rng import (
-    Words,
-    draw_exponential,
-    draw_gamma,
-    draw_normal,
-    draw_positive,
-    draw_uniform,
-)
+from graphs.backends.numba.library.rng import Words, draw_exponential, draw_normal, draw_positive, draw_uniform
+from graphs.backends.numba.library.rng_gamma import draw_gamma
 from graphs.backends.numba.machine_code.kept import njit
 
 

@@ -15,16 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from graphs.backends.numba.library.rng import (
-    Words,
-    draw_beta,
-    draw_bits,
-    draw_gamma,
-    draw_positive,
-    draw_uniform,
-    load_words,
-    store_words,
-)
+from graphs.backends.numba.library.rng import Words, draw_bits, draw_positive, draw_uniform, load_words, store_words
+from graphs.backends.numba.library.rng_gamma import draw_beta, draw_gamma
 from graphs.backends.numba.machine_code.kept import njit
 
 type Count = int | np.int64

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 
-from graphs.backends.numba.library.rng import Words, draw_exponential, draw_gamma, draw_normal, draw_uniform
+from graphs.backends.numba.library.rng import Words, draw_exponential, draw_normal, draw_uniform
+from graphs.backends.numba.library.rng_gamma import draw_gamma
 from graphs.backends.numba.machine_code.kept import njit
 from graphs.variables.polya_gamma import FEWEST_TERMS, MOST_TERMS
 

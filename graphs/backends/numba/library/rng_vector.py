@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from graphs.backends.numba.library.rng import Words, draw_gamma, draw_log_gamma, draw_normal
+from graphs.backends.numba.library.rng import Words, draw_normal
 from graphs.backends.numba.library.rng_discrete import draw_binomial, draw_integer
+from graphs.backends.numba.library.rng_gamma import draw_gamma, draw_log_gamma
 from graphs.backends.numba.machine_code.kept import njit
 
 

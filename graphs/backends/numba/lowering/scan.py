@@ -24,7 +24,6 @@ from graphs.backends.numba.compiler.values import (
     Gather,
     Kind,
     Scalar,
-    Subscript,
     View,
     contiguous_strides,
     convert,
@@ -33,7 +32,7 @@ from graphs.backends.numba.compiler.values import (
 from graphs.backends.numba.lowering.carried import Carried, carried
 from graphs.backends.numba.lowering.fallback import lower_foreign
 from graphs.backends.numba.lowering.indexing import writable
-from graphs.backends.numba.lowering.shaping import subscripted
+from graphs.backends.numba.lowering.shaping import row_of
 
 
 @lower.register(Scan)
@@ -63,13 +62,6 @@ def _seen(array: Array) -> Array:
         subscripts = [s if s.array is None else replace(s, array=_seen(s.array)) for s in array.subscripts]
         return Gather(_seen(array.base), tuple(subscripts), array.shape)
     return replace(array, buffer=replace(array.buffer), step=-1)
-
-
-def _row(array: Array, position: str) -> Array:
-    """Return a row of an array."""
-    core = array.shape[1:]
-    rest = [Subscript() if n == 1 else Subscript("0", 1, d) for d, n in enumerate(core)]
-    return subscripted(array, [Subscript(position), *rest], core, -1)
 
 
 class _Loop:
@@ -128,7 +120,7 @@ class _Loop:
             else:
                 self.body.values[inner] = _seen(self._used(self.generator.read(outer)))
         for inner, outer in self.sequences:
-            self._bind(inner, _row(_seen(self._used(self.generator.read(outer))), self.time))
+            self._bind(inner, row_of(_seen(self._used(self.generator.read(outer))), self.time))
         return given
 
     def _used(self, array: Array) -> Array:
@@ -199,7 +191,7 @@ class _Loop:
             return whole
         position = self.generator.name("k")
         self.head.append(f"{position} = {state.row(offset, self.time)}")
-        return _row(whole, position)
+        return row_of(whole, position)
 
     def _load(self, state: Carried) -> None:
         """Give the body what it reads of a state."""

@@ -68,6 +68,13 @@ def subscripted(base: Array, subscripts: Sequence[Subscript], shape: tuple[int, 
     return Gather(base, tuple(subscripts), shape, step)
 
 
+def row_of(array: Array, position: str) -> Array:
+    """Return a row of an array."""
+    core = array.shape[1:]
+    rest = [Subscript() if n == 1 else Subscript("0", 1, d) for d, n in enumerate(core)]
+    return subscripted(array, [Subscript(position), *rest], core, -1)
+
+
 @lower.register(DimShuffle)
 def lower_dimshuffle(op: DimShuffle, node: Apply, generator: Generator) -> None:
     """Represent a transposition or broadcast as a view."""

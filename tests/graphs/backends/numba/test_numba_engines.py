@@ -17,9 +17,9 @@ from llvmlite.binding import newpassmanagers
 from numba.core.compiler_lock import global_compiler_lock
 from numba.core.serialize import dumps
 
-from graphs.backends.numba import compile_program, program
+from graphs.backends.numba import compile_program
 from graphs.backends.numba.compiler import parts
-from graphs.backends.numba.machine_code import engines, storage
+from graphs.backends.numba.machine_code import c_functions, engines, storage
 
 
 def _compiled(number, size=3):
@@ -69,14 +69,14 @@ def test_what_nothing_refers_to_is_freed_and_what_is_in_use_goes_on(made, closed
     first, second = made(1), made(2)
     bound = first.bind()
     gone, kept = weakref.ref(second.function), weakref.ref(first.function)
-    digests = set(program._FUNCTIONS)
+    digests = set(c_functions._FUNCTIONS)
     closed.clear()
     del second, first
     gc.collect()
     assert gone() is None
     assert len(closed) == 1
     assert kept() is bound.program.function
-    assert len(digests - set(program._FUNCTIONS)) == 1
+    assert len(digests - set(c_functions._FUNCTIONS)) == 1
     others = [made(number) for number in range(3, 6)]
     for other in [bound.program, *others]:
         _is_sum_of_squares(other)
@@ -129,14 +129,14 @@ def test_parts_of_long_programs_are_freed_once_the_program_is_made(monkeypatch, 
     monkeypatch.setattr(storage, "pytensor", SimpleNamespace(config=SimpleNamespace(compiledir=tmp_path)))
     monkeypatch.setattr(parts, "MOST_LINES", 2)
     monkeypatch.setattr(parts, "LINES_OF_A_PART", 4)
-    made, compiler = [], program.SeparateCompiler
+    made, compiler = [], c_functions.SeparateCompiler
 
     class Watched(compiler):
         def __init__(self, *arguments):
             super().__init__(*arguments)
             made.append(self.state.library.codegen._engine._ee)
 
-    monkeypatch.setattr(program, "SeparateCompiler", Watched)
+    monkeypatch.setattr(c_functions, "SeparateCompiler", Watched)
     compiled = _compiled(7)
     assert len(made) > 1
     assert all(engine.closed for engine in made)
