@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
 import pytensor
 from numpy.typing import NDArray
+from pytensor.tensor.variable import TensorVariable
 
+from graphs.errors import SamplingError
 from graphs.step import StepGraph
 
 
@@ -18,11 +20,22 @@ class Kernel(ABC):
 
     A kernel is a description. ``init`` makes a state; ``compile`` a step function ``(rng, state) -> (state, info)``;
     ``graph`` gives the same step as a graph.
+
+    Attributes
+    ----------
+    name : str
+        What the sampler is called.
+    state_type, info_type : type
+        Named tuples: a state, of which the first field is the position by name; and the diagnostics of a step.
+    variables : tuple of TensorVariable
+        What it moves: the first inputs of the graph's state.
     """
 
     name: ClassVar[str]
+    state_type: ClassVar[Any]
+    info_type: ClassVar[Any]
+    variables: tuple[TensorVariable, ...]
 
-    @abstractmethod
     def init(self, position: Mapping[str, Any]) -> Any:
         """Return the state at a position.
 
@@ -30,23 +43,47 @@ class Kernel(ABC):
         ----------
         position : mapping of str to array
             A value for every variable that the kernel moves.
+
+        Raises
+        ------
+        SamplingError
+            If a value is missing or has another shape, or the log-density or its gradient is not finite there.
         """
+        for v in self.variables:
+            if v.name not in position:
+                raise SamplingError(f"The initial position lacks {v.name}.")
+        values = {str(v.name): self._start_of(v, position[str(v.name)]) for v in self.variables}
+        return self.state_type(values, *self._evaluated(values))
+
+    def _start_of(self, variable: TensorVariable, value: Any) -> NDArray:
+        """Return a copy of a value, as an array of the type of its variable."""
+        array = np.array(value, variable.type.dtype)
+        if array.shape != variable.type.shape:
+            raise SamplingError(
+                f"The initial {variable.name} has shape {array.shape}; its shape is {variable.type.shape}."
+            )
+        return array
+
+    def _evaluated(self, values: Mapping[str, NDArray]) -> Sequence[NDArray]:
+        """Return what the state holds beside the position."""
+        return ()
 
     @abstractmethod
     def graph(self) -> StepGraph:
         """Return the step as one graph."""
 
-    @abstractmethod
     def to_values(self, state: Any) -> list[NDArray]:
         """Return the arrays of a state in the order of the graph's state."""
+        return [*(state.position[str(v.name)] for v in self.variables), *state[1:]]
 
-    @abstractmethod
-    def from_values(self, values: list[NDArray]) -> Any:
+    def from_values(self, values: Sequence[NDArray]) -> Any:
         """Return the state of arrays in the order of the graph's state."""
+        names = [str(v.name) for v in self.variables]
+        return self.state_type(dict(zip(names, values, strict=False)), *values[len(names) :])
 
-    @abstractmethod
     def from_info(self, info: Mapping[str, NDArray]) -> Any:
         """Return the diagnostics of the graph as a named tuple."""
+        return self.info_type(**info)
 
     def compile(self, backend: str = "numba") -> KernelStep:
         """Compile the step.
@@ -75,6 +112,19 @@ class Kernel(ABC):
         options.setdefault("print_type", True)
         printed = pytensor.dprint([*step.next_state, *step.info.values()], **options)
         return printed if isinstance(printed, str) else None
+
+
+def check_start(logdensity: NDArray, gradient: NDArray | None = None) -> None:
+    """Raise if a log-density, or its gradient, is not finite.
+
+    Raises
+    ------
+    SamplingError
+        With their values.
+    """
+    if not (np.isfinite(logdensity).all() and (gradient is None or np.isfinite(gradient).all())):
+        slope = "" if gradient is None else f", its gradient {gradient}"
+        raise SamplingError(f"The log-density at the initial position is {logdensity}{slope}; choose another position.")
 
 
 class KernelStep:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import pytensor.tensor as pt
@@ -56,35 +56,14 @@ class GibbsKernel(Kernel):
         laws and keeps one: the time of a sweep grows with the square of their number.
     """
 
-    name = "gibbs"
+    name: ClassVar[str] = "gibbs"
+    state_type: ClassVar[Any] = GibbsState
+    info_type: ClassVar[Any] = GibbsInfo
 
     def __init__(self, laws: Sequence[Law], is_random: bool = False):
         self.laws = tuple(laws)
         self.is_random = is_random
-        self._variables = tuple(v for law in self.laws for v in variables_of(law))
-
-    def init(self, position: Mapping[str, Any]) -> GibbsState:
-        """Return the state at ``position``.
-
-        Parameters
-        ----------
-        position : mapping of str to array
-            A value for every variable.
-
-        Raises
-        ------
-        SamplingError
-            If a value is missing or has another shape.
-        """
-        values = {}
-        for v in self._variables:
-            if v.name not in position:
-                raise SamplingError(f"The initial position lacks {v.name}.")
-            value = np.array(position[v.name], dtype=v.type.dtype)
-            if value.shape != v.type.shape:
-                raise SamplingError(f"The initial {v.name} has shape {value.shape}; its shape is {v.type.shape}.")
-            values[str(v.name)] = value
-        return GibbsState(values)
+        self.variables = tuple(v for law in self.laws for v in variables_of(law))
 
     def graph(self) -> StepGraph:
         """Return the sweep as one graph.
@@ -98,25 +77,13 @@ class GibbsKernel(Kernel):
         rng = pt.random.rng("rng")
         draw = _draw_in_random_order if self.is_random else _draw_in_turn
         next_rng, draws, is_proper = draw(self.laws, rng)
-        return StepGraph(rng, self._variables, next_rng, draws, {"is_proper": pt.all(pt.stack(is_proper))})
-
-    def to_values(self, state: GibbsState) -> list[NDArray]:
-        """Return the arrays of a state in the order of the laws."""
-        return [state.position[str(v.name)] for v in self._variables]
-
-    def from_values(self, values: list[NDArray]) -> GibbsState:
-        """Return the state of arrays in the order of the laws."""
-        return GibbsState(dict(zip([str(v.name) for v in self._variables], values, strict=True)))
-
-    def from_info(self, info: Mapping[str, NDArray]) -> GibbsInfo:
-        """Return the diagnostics as a named tuple."""
-        return GibbsInfo(**info)
+        return StepGraph(rng, self.variables, next_rng, draws, {"is_proper": pt.all(pt.stack(is_proper))})
 
     def _check_inputs(self) -> None:
         for law in self.laws:
             for given in explicit_graph_inputs(list(law.parameters.values())):
                 is_held = isinstance(given, TensorVariable) and not isinstance(given, Constant)
-                if is_held and given not in self._variables:
+                if is_held and given not in self.variables:
                     raise SamplingError(
                         f"The law of {law.variable.name} depends on {given.name or given}, which no law draws: give a "
                         "law for it too, or put the laws into a sweep that moves it (gibbs_blocks)."

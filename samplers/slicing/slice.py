@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -11,13 +12,12 @@ from numpy.typing import NDArray
 
 from graphs.density import LogDensity, as_logdensity
 from graphs.errors import ModelError, SamplingError
-from graphs.layout import Layout
 from graphs.step import StepGraph
 from graphs.supports import REAL, integers
 from graphs.surgery.interpreting import interpret
 from graphs.surgery.random_graph import named_input
 from samplers.blocks import SliceBlock, Sweep
-from samplers.kernel import Kernel
+from samplers.kernel import Kernel, check_start
 from samplers.random_walk import summands_of
 from samplers.slicing.block import slice_block
 from samplers.slicing.slice_op import Slice
@@ -48,10 +48,12 @@ class SliceKernel(Kernel):
     """
 
     name: ClassVar[str] = "slice"
+    state_type: ClassVar[Any] = SliceState
+    info_type: ClassVar[Any] = SliceInfo
 
     def __init__(self, logdensity: LogDensity, width: float | Mapping[str, float]):
         self.logdensity = logdensity
-        variables = logdensity.inputs
+        self.variables = variables = logdensity.inputs
         self.widths = {str(v.name): _width_of(str(v.name), width) for v in variables}
         terms = summands_of(logdensity.total)
         scales = [named_input(f"{v.name}_width__") for v in variables]
@@ -67,27 +69,14 @@ class SliceKernel(Kernel):
                 )
             blocks.append(slice_block(terms, v, scale, support))
         self.sweep = Sweep((*variables, *scales), tuple(blocks))
-        self._layout = Layout.of(variables)
 
-    def init(self, position: Mapping[str, Any]) -> SliceState:
-        """Return the state at a position.
+    @cached_property
+    def _function(self) -> Callable[..., list[NDArray]]:
+        return interpret(self.variables, [self.logdensity.total])
 
-        Parameters
-        ----------
-        position : mapping of str to array
-            A value for every variable.
-
-        Raises
-        ------
-        SamplingError
-            If a value is missing or the log-density is not finite there.
-        """
-        values = self._layout.unpack(self._layout.pack(position))
-        function = interpret(self.logdensity.inputs, [self.logdensity.total])
-        [value] = function(*(values[str(v.name)] for v in self.logdensity.inputs))
-        if not np.isfinite(value):
-            raise SamplingError(f"The log-density at the initial position is {value}; choose another position.")
-        return SliceState(values)
+    def _evaluated(self, values: Mapping[str, NDArray]) -> Sequence[NDArray]:
+        check_start(*self._function(*values.values()))
+        return ()
 
     def graph(self) -> StepGraph:
         """Return the step as one graph, in which the slice sampling of a variable is one Op."""
@@ -102,18 +91,6 @@ class SliceKernel(Kernel):
             finite.append(is_finite)
         info = {"num_evaluations": pt.stack(counts).sum(), "is_finite": pt.all(pt.stack(finite))}
         return StepGraph(rng, state, next_rng, tuple(current), info)
-
-    def to_values(self, state: SliceState) -> list[NDArray]:
-        """Return the arrays of a state in the order of the graph's state."""
-        return [state.position[name] for name in self._layout.names]
-
-    def from_values(self, values: list[NDArray]) -> SliceState:
-        """Return the state of arrays in the order of the graph's state."""
-        return SliceState(dict(zip(self._layout.names, values, strict=True)))
-
-    def from_info(self, info: Mapping[str, NDArray]) -> SliceInfo:
-        """Return the diagnostics as a named tuple."""
-        return SliceInfo(**info)
 
     def _compile_values(self, backend: str) -> Any:
         if backend == "numba":

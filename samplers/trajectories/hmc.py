@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -18,7 +19,7 @@ from graphs.step import StepGraph
 from graphs.surgery.interpreting import interpret
 from graphs.surgery.rebuilding import substitute
 from samplers.chain.metric import Metric
-from samplers.kernel import Kernel
+from samplers.kernel import Kernel, check_start
 from samplers.trajectories.tree import MAX_ENERGY_ERROR
 
 
@@ -57,9 +58,12 @@ class HMCKernel(Kernel):
     """
 
     name: ClassVar[str] = "hmc"
+    state_type: ClassVar[Any] = HMCState
+    info_type: ClassVar[Any] = HMCInfo
 
     def __init__(self, logdensity: LogDensity, step_size: float, num_steps: int, metric: Metric, jitter: float):
         self.logdensity = logdensity
+        self.variables = logdensity.inputs
         self.step_size = step_size
         self.num_steps = num_steps
         self.metric = metric
@@ -111,27 +115,15 @@ class HMCKernel(Kernel):
             return pt.constant(metric.scale) * gradient
         return pt.constant(metric.factor.T) @ gradient
 
-    def init(self, position: Mapping[str, Any]) -> HMCState:
-        """Return the state at a position.
-
-        Parameters
-        ----------
-        position : mapping of str to array
-            A value for every variable.
-
-        Raises
-        ------
-        SamplingError
-            If the log-density or its gradient is not finite there.
-        """
-        vector = self.layout.pack(position)
+    @cached_property
+    def _function(self) -> Callable[..., list[NDArray]]:
         flat = pt.vector("position", dtype="float64", shape=(self.layout.size,))
-        value, gradient = interpret([flat], list(self.density_at(flat)))(vector)
-        if not (np.isfinite(value) and np.isfinite(gradient).all()):
-            raise SamplingError(
-                f"The log-density at the initial position is {value}, its gradient {gradient}; choose another position."
-            )
-        return HMCState(self.layout.unpack(vector), np.asarray(value, np.float64), np.asarray(gradient))
+        return interpret([flat], list(self.density_at(flat)))
+
+    def _evaluated(self, values: Mapping[str, NDArray]) -> Sequence[NDArray]:
+        value, gradient = self._function(self.layout.pack(values))
+        check_start(value, gradient)
+        return np.asarray(value, np.float64), np.asarray(gradient)
 
     def graph(self) -> StepGraph:
         """Return the step as one graph."""
@@ -163,19 +155,6 @@ class HMCKernel(Kernel):
             pt.switch(is_accepted, slope, gradient),
         )
         return StepGraph(rng, (*values, current, gradient), next_rng, following, info)
-
-    def to_values(self, state: HMCState) -> list[NDArray]:
-        """Return the arrays of a state in the order of the graph's state."""
-        return [*(state.position[name] for name in self.layout.names), state.logdensity, state.gradient]
-
-    def from_values(self, values: list[NDArray]) -> HMCState:
-        """Return the state of arrays in the order of the graph's state."""
-        *position, logdensity, gradient = values
-        return HMCState(dict(zip(self.layout.names, position, strict=True)), logdensity, gradient)
-
-    def from_info(self, info: Mapping[str, NDArray]) -> HMCInfo:
-        """Return the diagnostics as a named tuple."""
-        return HMCInfo(**info)
 
 
 def hmc(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -16,7 +16,7 @@ from graphs.layout import Layout
 from graphs.step import StepGraph
 from samplers.chain.metric import Metric
 from samplers.chain.workspace import MAX_TREE_DEPTH
-from samplers.kernel import Kernel
+from samplers.kernel import Kernel, check_start
 from samplers.trajectories.nuts_op import NUTS, NUTSInfo
 
 
@@ -44,6 +44,8 @@ class NUTSKernel(Kernel):
     """
 
     name: ClassVar[str] = "nuts"
+    state_type: ClassVar[Any] = NUTSState
+    info_type: ClassVar[Any] = NUTSInfo
 
     def __init__(
         self,
@@ -53,33 +55,19 @@ class NUTSKernel(Kernel):
         max_tree_depth: int,
     ):
         self.logdensity = logdensity
+        self.variables = logdensity.inputs
         self.step_size = step_size
         self.inverse_mass_matrix = inverse_mass_matrix
         self.max_tree_depth = max_tree_depth
         self.layout = Layout.of(logdensity.inputs)
         self._op = NUTS(logdensity, max_tree_depth)
 
-    def init(self, position: Mapping[str, Any]) -> NUTSState:
-        """Return the state at a position.
-
-        Parameters
-        ----------
-        position : mapping of str to array
-            A value for every variable.
-
-        Raises
-        ------
-        SamplingError
-            If the log-density or its gradient is not finite there.
-        """
-        vector = self.layout.pack(position)
+    def _evaluated(self, values: Mapping[str, NDArray]) -> Sequence[NDArray]:
+        vector = self.layout.pack(values)
         gradient = np.empty(vector.size)
-        value = self._op.fn(vector, vector, gradient)
-        if not (np.isfinite(value) and np.isfinite(gradient).all()):
-            raise SamplingError(
-                f"The log-density at the initial position is {value}, its gradient {gradient}; choose another position."
-            )
-        return NUTSState(self.layout.unpack(vector), np.asarray(value), gradient)
+        value = np.asarray(self._op.fn(vector, vector, gradient))
+        check_start(value, gradient)
+        return value, gradient
 
     def graph(self) -> StepGraph:
         """Return the step as one graph, in which NUTS is one Op."""
@@ -96,19 +84,6 @@ class NUTSKernel(Kernel):
         return StepGraph(
             rng, state, next_rng, tuple(outputs[: len(state)]), dict(zip(NUTSInfo._fields, info, strict=True))
         )
-
-    def to_values(self, state: NUTSState) -> list[NDArray]:
-        """Return the arrays of a state in the order of the graph's state."""
-        return [*(state.position[name] for name in self.layout.names), state.logdensity, state.gradient]
-
-    def from_values(self, values: list[NDArray]) -> NUTSState:
-        """Return the state of arrays in the order of the graph's state."""
-        *position, logdensity, gradient = values
-        return NUTSState(dict(zip(self.layout.names, position, strict=True)), logdensity, gradient)
-
-    def from_info(self, info: Mapping[str, NDArray]) -> NUTSInfo:
-        """Return the diagnostics as a named tuple."""
-        return NUTSInfo(**info)
 
     def _compile_values(self, backend: str) -> Any:
         if backend == "numba":
