@@ -1,33 +1,45 @@
-"""Markov chains: step functions (`nuts`, `hmc`, `rmh`, `slice`, `gibbs`) from log-densities and laws, and sweeps.
+"""Markov chains: step functions (`nuts`, `hmc`, `barker`, `rmh`, `slice`, `gibbs`) from log-densities; sweeps.
 
 This package knows neither models nor users' data: it builds on `graphs`, and `ppl` builds on it.
 """
 
 from __future__ import annotations
 
+from samplers.barker.kernel import BarkerKernel, barker
+from samplers.barker.move import Barker
 from samplers.blocks import DrawBlock, NUTSBlock, Sweep
 from samplers.conditionals.gibbs import GibbsKernel, gibbs, gibbs_block, gibbs_blocks
 from samplers.kernel import Kernel
 from samplers.loop.run import CompiledSweep, SweepResult, compile_sweep
 from samplers.maximising.em import EMResult, em
+from samplers.move import Move, Moved
 from samplers.random_walk import RMHKernel, rmh, rmh_block
 from samplers.slicing.slice import SliceKernel, slice
 from samplers.trajectories.hmc import HMCKernel, hmc
 from samplers.trajectories.nuts import NUTSKernel, nuts
 
+MOVES: dict[str, Move] = {move.name: move for move in (Barker(),)}
+"""Samplers that `ppl.sample` knows by name besides NUTS, Gibbs, random walks and slice sampling."""
+
 __all__ = [
+    "MOVES",
+    "Barker",
+    "BarkerKernel",
     "CompiledSweep",
     "DrawBlock",
     "EMResult",
     "GibbsKernel",
     "HMCKernel",
     "Kernel",
+    "Move",
+    "Moved",
     "NUTSBlock",
     "NUTSKernel",
     "RMHKernel",
     "SliceKernel",
     "Sweep",
     "SweepResult",
+    "barker",
     "compile_sweep",
     "em",
     "gibbs",

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,7 @@ from pytensor.tensor.variable import TensorVariable
 from graphs.density import LogDensity
 from graphs.layout import Layout
 from graphs.surgery.pickling import PartsFirst
+from samplers.tuning.adaptation import SCALAR_ACCEPTANCE
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,15 +32,28 @@ class NUTSBlock:
     variables: tuple[TensorVariable, ...]
     logdensity: LogDensity
 
+    @property
+    def tuned(self) -> Mapping[TensorVariable, NDArray[np.float64]]:
+        """The variables of the joint state that tuning moves: none, since what NUTS learns lies elsewhere."""
+        return {}
+
+
+class Memory(NamedTuple):
+    """A variable of the joint state that holds what a block learns while tuning."""
+
+    variable: TensorVariable  # named, of static shape, float64
+    start: NDArray[np.float64]  # where it starts
+    following: TensorVariable  # the next value, as a graph of the joint state: kept while tuning
+
 
 @dataclass(frozen=True, eq=False)
 class DrawBlock:
-    """Variables moved by a step graph: a Gibbs draw, or a random-walk Metropolis-Hastings step.
+    """Variables moved by a step graph: a draw from a law, or a proposal that is accepted or not.
 
     Parameters
     ----------
-    kind : {"gibbs", "rmh"}
-        For RMH, ``scale`` is a variable of the joint state that adaptation moves.
+    kind : str
+        What the step is called: "gibbs", "rmh", the name of another sampler.
     variables : tuple of TensorVariable
         The variables moved.
     rng, next_rng : Variable
@@ -46,26 +61,35 @@ class DrawBlock:
     draws : tuple of TensorVariable
         New values, in the order of ``variables``, as graphs of the joint state's variables and ``rng``.
     acceptance_rate : TensorVariable, optional
-        Shape (), float64: the probability with which the proposal was accepted (RMH).
+        Shape (), float64: the probability with which the proposal was accepted.
     scale : TensorVariable, optional
-        Shape (), float64: the variable of the joint state that holds the proposal's scale (RMH).
-    is_elementwise : bool
-        Whether each element is accepted or rejected on its own (RMH).
+        Shape (), float64: the variable of the joint state that holds the proposal's scale, which adaptation moves.
+    target_acceptance : float
+        The acceptance rate that adaptation of the scale aims at; to a thousandth.
+    memory : tuple of Memory
+        What else the step learns while tuning.
     """
 
-    kind: Literal["gibbs", "rmh"]
+    kind: str
     variables: tuple[TensorVariable, ...]
     rng: Variable
     next_rng: Variable
     draws: tuple[TensorVariable, ...]
     acceptance_rate: TensorVariable | None = None
     scale: TensorVariable | None = None
-    is_elementwise: bool = False
+    target_acceptance: float = SCALAR_ACCEPTANCE
+    memory: tuple[Memory, ...] = ()
 
     @property
-    def num_decided(self) -> int:
-        """Number of elements that are accepted or rejected together."""
-        return 1 if self.is_elementwise else Layout.of(self.variables).size
+    def outputs(self) -> tuple[TensorVariable, ...]:
+        """New values of the variables, then those of the memory."""
+        return (*self.draws, *(m.following for m in self.memory))
+
+    @property
+    def tuned(self) -> Mapping[TensorVariable, NDArray[np.float64]]:
+        """The variables of the joint state that tuning moves, and where they start."""
+        scale = {} if self.scale is None else {self.scale: np.asarray(1.0)}
+        return scale | {m.variable: m.start for m in self.memory}
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,6 +120,11 @@ class SliceBlock:
         return (self.variable,)
 
     @property
+    def tuned(self) -> Mapping[TensorVariable, NDArray[np.float64]]:
+        """The variables of the joint state that tuning moves, and where they start."""
+        return {self.scale: np.asarray(1.0)}
+
+    @property
     def num_logprobs(self) -> int:
         """Number of log-probabilities."""
         return int(self.logprobs.type.shape[0] or 1)
@@ -123,6 +152,11 @@ class Sweep(PartsFirst):
 
     variables: tuple[TensorVariable, ...]
     blocks: tuple[Block, ...]
+
+    @property
+    def tuned(self) -> Mapping[TensorVariable, NDArray[np.float64]]:
+        """The variables of the joint state that tuning moves, and where they start."""
+        return {v: start for block in self.blocks for v, start in block.tuned.items()}
 
     @property
     def layout(self) -> Layout:

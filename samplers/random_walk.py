@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import pytensor.tensor as pt
@@ -17,6 +18,7 @@ from pytensor.tensor.variable import TensorVariable
 
 from graphs.density import LogDensity, as_logdensity
 from graphs.errors import SamplingError
+from graphs.layout import Layout
 from graphs.marginal.elimination.factor_tables import families_of, on_atoms
 from graphs.marginal.lifting import Lifted, MixingError, Slot, lift
 from graphs.step import StepGraph
@@ -25,7 +27,8 @@ from graphs.surgery.interpreting import interpret
 from graphs.surgery.random_graph import depends_on, named_input
 from graphs.surgery.rebuilding import substitute
 from samplers.blocks import DrawBlock
-from samplers.kernel import Kernel
+from samplers.kernel import Kernel, check_start
+from samplers.tuning.adaptation import SCALAR_ACCEPTANCE, VECTOR_ACCEPTANCE
 
 
 class RMHState(NamedTuple):
@@ -55,14 +58,18 @@ class RMHKernel(Kernel):
         Run so many independent chains in one step function, on a first axis of every variable.
     """
 
-    name = "rmh"
+    name: ClassVar[str] = "rmh"
+    state_type: ClassVar[Any] = RMHState
+    info_type: ClassVar[Any] = RMHInfo
 
     def __init__(self, logdensity: LogDensity, scale: float | Mapping[str, float], chains: int | None = None):
         self.logdensity = logdensity
         self.scales = {str(v.name): _scale_of(str(v.name), scale) for v in logdensity.inputs}
         self.chains = chains
         batch = () if chains is None else (chains,)
-        self._inputs = tuple(named_input(str(v.name), (*batch, *v.type.shape), v.type.dtype) for v in logdensity.inputs)
+        self.variables = tuple(
+            named_input(str(v.name), (*batch, *v.type.shape), v.type.dtype) for v in logdensity.inputs
+        )
         self._batch = batch
 
     def _density_at(self, values: tuple[TensorVariable, ...]) -> TensorVariable:
@@ -73,63 +80,39 @@ class RMHKernel(Kernel):
         total = vectorize_graph(self.logdensity.total, replacements)
         return pt.broadcast_to(total, self._batch) if total.type.shape != self._batch else total
 
-    def init(self, position: Mapping[str, Any]) -> RMHState:
-        """Return the state at ``position``.
+    def _start_of(self, variable: TensorVariable, value: Any) -> NDArray:
+        """Return a value for each of the chains: its own, or that of all."""
+        return np.broadcast_to(np.asarray(value, variable.type.dtype), variable.type.shape).copy()
 
-        Parameters
-        ----------
-        position : mapping of str to array
-            A value for every variable; one row per chain where there are several, or one for all.
+    @cached_property
+    def _function(self) -> Callable[..., NDArray]:
+        return interpret(self.variables, self._density_at(self.variables))
 
-        Raises
-        ------
-        SamplingError
-            If a value is missing or the log-density is not finite there.
-        """
-        values = {}
-        for v in self._inputs:
-            if v.name not in position:
-                raise SamplingError(f"The initial position lacks {v.name}.")
-            values[str(v.name)] = np.broadcast_to(np.asarray(position[v.name], v.type.dtype), v.type.shape).copy()
-        constants = tuple(pt.constant(values[str(v.name)]) for v in self._inputs)
-        logdensity = np.asarray(interpret([], self._density_at(constants))())
-        if not np.all(np.isfinite(logdensity)):
-            raise SamplingError(f"The log-density at the initial position is {logdensity}; choose another position.")
-        return RMHState(values, logdensity)
+    def _evaluated(self, values: Mapping[str, NDArray]) -> Sequence[NDArray]:
+        logdensity = np.asarray(self._function(*values.values()))
+        check_start(logdensity)
+        return (logdensity,)
 
     def graph(self) -> StepGraph:
         """Return the step as one graph."""
         rng = pt.random.rng("rng")
         current = pt.tensor("logdensity", dtype="float64", shape=self._batch)
         supports = [self.logdensity.supports.get(v, REAL) for v in self.logdensity.inputs]
-        scales = [self.scales[str(v.name)] for v in self._inputs]
-        next_rng, proposal, is_inside = _propose(rng, self._inputs, scales, supports)
+        scales = [self.scales[str(v.name)] for v in self.variables]
+        next_rng, proposal, is_inside = _propose(rng, self.variables, scales, supports)
         proposed = self._density_at(proposal)
         log_ratio = _zero_outside(proposed - current, is_inside)
         next_rng, uniform = next_rng.uniform(0.0, 1.0, size=self._batch or None)
         is_accepted = pt.log(uniform) < log_ratio
         moved = tuple(
-            pt.switch(_align(is_accepted, new), new, old) for new, old in zip(proposal, self._inputs, strict=True)
+            pt.switch(_align(is_accepted, new), new, old) for new, old in zip(proposal, self.variables, strict=True)
         )
         info = {
             "acceptance_rate": pt.exp(pt.minimum(0.0, pt.switch(pt.isnan(log_ratio), -np.inf, log_ratio))),
             "is_accepted": is_accepted,
         }
-        state = (*self._inputs, current)
+        state = (*self.variables, current)
         return StepGraph(rng, state, next_rng, (*moved, pt.switch(is_accepted, proposed, current)), info)
-
-    def to_values(self, state: RMHState) -> list[NDArray]:
-        """Return the arrays of a state in the order of the graph's inputs."""
-        return [*(state.position[str(v.name)] for v in self._inputs), state.logdensity]
-
-    def from_values(self, values: list[NDArray]) -> RMHState:
-        """Return the state of arrays in the order of the graph's inputs."""
-        names = [str(v.name) for v in self._inputs]
-        return RMHState(dict(zip(names, values[:-1], strict=True)), values[-1])
-
-    def from_info(self, info: Mapping[str, NDArray]) -> RMHInfo:
-        """Return the diagnostics as a named tuple."""
-        return RMHInfo(**info)
 
 
 def rmh(logdensity: Any, *, scale: float | Mapping[str, float] = 1.0, chains: int | None = None) -> RMHKernel:
@@ -192,7 +175,9 @@ def rmh_block(logdensity: LogDensity, variable: TensorVariable, scale: TensorVar
     next_rng, uniform = next_rng.uniform(0.0, 1.0, size=tuple(log_ratio.type.shape) or None)
     draw = pt.switch(_align(pt.log(uniform) < log_ratio, proposal), proposal, variable)
     acceptance_rate = pt.mean(pt.exp(pt.minimum(0.0, log_ratio)))
-    return DrawBlock("rmh", (variable,), rng, next_rng, (draw,), acceptance_rate, scale, is_elementwise)
+    is_decided_alone = is_elementwise or Layout.of([variable]).size == 1
+    target = SCALAR_ACCEPTANCE if is_decided_alone else VECTOR_ACCEPTANCE
+    return DrawBlock("rmh", (variable,), rng, next_rng, (draw,), acceptance_rate, scale, target)
 
 
 def _elementwise_log_ratio(

@@ -22,9 +22,10 @@ from graphs.variables.transforms import default_transform
 from ppl.declaring.flat import has_flat_prior
 from ppl.planning.plans import Assignment, Method
 from ppl.planning.sweeps import enumerated_states, groups_of
+from samplers.move import Move
 
 _MOST_BLAMED = 8
-Choice = Literal["nuts", "gibbs", "rmh", "slice"] | None
+Choice = Literal["nuts", "gibbs", "rmh", "slice"] | Move | None
 
 
 def choose(
@@ -45,7 +46,7 @@ def choose(
         The log-density of what is left.
     name : str
         The variable.
-    choice : {"nuts", "gibbs", "rmh", "slice"} or None
+    choice : {"nuts", "gibbs", "rmh", "slice"}, Move or None
         What was asked for.
     is_named : bool
         Whether it was asked for by name.
@@ -71,8 +72,9 @@ def choose(
         return _choose_discrete(summed, name, choice if is_named else None, failed_sum)
     if all(term == name for term in _terms_of(summed, summed.values[name])):
         _refuse_flat(summed, name)
-    if choice in ("rmh", "slice"):
-        return choice, "as asked for", None
+    step = _name_of_step(choice)
+    if step is not None and (no_gradient is None or not _needs_gradient(choice)):
+        return step, "as asked for", None
     if choice == "gibbs":
         law = _law_of(summed, name)
         if isinstance(law, Law):
@@ -80,15 +82,28 @@ def choose(
         reason = _blamed(summed, name, law) if is_blamed else law.reason
         return *_without_law(reason, is_named, no_gradient), None
     if no_gradient is None:
-        return "nuts", "as asked for" if choice == "nuts" else "continuous", None
-    if choice == "nuts":
+        return "nuts", "continuous", None
+    if _needs_gradient(choice):
         raise DerivationError(
-            f"NUTS needs the gradient with respect to {name}, and {no_gradient}. Leave sampler out, so that {name} is "
-            f"moved by slice sampling, or give the operation a pullback.",
+            f"{_who(choice)} needs the gradient with respect to {name}, and {no_gradient}. Leave sampler out, so that "
+            f"{name} is moved by slice sampling, or give the operation a pullback.",
             name,
             summed.values[name],
         )
     return "slice", str(no_gradient), None
+
+
+def _name_of_step(choice: Choice) -> str | None:
+    """Return the method of what was asked for, where that evaluates the log-density."""
+    return choice.name if isinstance(choice, Move) else choice if choice != "gibbs" else None
+
+
+def _who(choice: Choice) -> str:
+    return "NUTS" if choice == "nuts" else str(_name_of_step(choice))
+
+
+def _needs_gradient(choice: Choice) -> bool:
+    return choice.needs_gradient if isinstance(choice, Move) else choice == "nuts"
 
 
 def _refuse_atoms(name: str, rv: TensorVariable, support: Support) -> None:
@@ -190,9 +205,12 @@ def _choose_discrete(
     op = summed.graph.latent[name].owner.op
     if isinstance(op, NoiseRV):
         return "rmh", "noise of a simulator: always drawn anew, and accepted or not (pseudo-marginal)", None
-    if choice == "nuts":
+    step = _name_of_step(choice)
+    if _needs_gradient(choice):
         raise ModelError(
-            f"{name} is discrete and NUTS needs a gradient; let it be drawn by 'gibbs' or 'rmh', or summed out.", name
+            f"{name} is discrete and {_who(choice)} needs a gradient; let it be drawn by 'gibbs' or 'rmh', or summed "
+            "out.",
+            name,
         )
     if getattr(op, "ndim_supp", 0) and not isinstance(op, MarkovChainRV | SequenceRV):
         raise DerivationError(
@@ -201,8 +219,8 @@ def _choose_discrete(
             "observe it.",
             name,
         )
-    if choice in ("rmh", "slice"):
-        return choice, "as asked for", None
+    if step is not None:
+        return step, "as asked for", None
     kept = f"not summed out ({failed_sum})" if failed_sum else "not summed out"
     if states_of(summed, name) is None:
         return _choose_unbounded(summed, name, choice)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from graphs.augmentation import Augmenter, Group
@@ -29,7 +29,7 @@ def with_groups(
     laws: dict[str, Law],
     augmenter: Augmenter,
     augmented: dict[str, tuple[str, ...]],
-    named: Mapping[str, str],
+    named: Collection[str],
     no_gradient: Mapping[str, NoGradient],
 ) -> tuple[LogProb, list[Group]]:
     """Group what is drawn given auxiliary variables; what has no law in a group goes back to another step."""
@@ -50,7 +50,7 @@ def _lose(
     assignments: dict[str, Assignment],
     laws: dict[str, Law],
     augmented: dict[str, tuple[str, ...]],
-    named: Mapping[str, str],
+    named: Collection[str],
     no_gradient: Mapping[str, NoGradient],
 ) -> None:
     """Let a variable be moved by another step than Gibbs."""
@@ -69,7 +69,7 @@ def _mixed(
     assignments: dict[str, Assignment],
     laws: dict[str, Law],
     augmented: dict[str, tuple[str, ...]],
-    named: Mapping[str, str],
+    named: Collection[str],
     no_gradient: Mapping[str, NoGradient],
 ) -> LogProb:
     """Take what NUTS and RMH move to the real line; correct laws and assignments that this touches.
@@ -78,9 +78,7 @@ def _mixed(
     natural value too: the law has to hold the value on the real line instead.
     """
     while True:
-        moving = [
-            n for n, a in assignments.items() if a.method in ("nuts", "rmh", "slice") and not a.support.is_discrete
-        ]
+        moving = [n for n, a in assignments.items() if a.is_stepped and not a.support.is_discrete]
         drawn = [n for n, a in assignments.items() if a.method == "gibbs"]
         mixed = strip(unconstrain(summed, moving), drawn)
         with_laws = [*laws, *augmented]

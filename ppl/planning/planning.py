@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import cast
+from typing import Any, cast
 
 from pytensor.tensor.variable import TensorVariable
 
@@ -27,13 +27,16 @@ from ppl.modelling.bad_constants import explained
 from ppl.modelling.model import Model
 from ppl.planning.choosing import Choice, choose, with_blame
 from ppl.planning.grouping import explain_groups, join, with_groups
-from ppl.planning.plans import EXACT, Assignment, Method, Plan
+from ppl.planning.plans import EXACT, Assignment, Method, Plan, Sampler
 from ppl.planning.policy import NO_LAWS, decide
 from ppl.planning.summing import Marginalize, marginalized
 from ppl.planning.sweeps import build_sweep
 from ppl.running.stages import doing, stages
+from samplers import MOVES
+from samplers.move import Move
 
-SAMPLERS = ("nuts", "gibbs", "rmh", "slice")
+_METHODS = ("nuts", "gibbs", "rmh", "slice")
+SAMPLERS = (*_METHODS, *MOVES)
 
 
 @explained
@@ -41,7 +44,7 @@ def plan(
     model: Model,
     *,
     marginalize: Marginalize = "auto",
-    sampler: str | Mapping[str, str] | None = None,
+    sampler: Sampler = None,
     max_states: int = MOST_STATES,
     compress: bool = True,
     progress: bool = True,
@@ -59,9 +62,10 @@ def plan(
         The model.
     marginalize : "auto", "require", bool, or iterable of str, default "auto"
         Finite discrete variables to sum out: where possible, all or an error, all or none, or those named.
-    sampler : {"nuts", "gibbs", "rmh", "slice"} or mapping of str to these, optional
+    sampler : {"nuts", "gibbs", "rmh", "slice", "barker"}, Move, or mapping of str to these, optional
         Overrides the choice for all continuous variables or for those named. ``"gibbs"`` for all takes the full
-        conditional wherever one is known and NUTS for the rest; for a named variable it has to be known.
+        conditional wherever one is known and NUTS for the rest; for a named variable it has to be known. A
+        ``samplers.Move`` is a sampler of your own.
     max_states : int, default 2**24
         Most joint states of discrete elements that one factor may depend on.
     compress : bool, default True
@@ -82,7 +86,8 @@ def plan(
     DerivationError
         If a sum or a law that was asked for does not exist.
     """
-    named = _check_sampler(model, sampler)
+    sampler = _checked(model, sampler)
+    named = dict(sampler) if isinstance(sampler, Mapping) else {}
     if not isinstance(compress, bool):
         raise ModelError(f"compress is True or False, not {compress!r}.")
     with untraced(), rarely_collected(), stages(progress):
@@ -92,8 +97,8 @@ def plan(
 def _planned(
     model: Model,
     marginalize: Marginalize,
-    sampler: str | Mapping[str, str] | None,
-    named: dict[str, str],
+    sampler: Sampler,
+    named: dict[str, str | Move],
     max_states: int,
     compress: bool,
 ) -> Plan:
@@ -165,8 +170,8 @@ def _assigned(
     joint: LogProb,
     summed: LogProb,
     reasons: Mapping[str, str],
-    sampler: str | Mapping[str, str] | None,
-    named: Mapping[str, str],
+    sampler: Sampler,
+    named: Mapping[str, str | Move],
     compress: bool,
     no_gradient: Mapping[str, NoGradient],
 ) -> Plan:
@@ -178,8 +183,8 @@ def _methods(
     joint: LogProb,
     summed: LogProb,
     reasons: Mapping[str, str],
-    sampler: str | Mapping[str, str] | None,
-    named: Mapping[str, str],
+    sampler: Sampler,
+    named: Mapping[str, str | Move],
     no_gradient: Mapping[str, NoGradient],
     *,
     is_blamed: bool = True,
@@ -193,7 +198,7 @@ def _methods(
             assignments[name] = _assignment(joint, name, "marginalize", reasons[name])
             continue
         doing(f"Looking for the full conditional of {name}")
-        choice = cast("Choice", named.get(name, sampler if isinstance(sampler, str) else None))
+        choice = cast("Choice", named.get(name, None if isinstance(sampler, Mapping) else sampler))
         method, reason, law = choose(
             summed,
             name,
@@ -210,7 +215,7 @@ def _methods(
             method = "gibbs" if augmented[name] else method
             if name in named and not augmented[name]:
                 raise DerivationError(f"There is no Gibbs step for {name}: {reason}.", name, summed.values[name])
-        assignments[name] = _assignment(joint, name, method, reason)
+        assignments[name] = _assignment(joint, name, method, reason, choice)
     return _Methods(assignments, laws, augmenter, {name: terms for name, terms in augmented.items() if terms})
 
 
@@ -218,7 +223,7 @@ def _built(
     model: Model,
     summed: LogProb,
     methods: _Methods,
-    named: Mapping[str, str],
+    named: Mapping[str, str | Move],
     compress: bool,
     no_gradient: Mapping[str, NoGradient],
 ) -> Plan:
@@ -238,29 +243,40 @@ def _built(
     return Plan(model, found, summed, mixed, sampled, laws, sweep, later, tuple(groups), statistics, called_back=python)
 
 
-def _check_sampler(model: Model, sampler: str | Mapping[str, str] | None) -> dict[str, str]:
-    if sampler is not None and not isinstance(sampler, str | Mapping):
-        raise ModelError(f"sampler is {', '.join(SAMPLERS)}, or a mapping of names to these, not {sampler!r}.")
-    named = dict(sampler) if isinstance(sampler, Mapping) else {}
-    for name, method in named.items():
+def _checked(model: Model, sampler: Sampler) -> Sampler:
+    """Return what is asked for, moves in the place of their names."""
+    if sampler is None:
+        return None
+    if not isinstance(sampler, Mapping):
+        return _checked_method(sampler, None)
+    for name in sampler:
         if name not in model.latent:
             raise ModelError(
                 f"sampler names {name!r}; the latent variables are {', '.join(model.latent) or 'none'}.", name
             )
-        _check_method(method)
-    if isinstance(sampler, str):
-        _check_method(sampler)
-    return named
+    return {name: _checked_method(method, name) for name, method in sampler.items()}
 
 
-def _check_method(method: str) -> None:
+def _checked_method(method: Any, name: str | None) -> str | Move:
+    if isinstance(method, Move):
+        called = getattr(method, "name", None)
+        if not isinstance(called, str) or called in ("marginalize", *_METHODS):
+            raise ModelError(f"{type(method).__name__} needs a name of its own: it has {called!r}.", name)
+        return method
+    if not isinstance(method, str):
+        given = "sampler" if name is None else f"The sampler of {name}"
+        raise ModelError(
+            f"{given} is {', '.join(SAMPLERS)}, a samplers.Move, or a mapping to these, not {method!r}.", name
+        )
     if method not in SAMPLERS:
-        raise ModelError(f"Unknown sampler {method!r}; choose from {', '.join(SAMPLERS)}.")
+        raise ModelError(f"Unknown sampler {method!r}; choose from {', '.join(SAMPLERS)}.", name)
+    return MOVES.get(method, method)
 
 
-def _assignment(joint: LogProb, name: str, method: Method, reason: str) -> Assignment:
+def _assignment(joint: LogProb, name: str, method: Method, reason: str, choice: Choice = None) -> Assignment:
     shape = tuple(int(n) for n in joint.values[name].type.shape)
-    return Assignment(name, method, reason, shape, joint.supports[name], joint.plates.get(name, ()))
+    move = choice if isinstance(choice, Move) and method == choice.name else None
+    return Assignment(name, method, reason, shape, joint.supports[name], joint.plates.get(name, ()), move)
 
 
 def _depends_on_summed(graph: TensorVariable, model: Model, assignments: Mapping[str, Assignment]) -> bool:

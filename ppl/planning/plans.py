@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from html import escape
-from typing import Any, Literal
+from typing import Any
 
 from numpy.typing import NDArray
 from pytensor.tensor.variable import TensorVariable
@@ -20,8 +20,12 @@ from graphs.surgery.pickling import PartsFirst, reduced
 from ppl.modelling.model import Model
 from samplers.blocks import Sweep
 from samplers.loop.run import CompiledSweep
+from samplers.move import Move
 
-Method = Literal["marginalize", "nuts", "gibbs", "rmh", "slice"]
+Method = str
+"""``marginalize``, ``nuts``, ``gibbs``, ``rmh``, ``slice``, or the name of a ``samplers.Move``."""
+Sampler = str | Move | Mapping[str, str | Move] | None
+"""What is asked for: of all continuous variables, or by name."""
 
 
 EXACT = (
@@ -38,7 +42,7 @@ class Assignment:
     ----------
     name : str
         The variable.
-    method : {"marginalize", "nuts", "gibbs", "rmh", "slice"}
+    method : str
         How it is dealt with.
     reason : str
         Why.
@@ -48,6 +52,8 @@ class Assignment:
         Where its values lie.
     members : tuple of str
         Where variables that were declared one by one in the same form are moved as one array, their names.
+    move : Move, optional
+        How it is moved, where that is written as a graph.
     """
 
     name: str
@@ -56,6 +62,12 @@ class Assignment:
     shape: tuple[int, ...]
     support: Support
     members: tuple[str, ...] = ()
+    move: Move | None = None
+
+    @property
+    def is_stepped(self) -> bool:
+        """Whether it is moved by steps that evaluate the log-density, and continuous ones on the real line."""
+        return self.method not in ("marginalize", "gibbs")
 
     def each(self) -> list[Assignment]:
         """Return what happens to each variable as it was declared."""
@@ -132,7 +144,9 @@ class Plan(PartsFirst):
 
     def _tables(self) -> list[list[tuple[str, ...]]]:
         rows: list[tuple[str, ...]] = [("variable", "shape", "support", "method", "why")]
-        rows += [(a.name, str(a.shape), str(a.support), _LABELS[a.method], _why(a)) for a in self.assignments]
+        rows += [
+            (a.name, str(a.shape), str(a.support), _LABELS.get(a.method, a.method), _why(a)) for a in self.assignments
+        ]
         tables = [rows]
         if self.costs:
             sums: list[tuple[str, ...]] = [_COST_HEAD]
@@ -181,7 +195,7 @@ class Plan(PartsFirst):
         for law in dict.fromkeys([*auxiliary, *self.laws.values()]):
             print(file=file)
             law.dprint(file=file)
-        if any(a.method in ("nuts", "rmh", "slice") for a in self.assignments):
+        if any(a.is_stepped for a in self.assignments):
             print("\nlog-density of " + ", ".join(str(v.name) for v in self.sweep.variables) + ":", file=file)
             self.sampled.dprint(file=file)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Literal
 
 from graphs.conditional import (
@@ -19,7 +19,7 @@ Marginalize = Literal["auto", "require"] | bool | Iterable[str]
 
 
 def marginalized(
-    joint: LogProb, marginalize: Marginalize, named: Mapping[str, str], max_states: int
+    joint: LogProb, marginalize: Marginalize, named: Collection[str], max_states: int
 ) -> tuple[LogProb, dict[str, str]]:
     """Sum out what can be, children first; return why, or why not."""
     finite = [name for name in joint.values if states_of(joint, name) is not None]

@@ -20,11 +20,12 @@ from graphs.supports import REAL, Support
 from graphs.surgery.random_graph import depends_on, named_input
 from graphs.surgery.rebuilding import substitute
 from graphs.variables.simulators import NoiseRV
-from ppl.planning.plans import Assignment, Method
+from ppl.planning.plans import Assignment
 from samplers.blocks import Block, DrawBlock, NUTSBlock, Sweep
 from samplers.conditionals.coloured import coloured_block, find_groups
 from samplers.conditionals.gibbs import gibbs_block
 from samplers.conditionals.windows import WINDOW, window_block
+from samplers.move import move_block
 from samplers.random_walk import rmh_block
 from samplers.renewal import renewal_block
 from samplers.slicing.block import slice_block
@@ -69,11 +70,12 @@ def build_sweep(
     groups : sequence of Group
         What is drawn given auxiliary variables, after the laws.
     """
-    methods: tuple[Method, ...] = ("nuts", "gibbs", "rmh", "slice")
+    moves = {id(a.move): a.move for a in assignments.values() if a.move is not None}
+    methods = dict.fromkeys(("nuts", "gibbs", "rmh", "slice", *(move.name for move in moves.values())))
     variables = [mixed.values[n] for m in methods for n, a in assignments.items() if a.method == m]
     # What has no elements has nowhere to go.
     moving = {n: a for n, a in assignments.items() if n in mixed.values and 0 not in mixed.values[n].type.shape}
-    by_method = {m: [n for n, a in moving.items() if a.method == m] for m in methods}
+    by_method = {m: [n for n, a in moving.items() if a.method == m and a.move is None] for m in methods}
     noise = [n for n in by_method["rmh"] if isinstance(mixed.graph.latent[n].owner.op, NoiseRV)]
     walking = [n for n in by_method["rmh"] if n not in noise]
     taken = {str(v.name) for v in variables}
@@ -106,7 +108,12 @@ def build_sweep(
         # Continuous variables have been taken to the real line.
         support = mixed.supports[name] if mixed.supports[name].is_discrete else REAL
         blocks.append(slice_block(terms, mixed.values[name], scales[name], support))
-    return Sweep((*variables, *scales.values()), tuple(blocks))
+    for move in moves.values():
+        together = [mixed.values[n] for n, a in moving.items() if a.move is move]
+        if together:
+            blocks.append(move_block(move, density, together, lambda name: unused_name(name, taken)))
+    tuned = [v for block in blocks for v in block.tuned]
+    return Sweep((*variables, *tuned), tuple(blocks))
 
 
 def _renewal(sampled: LogProb, seed: TensorVariable, support: Support) -> DrawBlock:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from functools import cache
 from typing import Any
 
@@ -18,6 +18,7 @@ from graphs.surgery.traces import untraced
 from ppl.modelling.bad_constants import explained
 from ppl.modelling.model import Model
 from ppl.planning.planning import plan
+from ppl.planning.plans import Sampler
 from ppl.running.compiled import CompiledModel, Init
 from ppl.running.counts import check_counts
 from ppl.running.exact import ExactModel
@@ -39,7 +40,7 @@ def compile(
     model: Model,
     *,
     backend: str = "numba",
-    sampler: str | Mapping[str, str] | None = None,
+    sampler: Sampler = None,
     marginalize: str | bool | Iterable[str] = "auto",
     max_states: int = MOST_STATES,
     compress: bool = True,
@@ -99,7 +100,7 @@ def sample(
     cores: int | None = None,
     seed: int | None = None,
     backend: str = "numba",
-    sampler: str | Mapping[str, str] | None = None,
+    sampler: Sampler = None,
     marginalize: str | bool | Iterable[str] = "auto",
     max_states: int = MOST_STATES,
     compress: bool = True,

@@ -84,8 +84,7 @@ def central_values(plan: Plan, given: Mapping[str, Any], strategy: str, seed: in
         for n in plan.mixed.values
         if n in values
     }
-    centre |= {v.name: np.asarray(1.0) for v in plan.sweep.variables if v.name not in centre}
-    return centre
+    return centre | {str(v.name): start for v, start in plan.sweep.tuned.items()}
 
 
 def _as_sampled(plan: Plan) -> tuple[dict[str, TensorVariable], dict[str, Any]]:

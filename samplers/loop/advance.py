@@ -23,13 +23,15 @@ from samplers.chain.state import (
     KIND,
     KIND_NUTS,
     KIND_SLICE,
-    NUM_DECIDED,
     NUM_GROUPS,
     NUM_ITERATIONS,
+    NUM_LEARNT,
+    NUM_LOGPROBS,
     NUM_STATISTICS,
     OFFSET,
     SCALE,
     SIZE,
+    TARGET,
     Chain,
     Settings,
 )
@@ -61,12 +63,12 @@ lower_as_call(draw, x=1, context=1, out=2, rng=3)
 
 
 @njit(cache=True, inline="always")
-def _scatter(out: Vector, targets: NDArray[np.int64], first: int, size: int, state: Vector) -> int:
+def _scatter(out: Vector, targets: NDArray[np.int64], first: int, start: int, stop: int, state: Vector) -> int:
     """Copy new values into the state, if all are finite; return the element for which one is not, else -1."""
-    for i in range(size):
+    for i in range(start, stop):
         if not np.isfinite(out[i]):
             return targets[first + i]
-    for i in range(size):
+    for i in range(start, stop):
         state[targets[first + i]] = out[i]
     return -1
 
@@ -101,7 +103,9 @@ def _move_draw(
     """Move a block by its draw program; return a status."""
     acceptance_rate = draw(program, state, out, rng)
     size = table[block, SIZE]
-    element = _scatter(out, targets, table[block, OFFSET], size, state)
+    element = _scatter(out, targets, table[block, OFFSET], 0, size, state)
+    if is_tuning and element < 0:
+        element = _scatter(out, targets, table[block, OFFSET], size, size + table[block, NUM_LEARNT], state)
     if element >= 0:
         return STATUS_NOT_FINITE_DRAW + STATUS_STRIDE * element
     if table[block, NUM_STATISTICS] > 0:
@@ -110,7 +114,7 @@ def _move_draw(
     if at >= 0:
         statistics[table[block, FIRST_STATISTIC] + 1] = state[at]
         if is_tuning:
-            state[at] = adapt_scale(state[at], acceptance_rate, table[block, NUM_DECIDED], iteration + 1)
+            state[at] = adapt_scale(state[at], acceptance_rate, table[block, TARGET] / 1000.0, iteration + 1)
     return STATUS_DONE
 
 
@@ -134,7 +138,7 @@ def move_slice(
         targets[row[GROUPS] :],
         row[NUM_GROUPS],
         row[IS_INTEGER] != 0,
-        row[NUM_DECIDED],
+        row[NUM_LOGPROBS],
         width,
         chain.rows,
     )

@@ -51,15 +51,17 @@ def block_table(sweep: Sweep) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
             row[state.KIND] = state.KIND_SLICE
             row[state.OFFSET] = elements[0] if elements else 0
             row[state.SCALE] = _elements(layout, block.scale)[0]
-            row[state.NUM_DECIDED] = block.num_logprobs
+            row[state.NUM_LOGPROBS] = block.num_logprobs
             row[state.GROUPS], row[state.NUM_GROUPS] = len(targets), len(block.groups)
             row[state.IS_INTEGER] = block.is_integer
             targets += [int(i) for group in block.groups for i in (len(group), *group)]
         else:
             row[state.KIND] = state.KIND_DRAW
             row[state.OFFSET] = len(targets)
-            row[state.NUM_DECIDED] = block.num_decided
-            targets += elements
+            row[state.TARGET] = round(1000 * block.target_acceptance)
+            learnt = [i for m in block.memory for i in _elements(layout, m.variable)]
+            row[state.NUM_LEARNT] = len(learnt)
+            targets += [*elements, *learnt]
             if block.scale is not None:
                 row[state.SCALE] = _elements(layout, block.scale)[0]
     return table, np.array(targets, np.int64)
@@ -89,7 +91,7 @@ def _first_element(block: NUTSBlock, elements: list[int]) -> int:
 def _is_stale(sweep: Sweep, block: NUTSBlock) -> bool:
     """Return whether other blocks move what the block's log-density depends on."""
     moved = {v for other in sweep.blocks if other is not block for v in other.variables}
-    moved |= {b.scale for b in sweep.blocks if isinstance(b, DrawBlock | SliceBlock) and b.scale is not None}
+    moved |= {v for other in sweep.blocks for v in other.tuned}
     return bool(moved.intersection(block.logdensity.inputs))
 
 
@@ -112,7 +114,7 @@ def compile_numba(sweep: Sweep) -> BindPrograms:
         if isinstance(block, DrawBlock):
             return compile_program(
                 list(sweep.variables),
-                list(block.draws),
+                list(block.outputs),
                 value=block.acceptance_rate,
                 rng=block.rng,
                 next_rng=block.next_rng,

@@ -166,11 +166,11 @@ def _logdensity(block: NUTSBlock, variables: Sequence[TensorVariable], mode: Mod
 
 def _draw(block: DrawBlock, variables: Sequence[TensorVariable], layout: Layout, mode: Mode) -> Callable[[Any], Any]:
     """Compile a draw block; each chain brings its generator."""
-    outputs: list[Variable] = [block.next_rng, *block.draws]
+    outputs: list[Variable] = [block.next_rng, *block.outputs]
     if block.acceptance_rate is not None:
         outputs.append(block.acceptance_rate)
     function = _function([In(block.rng, mutable=True, borrow=True), *variables], outputs, mode)
-    num_draws = len(block.draws)
+    num_draws = len(block.outputs)
 
     def bind(rng: np.random.Generator) -> Callable[[NDArray, NDArray, NDArray], float]:
         def call(state: NDArray, out: NDArray, _: NDArray) -> float:

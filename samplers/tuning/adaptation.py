@@ -213,7 +213,7 @@ def update_inverse_mass_matrix(
 
 
 @inlined
-def adapt_scale(scale: float, acceptance_rate: float, size: int, count: int) -> float:
+def adapt_scale(scale: float, acceptance_rate: float, target: float, count: int) -> float:
     """Return the proposal scale moved towards the best acceptance rate (Robbins and Monro, on the log scale).
 
     Parameters
@@ -222,8 +222,8 @@ def adapt_scale(scale: float, acceptance_rate: float, size: int, count: int) -> 
         Of the proposal that was tried.
     acceptance_rate : float
         With which it was accepted.
-    size : int
-        Number of elements accepted or rejected together: the target is 0.44 for one, 0.234 for more.
+    target : float
+        With which it should be accepted: by a random walk 0.44 if of one element, 0.234 if of more.
     count : int
         Number of proposals tried so far, this one included.
 
@@ -236,6 +236,5 @@ def adapt_scale(scale: float, acceptance_rate: float, size: int, count: int) -> 
     ----------
     Roberts and Rosenthal (2001), Optimal scaling for various Metropolis-Hastings algorithms, Stat. Science 16(4).
     """
-    target = SCALAR_ACCEPTANCE if size == 1 else VECTOR_ACCEPTANCE
     error = (acceptance_rate if isfinite(acceptance_rate) else 0.0) - target
     return scale * exp(_SCALE_GAIN * float(count) ** -_SCALE_DECAY * error)

@@ -26,7 +26,7 @@ from samplers.chain.result import (
 )
 from samplers.loop.jax.block import JaxBlock, Stats
 from samplers.trajectories.jax_transition import nuts_transition
-from samplers.tuning.adaptation import EARLY_TREE_DEPTH, SCALAR_ACCEPTANCE, VECTOR_ACCEPTANCE
+from samplers.tuning.adaptation import EARLY_TREE_DEPTH
 from samplers.tuning.jax_adaptation import (
     Adaptation,
     Phase,
@@ -173,11 +173,12 @@ def block_evaluator(
 
 
 def draw_block(block: DrawBlock, layout: Layout) -> JaxBlock:
-    """Return the functions of a Gibbs or random-walk block."""
+    """Return the functions of a block that a step graph moves."""
     inputs = _inputs(block)
     draw = jax_callable(inputs, _outputs(block), rng=block.rng)
     slices = [layout.slice_of(str(variable.name)) for variable in block.variables]
     targets = np.concatenate([np.arange(s.start, s.stop) for s in slices])
+    learnt = [layout.slice_of(str(m.variable.name)) for m in block.memory]
 
     def init(x: jax.Array) -> jax.Array:
         return jnp.zeros(())
@@ -192,31 +193,34 @@ def draw_block(block: DrawBlock, layout: Layout) -> JaxBlock:
         failed = STATUS_NOT_FINITE_DRAW + STATUS_STRIDE * element
         status = jnp.where(jnp.isfinite(new_values).all(), STATUS_DONE, failed)
         x = x.at[targets].set(new_values)
+        for where, following in zip(learnt, results[len(block.variables) :], strict=False):
+            x = x.at[where].set(jnp.where(phase.is_tuning, jnp.ravel(following), x[where]))
         if block.acceptance_rate is None:
             return x, count, status, {}
         stats = {"acceptance_rate": results[-1]}
         if block.scale is not None:
             scale = values[block.scale.name]
             stats["scale"] = scale
-            adapted = jnp.where(phase.is_tuning, adapt_scale(scale, results[-1], block.num_decided, count + 1), scale)
+            adapted = jnp.where(
+                phase.is_tuning, adapt_scale(scale, results[-1], block.target_acceptance, count + 1), scale
+            )
             x = x.at[layout.slice_of(block.scale.name)].set(adapted)
         return x, count + 1, status, stats
 
     return JaxBlock(init, step)
 
 
-def adapt_scale(scale: jax.Array, acceptance_rate: jax.Array, size: int, count: jax.Array) -> jax.Array:
+def adapt_scale(scale: jax.Array, acceptance_rate: jax.Array, target: float, count: jax.Array) -> jax.Array:
     """Return the proposal scale moved towards the best acceptance rate.
 
     As ``samplers.tuning.adaptation.adapt_scale``.
     """
-    target = SCALAR_ACCEPTANCE if size == 1 else VECTOR_ACCEPTANCE
     return scale * jnp.exp(SCALE_GAIN * count**-SCALE_DECAY * (jnp.nan_to_num(acceptance_rate) - target))
 
 
 def _outputs(block: DrawBlock) -> list[TensorVariable]:
     """Return what a draw block computes."""
-    return [*block.draws, *([] if block.acceptance_rate is None else [block.acceptance_rate])]
+    return [*block.outputs, *([] if block.acceptance_rate is None else [block.acceptance_rate])]
 
 
 def _inputs(block: DrawBlock) -> list[TensorVariable]:

@@ -12,6 +12,8 @@ from samplers.tuning.adaptation import (
     LOG_STEP_SIZE,
     NUM_MOMENTS,
     NUM_TUNING_FIELDS,
+    SCALAR_ACCEPTANCE,
+    VECTOR_ACCEPTANCE,
     adapt_scale,
     finish_averaging,
     start_averaging,
@@ -121,8 +123,8 @@ def test_proposal_scale_finds_the_best_acceptance_rate() -> None:
         proposal = x + scale * random.normal()
         rate = min(1.0, exp(0.5 * x * x - 0.5 * proposal * proposal))
         x = proposal if random.random() < rate else x
-        scale = adapt_scale(scale, rate, 1, count)
+        scale = adapt_scale(scale, rate, SCALAR_ACCEPTANCE, count)
         scales.append(scale)
     assert np.exp(np.mean(np.log(scales[2500:]))) == pytest.approx(best, rel=0.1)
-    assert adapt_scale(1.0, 0.234, 7, 3) == pytest.approx(1.0)
-    assert adapt_scale(1.0, float("nan"), 1, 1) < 1.0
+    assert adapt_scale(1.0, 0.234, VECTOR_ACCEPTANCE, 3) == pytest.approx(1.0)
+    assert adapt_scale(1.0, float("nan"), SCALAR_ACCEPTANCE, 1) < 1.0

@@ -1,0 +1,1 @@
+"""The Barker proposal: its kernel, and how it moves variables in sweeps."""

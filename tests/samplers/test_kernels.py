@@ -1,0 +1,228 @@
+"""The contract of every sampler in `samplers`, discovered rather than listed: one that is added is under it at once."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytensor.tensor as pt
+import pytest
+from arviz_stats.base import array_stats
+from numpy.typing import NDArray
+from scipy import integrate, special, stats
+
+import samplers
+from graphs.density import LogDensity
+from graphs.errors import PPLError
+from graphs.supports import POSITIVE, integers
+from graphs.surgery.random_graph import depends_on
+from samplers import Kernel, Sweep, compile_sweep
+from samplers.move import move_block
+
+SHAPE, NUM_STARTS, NUM_STEPS = 2.0, 1500, 10_000
+FALSE_ALARM = 1e-4
+"""Of each comparison, of which there are about forty: one run of this file in 250, were the seeds not fixed."""
+WEIGHTS = np.array([0.55, 0.25, 0.05, 0.15])
+
+
+class Target(NamedTuple):
+    """A log-density, exact draws of it, and exact expectations."""
+
+    logdensity: LogDensity
+    draws: Callable[[np.random.Generator, int], dict[str, NDArray]]
+    expected: list[tuple[Callable[[dict[str, NDArray]], NDArray], float]]
+
+
+def skewed() -> Target:
+    """Logarithms of gamma variables of shape 2, and a normal one: on the real line, from SciPy."""
+    x, y = pt.tensor("x", shape=(2,)), pt.tensor("y", shape=())
+    total = (SHAPE * x - pt.exp(x)).sum() - 0.5 * y**2
+    quantiles = [np.log(stats.gamma.ppf(p, SHAPE)) for p in (0.05, 0.9)]
+    return Target(
+        LogDensity(total, (x, y)),
+        lambda rng, n: {"x": np.log(rng.gamma(SHAPE, size=(n, 2))), "y": rng.normal(size=n)},
+        [
+            (lambda d: d["x"][:, 0], float(special.digamma(SHAPE))),
+            (lambda d: d["x"][:, 1] <= quantiles[0], 0.05),
+            (lambda d: d["x"][:, 1] <= quantiles[1], 0.9),
+            (lambda d: d["y"] ** 2, 1.0),
+        ],
+    )
+
+
+def conjugate() -> Target:
+    """A gamma variable, and a normal one whose variance it is one over, both with laws; moments by quadrature."""
+    x, y = pt.dscalars("x", "y")
+    total = 2 * pt.log(x) - x * y**2 - y**2 + 2 * y - 4 * x
+
+    def marginal(y: NDArray) -> NDArray:
+        return np.exp(-(y**2) + 2 * y) / (y**2 + 4) ** 3
+
+    def mean(f: Callable[[Any], Any]) -> float:
+        return integrate.quad(lambda y: f(y) * marginal(y), -8, 10)[0] / integrate.quad(marginal, -8, 10)[0]
+
+    def draws(rng: np.random.Generator, n: int) -> dict[str, NDArray]:
+        grid = np.linspace(-8, 10, 200_001)
+        y = np.interp(rng.uniform(size=n), np.cumsum(marginal(grid)) / marginal(grid).sum(), grid)
+        return {"x": rng.gamma(3, 1 / (y**2 + 4)), "y": y}
+
+    expected = [
+        (lambda d: d["y"], mean(lambda y: y)),
+        (lambda d: d["y"] ** 2, mean(lambda y: y**2)),
+        (lambda d: d["x"], mean(lambda y: 3 / (y**2 + 4))),
+        (lambda d: d["x"] <= 0.3, mean(lambda y: stats.gamma.cdf(0.3, 3, scale=1 / (y**2 + 4)))),
+    ]
+    return Target(LogDensity(total, (x, y), {x: POSITIVE}), draws, expected)
+
+
+def finite() -> Target:
+    """Four states of unequal weight."""
+    k = pt.lscalar("k")
+    total = pt.constant(np.log(WEIGHTS))[k]
+    expected = [(lambda d, i=i: d["k"] == i, float(w)) for i, w in enumerate(WEIGHTS)]
+    return Target(
+        LogDensity(total, (k,), {k: integers(0, 3)}), lambda rng, n: {"k": rng.choice(4, size=n, p=WEIGHTS)}, expected
+    )
+
+
+def is_sampler(name: str) -> bool:
+    """Whether a public name makes a kernel of a log-density."""
+    made = getattr(samplers, name)
+    kind = inspect.isfunction(made) and getattr(samplers, str(inspect.signature(made).return_annotation), None)
+    return inspect.isclass(kind) and issubclass(kind, Kernel)
+
+
+SAMPLERS = sorted(name for name in samplers.__all__ if is_sampler(name))
+
+
+def refused(name: str, target: Target) -> Kernel | None:
+    """The kernel of a target; None where the sampler refuses it by an error of ours."""
+    try:
+        return getattr(samplers, name)(target.logdensity)
+    except PPLError:
+        return None
+
+
+def continuous(name: str) -> tuple[Kernel, Target]:
+    for target in (skewed(), conjugate()):
+        kernel = refused(name, target)
+        if kernel is not None:
+            return kernel, target
+    raise AssertionError(f"no target for {name}")
+
+
+def cases() -> list[Any]:
+    """Every sampler with every kind of variable that it moves."""
+    found = [(name, *continuous(name)) for name in SAMPLERS]
+    found += [(name, kernel, finite()) for name in SAMPLERS if (kernel := refused(name, finite())) is not None]
+    return [
+        pytest.param(kernel, target, id=f"{name}-{next(iter(target.draws(np.random.default_rng(), 1)))}")
+        for name, kernel, target in found
+    ]
+
+
+def row(values: dict[str, NDArray], i: int) -> dict[str, NDArray]:
+    return {name: array[i] for name, array in values.items()}
+
+
+def assert_stationary(after: dict[str, NDArray], target: Target) -> None:
+    """Independent draws of the target: means within the error of independent draws."""
+    for function, expected in target.expected:
+        found = np.asarray(function(after), float)
+        error = found.std() / np.sqrt(len(found))
+        assert abs(found.mean() - expected) < stats.norm.isf(FALSE_ALARM / 2) * error
+
+
+def test_samplers_are_found() -> None:
+    assert {"barker", "gibbs", "hmc", "nuts", "rmh", "slice"} <= set(SAMPLERS)
+    assert "barker" in samplers.MOVES
+
+
+@pytest.mark.parametrize(("kernel", "target"), cases())
+@pytest.mark.parametrize("backend", ["numba", pytest.param("c", marks=pytest.mark.slow)])
+def test_a_step_from_exact_draws_leaves_exact_draws(kernel: Kernel, target: Target, backend: str) -> None:
+    """Invariance, whatever the mixing: what comes of independent draws of the target are such."""
+    rng = np.random.default_rng(1)
+    before = target.draws(rng, NUM_STARTS)
+    step = kernel.compile(backend)
+    states = [step(rng, kernel.init(row(before, i)))[0].position for i in range(NUM_STARTS)]
+    after = {name: np.array([state[name] for state in states]) for name in before}
+    assert any((after[name] != before[name]).any() for name in before)
+    assert_stationary(after, target)
+
+
+@pytest.mark.parametrize(("kernel", "target"), cases())
+def test_a_chain_has_the_moments_of_the_target(kernel: Kernel, target: Target) -> None:
+    rng = np.random.default_rng(2)
+    _, draws, _ = kernel.compile("numba").run(rng, kernel.init(row(target.draws(rng, 1), 0)), NUM_STEPS)
+    for function, expected in target.expected:
+        found = np.asarray(function(draws), float)
+        size = array_stats.ess(found[None], chain_axis=0, draw_axis=1, method="mean")
+        assert abs(found.mean() - expected) < stats.norm.isf(FALSE_ALARM / 2) * found.std() / np.sqrt(size)
+
+
+@pytest.mark.parametrize(("kernel", "target"), cases())
+def test_a_step_is_a_function_of_generator_and_state(kernel: Kernel, target: Target) -> None:
+    """The same seed gives the same step, on which nothing before has any influence, and the state is not changed."""
+    start = kernel.init(row(target.draws(np.random.default_rng(3), 1), 0))
+    before = [np.array(value) for value in kernel.to_values(start)]
+    step = kernel.compile("numba")
+    first, info = step(np.random.default_rng(4), start)
+    step(np.random.default_rng(5), first)
+    again, same = step(np.random.default_rng(4), start)
+    for one, other in zip(kernel.to_values(first), kernel.to_values(again), strict=True):
+        np.testing.assert_array_equal(one, other)
+    for one, other in zip(info, same, strict=True):
+        np.testing.assert_array_equal(one, other)
+    for one, other in zip(kernel.to_values(start), before, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize(("kernel", "target"), cases())
+def test_the_state_is_what_the_next_step_needs(kernel: Kernel, target: Target) -> None:
+    """What is kept beside the position is read, and after a step it is that of the new position."""
+    graph = kernel.graph()
+    outputs = [*graph.next_state, *graph.info.values()]
+    for variable in graph.state[len(target.logdensity.inputs) :]:
+        assert any(depends_on(output, [variable]) for output in outputs), f"{variable} is not read"
+    start = kernel.init(row(target.draws(np.random.default_rng(3), 1), 0))
+    assert len(kernel.to_values(start)) == len(graph.state)
+    state, info = kernel.compile("numba")(np.random.default_rng(6), start)
+    assert set(graph.info) == set(info._fields)
+    assert type(state) is type(start)
+    there = kernel.init(state.position)
+    for one, other in zip(kernel.to_values(state), kernel.to_values(there), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize(("kernel", "target"), cases())
+def test_the_graph_is_readable(kernel: Kernel, target: Target) -> None:
+    """It is printed as text that names all that it starts from."""
+    text, graph = kernel.dprint(file="str"), kernel.graph()
+    assert isinstance(text, str)
+    for variable in (graph.rng, *graph.state):
+        is_read = any(depends_on(output, [variable]) for output in (*graph.next_state, *graph.info.values()))
+        assert not is_read or re.search(rf"\b{variable.name}\b", text)
+
+
+@pytest.mark.parametrize("name", sorted(samplers.MOVES))
+@pytest.mark.parametrize("backend", ["numba", "c", "jax"])
+def test_a_move_in_a_sweep_leaves_exact_draws(name: str, backend: str) -> None:
+    """As for kernels: a chain from each of many exact draws, one sweep without tuning."""
+    if backend == "jax":
+        pytest.importorskip("jax")
+    move, target = samplers.MOVES[name], skewed()
+    block = move_block(move, target.logdensity, target.logdensity.inputs, lambda name: name)
+    sweep = Sweep((*target.logdensity.inputs, *block.tuned), (block,))
+    before = target.draws(np.random.default_rng(1), NUM_STARTS)
+    tuned = {str(v.name): start for v, start in block.tuned.items()}
+    init = np.stack([sweep.layout.pack(row(before, i) | tuned) for i in range(NUM_STARTS)])
+    draws = compile_sweep(sweep, backend).run(init, tune=0, draws=1, seed=2).draws[:, 0]
+    after = sweep.layout.unpack(draws)
+    assert (after["y"] != before["y"]).any()
+    for variable, start in tuned.items():
+        np.testing.assert_array_equal(after[variable], np.broadcast_to(start, after[variable].shape))
+    assert_stationary(after, target)
