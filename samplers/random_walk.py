@@ -19,8 +19,8 @@ from pytensor.tensor.variable import TensorVariable
 from graphs.density import LogDensity, as_logdensity
 from graphs.errors import SamplingError
 from graphs.layout import Layout
-from graphs.marginal.elimination.factor_tables import families_of, on_atoms
-from graphs.marginal.lifting import Lifted, MixingError, Slot, lift
+from graphs.marginal.factors import at_values, factors
+from graphs.marginal.lifting import MixingError
 from graphs.step import StepGraph
 from graphs.supports import REAL, Support
 from graphs.surgery.interpreting import interpret
@@ -186,21 +186,11 @@ def _elementwise_log_ratio(
     if variable.type.ndim == 0:
         return None
     terms = [t for t in summands_of(total) if depends_on(t, [variable])]
-    shape = tuple(int(n) for n in variable.type.shape)
-    count = int(np.prod(shape))
-    # Lifting replaces the variable, so the two states must not contain it yet.
-    new, old = variable.type(), variable.type()
-    slot = Slot(2, np.arange(count).reshape(shape))
-    lifted = lift(terms, {variable: Lifted(pt.stack([new, old]), (slot,), shape)}, max_states=2)
-    parts: list[TensorVariable] = []
-    for item in lifted:
-        if isinstance(item, MixingError):
-            return None
-        families, _ = families_of(("",), item)
-        parts += [on_atoms(family, count) for family in families]
-    both = pt.add(*parts) if len(parts) > 1 else parts[0]
-    [log_ratio] = substitute([(both[0] - both[1]).reshape(shape)], {new: proposal, old: variable})
-    return log_ratio
+    both = factors(terms, at_values({variable: pt.stack([proposal, variable])}), 2)
+    if isinstance(both, MixingError):
+        return None
+    new, old = both.by_atom()
+    return (new - old).reshape(variable.type.shape)
 
 
 def summands_of(total: TensorVariable) -> list[TensorVariable]:

@@ -12,13 +12,13 @@ from pytensor.tensor.variable import TensorVariable
 
 from graphs.bounds.guards import strip_guards
 from graphs.conditional.counts import count_law
+from graphs.conditional.enumeration import finite_law
 from graphs.conditional.expanding.expander import Expander
 from graphs.conditional.expanding.expansion import Obstacle, ObstacleKind
 from graphs.conditional.expanding.simplify import simplify
 from graphs.conditional.families.affine import Affine
 from graphs.conditional.law import Law
 from graphs.conditional.points import part_with
-from graphs.conditional.pointwise import finite_law
 from graphs.conditional.quadratic.matrices import matrix_law
 from graphs.conditional.quadratic.quadratic import multivariate_normal_law, normal_law
 from graphs.conditional.quadratic.scales import with_scales_outside
@@ -137,7 +137,7 @@ def _law_of_kind(
         return matrix_law(total, x, declared)
     if not own.is_finite:
         return _exponential_family_law(total, x, declared)
-    law = finite_law(total, x, own, declared)
+    law = finite_law(total, x, own)
     if isinstance(law, Obstacle):
         # Of more values than can be enumerated, a binomial one say.
         count = _exponential_family_law(total, x, declared)

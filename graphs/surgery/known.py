@@ -9,13 +9,15 @@ import pytensor.tensor as pt
 from numpy.typing import NDArray
 from pymc.pytensorf import constant_fold
 from pytensor.graph.basic import Constant, Variable
+from pytensor.scalar.basic import ScalarConstant
 
 from graphs.surgery.random_graph import has_random
 
 
 def known_value(variable: Any) -> NDArray | None:
     """Return the value of a graph of constants, ``None`` of any other."""
-    variable = pt.as_tensor(variable)
+    # The bounds of slices are scalar constants: as tensors they would have to be folded.
+    variable = variable if isinstance(variable, ScalarConstant) else pt.as_tensor(variable)
     if isinstance(variable, Constant):
         return np.asarray(variable.data)
     # Before it folds, PyTensor copies the whole graph.

@@ -8,7 +8,7 @@ from typing import Literal
 from graphs.conditional import (
     find_conditional,
 )
-from graphs.conditional.pointwise import MOST_VALUES
+from graphs.conditional.enumeration import MOST_VALUES
 from graphs.errors import DerivationError, ModelError
 from graphs.joint.joint_logprob import LogProb, states_of
 from graphs.marginal.elimination.costs import Cost, costs_of

@@ -12,7 +12,7 @@ from pytensor.tensor.variable import TensorVariable
 
 from graphs.augmentation import Group
 from graphs.conditional import Law
-from graphs.conditional.pointwise import MOST_VALUES
+from graphs.conditional.enumeration import MOST_VALUES
 from graphs.density import LogDensity
 from graphs.joint.joint_logprob import LogProb, states_of
 from graphs.marginal.elimination.summation import unused_name

@@ -13,11 +13,9 @@ import pytensor.tensor as pt
 from numpy.typing import NDArray
 from pytensor.tensor.variable import TensorVariable
 
-from graphs.marginal.elimination.factor_tables import Family, Integers, families_of, on_atoms
-from graphs.marginal.elimination.network import Network
-from graphs.marginal.elimination.parts import lifted_parts
+from graphs.marginal.elimination.factor_tables import Integers
+from graphs.marginal.factors import factors
 from graphs.marginal.lifting import ABSENT, Lifted, MixingError, Slot, of_states
-from graphs.marginal.lifting.state import Lifting
 from graphs.optional import optional
 from graphs.surgery.random_graph import depends_on
 from graphs.surgery.rebuilding import substitute
@@ -53,35 +51,13 @@ def find_groups(
     if not count:
         return []
     numbers = np.arange(count)
-    lifting = Lifting({variable: of_states(variable, states, numbers.reshape(variable.type.shape))}, {}, _MOST_STATES)
-    ties = []
-    for lifted in lifted_parts(terms, lifting):
-        if isinstance(lifted, MixingError):
-            # Some factor ties too many elements: take each by itself.
-            groups = [numbers[i : i + 1] for i in range(count)]
-            return groups if _can_be_drawn(terms, variable, states, groups) else None
-        families, _ = families_of(("",), lifted)
-        ties += families
-    groups = coloured(ties, count)
+    found = factors(terms, {variable: of_states(variable, states, numbers.reshape(variable.type.shape))}, _MOST_STATES)
+    if isinstance(found, MixingError):
+        # Some factor ties too many elements: take each by itself.
+        groups = [numbers[i : i + 1] for i in range(count)]
+        return groups if _can_be_drawn(terms, variable, states, groups) else None
+    groups = found.groups()
     return groups if len(groups) <= MOST_GROUPS else None
-
-
-def coloured(ties: Sequence[Family], count: int) -> list[Integers]:
-    """Return groups of elements of which no two share a factor.
-
-    Parameters
-    ----------
-    ties : sequence of Family
-        The factors; their atoms are the elements.
-    count : int
-        Number of elements.
-    """
-    network = Network(ties, np.full(count, 2), np.ones(count, bool))
-    colours = np.full(count, -1)
-    for atom in range(count):
-        taken = set(colours[network.neighbours(atom)].tolist())
-        colours[atom] = next(c for c in range(count + 1) if c not in taken)
-    return [np.flatnonzero(colours == c) for c in range(int(colours.max()) + 1)]
 
 
 def _can_be_drawn(
@@ -182,11 +158,5 @@ def _lifted_logits(
     atoms = np.where(is_member, np.arange(count).reshape(shape), ABSENT)
     lifted = Lifted(pt.cast(value, variable.type.dtype), (Slot(int(column.type.shape[0]), atoms),), shape)
     # What is not in the group is held, and only the members have states.
-    parts = []
-    for item in lifted_parts(terms, Lifting({variable: lifted}, {}, _MOST_STATES)):
-        if isinstance(item, MixingError):
-            return None
-        families, _ = families_of(("",), item)
-        parts += [on_atoms(part, count) for part in families]
-    total = pt.add(*parts) if len(parts) > 1 else parts[0]
-    return total[:, group]
+    found = factors(terms, {variable: lifted}, _MOST_STATES)
+    return None if isinstance(found, MixingError) else found.by_atom()[:, group]

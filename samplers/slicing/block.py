@@ -11,13 +11,12 @@ import numpy as np
 import pytensor.tensor as pt
 from pytensor.tensor.variable import TensorVariable
 
-from graphs.marginal.elimination.factor_tables import Family, columns_of, on_atoms
-from graphs.marginal.elimination.parts import element_factors
+from graphs.marginal.factors import at_values, factors
+from graphs.marginal.lifting import MixingError
 from graphs.supports import REAL, Support
 from graphs.surgery.random_graph import depends_on
 from graphs.surgery.rebuilding import substitute
 from samplers.blocks import SliceBlock
-from samplers.conditionals.coloured import coloured
 
 
 def slice_block(
@@ -41,23 +40,13 @@ def slice_block(
     .. [1] Neal (2003). Slice sampling. Annals of Statistics 31.
     """
     count = int(np.prod(variable.type.shape, dtype=int))
-    families = element_factors(terms, [variable])
-    if families is None:
+    found = factors(terms, at_values({variable: variable[None]}), 1)
+    if isinstance(found, MixingError):
         total: TensorVariable = pt.add(0.0, *(t.sum() for t in terms if depends_on(t, [variable])))
         logprobs, groups = total.reshape((1,)), [np.array([i]) for i in range(count)]
     else:
-        parts = [part for f in families for part in _by_atom(f, count)]
-        logprobs = pt.add(0.0, *parts)
-        groups = coloured(families, count)
+        logprobs, groups = found.by_atom()[0], found.groups()
     return SliceBlock(variable, _inside(logprobs, variable, support), tuple(groups), scale)
-
-
-def _by_atom(part: Family, count: int) -> list[TensorVariable]:
-    """Return the factors laid out by each of the elements that they depend on; shape (count,)."""
-    if part.width == 1:
-        return [on_atoms(part, count)[0]]
-    table = columns_of(part.table, part.columns).reshape((-1,))
-    return [pt.zeros(count)[atoms].inc(table) for atoms in part.atoms.T]
 
 
 def _inside(logprobs: TensorVariable, variable: TensorVariable, support: Support) -> TensorVariable:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import inf, prod
+from math import inf
 
 import numpy as np
 from pytensor.tensor.variable import TensorVariable
 from scipy.sparse import coo_matrix, csr_matrix
 
-from graphs.marginal.elimination.parts import element_factors
+from graphs.marginal.factors import at_values, factors
+from graphs.marginal.lifting import MixingError
 from graphs.sparse.pattern import Integers, Pattern, find_pattern, find_probes
 
 SMALLEST = 24
@@ -51,12 +52,12 @@ def ties_of(total: TensorVariable, variables: Sequence[TensorVariable]) -> csr_m
     variables : sequence of TensorVariable
         Their elements, one variable after the other, are the rows.
     """
-    factors = element_factors([total], variables)
-    if factors is None:
+    found = factors([total], at_values({v: v[None] for v in variables}), 1)
+    if isinstance(found, MixingError):
         return None
-    count = sum(prod(v.type.shape) for v in variables)
+    count = found.count
     rows, columns = [], []
-    for factor in factors:
+    for factor in found.families:
         if factor.width**2 * len(factor.atoms) > _MOST_TIES * max(count, SMALLEST):
             return None
         for i in range(factor.width):

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import prod
 
 import pytensor.scalar.basic as ps
 import pytensor.tensor as pt
 from pytensor.compile.ops import ViewOp
 from pytensor.graph.basic import Apply, Variable
+from pytensor.graph.op import Op
 from pytensor.tensor.basic import Join, MakeVector, ScalarFromTensor, TensorFromScalar
+from pytensor.tensor.blockwise import Blockwise
 from pytensor.tensor.elemwise import DimShuffle, Elemwise
+from pytensor.tensor.extra_ops import CumOp
 from pytensor.tensor.math import Dot, Sum
 from pytensor.tensor.shape import Reshape, SpecifyShape
 from pytensor.tensor.variable import TensorVariable
@@ -26,10 +30,14 @@ class Opening:
     ----------
     lifting : Lifting
         Receives what is lifted in order to see that.
+    is_thorough : bool
+        Whether all additions are opened that are not inside another function: who asks for the smallest factors, and
+        for no constants, needs no term whole.
     """
 
-    def __init__(self, lifting: Lifting):
+    def __init__(self, lifting: Lifting, is_thorough: bool = False):
         self.lifting = lifting
+        self.is_thorough = is_thorough
         self._mixing: dict[Variable, bool] = {}
 
     def depends(self, variable: Variable) -> bool:
@@ -47,16 +55,16 @@ class Opening:
         if node is None:
             return False
         op = node.op
-        if isinstance(op, Sum):
-            [inner] = node.inputs
-            axes = range(inner.type.ndim) if op.axis is None else op.axis
-            return self._varies(inner, [axis % inner.type.ndim for axis in axes]) or self.mixes(inner)
-        if isinstance(op, Dot) and variable.type.ndim == 0:
-            return any(self.depends(i) and self._varies(i, [0]) for i in node.inputs)
-        is_linear = isinstance(op, _PASSING) or (
-            isinstance(op, Elemwise)
-            and isinstance(op.scalar_op, ps.Add | ps.Sub | ps.Neg | ps.Mul | ps.TrueDiv | ps.Identity)
-        )
+        if any(self._varies(i, axes) for i, axes in _summed_axes(node) if self.depends(i)):
+            return True
+        if isinstance(op, Elemwise):
+            kind = op.scalar_op
+            if isinstance(kind, ps.Add | ps.Sub) and (self.is_thorough or variable not in self.lifting.done):
+                return True
+            is_choice = isinstance(kind, ps.Switch) and variable.type.ndim == 0 and not self.depends(node.inputs[0])
+            is_linear = is_choice or isinstance(kind, _LINEAR)
+        else:
+            is_linear = isinstance(op, _PASSING | Sum) or _is_cumulative(op) or _is_product(op)
         return is_linear and any(self.mixes(i) for i in node.inputs)
 
     def _varies(self, variable: Variable, axes: Sequence[int]) -> bool:
@@ -64,8 +72,28 @@ class Opening:
         return lifted is None or any(lifted.varies_along(axis) for axis in axes)
 
 
-_LINEAR = (ps.Add, ps.Sub, ps.Neg, ps.Mul, ps.TrueDiv, ps.Identity)
-_PASSING = (Join, MakeVector, SpecifyShape, TensorFromScalar, ScalarFromTensor, DimShuffle, Reshape, ViewOp)
+_LINEAR = ps.Add | ps.Sub | ps.Neg | ps.Mul | ps.TrueDiv | ps.Identity
+_PASSING = Join | MakeVector | SpecifyShape | TensorFromScalar | ScalarFromTensor | DimShuffle | Reshape | ViewOp
+
+
+def _is_cumulative(op: Op) -> bool:
+    return isinstance(op, CumOp) and op.mode == "add"
+
+
+def _is_product(op: Op) -> bool:
+    return isinstance(op, Dot) or (isinstance(op, Blockwise) and isinstance(op.core_op, Dot))
+
+
+def _summed_axes(node: Apply) -> list[tuple[Variable, list[int]]]:
+    """Return along which axes of its inputs a node adds up."""
+    op, ndim = node.op, getattr(node.inputs[0].type, "ndim", 0)
+    if _is_product(op):
+        left, right = node.inputs
+        return [(left, [left.type.ndim - 1]), (right, [max(right.type.ndim - 2, 0)])]
+    if not (isinstance(op, Sum) or _is_cumulative(op)):
+        return []
+    axes = range(ndim) if op.axis is None else [op.axis] if isinstance(op.axis, int) else op.axis
+    return [(node.inputs[0], [axis % ndim for axis in axes])]
 
 
 def summands(graph: TensorVariable, opening: Opening) -> list[TensorVariable]:
@@ -118,7 +146,20 @@ def _opened(variable: TensorVariable, weight: Weight, opening: Opening) -> list[
     if isinstance(op, Dot) and variable.type.ndim == 0:
         left, right = node.inputs
         return [(left * right, weight)]
+    if isinstance(op, DimShuffle | Reshape) or _is_cumulative(op) or _is_product(op):
+        return _transposed(node, weight, opening)
     return None
+
+
+def _transposed(node: Apply, weight: Weight, opening: Opening) -> list[tuple[TensorVariable, Weight]] | None:
+    """Open a linear operation: the weights of what it is applied to are its transpose times those of its result."""
+    dependent = [place for place, i in enumerate(node.inputs) if opening.depends(i)]
+    out = node.outputs[0]
+    if len(dependent) != 1 or None in out.type.shape:
+        return None
+    weights = pt.broadcast_to(pt.constant(1.0) if weight is None else weight, out.type.shape)
+    [place] = dependent
+    return [(node.inputs[place], node.op.pullback(node.inputs, node.outputs, [weights])[place])]
 
 
 def _spread_weight(node: Apply, weight: Weight) -> Weight:
@@ -135,13 +176,19 @@ def _opened_elemwise(node: Apply, weight: Weight, opening: Opening) -> list[tupl
     kind = type(node.op.scalar_op)
     out = node.outputs[0]
     if kind in (ps.Add, ps.Sub):
-        if any(i.type.shape != out.type.shape or None in i.type.shape for i in node.inputs):
+        if any(None in i.type.shape for i in node.inputs):
             return None
         signs = [1.0] * len(node.inputs) if kind is ps.Add else [1.0, -1.0]
         return [
-            (i, weight if sign > 0 else _times(weight, pt.constant(-1.0)))
+            (i, _unbroadcast(weight if sign > 0 else _times(weight, pt.constant(-1.0)), i, out))
             for i, sign in zip(node.inputs, signs, strict=True)
         ]
+    if kind is ps.Switch:
+        condition, *branches = node.inputs
+        zero = pt.constant(0.0)
+        # What is not chosen may be infinite: no weight of zero will do.
+        chosen = [(pt.switch(condition, part, zero), weight) for part in summands(branches[0], opening)]
+        return chosen + [(pt.switch(condition, zero, part), weight) for part in summands(branches[1], opening)]
     if kind is ps.Neg:
         return [(node.inputs[0], _times(weight, pt.constant(-1.0)))]
     if kind is ps.Identity or (kind is ps.Cast and out.type.dtype == "float64"):
@@ -149,6 +196,16 @@ def _opened_elemwise(node: Apply, weight: Weight, opening: Opening) -> list[tupl
     if kind in (ps.Mul, ps.TrueDiv):
         return _opened_product(node, weight, opening)
     return None
+
+
+def _unbroadcast(weight: Weight, part: TensorVariable, out: TensorVariable) -> Weight:
+    """Return the weights of a part that is repeated in a sum: as often as it stands there."""
+    repeated = [a for a, n in enumerate(out.type.shape) if part.type.shape[a] != n]
+    if not repeated:
+        return weight
+    if weight is None or weight.type.ndim == 0:
+        return _times(weight, pt.constant(float(prod(out.type.shape[a] for a in repeated))))
+    return pt.sum(pt.broadcast_to(weight, out.type.shape), axis=repeated, keepdims=True)
 
 
 def _opened_product(node: Apply, weight: Weight, opening: Opening) -> list[tuple[TensorVariable, Weight]] | None:

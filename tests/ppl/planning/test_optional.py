@@ -86,7 +86,7 @@ PLACES = {
     "compression": "graphs.compression.compress.Totals",
     "auxiliary variables": "graphs.augmentation.search.augment",
     "sums": "graphs.marginal.summing_out.sum_out",
-    "groups of elements": "samplers.conditionals.coloured.lifted_parts",
+    "groups of elements": "samplers.conditionals.coloured.factors",
     "pilot runs": "ppl.planning.policy.pilot",
     "work": "ppl.planning.policy.work_of",
     "plans by laws": "ppl.planning.sweeps.gibbs_block",

@@ -16,6 +16,7 @@ import samplers
 from graphs.density import LogDensity
 from graphs.errors import ModelError, SamplingError
 from graphs.joint.logprob import logprob
+from graphs.marginal.lifting import MixingError
 from graphs.supports import POSITIVE, SIMPLEX, integers, interval
 from graphs.surgery.interpreting import interpret
 from samplers.blocks import Sweep
@@ -109,7 +110,7 @@ def test_log_probabilities_of_elements_are_differences_of_the_joint():
 
 
 def test_what_cannot_be_taken_apart_moves_one_by_one(monkeypatch):
-    monkeypatch.setattr(sys.modules["samplers.slicing.block"], "element_factors", lambda terms, variables: None)
+    monkeypatch.setattr(sys.modules["samplers.slicing.block"], "factors", lambda *_: MixingError(""))
     x, w = pt.tensor("x", shape=(3,), dtype="float64"), pt.dscalar("w")
     precision = np.array([[2.0, 0.6, 0.1], [0.6, 1.5, -0.4], [0.1, -0.4, 1.0]])
     block = slice_block([-0.5 * pt.dot(x, pt.dot(precision, x))], x, w)
