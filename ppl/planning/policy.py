@@ -144,19 +144,18 @@ def decide(by_nuts: Plan, by_laws: Plan) -> tuple[Plan, str]:
         return by_nuts, NO_LAWS
     remedy = f"sampler='gibbs' draws {', '.join(drawn)} from full conditionals"
     steps = f"Gibbs steps for {', '.join(drawn)} beside it" if others else f"Gibbs sampling of {', '.join(drawn)}"
-    fewest = _fewest_gradients(_num_elements(by_laws, "nuts")) if others else 0.0
     num_sweeps = num_affordable(by_laws)
     if not num_sweeps:
         return by_nuts, f"{ALONE}a pilot run with Gibbs steps would take too long; {remedy}"
-    effective, most = 1.0, _gain(1.0, fewest, by_laws, by_nuts, _on_a_normal(by_nuts))
+    effective, most = 1.0, _gain(1.0, _least_cost(by_laws), by_nuts, _on_a_normal(by_nuts))
     if most * HARDNESS >= LEAST_GAIN:
-        nuts = _nuts_alone(by_nuts, num_affordable(by_nuts))
+        nuts = _nuts_alone(by_nuts)
         # Without a pilot run nothing says what NUTS is worth at best.
         most = inf
         if nuts.pilot is not None:
             by_nuts = replace(by_nuts, compiled=nuts.pilot.compiled, centre=nuts.pilot.centre)
             effective = most_effective(nuts.pilot, by_nuts, by_laws)
-            most = _gain(effective, fewest, by_laws, by_nuts, nuts)
+            most = _gain(effective, _least_cost(by_laws), by_nuts, nuts)
     if most < LEAST_GAIN:
         why = f" ({effective:.2g} effective draws a sweep, as draws of NUTS show)" if effective < 1.0 else ""
         return by_nuts, (
@@ -171,11 +170,11 @@ def decide(by_nuts: Plan, by_laws: Plan) -> tuple[Plan, str]:
             f"{ALONE}a pilot run of Gibbs sampling left the domain of its laws, or Numba lacks one; {remedy}",
         )
     by_laws = replace(by_laws, compiled=found.compiled, centre=found.centre)
-    gain = _gain(found.surely_effective, found.num_gradients, by_laws, by_nuts, nuts)
+    gain = _gain(found.surely_effective, _cost_in_run(by_laws, found), by_nuts, nuts)
     if not others and nuts.pilot is not None and abs(log(max(gain, 1e-9))) < 2.0 * hypot(found.error, nuts.pilot.error):
         # It may be chance. A longer run of NUTS would learn something else; with Gibbs steps it is the same run.
         found = pilot(by_laws, _more(num_sweeps, _sweep_cost(by_laws, 0.0))) or found
-        gain = _gain(found.surely_effective, 0.0, by_laws, by_nuts, nuts)
+        gain = _gain(found.surely_effective, _cost_in_run(by_laws, found), by_nuts, nuts)
     prediction = Prediction(found.effective, gain, drawn, others, nuts.effective)
     return (by_laws if prediction.is_for_gibbs else by_nuts), str(prediction)
 
@@ -189,17 +188,14 @@ class _Alone:
     effective : float
         Effective draws per sweep.
     cost : float
-        Nanoseconds that a sweep takes, about.
+        Nanoseconds that a sweep takes, about, on the average of a run.
     pilot : Pilot or None
         That showed it.
-    warm_up : float
-        How much longer a sweep takes on the average of a run, of which half is warm-up, than after it.
     """
 
     effective: float
     cost: float
     pilot: Pilot | None
-    warm_up: float = WARM_UP
 
 
 def _more(num_sweeps: int, cost: float) -> int:
@@ -207,49 +203,68 @@ def _more(num_sweeps: int, cost: float) -> int:
     return max(num_sweeps, min(LONGER * num_sweeps, int(1e9 * HARDLY_ANY_SECONDS / cost)))
 
 
-def _nuts_alone(plan: Plan, num_sweeps: int) -> _Alone:
+def _nuts_alone(plan: Plan) -> _Alone:
     """Return what NUTS alone is worth: seen in a pilot run, or what it would be on a normal distribution."""
+    num_sweeps = num_affordable(plan)
     if num_sweeps:
         doing("Trying NUTS in a pilot run")
         own = pilot(plan, num_sweeps)
         if own is not None:
-            compiled = replace(plan, compiled=own.compiled)
-            after, before = (_sweep_cost(compiled, num) for num in (own.num_gradients, own.gradients_tuning))
-            by_metric = own.num_gradients * (PER_METRIC + PER_NUMBER_OF_METRIC * own.num_metric)
-            if own.num_metric:
-                after += by_metric
-                # Most such metrics are learnt in the latter half of the warm-up.
-                before += by_metric / 2.0
-            size = _num_elements(plan, "nuts")
-            if 1 < size <= MOST_DENSE:
-                times = (2 if own.num_metric else 1) + (4 if own.gradients_tuning > LONG_TRAJECTORY else 0)
-                before += times * (LEARNING + LEARNING_PER_NUMBER * size**2)
             effective = max(own.effective, LEAST_SEEN / len(own.draws))
-            return _Alone(effective, after, own, max(WARM_UP, (before / after + 1.0) / 2.0))
+            return _Alone(effective, _cost_in_run(plan, own), own)
     return _on_a_normal(plan)
 
 
 def _on_a_normal(plan: Plan) -> _Alone:
+    return _Alone(1.0, _least_cost(plan), None)
+
+
+def _least_cost(plan: Plan) -> float:
+    """Return about how many nanoseconds a sweep takes at least, on the average of a run."""
     size = _num_elements(plan, "nuts")
-    return _Alone(1.0, _sweep_cost(plan, _fewest_gradients(size)), None)
+    return WARM_UP * _sweep_cost(plan, _fewest_gradients(size)) if size else _sweep_cost(plan, 0.0)
 
 
-def _gain(effective: float, num_gradients: float, by_laws: Plan, by_nuts: Plan, nuts: _Alone) -> float:
+def _cost_in_run(plan: Plan, own: Pilot) -> float:
+    """Return about how many nanoseconds a sweep takes on the average of a run, of which half is warm-up.
+
+    Parameters
+    ----------
+    plan : Plan
+        With NUTS or without.
+    own : Pilot
+        A run of it.
+    """
+    plan = replace(plan, compiled=own.compiled)
+    after, before = (_sweep_cost(plan, num) for num in (own.num_gradients, own.gradients_tuning))
+    if not own.num_gradients:
+        return after
+    if own.num_metric:
+        by_metric = own.num_gradients * (PER_METRIC + PER_NUMBER_OF_METRIC * own.num_metric)
+        after += by_metric
+        # Most such metrics are learnt in the latter half of the warm-up.
+        before += by_metric / 2.0
+    size = _num_elements(plan, "nuts")
+    if 1 < size <= MOST_DENSE:
+        times = (2 if own.num_metric else 1) + (4 if own.gradients_tuning > LONG_TRAJECTORY else 0)
+        before += times * (LEARNING + LEARNING_PER_NUMBER * size**2)
+    return max(WARM_UP * after, (before + after) / 2.0)
+
+
+def _gain(effective: float, cost: float, by_nuts: Plan, nuts: _Alone) -> float:
     """Return the effective draws a second with Gibbs steps relative to those of NUTS alone.
 
     Parameters
     ----------
-    effective, num_gradients : float
+    effective, cost : float
         Of a sweep with Gibbs steps.
-    by_laws, by_nuts : Plan
-        With Gibbs steps, and without.
+    by_nuts : Plan
+        Without.
     nuts : _Alone
-        What the latter is worth.
+        What that is worth.
     """
     kept = _cost_of_keeping(by_nuts)
-    by_gibbs = _sweep_cost(by_laws, num_gradients) + _cost_of_logprob(by_nuts) + kept
-    warm_up = 1.0 if num_gradients else nuts.warm_up
-    return effective / by_gibbs / (nuts.effective / (nuts.cost * warm_up + kept))
+    return effective / (cost + _cost_of_logprob(by_nuts) + kept) / (nuts.effective / (nuts.cost + kept))
 
 
 def _cost_of_keeping(plan: Plan) -> float:
