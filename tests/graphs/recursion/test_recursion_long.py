@@ -8,7 +8,8 @@ import pytest
 
 from graphs.backends import get_backend
 from graphs.recursion.paths import forward_recursion
-from tests.graphs.recursion.test_recursion import Case, cases_for, potentials
+from tests.graphs.recursion.all_paths import Case, potentials
+from tests.graphs.recursion.test_recursion import cases_for
 
 
 def log_of_sum(values: np.ndarray, axis: int) -> np.ndarray:

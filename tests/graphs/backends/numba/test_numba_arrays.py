@@ -8,9 +8,8 @@ import pytensor.tensor as pt
 import pytest
 
 from graphs.backends import get_backend
-from graphs.backends.numba import compile_program
 from graphs.surgery.interpreting import interpret
-from tests.graphs.backends.numba.programs import DATA, RNG, B, J, K, M, S, T, U, X, check, label
+from tests.graphs.backends.numba.programs import DATA, B, J, K, M, S, T, U, X, check, label
 
 
 @pytest.mark.parametrize(
@@ -163,67 +162,6 @@ def test_writing_through_indices(expression):
     check(expression)
 
 
-@pytest.mark.parametrize(
-    "expression",
-    [
-        pt.dot(X, U),
-        pt.dot(M, X[:4]),
-        pt.dot(X[:3], M),
-        pt.dot(M, M.T),
-        pt.dot(M.T, M),
-        M @ X[1:],
-        T @ M.T,
-        T @ X[:4],
-        T.transpose(0, 2, 1) @ M,
-        pt.dot(pt.as_tensor(RNG.normal(size=(30, 20))), pt.outer(X, U)[:, :1].repeat(20, 1).T[:20]),
-        pt.dot(pt.as_tensor(RNG.normal(size=(50, 3))), M),
-        pt.dot(pt.as_tensor(RNG.normal(size=(3, 50))).T, X[:3]),
-        pt.tensordot(T, M, [[1, 2], [0, 1]]),
-        pt.einsum("ijk,jk->i", T, M),
-        pt.einsum("ij,ik->jk", M, M),
-        pt.dot(K, K),
-        T @ T.transpose(0, 2, 1),
-    ],
-    ids=label,
-)
-def test_products(expression):
-    check(expression)
-
-
-TALL = np.random.default_rng(1).normal(size=(40, 10))
-SHORT, LONG = pt.tile(X, 2), pt.tile(U, 8)
-
-
-@pytest.mark.parametrize(
-    "outputs",
-    [
-        (pt.dot(TALL, SHORT), pt.dot(pt.constant(TALL).T, LONG)),
-        (pt.dot(LONG, TALL), pt.dot(SHORT, TALL.T)),
-        (pt.dot(TALL, pt.outer(SHORT, M[0])), pt.dot(TALL, SHORT)),
-        (pt.dot(TALL, SHORT[:, None]), pt.dot(LONG[None], TALL)),
-        (pt.dot(TALL, SHORT), (pt.constant(TALL) * S).sum(axis=1)),
-    ],
-    ids=label,
-)
-def test_products_with_data(outputs):
-    check(*outputs)
-
-
-@pytest.mark.parametrize("width", [3, 10, 80])
-def test_a_design_and_its_transpose(width):
-    """The value of a regression multiplies by one, its gradient by the other; tall ones are the same memory."""
-    design = np.random.default_rng(1).normal(size=(100, width))
-    b = pt.tensor("b", shape=(width,))
-    value = -0.5 * (pt.dot(design, b) ** 2).sum()
-    program = compile_program([b], pytensor.grad(value, [b]), value=value)
-    at = np.linspace(-1.0, 1.0, width)
-    total, gradient = program(at)
-    np.testing.assert_allclose(total, -0.5 * ((design @ at) ** 2).sum(), rtol=1e-12)
-    np.testing.assert_allclose(gradient, -design.T @ (design @ at), rtol=1e-11)
-    if width == 10:
-        assert program.fdata.size < 1.5 * design.size
-
-
 COVARIANCE = pt.eye(3) * 2 + M @ M.T
 
 
@@ -306,44 +244,3 @@ def test_cumulative_sums_along_every_axis(shape, dtype, mode):
         np.testing.assert_allclose(found[axis], numpys(values, axis=axis), rtol=1e-14)
     for ours, theirs in zip(found, expected, strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-12)
-
-
-HOLES = np.array([[True, False, True, True], [False, True, True, False], [True, True, False, True]])
-ROWS = np.array([0, 2])
-
-
-@pytest.mark.parametrize("is_set", [True, False])
-@pytest.mark.parametrize(
-    "core",
-    [
-        lambda x, y, is_set: (x[HOLES].set if is_set else x[HOLES].inc)(y[:8]),
-        lambda x, y, is_set: (x[ROWS].set if is_set else x[ROWS].inc)(y[:4]),
-        lambda x, y, is_set: (x[:, ROWS].set if is_set else x[:, ROWS].inc)(y[:2]),
-        lambda x, y, is_set: (x[1].set if is_set else x[1].inc)(y[:4]),
-        lambda x, y, is_set: (x[1:, ::2].set if is_set else x[1:, ::2].inc)(y[:2]),
-        lambda x, y, is_set: (x[ROWS, [1, 1]].set if is_set else x[ROWS, [1, 1]].inc)(y[:2]),
-        lambda x, y, is_set: (x[ROWS, :][:, 1:].set if is_set else x[ROWS].inc)(y[:1]),
-    ],
-)
-def test_batches_of_writes(core, is_set):
-    """Of matrices, of what is written, of both; and where one of them is repeated."""
-    x, y = pt.dmatrix("x"), pt.dvector("y")
-    write = core(x, y, is_set)
-    values = pt.concatenate([X, U])
-    rows = pt.stack([values, 2 * values])
-    for matrices, vectors in ((T, values), (M, rows), (T, rows), ((M * 2)[None], rows)):
-        check(pytensor.graph.replace.vectorize_graph(write, {x: matrices, y: vectors}))
-
-
-def test_batches_of_reads():
-    x = pt.dmatrix("x")
-    for read in (x[HOLES], x[ROWS, 1], x[:, ROWS], x[[1, 1, 0]]):
-        check(pytensor.graph.replace.vectorize_graph(read, {x: T * 2}))
-
-
-def test_batches_of_indices():
-    """Which differ from each other: called back, if there is no loop for them."""
-    x, k = pt.dvector("x"), pt.lvector("k")
-    indices = pt.stack([K, K[::-1]])
-    for graph in (x[k], x[k].set(1.5), x[k].inc(1.5)):
-        check(pytensor.graph.replace.vectorize_graph(graph, {x: pt.stack([X, U]), k: indices}))
