@@ -26,8 +26,6 @@ from samplers.chain.programs import BEGIN, LOCATE
 
 type Vector = NDArray[np.float64]
 
-DIAGONAL = 0
-
 
 @njit(cache=True, error_model="numpy", fastmath={"reassoc", "contract"})
 def to_position(

@@ -163,10 +163,6 @@ def _groups_along(lifted: Lifted, axis: int) -> list[Any]:
     return [np.flatnonzero(inverse == label) for label in first]
 
 
-def _name(op: Any) -> str:
-    return type(op).__name__.lower()
-
-
 def _lift_dot(op: Dot, node: Apply, lifting: Lifting) -> list[Lifted]:
     """Lift a product of vectors or matrices as a sum of products."""
     left, right = (lifting.get(i) for i in node.inputs)

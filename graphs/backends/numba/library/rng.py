@@ -153,44 +153,9 @@ def draw_exponential(words: Words) -> tuple[float, Words]:
 
 
 @njit(cache=True)
-def random_bits(rng: NDArray[np.uint64]) -> np.uint64:
-    """Draw 64 random bits.
-
-    Parameters
-    ----------
-    rng : array, shape (4,), uint64
-        The generator; updated in place.
-
-    Returns
-    -------
-    uint64
-        All values are equally probable.
-    """
-    draw, words = draw_bits(load_words(rng))
-    store_words(rng, words)
-    return draw
-
-
-@njit(cache=True)
 def random_uniform(rng: NDArray[np.uint64]) -> float:
     """Draw a multiple of 2**-53 in [0, 1); ``rng`` is updated in place."""
     draw, words = draw_uniform(load_words(rng))
-    store_words(rng, words)
-    return draw
-
-
-@njit(cache=True)
-def random_normal(rng: NDArray[np.uint64]) -> float:
-    """Draw from the standard normal distribution; ``rng`` is updated in place."""
-    draw, words = draw_normal(load_words(rng))
-    store_words(rng, words)
-    return draw
-
-
-@njit(cache=True)
-def random_exponential(rng: NDArray[np.uint64]) -> float:
-    """Draw from the exponential distribution of mean one; ``rng`` is updated in place."""
-    draw, words = draw_exponential(load_words(rng))
     store_words(rng, words)
     return draw
 

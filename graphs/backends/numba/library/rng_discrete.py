@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from graphs.backends.numba.library.rng import Words, draw_bits, draw_positive, draw_uniform, load_words, store_words
+from graphs.backends.numba.library.rng import Words, draw_bits, draw_positive, draw_uniform
 from graphs.backends.numba.library.rng_gamma import draw_beta, draw_gamma
 from graphs.backends.numba.machine_code.kept import njit
 
@@ -189,30 +189,6 @@ def draw_categorical(probabilities: NDArray[np.float64], words: Words) -> tuple[
             if u < 0.0:
                 return k, words
     return last, words
-
-
-@njit(cache=True)
-def random_poisson(rng: NDArray[np.uint64], mean: float) -> int:
-    """Draw from the Poisson distribution; ``rng`` is updated in place."""
-    draw, words = draw_poisson(mean, load_words(rng))
-    store_words(rng, words)
-    return draw
-
-
-@njit(cache=True)
-def random_binomial(rng: NDArray[np.uint64], n: int, probability: float) -> int:
-    """Draw from the binomial distribution; ``rng`` is updated in place."""
-    draw, words = draw_binomial(n, probability, load_words(rng))
-    store_words(rng, words)
-    return draw
-
-
-@njit(cache=True)
-def random_categorical(rng: NDArray[np.uint64], probabilities: NDArray[np.float64]) -> int:
-    """Draw a position with probability proportional to its entry; ``rng`` is updated in place."""
-    draw, words = draw_categorical(probabilities, load_words(rng))
-    store_words(rng, words)
-    return draw
 
 
 NAMES: dict[str, Any] = {

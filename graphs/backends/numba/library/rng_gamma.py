@@ -10,9 +10,8 @@ from __future__ import annotations
 from math import exp, log, nan, sqrt
 
 import numpy as np
-from numpy.typing import NDArray
 
-from graphs.backends.numba.library.rng import Words, draw_normal, draw_positive, load_words, store_words
+from graphs.backends.numba.library.rng import Words, draw_normal, draw_positive
 from graphs.backends.numba.machine_code.kept import njit
 
 
@@ -77,28 +76,6 @@ def draw_beta(alpha: float, beta: float, words: Words) -> tuple[float, Words]:
     log_x, words = draw_log_gamma(alpha, words)
     log_y, words = draw_log_gamma(beta, words)
     return 1.0 / (1.0 + exp(min(log_y - log_x, 709.0))), words
-
-
-@njit(cache=True)
-def random_gamma(rng: NDArray[np.uint64], shape: float) -> float:
-    """Draw from the gamma distribution of scale one; NaN unless ``shape`` is positive."""
-    draw, words = draw_gamma(shape, load_words(rng))
-    store_words(rng, words)
-    return draw
-
-
-@njit(cache=True)
-def random_chisquare(rng: NDArray[np.uint64], df: float) -> float:
-    """Draw from the chi-square distribution with ``df`` degrees of freedom."""
-    return 2.0 * random_gamma(rng, 0.5 * df)
-
-
-@njit(cache=True)
-def random_beta(rng: NDArray[np.uint64], alpha: float, beta: float) -> float:
-    """Draw from the beta distribution."""
-    draw, words = draw_beta(alpha, beta, load_words(rng))
-    store_words(rng, words)
-    return draw
 
 
 NAMES = {"draw_gamma": draw_gamma, "draw_beta": draw_beta, "draw_log_gamma": draw_log_gamma}

@@ -7,11 +7,11 @@ import math
 import numpy as np
 import pytest
 import scipy.stats
-from numba import njit
 
 from graphs.backends.numba.library import rng as generator
-from graphs.backends.numba.library import rng_gamma
-from graphs.backends.numba.library.rng_discrete import random_binomial, random_categorical, random_poisson
+from graphs.backends.numba.library.rng_discrete import draw_binomial, draw_categorical, draw_poisson
+from graphs.backends.numba.library.rng_gamma import draw_beta, draw_gamma
+from graphs.backends.numba.machine_code.kept import njit
 
 MASK = (1 << 64) - 1
 NUM_DRAWS = 200_000
@@ -39,26 +39,26 @@ def reference(state):
 
 @njit(cache=True)
 def repeat0(draw, rng, out):
+    words = generator.load_words(rng)
     for i in range(out.size):
-        out[i] = draw(rng)
+        out[i], words = draw(words)
+    generator.store_words(rng, words)
 
 
 @njit(cache=True)
 def repeat1(draw, rng, out, a):
+    words = generator.load_words(rng)
     for i in range(out.size):
-        out[i] = draw(rng, a)
+        out[i], words = draw(a, words)
+    generator.store_words(rng, words)
 
 
 @njit(cache=True)
 def repeat2(draw, rng, out, a, b):
+    words = generator.load_words(rng)
     for i in range(out.size):
-        out[i] = draw(rng, a, b)
-
-
-@njit(cache=True)
-def fill_bits(rng, out):
-    for i in range(out.size):
-        out[i] = generator.random_bits(rng)
+        out[i], words = draw(a, b, words)
+    generator.store_words(rng, words)
 
 
 def draws(function, *parameters, seed=0, size=NUM_DRAWS):
@@ -70,33 +70,34 @@ def draws(function, *parameters, seed=0, size=NUM_DRAWS):
 
 def bits(seed=0, size=NUM_DRAWS, stream=0):
     out = np.empty(size, np.uint64)
-    fill_bits(generator.seed_states(seed, stream + 1)[stream], out)
+    repeat0(generator.draw_bits, generator.seed_states(seed, stream + 1)[stream], out)
     return out
 
 
 def test_bits_are_those_of_the_published_algorithm():
     for seed in range(5):
-        state = generator.seed_states(seed, 1)[0]
-        expected = reference([int(word) for word in state])
-        assert [int(generator.random_bits(state)) for _ in range(200)] == [next(expected) for _ in range(200)]
+        expected = reference([int(word) for word in generator.seed_states(seed, 1)[0]])
+        assert [int(drawn) for drawn in bits(seed, size=200)] == [next(expected) for _ in range(200)]
 
 
 def test_first_output_of_the_state_one_two_three_four():
     # rotl(1 + 4, 23) + 1, by hand.
-    assert generator.random_bits(np.array([1, 2, 3, 4], np.uint64)) == 5 * 2**23 + 1
+    out = np.empty(1, np.uint64)
+    repeat0(generator.draw_bits, np.array([1, 2, 3, 4], np.uint64), out)
+    assert out[0] == 5 * 2**23 + 1
 
 
-def test_python_and_compiled_code_draw_the_same():
+def test_draws_called_from_python_are_those_of_compiled_code():
     state = generator.seed_states(3, 1)[0]
     np.testing.assert_array_equal(
-        [generator.random_normal(state) for _ in range(50)], draws(generator.random_normal, seed=3, size=50)
+        [generator.random_uniform(state) for _ in range(50)], draws(generator.draw_uniform, seed=3, size=50)
     )
 
 
 def test_fill_normal_draws_the_same_as_single_draws():
     out = np.empty(1000)
     generator.fill_normal(generator.seed_states(4, 1)[0], out)
-    np.testing.assert_array_equal(out, draws(generator.random_normal, seed=4, size=1000))
+    np.testing.assert_array_equal(out, draws(generator.draw_normal, seed=4, size=1000))
 
 
 def test_streams_depend_on_the_seed_and_their_number_only():
@@ -141,7 +142,7 @@ def test_pairs_of_low_bytes_are_uniform():
 
 @pytest.mark.parametrize("lag", [1, 2, 4])
 def test_successive_draws_are_uncorrelated(lag):
-    u = draws(generator.random_uniform, seed=8)
+    u = draws(generator.draw_uniform, seed=8)
     assert scipy.stats.pearsonr(u[:-lag], u[lag:]).pvalue > FALSE_ALARM
 
 
@@ -152,13 +153,12 @@ def test_streams_are_uncorrelated():
 
 
 CONTINUOUS = {
-    "uniform": (generator.random_uniform, (), scipy.stats.uniform()),
-    "normal": (generator.random_normal, (), scipy.stats.norm()),
-    "exponential": (generator.random_exponential, (), scipy.stats.expon()),
-    **{f"gamma {a}": (rng_gamma.random_gamma, (a,), scipy.stats.gamma(a)) for a in (0.05, 0.5, 1.0, 1.5, 3.0, 250.0)},
-    "chisquare": (rng_gamma.random_chisquare, (3.0,), scipy.stats.chi2(3)),
+    "uniform": (generator.draw_uniform, (), scipy.stats.uniform()),
+    "normal": (generator.draw_normal, (), scipy.stats.norm()),
+    "exponential": (generator.draw_exponential, (), scipy.stats.expon()),
+    **{f"gamma {a}": (draw_gamma, (a,), scipy.stats.gamma(a)) for a in (0.05, 0.5, 1.0, 1.5, 3.0, 250.0)},
     **{
-        f"beta {a} {b}": (rng_gamma.random_beta, (a, b), scipy.stats.beta(a, b))
+        f"beta {a} {b}": (draw_beta, (a, b), scipy.stats.beta(a, b))
         for a, b in ((0.5, 0.5), (0.2, 3.0), (2.0, 5.0), (1.0, 1.0), (0.1, 0.3))
     },
 }
@@ -198,7 +198,7 @@ def test_ziggurat_tails_beyond_the_last_layer(name, tail):
 
 def test_ziggurat_layers_have_no_seams():
     # Counts in bins much finer than the layers would show a wrong wedge or threshold.
-    sample = draws(generator.random_normal, seed=14, size=4_000_000)
+    sample = draws(generator.draw_normal, seed=14, size=4_000_000)
     edges = scipy.stats.norm.ppf(np.linspace(0, 1, 2001))
     counts, _ = np.histogram(sample, edges)
     assert scipy.stats.chisquare(counts).pvalue > FALSE_ALARM
@@ -214,19 +214,19 @@ def test_uniform_draws_are_below_one_and_positive_draws_above_zero():
 
 @pytest.mark.parametrize("shape", [-1.0, math.nan])
 def test_gamma_draws_with_impossible_parameters_are_nan(shape):
-    assert math.isnan(rng_gamma.random_gamma(generator.seed_states(0, 1)[0], shape))
+    assert np.isnan(draws(draw_gamma, shape, size=10)).all()
 
 
 def test_small_beta_parameters_do_not_underflow():
-    sample = draws(rng_gamma.random_beta, 1e-4, 1e-4, seed=15, size=2000)
+    sample = draws(draw_beta, 1e-4, 1e-4, seed=15, size=2000)
     assert np.isfinite(sample).all()
     assert abs(sample.mean() - 0.5) < 0.07
 
 
 DISCRETE = {
-    **{f"poisson {m}": (random_poisson, (m,), scipy.stats.poisson(m)) for m in (0.0, 0.3, 9.9, 10.1, 47.5, 1e4)},
+    **{f"poisson {m}": (draw_poisson, (m,), scipy.stats.poisson(m)) for m in (0.0, 0.3, 9.9, 10.1, 47.5, 1e4)},
     **{
-        f"binomial {n} {p}": (random_binomial, (n, p), scipy.stats.binom(n, p))
+        f"binomial {n} {p}": (draw_binomial, (n, p), scipy.stats.binom(n, p))
         for n, p in ((1, 0.3), (20, 0.4), (20, 0.0), (20, 1.0), (100, 0.5), (1000, 0.03), (500, 0.9), (10**6, 0.25))
     },
 }
@@ -240,7 +240,7 @@ def test_discrete_draws_follow_their_distribution(name):
 
 def test_categorical_draws_follow_their_probabilities():
     weights = np.array([0.2, 0.0, 0.5, 0.3, 0.0])
-    sample = draws(random_categorical, 3 * weights, seed=17)
+    sample = draws(draw_categorical, 3 * weights, seed=17)
     counts = np.bincount(sample.astype(int), minlength=5)
     assert counts[1] == counts[4] == 0
     assert scipy.stats.chisquare(counts[[0, 2, 3]], weights[[0, 2, 3]] * NUM_DRAWS).pvalue > FALSE_ALARM
