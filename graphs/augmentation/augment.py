@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 
 import numpy as np
 import pytensor.tensor as pt
-from pytensor.compile.sharedvalue import SharedVariable
-from pytensor.graph.basic import Constant, Variable
+from pytensor.graph.basic import Variable
 from pytensor.graph.traversal import explicit_graph_inputs
 from pytensor.tensor.variable import TensorVariable
 
@@ -16,16 +16,14 @@ from graphs.augmentation.auxiliary import Auxiliary
 from graphs.augmentation.rules import RULES
 from graphs.conditional.derive import find_conditional
 from graphs.conditional.law import Law
-from graphs.conditional.verify import draw_in_support
+from graphs.conditional.points import are_equal, finite_values
 from graphs.density import LogDensity
 from graphs.joint.joint_logprob import LogProb
 from graphs.joint.preparation import widen
-from graphs.surgery.evaluating import evaluate
 from graphs.surgery.random_graph import depends_on, find_random_variables, is_random, parameters_of
 from graphs.surgery.rebuilding import substitute
 
 _SEED = 20240607
-_RELATIVE_TOLERANCE = 1e-8
 _NUM_POINTS = 3
 
 
@@ -144,22 +142,13 @@ def _proved(logprob: LogProb, name: str, auxiliary: Auxiliary) -> Auxiliary | No
     if law is None:
         return None
     outputs = [logprob.terms[name].sum(), auxiliary.term.sum(), law.logprob(auxiliary.variable).sum()]
-    inputs = [
-        i for i in explicit_graph_inputs(outputs) if not isinstance(i, Constant | SharedVariable) and i.owner is None
-    ]
-    rng, agreed = np.random.default_rng(_SEED), 0
-    for attempt in range(4 * _NUM_POINTS):
-        assumed = ("real", "positive", "unit")[attempt % 3]
-        values = evaluate(outputs, {i: draw_in_support(rng, i, supports.get(i), assumed) for i in inputs})
-        if values is None or not np.isfinite(values).all():
-            continue
-        term, joint, conditional = map(float, values)
-        if abs(term - (joint - conditional)) > _RELATIVE_TOLERANCE * (1 + abs(term) + abs(joint) + abs(conditional)):
+    values = finite_values(outputs, supports, np.random.default_rng(_SEED), 4 * _NUM_POINTS)
+    num_agreed = 0
+    for term, joint, conditional in islice(values, _NUM_POINTS):
+        if not are_equal(np.array([term, joint - conditional]), term, joint, conditional):
             return None
-        agreed += 1
-        if agreed == _NUM_POINTS:
-            return replace(auxiliary, law=law)
-    return None
+        num_agreed += 1
+    return replace(auxiliary, law=law) if num_agreed == _NUM_POINTS else None
 
 
 def usable_for(auxiliary: Auxiliary, value: Variable) -> bool:

@@ -1,14 +1,21 @@
-"""Points at which a law can be checked: random ones, moved to where the log-density is finite."""
+"""What is true at random points: points at which a law can be checked, and the values of graphs there.
+
+Laws, auxiliary variables and modes of matrices are derived by rules, and then tried: an identity of smooth functions
+that holds at a few generic points holds.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from math import inf
+from typing import Any
 
 import numpy as np
 import pytensor.tensor as pt
 from numpy.typing import NDArray
-from pytensor.graph.basic import Variable
+from pytensor.compile.sharedvalue import SharedVariable
+from pytensor.graph.basic import Constant, Variable
+from pytensor.graph.traversal import explicit_graph_inputs
 from pytensor.scalar.basic import Add
 from pytensor.tensor.elemwise import Elemwise
 from pytensor.tensor.math import Sum
@@ -21,6 +28,109 @@ from graphs.surgery.random_graph import depends_on
 MOST_EVALUATIONS = 600
 """Of a log-density, in the search for a point: interpreted, a millisecond or so each."""
 _MOST_LISTED = 6
+_LENGTH_OF_UNKNOWN_AXIS = 3
+_RELATIVE_TOLERANCE = 1e-8
+ASSUMED = ("real", "positive", "unit")
+"""Where variables without a declared support are taken to lie, in turn."""
+
+
+def inputs_of(outputs: Sequence[Variable]) -> list[Variable]:
+    """Return what graphs depend on that is no data."""
+    return [i for i in explicit_graph_inputs(outputs) if not isinstance(i, Constant | SharedVariable) and not i.owner]
+
+
+def finite_values(
+    outputs: Sequence[Variable],
+    supports: Mapping[Variable, Support],
+    rng: np.random.Generator,
+    attempts: int,
+    *,
+    inputs: Collection[Variable] | None = None,
+    given: Mapping[Variable, NDArray] | None = None,
+) -> Iterator[list[NDArray]]:
+    """Yield the values of graphs at random points, without those at which one is not finite.
+
+    Parameters
+    ----------
+    outputs : sequence of Variable
+        Graphs.
+    supports : mapping of Variable to Support
+        Supports of what they depend on, where these are declared.
+    rng : numpy.random.Generator
+        Source of randomness.
+    attempts : int
+        Number of points.
+    inputs : collection of Variable, optional
+        What is random: all that the graphs depend on by default.
+    given : mapping of Variable to array, optional
+        What has the same value at every point.
+    """
+    given = given or {}
+    free = [i for i in (inputs_of(outputs) if inputs is None else inputs) if i not in given]
+    for attempt in range(attempts):
+        assumed = ASSUMED[attempt % len(ASSUMED)]
+        point = {i: draw_in_support(rng, i, supports.get(i), assumed) for i in free}
+        values = evaluate(outputs, {**point, **given})
+        if values is not None and all(np.isfinite(v).all() for v in values):
+            yield values
+
+
+def are_equal(numbers: NDArray[np.float64], *parts: Any) -> bool:
+    """Whether numbers are the same up to the rounding of the parts that they are sums and differences of."""
+    size = 1 + sum(float(np.abs(part).max()) for part in parts)
+    return bool(np.ptp(numbers) <= _RELATIVE_TOLERANCE * size)
+
+
+def draw_in_support(
+    rng: np.random.Generator,
+    variable: Variable,
+    support: Support | None,
+    assumed: str = "real",
+    least: int = 0,
+) -> NDArray:
+    """Return a generic value of a variable in its support.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+        Source of randomness.
+    variable : Variable
+        The variable; axes of unknown length get length 3.
+    support : Support or None
+        Its support, where declared.
+    assumed : {"real", "positive", "unit"}
+        Where to draw when it is not.
+    least : int
+        How far above their bound counts without an upper bound are.
+
+    Returns
+    -------
+    array
+    """
+    shape = tuple(n if n is not None else _LENGTH_OF_UNKNOWN_AXIS for n in variable.type.shape)
+    dtype = variable.type.dtype
+    is_integer = np.dtype(dtype).kind in "iub"
+    is_square = len(shape) > 1 and shape[-1] == shape[-2] and not is_integer
+    if support is not None and is_square and support.kind in ("positive_definite", "other"):
+        # Of the other sets the usual one, too.
+        factor = rng.normal(size=shape)
+        return np.asarray(factor @ np.swapaxes(factor, -1, -2) + np.eye(shape[-1]), dtype=dtype)
+    if support is None or support.kind == "other":
+        bounds = {"real": (-inf, inf), "positive": (0.0, inf), "unit": (0.0, 1.0)}[assumed]
+        support = Support("integers", 0, 1) if is_integer else Support("interval", *bounds)
+    if support.kind == "simplex":
+        return np.asarray(rng.dirichlet(np.full(shape[-1], 2.0), size=shape[:-1]), dtype=dtype)
+    lower, upper = support.lower, support.upper
+    if support.kind == "integers":
+        low = lower if lower > -inf else max(0.0, upper - 5) if upper < inf else 0.0
+        low += least if upper == inf else 0
+        return np.asarray(rng.integers(int(low), int(upper if upper < inf else low + 5) + 1, size=shape), dtype=dtype)
+    if lower > -inf and upper < inf:
+        return np.asarray(lower + (upper - lower) * rng.uniform(0.1, 0.9, size=shape), dtype=dtype)
+    if lower == -inf and upper == inf:
+        return np.asarray(rng.normal(size=shape), dtype=dtype)
+    positive = rng.gamma(3.0, 0.4, size=shape)
+    return np.asarray(lower + positive if lower > -inf else upper - positive, dtype=dtype)
 
 
 def summands_with(x: TensorVariable, total: TensorVariable) -> list[TensorVariable]:

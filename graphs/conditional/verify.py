@@ -8,9 +8,8 @@ from math import inf
 import numpy as np
 import pytensor.tensor as pt
 from numpy.typing import NDArray
-from pytensor.compile.sharedvalue import SharedVariable
-from pytensor.graph.basic import Constant, Variable
-from pytensor.graph.traversal import explicit_graph_inputs, toposort
+from pytensor.graph.basic import Variable
+from pytensor.graph.traversal import toposort
 from pytensor.scalar.basic import AND
 from pytensor.tensor.elemwise import DimShuffle, Elemwise
 from pytensor.tensor.math import All
@@ -19,13 +18,11 @@ from pytensor.tensor.variable import TensorVariable
 from graphs.conditional.expanding.expansion import Obstacle, ObstacleKind
 from graphs.conditional.families.counts import CountLaw
 from graphs.conditional.law import Law
-from graphs.conditional.points import PointSearch, summands_with
+from graphs.conditional.points import ASSUMED, PointSearch, are_equal, draw_in_support, inputs_of, summands_with
 from graphs.supports import Support
 from graphs.surgery.evaluating import evaluate
 
 _SEED = 20240607
-_LENGTH_OF_UNKNOWN_AXIS = 3
-_RELATIVE_TOLERANCE = 1e-8
 _LARGEST_COUNT = 6
 _MOST_OUTSIDE = 4
 _UNBOUNDED = 2**62
@@ -66,16 +63,13 @@ def find_discrepancy(
     summands = summands_with(x, total)
     total = pt.add(*(summand.sum() for summand in summands), 0.0)
     outputs = [total, law.logprob(x).sum(), law.condition]
-    inputs = [
-        i for i in explicit_graph_inputs(outputs) if not isinstance(i, Constant | SharedVariable) and i.owner is None
-    ]
-    others = [i for i in inputs if i is not x]
+    others = [i for i in inputs_of(outputs) if i is not x]
     unmoved = _unmoved(outputs, x)
     rng = np.random.default_rng(_SEED)
     search = PointSearch(summands, supports, np.random.default_rng(_SEED))
     found, was_proper, was_possible = 0, False, True
     for attempt in range(12):
-        assumed = ("real", "positive", "unit")[attempt % 3]
+        assumed = ASSUMED[attempt % 3]
         # Larger counts leave room for those that cannot exceed them.
         least = 0 if attempt < 3 else 10 ** (attempt // 3)
         rest = {i: draw_in_support(rng, i, supports.get(i), assumed, least) for i in others}
@@ -115,9 +109,7 @@ def _difference(
 ) -> str | None:
     """Say how a law differs from a log-density, given both at some points (columns); None if it does not."""
     joint, logprob = values.T
-    differences = joint - logprob
-    tolerance = _RELATIVE_TOLERANCE * (1 + np.abs(joint).max() + np.abs(logprob).max())
-    if np.abs(differences - differences[0]).max() > tolerance:
+    if not are_equal(joint - logprob, joint, logprob):
         return "differs from the log-density"
     x = law.variable
     if isinstance(law, CountLaw) and any(_is_outside(point[x], supports.get(x)) for point in points):
@@ -214,59 +206,7 @@ def _conjuncts(condition: Variable) -> list[Variable]:
 
 def _is_false(condition: Variable) -> bool:
     """Whether a condition is false somewhere, whatever the values of variables."""
-    if any(not isinstance(i, Constant | SharedVariable) for i in explicit_graph_inputs([condition])):
+    if inputs_of([condition]):
         return False
     value = evaluate([condition], {})
     return value is not None and not np.all(value[0])
-
-
-def draw_in_support(
-    rng: np.random.Generator,
-    variable: Variable,
-    support: Support | None,
-    assumed: str = "real",
-    least: int = 0,
-) -> NDArray:
-    """Return a generic value of a variable in its support.
-
-    Parameters
-    ----------
-    rng : numpy.random.Generator
-        Source of randomness.
-    variable : Variable
-        The variable; axes of unknown length get length 3.
-    support : Support or None
-        Its support, where declared.
-    assumed : {"real", "positive", "unit"}
-        Where to draw when it is not.
-    least : int
-        How far above their bound counts without an upper bound are.
-
-    Returns
-    -------
-    array
-    """
-    shape = tuple(n if n is not None else _LENGTH_OF_UNKNOWN_AXIS for n in variable.type.shape)
-    dtype = variable.type.dtype
-    is_integer = np.dtype(dtype).kind in "iub"
-    is_square = len(shape) > 1 and shape[-1] == shape[-2] and not is_integer
-    if support is not None and is_square and support.kind in ("positive_definite", "other"):
-        # Of the other sets the usual one, too.
-        factor = rng.normal(size=shape)
-        return np.asarray(factor @ np.swapaxes(factor, -1, -2) + np.eye(shape[-1]), dtype=dtype)
-    if support is None or support.kind == "other":
-        bounds = {"real": (-inf, inf), "positive": (0.0, inf), "unit": (0.0, 1.0)}[assumed]
-        support = Support("integers", 0, 1) if is_integer else Support("interval", *bounds)
-    if support.kind == "simplex":
-        return np.asarray(rng.dirichlet(np.full(shape[-1], 2.0), size=shape[:-1]), dtype=dtype)
-    lower, upper = support.lower, support.upper
-    if support.kind == "integers":
-        low = lower if lower > -inf else max(0.0, upper - 5) if upper < inf else 0.0
-        low += least if upper == inf else 0
-        return np.asarray(rng.integers(int(low), int(upper if upper < inf else low + 5) + 1, size=shape), dtype=dtype)
-    if lower > -inf and upper < inf:
-        return np.asarray(lower + (upper - lower) * rng.uniform(0.1, 0.9, size=shape), dtype=dtype)
-    if lower == -inf and upper == inf:
-        return np.asarray(rng.normal(size=shape), dtype=dtype)
-    positive = rng.gamma(3.0, 0.4, size=shape)
-    return np.asarray(lower + positive if lower > -inf else upper - positive, dtype=dtype)

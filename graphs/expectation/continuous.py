@@ -29,9 +29,9 @@ from graphs.conditional.expanding.expansion import Monomial, Obstacle
 from graphs.conditional.families.block_normal import BlockNormal, from_blocks
 from graphs.conditional.families.multivariate_normal import MultivariateNormal
 from graphs.conditional.law import Law
+from graphs.conditional.points import draw_in_support
 from graphs.conditional.quadratic.blocks import block_normal_law
 from graphs.conditional.recognize import recognize
-from graphs.conditional.verify import draw_in_support
 from graphs.density import LogDensity
 from graphs.errors import DerivationError
 from graphs.supports import POSITIVE, POSITIVE_DEFINITE, REAL, Support

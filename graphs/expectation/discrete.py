@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from pytensor.graph.basic import Variable
 from pytensor.tensor.variable import TensorVariable
 
-from graphs.conditional.verify import draw_in_support
+from graphs.conditional.points import draw_in_support
 from graphs.expectation.interpolation import Interpolation, interpolate
 from graphs.marginal.elimination.engine import eliminate_all
 from graphs.marginal.elimination.factor_tables import Family

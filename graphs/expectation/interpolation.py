@@ -22,8 +22,8 @@ from pytensor.tensor.elemwise import Elemwise
 from pytensor.tensor.variable import TensorVariable
 
 from graphs.conditional.expanding.coefficients import number
+from graphs.conditional.points import finite_values
 from graphs.conditional.quadratic.degree import degree_of
-from graphs.conditional.verify import draw_in_support
 from graphs.supports import Support
 from graphs.surgery.evaluating import evaluate
 from graphs.surgery.rebuilding import substitute
@@ -212,11 +212,9 @@ def _is_exact(
     at_chosen = _at(table, rows.at(rows.scores[chosen]), len(chosen))
     if at_chosen is None:
         return False
-    for _ in range(4):
-        point = {v: draw_in_support(rng, v, s) for v, s in parameters.items()}
-        values = evaluate([at_chosen, found.at_nodes], point)
-        if values is None or not all(np.isfinite(v).all() for v in values):
-            continue
-        size = np.abs(found.weights).sum(axis=0).max() * (1 + np.abs(values[1]).max())
-        return bool(np.abs(values[1] @ found.weights[:, chosen] - values[0]).max() < 1e-10 * size)
-    return False
+    values = next(finite_values([at_chosen, found.at_nodes], parameters, rng, 4, inputs=parameters), None)
+    if values is None:
+        return False
+    in_table, at_nodes = values
+    size = np.abs(found.weights).sum(axis=0).max() * (1 + np.abs(at_nodes).max())
+    return bool(np.abs(at_nodes @ found.weights[:, chosen] - in_table).max() < 1e-10 * size)

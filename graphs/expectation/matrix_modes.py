@@ -14,20 +14,18 @@ from dataclasses import dataclass
 import numpy as np
 import pytensor
 import pytensor.tensor as pt
-from pytensor.graph.basic import Constant, Variable
-from pytensor.graph.traversal import explicit_graph_inputs
+from pytensor.graph.basic import Variable
 from pytensor.tensor.linalg import cholesky, eigh, inv, solve_triangular
 from pytensor.tensor.variable import TensorVariable
 
 from graphs.bounds.guards import strip_guards
 from graphs.conditional.expanding.simplify import simplify
-from graphs.conditional.verify import draw_in_support
+from graphs.conditional.points import ASSUMED, are_equal, draw_in_support, inputs_of
 from graphs.density import LogDensity
 from graphs.supports import POSITIVE_DEFINITE, REAL, Support
 from graphs.surgery.evaluating import evaluate
 from graphs.surgery.rebuilding import substitute
 
-_RELATIVE_TOLERANCE = 1e-8
 _NUM_VALUES = 4
 
 
@@ -142,10 +140,10 @@ def _is_form_of(found: MatrixMode, total: TensorVariable, supports: Mapping[Vari
     """Whether a log-density less the form found does not depend on the matrices."""
     x = found.variable
     outputs = [total, found.logprob(x).sum()]
-    others = [i for i in explicit_graph_inputs(outputs) if not isinstance(i, Constant) and i is not x]
+    others = [i for i in inputs_of(outputs) if i is not x]
     rng = np.random.default_rng(20250611)
     for attempt in range(6):
-        assumed = ("real", "positive", "unit")[attempt % 3]
+        assumed = ASSUMED[attempt % 3]
         rest = {i: draw_in_support(rng, i, _support_of(i, supports, attempt < 3), assumed) for i in others}
         values = [
             evaluate(outputs, {**rest, x: draw_in_support(rng, x, POSITIVE_DEFINITE)}) for _ in range(_NUM_VALUES)
@@ -154,9 +152,7 @@ def _is_form_of(found: MatrixMode, total: TensorVariable, supports: Mapping[Vari
         form = np.array([np.nan if v is None else float(v[1]) for v in values])
         if not (np.isfinite(joint).all() and np.isfinite(form).all()):
             continue
-        differences = joint - form
-        tolerance = _RELATIVE_TOLERANCE * (1 + np.abs(joint).max() + np.abs(form).max())
-        return bool(np.ptp(differences) <= tolerance)
+        return are_equal(joint - form, joint, form)
     return False
 
 

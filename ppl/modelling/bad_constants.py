@@ -20,7 +20,7 @@ from pytensor.tensor.math import All
 from pytensor.tensor.subtensor import AdvancedSubtensor, Subtensor
 from pytensor.tensor.variable import TensorVariable
 
-from graphs.conditional.verify import draw_in_support
+from graphs.conditional.points import draw_in_support
 from graphs.errors import BackendError, ModelError
 from graphs.joint.joint_logprob import LogProb
 from graphs.joint.logprob import ModelGraph, logprob

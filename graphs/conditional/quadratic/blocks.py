@@ -10,19 +10,18 @@ import numpy as np
 import pytensor
 import pytensor.tensor as pt
 from numpy.typing import NDArray
-from pytensor.graph.basic import Constant, Variable
-from pytensor.graph.traversal import explicit_graph_inputs
+from pytensor.graph.basic import Variable
 from pytensor.tensor.variable import TensorVariable
 
 from graphs.bounds.guards import strip_guards
 from graphs.conditional.expanding.simplify import simplify
 from graphs.conditional.families.block_normal import BlockNormal, as_blocks
+from graphs.conditional.points import ASSUMED, finite_values
 from graphs.conditional.quadratic.degree import HIGHEST, degree_of
 from graphs.conditional.quadratic.factored import with_zeros
-from graphs.conditional.verify import draw_in_support, find_discrepancy
+from graphs.conditional.verify import find_discrepancy
 from graphs.optional import optional
 from graphs.supports import REAL, Support
-from graphs.surgery.evaluating import evaluate
 from graphs.surgery.rebuilding import substitute
 
 MOST_TOGETHER = 16
@@ -104,10 +103,7 @@ class _Curvature:
         return found is not None and len(found) > 1 and bool((np.ptp(found, axis=0) <= 1e-13 * np.abs(found[0])).all())
 
     def _evaluated(self, graph: TensorVariable, given: Mapping[Variable, NDArray]) -> NDArray | None:
-        inputs = [i for i in explicit_graph_inputs([graph]) if not isinstance(i, Constant) and i not in given]
-        for assumed in ("real", "positive", "unit"):
-            point = {i: draw_in_support(self.rng, i, self.supports.get(i), assumed) for i in inputs}
-            values = evaluate([graph], {**point, **given})
-            if values is not None and np.isfinite(values[0]).all():
-                return np.broadcast_to(values[0], graph.type.shape) if None not in graph.type.shape else values[0]
-        return None
+        values = next(finite_values([graph], self.supports, self.rng, len(ASSUMED), given=given), None)
+        if values is None or None in graph.type.shape:
+            return None if values is None else values[0]
+        return np.broadcast_to(values[0], graph.type.shape)

@@ -10,22 +10,22 @@ than the other.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from itertools import islice
 
 import numpy as np
 import pytensor
 import pytensor.tensor as pt
 from numpy.typing import NDArray
-from pytensor.graph.basic import Constant, Variable
-from pytensor.graph.traversal import explicit_graph_inputs
+from pytensor.graph.basic import Variable
 from pytensor.tensor.variable import TensorVariable
 
 from graphs.conditional.expanding.expansion import Obstacle, ObstacleKind
 from graphs.conditional.expanding.simplify import simplify, with_data_folded
 from graphs.conditional.families.wishart import InverseWishart, Wishart, diagonal
 from graphs.conditional.law import Law
-from graphs.conditional.verify import draw_in_support, find_discrepancy
+from graphs.conditional.points import finite_values
+from graphs.conditional.verify import find_discrepancy
 from graphs.supports import Support
-from graphs.surgery.evaluating import evaluate
 from graphs.surgery.rebuilding import substitute
 
 _SMALL, _LARGE = 2.0**-20, 2.0**20
@@ -104,16 +104,8 @@ def _at_size(gradient: TensorVariable, x: TensorVariable, size: float) -> Tensor
 
 def _constant_if_free(power: TensorVariable, supports: Mapping[Variable, Support]) -> TensorVariable:
     """Return numbers in place of a graph that has the same value everywhere, up to rounding."""
-    inputs = [i for i in explicit_graph_inputs([power]) if not isinstance(i, Constant)]
-    rng = np.random.default_rng(20261124)
-    found = []
-    for attempt in range(3 * _NUM_POINTS):
-        assumed = ("real", "positive", "unit")[attempt % 3]
-        values = evaluate([power], {i: draw_in_support(rng, i, supports.get(i), assumed) for i in inputs})
-        if values is not None and np.isfinite(values[0]).all():
-            found.append(np.asarray(values[0], dtype="float64"))
-        if len(found) == _NUM_POINTS:
-            break
+    values = finite_values([power], supports, np.random.default_rng(20261124), 3 * _NUM_POINTS)
+    found = [np.asarray(value, dtype="float64") for [value] in islice(values, _NUM_POINTS)]
     if len(found) < _NUM_POINTS:
         return power
     all_found = np.stack(found)
