@@ -8,11 +8,12 @@ import numpy as np
 import pytensor.scalar.basic as ps
 import pytensor.scalar.math as psm
 import pytensor.tensor as pt
-from pymc.pytensorf import constant_fold
 from pytensor.graph.basic import Constant, Variable, equal_computations
 from pytensor.graph.traversal import explicit_graph_inputs
 from pytensor.tensor.elemwise import DimShuffle, Elemwise
 from pytensor.tensor.variable import TensorVariable
+
+from graphs.surgery.known import known_value
 
 
 def logit_of(p: TensorVariable) -> TensorVariable | None:
@@ -111,7 +112,8 @@ def _are_equal(a: Variable, b: Variable) -> bool:
 
 
 def _is_number(variable: Variable, number: float) -> bool:
+    # Before it folds, PyTensor copies the whole graph.
     if any(not isinstance(i, Constant) for i in explicit_graph_inputs([variable])):
         return False
-    [value] = constant_fold([variable], raise_not_constant=False)
-    return not isinstance(value, Variable) and np.size(value) > 0 and bool(np.all(np.asarray(value) == number))
+    value = known_value(variable)
+    return value is not None and value.size > 0 and bool(np.all(value == number))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import pytensor.tensor as pt
 from pymc.distributions.multivariate import MatrixNormalRV
 from pymc.distributions.timeseries import RandomWalkRV
 from pymc.distributions.transforms import CholeskyCovTransform
@@ -14,12 +13,11 @@ from pymc.logprob.transforms import (
     LogTransform,
     SimplexTransform,
 )
-from pymc.pytensorf import constant_fold
-from pytensor.graph.basic import Constant, Variable
 from pytensor.tensor.variable import TensorVariable
 
 from graphs.marginal.finite import bounds_of
 from graphs.supports import OTHER, POSITIVE, POSITIVE_DEFINITE, REAL, SIMPLEX, UNIT, Support, integers, interval
+from graphs.surgery.known import known_value
 from graphs.variables.transforms import default_transform
 
 
@@ -56,11 +54,8 @@ def _interval_support(transform: IntervalTransform, rv: TensorVariable) -> Suppo
         if bound is None:
             numbers.append(default)
             continue
-        [value] = constant_fold([pt.as_tensor(bound)], raise_not_constant=False)
-        if isinstance(value, Variable) and not isinstance(value, Constant):
+        value = known_value(bound)
+        if value is None or np.unique(value).size != 1:
             return OTHER
-        unique = np.unique(np.asarray(getattr(value, "data", value)))
-        if unique.size != 1:
-            return OTHER
-        numbers.append(float(unique[0]))
+        numbers.append(float(value.flat[0]))
     return interval(*numbers)

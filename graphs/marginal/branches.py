@@ -15,7 +15,6 @@ import numpy as np
 import pytensor.scalar.basic as ps
 import pytensor.tensor as pt
 from pymc.distributions.distribution import PartialObservedRV
-from pymc.pytensorf import constant_fold
 from pytensor.graph.basic import Apply, Constant, Variable
 from pytensor.tensor.basic import Join, MakeVector
 from pytensor.tensor.elemwise import DimShuffle, Elemwise
@@ -23,6 +22,7 @@ from pytensor.tensor.subtensor import AdvancedSubtensor, Subtensor, indices_from
 from pytensor.tensor.variable import TensorVariable
 
 from graphs.marginal.finite import nearest_random, values_at_all_states
+from graphs.surgery.known import known_value
 from graphs.surgery.random_graph import has_random, is_random, measured_parents
 from graphs.surgery.rebuilding import rebuild
 
@@ -134,8 +134,8 @@ def _zeros(factor: Variable) -> TensorVariable | None:
     sources = nearest_random(factor)
     is_discrete = bool(sources) and all(str(rv.type.dtype)[:3] in ("int", "uin", "boo") for rv in sources)
     if not is_discrete:
-        [value] = constant_fold([factor], raise_not_constant=False)
-        return None if isinstance(value, Variable) or np.all(value != 0) else pt.eq(factor, 0)
+        value = known_value(factor)
+        return None if value is None or np.all(value != 0) else pt.eq(factor, 0)
     values = values_at_all_states(pt.as_tensor(factor))
     return None if values is not None and np.all(values != 0) else pt.eq(factor, 0)
 
@@ -181,11 +181,9 @@ def _are_all(entries: Sequence[Any], shape: tuple[int | None, ...]) -> bool:
     """Whether indices take every element of an array once, in order."""
     if None in shape or len(entries) != len(shape) or not all(isinstance(entry, Variable) for entry in entries):
         return False
-    values = constant_fold([pt.as_tensor(entry) for entry in entries], raise_not_constant=False)
-    pairs = zip(values, np.indices(shape), strict=True)  # type: ignore[arg-type]
+    pairs = zip(map(known_value, entries), np.indices(shape), strict=True)  # type: ignore[arg-type]
     return all(
-        not isinstance(value, Variable) and np.array_equal(np.broadcast_to(value, index.shape), index)
-        for value, index in pairs
+        value is not None and np.array_equal(np.broadcast_to(value, index.shape), index) for value, index in pairs
     )
 
 

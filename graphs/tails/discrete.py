@@ -7,9 +7,9 @@ from collections.abc import Callable
 import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
-from pymc.pytensorf import constant_fold
 from pytensor.tensor.variable import TensorVariable
 
+from graphs.surgery.known import known_value
 from graphs.tails.functions import log1mexp, log_positive
 from graphs.tails.ops import log_betainc, log_betaincc, log_gammainc, log_gammaincc
 from graphs.tails.registry import register
@@ -117,8 +117,8 @@ def _hypergeometric(good: T, bad: T, n: T) -> T:
 
 def _states(n: T) -> T:
     """Return the whole numbers from zero to the largest ``n``."""
-    [largest] = constant_fold([pt.max(n)], raise_not_constant=False)
-    if isinstance(largest, pt.TensorVariable):
+    largest = known_value(pt.max(n))
+    if largest is None:
         raise NotImplementedError("The cumulative probability is a sum, which needs a constant number of terms.")
     if largest > LARGEST_TABLE:
         raise NotImplementedError(f"The cumulative probability is a sum over {int(largest)} values.")

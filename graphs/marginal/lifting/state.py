@@ -20,6 +20,7 @@ from pytensor.graph.traversal import explicit_graph_inputs
 from pytensor.tensor.variable import TensorVariable
 
 from graphs.errors import ModelError
+from graphs.surgery.evaluating import perform
 from graphs.surgery.random_graph import static_shape
 from graphs.surgery.rebuilding import substitute
 
@@ -190,9 +191,8 @@ def folded(value: TensorVariable) -> TensorVariable:
         return value
     if prod(n or 1 for n in value.type.shape) > _LARGEST_FOLDED:
         return value
-    storage: list[list[Any]] = [[None]]
-    node.op.perform(node, [np.asarray(i.data) if i.ndim is not None else i.data for i in node.inputs], storage)
-    return pt.constant(np.asarray(storage[0][0], dtype=value.type.dtype))
+    results = perform(node, [np.asarray(i.data) if i.ndim is not None else i.data for i in node.inputs])
+    return value if results is None else pt.constant(np.asarray(results[0], dtype=value.type.dtype))
 
 
 def shuffled(value: TensorVariable, order: Sequence[int | str]) -> TensorVariable:

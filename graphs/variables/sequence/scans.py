@@ -15,7 +15,6 @@ from typing import Any
 
 import pytensor.tensor as pt
 from pymc.distributions.distribution import SymbolicRandomVariable
-from pymc.pytensorf import constant_fold
 from pytensor.graph.basic import Apply, Variable
 from pytensor.graph.traversal import ancestors, toposort
 from pytensor.scan.op import Scan
@@ -24,6 +23,7 @@ from pytensor.tensor.variable import TensorVariable
 
 from graphs.errors import DerivationError
 from graphs.surgery.batching import aligned_parameter, batch_graph
+from graphs.surgery.known import known_value
 from graphs.surgery.rebuilding import opened, substitute
 from graphs.variables.sequence.carrying import CarriedState, carry
 from graphs.variables.sequence.inner import initial_rows, is_float, named, skips, until, without_casts
@@ -74,8 +74,8 @@ class _Opened:
         if op.info.as_while:
             raise DerivationError("A scan with a condition to stop draws random variables: its length is not known.")
         inputs = substitute(self.node.inputs, dict(self.replaced)) if self.replaced else list(self.node.inputs)
-        [steps] = constant_fold([inputs[0]], raise_not_constant=False)
-        if isinstance(steps, Variable):
+        steps = known_value(inputs[0])
+        if steps is None:
             raise DerivationError(
                 "A scan draws random variables and its number of steps is not a number: give n_steps, or sequences of "
                 "known length."
