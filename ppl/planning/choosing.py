@@ -3,29 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Literal
 
 from pytensor.tensor.variable import TensorVariable
 
 from graphs.bounds.differentiability import NoGradient
-from graphs.conditional import Finite, Law, Obstacle, ObstacleKind, find_conditional, find_law
+from graphs.conditional import Law, Obstacle, ObstacleKind, find_law
 from graphs.density import LogDensity
-from graphs.errors import DerivationError, ModelError
-from graphs.joint.joint_logprob import LogProb, states_of
+from graphs.errors import DerivationError
+from graphs.joint.joint_logprob import LogProb
 from graphs.marginal.atoms import has_atoms
 from graphs.supports import Support
 from graphs.surgery.random_graph import depends_on
-from graphs.variables.markov_chain import MarkovChainRV
-from graphs.variables.sequence.sequence_rv import SequenceRV
-from graphs.variables.simulators import NoiseRV
 from graphs.variables.transforms import default_transform
 from ppl.declaring.flat import has_flat_prior
-from ppl.planning.plans import Assignment, Method
-from ppl.planning.sweeps import enumerated_states, groups_of
-from samplers.move import Move
+from ppl.planning.discrete import choose_discrete
+from ppl.planning.plans import Assignment, Choice, Method, name_of_step, needs_gradient, who
 
 _MOST_BLAMED = 8
-Choice = Literal["nuts", "gibbs", "rmh", "slice"] | Move | None
 
 
 def choose(
@@ -69,11 +63,11 @@ def choose(
     if 0 in summed.values[name].type.shape:
         return ("gibbs" if support.is_discrete else "nuts"), "it has no elements, and nowhere to go", None
     if support.is_discrete:
-        return _choose_discrete(summed, name, choice if is_named else None, failed_sum)
+        return choose_discrete(summed, name, choice if is_named else None, failed_sum)
     if all(term == name for term in _terms_of(summed, summed.values[name])):
         _refuse_flat(summed, name)
-    step = _name_of_step(choice)
-    if step is not None and (no_gradient is None or not _needs_gradient(choice)):
+    step = name_of_step(choice)
+    if step is not None and (no_gradient is None or not needs_gradient(choice)):
         return step, "as asked for", None
     if choice == "gibbs":
         law = _law_of(summed, name)
@@ -83,27 +77,14 @@ def choose(
         return *_without_law(reason, is_named, no_gradient), None
     if no_gradient is None:
         return "nuts", "continuous", None
-    if _needs_gradient(choice):
+    if needs_gradient(choice):
         raise DerivationError(
-            f"{_who(choice)} needs the gradient with respect to {name}, and {no_gradient}. Leave sampler out, so that "
+            f"{who(choice)} needs the gradient with respect to {name}, and {no_gradient}. Leave sampler out, so that "
             f"{name} is moved by slice sampling, or give the operation a pullback.",
             name,
             summed.values[name],
         )
     return "slice", str(no_gradient), None
-
-
-def _name_of_step(choice: Choice) -> str | None:
-    """Return the method of what was asked for, where that evaluates the log-density."""
-    return choice.name if isinstance(choice, Move) else choice if choice != "gibbs" else None
-
-
-def _who(choice: Choice) -> str:
-    return "NUTS" if choice == "nuts" else str(_name_of_step(choice))
-
-
-def _needs_gradient(choice: Choice) -> bool:
-    return choice.needs_gradient if isinstance(choice, Move) else choice == "nuts"
 
 
 def _refuse_atoms(name: str, rv: TensorVariable, support: Support) -> None:
@@ -197,58 +178,3 @@ def _alone(summed: LogProb, name: str) -> LogDensity:
     """Return the log-density of one term."""
     density = summed.logdensity
     return LogDensity(summed.terms[name].sum(), density.inputs, density.supports)
-
-
-def _choose_discrete(
-    summed: LogProb, name: str, choice: Choice, failed_sum: str | None
-) -> tuple[Method, str, Law | None]:
-    op = summed.graph.latent[name].owner.op
-    if isinstance(op, NoiseRV):
-        return "rmh", "noise of a simulator: always drawn anew, and accepted or not (pseudo-marginal)", None
-    step = _name_of_step(choice)
-    if _needs_gradient(choice):
-        raise ModelError(
-            f"{name} is discrete and {_who(choice)} needs a gradient; let it be drawn by 'gibbs' or 'rmh', or summed "
-            "out.",
-            name,
-        )
-    if getattr(op, "ndim_supp", 0) and not isinstance(op, MarkovChainRV | SequenceRV):
-        raise DerivationError(
-            f"{name} was not summed out ({failed_sum or 'as asked for'}), and no step can move one of its elements "
-            "alone: they have to add up. Raise max_states, declare the outcomes that it counts as Categorical, or "
-            "observe it.",
-            name,
-        )
-    if step is not None:
-        return step, "as asked for", None
-    kept = f"not summed out ({failed_sum})" if failed_sum else "not summed out"
-    if states_of(summed, name) is None:
-        return _choose_unbounded(summed, name, choice)
-    law, reason = find_conditional(summed.logdensity, summed.values[name], support=summed.supports[name])
-    if law is not None:
-        how = "full conditional by enumeration" if isinstance(law, Finite) else f"{law.family} full conditional"
-        return "gibbs", f"{kept}; {how}", law
-    groups = groups_of(summed, name)
-    if groups is not None:
-        if enumerated_states(summed, name) is None:
-            return "gibbs", f"{kept}; full conditional within windows at random places", None
-        number = "its elements in turn" if len(groups) > 2 else f"{len(groups)} groups of elements in turn"
-        return "gibbs", f"{kept}; full conditionals by enumeration, {number}", None
-    if choice == "gibbs":
-        raise DerivationError(f"There is no Gibbs step for {name}: {reason}.", name, summed.values[name])
-    return "rmh", f"{kept}; no full conditional: {reason}", None
-
-
-def _choose_unbounded(summed: LogProb, name: str, choice: Choice) -> tuple[Method, str, Law | None]:
-    law, _ = find_conditional(summed.logdensity, summed.values[name], support=summed.supports[name])
-    if law is not None:
-        return "gibbs", f"{law.family} full conditional", law
-    if groups_of(summed, name) is not None:
-        return "gibbs", "discrete without bounds; full conditional within windows at random places", None
-    if choice == "gibbs":
-        raise DerivationError(
-            f"There is no Gibbs step for {name}: it has infinitely many states, and too many of its elements "
-            "depend on each other.",
-            name,
-        )
-    return "rmh", "discrete without bounds", None

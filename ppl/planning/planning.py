@@ -25,9 +25,9 @@ from graphs.surgery.random_graph import depends_on
 from graphs.surgery.traces import untraced
 from ppl.modelling.bad_constants import explained
 from ppl.modelling.model import Model
-from ppl.planning.choosing import Choice, choose, with_blame
+from ppl.planning.choosing import choose, with_blame
 from ppl.planning.grouping import explain_groups, join, with_groups
-from ppl.planning.plans import EXACT, Assignment, Method, Plan, Sampler
+from ppl.planning.plans import EXACT, Assignment, Choice, Method, Plan, Sampler
 from ppl.planning.policy import NO_LAWS, decide
 from ppl.planning.summing import Marginalize, marginalized
 from ppl.planning.sweeps import build_sweep

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from html import escape
-from typing import Any
+from typing import Any, Literal
 
 from numpy.typing import NDArray
 from pytensor.tensor.variable import TensorVariable
@@ -26,6 +26,23 @@ Method = str
 """``marginalize``, ``nuts``, ``gibbs``, ``rmh``, ``slice``, or the name of a ``samplers.Move``."""
 Sampler = str | Move | Mapping[str, str | Move] | None
 """What is asked for: of all continuous variables, or by name."""
+Choice = Literal["nuts", "gibbs", "rmh", "slice"] | Move | None
+"""What is asked for of one variable."""
+
+
+def name_of_step(choice: Choice) -> str | None:
+    """Return the method of what was asked for, where that evaluates the log-density."""
+    return choice.name if isinstance(choice, Move) else choice if choice != "gibbs" else None
+
+
+def who(choice: Choice) -> str:
+    """Return what was asked for, for messages."""
+    return "NUTS" if choice == "nuts" else str(name_of_step(choice))
+
+
+def needs_gradient(choice: Choice) -> bool:
+    """Whether what was asked for evaluates a gradient."""
+    return choice.needs_gradient if isinstance(choice, Move) else choice == "nuts"
 
 
 EXACT = (

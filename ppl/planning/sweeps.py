@@ -6,43 +6,26 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pytensor.tensor as pt
-from numpy.typing import NDArray
 from pytensor.graph.basic import Variable
 from pytensor.tensor.variable import TensorVariable
 
 from graphs.augmentation import Group
 from graphs.conditional import Law
-from graphs.conditional.enumeration import MOST_VALUES
 from graphs.density import LogDensity
-from graphs.joint.joint_logprob import LogProb, states_of
+from graphs.joint.joint_logprob import LogProb
 from graphs.marginal.elimination.summation import unused_name
 from graphs.supports import REAL, Support
 from graphs.surgery.random_graph import depends_on, named_input
 from graphs.surgery.rebuilding import substitute
 from graphs.variables.simulators import NoiseRV
+from ppl.planning.discrete import block_by_groups
 from ppl.planning.plans import Assignment
 from samplers.blocks import Block, DrawBlock, NUTSBlock, Sweep
-from samplers.conditionals.coloured import coloured_block, find_groups
 from samplers.conditionals.gibbs import gibbs_block
-from samplers.conditionals.windows import WINDOW, window_block
 from samplers.move import move_block
 from samplers.random_walk import rmh_block
 from samplers.renewal import renewal_block
 from samplers.slicing.block import slice_block
-
-
-def enumerated_states(logprob: LogProb, name: str) -> NDArray[np.int64] | None:
-    """Return the states of a discrete variable; None where they are too many to evaluate a log-density at each."""
-    states = states_of(logprob, name)
-    return None if states is None or len(states) > MOST_VALUES else states
-
-
-def groups_of(logprob: LogProb, name: str) -> list[NDArray[np.int64]] | None:
-    """Return groups of elements of a discrete variable, independent given the others; None where there are many."""
-    states = enumerated_states(logprob, name)
-    if states is None:
-        states = np.arange(WINDOW)
-    return find_groups(list(logprob.terms.values()), logprob.values[name], states)
 
 
 def build_sweep(
@@ -94,14 +77,9 @@ def build_sweep(
         blocks.append(_in_space(gibbs_block(sequence, temporary), moved))
     with_laws = {*laws, *(name for group in groups for name in group.laws)}
     for name in by_method["gibbs"]:
-        if name not in with_laws:
-            together, states = groups_of(mixed, name), enumerated_states(mixed, name)
-            support = mixed.supports[name]
-            assert together is not None
-            if states is None:
-                blocks.append(window_block(terms, mixed.values[name], together, support.lower, support.upper))
-            else:
-                blocks.append(coloured_block(terms, mixed.values[name], states, together))
+        block = None if name in with_laws else block_by_groups(mixed, name)
+        assert name in with_laws or block is not None
+        blocks += [] if block is None else [block]
     blocks += [rmh_block(density, mixed.values[n], scales[n]) for n in walking]
     blocks += [_renewal(sampled, mixed.values[n], mixed.supports[n]) for n in noise]
     for name in by_method["slice"]:

@@ -12,11 +12,9 @@ from numpy.typing import NDArray
 from pytensor.tensor.variable import TensorVariable
 
 from graphs.surgery.interpreting import interpret, without_c
+from ppl.planning.discrete import block_by_groups
 from ppl.planning.plans import Plan
-from ppl.planning.sweeps import enumerated_states, groups_of
 from samplers.blocks import DrawBlock
-from samplers.conditionals.coloured import coloured_block
-from samplers.conditionals.windows import window_block
 
 IMPOSSIBLE = -1e4
 """In place of minus infinity: each impossible element counts more than anything that is possible."""
@@ -54,16 +52,9 @@ class PossibleValues:
             name = assignment.name
             if name not in mixed.values or not assignment.support.is_discrete or 0 in assignment.shape:
                 continue
-            groups, states = groups_of(mixed, name), enumerated_states(mixed, name)
-            if groups is None:
-                continue
-            if states is None:
-                yield (
-                    name,
-                    window_block(terms, mixed.values[name], groups, assignment.support.lower, assignment.support.upper),
-                )
-            else:
-                yield name, coloured_block(terms, mixed.values[name], states, groups)
+            block = block_by_groups(mixed, name, terms)
+            if block is not None:
+                yield name, block
 
     def sweeps(
         self, values: Mapping[str, NDArray], fixed: Collection[str], generator: np.random.Generator
