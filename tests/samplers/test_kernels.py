@@ -1,4 +1,7 @@
-"""The contract of every sampler in `samplers`, discovered rather than listed: one that is added is under it at once."""
+"""The contract of every sampler in `samplers`, discovered rather than listed: one that is added is under it at once.
+
+The answers are closed forms, SciPy's distributions and quadrature.
+"""
 
 from __future__ import annotations
 

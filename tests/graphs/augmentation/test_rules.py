@@ -1,4 +1,7 @@
-"""The integral over auxiliary variables is the model; wrong ones are found out."""
+"""The integral over auxiliary variables is the model; wrong ones are found out.
+
+The integrals are SciPy's quadrature and closed forms.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The Numba and C backends behind their common interface."""
+"""The Numba and C backends behind their common interface; the answers are written out or SciPy's."""
 
 from __future__ import annotations
 

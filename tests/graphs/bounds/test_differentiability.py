@@ -1,4 +1,7 @@
-"""Variables without a gradient are found, and the operation that has none; the others keep theirs."""
+"""Variables without a gradient are found, and the operation that has none; the others keep theirs.
+
+The answers are what `pytensor.grad` refuses.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Arrays that tell rows apart: none is kept twice."""
+"""Arrays that tell rows apart: none is kept twice; what is kept is counted."""
 
 from __future__ import annotations
 

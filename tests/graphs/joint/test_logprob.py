@@ -1,4 +1,4 @@
-"""Joint log-probabilities, term by term, and what they say when there is none."""
+"""Joint log-probabilities, term by term, and what they say when there is none; the densities are SciPy's."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Functions of random variables at the ends of their images, where there is no density whatever the parameters."""
+"""Functions of random variables at the ends of their images, where there is no density whatever the parameters.
+
+Within them the densities are SciPy's.
+"""
 
 import numpy as np
 import pymc as pm

@@ -1,4 +1,7 @@
-"""Terms are rewritten so that values and gradients are right where parts of them overflow or underflow."""
+"""Terms are rewritten so that values and gradients are right where parts of them overflow or underflow.
+
+The answers are logarithms by hand and mpmath's.
+"""
 
 from __future__ import annotations
 

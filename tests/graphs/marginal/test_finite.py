@@ -1,4 +1,7 @@
-"""States and bounds of discrete variables: none written down that nobody needs, and empty ranges refused."""
+"""States and bounds of discrete variables: none written down that nobody needs, and empty ranges refused.
+
+The states are written beside each case.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Variables that were declared one by one in the same form are one array, with the density of each by itself."""
+"""Variables that were declared one by one in the same form are one array, with the density of each by itself.
+
+The answers are those of the model with its variables apart.
+"""
 
 import numpy as np
 import pytensor

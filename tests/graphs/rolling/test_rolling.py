@@ -1,4 +1,7 @@
-"""Variables of the same form share a term: its elements are the terms that each would have had."""
+"""Variables of the same form share a term: its elements are the terms that each would have had.
+
+The answers are those terms, and the enumeration.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Evaluating graphs without compiling them."""
+"""Evaluating graphs without compiling them; the answers are mpmath's and NumPy's."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""PyTensor's rewrites, looked up once, do what they do when they are looked up each time."""
+"""PyTensor's rewrites, looked up once, do what they do when they are looked up each time.
+
+The answers are graphs that PyTensor rewrote.
+"""
 
 from __future__ import annotations
 

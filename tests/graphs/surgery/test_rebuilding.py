@@ -1,4 +1,4 @@
-"""Graphs in which variables are replaced."""
+"""Graphs in which variables are replaced; the answers are NumPy's."""
 
 from __future__ import annotations
 

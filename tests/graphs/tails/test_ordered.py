@@ -1,4 +1,7 @@
-"""Ordered categories far out: differences of cumulative probabilities in as many digits as it takes."""
+"""Ordered categories far out: differences of cumulative probabilities in as many digits as it takes.
+
+The answers are mpmath's.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Draws of generalised inverse Gaussian variables, with and without bounds, follow their densities."""
+"""Draws of generalised inverse Gaussian variables, with and without bounds, follow their densities.
+
+The distribution functions are SciPy's quadrature.
+"""
 
 from __future__ import annotations
 

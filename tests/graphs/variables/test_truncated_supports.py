@@ -1,4 +1,7 @@
-"""What is truncated lies where the distribution and the bounds allow: the real line is taken to this interval."""
+"""What is truncated lies where the distribution and the bounds allow: the real line is taken to this interval.
+
+By SciPy's quadrature densities there integrate to one.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Markov chains: log-probabilities, sums, draws and errors."""
+"""Markov chains: log-probabilities, sums, draws and errors.
+
+The answers are the enumeration, and products of matrices.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Derivations that a model can be sampled without: whatever goes wrong in one, draws are right."""
+"""Derivations that a model can be sampled without: whatever goes wrong in one, draws are right.
+
+The laws are checked against the joint, the distributions are SciPy's.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Numbers arrive as they were given, whatever holds them, or not at all."""
+"""Numbers arrive as they were given, whatever holds them, or not at all.
+
+The answers are NumPy arrays of the same numbers.
+"""
 
 from __future__ import annotations
 

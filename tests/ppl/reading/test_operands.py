@@ -1,4 +1,7 @@
-"""Whatever people hold their numbers in is right beside a random variable, on both sides, or refused by its name."""
+"""Whatever people hold their numbers in is right beside a random variable, on both sides, or refused by its name.
+
+The answers are NumPy's.
+"""
 
 from __future__ import annotations
 

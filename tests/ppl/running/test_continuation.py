@@ -1,4 +1,4 @@
-"""Metrics by name, and runs that go on from a trace."""
+"""Metrics by name, and runs that go on from a trace; the posterior is a normal distribution in closed form."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Starting values drawn from the prior: possible ones, of each variable given those that it depends on."""
+"""Starting values drawn from the prior: possible ones, of each variable given those that it depends on.
+
+The distributions are SciPy's.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The Barker proposal: its ratio by the density of its proposals, what it learns, and what it refuses."""
+"""The Barker proposal: its ratio by the density of its proposals, what it learns, and what it refuses.
+
+The densities are SciPy's.
+"""
 
 from __future__ import annotations
 

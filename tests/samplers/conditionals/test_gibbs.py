@@ -1,4 +1,7 @@
-"""Gibbs sampling: the sweep as a graph, its errors, and its draws."""
+"""Gibbs sampling: the sweep as a graph, its errors, and its draws.
+
+The distributions are SciPy's, the laws closed forms.
+"""
 
 from __future__ import annotations
 

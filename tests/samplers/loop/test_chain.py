@@ -1,4 +1,7 @@
-"""The loop over sweeps: right distributions, reproducible, interruptible, whatever the backend and the threads."""
+"""The loop over sweeps: right distributions, reproducible, interruptible, whatever the backend and the threads.
+
+The distributions are closed forms and SciPy's.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""NUTS as a step function and as an Op."""
+"""NUTS as a step function and as an Op; the moments are closed forms."""
 
 from __future__ import annotations
 

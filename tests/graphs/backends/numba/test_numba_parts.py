@@ -1,4 +1,4 @@
-"""Programs in parts compute what the whole ones do."""
+"""Programs in parts compute what the whole ones do; the answers are those of the same programs compiled whole."""
 
 import ast
 

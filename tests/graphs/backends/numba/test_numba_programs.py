@@ -1,4 +1,4 @@
-"""Programs: value and context, outputs of every kind, failures, messages."""
+"""Programs: value and context, outputs of every kind, failures, messages; the answers are NumPy's and SciPy's."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Draws of programs follow the distributions that the random variables name."""
+"""Draws of programs follow the distributions that the random variables name; the distributions are SciPy's."""
 
 from __future__ import annotations
 

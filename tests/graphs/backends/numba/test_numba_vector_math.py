@@ -1,4 +1,7 @@
-"""The branch-free functions are accurate to two units in the last place or better, and right at special values."""
+"""The branch-free functions are accurate to two units in the last place or better, and right at special values.
+
+The answers are mpmath's, at special values SciPy's.
+"""
 
 from __future__ import annotations
 

@@ -1,3 +1,5 @@
+"""Edges of what is possible: every sum is that over the enumeration of all states."""
+
 from tests.graphs.marginal.kinds.every_model import LawsOfSums
 from tests.graphs.marginal.models import edges
 

@@ -1,3 +1,5 @@
+"""Networks: every sum is that over the enumeration of all states."""
+
 from tests.graphs.marginal.kinds.every_model import LawsOfSums
 from tests.graphs.marginal.models import networks
 

@@ -1,4 +1,7 @@
-"""Markov chains drawn forward by the recursion have the joint distribution of their definition."""
+"""Markov chains drawn forward by the recursion have the joint distribution of their definition.
+
+The answers are sums over all paths, and SciPy's tests.
+"""
 
 from __future__ import annotations
 
