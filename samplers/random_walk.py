@@ -186,11 +186,11 @@ def _elementwise_log_ratio(
     if variable.type.ndim == 0:
         return None
     terms = [t for t in summands_of(total) if depends_on(t, [variable])]
-    both = factors(terms, at_values({variable: pt.stack([proposal, variable])}), 2)
-    if isinstance(both, MixingError):
+    found = factors(terms, at_values({variable: pt.stack([proposal, variable])}), 2)
+    if isinstance(found, MixingError):
         return None
-    new, old = both.by_atom()
-    return (new - old).reshape(variable.type.shape)
+    both = found.by_atom()
+    return (both[0] - both[1]).reshape(variable.type.shape)
 
 
 def summands_of(total: TensorVariable) -> list[TensorVariable]:
