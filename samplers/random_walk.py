@@ -165,7 +165,7 @@ def rmh_block(logdensity: LogDensity, variable: TensorVariable, scale: TensorVar
     rng = pt.random.rng("rng")
     support = logdensity.supports.get(variable, REAL)
     next_rng, [proposal], is_inside = _propose(rng, (variable,), [scale], [support])
-    log_ratio = _elementwise_log_ratio(logdensity.total, variable, proposal)
+    log_ratio = elementwise_log_ratio(logdensity.total, variable, proposal)
     is_elementwise = log_ratio is not None
     if log_ratio is None:
         [moved] = substitute([logdensity.total], {variable: proposal})
@@ -180,9 +180,18 @@ def rmh_block(logdensity: LogDensity, variable: TensorVariable, scale: TensorVar
     return DrawBlock("rmh", (variable,), rng, next_rng, (draw,), acceptance_rate, scale, target)
 
 
-def _elementwise_log_ratio(
+def elementwise_log_ratio(
     total: TensorVariable, variable: TensorVariable, proposal: TensorVariable
 ) -> TensorVariable | None:
+    """Return the log-ratio of moving each element alone, None where the log-density does not fall apart.
+
+    Parameters
+    ----------
+    total : TensorVariable
+        The log-density; shape ().
+    variable, proposal : TensorVariable
+        Where it is and where it may go.
+    """
     if variable.type.ndim == 0:
         return None
     terms = [t for t in summands_of(total) if depends_on(t, [variable])]

@@ -14,6 +14,8 @@ import samplers
 from graphs.density import LogDensity
 from graphs.errors import ModelError, SamplingError
 from graphs.supports import interval
+from graphs.surgery.interpreting import interpret
+from samplers.random_walk import elementwise_log_ratio
 
 W, LOC, SCALE = np.array([0.2, 0.3, 0.1, 0.4]), np.array([-2, 0, 3.2, 2.5]), np.array([1.2, 1, 5, 2.8])
 
@@ -91,6 +93,21 @@ def test_elements_of_a_separable_density_are_accepted_one_by_one():
     expected += stats.norm.logpdf(np.arange(5.0), new) - stats.norm.logpdf(np.arange(5.0), old)
     np.testing.assert_allclose(ratio.eval({value: old, proposal: new}), expected, atol=1e-12)
     assert block.draws[0].type.shape == (5,)
+
+
+def test_each_element_of_an_array_has_the_ratio_of_moving_it_alone():
+    x = ppl.Normal("x", 0.3, 1.2, size=(2, 3))
+    y = ppl.Normal("y", x[[0, 1, 1, 0, 1], [0, 1, 2, 2, 0]] * 1.1, 0.8)
+    joint = graphs.logprob(ppl.Model({y: np.arange(5.0)}))
+    value = joint.values["x"]
+    proposal = value + 0.3 * pt.sin(value)
+    evaluate = interpret([value], [elementwise_log_ratio(joint.total, value, proposal), joint.total])
+    at = np.random.default_rng(1).normal(size=(2, 3))
+    ratios, before = evaluate(at)
+    for place in np.ndindex(at.shape):
+        moved = at.copy()
+        moved[place] += 0.3 * np.sin(at[place])
+        assert ratios[place] == pytest.approx(evaluate(moved)[1] - before, abs=1e-12)
 
 
 def test_bounded_integers_stay_within_their_bounds():
