@@ -84,10 +84,8 @@ def test_elements_of_a_separable_density_are_accepted_one_by_one():
     density = graphs.logprob(ppl.Model({y: np.arange(5.0)})).logdensity
     [value] = density.inputs
     block = samplers.rmh_block(density, value, pt.dscalar("scale"))
-    from samplers.random_walk import _elementwise_log_ratio
-
     proposal = pt.vector("proposal", dtype="int64", shape=(5,))
-    ratio = _elementwise_log_ratio(density.total, value, proposal)
+    ratio = elementwise_log_ratio(density.total, value, proposal)
     old, new = np.array([3, 3, 3, 3, 3]), np.array([2, 3, 4, 5, 1])
     expected = stats.poisson.logpmf(new, 3) - stats.poisson.logpmf(old, 3)
     expected += stats.norm.logpdf(np.arange(5.0), new) - stats.norm.logpdf(np.arange(5.0), old)
