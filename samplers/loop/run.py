@@ -19,16 +19,15 @@ from samplers.chain.arguments import check_arguments, spawn_seeds
 from samplers.chain.result import (
     STATUS_DONE,
     STATUS_FAILED,
-    STATUS_INTERRUPTED,
-    STATUS_STRIDE,
     SweepResult,
     cannot_start,
-    explain_status,
 )
-from samplers.chain.state import NUM_GRADIENTS, NUM_WITHOUT_GRADIENT, OFFSET, SIZE, Settings, new_chain
+from samplers.chain.state import OFFSET, SIZE, Settings, new_chain
 from samplers.loop import advance as chain
 from samplers.loop import block_table as lowering
 from samplers.loop.compiled_loop import compiled_advance
+from samplers.loop.learners import resume, share_learners
+from samplers.loop.outcome import result_of
 from samplers.loop.pytensor_programs import compile_functions
 from samplers.loop.record import Record
 from samplers.loop.workers import Callback, ChainRun, run_chains
@@ -36,10 +35,8 @@ from samplers.tuning.learning import (
     Learnt,
     Member,
     MetricChoice,
-    MetricLearner,
     check_metric,
     is_learnt_between,
-    variances_of,
 )
 from samplers.tuning.pathfinder import Evaluate, evaluator
 
@@ -207,50 +204,29 @@ class CompiledSweep:
         kept = self.layout.elements(keep)
         tuning_record = Record.empty(self.sweep, len(init), settings.tune if keep_tuning else 0, kept.size)
         record = Record.empty(self.sweep, len(init), int(draws), kept.size)
-        sizes = [int(self._blocks[0][b, SIZE]) for b in self._nuts_blocks]
-        is_learning = any(is_learnt_between(metric, size, is_pooled=is_pooled) for size in sizes)
+        is_learning = self._is_learning(metric, is_pooled)
         num_window = settings.tune if is_learning else 0
         runs = self._start(init, seed, settings, int(thin), kept, tuning_record, record, num_window)
         members = [self._members(run) for run in runs]
         if is_learning and settings.tune:
-            _share_learners(runs, members, metric, settings.tune, is_pooled)
+            share_learners(runs, members, metric, settings.tune, is_pooled=is_pooled)
         if learnt is not None:
-            for chain_members, chain_learnt in zip(members, learnt, strict=True):
-                for member, known in zip(chain_members, chain_learnt, strict=True):
-                    member.resume(known)
+            resume(members, learnt)
         num_workers = min(len(init), cores or os.cpu_count() or 1) if self.backend == "numba" else 1
         start = perf_counter()
         with one_blas_thread():
             interrupted = run_chains(runs, num_workers, callback)
         end = perf_counter()
         self._check_started(runs)
-        num_draws = np.array([run.num_kept for run in runs])
-        num_tuned = np.array([min(run.num_done, settings.tune) for run in runs])
-        has_stopped = np.array([run.status != STATUS_DONE for run in runs])
-        record = record.until(num_draws, has_stopped, interrupted)
-        tuning_record = tuning_record.until(num_tuned, has_stopped, interrupted)
-        tuned = start if tune == 0 else np.nanmax([end if np.isnan(run.tuned_at) else run.tuned_at for run in runs])
-        found = tuple(tuple(member.learnt for member in chain_members) for chain_members in members)
-        unfinished = np.array([not run.is_finished for run in runs])
-        return SweepResult(
-            draws=record.draws,
-            stats=record.named(self.sweep),
-            step_size=np.array([known[0].step_size if known else np.nan for known in found]),
-            inverse_mass_matrix=variances_of(found),
-            learnt=found,
-            state=np.where(has_stopped[:, None], np.nan, [run.chain.state for run in runs]),
-            num_gradients=sum(int(run.chain.counters[NUM_GRADIENTS]) for run in runs),
-            tuning_seconds=float(tuned - start),
-            sampling_seconds=float(end - tuned),
-            tuning_draws=tuning_record.draws if keep_tuning else None,
-            tuning_stats=tuning_record.named(self.sweep) if keep_tuning else None,
-            interrupted=interrupted,
-            num_draws=num_draws,
-            num_tuned=num_tuned,
-            status=np.where(unfinished, STATUS_INTERRUPTED, [run.status % STATUS_STRIDE for run in runs]),
-            reasons=tuple(str(run.failure or explain_status(run.status, self.sweep)).rstrip(".") for run in runs),
-            num_without_gradient=np.array([run.chain.counters[NUM_WITHOUT_GRADIENT] for run in runs]),
-            without_gradient=np.stack([run.chain.without_gradient for run in runs]),
+        return result_of(
+            self.sweep,
+            runs,
+            members,
+            record,
+            tuning_record if keep_tuning else None,
+            settings.tune,
+            (start, end),
+            interrupted,
         )
 
     def evaluators(self, state: NDArray[np.float64]) -> list[tuple[slice, Evaluate]]:
@@ -316,6 +292,11 @@ class CompiledSweep:
             for i, position in enumerate(init)
         ]
 
+    def _is_learning(self, metric: MetricChoice, is_pooled: bool) -> bool:
+        """Whether a metric is learnt in Python, between calls of the loop."""
+        sizes = [int(self._blocks[0][b, SIZE]) for b in self._nuts_blocks]
+        return any(is_learnt_between(metric, size, is_pooled=is_pooled) for size in sizes)
+
     def _members(self, run: ChainRun) -> list[Member]:
         """Return the NUTS blocks of a chain."""
         table = self._blocks[0]
@@ -331,12 +312,3 @@ class CompiledSweep:
         for number, run in enumerate(runs):
             if run.status not in (STATUS_DONE, STATUS_FAILED) and run.num_done == 0:
                 raise cannot_start(number, run.status, self.sweep)
-
-
-def _share_learners(
-    runs: list[ChainRun], members: list[list[Member]], metric: MetricChoice, tune: int, is_pooled: bool
-) -> None:
-    """Give each chain a learner of its own, or all of them one."""
-    common = MetricLearner(metric, members, tune) if is_pooled else None
-    for run, own in zip(runs, members, strict=True):
-        run.learner = common or MetricLearner(metric, [own], tune)
