@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,6 @@ from pytensor.graph.traversal import ancestors
 from pytensor.tensor.variable import TensorVariable
 from xarray import Dataset, DataTree
 
-from graphs.backends import get_backend
 from graphs.backends.base import NO_INTEGER
 from graphs.errors import ModelError, SamplingError
 from graphs.joint.drawing import draws_of
@@ -27,7 +27,6 @@ from ppl.predicting.new_units import NewUnits
 from ppl.reading.alignment import in_order, own_dims
 from ppl.reading.arrays import first, read_complete, to_integers
 from ppl.reading.labels import as_coordinate, read_labels
-from ppl.running.memory import check_memory_of_draws
 
 
 def new_data(model: Model, data: Mapping[str, Any]) -> dict[Variable, Variable]:
@@ -84,42 +83,33 @@ def draw_forward(
     rng = pt.random.rng("rng")
     drawn = draws_of([pt.as_tensor(g) for g in graphs], rng)
     used = set(ancestors(drawn))
-    needed = {rv: v for rv, v in inputs.items() if v in used}
-    # So that there is a leading axis where nothing is given.
-    number = pt.dscalar("number")
-    rows = [arguments[rv] for rv in needed]
+    needed = {v: arguments[rv] for rv, v in inputs.items() if v in used}
     data = [new for old, new in stand_ins.items() if isinstance(old, Constant)]
     if data or units is not None:
-        first = present_draws(rows).argmax() if rows else 0
-        values = [r[first].astype(v.type.dtype) for r, v in zip(rows, needed.values(), strict=True)]
+        first = present_draws(list(needed.values())).argmax() if needed else 0
+        values = [rows[first].astype(v.type.dtype) for v, rows in needed.items()]
         is_single = units is not None and any(len(labels) == 1 for labels in units.labels.values())
-        _check_shapes([rng, *needed.values()], drawn, values, data, is_single=is_single)
-    check_memory_of_draws(dict(zip(outputs, drawn, strict=True)), count)
-    function = get_backend(backend).map([number, *needed.values()], drawn, rng=rng)
-    generator = np.random.default_rng(seed)
-
-    def draw(*rows: NDArray) -> list[NDArray]:
-        arrays = function(generator, *rows)
-        _check_drawn(dict(zip(outputs, zip(graphs, arrays, strict=True), strict=True)))
-        return arrays
-
+        _check_shapes([rng, *needed], drawn, values, data, is_single=is_single)
+    named, check = (
+        dict(zip(outputs, drawn, strict=True)),
+        partial(_check_drawn, dict(zip(outputs, graphs, strict=True))),
+    )
     try:
-        arrays = over_draws(draw, [number, *needed.values()], [np.zeros(count), *rows])
+        return over_draws(named, needed, count, backend, rng=rng, seed=seed, check=check)
     except SamplingError as error:
         if not isinstance(error.__cause__, NotImplementedError):
             raise
         # Of distributions that were given by a density alone.
         raise ModelError(f"A distribution of the model cannot be drawn from: {error.__cause__}") from error
-    return dict(zip(outputs, arrays, strict=True))
 
 
-def _check_drawn(drawn: Mapping[str, tuple[Variable, NDArray]]) -> None:
+def _check_drawn(graphs: Mapping[str, Variable], drawn: Mapping[str, NDArray]) -> None:
     """Refuse draws of what has no value anywhere; real numbers may be NaN for other reasons."""
-    for name, (graph, array) in drawn.items():
+    for name, array in drawn.items():
         if array.dtype == np.int64:
             is_missing = bool((array == NO_INTEGER).any())
         else:
-            is_missing = is_truncated(graph) and bool(np.isnan(array).any())
+            is_missing = is_truncated(graphs[name]) and bool(np.isnan(array).any())
         if is_missing:
             raise SamplingError(
                 f"{name} cannot be drawn: in some draws a parameter was outside its domain, or there is no probability "

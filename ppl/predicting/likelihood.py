@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
 import pytensor.tensor as pt
 from pytensor.tensor.variable import TensorVariable
 from xarray import DataTree
 
-from graphs.backends import get_backend
 from graphs.errors import ModelError
 from graphs.joint.joint_logprob import finite_of, strip
 from graphs.joint.logprob import logprob
@@ -21,8 +19,6 @@ from graphs.variables.simulators import is_simulator
 from ppl.modelling.model import Model
 from ppl.predicting.missing_draws import over_draws
 from ppl.predicting.posterior import check_trace, flat_draws, labelled_alike, posterior_of
-from ppl.predicting.recovery import NUMBER
-from ppl.running.memory import check_memory_of_draws
 from ppl.running.results import to_datatree
 
 
@@ -72,11 +68,8 @@ def log_likelihood(model: Model, trace: DataTree, *, backend: str = "numba", max
     check_trace(kept, posterior, model)
     shape = (posterior.sizes["chain"], posterior.sizes["draw"])
     graphs = {name: entry.graph for name, entry in entries.items()}
-    check_memory_of_draws(graphs, shape[0] * shape[1])
-    inputs = [*kept.values(), NUMBER]
-    function = get_backend(backend).map(inputs, list(graphs.values()))
-    arrays = over_draws(function, inputs, [*flat_draws(posterior, kept), np.zeros(shape[0] * shape[1])])
-    values = {n: a.reshape(shape + a.shape[1:]) for n, a in zip(entries, arrays, strict=True)}
+    arrays = over_draws(graphs, flat_draws(posterior, kept), shape[0] * shape[1], backend)
+    values = {n: a.reshape(shape + a.shape[1:]) for n, a in arrays.items()}
     dims = {n: d for n, entry in entries.items() if (d := _dims(model, n, entry)) is not None}
     new = to_datatree(model, {"log_likelihood": values}, {}, dims)
     tree = trace.copy()

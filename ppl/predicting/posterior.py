@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Hashable, Iterable, Mapping
+from collections.abc import Collection, Hashable, Mapping
 from typing import Any
 
 from numpy.typing import NDArray
@@ -38,9 +38,9 @@ def posterior_of(trace: Any) -> Dataset:
     return posterior.transpose(*SAMPLE_DIMS, ...)
 
 
-def flat_draws(posterior: Dataset, names: Iterable[str]) -> list[NDArray]:
-    """Return the draws of variables, those of all chains behind each other on the first axis."""
-    return [in_one_row(posterior[name].to_numpy()) for name in names]
+def flat_draws[V](posterior: Dataset, variables: Mapping[str, V]) -> dict[V, NDArray]:
+    """Return the draws of variables by name, those of all chains behind each other on the first axis."""
+    return {variable: in_one_row(posterior[name].to_numpy()) for name, variable in variables.items()}
 
 
 def check_sample_dims(dims: Collection[Hashable]) -> None:

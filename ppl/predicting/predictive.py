@@ -158,9 +158,9 @@ def posterior_predictive(
     _check_drawn(model, outputs, given, kept, fresh)
     shape = (posterior.sizes["chain"], posterior.sizes["draw"])
     stand_ins: dict[Variable, Variable] = {**kept, **new_data(model, data or {})}
-    arguments = dict(zip(given.values(), flat_draws(posterior, given), strict=True))
-    count = shape[0] * shape[1]
-    flat = draw_forward(outputs, stand_ins, arguments, count, seed, backend, units if units.labels else None)
+    new_units = units if units.labels else None
+    draws = flat_draws(posterior, given)
+    flat = draw_forward(outputs, stand_ins, draws, shape[0] * shape[1], seed, backend, new_units)
     values = {n: a.reshape(shape + a.shape[1:]) for n, a in flat.items()}
     tree = trace.copy()
     group = predictive_group(model, values, data or {}, coords or {})

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,7 +12,6 @@ from pytensor.graph.basic import Variable
 from pytensor.tensor.variable import TensorVariable
 from xarray import Dataset, DataTree
 
-from graphs.backends import get_backend
 from graphs.errors import ModelError
 from graphs.joint.joint_logprob import LogProb, finite_of, strip
 from graphs.joint.logprob import logprob
@@ -25,14 +23,10 @@ from ppl.modelling.members import by_member, given_arrays
 from ppl.modelling.model import Model
 from ppl.predicting.missing_draws import over_draws
 from ppl.predicting.posterior import check_trace, flat_draws, labelled_alike, posterior_of
-from ppl.running.memory import check_memory_of_draws
 from ppl.running.results import logger, to_datatree
 
 LOG_EVIDENCE = "log_evidence"
 """Attribute of a trace of which all latent variables were summed out: the log-probability of the data."""
-
-NUMBER: TensorVariable = pt.dscalar("number of a draw")
-"""An input that nothing depends on, so that there is one where all variables were summed out."""
 
 
 class Suffixes(NamedTuple):
@@ -112,13 +106,11 @@ def recover(
     if not graphs:
         return trace
     count = 1 if is_exact else posterior.sizes["chain"] * posterior.sizes["draw"]
-    check_memory_of_draws(graphs, count, ", or give probs=False" if probs else "")
-    inputs = [*kept.values(), NUMBER]
-    function = get_backend(backend).map(inputs, list(graphs.values()), rng=rng)
-    rows = [array[:count] for array in (*flat_draws(posterior, kept), np.zeros(count))]
-    arrays = over_draws(partial(function, np.random.default_rng(seed)), inputs, rows)
-    arrays = [_of_each_draw(array, posterior.sizes) for array in arrays]
-    values = by_member(dict(zip(graphs, arrays, strict=True)), joint.plates, ("", *suffixes))
+    draws = {variable: array[:count] for variable, array in flat_draws(posterior, kept).items()}
+    remedy = ", or give probs=False" if probs else ""
+    arrays = over_draws(graphs, draws, count, backend, rng=rng, seed=seed, remedy=remedy)
+    arrays = {name: _of_each_draw(array, posterior.sizes) for name, array in arrays.items()}
+    values = by_member(arrays, joint.plates, ("", *suffixes))
     variables = [each for name in missing for each in _each(finite_of(joint, name), joint.plates.get(name, ()))]
     tree = trace.copy()
     tree["posterior"] = DataTree(_with_variables(model, posterior, values, variables, suffixes))

@@ -22,7 +22,8 @@ from graphs.surgery.interpreting import interpret
 from graphs.surgery.rebuilding import substitute
 from ppl.modelling.members import by_member, given_arrays
 from ppl.planning.plans import Plan
-from ppl.predicting.recovery import LOG_EVIDENCE, NUMBER, recovery_graphs
+from ppl.predicting.missing_draws import NUMBER
+from ppl.predicting.recovery import LOG_EVIDENCE, recovery_graphs
 from ppl.running.counts import check_counts, checked_seed
 from ppl.running.memory import check_memory_of_draws
 from ppl.running.results import to_datatree, versions
