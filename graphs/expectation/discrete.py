@@ -21,7 +21,7 @@ from graphs.conditional.points import draw_in_support
 from graphs.expectation.interpolation import Interpolation, interpolate
 from graphs.marginal.elimination.engine import eliminate_all
 from graphs.marginal.elimination.factor_tables import Family
-from graphs.marginal.elimination.summation import Finite, factors_of
+from graphs.marginal.elimination.summation import FiniteVariable, factors_of
 from graphs.supports import Support
 from graphs.surgery.evaluating import evaluate
 from graphs.surgery.random_graph import depends_on
@@ -75,7 +75,7 @@ class Expectation:
 
 def expectation(
     terms: Mapping[str, TensorVariable],
-    variables: Sequence[Finite],
+    variables: Sequence[FiniteVariable],
     parameters: Mapping[TensorVariable, Support],
     max_states: int,
     *,
@@ -87,7 +87,7 @@ def expectation(
     ----------
     terms : mapping of str to TensorVariable
         The joint log-probability.
-    variables : sequence of Finite
+    variables : sequence of FiniteVariable
         The discrete variables.
     parameters : mapping of TensorVariable to Support
         What else it depends on. Factors that depend on none of them are constants of the expectation.

@@ -18,7 +18,7 @@ from graphs.bounds.guards import strip_guards
 from graphs.density import LogDensity
 from graphs.joint.model_graph import ModelGraph
 from graphs.limits.masked_slopes import with_masked_branches
-from graphs.marginal.elimination.summation import Finite, Summation
+from graphs.marginal.elimination.summation import FiniteVariable, Summation
 from graphs.marginal.finite import finite_states
 from graphs.supports import REAL, Support
 from graphs.surgery.rebuilding import substitute
@@ -121,11 +121,11 @@ def states_of(logprob: LogProb, name: str) -> NDArray[np.int64] | None:
     return finite_states(logprob.graph.latent[name])
 
 
-def finite_of(logprob: LogProb, name: str) -> Finite:
+def finite_of(logprob: LogProb, name: str) -> FiniteVariable:
     """Return a finite discrete variable with its states."""
     states = states_of(logprob, name)
     assert states is not None
-    return Finite(name, logprob.values[name], states)
+    return FiniteVariable(name, logprob.values[name], states)
 
 
 def strip(logprob: LogProb, names: Iterable[str]) -> LogProb:

@@ -45,7 +45,7 @@ class _Part(NamedTuple):
     negative: Log | None
 
 
-class Expansion:
+class LogExpansion:
     """Logarithms of quotients of polynomials in factors.
 
     Parameters

@@ -19,7 +19,7 @@ from pytensor.tensor.variable import TensorVariable
 from graphs.bounds.signs import Signs
 from graphs.limits.masked_slopes import MaskedSlope
 from graphs.log_scale.arrangements import arranged, parts_of
-from graphs.log_scale.expansion import Expansion, Factor
+from graphs.log_scale.expansion import Factor, LogExpansion
 from graphs.log_scale.functions import (
     COMPLEMENTS,
     LOGARITHMS,
@@ -69,7 +69,7 @@ class Logarithms:
     def __init__(self, supports: Mapping[Variable, Support]):
         self._signs = Signs(supports)
         self._quotients = Quotients(lambda vector: self._signs.simplex_axis(vector) == 0)
-        self._expansion = Expansion(self._factor)
+        self._expansion = LogExpansion(self._factor)
         self._factors: dict[int, Factor] = {}
         self._logs: dict[Variable, TensorVariable | None] = {}
         self._complements: dict[Variable, TensorVariable | None] = {}

@@ -15,7 +15,7 @@ from xarray import Dataset, DataTree
 from graphs.errors import ModelError
 from graphs.joint.joint_logprob import LogProb, finite_of, strip
 from graphs.joint.logprob import logprob
-from graphs.marginal.elimination.summation import Finite, sum_over
+from graphs.marginal.elimination.summation import FiniteVariable, sum_over
 from graphs.marginal.elimination.traceback import probabilities_of, trace_back
 from graphs.marginal.finite import finite_states
 from graphs.surgery.random_graph import depends_on
@@ -123,9 +123,9 @@ def _of_each_draw(array: NDArray, sizes: Mapping[Any, int]) -> NDArray:
     return np.broadcast_to(array, (shape[0] * shape[1], *array.shape[1:])).reshape(shape + array.shape[1:])
 
 
-def _each(variable: Finite, members: Sequence[str]) -> list[Finite]:
+def _each(variable: FiniteVariable, members: Sequence[str]) -> list[FiniteVariable]:
     """Return the variables that an array is made of."""
-    return [Finite(name, variable.value[0], variable.states) for name in members] if members else [variable]
+    return [FiniteVariable(name, variable.value[0], variable.states) for name in members] if members else [variable]
 
 
 def _suffixes(model: Model, names: Sequence[str], used: Sequence[str]) -> Suffixes:
@@ -183,7 +183,7 @@ def _with_variables(
     model: Model,
     posterior: Dataset,
     values: dict[str, NDArray],
-    variables: Sequence[Finite],
+    variables: Sequence[FiniteVariable],
     suffixes: Suffixes,
 ) -> Dataset:
     dims: dict[str, tuple[str, ...]] = {}

@@ -19,7 +19,7 @@ from ppl.modelling.bad_constants import explained
 from ppl.planning.plans import Plan
 from ppl.running.continuation import ADAPTATION, continued, what_was_learnt
 from ppl.running.counts import check_counts, checked_seed
-from ppl.running.expansion import Expansion
+from ppl.running.expansion import DrawExpansion
 from ppl.running.losses import Losses
 from ppl.running.memory import check_memory_of_run
 from ppl.running.progress import ProgressBar
@@ -61,8 +61,8 @@ class CompiledModel:
         self._sweep: Any = known or compile_sweep(plan.sweep, backend, precision)
         self._starting_points = StartingPoints(plan, getattr(self._sweep, "new_logdensity", None))
         doing("Compiling what is kept of every draw")
-        self._expansion = Expansion.of(plan, backend)
-        self._chosen_expansion: tuple[Any, Expansion] | None = None
+        self._expansion = DrawExpansion.of(plan, backend)
+        self._chosen_expansion: tuple[Any, DrawExpansion] | None = None
         self._lazy_seconds = getattr(self._sweep, "compile_seconds", 0.0)
         self.compile_seconds = time.perf_counter() - start
 
@@ -174,7 +174,7 @@ class CompiledModel:
         return self._starting_points(init, chains, seed), None
 
     def _to_datatree(
-        self, result: SweepResult, seed: int, max_tree_depth: int, expansion: Expansion, losses: Losses
+        self, result: SweepResult, seed: int, max_tree_depth: int, expansion: DrawExpansion, losses: Losses
     ) -> DataTree:
         # JAX compiles at the first run, when the number of chains is known.
         lazy = getattr(self._sweep, "compile_seconds", 0.0)
@@ -217,11 +217,11 @@ class CompiledModel:
             attributes |= {"num_without_gradient": count, "term_without_gradient": term}
         return attributes
 
-    def _expansion_of(self, var_names: Sequence[str]) -> Expansion:
+    def _expansion_of(self, var_names: Sequence[str]) -> DrawExpansion:
         """Return what a run has to keep; compiled once for runs that keep the same."""
         key = var_names if isinstance(var_names, str) else tuple(var_names)
         if self._chosen_expansion is None or self._chosen_expansion[0] != key:
-            self._chosen_expansion = key, Expansion.of(self.plan, self.backend, var_names)
+            self._chosen_expansion = key, DrawExpansion.of(self.plan, self.backend, var_names)
         return self._chosen_expansion[1]
 
     def expand(self, draws: NDArray[np.float64]) -> dict[str, NDArray]:
@@ -230,7 +230,7 @@ class CompiledModel:
 
 
 def _named(
-    expansion: Expansion, draws: NDArray[np.float64], stats: Mapping[str, NDArray], losses: Losses
+    expansion: DrawExpansion, draws: NDArray[np.float64], stats: Mapping[str, NDArray], losses: Losses
 ) -> dict[str, Mapping[str, NDArray]]:
     """Return named values and statistics; the log-density, where that of a block is not that of the draws."""
     values = losses.attempt("posterior", lambda: expansion(draws, in_place=True, losses=losses), None)

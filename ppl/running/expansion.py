@@ -26,7 +26,7 @@ ROWS_AT_ONCE = 2**14
 
 
 @dataclass(frozen=True, eq=False)
-class Expansion:
+class DrawExpansion:
     """How the flat draws of a sweep become named values.
 
     Parameters
@@ -69,7 +69,7 @@ class Expansion:
     order: Sequence[str]
 
     @classmethod
-    def of(cls, plan: Plan, backend: str, var_names: Sequence[str] | None = None) -> Expansion:
+    def of(cls, plan: Plan, backend: str, var_names: Sequence[str] | None = None) -> DrawExpansion:
         """Compile the expansion of a plan.
 
         Parameters

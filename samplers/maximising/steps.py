@@ -23,7 +23,7 @@ from graphs.expectation.continuous import average, starting_features
 from graphs.expectation.discrete import Expectation, expectation
 from graphs.expectation.matrix_modes import MatrixMode, find_matrix_mode, is_square
 from graphs.joint.joint_logprob import LogProb, finite_of, strip
-from graphs.marginal.elimination.summation import Finite, sum_over
+from graphs.marginal.elimination.summation import FiniteVariable, sum_over
 from graphs.marginal.elimination.traceback import probabilities_of
 from graphs.supports import OTHER, POSITIVE, POSITIVE_DEFINITE, REAL, Support
 from graphs.surgery.rebuilding import substitute
@@ -155,7 +155,7 @@ class Steps:
         zero = pt.as_tensor(np.float64(0.0))
         return _Expected(found.log_integral, zero, found.expected, found.supports, found.averages, start, found.laws)
 
-    def _finite(self) -> list[Finite]:
+    def _finite(self) -> list[FiniteVariable]:
         return [finite_of(self.joint, name) for name in self.latent]
 
     def _laws(self, found: _Expected) -> dict[str, Law | MatrixMode]:

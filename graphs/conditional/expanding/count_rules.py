@@ -17,7 +17,7 @@ from graphs.conditional.expanding.coefficients import filled, number, plus
 from graphs.conditional.expanding.expansion import CONSTANT, Expansion, Obstacle, add, scaled
 from graphs.conditional.expanding.formula import formula
 from graphs.conditional.expanding.simplify import simplify
-from graphs.conditional.expanding.views import View
+from graphs.conditional.expanding.views import ElementView
 
 if TYPE_CHECKING:
     from graphs.conditional.expanding.expander import Expander
@@ -139,7 +139,7 @@ def _bound(expander: Expander, condition: Variable, *, is_outside: bool) -> Offs
     is_less, is_strict = (not is_less, not is_strict) if is_outside else (is_less, is_strict)
     low, high = (left, right) if is_less else (right, left)
     found = _offset(expander, _without_zeros(add(high, scaled(-1.0, low))))
-    if found is None or found[0] != View.of_base(expander.x):
+    if found is None or found[0] != ElementView.of_base(expander.x):
         return None
     offset = found[1]
     [value] = simplify([plus(offset.value, filled(-1.0, offset.value.type.ndim))]) if is_strict else [offset.value]
@@ -161,7 +161,7 @@ def _without_zeros(expansion: Expansion) -> Expansion:
     return Expansion(terms, expansion.linear)
 
 
-def _offset(expander: Expander, expansion: Expansion) -> tuple[View, Offset] | None:
+def _offset(expander: Expander, expansion: Expansion) -> tuple[ElementView, Offset] | None:
     """Return the view and what is added to it, where there is one element of x in each place."""
     terms = dict(expansion.terms)
     constant = terms.pop(CONSTANT, None)
@@ -178,7 +178,7 @@ def _offset(expander: Expander, expansion: Expansion) -> tuple[View, Offset] | N
         return view, Offset(int(sign), filled(number(value) or 0.0, expander.x.type.ndim))
     own = expander.x.type.shape
     fits = len(own) == value.type.ndim and all(n == 1 or m != 1 for n, m in zip(value.type.shape, own, strict=True))
-    return (view, Offset(int(sign), value)) if view == View.of_base(expander.x) and fits else None
+    return (view, Offset(int(sign), value)) if view == ElementView.of_base(expander.x) and fits else None
 
 
 _COMPARISONS: dict[type, tuple[bool, bool]] = {

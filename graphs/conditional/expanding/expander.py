@@ -19,7 +19,7 @@ from graphs.conditional.expanding.expansion import CONSTANT, Expansion, Key, Mon
 from graphs.conditional.expanding.formula import formula
 from graphs.conditional.expanding.scalar_rules import Result, expand_elemwise
 from graphs.conditional.expanding.tensor_rules import expand_array_op, full
-from graphs.conditional.expanding.views import View
+from graphs.conditional.expanding.views import ElementView
 from graphs.supports import Support
 from graphs.surgery.rebuilding import substitute
 
@@ -48,7 +48,7 @@ class Expander:
         self.x = x
         self.signs = Signs({**supports, x: support}, almost_surely=True)
         self.results: dict[Variable, Result] = {
-            x: Expansion({(View.of_base(x), (("x", 1.0),)): filled(1.0, x.type.ndim)}),
+            x: Expansion({(ElementView.of_base(x), (("x", 1.0),)): filled(1.0, x.type.ndim)}),
         }
         self.features: dict[Monomial, TensorVariable] = {}
         self.is_discrete = support.is_discrete
@@ -79,7 +79,7 @@ class Expander:
         for (view, monomial), coefficient in expansion.terms.items():
             if view is None or number(coefficient) == 0:
                 continue
-            if view == View.of_base(self.x):
+            if view == ElementView.of_base(self.x):
                 parameters[monomial] = coefficient
             else:
                 closed = self.close((view, monomial), coefficient)

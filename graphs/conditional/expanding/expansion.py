@@ -9,10 +9,10 @@ from enum import Enum, auto
 from pytensor.tensor.variable import TensorVariable
 
 from graphs.conditional.expanding.coefficients import number, plus, power, scale, times
-from graphs.conditional.expanding.views import View
+from graphs.conditional.expanding.views import ElementView
 
 Monomial = tuple[tuple[str, float], ...]
-Key = tuple[View | None, Monomial]
+Key = tuple[ElementView | None, Monomial]
 
 ONE: Monomial = ()
 CONSTANT: Key = (None, ONE)
@@ -57,7 +57,7 @@ class Expansion:
 
     Parameters
     ----------
-    terms : mapping of (View, Monomial) to TensorVariable
+    terms : mapping of (ElementView, Monomial) to TensorVariable
         Coefficients, which broadcast to the array. A monomial is a product of powers of the atoms ``x``, ``log x``,
         ``exp x``, ``1 - x`` and ``log(1 - x)``, by name.
     linear : TensorVariable, optional

@@ -26,7 +26,7 @@ from graphs.conditional.expanding.coefficients import filled, number, times
 from graphs.conditional.expanding.expansion import CONSTANT, Expansion, Key, Obstacle, add, multiply
 from graphs.conditional.expanding.indexing import trivial_axes
 from graphs.conditional.expanding.scalar_rules import Result, without_obstacle
-from graphs.conditional.expanding.views import View
+from graphs.conditional.expanding.views import ElementView
 
 if TYPE_CHECKING:
     from graphs.conditional.expanding.expander import Expander
@@ -99,7 +99,7 @@ def _move(expander: Expander, node: Apply, given: Expansion) -> Expansion:
         if view is None:
             terms[CONSTANT] = moved
         elif view.is_constant:
-            terms[View(view.steps, view.base_ndim, ("x",) * output.type.ndim), monomial] = moved
+            terms[ElementView(view.steps, view.base_ndim, ("x",) * output.type.ndim), monomial] = moved
         else:
             repeated = view.repeated_as(source, expander.x)
             terms[repeated.then(node.op, tuple(rest), output.type.ndim), monomial] = moved
@@ -121,7 +121,9 @@ def _sum(expander: Expander, node: Apply, given: Expansion) -> Expansion:
     result = Expansion()
     for (view, monomial), coefficient in given.terms.items():
         if view is None or view.is_repeated_along(axes):
-            reduced = view if view is None else View(view.steps, view.base_ndim, tuple(view.order[a] for a in kept))
+            reduced = (
+                view if view is None else ElementView(view.steps, view.base_ndim, tuple(view.order[a] for a in kept))
+            )
             part = Expansion({(reduced, monomial): _sum_full(coefficient, source, axes)})
         else:
             closed = expander.close((view, monomial), coefficient)
@@ -179,7 +181,7 @@ def _apply_linear(expander: Expander, node: Apply, inputs: Sequence[Expansion]) 
         view, monomial = key
         parts = {i: inputs[i].terms[key] for i in dependent if key in inputs[i].terms}
         if view is not None and view.is_constant:
-            moved = View(view.steps, view.base_ndim, ("x",) * output.type.ndim)
+            moved = ElementView(view.steps, view.base_ndim, ("x",) * output.type.ndim)
             result = add(result, Expansion({(moved, monomial): applied(parts)}))
         else:
             for i, coefficient in parts.items():

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from graphs.marginal.elimination.batch import BatchStep
-from graphs.marginal.elimination.engine import Step
+from graphs.marginal.elimination.engine import EliminationStep
 from graphs.marginal.elimination.factor_tables import Integers
 from graphs.marginal.elimination.sequence import SequenceStep
-from graphs.marginal.elimination.summation import Finite, Summation
+from graphs.marginal.elimination.summation import FiniteVariable, Summation
 
 
 @dataclass
@@ -58,7 +58,7 @@ def costs_of(summation: Summation) -> list[Cost]:
     return [_cost(summation, variable) for variable in summation.variables]
 
 
-def _cost(summation: Summation, variable: Finite) -> Cost:
+def _cost(summation: Summation, variable: FiniteVariable) -> Cost:
     atoms = summation.atoms_of(variable.name)
     cost = Cost(variable.name, len(variable.states), variable.size)
     recursions: list[SequenceStep] = []
@@ -80,7 +80,7 @@ def _within(atoms: Integers, own: slice) -> int:
     return int(np.count_nonzero((atoms >= own.start) & (atoms < own.stop)))
 
 
-def _width(step: Step) -> int:
+def _width(step: EliminationStep) -> int:
     return 1 + (step.neighbours.shape[1] if isinstance(step, BatchStep) else step.width)
 
 

@@ -14,7 +14,7 @@ from graphs.marginal.elimination.network import Network
 from graphs.marginal.elimination.sequence import Row, SequenceStep, eliminate_rows, find_row
 from graphs.marginal.lifting import MOST_STATES, TooLargeError
 
-Step = BatchStep | SequenceStep
+EliminationStep = BatchStep | SequenceStep
 TABLES = 8
 """How many tables of the largest size all joint sums together may amount to."""
 LONGEST_UNROLLED = 12
@@ -45,7 +45,7 @@ class Eliminated:
     finished: list[Family] = field(default_factory=list)
     components: list[Integers] = field(default_factory=list)
     ends: list[Integers] = field(default_factory=list)
-    steps: list[Step] = field(default_factory=list)
+    steps: list[EliminationStep] = field(default_factory=list)
     labels: Integers = field(default_factory=lambda: np.zeros(0, np.int64))
 
 

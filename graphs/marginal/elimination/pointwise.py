@@ -18,7 +18,7 @@ from pytensor.tensor.variable import TensorVariable
 
 from graphs.joint.terms import joint_name
 from graphs.marginal.elimination.factor_tables import Integers
-from graphs.marginal.elimination.summation import Finite, Summation, sum_over
+from graphs.marginal.elimination.summation import FiniteVariable, Summation, sum_over
 from graphs.marginal.lifting import ABSENT, MOST_STATES, Lifted, lift, of_states
 from graphs.surgery.rebuilding import substitute
 
@@ -45,7 +45,7 @@ class Entry:
 def pointwise(
     terms: Mapping[str, TensorVariable],
     observed: Sequence[str],
-    variables: Sequence[Finite],
+    variables: Sequence[FiniteVariable],
     priors: Sequence[str],
     max_states: int = MOST_STATES,
 ) -> dict[str, Entry]:
@@ -57,7 +57,7 @@ def pointwise(
         The joint log-probability in natural space, the variables not yet summed out.
     observed : sequence of str
         Names of the terms of data.
-    variables : sequence of Finite
+    variables : sequence of FiniteVariable
         What is summed out.
     priors : sequence of str
         Names of the terms that are the log-probabilities of these.
@@ -165,7 +165,7 @@ def _entry(
     components: Integers,
     totals: _Totals,
     terms: Mapping[str, TensorVariable],
-    variables: Sequence[Finite],
+    variables: Sequence[FiniteVariable],
     summation: Summation,
 ) -> Entry:
     for name in names:
@@ -185,7 +185,7 @@ def _entry(
     return Entry(totals.at(components), None, ())
 
 
-def _each(own: Integers, totals: _Totals, term: TensorVariable, variables: Sequence[Finite]) -> TensorVariable:
+def _each(own: Integers, totals: _Totals, term: TensorVariable, variables: Sequence[FiniteVariable]) -> TensorVariable:
     """Return one number per element of a term; those that depend on no discrete variable are as they are."""
     if (own >= 0).all():
         return totals.at(own)
@@ -211,7 +211,7 @@ def _varies(array: NDArray, axis: int) -> bool:
 
 
 def best_over_states(
-    terms: Mapping[str, TensorVariable], names: Sequence[str], variables: Sequence[Finite]
+    terms: Mapping[str, TensorVariable], names: Sequence[str], variables: Sequence[FiniteVariable]
 ) -> dict[str, TensorVariable]:
     """Return the largest log-probability of each element of some terms, over all states of discrete variables.
 
@@ -221,7 +221,7 @@ def best_over_states(
         The joint log-probability, the variables not yet summed out.
     names : sequence of str
         The terms in question.
-    variables : sequence of Finite
+    variables : sequence of FiniteVariable
         What is summed out.
 
     Returns

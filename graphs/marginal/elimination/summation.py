@@ -25,7 +25,7 @@ from graphs.surgery.rebuilding import substitute
 
 
 @dataclass(frozen=True, eq=False)
-class Finite:
+class FiniteVariable:
     """A variable of finitely many states.
 
     Parameters
@@ -100,7 +100,7 @@ class Summation:
 
     Parameters
     ----------
-    variables : tuple of Finite
+    variables : tuple of FiniteVariable
         The variables.
     offsets : mapping of str to int
         The first atom of each.
@@ -118,7 +118,7 @@ class Summation:
         respect to them is the probability of each state.
     """
 
-    variables: tuple[Finite, ...]
+    variables: tuple[FiniteVariable, ...]
     offsets: Mapping[str, int]
     pieces: tuple[Piece, ...]
     rest: Mapping[str, TensorVariable]
@@ -134,7 +134,7 @@ class Summation:
 
 def sum_over(
     terms: Mapping[str, TensorVariable],
-    variables: Sequence[Finite],
+    variables: Sequence[FiniteVariable],
     *,
     mode: Mode = "sum",
     max_states: int = MOST_STATES,
@@ -146,7 +146,7 @@ def sum_over(
     ----------
     terms : mapping of str to TensorVariable
         The joint log-probability.
-    variables : sequence of Finite
+    variables : sequence of FiniteVariable
         What to sum out.
     mode : {"sum", "max"}
         Sum over states, or take the best ones.
@@ -206,7 +206,7 @@ class Factors:
     states: Integers
 
 
-def factors_of(terms: Mapping[str, TensorVariable], variables: Sequence[Finite], max_states: int) -> Factors:
+def factors_of(terms: Mapping[str, TensorVariable], variables: Sequence[FiniteVariable], max_states: int) -> Factors:
     """Take a joint log-probability apart into factors of discrete elements.
 
     Raises
@@ -231,7 +231,7 @@ def _one_each(table: TensorVariable, count: int) -> TensorVariable:
 
 def _families(
     terms: Mapping[str, TensorVariable],
-    variables: Sequence[Finite],
+    variables: Sequence[FiniteVariable],
     bindings: Mapping[Variable, Lifted],
     max_states: int,
 ) -> tuple[list[Family], dict[str, TensorVariable], dict[str, Integers]]:
@@ -269,7 +269,7 @@ def _families(
 
 
 def _without_shapes(
-    families: list[Family], rest: dict[str, TensorVariable], variables: Sequence[Finite]
+    families: list[Family], rest: dict[str, TensorVariable], variables: Sequence[FiniteVariable]
 ) -> tuple[list[Family], dict[str, TensorVariable]]:
     """Replace the values of discrete variables by zeros: only their shapes can be left."""
     graphs = [*(f.table for f in families), *rest.values()]
@@ -295,7 +295,7 @@ def _explain(
     name: str,
     output: TensorVariable,
     error: MixingError,
-    variables: Sequence[Finite],
+    variables: Sequence[FiniteVariable],
     bindings: Mapping[Variable, Lifted],
     max_states: int,
 ) -> CannotSumError:
@@ -310,11 +310,11 @@ def _explain(
     return CannotSumError(names, reason, is_too_large=isinstance(error, TooLargeError))
 
 
-def _largest(error: TooLargeError, variables: Sequence[Finite], offsets: Mapping[str, int]) -> str:
+def _largest(error: TooLargeError, variables: Sequence[FiniteVariable], offsets: Mapping[str, int]) -> str:
     """Return the variable that most of a clique belongs to."""
     atoms = np.array(error.atoms)
 
-    def weight(v: Finite) -> float:
+    def weight(v: FiniteVariable) -> float:
         inside = (atoms >= offsets[v.name]) & (atoms < offsets[v.name] + v.size)
         return float(inside.sum() * np.log(len(v.states)))
 

@@ -14,7 +14,7 @@ from pytensor.tensor.variable import TensorVariable
 from graphs.marginal.elimination.batch import BatchStep, Mode
 from graphs.marginal.elimination.factor_tables import Integers
 from graphs.marginal.elimination.sequence import SequenceStep
-from graphs.marginal.elimination.summation import Finite, Summation
+from graphs.marginal.elimination.summation import FiniteVariable, Summation
 
 
 def trace_back(summation: Summation, rng: Any, mode: Mode = "sum") -> tuple[Variable, dict[str, TensorVariable]]:
@@ -109,7 +109,7 @@ def _along_row(step: SequenceStep, rng: Any, mode: Mode) -> tuple[Any, TensorVar
     return rng, states.T.reshape((num_series * length,))
 
 
-def _values_of(variable: Finite, summation: Summation, known: _Known) -> TensorVariable:
+def _values_of(variable: FiniteVariable, summation: Summation, known: _Known) -> TensorVariable:
     atoms = summation.atoms_of(variable.name)
     index = known.get(np.arange(atoms.start, atoms.stop))
     if not np.array_equal(variable.states, np.arange(len(variable.states))):

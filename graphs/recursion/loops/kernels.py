@@ -26,7 +26,7 @@ LARGEST_UNROLLED = 32
 
 
 @dataclass(frozen=True)
-class Kernel:
+class CFunction:
     """How a function is called from C.
 
     Parameters
@@ -81,15 +81,15 @@ _RUN_BACK = (
 )
 _ADD = "out used work weights work ratios int spacing int count"
 KERNELS = {
-    "forward": Kernel(forward.forward, _FORWARD, num_options=1),
-    "best": Kernel(forward.best, _FORWARD),
-    "gradient": Kernel(gradient.gradient, _GRADIENT, num_options=2),
-    "trace_back": Kernel(
+    "forward": CFunction(forward.forward, _FORWARD, num_options=1),
+    "best": CFunction(forward.best, _FORWARD),
+    "gradient": CFunction(gradient.gradient, _GRADIENT, num_options=2),
+    "trace_back": CFunction(
         traceback.trace_back, "fixed transition fixed states fixed uniform out path work work", num_options=2
     ),
-    "run": Kernel(steps.run, _RUN, is_inner=True),
-    "run_back": Kernel(steps.run_back, _RUN_BACK, is_inner=True),
-    "add_products": Kernel(steps.add_products, _ADD, is_inner=True),
+    "run": CFunction(steps.run, _RUN, is_inner=True),
+    "run_back": CFunction(steps.run_back, _RUN_BACK, is_inner=True),
+    "add_products": CFunction(steps.add_products, _ADD, is_inner=True),
 }
 
 

@@ -27,7 +27,7 @@ from graphs.surgery.known import known_value
 from graphs.surgery.rebuilding import opened, substitute
 from graphs.variables.sequence.carrying import CarriedState, carry
 from graphs.variables.sequence.inner import initial_rows, is_float, named, skips, until, without_casts
-from graphs.variables.sequence.sequence_rv import SequenceRV, Step, simulated
+from graphs.variables.sequence.sequence_rv import ScanStep, SequenceRV, simulated
 
 
 def take_out_of_scans(outputs: Sequence[Variable]) -> dict[Variable, Variable]:
@@ -278,7 +278,9 @@ class _Opened:
         first = len(outer)
         outer += [self.initial[out][0] for out in inside]
         states = tuple(self._state(out) for out in inside)
-        step = Step(draw, parameters, history, places, self.num_steps, count, states, tuple(range(first, len(outer))))
+        step = ScanStep(
+            draw, parameters, history, places, self.num_steps, count, states, tuple(range(first, len(outer)))
+        )
         rng = pt.random.shared_rng(seed=None)
         dummies = [v.type() for v in outer]
         dummy_rng = rng.type()

@@ -22,7 +22,7 @@ from graphs.variables.sequence.carrying import CarriedState, carry, lagged
 
 
 @dataclass(frozen=True, eq=False)
-class Step:
+class ScanStep:
     """What one step of a scan draws for a sequence.
 
     Parameters
@@ -61,7 +61,7 @@ class SequenceRV(SymbolicRandomVariable):
     _print_name = ("Sequence", "\\operatorname{Sequence}")
     ndim_supp = 1
 
-    def __init__(self, *args: Any, step: Step, **kwargs: Any):
+    def __init__(self, *args: Any, step: ScanStep, **kwargs: Any):
         self.step = step
         super().__init__(*args, **kwargs)
 
@@ -94,7 +94,7 @@ def sequence_logprob(op: SequenceRV, values: Sequence[TensorVariable], *inputs: 
     return pt.concatenate(parts, axis=0) if len(parts) > 1 else parts[0]
 
 
-def _carried_logprob(step: Step, value: TensorVariable, outer: Sequence[TensorVariable]) -> TensorVariable:
+def _carried_logprob(step: ScanStep, value: TensorVariable, outer: Sequence[TensorVariable]) -> TensorVariable:
     """Return the log-probability of each step, where a step depends on what was carried: that is computed first."""
     length = step.num_steps
     whole = pt.concatenate([outer[0], value], axis=0)
@@ -112,7 +112,7 @@ def _carried_logprob(step: Step, value: TensorVariable, outer: Sequence[TensorVa
 
 
 def _steps_logprob(
-    step: Step,
+    step: ScanStep,
     value: TensorVariable,
     history: Mapping[Variable, Variable],
     outer: Sequence[TensorVariable],
@@ -160,7 +160,7 @@ def sequence_support_point(op: SequenceRV, rv: TensorVariable, *inputs: Any) -> 
     return transform.backward(pt.zeros_like(rv), *inputs)
 
 
-def simulated(step: Step, outer: Sequence[Variable], rng: Variable) -> tuple[TensorVariable, Variable]:
+def simulated(step: ScanStep, outer: Sequence[Variable], rng: Variable) -> tuple[TensorVariable, Variable]:
     """Draw the sequence by a scan, for samples from the prior."""
     own = CarriedState(step.draw, step.history, step.num_initial)
     rows = [v for v, (_, has_rows) in step.outer.items() if has_rows]

@@ -15,7 +15,7 @@ from pytensor.graph.op import Op
 from xarray import Dataset, DataTree
 
 import ppl
-from ppl.running.expansion import Expansion
+from ppl.running.expansion import DrawExpansion
 from samplers.loop.interrupts import MOST_HELD, HeldInterrupts
 
 SETTINGS = {"draws": 30, "tune": 20, "chains": 2, "seed": 1, "progress": False}
@@ -103,7 +103,7 @@ def test_transforms_that_fail(compiled, expected, monkeypatch, first_failure):
     """Values that were there already are kept, and what was drawn of the others."""
     monkeypatch.setattr("ppl.running.expansion.ROWS_AT_ONCE", 7)
     calls = []
-    arrays = Expansion._arrays
+    arrays = DrawExpansion._arrays
 
     def failing_later(self, part, losses):
         calls.append(len(part))
@@ -112,7 +112,7 @@ def test_transforms_that_fail(compiled, expected, monkeypatch, first_failure):
         losses.add("scale", MemoryError())
         return {n: a for n, a in arrays(self, part, losses).items() if n != "scale"}
 
-    monkeypatch.setattr(Expansion, "_arrays", failing_later)
+    monkeypatch.setattr(DrawExpansion, "_arrays", failing_later)
     trace = compiled.sample(**SETTINGS)
     assert "scale (MemoryError" in trace.attrs["left_out"]
     assert ("scale" in trace.posterior) == bool(first_failure)
@@ -128,7 +128,7 @@ def test_transforms_that_fail(compiled, expected, monkeypatch, first_failure):
 
 
 def test_an_expansion_that_fails(compiled, expected, monkeypatch):
-    monkeypatch.setattr(Expansion, "__call__", raising(MemoryError("no")))
+    monkeypatch.setattr(DrawExpansion, "__call__", raising(MemoryError("no")))
     trace = compiled.sample(**SETTINGS)
     assert "posterior (MemoryError: no)" in trace.attrs["left_out"]
     np.testing.assert_array_equal(trace.posterior["x"], expected.posterior["x"])

@@ -7,7 +7,7 @@ import pytest
 
 import ppl
 from graphs.errors import ModelError
-from ppl.running.expansion import Expansion
+from ppl.running.expansion import DrawExpansion
 
 
 def model():
@@ -42,8 +42,8 @@ def test_kept_draws_are_those_of_a_run_that_keeps_all(compiled):
 
 
 def test_only_what_is_needed_is_recorded(compiled):
-    assert Expansion.of(compiled.plan, compiled.backend, ["mu"]).layout.names == ("mu",)
-    assert len(Expansion.of(compiled.plan, compiled.backend, ["ratio"]).layout.names) == 2
+    assert DrawExpansion.of(compiled.plan, compiled.backend, ["mu"]).layout.names == ("mu",)
+    assert len(DrawExpansion.of(compiled.plan, compiled.backend, ["ratio"]).layout.names) == 2
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_log_density_is_left_out_where_it_would_need_everything():
 def test_beside_variables_of_length_zero_another_is_recorded():
     empty, mu = ppl.Normal("empty", 0, 1, size=(0, 2)), ppl.Normal("mu", 0, 1)
     planned = ppl.plan(ppl.Model({ppl.Normal("y", mu + empty.sum(), 1): 0.3}), sampler="nuts")
-    expansion = Expansion.of(planned, "numba", ["empty"])
+    expansion = DrawExpansion.of(planned, "numba", ["empty"])
     assert "mu" in expansion.layout.names
     values = expansion(np.array([[[0.1], [np.nan], [0.3]]]))
     assert {name: array.shape for name, array in values.items()} == {"empty": (1, 3, 0, 2)}
