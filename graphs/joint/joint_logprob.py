@@ -1,4 +1,79 @@
-"""The joint log-probability as graphs: what is derived, and what can be asked of it."""
+"""The joint log-probability as graphs: what is derived, its stages, and what can be asked of it.
+
+The steps of one sampler want different densities. A law is read off products of densities as they were declared, in
+natural space; a trajectory needs variables without bounds, and states that were summed out; and what thousands of
+gradients are taken of shall hold few numbers. No graph is all of these, and what a step draws must still be a draw of
+the same posterior. So a log-probability is derived once, and then goes through stages. Each is a `LogProb`, made from
+the one before it by an identity, and keeps what it takes to come back: how values in natural space follow from its own
+(`natural`), and how to draw what was summed out (`sums`).
+
+=======  ===============  ===========================================  ===============================================
+stage    in a plan        what is done                                 who reads it
+=======  ===============  ===========================================  ===============================================
+joint    (not kept)       a term for each variable and potential, all  `ppl.recover` and `ppl.log_likelihood`, which
+                          values natural                               derive it again
+summed   `Plan.natural`   discrete variables are summed out; their     laws, auxiliary variables, groups: whatever is
+                          terms and their children's become one        read off the form of a density
+mixed    `Plan.mixed`     what NUTS, slice sampling and random walks   the state that a sweep holds, starting points,
+                          move is taken to the real line, with         names of draws
+                          log-Jacobians; what is drawn from laws stays
+sampled  `Plan.sampled`   data become sufficient statistics            the log-density that is moved in, and its
+                                                                       gradient
+=======  ===============  ===========================================  ===============================================
+
+In each, ``terms`` are arrays, element by element, so that what is independent can be told; ``total`` is the sum of
+all, and ``logdensity`` that sum as a function of ``values``, with their supports. ``natural`` is a stage's way back to
+natural space, not the stage ``Plan.natural``: there the two are the same.
+
+Examples
+--------
+Why laws come before the real line. Counts with a gamma rate make a gamma law, ``2 + 1 + 4`` and ``3 + 2``:
+
+>>> import numpy as np, pymc as pm
+>>> from graphs.conditional import conditional
+>>> from graphs.joint.logprob import logprob, unconstrain
+>>> rate = pm.Gamma.dist(2.0, 3.0)
+>>> rate.name = "rate"
+>>> joint = logprob({pm.Poisson.dist(rate, size=2): [1, 4]})
+>>> print(conditional(joint.logdensity, joint.values["rate"]))
+rate | rest ~ Gamma(shape=7, rate=5)
+
+On the real line the value is another variable, the logarithm. At a rate of two the density is larger by the Jacobian,
+``log 2``:
+
+>>> moved = unconstrain(joint, ["rate"])
+>>> print(moved.values["rate"], moved.natural["rate"].owner.op)
+rate_log__ Exp
+>>> at_two = joint.total.eval({joint.values["rate"]: 2.0})
+>>> bool(np.isclose(moved.total.eval({moved.values["rate"]: np.log(2.0)}) - at_two, np.log(2.0)))
+True
+
+Why sums may cost a law. Given which rows are high, their mean is normal; given the data alone it is a mixture of eight
+normal distributions, which only a step with gradients moves well:
+
+>>> is_high, mean = pm.Bernoulli.dist(0.25, size=3), pm.Normal.dist(0.0, 1.0)
+>>> is_high.name, mean.name = "is_high", "mean"
+>>> y = pm.Normal.dist(mean + 4.0 * is_high, 1.0)
+>>> y.name = "y"
+>>> data = np.array([0.3, 4.2, 3.9])
+>>> joint = logprob({y: data}, marginalize=False)
+>>> print(conditional(joint.logdensity, joint.values["mean"]))
+mean | rest ~ Normal(mean=sum([0.075, 1.05 , 0.975] - is_high), variance=0.25)
+>>> summed = logprob({y: data})
+>>> sorted(joint.terms), sorted(summed.terms), summed.summed
+(['is_high', 'mean', 'y'], ['mean', 'y'], ('is_high',))
+>>> conditional(summed.logdensity, summed.values["mean"]) is None
+True
+
+Limits
+------
+The order is fixed. What is on the real line is not summed over: states are natural. A law is not looked for in
+sufficient statistics: it would be the same one, and its parameters would be found in a graph that nobody wrote. Where
+the bounds of what moves depend on a variable that is drawn from a law, that law has to hold given the value on the real
+line, and may be lost (`ppl.planning.grouping`). Stages are equal up to rounding, and where a density is zero or
+infinite up to the limit that `graphs.limits` takes; they are not equal for values outside of the supports, checks of
+which `strip` leaves out.
+"""
 
 from __future__ import annotations
 
