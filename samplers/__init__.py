@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from samplers.barker.kernel import BarkerKernel, barker
 from samplers.barker.move import Barker
-from samplers.blocks import DrawBlock, NUTSBlock, Sweep
+from samplers.blocks import Block, DrawBlock, Sweep
 from samplers.conditionals.gibbs import GibbsKernel, gibbs, gibbs_block, gibbs_blocks
 from samplers.kernel import Kernel
 from samplers.loop.run import CompiledSweep, SweepResult, compile_sweep
@@ -15,6 +15,7 @@ from samplers.maximising.em import EMResult, em
 from samplers.move import Move, Moved
 from samplers.random_walk import RMHKernel, rmh, rmh_block
 from samplers.slicing.slice import SliceKernel, slice
+from samplers.trajectories.block import NUTSBlock
 from samplers.trajectories.hmc import HMCKernel, hmc
 from samplers.trajectories.nuts import NUTSKernel, nuts
 
@@ -25,6 +26,7 @@ __all__ = [
     "MOVES",
     "Barker",
     "BarkerKernel",
+    "Block",
     "CompiledSweep",
     "DrawBlock",
     "EMResult",

@@ -2,40 +2,119 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from pytensor.graph.basic import Variable
 from pytensor.tensor.variable import TensorVariable
 
-from graphs.density import LogDensity
+from graphs.errors import ModelError
 from graphs.layout import Layout
 from graphs.surgery.pickling import PartsFirst
+from samplers.chain import state
 from samplers.tuning.adaptation import SCALAR_ACCEPTANCE
+
+if TYPE_CHECKING:
+    from samplers.loop.jax.block import JaxBlock, JaxOptions
 
 
 @dataclass(frozen=True, eq=False)
-class NUTSBlock:
-    """Continuous, unconstrained variables moved together by the No-U-Turn sampler.
+class BlockProgram:
+    """What is compiled of a block: graphs of the joint state.
 
     Parameters
     ----------
+    name : str
+        What it computes.
+    outputs : tuple of TensorVariable
+        What is written, one after the other.
+    value : TensorVariable, optional
+        Shape (): what is returned.
+    moving : tuple of TensorVariable
+        Variables that are given apart from the joint state, in which they are out of date while the block moves them.
+    rng, next_rng : Variable, optional
+        The generator before and after, where the graphs draw.
+    """
+
+    name: str
+    outputs: tuple[TensorVariable, ...]
+    value: TensorVariable | None = None
+    moving: tuple[TensorVariable, ...] = ()
+    rng: Variable | None = None
+    next_rng: Variable | None = None
+
+
+class Block(ABC):
+    """Variables of the joint state that are moved together, and how.
+
+    What the rest of the library needs to know of a sampler stands here; its own room implements it.
+
+    Attributes
+    ----------
     variables : tuple of TensorVariable
-        The variables moved; they are inputs of ``logdensity`` and lie side by side in the joint state.
-    logdensity : LogDensity
-        Its remaining inputs are variables of the joint state that other blocks move.
+        The variables moved.
+    has_metric : bool
+        Whether it follows trajectories by gradients, of a step size and a metric that are learnt: statistics, pilot
+        runs and the learning of metrics look for these.
     """
 
     variables: tuple[TensorVariable, ...]
-    logdensity: LogDensity
+    has_metric: ClassVar[bool] = False
+
+    @property
+    @abstractmethod
+    def statistics(self) -> tuple[str, ...]:
+        """What is recorded of each move, by name."""
 
     @property
     def tuned(self) -> Mapping[TensorVariable, NDArray[np.float64]]:
-        """The variables of the joint state that tuning moves: none, since what NUTS learns lies elsewhere."""
+        """The variables of the joint state that tuning moves, and where they start."""
         return {}
+
+    @property
+    @abstractmethod
+    def program(self) -> BlockProgram:
+        """What is compiled."""
+
+    @property
+    @abstractmethod
+    def evaluated(self) -> tuple[TensorVariable, ...]:
+        """What the program evaluates, before gradients are taken: for estimates of work."""
+
+    @property
+    def num_evaluations(self) -> float:
+        """How often the program is evaluated in a sweep, about; not counting the steps of trajectories."""
+        return 1.0
+
+    @abstractmethod
+    def describe(self, row: NDArray[np.int64], targets: list[int], sweep: Sweep) -> None:
+        """Write what is its own of its row of the table of blocks; columns as in ``samplers.chain.state``.
+
+        Parameters
+        ----------
+        row : array, shape (12,), int64
+            Size and statistics have been written; the scale is -1.
+        targets : list of int
+            Numbers that rows refer to, of all blocks before this; appended to.
+        sweep : Sweep
+            All blocks, and the joint state.
+        """
+
+    @abstractmethod
+    def jax(self, layout: Layout, options: JaxOptions) -> JaxBlock:
+        """Return its functions in JAX.
+
+        Parameters
+        ----------
+        layout : Layout
+            Of the joint state.
+        options : JaxOptions
+            Of the run.
+        """
 
 
 class Memory(NamedTuple):
@@ -47,7 +126,7 @@ class Memory(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class DrawBlock:
+class DrawBlock(Block):
     """Variables moved by a step graph: a draw from a law, or a proposal that is accepted or not.
 
     Parameters
@@ -91,51 +170,39 @@ class DrawBlock:
         scale = {} if self.scale is None else {self.scale: np.asarray(1.0)}
         return scale | {m.variable: m.start for m in self.memory}
 
-
-@dataclass(frozen=True, eq=False)
-class SliceBlock:
-    """The elements of one variable moved by slice sampling, groups of independent ones at once.
-
-    Parameters
-    ----------
-    variable : TensorVariable
-        The variable moved: on the real line, or integers.
-    logprobs : TensorVariable
-        Shape (size,): the log-probability of each element given all others, up to constants; or shape (1,): of all.
-        Its other inputs are variables of the joint state that other blocks move.
-    groups : tuple of int64 array
-        Positions in the flattened variable; of one element each where there is one log-probability for all.
-    scale : TensorVariable
-        Shape (), float64: the variable of the joint state that holds the width of the first interval.
-    """
-
-    variable: TensorVariable
-    logprobs: TensorVariable
-    groups: tuple[NDArray[np.int64], ...]
-    scale: TensorVariable
+    @property
+    def statistics(self) -> tuple[str, ...]:
+        """The acceptance rate, if there is one, and its scale."""
+        if self.acceptance_rate is None:
+            return ()
+        return ("acceptance_rate",) if self.scale is None else ("acceptance_rate", "scale")
 
     @property
-    def variables(self) -> tuple[TensorVariable, ...]:
-        """The variable moved."""
-        return (self.variable,)
+    def program(self) -> BlockProgram:
+        """The step."""
+        return BlockProgram("draw", self.outputs, self.acceptance_rate, (), self.rng, self.next_rng)
 
     @property
-    def tuned(self) -> Mapping[TensorVariable, NDArray[np.float64]]:
-        """The variables of the joint state that tuning moves, and where they start."""
-        return {self.scale: np.asarray(1.0)}
+    def evaluated(self) -> tuple[TensorVariable, ...]:
+        """The new values."""
+        return self.draws
 
-    @property
-    def num_logprobs(self) -> int:
-        """Number of log-probabilities."""
-        return int(self.logprobs.type.shape[0] or 1)
+    def describe(self, row: NDArray[np.int64], targets: list[int], sweep: Sweep) -> None:
+        """Write which elements are moved, and what adaptation has to know; see `Block.describe`."""
+        learnt = [i for m in self.memory for i in sweep.elements(m.variable)]
+        row[state.KIND] = state.KIND_DRAW
+        row[state.OFFSET] = len(targets)
+        row[state.TARGET] = round(1000 * self.target_acceptance)
+        row[state.NUM_LEARNT] = len(learnt)
+        if self.scale is not None:
+            row[state.SCALE] = sweep.elements(self.scale)[0]
+        targets += [*(i for v in self.variables for i in sweep.elements(v)), *learnt]
 
-    @property
-    def is_integer(self) -> bool:
-        """Whether the variable is one of integers."""
-        return not self.variable.type.dtype.startswith("float")
+    def jax(self, layout: Layout, options: JaxOptions) -> JaxBlock:
+        """Return its functions in JAX."""
+        from samplers.loop.jax.draw import draw_block
 
-
-Block = NUTSBlock | DrawBlock | SliceBlock
+        return draw_block(self, layout)
 
 
 @dataclass(frozen=True, eq=False)
@@ -162,3 +229,17 @@ class Sweep(PartsFirst):
     def layout(self) -> Layout:
         """How the joint state lies in one flat vector."""
         return Layout.of(self.variables)
+
+    def elements(self, variable: TensorVariable) -> range:
+        """Return the elements of the joint state that hold a variable.
+
+        Raises
+        ------
+        ModelError
+            If it is not in the joint state.
+        """
+        layout = self.layout
+        if variable.name not in layout.names:
+            raise ModelError(f"{variable.name} is moved by a block, but is not in the joint state.", variable.name)
+        where = layout.slice_of(variable.name)
+        return range(where.start, where.stop)

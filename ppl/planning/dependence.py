@@ -22,7 +22,6 @@ from numpy.typing import NDArray
 
 from ppl.planning.pilot import Pilot
 from ppl.planning.plans import Plan
-from samplers.blocks import NUTSBlock
 from samplers.loop.run import CompiledSweep
 
 NUM_PLACES = 12
@@ -49,7 +48,7 @@ def most_effective(nuts: Pilot, by_nuts: Plan, by_laws: Plan) -> float:
     by_laws : Plan
         By Gibbs steps those that have full conditionals.
     """
-    if len(by_nuts.sweep.blocks) > 1 or not isinstance(by_nuts.sweep.blocks[0], NUTSBlock):
+    if len(by_nuts.sweep.blocks) > 1 or not by_nuts.sweep.blocks[0].has_metric:
         return 1.0
     spread = nuts.draws.std(axis=0)
     places = nuts.draws[np.linspace(0, len(nuts.draws) - 1, NUM_PLACES).astype(int)]

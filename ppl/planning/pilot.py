@@ -13,7 +13,6 @@ from graphs.errors import BackendError, SamplingError
 from ppl.planning.plans import Plan
 from ppl.planning.work import work_of
 from ppl.starting.initial import starting_values
-from samplers.blocks import DrawBlock, NUTSBlock
 from samplers.chain.result import STATUS_DONE
 from samplers.loop.run import CompiledSweep
 
@@ -112,8 +111,8 @@ def pilot(plan: Plan, num_sweeps: int) -> Pilot | None:
         same in every process.
     """
     sweep = plan.sweep
-    nuts = [b for b in sweep.blocks if isinstance(b, NUTSBlock)]
-    is_tuned = not all(isinstance(b, DrawBlock) and b.scale is None for b in sweep.blocks)
+    nuts = [b for b in sweep.blocks if b.has_metric]
+    is_tuned = any(b.has_metric or b.tuned for b in sweep.blocks)
     layout = sweep.layout
     num_discarded = int((SHARE_TUNING if nuts else SHARE_DISCARDED) * num_sweeps)
     first = 0 if is_tuned else num_discarded
@@ -170,13 +169,13 @@ def num_affordable(plan: Plan) -> int:
     """
     nanoseconds, wanted = 0.0, NUM_SWEEPS
     for block in plan.sweep.blocks:
-        if isinstance(block, NUTSBlock):
+        if block.has_metric:
             size = sum(prod(v.type.shape) for v in block.variables)
-            gradient = WORK_OF_GRADIENT * work_of([block.logdensity.total])
+            gradient = WORK_OF_GRADIENT * work_of(block.evaluated)
             nanoseconds += GRADIENTS_PER_SWEEP * (gradient + PER_GRADIENT_AND_DIMENSION * size)
             wanted = NUM_SWEEPS_WITH_NUTS
-        elif isinstance(block, DrawBlock):
-            nanoseconds += work_of(block.draws)
+        else:
+            nanoseconds += block.num_evaluations * work_of(block.evaluated)
     if plan.sweep.layout.size <= FEW_ELEMENTS and nanoseconds > 0:
         wanted = min(LONGER * wanted, max(wanted, int(1e9 * HARDLY_ANY_SECONDS / nanoseconds)))
     made = min(wanted, int(1e9 * MOST_SECONDS / nanoseconds)) if nanoseconds > 0 else wanted

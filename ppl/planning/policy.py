@@ -28,7 +28,7 @@ from ppl.planning.pilot import (
 from ppl.planning.plans import Plan
 from ppl.planning.work import work_of
 from ppl.running.stages import doing
-from samplers.blocks import Block, NUTSBlock, SliceBlock
+from samplers.blocks import Block
 from samplers.tuning.fisher import MOST_DENSE
 
 FEWEST_GRADIENTS, GRADIENTS_IN_A_POINT, GRADIENTS_PER_DIMENSION = 7.0, 2.0, 0.3
@@ -46,7 +46,6 @@ LEARNING, LEARNING_PER_NUMBER, LONG_TRAJECTORY = 300.0, 0.5, 15.0
 """Nanoseconds of a warm-up of 1000 sweeps that it takes to see which metric is best: 0.3 to 8 milliseconds in 4 to 100
 dimensions, once if it is diagonal, twice if not, and four times more where trajectories are long."""
 PER_BLOCK = 20.0
-EVALUATIONS_OF_SLICE = 8.0
 GRADIENT_OF_LOGPROB = 2.0
 """How much longer a log-density with its gradient takes than alone."""
 WARM_UP = 1.2
@@ -277,7 +276,7 @@ def _cost_of_keeping(plan: Plan) -> float:
 def _cost_of_logprob(by_nuts: Plan) -> float:
     """Return about how many nanoseconds the log-density of a draw takes, which only NUTS has anyway."""
     gradients = zip(by_nuts.sweep.blocks, _works(by_nuts), strict=True)
-    return sum(work for block, work in gradients if isinstance(block, NUTSBlock)) / GRADIENT_OF_LOGPROB
+    return sum(work for block, work in gradients if block.has_metric) / GRADIENT_OF_LOGPROB
 
 
 def _works(plan: Plan) -> list[float]:
@@ -291,9 +290,7 @@ def _works(plan: Plan) -> list[float]:
 
 
 def _work_of_block(block: Block) -> float:
-    if isinstance(block, NUTSBlock):
-        return WORK_OF_GRADIENT * work_of([block.logdensity.total])
-    return work_of([block.logprobs] if isinstance(block, SliceBlock) else block.draws)
+    return (WORK_OF_GRADIENT if block.has_metric else 1.0) * work_of(block.evaluated)
 
 
 def _fewest_gradients(size: int) -> float:
@@ -313,14 +310,12 @@ def _sweep_cost(plan: Plan, num_gradients: float) -> float:
     """
     total = 0.0
     for block, work in zip(plan.sweep.blocks, _works(plan), strict=True):
-        if isinstance(block, NUTSBlock):
+        if block.has_metric:
             size = sum(prod(v.type.shape) for v in block.variables)
             total += num_gradients * (work + PER_GRADIENT + PER_GRADIENT_AND_DIMENSION * size)
             total += PER_TRAJECTORY + PER_DIMENSION * size
-        elif isinstance(block, SliceBlock):
-            total += EVALUATIONS_OF_SLICE * len(block.groups) * work
         else:
-            total += work + PER_BLOCK
+            total += block.num_evaluations * work + PER_BLOCK
     return total
 
 

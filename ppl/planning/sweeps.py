@@ -20,12 +20,13 @@ from graphs.surgery.rebuilding import substitute
 from graphs.variables.simulators import NoiseRV
 from ppl.planning.discrete import block_by_groups
 from ppl.planning.plans import Assignment
-from samplers.blocks import Block, DrawBlock, NUTSBlock, Sweep
+from samplers.blocks import Block, DrawBlock, Sweep
 from samplers.conditionals.gibbs import gibbs_block
 from samplers.move import move_block
 from samplers.random_walk import rmh_block
 from samplers.renewal import renewal_block
 from samplers.slicing.block import slice_block
+from samplers.trajectories.block import NUTSBlock
 
 
 def build_sweep(

@@ -11,7 +11,6 @@ from graphs.errors import ModelError
 from graphs.joint.jacobians import unconstrained_total
 from ppl.modelling.members import given_arrays
 from ppl.planning.plans import Plan
-from samplers.blocks import NUTSBlock
 
 # Among the values of a draw; no variable can have this name.
 LOGDENSITY = ""
@@ -50,7 +49,7 @@ def outputs_of(plan: Plan) -> dict[str, TensorVariable]:
 
 def is_logdensity_given(plan: Plan) -> bool:
     """Whether the sampler knows the log-density of every draw."""
-    return all(isinstance(block, NUTSBlock) for block in plan.sweep.blocks)
+    return all(block.has_metric for block in plan.sweep.blocks)
 
 
 def asked_for(plan: Plan, outputs: Mapping[str, TensorVariable], var_names: Sequence[str]) -> dict[str, TensorVariable]:

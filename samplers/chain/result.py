@@ -4,26 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from graphs.errors import SamplingError
-from samplers.blocks import Block, DrawBlock, NUTSBlock, SliceBlock, Sweep
 from samplers.chain.metric import Learnt
 
-NUTS_STATISTICS = (
-    "lp",
-    "energy",
-    "acceptance_rate",
-    "step_size",
-    "tree_depth",
-    "n_steps",
-    "index_in_trajectory",
-    "diverging",
-)
-RMH_STATISTICS = ("acceptance_rate", "scale")
-SLICE_STATISTICS = ("n_evaluations", "scale")
+if TYPE_CHECKING:
+    from samplers.blocks import Sweep
+
 STATISTIC_DTYPES = {
     "n_evaluations": "int64",
     "tree_depth": "int64",
@@ -60,7 +51,7 @@ def explain_status(status: int, sweep: Sweep) -> str:
             "domain"
         )
     if kind == STATUS_NOT_FINITE_LOGDENSITY:
-        block = next(b for b in sweep.blocks if not isinstance(b, DrawBlock) and name in [v.name for v in b.variables])
+        block = next(b for b in sweep.blocks if name in [v.name for v in b.variables])
         return f"the log-density of {', '.join(str(v.name) for v in block.variables)} is not finite"
     if kind == STATUS_NOT_FINITE_GRADIENT:
         at = element - sweep.layout.slice_of(name).start
@@ -144,17 +135,6 @@ class SweepResult:
     without_gradient: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 0)))
 
 
-def statistics_of(block: Block) -> tuple[str, ...]:
-    """Return the names of the statistics of one block."""
-    if isinstance(block, NUTSBlock):
-        return NUTS_STATISTICS
-    if isinstance(block, SliceBlock):
-        return SLICE_STATISTICS
-    if block.acceptance_rate is None:
-        return ()
-    return RMH_STATISTICS if block.scale is not None else RMH_STATISTICS[:1]
-
-
 def statistic_names(sweep: Sweep) -> tuple[tuple[str, ...], ...]:
     """Return, for each block, the names of its statistics in ``SweepResult.stats``.
 
@@ -169,16 +149,16 @@ def statistic_names(sweep: Sweep) -> tuple[tuple[str, ...], ...]:
     Returns
     -------
     tuple of tuple of str
-        In the order of ``statistics_of``.
+        In the order of ``Block.statistics``.
     """
-    count = Counter(name for block in sweep.blocks for name in statistics_of(block))
-    first_nuts = next((b for b in sweep.blocks if isinstance(b, NUTSBlock)), None)
+    count = Counter(name for block in sweep.blocks for name in block.statistics)
+    first_nuts = next((b for b in sweep.blocks if b.has_metric), None)
     return tuple(
         tuple(
             name
             if count[name] == 1 or block is first_nuts
             else "_".join([name, *(str(v.name) for v in block.variables)])
-            for name in statistics_of(block)
+            for name in block.statistics
         )
         for block in sweep.blocks
     )

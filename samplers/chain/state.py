@@ -29,9 +29,7 @@ IS_INTEGER = 10
 ADDRESS = 11  # NUTS, slices: of the compiled move, where there is one
 NUM_COLUMNS = 12
 
-KIND_NUTS = 0
-KIND_DRAW = 1
-KIND_SLICE = 2
+KIND_DRAW = 0  # others: numbers of `samplers.loop.moves`
 
 # Counters.
 NUM_ITERATIONS = 0

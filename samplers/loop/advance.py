@@ -6,7 +6,6 @@ table of blocks and a program for each of them.
 
 from __future__ import annotations
 
-from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -15,18 +14,13 @@ from numpy.typing import NDArray
 from graphs.backends.numba.machine_code.inlined import inlined
 from graphs.backends.numba.machine_code.kept import njit
 from graphs.backends.numba.program import lower_as_call
-from samplers.chain.result import STATUS_DONE, STATUS_NOT_FINITE_DRAW, STATUS_NOT_FINITE_LOGDENSITY, STATUS_STRIDE
+from samplers.chain.result import STATUS_DONE, STATUS_NOT_FINITE_DRAW, STATUS_STRIDE
 from samplers.chain.state import (
     FIRST_STATISTIC,
-    GROUPS,
-    IS_INTEGER,
     KIND,
-    KIND_NUTS,
-    KIND_SLICE,
-    NUM_GROUPS,
+    KIND_DRAW,
     NUM_ITERATIONS,
     NUM_LEARNT,
-    NUM_LOGPROBS,
     NUM_STATISTICS,
     OFFSET,
     SCALE,
@@ -35,8 +29,7 @@ from samplers.chain.state import (
     Chain,
     Settings,
 )
-from samplers.slicing.move import adapt_width, slice_sweep
-from samplers.trajectories.move import move_nuts
+from samplers.loop.moves import call_move
 from samplers.tuning.adaptation import adapt_scale
 
 type Vector = NDArray[np.float64]
@@ -119,39 +112,6 @@ def _move_draw(
 
 
 @inlined
-def move_slice(
-    chain: Chain,
-    row: NDArray[np.int64],
-    targets: NDArray[np.int64],
-    logprobs: Any,
-    is_tuning: bool,
-    iteration: int,
-) -> int:
-    """Move a block by slice sampling; return a status."""
-    first, at, statistic = row[OFFSET], row[SCALE], row[FIRST_STATISTIC]
-    width = chain.state[at]
-    num_evaluations, interval = slice_sweep(
-        chain.rng,
-        logprobs,
-        chain.state,
-        chain.state[first : first + row[SIZE]],
-        targets[row[GROUPS] :],
-        row[NUM_GROUPS],
-        row[IS_INTEGER] != 0,
-        row[NUM_LOGPROBS],
-        width,
-        chain.rows,
-    )
-    if not isfinite(interval):
-        return STATUS_NOT_FINITE_LOGDENSITY + STATUS_STRIDE * first
-    chain.statistics[statistic] = num_evaluations
-    chain.statistics[statistic + 1] = width
-    if is_tuning:
-        chain.state[at] = adapt_width(width, interval, iteration + 1)
-    return STATUS_DONE
-
-
-@inlined
 def advance(
     chain: Chain,
     settings: Settings,
@@ -197,12 +157,10 @@ def advance(
     for iteration in range(counters[NUM_ITERATIONS], stop):
         is_tuning = iteration < settings.tune
         for block in range(table.shape[0]):
-            if table[block, KIND] == KIND_NUTS:
-                status = move_nuts(chain, settings, table[block], block, programs[block], iteration)
-            elif table[block, KIND] == KIND_SLICE:
-                status = move_slice(chain, table[block], targets, programs[block], is_tuning, iteration)
-            else:
+            if table[block, KIND] == KIND_DRAW:
                 status = _move_draw(state, out, rng, now, table, block, targets, programs[block], is_tuning, iteration)
+            else:
+                status = call_move(chain, settings, table[block], block, targets, programs[block], iteration)
             if status != STATUS_DONE:
                 return status
         done = iteration + 1 - first

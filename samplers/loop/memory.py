@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from graphs.layout import Layout
-from samplers.blocks import NUTSBlock, Sweep
-from samplers.chain.result import statistics_of
+from samplers.blocks import Sweep
 from samplers.chain.workspace import num_workspace_rows
 from samplers.tuning.learning import is_learnt_between
 
@@ -28,7 +27,7 @@ def bytes_of_draws(sweep: Sweep, num_kept: int, rows: int, chains: int) -> int:
     chains : int
         Number of chains.
     """
-    num_statistics = sum(len(statistics_of(block)) for block in sweep.blocks)
+    num_statistics = sum(len(block.statistics) for block in sweep.blocks)
     # Statistics are recorded in one array, and returned one by one.
     return 8 * chains * rows * (num_kept + 2 * num_statistics)
 
@@ -45,7 +44,7 @@ def bytes_of_chains(sweep: Sweep, chains: int, tune: int, max_tree_depth: int, m
     tune, max_tree_depth, metric, is_pooled
         As in ``CompiledSweep.run``.
     """
-    sizes = [Layout.of(block.variables).size for block in sweep.blocks if isinstance(block, NUTSBlock)]
+    sizes = [Layout.of(block.variables).size for block in sweep.blocks if block.has_metric]
     is_learning = any(is_learnt_between(metric, size, is_pooled=is_pooled) for size in sizes)
     rows = _ROWS_OF_CHAIN + num_workspace_rows(max_tree_depth) + (2 * tune if is_learning else 0)
     return chains * (8 * rows * sweep.layout.size + _OVERHEAD_OF_CHAIN)

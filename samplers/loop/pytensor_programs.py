@@ -11,15 +11,14 @@ from numpy.typing import NDArray
 from pytensor.compile.io import In
 from pytensor.compile.mode import Mode
 from pytensor.graph.basic import Variable
+from pytensor.graph.traversal import explicit_graph_inputs
 from pytensor.tensor.variable import TensorVariable
 
 from graphs.backends.c import COMPILED, settle_blas
 from graphs.backends.failures import checked
-from graphs.density import LogDensity, gradients
 from graphs.layout import Layout
 from graphs.surgery.interpreting import INTERPRETED
-from graphs.surgery.random_graph import depends_on
-from samplers.blocks import Block, DrawBlock, NUTSBlock, SliceBlock, Sweep
+from samplers.blocks import BlockProgram, Sweep
 from samplers.chain.programs import BindPrograms, Programs
 
 MODES: dict[str, Mode] = {"c": COMPILED, "interpreter": INTERPRETED}
@@ -43,7 +42,7 @@ def compile_functions(sweep: Sweep, backend: str) -> BindPrograms:
         Gives each chain its own programs.
     """
     layout = sweep.layout
-    makers = [_program(block, sweep.variables, layout, MODES[backend]) for block in sweep.blocks]
+    makers = [_program(block.program, sweep.variables, layout, MODES[backend]) for block in sweep.blocks]
 
     def bind(seed: np.random.SeedSequence) -> Programs:
         rng = np.random.default_rng(seed)
@@ -75,60 +74,15 @@ def _function(inputs: Sequence[Any], outputs: Sequence[Variable], mode: Mode) ->
     return pytensor.function(list(inputs), list(outputs), mode=mode, on_unused_input="ignore", trust_input=True)
 
 
-def logdensity_function(
-    logdensity: LogDensity,
-    variables: Sequence[TensorVariable],
-    context: Sequence[TensorVariable] = (),
-    mode: Mode = MODES["c"],
+def evaluated_function(
+    program: BlockProgram, variables: Sequence[TensorVariable], mode: Mode = MODES["c"]
 ) -> Callable[[NDArray, NDArray, NDArray], float]:
-    """Compile a log-density and its gradient to a Python function with C code.
+    """Compile what a block evaluates, and draws nothing, to a Python function with C code.
 
     Parameters
     ----------
-    logdensity : LogDensity
-        The log-density.
-    variables : sequence of TensorVariable
-        What is differentiated.
-    context : sequence of TensorVariable
-        The joint state.
-    mode : Mode or str
-        PyTensor's mode.
-
-    Returns
-    -------
-    callable
-        ``(position, context, gradient) -> float`` as in ``samplers.chain.programs.evaluate``.
-    """
-    positions, contexts = Layout.of(variables), Layout.of(context)
-    used = [i for i, v in enumerate(context) if v in logdensity.inputs and v not in variables]
-    inputs = [*variables, *(context[i] for i in used)]
-    function = checked(_function(inputs, [logdensity.total, *gradients(logdensity, variables)], mode))
-
-    def call(position: NDArray, context: NDArray, gradient: NDArray) -> float:
-        others = _unpack(context, contexts)
-        value, *parts = function(*_unpack(position, positions), *(others[i] for i in used))
-        _flatten(parts, gradient)
-        return float(value)
-
-    return call
-
-
-def _program(block: Block, variables: Sequence[TensorVariable], layout: Layout, mode: Mode) -> Callable[[Any], Any]:
-    """Compile a block of any kind."""
-    if isinstance(block, DrawBlock):
-        return _draw(block, variables, layout, mode)
-    if isinstance(block, SliceBlock):
-        return _logprobs(block, variables, mode)
-    return _logdensity(block, variables, mode)
-
-
-def logprobs_function(block: SliceBlock, variables: Sequence[TensorVariable], mode: Mode = MODES["c"]) -> Any:
-    """Compile the log-probabilities of a slice block to a Python function.
-
-    Parameters
-    ----------
-    block : SliceBlock
-        The block.
+    program : BlockProgram
+        What is evaluated.
     variables : sequence of TensorVariable
         The joint state.
     mode : Mode or str
@@ -139,38 +93,41 @@ def logprobs_function(block: SliceBlock, variables: Sequence[TensorVariable], mo
     callable
         ``(position, context, out) -> float`` as in ``samplers.chain.programs.evaluate``.
     """
-    own, contexts = Layout.of([block.variable]), Layout.of(variables)
-    used = [i for i, v in enumerate(variables) if v is not block.variable and depends_on(block.logprobs, [v])]
-    function = checked(_function([block.variable, *(variables[i] for i in used)], [block.logprobs], mode))
+    own, contexts = Layout.of(program.moving), Layout.of(variables)
+    values = [] if program.value is None else [program.value]
+    graphs = [*values, *program.outputs]
+    needed = set(explicit_graph_inputs(graphs)) - set(program.moving)
+    used = [i for i, v in enumerate(variables) if v in needed]
+    function = checked(_function([*program.moving, *(variables[i] for i in used)], graphs, mode))
 
     def call(position: NDArray, context: NDArray, out: NDArray) -> float:
         others = _unpack(context, contexts)
-        [logprobs] = function(*_unpack(position, own), *(others[i] for i in used))
-        out[:] = logprobs
-        return 0.0
+        found = function(*_unpack(position, own), *(others[i] for i in used))
+        _flatten(found[len(values) :], out)
+        return float(found[0]) if values else 0.0
 
     return call
 
 
-def _logprobs(block: SliceBlock, variables: Sequence[TensorVariable], mode: Mode) -> Callable[[Any], Any]:
-    """Compile a slice block; the generator of the loop is used."""
-    function = logprobs_function(block, variables, mode)
+def _program(
+    program: BlockProgram, variables: Sequence[TensorVariable], layout: Layout, mode: Mode
+) -> Callable[[Any], Any]:
+    """Compile a block; each chain brings its generator, if that is used."""
+    if program.rng is not None:
+        return _draw(program, variables, layout, mode)
+    function = evaluated_function(program, variables, mode)
     return lambda rng: function
 
 
-def _logdensity(block: NUTSBlock, variables: Sequence[TensorVariable], mode: Mode) -> Callable[[Any], Any]:
-    """Compile a NUTS block; the generator is not used."""
-    function = logdensity_function(block.logdensity, block.variables, variables, mode)
-    return lambda rng: function
-
-
-def _draw(block: DrawBlock, variables: Sequence[TensorVariable], layout: Layout, mode: Mode) -> Callable[[Any], Any]:
+def _draw(
+    program: BlockProgram, variables: Sequence[TensorVariable], layout: Layout, mode: Mode
+) -> Callable[[Any], Any]:
     """Compile a draw block; each chain brings its generator."""
-    outputs: list[Variable] = [block.next_rng, *block.outputs]
-    if block.acceptance_rate is not None:
-        outputs.append(block.acceptance_rate)
-    function = _function([In(block.rng, mutable=True, borrow=True), *variables], outputs, mode)
-    num_draws = len(block.outputs)
+    outputs: list[Variable] = [program.next_rng, *program.outputs]
+    if program.value is not None:
+        outputs.append(program.value)
+    function = _function([In(program.rng, mutable=True, borrow=True), *variables], outputs, mode)
+    num_draws = len(program.outputs)
 
     def bind(rng: np.random.Generator) -> Callable[[NDArray, NDArray, NDArray], float]:
         def call(state: NDArray, out: NDArray, _: NDArray) -> float:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from samplers.blocks import Sweep
-from samplers.chain.result import STATISTIC_DTYPES, statistic_names, statistics_of
+from samplers.chain.result import STATISTIC_DTYPES, statistic_names
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,7 +29,7 @@ class Record:
     @classmethod
     def empty(cls, sweep: Sweep, num_chains: int, num_rows: int, num_kept: int) -> Record:
         """Make room for so many rows of each chain."""
-        num_statistics = sum(len(statistics_of(block)) for block in sweep.blocks)
+        num_statistics = sum(len(block.statistics) for block in sweep.blocks)
         return cls(
             np.empty((num_chains, num_rows, num_kept)),
             np.empty((num_chains, num_rows, num_statistics)),
@@ -64,7 +64,7 @@ class Record:
         named: dict[str, NDArray] = {}
         column = 0
         for block, names in zip(sweep.blocks, statistic_names(sweep), strict=True):
-            for name, plain in zip(names, statistics_of(block), strict=True):
+            for name, plain in zip(names, block.statistics, strict=True):
                 values = self.statistics[:, :, column]
                 dtype = STATISTIC_DTYPES.get(plain, "float64")
                 named[name] = _contiguous(values, dtype)

@@ -14,7 +14,7 @@ from pytensor.graph.basic import Variable
 from graphs.backends import get_backend
 from graphs.backends.blas import one_blas_thread
 from graphs.errors import BackendError
-from samplers.blocks import NUTSBlock, Sweep
+from samplers.blocks import Sweep
 from samplers.chain.arguments import check_arguments, spawn_seeds
 from samplers.chain.result import (
     STATUS_DONE,
@@ -101,7 +101,7 @@ class CompiledSweep:
         self.backend = backend
         self.layout = sweep.layout
         self._blocks = lowering.block_table(sweep)
-        self._nuts_blocks = [i for i, block in enumerate(sweep.blocks) if isinstance(block, NUTSBlock)]
+        self._nuts_blocks = [i for i, block in enumerate(sweep.blocks) if block.has_metric]
         self._bind = lowering.compile_numba(sweep) if backend == "numba" else compile_functions(sweep, backend)
         self._advance: Callable[..., int] = compiled_advance(self._blocks[0]) if backend == "numba" else chain.advance
         # No sweep is done, but the loop is compiled here rather than by the first thread.

@@ -5,18 +5,111 @@ Elements that share no term of the log-density are independent given the others,
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytensor.tensor as pt
+from numpy.typing import NDArray
 from pytensor.tensor.variable import TensorVariable
 
+from graphs.layout import Layout
 from graphs.marginal.factors import at_values, factors
 from graphs.marginal.lifting import MixingError
 from graphs.supports import REAL, Support
 from graphs.surgery.random_graph import depends_on
 from graphs.surgery.rebuilding import substitute
-from samplers.blocks import SliceBlock
+from samplers.blocks import Block, BlockProgram, Sweep
+from samplers.chain import state
+from samplers.loop.moves import kind_of
+from samplers.slicing.move import move_slice
+
+if TYPE_CHECKING:
+    from samplers.loop.jax.block import JaxBlock, JaxOptions
+
+SLICE_STATISTICS = ("n_evaluations", "scale")
+EVALUATIONS_OF_GROUP = 8.0
+
+
+@dataclass(frozen=True, eq=False)
+class SliceBlock(Block):
+    """The elements of one variable moved by slice sampling, groups of independent ones at once.
+
+    Parameters
+    ----------
+    variables : tuple of TensorVariable
+        The variable moved, alone: on the real line, or integers.
+    logprobs : TensorVariable
+        Shape (size,): the log-probability of each element given all others, up to constants; or shape (1,): of all.
+        Its other inputs are variables of the joint state that other blocks move.
+    groups : tuple of int64 array
+        Positions in the flattened variable; of one element each where there is one log-probability for all.
+    scale : TensorVariable
+        Shape (), float64: the variable of the joint state that holds the width of the first interval.
+    """
+
+    variables: tuple[TensorVariable, ...]
+    logprobs: TensorVariable
+    groups: tuple[NDArray[np.int64], ...]
+    scale: TensorVariable
+
+    @property
+    def variable(self) -> TensorVariable:
+        """The variable moved."""
+        return self.variables[0]
+
+    @property
+    def tuned(self) -> Mapping[TensorVariable, NDArray[np.float64]]:
+        """The variables of the joint state that tuning moves, and where they start."""
+        return {self.scale: np.asarray(1.0)}
+
+    @property
+    def num_logprobs(self) -> int:
+        """Number of log-probabilities."""
+        return int(self.logprobs.type.shape[0] or 1)
+
+    @property
+    def is_integer(self) -> bool:
+        """Whether the variable is one of integers."""
+        return not self.variable.type.dtype.startswith("float")
+
+    @property
+    def statistics(self) -> tuple[str, ...]:
+        """The number of evaluations, and the width of the first interval."""
+        return SLICE_STATISTICS
+
+    @property
+    def program(self) -> BlockProgram:
+        """The log-probabilities."""
+        return BlockProgram("logprobs", (self.logprobs,), None, self.variables)
+
+    @property
+    def evaluated(self) -> tuple[TensorVariable, ...]:
+        """The log-probabilities."""
+        return (self.logprobs,)
+
+    @property
+    def num_evaluations(self) -> float:
+        """How often the log-probabilities are evaluated in a sweep, about."""
+        return EVALUATIONS_OF_GROUP * len(self.groups)
+
+    def describe(self, row: NDArray[np.int64], targets: list[int], sweep: Sweep) -> None:
+        """Write where the variable and the groups of its elements are; see `samplers.blocks.Block.describe`."""
+        elements = sweep.elements(self.variable)
+        row[state.KIND] = kind_of(move_slice)
+        row[state.OFFSET] = elements[0] if elements else 0
+        row[state.SCALE] = sweep.elements(self.scale)[0]
+        row[state.NUM_LOGPROBS] = self.num_logprobs
+        row[state.GROUPS], row[state.NUM_GROUPS] = len(targets), len(self.groups)
+        row[state.IS_INTEGER] = self.is_integer
+        targets += [int(i) for group in self.groups for i in (len(group), *group)]
+
+    def jax(self, layout: Layout, options: JaxOptions) -> JaxBlock:
+        """Return its functions in JAX."""
+        from samplers.slicing.jax_move import jax_slice_block
+
+        return jax_slice_block(self, layout)
 
 
 def slice_block(
@@ -46,7 +139,7 @@ def slice_block(
         logprobs, groups = total.reshape((1,)), [np.array([i]) for i in range(count)]
     else:
         logprobs, groups = found.by_atom()[0], found.groups()
-    return SliceBlock(variable, _inside(logprobs, variable, support), tuple(groups), scale)
+    return SliceBlock((variable,), _inside(logprobs, variable, support), tuple(groups), scale)
 
 
 def _inside(logprobs: TensorVariable, variable: TensorVariable, support: Support) -> TensorVariable:

@@ -11,7 +11,7 @@ from pytensor.link.jax.dispatch import jax_funcify
 
 from samplers.chain.jax_density import pack, unpack
 from samplers.chain.result import STATUS_DONE
-from samplers.slicing.jax_move import slice_block
+from samplers.slicing.jax_move import jax_slice_block
 from samplers.slicing.slice_op import Slice
 from samplers.tuning.jax_adaptation import Phase
 
@@ -19,7 +19,7 @@ from samplers.tuning.jax_adaptation import Phase
 @jax_funcify.register(Slice)
 def lower_slice(op: Slice, **kwargs: Any) -> Callable[..., tuple[Any, ...]]:
     """Return ``(rng, *joint state) -> (rng, moved variable, num_evaluations, is_finite)``."""
-    block = slice_block(op.block, op.layout)
+    block = jax_slice_block(op.block, op.layout)
     name, dtype = str(op.block.variable.name), op.block.variable.type.dtype
     off = jnp.asarray(False)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
@@ -12,17 +12,19 @@ from pytensor.graph.traversal import explicit_graph_inputs
 
 from graphs.backends.jax.lowering import jax_callable
 from graphs.layout import Layout
-from samplers.blocks import SliceBlock
 from samplers.chain.jax_density import unpack
 from samplers.chain.result import STATUS_DONE, STATUS_NOT_FINITE_LOGDENSITY, STATUS_STRIDE
 from samplers.loop.jax.block import JaxBlock, Stats
 from samplers.slicing.move import MOST_SHRINKS, MOST_STEPS, SLICE_DECAY, SLICE_GAIN
 from samplers.tuning.jax_adaptation import Phase
 
+if TYPE_CHECKING:
+    from samplers.slicing.block import SliceBlock
+
 LogProbs = Callable[[jax.Array], jax.Array]
 
 
-def slice_block(block: SliceBlock, layout: Layout) -> JaxBlock:
+def jax_slice_block(block: SliceBlock, layout: Layout) -> JaxBlock:
     """Return the functions of a slice block.
 
     Parameters

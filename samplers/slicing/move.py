@@ -1,6 +1,6 @@
 """One sweep of slice sampling over the elements of a variable, a group of independent ones at a time.
 
-Ordinary Python for the C backend, compiled by Numba as part of the loop over sweeps.
+Ordinary Python for the C backend, compiled by Numba where a block needs it.
 """
 
 from __future__ import annotations
@@ -16,6 +16,20 @@ from graphs.backends.numba.library.rng import fill_exponential, fill_uniform
 from graphs.backends.numba.machine_code.inlined import inlined
 from graphs.backends.numba.machine_code.kept import njit
 from samplers.chain.programs import evaluate
+from samplers.chain.result import STATUS_DONE, STATUS_NOT_FINITE_LOGDENSITY, STATUS_STRIDE
+from samplers.chain.state import (
+    FIRST_STATISTIC,
+    GROUPS,
+    IS_INTEGER,
+    NUM_GROUPS,
+    NUM_LOGPROBS,
+    OFFSET,
+    SCALE,
+    SIZE,
+    Chain,
+    Settings,
+)
+from samplers.loop.moves import registered
 
 type Vector = NDArray[np.float64]
 
@@ -221,3 +235,38 @@ def adapt_width(width: float, interval: float, count: int) -> float:
     """
     gain = SLICE_GAIN * float(count) ** -SLICE_DECAY
     return width * (0.5 * interval / width) ** (gain if gain < 1.0 else 1.0)
+
+
+@registered
+@inlined
+def move_slice(
+    chain: Chain,
+    settings: Settings,
+    row: NDArray[np.int64],
+    block: int,
+    targets: NDArray[np.int64],
+    logprobs: Any,
+    iteration: int,
+) -> int:
+    """Move a block by slice sampling; return a status. The arguments are those of `samplers.loop.moves`."""
+    first, at, statistic = row[OFFSET], row[SCALE], row[FIRST_STATISTIC]
+    width = chain.state[at]
+    num_evaluations, interval = slice_sweep(
+        chain.rng,
+        logprobs,
+        chain.state,
+        chain.state[first : first + row[SIZE]],
+        targets[row[GROUPS] :],
+        row[NUM_GROUPS],
+        row[IS_INTEGER] != 0,
+        row[NUM_LOGPROBS],
+        width,
+        chain.rows,
+    )
+    if not isfinite(interval):
+        return STATUS_NOT_FINITE_LOGDENSITY + STATUS_STRIDE * first
+    chain.statistics[statistic] = num_evaluations
+    chain.statistics[statistic + 1] = width
+    if iteration < settings.tune:
+        chain.state[at] = adapt_width(width, interval, iteration + 1)
+    return STATUS_DONE

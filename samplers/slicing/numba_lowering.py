@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 
 from graphs.backends.base import CompiledStep
 from samplers.chain.arguments import start_words
-from samplers.chain.result import SLICE_STATISTICS, STATUS_DONE
+from samplers.chain.result import STATUS_DONE
 from samplers.chain.state import NUM_ITERATIONS, Settings, new_chain
 from samplers.loop.block_table import block_table, compile_numba
 from samplers.loop.compiled_loop import compiled_advance
+from samplers.slicing.block import SLICE_STATISTICS
 
 if TYPE_CHECKING:
     from samplers.slicing.slice import SliceKernel

@@ -16,7 +16,7 @@ from graphs.step import StepGraph
 from graphs.supports import REAL, integers
 from graphs.surgery.interpreting import interpret
 from graphs.surgery.random_graph import named_input
-from samplers.blocks import SliceBlock, Sweep
+from samplers.blocks import Sweep
 from samplers.kernel import Kernel, check_start
 from samplers.random_walk import summands_of
 from samplers.slicing.block import slice_block
@@ -68,7 +68,8 @@ class SliceKernel(Kernel):
                     str(v.name),
                 )
             blocks.append(slice_block(terms, v, scale, support))
-        self.sweep = Sweep((*variables, *scales), tuple(blocks))
+        self._blocks = tuple(blocks)
+        self.sweep = Sweep((*variables, *scales), self._blocks)
 
     @cached_property
     def _function(self) -> Callable[..., list[NDArray]]:
@@ -84,8 +85,7 @@ class SliceKernel(Kernel):
         state = tuple(v.type(name=v.name) for v in self.logdensity.inputs)
         widths = [pt.constant(w, dtype="float64") for w in self.widths.values()]
         current, next_rng, counts, finite = list(state), rng, [], []
-        for i, block in enumerate(self.sweep.blocks):
-            assert isinstance(block, SliceBlock)
+        for i, block in enumerate(self._blocks):
             next_rng, current[i], count, is_finite = Slice(block, self.sweep.variables)(next_rng, *current, *widths)
             counts.append(count)
             finite.append(is_finite)

@@ -16,11 +16,12 @@ from pytensor.graph.op import HasInnerGraph, Op
 from pytensor.tensor.variable import TensorVariable
 
 from graphs.layout import Layout
-from samplers.blocks import SliceBlock, Sweep
+from samplers.blocks import Sweep
 from samplers.chain.arguments import start_words
 from samplers.chain.state import GROUPS
 from samplers.loop.block_table import block_table
-from samplers.loop.pytensor_programs import logprobs_function
+from samplers.loop.pytensor_programs import evaluated_function
+from samplers.slicing.block import SliceBlock
 from samplers.slicing.move import NUM_ROWS, slice_sweep
 
 
@@ -50,7 +51,7 @@ class Slice(Op, HasInnerGraph):
 
     @cached_property
     def _function(self) -> Any:
-        return logprobs_function(self.block, self.variables)
+        return evaluated_function(self.block.program, self.variables)
 
     @cached_property
     def _groups(self) -> tuple[NDArray[np.int64], int]:

@@ -26,6 +26,7 @@ from samplers.chain.state import (
     Settings,
 )
 from samplers.chain.workspace import Workspace, load_point, num_workspace_rows
+from samplers.loop.moves import registered
 from samplers.trajectories.hamiltonian import leapfrog, scale_momentum
 from samplers.trajectories.tree import Transition, refresh, sample_tree
 from samplers.tuning.adaptation import (
@@ -141,7 +142,7 @@ def _keep(position: Vector, gradient: Vector, window: NDArray[np.float64]) -> No
 
 @inlined
 def _write_statistics(statistics: Vector, at: int, info: Transition, step_size: float) -> None:
-    """Write the statistics of a transition in the order of ``samplers.chain.result.NUTS_STATISTICS``."""
+    """Write the statistics of a transition in the order of ``samplers.trajectories.block.NUTS_STATISTICS``."""
     statistics[at] = info.logdensity
     statistics[at + 1] = info.energy
     statistics[at + 2] = info.acceptance_rate
@@ -182,9 +183,16 @@ def _adapt_step_size(chain: Chain, settings: Settings, tuning: Vector, info: Tra
         chain.counters[NUM_DIVERGENT] += 1
 
 
+@registered
 @inlined
 def move_nuts(
-    chain: Chain, settings: Settings, row: NDArray[np.int64], block: int, logdensity: Any, iteration: int
+    chain: Chain,
+    settings: Settings,
+    row: NDArray[np.int64],
+    block: int,
+    targets: NDArray[np.int64],
+    logdensity: Any,
+    iteration: int,
 ) -> int:
     """Move a block by NUTS; return a status.
 
@@ -198,6 +206,8 @@ def move_nuts(
         The block's row of the table of blocks.
     block : int
         Its number.
+    targets : array, int64
+        Not used.
     logdensity : callable, or array, shape (4,), int64
         As in ``samplers.chain.programs.evaluate``.
     iteration : int

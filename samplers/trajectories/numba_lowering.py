@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from graphs.backends.base import CompiledStep
-from samplers.blocks import NUTSBlock, Sweep
+from samplers.blocks import Sweep
 from samplers.chain.arguments import start_words
-from samplers.chain.result import NUTS_STATISTICS
 from samplers.chain.state import NUM_ITERATIONS, Settings, new_chain
 from samplers.loop.block_table import block_table, compile_numba
 from samplers.loop.compiled_loop import compiled_advance
+from samplers.trajectories.block import NUTS_STATISTICS, NUTSBlock
 from samplers.trajectories.nuts_op import INFO_DTYPES
 from samplers.tuning.adaptation import LOG_STEP_SIZE
 

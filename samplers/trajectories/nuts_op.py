@@ -15,9 +15,10 @@ from pytensor.graph.op import HasInnerGraph, Op
 
 from graphs.density import LogDensity, gradients
 from graphs.layout import Layout
+from samplers.blocks import BlockProgram
 from samplers.chain.arguments import start_words
 from samplers.chain.workspace import new_workspace
-from samplers.loop.pytensor_programs import logdensity_function
+from samplers.loop.pytensor_programs import evaluated_function
 from samplers.trajectories.tree import transition
 
 
@@ -70,7 +71,9 @@ class NUTS(Op, HasInnerGraph):
 
     @cached_property
     def _function(self) -> Any:
-        return logdensity_function(self.logdensity, self.logdensity.inputs)
+        slopes = tuple(gradients(self.logdensity, self.logdensity.inputs))
+        program = BlockProgram("logdensity", slopes, self.logdensity.total, self.logdensity.inputs)
+        return evaluated_function(program, ())
 
     def clone(self) -> NUTS:
         """Return an equal Op."""

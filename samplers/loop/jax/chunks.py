@@ -13,13 +13,11 @@ import numpy as np
 from jax.sharding import Mesh, PartitionSpec
 from numpy.typing import NDArray
 
-from samplers.blocks import NUTSBlock, SliceBlock, Sweep
+from samplers.blocks import Sweep
 from samplers.chain.arguments import spawn_seeds
-from samplers.chain.result import STATUS_DONE, cannot_start, statistic_names, statistics_of
-from samplers.loop.jax.block import JaxBlock, Stats
-from samplers.loop.jax.blocks import NUTSMemory, draw_block, nuts_block
+from samplers.chain.result import STATUS_DONE, cannot_start, statistic_names
+from samplers.loop.jax.block import JaxBlock, JaxOptions, MetricMemory, Stats
 from samplers.loop.jax.record import Chunk
-from samplers.slicing.jax_move import slice_block
 from samplers.tuning.jax_adaptation import Phase, drawing_phases
 
 Callback = Callable[[list[dict[str, Any]]], None]
@@ -56,12 +54,12 @@ class ChunkPrograms(NamedTuple):
 def compile_chunks(
     sweep: Sweep, num_chains: int, max_tree_depth: int, precision: str = "float64", *, has_factor: bool = False
 ) -> ChunkPrograms:
-    """Compile a sweep for ``num_chains`` chains that run side by side; ``has_factor`` as in ``nuts_block``.
+    """Compile a sweep for ``num_chains`` chains that run side by side; ``has_factor`` as in ``JaxOptions``.
 
     One program serves tuning and drawing, and chunks of any length up to its capacity. Where JAX has several devices,
     each runs as many of the chains: as many devices are used as divide the number of chains.
     """
-    blocks = _blocks(sweep, max_tree_depth, precision, has_factor)
+    blocks = _blocks(sweep, JaxOptions(len(sweep.blocks) == 1, max_tree_depth, precision, has_factor))
     size = sweep.layout.size
     capacity = int(np.clip(LARGEST_CHUNK_VALUES // (num_chains * size), FIRST_CHUNK_DRAWS, LARGEST_CHUNK_DRAWS))
     keys = chain_keys(0, num_chains)
@@ -93,30 +91,15 @@ def chain_keys(seed: Any, num_chains: int) -> jax.Array:
     return jax.random.wrap_key_data(np.stack([child.generate_state(2) for child in spawn_seeds(seed, num_chains)]))
 
 
-def _blocks(sweep: Sweep, max_tree_depth: int, precision: str, has_factor: bool) -> list[JaxBlock]:
+def _blocks(sweep: Sweep, options: JaxOptions) -> list[JaxBlock]:
     """Convert the blocks of a sweep."""
-    is_alone = len(sweep.blocks) == 1
-    return [
-        nuts_block(
-            block,
-            sweep.layout,
-            is_alone=is_alone,
-            max_tree_depth=max_tree_depth,
-            precision=precision,
-            has_factor=has_factor,
-        )
-        if isinstance(block, NUTSBlock)
-        else slice_block(block, sweep.layout)
-        if isinstance(block, SliceBlock)
-        else draw_block(block, sweep.layout)
-        for block in sweep.blocks
-    ]
+    return [block.jax(sweep.layout, options) for block in sweep.blocks]
 
 
 def _statistic_names(sweep: Sweep) -> list[dict[str, str]]:
     """Return, for each block, what each of its statistics is called in the result."""
     return [
-        dict(zip(statistics_of(block), names, strict=True))
+        dict(zip(block.statistics, names, strict=True))
         for block, names in zip(sweep.blocks, statistic_names(sweep), strict=True)
     ]
 
@@ -160,7 +143,7 @@ def _advance(
     """Run ``num_draws * thin`` sweeps of all chains and keep every ``thin``-th."""
 
     def kept(chains: Chain, stats: Stats) -> Chunk:
-        learning = [m.gradient for m in chains.memories if isinstance(m, NUTSMemory) and m.factor.shape[-1] > 0]
+        learning = [m.gradient for m in chains.memories if isinstance(m, MetricMemory) and m.factor.shape[-1] > 0]
         gradients = jnp.concatenate([*learning, jnp.zeros((len(chains.x), 0))], axis=1)
         return Chunk(chains.x, chains.status, stats, gradients)
 
@@ -245,21 +228,21 @@ class ChunkLoop:
 
     def step_sizes(self) -> NDArray[np.float64]:
         """Return the step size of the first NUTS block, (chains,)."""
-        adaptations = [memory.adaptation for memory in self.chains.memories if isinstance(memory, NUTSMemory)]
+        adaptations = [memory.adaptation for memory in self.chains.memories if isinstance(memory, MetricMemory)]
         if not adaptations:
             return np.full(len(self.chains.num_gradients), np.nan)
         return np.exp(np.asarray(adaptations[0].averaging.log_step_size_avg))
 
     def num_without_gradient(self) -> NDArray[np.int64]:
         """Return the number of trajectories that ended where there is no gradient, (chains,)."""
-        counts = [np.asarray(m.num_without_gradient) for m in self.chains.memories if isinstance(m, NUTSMemory)]
+        counts = [np.asarray(m.num_without_gradient) for m in self.chains.memories if isinstance(m, MetricMemory)]
         return np.sum([np.zeros(len(self.chains.num_gradients), np.int64), *counts], axis=0)
 
     def without_gradient(self) -> NDArray[np.float64]:
         """Return the joint state where each chain first met that, (chains, size); NaN where it did not."""
         found = np.full(self.chains.x.shape, np.nan)
         for memory in self.chains.memories:
-            if isinstance(memory, NUTSMemory):
+            if isinstance(memory, MetricMemory):
                 found = np.where(np.isnan(found), np.asarray(memory.without_gradient), found)
         return found
 

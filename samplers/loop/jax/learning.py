@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from samplers.blocks import NUTSBlock, Sweep
+from samplers.blocks import Sweep
 from samplers.chain.programs import Programs
 from samplers.chain.state import NUM_GRADIENTS, NUM_ITERATIONS, new_chain
-from samplers.loop.jax.blocks import NUTSMemory
+from samplers.loop.jax.block import MetricMemory
 from samplers.loop.jax.chunks import Chain
 from samplers.loop.jax.record import Chunk
 from samplers.tuning.adaptation import IS_ADAPTING, IS_NEW, LOG_STEP_SIZE
@@ -34,7 +34,7 @@ class JaxLearning:
         self.mirrors = [
             new_chain(np.zeros(size), seed, num_blocks, 0, 0, num_window=num_window) for _ in range(num_chains)
         ]
-        self._blocks = [b for b, block in enumerate(sweep.blocks) if isinstance(block, NUTSBlock)]
+        self._blocks = [b for b, block in enumerate(sweep.blocks) if block.has_metric]
         self._where = []
         for b in self._blocks:
             slices = [sweep.layout.slice_of(str(v.name)) for v in sweep.blocks[b].variables]
@@ -98,7 +98,7 @@ class JaxLearning:
         for mirror, count in zip(self.mirrors, np.asarray(chains.num_gradients), strict=True):
             mirror.counters[NUM_GRADIENTS] = count
         for b, (first, last) in zip(self._blocks, self._where, strict=True):
-            memory: NUTSMemory = chains.memories[b]
+            memory: MetricMemory = chains.memories[b]
             gradients, metrics = np.asarray(memory.gradient), np.asarray(memory.adaptation.inverse_mass_matrix)
             steps = np.asarray(memory.adaptation.averaging.log_step_size_avg)
             for number, mirror in enumerate(self.mirrors):
@@ -111,7 +111,7 @@ class JaxLearning:
         """Return the chains with gradients and metrics as they are here."""
         memories = list(chains.memories)
         for k, (b, (first, last)) in enumerate(zip(self._blocks, self._where, strict=True)):
-            memory: NUTSMemory = memories[b]
+            memory: MetricMemory = memories[b]
             if memory.factor.shape[-1] > 0:
                 unit = np.eye(last - first)
                 factors = [m[k].metric.factor if m[k].metric.kind != "diag" else unit for m in self.members]

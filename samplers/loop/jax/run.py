@@ -13,7 +13,7 @@ from graphs.backends.jax.backend import JaxBackend, JaxStep
 from graphs.backends.jax.callback import reraising
 from graphs.errors import BackendError
 from graphs.layout import Layout
-from samplers.blocks import NUTSBlock, Sweep
+from samplers.blocks import Block, Sweep
 from samplers.chain.arguments import check_arguments
 from samplers.chain.result import (
     STATUS_DONE,
@@ -28,7 +28,9 @@ from samplers.tuning.learning import Learnt, MetricChoice, check_metric, is_lear
 from samplers.tuning.pathfinder import Evaluate
 
 try:
-    from samplers.loop.jax.blocks import block_evaluator
+    import jax
+
+    from samplers.loop.jax.block import JaxOptions
     from samplers.loop.jax.chunks import Callback, ChunkLoop, ChunkPrograms, chain_keys, compile_chunks
     from samplers.loop.jax.learning import JaxLearning
     from samplers.loop.jax.record import DrawRecord
@@ -125,7 +127,7 @@ class JaxSweep:
         init = np.ascontiguousarray(init, dtype=np.float64)
         check_arguments(init, self.layout.size, tune, draws, target_accept, max_tree_depth, thin)
         check_metric(metric, tune)
-        sizes = [Layout.of(b.variables).size for b in self.sweep.blocks if isinstance(b, NUTSBlock)]
+        sizes = [Layout.of(b.variables).size for b in self.sweep.blocks if b.has_metric]
         is_learning = tune > 0 and any(is_learnt_between(metric, size, is_pooled=is_pooled) for size in sizes)
         is_known = learnt is not None and any(k.metric.kind != "diag" for known in learnt for k in known)
         programs = self._compile(len(init), max_tree_depth, has_factor=is_learning or is_known)
@@ -155,8 +157,19 @@ class JaxSweep:
 
     def evaluators(self, state: NDArray[np.float64]) -> list[tuple[slice, Evaluate]]:
         """As ``samplers.loop.run.CompiledSweep.evaluators``."""
-        blocks = [block for block in self.sweep.blocks if isinstance(block, NUTSBlock)]
-        return [block_evaluator(block, self.layout, state, self.precision) for block in blocks]
+        return [self._evaluator(block, state) for block in self.sweep.blocks if block.has_metric]
+
+    def _evaluator(self, block: Block, state: NDArray[np.float64]) -> tuple[slice, Evaluate]:
+        logdensity = block.jax(self.layout, JaxOptions(precision=self.precision)).logdensity
+        assert logdensity is not None
+        evaluate = jax.jit(jax.value_and_grad(logdensity))
+        slices = [self.layout.slice_of(str(v.name)) for v in block.variables]
+
+        def call(position: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+            value, gradient = evaluate(position, state)
+            return float(value), np.array(gradient, np.float64)
+
+        return slice(min(s.start for s in slices), max(s.stop for s in slices)), call
 
     def _compile(self, num_chains: int, max_tree_depth: int, *, has_factor: bool) -> ChunkPrograms:
         key = (num_chains, max_tree_depth, has_factor)

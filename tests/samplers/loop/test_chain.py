@@ -228,12 +228,13 @@ def test_the_loop_and_its_moves_are_compiled_once_for_all_processes() -> None:
     script = """
 import pytensor.tensor as pt
 from samplers import NUTSBlock, Sweep, compile_sweep; from samplers.loop import compiled_loop
+from samplers.slicing.move import move_slice; from samplers.trajectories.move import move_nuts
 from graphs.density import LogDensity
 x = pt.tensor("x", shape=(2,))
 compile_sweep(Sweep((x,), (NUTSBlock((x,), LogDensity(-(x**2).sum(), (x,))),)))
 stats = compiled_loop._compiled_loop().stats
 print(sum(stats.cache_hits.values()), sum(stats.cache_misses.values()))
-print(compiled_loop._compiled_nuts().cache_hits, compiled_loop._compiled_slice().cache_hits)
+print(*(compiled_loop._compiled_move(move).cache_hits for move in (move_nuts, move_slice)))
 """
     root = Path(samplers.__file__).parent.parent
     for _ in range(2):

@@ -15,8 +15,7 @@ from graphs.density import LogDensity
 from graphs.errors import BackendError
 from graphs.layout import Layout
 from graphs.supports import REAL
-from samplers import compile_sweep
-from samplers.blocks import NUTSBlock, Sweep
+from samplers import NUTSBlock, Sweep, compile_sweep
 from samplers.chain.jax_density import logdensity_function
 
 X = np.random.default_rng(0).normal(size=(40, 3))

@@ -14,7 +14,7 @@ from arviz_stats.base import array_stats
 from graphs.density import LogDensity
 from graphs.errors import SamplingError
 from graphs.layout import Layout
-from samplers.blocks import DrawBlock, NUTSBlock, Sweep
+from samplers import DrawBlock, NUTSBlock, Sweep
 from samplers.trajectories.nuts import nuts
 
 jax = pytest.importorskip("jax", reason="JAX is not installed")

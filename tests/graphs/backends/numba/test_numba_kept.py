@@ -23,6 +23,7 @@ from graphs.backends.numba.machine_code.kept import njit
 from graphs.backends.numba.machine_code.reachable import digest_of
 from graphs.backends.numba.machine_code.source import define
 from samplers.loop import advance as chain
+from samplers.slicing import move as slice_move
 from samplers.trajectories import move as nuts_move
 
 # What is reached from `entry` by way of `between` only: each spelling once as it is, once changed.
@@ -100,7 +101,7 @@ def test_what_cannot_be_told_has_no_digest():
 
 
 def _library_digests() -> dict[str, str | None]:
-    functions = Script().names | {"advance": chain.advance, "move": nuts_move.move_nuts, "slice": chain.move_slice}
+    functions = Script().names | {"advance": chain.advance, "move": nuts_move.move_nuts, "slice": slice_move.move_slice}
     return {name: digest_of(functions[name]) for name in sorted(functions)}
 
 
