@@ -15,6 +15,7 @@ from pymc.logprob.utils import CheckParameterValue
 from pytensor.graph.basic import Apply, Constant, Variable
 from pytensor.graph.traversal import ancestors
 from pytensor.scalar import ScalarType
+from pytensor.scalar.basic import Cast
 from pytensor.tensor.elemwise import DimShuffle, Elemwise
 from pytensor.tensor.math import All
 from pytensor.tensor.subtensor import AdvancedSubtensor, Subtensor
@@ -198,7 +199,7 @@ def _position(constant: Variable, model: Model) -> str:
         outer = node.outputs[-1]
         if is_random(outer):
             return f"{what} that is a parameter of {outer.name}"
-        if not (isinstance(node.op, DimShuffle) or str(getattr(node.op, "scalar_op", "")).lower().startswith("cast")):
+        if not (isinstance(node.op, DimShuffle) or isinstance(getattr(node.op, "scalar_op", None), Cast)):
             return f"{what} in the expression {_expression(node, found)}"
         found = outer
     return what

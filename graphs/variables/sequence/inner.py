@@ -7,6 +7,7 @@ from typing import Any
 
 import pytensor.tensor as pt
 from pytensor.graph.basic import Apply, Constant, Variable
+from pytensor.scalar.basic import Cast, Identity
 from pytensor.tensor.basic import AllocEmpty
 from pytensor.tensor.elemwise import Elemwise
 from pytensor.tensor.random.type import RandomType
@@ -38,7 +39,7 @@ def without_casts(variable: Variable) -> Any:
     while (
         variable.owner is not None
         and isinstance(variable.owner.op, Elemwise)
-        and str(variable.owner.op.scalar_op).startswith(("Cast", "Identity"))
+        and isinstance(variable.owner.op.scalar_op, Cast | Identity)
     ):
         variable = variable.owner.inputs[0]
     return variable

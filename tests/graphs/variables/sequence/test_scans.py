@@ -16,6 +16,7 @@ import ppl
 from graphs.errors import DerivationError
 from graphs.joint.logprob import logprob
 from graphs.surgery.interpreting import INTERPRETED, interpret
+from graphs.variables.sequence.inner import without_casts
 from tests.enumeration import assert_is_marginal
 
 RNG = np.random.default_rng(3)
@@ -259,3 +260,9 @@ def test_other_things_carried_along_are_refused():
     )
     with pytest.raises(DerivationError, match="carries something else"):
         ppl.Model({ppl.Normal("y", total, 1.0): Y[:4]})
+
+
+def test_casts_and_copies_are_seen_through() -> None:
+    x = pt.lscalar("x")
+    assert without_casts(pt.cast(pt.tensor_copy(x), "float64")) is x
+    assert without_casts(kept := -x) is kept
