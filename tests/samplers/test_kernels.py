@@ -8,6 +8,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable
+from itertools import compress
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,17 +16,22 @@ import pytensor.tensor as pt
 import pytest
 from arviz_stats.base import array_stats
 from numpy.typing import NDArray
+from pytensor.graph.traversal import ancestors
+from pytensor.tensor.random.type import RandomType
 from scipy import integrate, special, stats
 
 import samplers
+from graphs.backends import get_backend
 from graphs.density import LogDensity
 from graphs.errors import PPLError
 from graphs.supports import POSITIVE, integers
-from graphs.surgery.random_graph import depends_on
+from graphs.surgery.interpreting import interpret
+from graphs.surgery.random_graph import depends_on, is_random
+from graphs.surgery.rebuilding import substitute
 from samplers import Kernel, Sweep, compile_sweep
 from samplers.move import move_block
 
-SHAPE, NUM_STARTS, NUM_STEPS = 2.0, 1500, 10_000
+SHAPE, NUM_STARTS, NUM_STEPS = 2.0, 800, 5000
 FALSE_ALARM = 1e-4
 """Of each comparison, of which there are about forty: one run of this file in 250, were the seeds not fixed."""
 WEIGHTS = np.array([0.55, 0.25, 0.05, 0.15])
@@ -209,6 +215,39 @@ def test_the_graph_is_readable(kernel: Kernel, target: Target) -> None:
     for variable in (graph.rng, *graph.state):
         is_read = any(depends_on(output, [variable]) for output in (*graph.next_state, *graph.info.values()))
         assert not is_read or re.search(rf"\b{variable.name}\b", text)
+
+
+def nodes_that_draw(output: Any) -> list[Any]:
+    """The nodes of a graph that take a generator and return it."""
+    nodes = dict.fromkeys(v.owner for v in ancestors([output]) if v.owner)
+    return [node for node in nodes if isinstance(node.outputs[0].type, RandomType)]
+
+
+@pytest.mark.parametrize(("kernel", "target"), cases())
+def test_backends_make_the_same_step(kernel: Kernel, target: Target) -> None:
+    """C and Numba are the same function of the state and of what is drawn.
+
+    Operations that draw by themselves draw the same numbers from the same generator; where a step has several, each
+    begins anew in a graph, and only what comes of the first is the same.
+    """
+    start = kernel.init(row(target.draws(np.random.default_rng(7), 1), 0))
+    graph, values = kernel.graph(), kernel.to_values(start)
+    outputs = [*graph.next_state, *graph.info.values()]
+    drawn = [node for node in nodes_that_draw(pt.stack([o.sum() for o in outputs])) if is_random(node.outputs[1])]
+    if not drawn:
+        plain = interpret([graph.rng, *graph.state], outputs)(np.random.default_rng(8), *values)
+        state, info = kernel.compile("numba")(np.random.default_rng(8), start)
+        compared = [len(nodes_that_draw(output)) == 1 for output in outputs]
+        found = [list(compress(each, compared)) for each in (plain, [*kernel.to_values(state), *info])]
+    else:
+        given = {node.outputs[1]: node.outputs[1].type(name=f"draw{i}") for i, node in enumerate(drawn)}
+        draws = interpret([graph.rng, *graph.state], list(given))(np.random.default_rng(8), *values)
+        inputs = [*graph.state, *given.values()]
+        functions = [get_backend(b).function(inputs, substitute(outputs, given)) for b in ("numba", "c")]
+        found = [list(function(*values, *draws)) for function in functions]
+    assert found[0]
+    for one, other in zip(*found, strict=True):
+        np.testing.assert_allclose(np.asarray(one, float), np.asarray(other, float), rtol=1e-9, atol=1e-12)
 
 
 @pytest.mark.parametrize("name", sorted(samplers.MOVES))
