@@ -47,7 +47,8 @@ def _made_again(node: Apply, inputs: list[Variable]) -> list[Variable]:
         and isinstance(node.op, Elemwise)
         and all(a.type == b.type for a, b in zip(node.inputs, inputs, strict=True))
     ):
-        return list(node.clone_with_new_inputs(inputs).outputs)
+        # Clones of PyTensor's copy tags besides, which takes most of their time.
+        return list(Apply(node.op, inputs, [o.type.make_variable(o.name) for o in node.outputs]).outputs)
     return list(node.op.make_node(*inputs).outputs)
 
 
