@@ -31,7 +31,7 @@ from graphs.surgery.rebuilding import substitute
 from samplers import Kernel, Sweep, compile_sweep
 from samplers.move import move_block
 
-SHAPE, NUM_STARTS, NUM_STEPS = 2.0, 800, 5000
+SHAPE, NUM_STARTS, FEW_STEPS, NUM_STEPS = 2.0, 800, 10, 5000
 FALSE_ALARM = 1e-4
 """Of each comparison, of which there are about forty: one run of this file in 250, were the seeds not fixed."""
 WEIGHTS = np.array([0.55, 0.25, 0.05, 0.15])
@@ -152,12 +152,12 @@ def test_samplers_are_found() -> None:
 
 @pytest.mark.parametrize(("kernel", "target"), cases())
 @pytest.mark.parametrize("backend", ["numba", pytest.param("c", marks=pytest.mark.slow)])
-def test_a_step_from_exact_draws_leaves_exact_draws(kernel: Kernel, target: Target, backend: str) -> None:
+def test_steps_from_exact_draws_leave_exact_draws(kernel: Kernel, target: Target, backend: str) -> None:
     """Invariance, whatever the mixing: what comes of independent draws of the target are such."""
     rng = np.random.default_rng(1)
     before = target.draws(rng, NUM_STARTS)
     step = kernel.compile(backend)
-    states = [step(rng, kernel.init(row(before, i)))[0].position for i in range(NUM_STARTS)]
+    states = [step.run(rng, kernel.init(row(before, i)), FEW_STEPS)[0].position for i in range(NUM_STARTS)]
     after = {name: np.array([state[name] for state in states]) for name in before}
     assert any((after[name] != before[name]).any() for name in before)
     assert_stationary(after, target)
