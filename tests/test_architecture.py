@@ -75,7 +75,6 @@ def test_no_module_is_a_drawer_for_odds_and_ends():
 
 
 LONG_FILES = {
-    "graphs/conditional/expanding/scalar_rules.py": "rules of sums, powers and logarithms call each other",
     "graphs/log_scale/logarithms.py": "one class, whose rules call each other by way of what it remembers",
     "graphs/marginal/elimination/summation.py": "a sum, its factors and what stands in its way: they share the terms",
     "graphs/marginal/lifting/indexing.py": "one rule, of indexing by states, in its steps",
@@ -87,7 +86,6 @@ LONG_FILES = {
     "tests/graphs/marginal/marginal_models.py": "a list of models, a few lines each",
     "tests/graphs/marginal/models/chains.py": "a list of models, a few lines each",
     "tests/graphs/marginal/models/mixtures.py": "a list of models, a few lines each",
-    "tests/graphs/marginal/test_marginalize.py": "a list of models, and the tests that are made of them",
     "tests/private_names.py": "one list, to be read from top to bottom",
 }
 """Files of more lines, and why they are not two."""

@@ -15,9 +15,9 @@ from pytensor.tensor.variable import TensorVariable
 from graphs.bounds.signs import Signs
 from graphs.conditional.expanding.coefficients import as_coefficient, filled, number, plus, times
 from graphs.conditional.expanding.count_rules import Offset
-from graphs.conditional.expanding.expansion import CONSTANT, Expansion, Key, Monomial, Obstacle
+from graphs.conditional.expanding.expansion import CONSTANT, Expansion, Key, Monomial, Obstacle, Result
 from graphs.conditional.expanding.formula import formula
-from graphs.conditional.expanding.scalar_rules import Result, expand_elemwise
+from graphs.conditional.expanding.scalar_rules import expand_elemwise
 from graphs.conditional.expanding.tensor_rules import expand_array_op, full
 from graphs.conditional.expanding.views import ElementView
 from graphs.supports import Support

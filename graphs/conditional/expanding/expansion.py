@@ -79,6 +79,9 @@ class Expansion:
         return next(iter(self.terms.items()))
 
 
+Result = Expansion | Obstacle
+
+
 def add(a: Expansion, b: Expansion) -> Expansion:
     """Return the expansion of ``a + b``."""
     terms = dict(a.terms)

@@ -23,9 +23,9 @@ from pytensor.tensor.subtensor import (
 from pytensor.tensor.variable import TensorVariable
 
 from graphs.conditional.expanding.coefficients import filled, number, times
-from graphs.conditional.expanding.expansion import CONSTANT, Expansion, Key, Obstacle, add, multiply
+from graphs.conditional.expanding.expansion import CONSTANT, Expansion, Key, Obstacle, Result, add, multiply
 from graphs.conditional.expanding.indexing import trivial_axes
-from graphs.conditional.expanding.scalar_rules import Result, without_obstacle
+from graphs.conditional.expanding.scalar_rules import without_obstacle
 from graphs.conditional.expanding.views import ElementView
 
 if TYPE_CHECKING:
