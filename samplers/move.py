@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import zip_longest
 from typing import Any, ClassVar
@@ -128,7 +128,7 @@ class Move(ABC):
 
 
 def move_block(
-    move: Move, logdensity: LogDensity, values: Sequence[TensorVariable], unused: Callable[[str], str]
+    move: Move, logdensity: LogDensity, values: Mapping[str, TensorVariable], unused: Callable[[str], str]
 ) -> DrawBlock:
     """Return the block of a sweep that moves variables so.
 
@@ -138,8 +138,8 @@ def move_block(
         How.
     logdensity : LogDensity
         The target; its other inputs are held.
-    values : sequence of TensorVariable
-        The inputs to move.
+    values : mapping of str to TensorVariable
+        The inputs to move, by the names that errors call them.
     unused : callable
         Makes a name for a variable of the joint state one that no other has.
 
@@ -148,29 +148,29 @@ def move_block(
     ModelError
         If the step is none of these variables; names them.
     """
-    prefix, rng = str(values[0].name), pt.random.rng("rng")
-    starts = {n: np.asarray(start, np.float64) for n, start in move.memory(values).items()}
+    own = LogDensity(logdensity.total, tuple(values.values()), logdensity.supports)
+    prefix, rng = str(own.inputs[0].name), pt.random.rng("rng")
+    starts = {n: np.asarray(start, np.float64) for n, start in move.memory(own.inputs).items()}
     held = {n: named_input(unused(f"{prefix}_{n}__"), start.shape) for n, start in starts.items()}
     scale = None if move.target_acceptance is None else named_input(unused(f"{prefix}_{SCALE}__"))
     scales = {} if scale is None else {SCALE: scale}
-    own = LogDensity(logdensity.total, tuple(values), logdensity.supports)
     try:
-        moved = move.step(own, tuple(values), rng, held | scales)
+        moved = move.step(own, own.inputs, rng, held | scales)
         draws = _checked(move, moved, values, starts)
     except PPLError:
         raise
-    except Exception as error:
+    except Exception as error:  # a step of users' own may raise anything
         raise _error(move, values, f"{type(error).__name__}: {error}") from error
     _check_inputs(move, moved, values, {*logdensity.inputs, *held.values(), *scales.values(), rng})
     # What is not learnt in this step is learnt in none.
     memory = tuple(Memory(held[n], starts[n], _as(held[n], moved.memory.get(n, held[n]))) for n in held)
     rate = None if moved.acceptance_rate is None else pt.cast(moved.acceptance_rate, "float64")
     target = 0.0 if move.target_acceptance is None else move.target_acceptance
-    return DrawBlock(move.name, tuple(values), rng, moved.next_rng, draws, rate, scale, target, memory)
+    return DrawBlock(move.name, own.inputs, rng, moved.next_rng, draws, rate, scale, target, memory)
 
 
 def _checked(
-    move: Move, moved: Any, values: Sequence[TensorVariable], starts: Mapping[str, NDArray]
+    move: Move, moved: Any, values: Mapping[str, TensorVariable], starts: Mapping[str, NDArray]
 ) -> tuple[TensorVariable, ...]:
     """Return the new values, if they are some."""
     if not isinstance(moved, Moved):
@@ -186,13 +186,13 @@ def _checked(
         raise _error(move, values, "it has a target_acceptance, but its step returns no acceptance_rate")
     if rate is not None and pt.as_tensor(rate).type.ndim:
         raise _error(move, values, f"acceptance_rate has {pt.as_tensor(rate).type.ndim} axes: take the mean")
-    for value, new in zip(values, moved.values, strict=True):
+    for (name, value), new in zip(values.items(), moved.values, strict=True):
         found = pt.as_tensor(new).type
         if found.dtype.startswith("float") != value.type.dtype.startswith("float"):
-            raise _error(move, values, f"the new value of {value.name} is {found.dtype}, the old {value.type.dtype}")
+            raise _error(move, values, f"the new value of {name} is {found.dtype}, the old {value.type.dtype}")
         if not all(m in (n, None) for m, n in zip_longest(found.shape, value.type.shape, fillvalue=0)):
-            raise _error(move, values, f"the new value of {value.name} has shape {found.shape}, not {value.type.shape}")
-    return tuple(_as(value, new) for value, new in zip(values, moved.values, strict=True))
+            raise _error(move, values, f"the new value of {name} has shape {found.shape}, not {value.type.shape}")
+    return tuple(_as(value, new) for value, new in zip(values.values(), moved.values, strict=True))
 
 
 def _as(value: TensorVariable, new: Any) -> TensorVariable:
@@ -200,13 +200,13 @@ def _as(value: TensorVariable, new: Any) -> TensorVariable:
     return pt.specify_shape(pt.cast(pt.as_tensor(new), value.type.dtype), value.type.shape)
 
 
-def _check_inputs(move: Move, moved: Moved, values: Sequence[TensorVariable], known: set[Variable]) -> None:
+def _check_inputs(move: Move, moved: Moved, values: Mapping[str, TensorVariable], known: set[Variable]) -> None:
     rate = [] if moved.acceptance_rate is None else [moved.acceptance_rate]
     for found in explicit_graph_inputs([*moved.values, *moved.memory.values(), *rate, moved.next_rng]):
         if found not in known and not isinstance(found, Constant):
             raise _error(move, values, f"its step depends on {found.name or found}, which the model does not have")
 
 
-def _error(move: Move, values: Sequence[TensorVariable], fault: str) -> ModelError:
-    names = ", ".join(str(v.name) for v in values)
-    return ModelError(f"{names} cannot be moved by {move.name}: {fault}. See samplers.Move.", str(values[0].name))
+def _error(move: Move, values: Iterable[str], fault: str) -> ModelError:
+    names = list(values)
+    return ModelError(f"{', '.join(names)} cannot be moved by {move.name}: {fault}. See samplers.Move.", names[0])

@@ -181,6 +181,7 @@ def _are_all(entries: Sequence[Any], shape: tuple[int | None, ...]) -> bool:
     """Whether indices take every element of an array once, in order."""
     if None in shape or len(entries) != len(shape) or not all(isinstance(entry, Variable) for entry in entries):
         return False
+    # No length is None here, which mypy does not see.
     pairs = zip(map(known_value, entries), np.indices(shape), strict=True)  # type: ignore[arg-type]
     return all(
         value is not None and np.array_equal(np.broadcast_to(value, index.shape), index) for value, index in pairs

@@ -45,7 +45,7 @@ def explained[**P, T](function: Callable[P, T]) -> Callable[P, T]:
     def wrapper(*args: P.args, **kwargs: P.kwargs) -> T:
         try:
             return function(*args, **kwargs)
-        except Exception as error:
+        except Exception as error:  # whatever an array may cause; raised again, or said of whom it is
             if isinstance(error, ModelError | BackendError):
                 raise
             subject: Any = args[0] if args else kwargs.get("model")

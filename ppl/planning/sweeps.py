@@ -88,7 +88,7 @@ def build_sweep(
         support = mixed.supports[name] if mixed.supports[name].is_discrete else REAL
         blocks.append(slice_block(terms, mixed.values[name], scales[name], support))
     for move in moves.values():
-        together = [mixed.values[n] for n, a in moving.items() if a.move is move]
+        together = {n: mixed.values[n] for n, a in moving.items() if a.move is move}
         if together:
             blocks.append(move_block(move, density, together, lambda name: unused_name(name, taken)))
     tuned = [v for block in blocks for v in block.tuned]

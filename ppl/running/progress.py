@@ -83,7 +83,7 @@ class ProgressBar:
             return
         try:
             show()
-        except Exception as error:
+        except Exception as error:  # whatever terminals and notebooks raise: what is shown is never worth the run
             self._has_failed = True
             logger.warning("The progress bar has failed and is not shown any more: %r.", error)
 

@@ -257,7 +257,8 @@ def test_a_move_in_a_sweep_leaves_exact_draws(name: str, backend: str) -> None:
     if backend == "jax":
         pytest.importorskip("jax")
     move, target = samplers.MOVES[name], skewed()
-    block = move_block(move, target.logdensity, target.logdensity.inputs, lambda name: name)
+    values = {str(v.name): v for v in target.logdensity.inputs}
+    block = move_block(move, target.logdensity, values, lambda name: name)
     sweep = Sweep((*target.logdensity.inputs, *block.tuned), (block,))
     before = target.draws(np.random.default_rng(1), NUM_STARTS)
     tuned = {str(v.name): start for v, start in block.tuned.items()}

@@ -150,6 +150,16 @@ def test_wrong_moves_are_named_with_what_they_move(move: Move, message: str) -> 
     assert caught.value.variable == "mu"
 
 
+def test_variables_are_named_as_they_were_declared() -> None:
+    rate = ppl.Gamma("rate", 2.0, 1.0)
+    positive = ppl.Model({ppl.Poisson("count", rate): 3})
+    with pytest.raises(
+        ModelError, match=r"^rate cannot be moved by wrong: .*the new value of rate has shape"
+    ) as caught:
+        ppl.plan(positive, sampler={"rate": made(lambda x, rng: Moved([pt.stack([x, x])], rng))})
+    assert caught.value.variable == "rate"
+
+
 @pytest.mark.parametrize("name", ["nuts", "gibbs", 3])
 def test_a_name_of_its_own(name: Any) -> None:
     with pytest.raises(ModelError, match="Wrong needs a name of its own"):

@@ -17,7 +17,7 @@ from graphs.backends.numba.lowering import cumulative, elemwise, fallback, index
 from graphs.backends.numba.machine_code.c_functions import compile_function
 from graphs.backends.numba.program import Program
 from graphs.layout import Layout
-from graphs.recursion import numba_linking, numba_lowering  # noqa: F401
+from graphs.recursion import numba_linking, numba_lowering  # noqa: F401  (lowerings)
 
 
 def compile_program(
