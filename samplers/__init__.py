@@ -8,6 +8,7 @@ from __future__ import annotations
 from samplers.barker.kernel import BarkerKernel, barker
 from samplers.barker.move import Barker
 from samplers.blocks import Block, DrawBlock, Sweep
+from samplers.chain.arguments import RunSettings
 from samplers.conditionals.gibbs import GibbsKernel, gibbs, gibbs_block, gibbs_blocks
 from samplers.kernel import Kernel
 from samplers.loop.run import CompiledSweep, SweepResult, compile_sweep
@@ -38,6 +39,7 @@ __all__ = [
     "NUTSBlock",
     "NUTSKernel",
     "RMHKernel",
+    "RunSettings",
     "SliceKernel",
     "Sweep",
     "SweepResult",

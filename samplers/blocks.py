@@ -230,6 +230,11 @@ class Sweep(PartsFirst):
         """How the joint state lies in one flat vector."""
         return Layout.of(self.variables)
 
+    @property
+    def metric_sizes(self) -> list[int]:
+        """Number of elements of each block that has a metric."""
+        return [Layout.of(block.variables).size for block in self.blocks if block.has_metric]
+
     def elements(self, variable: TensorVariable) -> range:
         """Return the elements of the joint state that hold a variable.
 

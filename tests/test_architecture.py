@@ -81,7 +81,6 @@ LONG_FILES = {
     "graphs/marginal/lifting/state.py": "lifted arrays and all that brings their slots together",
     "graphs/recursion/loops/forward.py": "the sum and its twin, the maximum, work in one memory",
     "ppl/planning/policy.py": "a choice, and what each number in it was measured on",
-    "samplers/loop/run.py": "sweeps compiled and run: the arguments of both take a third of it",
     "samplers/trajectories/tree.py": "one algorithm, in the order of its paper",
     "tests/graphs/marginal/marginal_models.py": "a list of models, a few lines each",
     "tests/graphs/marginal/models/chains.py": "a list of models, a few lines each",

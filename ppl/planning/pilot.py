@@ -13,6 +13,7 @@ from graphs.errors import BackendError, SamplingError
 from ppl.planning.plans import Plan
 from ppl.planning.work import work_of
 from ppl.starting.initial import starting_values
+from samplers.chain.arguments import RunSettings
 from samplers.chain.result import STATUS_DONE
 from samplers.loop.run import CompiledSweep
 
@@ -120,14 +121,9 @@ def pilot(plan: Plan, num_sweeps: int) -> Pilot | None:
         start, centre = starting_values(plan, 0)
         state = layout.pack(start)
         compiled = plan.compiled or CompiledSweep(sweep, "numba")
-        result = compiled.run(
-            state[None],
-            tune=num_discarded if is_tuned else 0,
-            draws=num_sweeps - num_discarded + first,
-            seed=0,
-            cores=1,
-            max_tree_depth=DEEPEST_TREE,
-        )
+        num_tuning, num_draws = num_discarded if is_tuned else 0, num_sweeps - num_discarded + first
+        settings = RunSettings(num_tuning, num_draws, seed=0, cores=1, max_tree_depth=DEEPEST_TREE)
+        result = compiled.run(state[None], settings)
     except (SamplingError, BackendError):
         return None
     # The widths of proposals, which adaptation moves, are no draws; a count that is nearly certain may well stay.

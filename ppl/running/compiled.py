@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
-from typing import Any
+from dataclasses import replace
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,9 +30,10 @@ from ppl.running.wanted import LOGDENSITY
 from ppl.starting.initial import StartingPoints
 from ppl.starting.pathfinding import found_paths
 from samplers import SweepResult, compile_sweep
+from samplers.chain.arguments import RunSettings
 from samplers.loop.interrupts import HeldInterrupts
 from samplers.loop.memory import bytes_of_chains, bytes_of_draws
-from samplers.tuning.learning import check_metric
+from samplers.tuning.learning import MetricChoice
 
 Init = str | Mapping[str, Any] | Sequence[Mapping[str, Any]] | DataTree | None
 
@@ -100,14 +102,25 @@ class CompiledModel:
         check_counts(draws=draws, tune=tune, chains=chains, cores=cores, thin=thin, max_tree_depth=max_tree_depth)
         if not isinstance(target_accept, int | float | np.floating) or not 0 < target_accept < 1:
             raise SamplingError(f"target_accept is a probability between 0 and 1, not {target_accept!r}.")
-        check_metric(metric, tune)
         if adapt not in ("chain", "pooled"):
             raise SamplingError(f"adapt is {adapt!r}; choose 'chain', or 'pooled' for chains that learn together.")
         seed = checked_seed(seed)
+        settings = RunSettings(
+            tune,
+            draws,
+            seed,
+            cores,
+            float(target_accept),
+            max_tree_depth,
+            thin,
+            keep_tuning,
+            metric=cast(MetricChoice, metric),
+            is_pooled=adapt == "pooled",
+        )
         expansion = self._expansion if var_names is None else self._expansion_of(var_names)
         rows = draws + tune * keep_tuning
         kept = bytes_of_draws(self.plan.sweep, expansion.layout.size, rows, chains)
-        learning = bytes_of_chains(self.plan.sweep, chains, tune, max_tree_depth, metric, adapt == "pooled")
+        learning = bytes_of_chains(self.plan.sweep, chains, settings)
         check_memory_of_run(rows, chains, learning, kept, expansion.new_bytes)
         try:
             with untraced():
@@ -116,34 +129,20 @@ class CompiledModel:
             raise self._starting_points.explained(error) from error
         with HeldInterrupts() as interrupts:
             with ProgressBar(chains, tune, draws, progress) as bar:
-                result = self._run(
-                    start,
-                    interrupts,
-                    tune=tune,
-                    draws=draws,
-                    seed=seed,
-                    cores=cores,
-                    target_accept=target_accept,
-                    max_tree_depth=max_tree_depth,
-                    thin=thin,
-                    keep_tuning=keep_tuning,
-                    keep=expansion.layout.names,
-                    callback=bar,
-                    metric=metric,
-                    is_pooled=adapt == "pooled",
-                    learnt=learnt,
-                )
+                keep = expansion.layout.names
+                settings = replace(settings, keep=keep, callback=bar, learnt=learnt)
+                result = self._run(start, settings, interrupts)
             losses = Losses(interrupts)
             trace = self._to_datatree(result, seed, max_tree_depth, expansion, losses)
             losses.attempt("report", lambda: report(result, trace), None, is_long=True)
             say_losses(trace, losses)
         return trace
 
-    def _run(self, start: NDArray[np.float64], interrupts: HeldInterrupts, **arguments: Any) -> SweepResult:
+    def _run(self, start: NDArray[np.float64], settings: RunSettings, interrupts: HeldInterrupts) -> SweepResult:
         """Run the sweeps; those of the Numba and C backends let interrupts through themselves."""
         try:
             with interrupts.allowed() if self.backend == "jax" else nullcontext():
-                return self._sweep.run(start, **arguments)
+                return self._sweep.run(start, settings)
         except MemoryError as error:
             raise SamplingError(f"There is no memory for the run ({error}): ask for fewer draws or chains.") from error
         except SamplingError as error:

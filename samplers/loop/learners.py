@@ -1,46 +1,124 @@
-"""Who learns the metrics of chains: each by itself, or all of them together."""
+"""Metrics in chains of the loop: learnt by each chain for itself or by all together, and used by their programs."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import exp
+from typing import Any
 
-from samplers.loop.workers import ChainRun
-from samplers.tuning.learning import Learnt, Member, MetricChoice, MetricLearner
+import numpy as np
+
+from samplers.chain.metric import Learnt, Metric
+from samplers.chain.programs import Programs
+from samplers.chain.state import NUM_GRADIENTS, NUM_ITERATIONS, Chain
+from samplers.tuning.adaptation import IS_ADAPTING, IS_FACTOR, IS_NEW, LOG_STEP_SIZE, start_averaging
+from samplers.tuning.learning import MetricLearner, SoFar, Trail
+from samplers.tuning.preconditioning import PreconditionedFunction, PreconditionedProgram
 
 
-def share_learners(
-    runs: Sequence[ChainRun], members: Sequence[Sequence[Member]], metric: MetricChoice, tune: int, *, is_pooled: bool
-) -> None:
-    """Give each chain a learner of its own, or all of them one.
+class Member:
+    """A NUTS block of one chain: what it is evaluated by, and the metric in use.
 
     Parameters
     ----------
-    runs : sequence of ChainRun
-        The chains, which call their learner between sweeps.
-    members : sequence of sequence of Member
-        The NUTS blocks of each.
-    metric : str
-        What is learnt.
-    tune : int
-        Number of sweeps of the warm-up.
-    is_pooled : bool
-        Whether all chains have one.
+    chain : Chain
+        The chain.
+    programs : Programs
+        Its programs; that of the block is replaced where the metric is not diagonal.
+    block, first, size : int
+        Number of the block, its first element of the joint state, and how many it moves.
     """
-    common = MetricLearner(metric, members, tune) if is_pooled else None
-    for run, own in zip(runs, members, strict=True):
-        run.learner = common or MetricLearner(metric, [own], tune)
+
+    def __init__(self, chain: Chain, programs: Programs, block: int, first: int, size: int):
+        self.chain = chain
+        self.programs = programs
+        self.block = block
+        self.where = slice(first, first + size)
+        self.size = size
+        self.trail = Trail(chain.window[:, :, self.where])
+        plain = programs.callables[block]
+        self._plain = plain.copy() if isinstance(plain, np.ndarray) else plain
+        self._owner: Any = None
+
+    @property
+    def metric(self) -> Metric:
+        """The metric in use."""
+        return self.trail.metric(self.chain.inverse_mass_matrix[self.where])
+
+    @property
+    def learnt(self) -> Learnt:
+        """Step size and metric in use."""
+        return Learnt(exp(self.chain.tuning[self.block, LOG_STEP_SIZE]), self.metric)
+
+    def use(self, metric: Metric) -> None:
+        """Change the metric; where it is of another kind, a step size is found before the next step."""
+        chain, block, where = self.chain, self.block, self.where
+        is_new, is_diagonal = self.metric.kind != metric.kind, metric.kind == "diag"
+        chain.gradient[where] = self.trail.turned(chain.gradient[where], metric)
+        chain.inverse_mass_matrix[where] = metric.scale**2 if is_diagonal else 1.0
+        chain.tuning[block, IS_FACTOR] = not is_diagonal
+        chain.tuning[block, IS_ADAPTING] = 0
+        if is_new:
+            chain.tuning[block, IS_NEW] = 1
+        self.programs.callables[block] = self._plain if is_diagonal else self._preconditioned(metric)
+
+    def resume(self, learnt: Learnt) -> None:
+        """Begin with a step size and a metric."""
+        self.use(learnt.metric)
+        start_averaging(self.chain.tuning[self.block], learnt.step_size)
+        self.chain.tuning[self.block, IS_NEW] = 0
+        self.chain.tuning[self.block, IS_ADAPTING] = learnt.metric.kind == "diag"
+
+    def _preconditioned(self, metric: Metric) -> Any:
+        factor = (self.size, metric.kind_number, len(metric.rows), metric.numbers)
+        if isinstance(self._plain, np.ndarray):
+            self._owner = PreconditionedProgram(self._plain, *factor)
+            return self._owner.row
+        return PreconditionedFunction(self._plain, *factor)
 
 
-def resume(members: Sequence[Sequence[Member]], learnt: Sequence[Sequence[Learnt]]) -> None:
+class GroupLearner:
+    """Chains that learn their metrics together, or one by itself.
+
+    Parameters
+    ----------
+    learner : MetricLearner
+        What learns.
+    chains : sequence of sequence of Member
+        The NUTS blocks of each chain.
+    """
+
+    def __init__(self, learner: MetricLearner, chains: Sequence[Sequence[Member]]):
+        self.times = learner.times
+        self.num_chains = len(chains)
+        self._learner = learner
+        self._chains = chains
+
+    def update(self, num_done: int) -> None:
+        """Learn from the draws after some sweeps."""
+        found = self._learner.learn(num_done, [_so_far(members) for members in self._chains])
+        for metric, members in zip(found, zip(*self._chains, strict=True), strict=True):
+            if metric is not None:
+                for member in members:
+                    member.use(metric)
+
+
+def _so_far(members: Sequence[Member]) -> SoFar:
+    counters = members[0].chain.counters
+    metrics, trails = [member.metric for member in members], [member.trail for member in members]
+    return SoFar(int(counters[NUM_ITERATIONS]), int(counters[NUM_GRADIENTS]), metrics, trails)
+
+
+def resume(chains: Sequence[Sequence[Member]], learnt: Sequence[Sequence[Learnt]]) -> None:
     """Let the blocks of each chain start with what was learnt before.
 
     Parameters
     ----------
-    members : sequence of sequence of Member
+    chains : sequence of sequence of Member
         The NUTS blocks of each chain.
     learnt : sequence of sequence of Learnt
         What was learnt of each.
     """
-    for chain_members, chain_learnt in zip(members, learnt, strict=True):
-        for member, known in zip(chain_members, chain_learnt, strict=True):
+    for members, known_of_chain in zip(chains, learnt, strict=True):
+        for member, known in zip(members, known_of_chain, strict=True):
             member.resume(known)

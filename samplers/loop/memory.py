@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from graphs.layout import Layout
 from samplers.blocks import Sweep
+from samplers.chain.arguments import RunSettings
 from samplers.chain.workspace import num_workspace_rows
-from samplers.tuning.learning import is_learnt_between
 
 _ROWS_OF_CHAIN = 25
 """Vectors of the joint state's length that a chain keeps besides the workspace of NUTS: its moments above all."""
@@ -32,7 +31,7 @@ def bytes_of_draws(sweep: Sweep, num_kept: int, rows: int, chains: int) -> int:
     return 8 * chains * rows * (num_kept + 2 * num_statistics)
 
 
-def bytes_of_chains(sweep: Sweep, chains: int, tune: int, max_tree_depth: int, metric: str, is_pooled: bool) -> int:
+def bytes_of_chains(sweep: Sweep, chains: int, settings: RunSettings) -> int:
     """Return the bytes that chains take to run and to learn, whatever they record.
 
     Parameters
@@ -41,10 +40,9 @@ def bytes_of_chains(sweep: Sweep, chains: int, tune: int, max_tree_depth: int, m
         What is sampled.
     chains : int
         Number of chains.
-    tune, max_tree_depth, metric, is_pooled
-        As in ``CompiledSweep.run``.
+    settings : RunSettings
+        How it is run.
     """
-    sizes = [Layout.of(block.variables).size for block in sweep.blocks if block.has_metric]
-    is_learning = any(is_learnt_between(metric, size, is_pooled=is_pooled) for size in sizes)
-    rows = _ROWS_OF_CHAIN + num_workspace_rows(max_tree_depth) + (2 * tune if is_learning else 0)
+    num_window = settings.num_window(sweep.metric_sizes)
+    rows = _ROWS_OF_CHAIN + num_workspace_rows(settings.max_tree_depth) + 2 * num_window
     return chains * (8 * rows * sweep.layout.size + _OVERHEAD_OF_CHAIN)

@@ -9,9 +9,10 @@ import numpy as np
 from samplers.blocks import Sweep
 from samplers.chain.result import STATUS_DONE, STATUS_INTERRUPTED, STATUS_STRIDE, SweepResult, explain_status
 from samplers.chain.state import NUM_GRADIENTS, NUM_WITHOUT_GRADIENT
+from samplers.loop.learners import Member
 from samplers.loop.record import Record
 from samplers.loop.workers import ChainRun
-from samplers.tuning.learning import Member, variances_of
+from samplers.tuning.learning import variances_of
 
 
 def result_of(

@@ -15,29 +15,18 @@ from graphs.backends import get_backend
 from graphs.backends.blas import one_blas_thread
 from graphs.errors import BackendError
 from samplers.blocks import Sweep
-from samplers.chain.arguments import check_arguments, spawn_seeds
-from samplers.chain.result import (
-    STATUS_DONE,
-    STATUS_FAILED,
-    SweepResult,
-    cannot_start,
-)
+from samplers.chain.arguments import RunSettings, checked_starts, spawn_seeds
+from samplers.chain.result import STATUS_DONE, STATUS_FAILED, SweepResult, cannot_start
 from samplers.chain.state import OFFSET, SIZE, Settings, new_chain
 from samplers.loop import advance as chain
 from samplers.loop import block_table as lowering
 from samplers.loop.compiled_loop import compiled_advance
-from samplers.loop.learners import resume, share_learners
+from samplers.loop.learners import GroupLearner, Member, resume
 from samplers.loop.outcome import result_of
 from samplers.loop.pytensor_programs import compile_functions
 from samplers.loop.record import Record
-from samplers.loop.workers import Callback, ChainRun, run_chains
-from samplers.tuning.learning import (
-    Learnt,
-    Member,
-    MetricChoice,
-    check_metric,
-    is_learnt_between,
-)
+from samplers.loop.workers import ChainRun, run_chains
+from samplers.tuning.learning import MetricLearner
 from samplers.tuning.pathfinder import Evaluate, evaluator
 
 
@@ -107,7 +96,8 @@ class CompiledSweep:
         # No sweep is done, but the loop is compiled here rather than by the first thread.
         nothing = Record.empty(sweep, 1, 0, 0)
         kept = np.zeros(0, np.int64)
-        self._start(np.zeros((1, self.layout.size)), 0, Settings(0, 0.8, 1), 1, kept, nothing, nothing)[0].run_chunk()
+        shortest = RunSettings(0, 0, seed=0, max_tree_depth=1)
+        self._start(np.zeros((1, self.layout.size)), shortest, kept, nothing, nothing)[0].run_chunk()
         self.compile_seconds = perf_counter() - start
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -135,57 +125,15 @@ class CompiledSweep:
         values, gradients = zip(*(bound.program(state, state) for state in states), strict=True)
         return np.array(values), np.array(gradients)
 
-    def run(
-        self,
-        init: NDArray[np.float64],
-        *,
-        tune: int,
-        draws: int,
-        seed: Any = None,
-        cores: int | None = None,
-        target_accept: float = 0.8,
-        max_tree_depth: int = 10,
-        thin: int = 1,
-        keep_tuning: bool = False,
-        keep: Sequence[str] | None = None,
-        callback: Callback | None = None,
-        metric: MetricChoice = "auto",
-        is_pooled: bool = False,
-        learnt: Sequence[Sequence[Learnt]] | None = None,
-    ) -> SweepResult:
+    def run(self, init: NDArray[np.float64], settings: RunSettings) -> SweepResult:
         """Draw.
 
         Parameters
         ----------
         init : array, shape (chains, size), float64
             Where each chain starts.
-        tune : int
-            Number of sweeps in which step size, inverse mass matrix and proposal scales are learnt.
-        draws : int
-            Number of draws of each chain.
-        seed : int, sequence of int, SeedSequence or None
-            The draws of a chain depend on the seed and the number of the chain, not on ``cores``.
-        cores : int, optional
-            Number of threads; by default one for each chain, at most one for each CPU. The C backend uses one.
-        target_accept : float
-            Acceptance rate that NUTS aims at; in (0, 1).
-        max_tree_depth : int
-            Trajectories have at most ``2**max_tree_depth - 1`` steps; 1 to 20.
-        thin : int
-            Keep one draw out of this many sweeps.
-        keep_tuning : bool
-            Whether to return the tuning draws.
-        keep : sequence of str, optional
-            Variables of the joint state that are recorded, in its order; all by default.
-        callback : callable, optional
-            Called a few times a second, in this thread, with one dict for each chain: ``chain``, ``draw``,
-            ``tuning``, ``divergences``, ``step_size``, ``num_gradients``.
-        metric : {"auto", "diag", "dense", "low_rank"}
-            The inverse mass matrix that NUTS blocks learn; "auto": dense where it pays, else diagonal.
-        is_pooled : bool
-            Whether all chains learn one metric from the draws of all.
-        learnt : sequence of sequence of Learnt, optional
-            Step size and metric of each NUTS block of each chain to start with, as in ``SweepResult.learnt``.
+        settings : RunSettings
+            How many draws, and how they are made.
 
         Returns
         -------
@@ -195,27 +143,23 @@ class CompiledSweep:
         Raises
         ------
         SamplingError
-            If an argument is out of range, or a chain cannot start.
+            If the start has another shape or is not finite, or a chain cannot start.
         """
-        init = np.ascontiguousarray(init, np.float64)
-        check_arguments(init, self.layout.size, tune, draws, target_accept, max_tree_depth, thin)
-        check_metric(metric, tune)
-        settings = Settings(int(tune), float(target_accept), int(max_tree_depth))
-        kept = self.layout.elements(keep)
-        tuning_record = Record.empty(self.sweep, len(init), settings.tune if keep_tuning else 0, kept.size)
-        record = Record.empty(self.sweep, len(init), int(draws), kept.size)
-        is_learning = self._is_learning(metric, is_pooled)
-        num_window = settings.tune if is_learning else 0
-        runs = self._start(init, seed, settings, int(thin), kept, tuning_record, record, num_window)
+        init = checked_starts(init, self.layout.size)
+        kept = self.layout.elements(settings.keep)
+        tuning_record = Record.empty(self.sweep, len(init), settings.tune if settings.keep_tuning else 0, kept.size)
+        record = Record.empty(self.sweep, len(init), int(settings.draws), kept.size)
+        num_window = settings.num_window(self.sweep.metric_sizes)
+        runs = self._start(init, settings, kept, tuning_record, record, num_window)
         members = [self._members(run) for run in runs]
-        if is_learning and settings.tune:
-            share_learners(runs, members, metric, settings.tune, is_pooled=is_pooled)
-        if learnt is not None:
-            resume(members, learnt)
-        num_workers = min(len(init), cores or os.cpu_count() or 1) if self.backend == "numba" else 1
+        if num_window:
+            self._share_learners(runs, members, settings)
+        if settings.learnt is not None:
+            resume(members, settings.learnt)
+        num_workers = min(len(init), settings.cores or os.cpu_count() or 1) if self.backend == "numba" else 1
         start = perf_counter()
         with one_blas_thread():
-            interrupted = run_chains(runs, num_workers, callback)
+            interrupted = run_chains(runs, num_workers, settings.callback)
         end = perf_counter()
         self._check_started(runs)
         return result_of(
@@ -223,7 +167,7 @@ class CompiledSweep:
             runs,
             members,
             record,
-            tuning_record if keep_tuning else None,
+            tuning_record if settings.keep_tuning else None,
             settings.tune,
             (start, end),
             interrupted,
@@ -257,17 +201,16 @@ class CompiledSweep:
     def _start(
         self,
         init: NDArray[np.float64],
-        seed: Any,
-        settings: Settings,
-        thin: int,
+        settings: RunSettings,
         kept: NDArray[np.int64],
         tuning_record: Record,
         record: Record,
         num_window: int = 0,
     ) -> list[ChainRun]:
         """Set up the chains."""
-        seeds = spawn_seeds(seed, len(init))
+        seeds = spawn_seeds(settings.seed, len(init))
         num_statistics = record.statistics.shape[-1]
+        in_loop = Settings(int(settings.tune), float(settings.target_accept), int(settings.max_tree_depth))
         return [
             ChainRun(
                 self._advance,
@@ -280,11 +223,11 @@ class CompiledSweep:
                     kept,
                     num_window,
                 ),
-                settings,
+                in_loop,
                 self._bind(seeds[i]),
                 self._blocks,
                 record.draws.shape[1],
-                thin,
+                int(settings.thin),
                 tuning_record.of_chain(i),
                 record.of_chain(i),
                 self._nuts_blocks[0] if self._nuts_blocks else -1,
@@ -292,10 +235,16 @@ class CompiledSweep:
             for i, position in enumerate(init)
         ]
 
-    def _is_learning(self, metric: MetricChoice, is_pooled: bool) -> bool:
-        """Whether a metric is learnt in Python, between calls of the loop."""
-        sizes = [int(self._blocks[0][b, SIZE]) for b in self._nuts_blocks]
-        return any(is_learnt_between(metric, size, is_pooled=is_pooled) for size in sizes)
+    def _share_learners(
+        self, runs: Sequence[ChainRun], members: Sequence[Sequence[Member]], settings: RunSettings
+    ) -> None:
+        """Give each chain what learns its metric, or all of them one."""
+        groups = [range(len(runs))] if settings.is_pooled else [[number] for number in range(len(runs))]
+        for group in groups:
+            learner = MetricLearner(settings.metric, self.sweep.metric_sizes, settings.tune)
+            shared = GroupLearner(learner, [members[number] for number in group])
+            for number in group:
+                runs[number].learner = shared
 
     def _members(self, run: ChainRun) -> list[Member]:
         """Return the NUTS blocks of a chain."""

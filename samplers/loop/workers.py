@@ -14,18 +14,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from graphs.errors import SamplingError
+from samplers.chain.arguments import Callback
 from samplers.chain.programs import Programs
 from samplers.chain.result import STATUS_DONE, STATUS_FAILED
 from samplers.chain.state import NUM_DIVERGENT, NUM_GRADIENTS, NUM_ITERATIONS, Chain, Settings
 from samplers.loop.interrupts import HeldInterrupts
+from samplers.loop.learners import GroupLearner
 from samplers.tuning.adaptation import LOG_STEP_SIZE
-from samplers.tuning.learning import MetricLearner
 
 CHUNK_SECONDS = 0.2
 CALLBACK_SECONDS = 0.25
 _CHUNK_GROWTH = 8
-
-type Callback = Callable[[list[dict[str, Any]]], None]
 
 
 @dataclass(eq=False)
@@ -46,7 +45,7 @@ class ChainRun:
         Draws and statistics to be filled.
     step_size_block : int
         Number of the first NUTS block, or -1.
-    learner : MetricLearner, optional
+    learner : GroupLearner, optional
         What learns the metric between calls of the loop; chains that share one learn together.
     """
 
@@ -60,7 +59,7 @@ class ChainRun:
     tuning_record: tuple[NDArray[np.float64], NDArray[np.float64]]
     record: tuple[NDArray[np.float64], NDArray[np.float64]]
     step_size_block: int
-    learner: MetricLearner | None = None
+    learner: GroupLearner | None = None
     num_updates: int = 0
     status: int = STATUS_DONE
     failure: SamplingError | None = None
@@ -170,7 +169,7 @@ class _Queue:
     def _put_back(self, number: int) -> None:
         """Put a chain back, if it need not wait for others; else when the last of these comes, all of them."""
         run = self.runs[number]
-        if run.learner is None or len(run.learner.chains) == 1:
+        if run.learner is None or run.learner.num_chains == 1:
             if run.is_waiting:
                 _learn([run])
             with self._ready:

@@ -9,19 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from math import exp
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from graphs.errors import SamplingError
 from samplers.chain.metric import Learnt, Metric
-from samplers.chain.programs import Programs
-from samplers.chain.state import NUM_GRADIENTS, NUM_ITERATIONS, Chain
-from samplers.tuning.adaptation import FINAL_FRACTION, IS_ADAPTING, IS_FACTOR, IS_NEW, LOG_STEP_SIZE, start_averaging
+from samplers.tuning.adaptation import FINAL_FRACTION
 from samplers.tuning.fisher import MOST_DENSE, choose, learn_dense, learn_diagonal, learn_low_rank
-from samplers.tuning.preconditioning import PreconditionedFunction, PreconditionedProgram
 
 MetricChoice = Literal["auto", "diag", "dense", "low_rank"]
 METRICS: tuple[MetricChoice, ...] = ("auto", "diag", "dense", "low_rank")
@@ -82,84 +78,63 @@ def variances_of(learnt: Sequence[Sequence[Learnt]]) -> NDArray[np.float64]:
     return np.array([np.concatenate([np.zeros(0), *(known.metric.variances for known in chain)]) for chain in learnt])
 
 
-class Member:
-    """A NUTS block of one chain: what it is evaluated by, and the metric in use.
+class Trail:
+    """Where a block of one chain has been: what its metric is learnt from.
 
     Parameters
     ----------
-    chain : Chain
-        The chain.
-    programs : Programs
-        Its programs; that of the block is replaced where the metric is not diagonal.
-    block, first, size : int
-        Number of the block, its first element of the joint state, and how many it moves.
+    window : array, shape (num_rows, 2, d), float64
+        Positions and gradients after each tuning sweep, the latter in the coordinates of the trajectory: what runs the
+        chain writes them.
+
+    Attributes
+    ----------
+    factor : Metric or None
+        The metric in use where it is not diagonal: that of the coordinates.
     """
 
-    def __init__(self, chain: Chain, programs: Programs, block: int, first: int, size: int):
-        self.chain = chain
-        self.programs = programs
-        self.block = block
-        self.where = slice(first, first + size)
-        self.size = size
-        plain = programs.callables[block]
-        self._plain = plain.copy() if isinstance(plain, np.ndarray) else plain
-        self._factor: Metric | None = None
-        self._owner: Any = None
+    def __init__(self, window: NDArray[np.float64]):
+        self.window = window
+        self.factor: Metric | None = None
         self._num_known = 0
 
-    @property
-    def metric(self) -> Metric:
-        """The metric in use."""
-        return self._factor or Metric.diagonal(self.chain.inverse_mass_matrix[self.where])
+    def metric(self, inverse_mass_matrix: NDArray[np.float64]) -> Metric:
+        """Return the metric in use, of which the diagonal is given if it has one; shape (d,)."""
+        return self.factor or Metric.diagonal(inverse_mass_matrix)
 
-    def draws(self, num_done: int) -> NDArray[np.float64]:
-        """Return positions and gradients of the latter half of so many sweeps, shape (n, 2, d)."""
+    def draws(self, num_done: int, num_made: int) -> NDArray[np.float64]:
+        """Return positions and gradients of the latter half of so many sweeps, shape (n, 2, d).
+
+        Parameters
+        ----------
+        num_done, num_made : int
+            Number of sweeps that chains have made which are not stopped, and that this one has made.
+        """
         start = int(_WINDOW_SHARE * num_done)
-        # A chain that has stopped by itself has made fewer.
-        num_done = min(num_done, int(self.chain.counters[NUM_ITERATIONS]))
-        window = self.chain.window[:num_done, :, self.where]
-        if self._factor is not None:
-            window[self._num_known :, 1] = self._factor.gradients(window[self._num_known :, 1])
+        num_done = min(num_done, num_made)
+        window = self.window[:num_done]
+        if self.factor is not None:
+            window[self._num_known :, 1] = self.factor.gradients(window[self._num_known :, 1])
         self._num_known = num_done
         return window[start:]
 
-    def use(self, metric: Metric) -> None:
-        """Change the metric; what is remembered of the gradient changes with it."""
-        chain, block, where = self.chain, self.block, self.where
-        gradient = chain.gradient[where][None]
-        if self._factor is not None:
-            gradient = self._factor.gradients(gradient)
-        is_diagonal = metric.kind == "diag"
+    def turned(self, gradient: NDArray[np.float64], metric: Metric) -> NDArray[np.float64]:
+        """Return a gradient, shape (d,), in the coordinates of another metric, which is in use from now on."""
+        rows = gradient[None]
+        if self.factor is not None:
+            rows = self.factor.gradients(rows)
         # The coordinates of a diagonal metric are the position itself.
-        chain.gradient[where] = (gradient if is_diagonal else metric.transformed(gradient))[0]
-        chain.inverse_mass_matrix[where] = metric.scale**2 if is_diagonal else 1.0
-        chain.tuning[block, IS_FACTOR] = not is_diagonal
-        chain.tuning[block, IS_ADAPTING] = 0
-        self._factor = None if is_diagonal else metric
-        self.programs.callables[block] = self._plain if is_diagonal else self._preconditioned(metric)
+        self.factor = None if metric.kind == "diag" else metric
+        return (rows if self.factor is None else metric.transformed(rows))[0]
 
-    @property
-    def learnt(self) -> Learnt:
-        """Step size and metric in use."""
-        return Learnt(exp(self.chain.tuning[self.block, LOG_STEP_SIZE]), self.metric)
 
-    def resume(self, learnt: Learnt) -> None:
-        """Begin with a step size and a metric."""
-        self.use(learnt.metric)
-        start_averaging(self.chain.tuning[self.block], learnt.step_size)
-        self.chain.tuning[self.block, IS_NEW] = 0
-        self.chain.tuning[self.block, IS_ADAPTING] = learnt.metric.kind == "diag"
+class SoFar(NamedTuple):
+    """What metrics are learnt from: how far one chain is, and the metric in use and the trail of each of its blocks."""
 
-    def search_step_size(self) -> None:
-        """Let a step size be found before the next step."""
-        self.chain.tuning[self.block, IS_NEW] = 1
-
-    def _preconditioned(self, metric: Metric) -> Any:
-        factor = (self.size, metric.kind_number, len(metric.rows), metric.numbers)
-        if isinstance(self._plain, np.ndarray):
-            self._owner = PreconditionedProgram(self._plain, *factor)
-            return self._owner.row
-        return PreconditionedFunction(self._plain, *factor)
+    num_sweeps: int
+    num_gradients: int
+    metrics: Sequence[Metric]
+    trails: Sequence[Trail]
 
 
 class MetricLearner:
@@ -169,47 +144,55 @@ class MetricLearner:
     ----------
     kind : {"auto", "diag", "dense", "low_rank"}
         What is learnt.
-    chains : sequence of sequence of Member
-        The NUTS blocks of each chain.
+    sizes : sequence of int
+        Number of elements of each block that has a metric.
     tune : int
         Number of tuning sweeps.
+
+    Attributes
+    ----------
+    times : list of int
+        Numbers of sweeps after which metrics are learnt.
     """
 
-    def __init__(self, kind: MetricChoice, chains: Sequence[Sequence[Member]], tune: int):
+    def __init__(self, kind: MetricChoice, sizes: Sequence[int], tune: int):
         self.kind = kind
-        self.chains = chains
         self.tune = tune
+        self.times = update_times(tune, max(sizes))
         self._has_chosen = False
-        self.times = update_times(tune, max(member.size for member in chains[0]))
 
-    def update(self, num_done: int) -> None:
-        """Learn from the draws after some sweeps."""
-        if self.kind == "auto" and self._is_idle(num_done):
-            return
-        for members in zip(*self.chains, strict=True):
-            if is_learnt_between(self.kind, members[0].size, is_pooled=len(members) > 1):
-                self._update_block(members, num_done)
+    def learn(self, num_done: int, chains: Sequence[SoFar]) -> list[Metric | None]:
+        """Return the metric that each block has to use after some sweeps, None where it keeps what it has.
 
-    def _is_idle(self, num_done: int) -> bool:
+        Parameters
+        ----------
+        num_done : int
+            Number of sweeps.
+        chains : sequence of SoFar
+            The chains that learn together.
+        """
+        blocks = range(len(chains[0].metrics))
+        if self.kind == "auto" and self._is_idle(num_done, chains):
+            return [None for _ in blocks]
+        return [self._learn_block(num_done, chains, block) for block in blocks]
+
+    def _is_idle(self, num_done: int, chains: Sequence[SoFar]) -> bool:
         """Whether there is nothing to choose: early and trajectories are short, or the late choice was diagonal."""
         if num_done >= int(_EARLY_SHARE * self.tune):
             has_chosen, self._has_chosen = self._has_chosen, True
-            return has_chosen and all(member.metric.kind == "diag" for members in self.chains for member in members)
-        gradients = [members[0].chain.counters[NUM_GRADIENTS] for members in self.chains]
-        return max(gradients) < _EARLY_STEPS * num_done
+            return has_chosen and all(metric.kind == "diag" for chain in chains for metric in chain.metrics)
+        return max(chain.num_gradients for chain in chains) < _EARLY_STEPS * num_done
 
-    def _update_block(self, members: Sequence[Member], num_done: int) -> None:
-        draws = np.concatenate([member.draws(num_done) for member in members])
-        previous = members[0].metric
+    def _learn_block(self, num_done: int, chains: Sequence[SoFar], block: int) -> Metric | None:
+        previous = chains[0].metrics[block]
+        if not is_learnt_between(self.kind, previous.size, is_pooled=len(chains) > 1):
+            return None
+        draws = np.concatenate([chain.trails[block].draws(num_done, chain.num_sweeps) for chain in chains])
         learnt = learn(self.kind, draws, previous, is_early=num_done < _EARLY_SHARE * self.tune)
-        if learnt is None or (self.kind == "auto" and len(members) == 1 and learnt.kind == previous.kind == "diag"):
+        if learnt is None or (self.kind == "auto" and len(chains) == 1 and learnt.kind == previous.kind == "diag"):
             # The loop learns a diagonal better, draw by draw.
-            return
-        for member in members:
-            is_new = member.metric.kind != learnt.kind
-            member.use(learnt)
-            if is_new:
-                member.search_step_size()
+            return None
+        return learnt
 
 
 def learn(kind: MetricChoice, draws: NDArray[np.float64], previous: Metric, *, is_early: bool = False) -> Metric | None:

@@ -28,7 +28,7 @@ from graphs.supports import POSITIVE, integers
 from graphs.surgery.interpreting import interpret
 from graphs.surgery.random_graph import depends_on, is_random
 from graphs.surgery.rebuilding import substitute
-from samplers import Kernel, Sweep, compile_sweep
+from samplers import Kernel, RunSettings, Sweep, compile_sweep
 from samplers.move import move_block
 
 SHAPE, NUM_STARTS, FEW_STEPS, NUM_STEPS = 2.0, 800, 10, 5000
@@ -263,7 +263,7 @@ def test_a_move_in_a_sweep_leaves_exact_draws(name: str, backend: str) -> None:
     before = target.draws(np.random.default_rng(1), NUM_STARTS)
     tuned = {str(v.name): start for v, start in block.tuned.items()}
     init = np.stack([sweep.layout.pack(row(before, i) | tuned) for i in range(NUM_STARTS)])
-    draws = compile_sweep(sweep, backend).run(init, tune=0, draws=1, seed=2).draws[:, 0]
+    draws = compile_sweep(sweep, backend).run(init, RunSettings(tune=0, draws=1, seed=2)).draws[:, 0]
     after = sweep.layout.unpack(draws)
     assert (after["y"] != before["y"]).any()
     for variable, start in tuned.items():

@@ -14,13 +14,11 @@ from jax.sharding import Mesh, PartitionSpec
 from numpy.typing import NDArray
 
 from samplers.blocks import Sweep
-from samplers.chain.arguments import spawn_seeds
+from samplers.chain.arguments import Callback, spawn_seeds
 from samplers.chain.result import STATUS_DONE, cannot_start, statistic_names
 from samplers.loop.jax.block import JaxBlock, JaxOptions, MetricMemory, Stats
 from samplers.loop.jax.record import Chunk
 from samplers.tuning.jax_adaptation import Phase, drawing_phases
-
-Callback = Callable[[list[dict[str, Any]]], None]
 
 # Python gets control (progress, interruption) about this often.
 CHUNK_SECONDS = 0.3

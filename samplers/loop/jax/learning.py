@@ -3,123 +3,150 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import exp
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from samplers.blocks import Sweep
-from samplers.chain.programs import Programs
-from samplers.chain.state import NUM_GRADIENTS, NUM_ITERATIONS, new_chain
+from samplers.chain.arguments import RunSettings
+from samplers.chain.metric import Learnt, Metric
 from samplers.loop.jax.block import MetricMemory
 from samplers.loop.jax.chunks import Chain
 from samplers.loop.jax.record import Chunk
-from samplers.tuning.adaptation import IS_ADAPTING, IS_NEW, LOG_STEP_SIZE
 from samplers.tuning.jax_adaptation import start_averaging
-from samplers.tuning.learning import Learnt, Member, MetricChoice, MetricLearner
+from samplers.tuning.learning import MetricLearner, SoFar, Trail
+
+
+class _BlockMetrics:
+    """The metrics of one block of all chains: what its memory in JAX holds, as arrays that can be written.
+
+    Parameters
+    ----------
+    memory : MetricMemory
+        Of all chains.
+    trails : sequence of Trail
+        Of each chain.
+    """
+
+    def __init__(self, memory: MetricMemory, trails: Sequence[Trail]):
+        self._memory = memory
+        self.trails = trails
+        self._gradients = np.array(memory.gradient)
+        self._variances = np.array(memory.adaptation.inverse_mass_matrix)
+        self._is_adapting = np.array(memory.is_adapting)
+
+    def metric(self, chain: int) -> Metric:
+        """Return the metric that a chain uses."""
+        return self.trails[chain].metric(self._variances[chain])
+
+    def use(self, chains: Sequence[int], metric: Metric, *, is_adapting: bool = False) -> bool:
+        """Change the metric of some chains; return whether it is of another kind for any of them."""
+        is_new = any(self.metric(chain).kind != metric.kind for chain in chains)
+        for chain in chains:
+            self._gradients[chain] = self.trails[chain].turned(self._gradients[chain], metric)
+            self._variances[chain] = metric.scale**2 if metric.kind == "diag" else 1.0
+            self._is_adapting[chain] = is_adapting
+        return is_new
+
+    def written(self, averaging: Any = None) -> MetricMemory:
+        """Return the memory with the metrics in use, and the step sizes if they are given."""
+        factor, adaptation = self._memory.factor, self._memory.adaptation
+        if factor.shape[-1] > 0:
+            unit = np.eye(factor.shape[-1])
+            factor = np.stack([unit if t.factor is None else t.factor.factor for t in self.trails])
+        if averaging is not None:
+            adaptation = adaptation._replace(averaging=averaging)
+        return self._memory._replace(
+            gradient=self._gradients,
+            adaptation=adaptation._replace(inverse_mass_matrix=self._variances),
+            factor=factor,
+            is_adapting=self._is_adapting,
+        )
 
 
 class JaxLearning:
-    """What the chains of a run in JAX have learnt, as chains of the other backends hold it.
+    """What the chains of a run in JAX have learnt.
 
     Parameters
     ----------
     sweep : Sweep
         The blocks.
-    num_chains, num_window : int
-        Number of chains, and of tuning sweeps whose positions and gradients are kept.
+    num_chains : int
+        Number of chains.
+    settings : RunSettings
+        What is learnt, and by each chain for itself or by all together.
     """
 
-    def __init__(self, sweep: Sweep, num_chains: int, num_window: int):
-        size, num_blocks = sweep.layout.size, len(sweep.blocks)
-        seed = np.random.SeedSequence(0)
-        self.mirrors = [
-            new_chain(np.zeros(size), seed, num_blocks, 0, 0, num_window=num_window) for _ in range(num_chains)
-        ]
+    def __init__(self, sweep: Sweep, num_chains: int, settings: RunSettings):
+        sizes = sweep.metric_sizes
+        num_window = settings.num_window(sizes)
         self._blocks = [b for b, block in enumerate(sweep.blocks) if block.has_metric]
-        self._where = []
-        for b in self._blocks:
-            slices = [sweep.layout.slice_of(str(v.name)) for v in sweep.blocks[b].variables]
-            self._where.append((min(s.start for s in slices), max(s.stop for s in slices)))
-        programs = [Programs([None] * num_blocks) for _ in self.mirrors]
-        self.members = [
-            [
-                Member(mirror, own, b, first, last - first)
-                for b, (first, last) in zip(self._blocks, self._where, strict=True)
-            ]
-            for mirror, own in zip(self.mirrors, programs, strict=True)
-        ]
-        self._elements = np.concatenate([np.zeros(0, np.int64), *(np.arange(*where) for where in self._where)])
+        windows = [np.zeros((num_chains, num_window, 2, size)) for size in sizes]
+        slices = [[sweep.layout.slice_of(str(v.name)) for v in sweep.blocks[b].variables] for b in self._blocks]
+        self._where = [slice(min(s.start for s in found), max(s.stop for s in found)) for found in slices]
+        self._windows: list[NDArray[np.float64]] = windows
+        self._trails = [[Trail(window[chain]) for chain in range(num_chains)] for window in windows]
+        self._num_sweeps = 0
+        everybody = range(num_chains)
+        self._groups: list[Sequence[int]] = [everybody] if settings.is_pooled else [[chain] for chain in everybody]
         self.learners: list[MetricLearner] = []
-
-    def start(self, kind: MetricChoice, tune: int, is_pooled: bool) -> None:
-        """Let each chain learn a metric of its own, or all of them one."""
-        groups = [self.members] if is_pooled else [[members] for members in self.members]
-        self.learners = [MetricLearner(kind, group, tune) for group in groups]
+        if num_window:
+            self.learners = [MetricLearner(settings.metric, sizes, settings.tune) for _ in self._groups]
 
     def add(self, chunk: Chunk) -> None:
         """Keep positions and gradients of a chunk of tuning sweeps."""
-        for number, mirror in enumerate(self.mirrors):
-            begin = int(mirror.counters[NUM_ITERATIONS])
-            rows = slice(begin, begin + len(chunk.draws))
-            mirror.window[rows, 0] = chunk.draws[:, number]
-            mirror.window[rows, 1, self._elements] = chunk.gradients[:, number]
-            mirror.counters[NUM_ITERATIONS] = rows.stop
+        rows = slice(self._num_sweeps, self._num_sweeps + len(chunk.draws))
+        first = 0
+        for where, window in zip(self._where, self._windows, strict=True):
+            last = first + window.shape[-1]
+            window[:, rows, 0] = chunk.draws[:, :, where].swapaxes(0, 1)
+            window[:, rows, 1] = chunk.gradients[:, :, first:last].swapaxes(0, 1)
+            first = last
+        self._num_sweeps = rows.stop
+
+    def _metrics(self, chains: Chain) -> list[_BlockMetrics]:
+        return [_BlockMetrics(chains.memories[b], t) for b, t in zip(self._blocks, self._trails, strict=True)]
+
+    def _written(self, chains: Chain, memories: Sequence[MetricMemory]) -> Chain:
+        found = dict(enumerate(chains.memories)) | dict(zip(self._blocks, memories, strict=True))
+        return chains._replace(memories=tuple(found.values()))
 
     def update(self, chains: Chain, num_done: int) -> tuple[Chain, bool]:
         """Learn from the draws so far; return the chains with their metrics, and whether step sizes are to be found."""
-        self.pull(chains)
-        for learner in self.learners:
-            learner.update(num_done)
-        is_new = any(mirror.tuning[b, IS_NEW] for mirror in self.mirrors for b in self._blocks)
-        return self.push(chains), is_new
+        blocks, num_gradients = self._metrics(chains), np.asarray(chains.num_gradients)
+
+        def so_far(chain: int) -> SoFar:
+            metrics, trails = [block.metric(chain) for block in blocks], [block.trails[chain] for block in blocks]
+            return SoFar(self._num_sweeps, int(num_gradients[chain]), metrics, trails)
+
+        is_new = False
+        for learner, group in zip(self.learners, self._groups, strict=True):
+            learnt = learner.learn(num_done, [so_far(chain) for chain in group])
+            for block, metric in zip(blocks, learnt, strict=True):
+                if metric is not None:
+                    is_new |= block.use(group, metric)
+        return self._written(chains, [block.written() for block in blocks]), is_new
 
     def resume(self, chains: Chain, learnt: Sequence[Sequence[Learnt]]) -> Chain:
         """Return chains that begin with step sizes and metrics."""
-        self.pull(chains)
-        for members, known in zip(self.members, learnt, strict=True):
-            for member, one in zip(members, known, strict=True):
-                member.resume(one)
-        chains = self.push(chains)
-        memories = list(chains.memories)
-        for k, b in enumerate(self._blocks):
-            steps = np.array([known[k].step_size for known in learnt])
-            averaging = memories[b].adaptation.averaging
-            new = start_averaging(steps)
-            shaped = type(averaging)(*(np.broadcast_to(f, steps.shape) for f in new))
-            memories[b] = memories[b]._replace(adaptation=memories[b].adaptation._replace(averaging=shaped))
-        return chains._replace(memories=tuple(memories))
+        memories = []
+        for k, block in enumerate(self._metrics(chains)):
+            known = [of_chain[k] for of_chain in learnt]
+            for chain, one in enumerate(known):
+                block.use([chain], one.metric, is_adapting=one.metric.kind == "diag")
+            steps = np.array([one.step_size for one in known])
+            averaging = start_averaging(steps)
+            shaped = type(averaging)(*(np.broadcast_to(field, steps.shape) for field in averaging))
+            memories.append(block.written(shaped))
+        return self._written(chains, memories)
 
     def learnt(self, chains: Chain) -> tuple[tuple[Learnt, ...], ...]:
         """Return step sizes and metrics of all chains."""
-        self.pull(chains)
-        return tuple(tuple(member.learnt for member in members) for members in self.members)
-
-    def pull(self, chains: Chain) -> None:
-        """Read what the chains hold."""
-        for mirror, count in zip(self.mirrors, np.asarray(chains.num_gradients), strict=True):
-            mirror.counters[NUM_GRADIENTS] = count
-        for b, (first, last) in zip(self._blocks, self._where, strict=True):
-            memory: MetricMemory = chains.memories[b]
-            gradients, metrics = np.asarray(memory.gradient), np.asarray(memory.adaptation.inverse_mass_matrix)
-            steps = np.asarray(memory.adaptation.averaging.log_step_size_avg)
-            for number, mirror in enumerate(self.mirrors):
-                mirror.gradient[first:last] = gradients[number]
-                mirror.inverse_mass_matrix[first:last] = metrics[number]
-                mirror.tuning[b, LOG_STEP_SIZE] = steps[number]
-                mirror.tuning[b, IS_NEW] = 0.0
-
-    def push(self, chains: Chain) -> Chain:
-        """Return the chains with gradients and metrics as they are here."""
-        memories = list(chains.memories)
-        for k, (b, (first, last)) in enumerate(zip(self._blocks, self._where, strict=True)):
-            memory: MetricMemory = memories[b]
-            if memory.factor.shape[-1] > 0:
-                unit = np.eye(last - first)
-                factors = [m[k].metric.factor if m[k].metric.kind != "diag" else unit for m in self.members]
-                memory = memory._replace(factor=np.stack(factors))
-            metrics = np.stack([mirror.inverse_mass_matrix[first:last] for mirror in self.mirrors])
-            memories[b] = memory._replace(
-                gradient=np.stack([mirror.gradient[first:last] for mirror in self.mirrors]),
-                adaptation=memory.adaptation._replace(inverse_mass_matrix=metrics),
-                is_adapting=np.array([mirror.tuning[b, IS_ADAPTING] != 0.0 for mirror in self.mirrors]),
-            )
-        return chains._replace(memories=tuple(memories))
+        blocks = self._metrics(chains)
+        steps = [np.asarray(chains.memories[b].adaptation.averaging.log_step_size_avg) for b in self._blocks]
+        return tuple(
+            tuple(Learnt(exp(s[chain]), block.metric(chain)) for block, s in zip(blocks, steps, strict=True))
+            for chain in range(len(chains.num_gradients))
+        )

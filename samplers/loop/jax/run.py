@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from time import perf_counter
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +12,7 @@ from graphs.backends.jax.callback import reraising
 from graphs.errors import BackendError
 from graphs.layout import Layout
 from samplers.blocks import Block, Sweep
-from samplers.chain.arguments import check_arguments
+from samplers.chain.arguments import RunSettings, checked_starts
 from samplers.chain.result import (
     STATUS_DONE,
     STATUS_INTERRUPTED,
@@ -24,14 +22,14 @@ from samplers.chain.result import (
     statistic_names,
 )
 from samplers.kernel import Kernel
-from samplers.tuning.learning import Learnt, MetricChoice, check_metric, is_learnt_between, variances_of
+from samplers.tuning.learning import variances_of
 from samplers.tuning.pathfinder import Evaluate
 
 try:
     import jax
 
     from samplers.loop.jax.block import JaxOptions
-    from samplers.loop.jax.chunks import Callback, ChunkLoop, ChunkPrograms, chain_keys, compile_chunks
+    from samplers.loop.jax.chunks import ChunkLoop, ChunkPrograms, chain_keys, compile_chunks
     from samplers.loop.jax.learning import JaxLearning
     from samplers.loop.jax.record import DrawRecord
     from samplers.slicing import jax_lowering as jax_slice_op  # noqa: F401  (register the lowerings of their Ops)
@@ -71,89 +69,36 @@ class JaxSweep:
         self._statistics = [name for names in statistic_names(sweep) for name in names]
         self._programs: dict[tuple[int, int, bool], ChunkPrograms] = {}
 
-    def run(
-        self,
-        init: NDArray[np.float64],
-        *,
-        tune: int,
-        draws: int,
-        seed: Any = None,
-        cores: int | None = None,
-        target_accept: float = 0.8,
-        max_tree_depth: int = 10,
-        thin: int = 1,
-        keep_tuning: bool = False,
-        keep: Sequence[str] | None = None,
-        callback: Callback | None = None,
-        metric: MetricChoice = "auto",
-        is_pooled: bool = False,
-        learnt: Sequence[Sequence[Learnt]] | None = None,
-    ) -> SweepResult:
-        """Draw from every chain.
-
-        Parameters
-        ----------
-        init : array
-            Where each chain starts; shape (chains, size), float64.
-        tune : int
-            Number of adapting sweeps.
-        draws : int
-            Number of draws kept of each chain.
-        seed : int, sequence of int or numpy.random.SeedSequence, optional
-            The keys of chain ``i`` depend on the seed and on ``i`` alone.
-        cores : int, optional
-            Ignored; see the class.
-        target_accept : float
-            Acceptance rate at which the step size of NUTS aims; in (0, 1).
-        max_tree_depth : int
-            Largest number of doublings of a NUTS trajectory.
-        thin : int
-            Number of sweeps for each draw kept (after tuning).
-        keep_tuning : bool
-            Whether to return the tuning draws too.
-        keep : sequence of str, optional
-            Variables of the joint state that are recorded, in its order; all by default.
-        callback : callable, optional
-            Called in this thread a few times a second with one dict for each chain: chain, draw, tuning,
-            divergences, step_size, num_gradients. It may raise KeyboardInterrupt.
-        metric, is_pooled, learnt
-            As in ``samplers.loop.run.CompiledSweep.run``; a metric of low rank is kept as a matrix.
-
-        Returns
-        -------
-        SweepResult
-            After KeyboardInterrupt: what has been drawn so far, with ``interrupted`` set.
-        """
-        init = np.ascontiguousarray(init, dtype=np.float64)
-        check_arguments(init, self.layout.size, tune, draws, target_accept, max_tree_depth, thin)
-        check_metric(metric, tune)
-        sizes = [Layout.of(b.variables).size for b in self.sweep.blocks if b.has_metric]
-        is_learning = tune > 0 and any(is_learnt_between(metric, size, is_pooled=is_pooled) for size in sizes)
+    def run(self, init: NDArray[np.float64], settings: RunSettings) -> SweepResult:
+        """Draw from every chain; see ``samplers.loop.run.CompiledSweep.run``."""
+        init = checked_starts(init, self.layout.size)
+        tune, learnt = settings.tune, settings.learnt
         is_known = learnt is not None and any(k.metric.kind != "diag" for known in learnt for k in known)
-        programs = self._compile(len(init), max_tree_depth, has_factor=is_learning or is_known)
-        learning = JaxLearning(self.sweep, len(init), tune if is_learning else 0)
+        learning = JaxLearning(self.sweep, len(init), settings)
+        has_factor = bool(learning.learners) or is_known
+        programs = self._compile(len(init), settings.max_tree_depth, has_factor=has_factor)
         started = perf_counter()
         with reraising():
-            loop = ChunkLoop(programs, programs.start(chain_keys(seed, len(init)), init), target_accept, callback)
+            chains = programs.start(chain_keys(settings.seed, len(init)), init)
+            loop = ChunkLoop(programs, chains, settings.target_accept, settings.callback)
         if learnt is not None:
             loop.chains = learning.resume(loop.chains, learnt)
-        if is_learning:
-            learning.start(metric, tune, is_pooled)
-        kept = self.layout.elements(keep)
+        kept = self.layout.elements(settings.keep)
         tuned, drawn = (DrawRecord(len(init), kept, self._statistics) for _ in range(2))
         tuning_seconds, is_interrupted = None, False
         try:
             with reraising():
-                _tune(loop, learning, tune, [tuned] if keep_tuning else [], is_resumed=learnt is not None)
+                _tune(loop, learning, tune, [tuned] if settings.keep_tuning else [], is_resumed=learnt is not None)
                 tuning_seconds = perf_counter() - started
-                loop.run(drawing_phases(draws, is_start=tune == 0 and learnt is None), thin, [drawn])
+                phases = drawing_phases(settings.draws, is_start=tune == 0 and learnt is None)
+                loop.run(phases, settings.thin, [drawn])
         except KeyboardInterrupt:
             is_interrupted = True
         total_seconds = perf_counter() - started
         if tuning_seconds is None:
             tuning_seconds = total_seconds
         seconds = (tuning_seconds, total_seconds - tuning_seconds)
-        return self._result(loop, learning, tuned if keep_tuning else None, drawn, seconds, is_interrupted)
+        return self._result(loop, learning, tuned if settings.keep_tuning else None, drawn, seconds, is_interrupted)
 
     def evaluators(self, state: NDArray[np.float64]) -> list[tuple[slice, Evaluate]]:
         """As ``samplers.loop.run.CompiledSweep.evaluators``."""

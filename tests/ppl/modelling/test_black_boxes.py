@@ -12,7 +12,7 @@ from scipy import stats
 
 import ppl
 from graphs.errors import DerivationError, SamplingError
-from samplers import compile_sweep
+from samplers import RunSettings, compile_sweep
 
 MONTE_CARLO = 5.0
 """Standard errors that a mean may be off: once in two million."""
@@ -94,7 +94,7 @@ def test_an_error_on_the_way_loses_nothing(backend):
         if max(p["draw"] for p in progress if not p["tuning"]) > 100:
             op.fails_above = -9.0
 
-    result = sweep.run(start, tune=0, draws=2_000_000, seed=1, cores=1, callback=fail_later)
+    result = sweep.run(start, RunSettings(tune=0, draws=2_000_000, seed=1, cores=1, callback=fail_later))
     stopped = np.flatnonzero(result.status == 5)
     assert stopped.size
     for chain in stopped:

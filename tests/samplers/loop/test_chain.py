@@ -18,7 +18,7 @@ from scipy import special, stats
 
 import samplers
 from graphs.density import LogDensity
-from samplers import DrawBlock, NUTSBlock, Sweep, compile_sweep
+from samplers import DrawBlock, NUTSBlock, RunSettings, Sweep, compile_sweep
 from samplers.loop import compiled_loop, workers
 
 SCALE = np.logspace(-2, 2, 10)
@@ -53,7 +53,7 @@ def test_skewed_target_has_right_mean_and_quantiles() -> None:
     shape = 0.7
     x = pt.tensor("x", shape=(2,))
     compiled = compile_sweep(nuts_sweep((shape * x - pt.exp(x)).sum(), x))
-    result = compiled.run(np.zeros((4, 2)), tune=500, draws=3000, seed=1)
+    result = compiled.run(np.zeros((4, 2)), RunSettings(tune=500, draws=3000, seed=1))
     assert result.stats["diverging"].mean() < 0.01
     for i in range(2):
         draws = result.draws[:, :, i]
@@ -70,7 +70,7 @@ def test_correlated_normal() -> None:
     covariance = factor @ factor.T + 0.1 * np.eye(4)
     x = pt.tensor("x", shape=(4,))
     total = -0.5 * x @ pt.as_tensor(np.linalg.inv(covariance)) @ x
-    result = compile_sweep(nuts_sweep(total, x)).run(np.ones((4, 4)), tune=500, draws=2000, seed=2)
+    result = compile_sweep(nuts_sweep(total, x)).run(np.ones((4, 4)), RunSettings(tune=500, draws=2000, seed=2))
     for i in range(4):
         for j in range(i + 1):
             assert_mean(result.draws[:, :, i] * result.draws[:, :, j], covariance[i, j])
@@ -78,7 +78,7 @@ def test_correlated_normal() -> None:
 
 def test_scales_are_learnt() -> None:
     compiled = compile_sweep(normal_sweep())
-    result = compiled.run(np.ones((2, 10)), tune=300, draws=1000, seed=3)
+    result = compiled.run(np.ones((2, 10)), RunSettings(tune=300, draws=1000, seed=3))
     np.testing.assert_allclose(result.inverse_mass_matrix, np.tile(SCALE**2, (2, 1)), rtol=1e-6)
     assert 0.7 < result.stats["acceptance_rate"].mean() < 0.9
     np.testing.assert_allclose(result.stats["step_size"] / result.step_size[:, None], 1.0)
@@ -89,7 +89,7 @@ def test_scales_are_learnt() -> None:
 
 
 def test_other_blocks_refresh_the_cached_density() -> None:
-    result = compile_sweep(conditional_sweep()).run(np.zeros((4, 2)), tune=200, draws=5000, seed=4)
+    result = compile_sweep(conditional_sweep()).run(np.zeros((4, 2)), RunSettings(tune=200, draws=5000, seed=4))
     x, y = result.draws[:, :, 0], result.draws[:, :, 1]
     assert_mean(x**2, 1.0)
     assert_mean(y**2, 2.0)
@@ -97,7 +97,9 @@ def test_other_blocks_refresh_the_cached_density() -> None:
 
 
 def test_statistics_describe_the_draws() -> None:
-    result = compile_sweep(normal_sweep()).run(np.ones((2, 10)), tune=100, draws=50, seed=5, keep_tuning=True)
+    result = compile_sweep(normal_sweep()).run(
+        np.ones((2, 10)), RunSettings(tune=100, draws=50, seed=5, keep_tuning=True)
+    )
     lp = -0.5 * ((result.draws / SCALE) ** 2).sum(axis=-1)
     np.testing.assert_allclose(result.stats["lp"], lp)
     assert np.all(result.stats["energy"] > -result.stats["lp"])
@@ -119,7 +121,7 @@ def test_draws_depend_on_the_seed_alone(monkeypatch: pytest.MonkeyPatch, sweep: 
     init = np.zeros((3, compiled.layout.size))
 
     def draws(num_chains: int = 3, cores: int | None = None, seed: int = 6) -> np.ndarray:
-        return compiled.run(init[:num_chains], tune=60, draws=40, seed=seed, cores=cores).draws
+        return compiled.run(init[:num_chains], RunSettings(tune=60, draws=40, seed=seed, cores=cores)).draws
 
     expected = draws()
     np.testing.assert_array_equal(draws(cores=1), expected)
@@ -134,8 +136,8 @@ def test_draws_depend_on_the_seed_alone(monkeypatch: pytest.MonkeyPatch, sweep: 
 def test_thinning_keeps_the_last_of_each_group() -> None:
     compiled = compile_sweep(normal_sweep())
     init = np.zeros((1, 10))
-    every = compiled.run(init, tune=20, draws=30, seed=8)
-    third = compiled.run(init, tune=20, draws=10, seed=8, thin=3)
+    every = compiled.run(init, RunSettings(tune=20, draws=30, seed=8))
+    third = compiled.run(init, RunSettings(tune=20, draws=10, seed=8, thin=3))
     np.testing.assert_array_equal(third.draws, every.draws[:, 2::3])
     np.testing.assert_array_equal(third.stats["lp"], every.stats["lp"][:, 2::3])
 
@@ -144,7 +146,9 @@ def test_c_and_numba_agree() -> None:
     x, y = pt.tensor("x", shape=(2, 2)), pt.tensor("y", shape=())
     sweep = nuts_sweep(-0.5 * ((x - y) ** 2).sum() - pt.exp(y) + 2.0 * y, x, y)
     results = {
-        backend: compile_sweep(sweep, backend).run(np.full((2, 5), 0.1), tune=15, draws=10, seed=9, keep_tuning=True)
+        backend: compile_sweep(sweep, backend).run(
+            np.full((2, 5), 0.1), RunSettings(tune=15, draws=10, seed=9, keep_tuning=True)
+        )
         for backend in ("c", "numba")
     }
     np.testing.assert_allclose(results["c"].tuning_draws, results["numba"].tuning_draws, rtol=1e-5)
@@ -153,9 +157,9 @@ def test_c_and_numba_agree() -> None:
 
 def test_c_draws_from_blocks() -> None:
     compiled = compile_sweep(conditional_sweep(), "c")
-    result = compiled.run(np.zeros((2, 2)), tune=100, draws=600, seed=10)
+    result = compiled.run(np.zeros((2, 2)), RunSettings(tune=100, draws=600, seed=10))
     assert_mean(result.draws[:, :, 1] ** 2, 2.0)
-    again = compiled.run(np.zeros((2, 2)), tune=100, draws=600, seed=10)
+    again = compiled.run(np.zeros((2, 2)), RunSettings(tune=100, draws=600, seed=10))
     np.testing.assert_array_equal(result.draws, again.draws)
 
 
@@ -169,7 +173,7 @@ def test_metropolis_scale_is_learnt() -> None:
     rate = pt.exp(pt.minimum(0.5 * x**2 - 0.5 * proposal**2, 0.0))
     draw = pt.switch(uniform < rate, proposal, x)
     sweep = Sweep((x, scale), (DrawBlock("rmh", (x,), rng, next_rng, (draw,), rate, scale),))
-    result = compile_sweep(sweep).run(np.array([[0.0, 50.0]] * 2), tune=2000, draws=8000, seed=11)
+    result = compile_sweep(sweep).run(np.array([[0.0, 50.0]] * 2), RunSettings(tune=2000, draws=8000, seed=11))
     np.testing.assert_allclose(result.stats["scale"], 2.42, rtol=0.25)
     assert result.stats["acceptance_rate"].mean() == pytest.approx(0.44, abs=0.05)
     assert_mean(result.draws[:, :, 0] ** 2, 1.0)
@@ -187,7 +191,7 @@ def test_interruption_keeps_what_has_been_drawn() -> None:
         if all(p["draw"] > 100 and not p["tuning"] for p in progress):
             raise KeyboardInterrupt
 
-    result = compiled.run(init, tune=50, draws=2_000_000, seed=12, cores=2, callback=interrupt)
+    result = compiled.run(init, RunSettings(tune=50, draws=2_000_000, seed=12, cores=2, callback=interrupt))
     assert result.interrupted
     length = result.draws.shape[1]
     assert 100 < length < 2_000_000
@@ -195,13 +199,13 @@ def test_interruption_keeps_what_has_been_drawn() -> None:
     assert result.stats["lp"].shape == (3, length)
     assert np.all(result.status == 1)
     assert {"chain", "draw", "tuning", "divergences", "step_size", "num_gradients"} <= set(seen[0])
-    full = compiled.run(init, tune=50, draws=100, seed=12)
+    full = compiled.run(init, RunSettings(tune=50, draws=100, seed=12))
     np.testing.assert_array_equal(full.draws, result.draws[:, :100])
 
 
 def test_progress_ends_with_all_draws() -> None:
     seen: list[list[dict[str, Any]]] = []
-    compile_sweep(normal_sweep()).run(np.zeros((2, 10)), tune=10, draws=20, seed=1, callback=seen.append)
+    compile_sweep(normal_sweep()).run(np.zeros((2, 10)), RunSettings(tune=10, draws=20, seed=1, callback=seen.append))
     assert [p["draw"] for p in seen[-1]] == [20, 20]
     assert not any(p["tuning"] for p in seen[-1])
 
@@ -211,14 +215,14 @@ def test_errors_of_the_callback_are_not_swallowed() -> None:
         raise RuntimeError("display")
 
     with pytest.raises(RuntimeError, match="display"):
-        compile_sweep(normal_sweep()).run(np.zeros((2, 10)), tune=10, draws=100_000, seed=1, callback=fail)
+        compile_sweep(normal_sweep()).run(np.zeros((2, 10)), RunSettings(tune=10, draws=100_000, seed=1, callback=fail))
 
 
 def test_statistics_of_several_blocks_have_names_of_their_own() -> None:
     x, y = pt.tensor("x", shape=()), pt.tensor("y", shape=(2,))
     density = LogDensity(-(x**2) - (y**2).sum(), (x, y))
     sweep = Sweep((x, y), (NUTSBlock((x,), density), NUTSBlock((y,), density)))
-    result = compile_sweep(sweep).run(np.zeros((1, 3)) + 0.1, tune=50, draws=500, seed=1)
+    result = compile_sweep(sweep).run(np.zeros((1, 3)) + 0.1, RunSettings(tune=50, draws=500, seed=1))
     assert {"lp", "lp_y", "step_size", "step_size_y"} <= set(result.stats)
     assert result.inverse_mass_matrix.shape == (1, 3)
     assert_mean(result.draws[:, :, 1] ** 2, 0.5)

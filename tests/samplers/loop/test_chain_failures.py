@@ -10,7 +10,7 @@ import pytest
 
 from graphs.density import LogDensity
 from graphs.errors import BackendError, ModelError, SamplingError
-from samplers import DrawBlock, NUTSBlock, Sweep, SweepResult, compile_sweep
+from samplers import DrawBlock, NUTSBlock, RunSettings, Sweep, SweepResult, compile_sweep
 from tests.samplers.loop.test_chain import normal_sweep, nuts_sweep
 
 
@@ -24,7 +24,7 @@ def failing_sweep(limit: float) -> Sweep:
 
 
 def run_failing(limit: float) -> SweepResult:
-    return compile_sweep(failing_sweep(limit)).run(np.array([[0.0], [1.0]]), tune=0, draws=2000, seed=13)
+    return compile_sweep(failing_sweep(limit)).run(np.array([[0.0], [1.0]]), RunSettings(tune=0, draws=2000, seed=13))
 
 
 def test_a_failed_draw_stops_its_chain_and_keeps_the_rest() -> None:
@@ -43,7 +43,7 @@ def test_a_chain_that_cannot_start_raises() -> None:
         run_failing(0.5)
     x = pt.tensor("x", shape=())
     with pytest.raises(SamplingError, match="Chain 0 cannot start: the log-density of x is not finite"):
-        compile_sweep(nuts_sweep(pt.log(x), x)).run(np.array([[-1.0]]), tune=0, draws=1)
+        compile_sweep(nuts_sweep(pt.log(x), x)).run(np.array([[-1.0]]), RunSettings(tune=0, draws=1))
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ def test_a_chain_that_cannot_start_raises() -> None:
 def test_arguments_out_of_range(arguments: dict[str, Any], message: str) -> None:
     given = {"init": np.zeros((1, 10)), "tune": 1, "draws": 1} | arguments
     with pytest.raises(SamplingError, match=message):
-        compile_sweep(normal_sweep()).run(given.pop("init"), **given)
+        compile_sweep(normal_sweep()).run(given.pop("init"), RunSettings(**given))
 
 
 def test_unknown_backend() -> None:

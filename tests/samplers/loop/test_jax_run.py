@@ -14,7 +14,7 @@ from arviz_stats.base import array_stats
 from graphs.density import LogDensity
 from graphs.errors import SamplingError
 from graphs.layout import Layout
-from samplers import DrawBlock, NUTSBlock, Sweep
+from samplers import DrawBlock, NUTSBlock, RunSettings, Sweep
 from samplers.trajectories.nuts import nuts
 
 jax = pytest.importorskip("jax", reason="JAX is not installed")
@@ -69,7 +69,7 @@ def skewed():
 @pytest.fixture(scope="module")
 def skewed_result(skewed):
     compiled, init, _ = skewed
-    return compiled.run(init, tune=300, draws=700, seed=1, keep_tuning=True)
+    return compiled.run(init, RunSettings(tune=300, draws=700, seed=1, keep_tuning=True))
 
 
 def test_nuts_draws_a_skewed_target(skewed, skewed_result):
@@ -126,7 +126,7 @@ def test_the_same_seed_gives_the_same_draws_however_often_python_has_control(ske
     compiled, init, _ = skewed
     monkeypatch.setattr(jax_chunks, "CHUNK_SECONDS", 1e-4)
     reports = []
-    again = compiled.run(init, tune=300, draws=700, seed=1, callback=reports.append)
+    again = compiled.run(init, RunSettings(tune=300, draws=700, seed=1, callback=reports.append))
     np.testing.assert_array_equal(again.draws, skewed_result.draws)
     assert again.tuning_draws is None
     assert len(reports) > 20
@@ -134,14 +134,14 @@ def test_the_same_seed_gives_the_same_draws_however_often_python_has_control(ske
     assert [report["chain"] for report in reports[0]] == [0, 1, 2, 3]
     assert reports[0][0]["tuning"]
     assert not reports[-1][0]["tuning"]
-    other = compiled.run(init, tune=300, draws=700, seed=2)
+    other = compiled.run(init, RunSettings(tune=300, draws=700, seed=2))
     assert not np.array_equal(other.draws, again.draws)
 
 
 def test_thinning_keeps_every_nth_draw(skewed):
     compiled, init, _ = skewed
-    all_draws = compiled.run(init, tune=0, draws=30, seed=3)
-    thinned = compiled.run(init, tune=0, draws=10, thin=3, seed=3)
+    all_draws = compiled.run(init, RunSettings(tune=0, draws=30, seed=3))
+    thinned = compiled.run(init, RunSettings(tune=0, draws=10, thin=3, seed=3))
     np.testing.assert_array_equal(thinned.draws, all_draws.draws[:, 2::3])
     assert thinned.num_gradients == all_draws.num_gradients
 
@@ -153,7 +153,7 @@ def test_interruption_returns_what_has_been_drawn(skewed):
         if not progress[0]["tuning"]:
             raise KeyboardInterrupt
 
-    result = compiled.run(init, tune=20, draws=100_000, seed=1, callback=interrupt)
+    result = compiled.run(init, RunSettings(tune=20, draws=100_000, seed=1, callback=interrupt))
     assert result.interrupted
     assert 0 < result.draws.shape[1] < 100_000
     assert result.stats["lp"].shape == result.draws.shape[:2]
@@ -165,7 +165,7 @@ def test_a_chain_that_cannot_start_is_named(skewed):
     bad = init.copy()
     bad[2, 1] = 1000.0
     with pytest.raises(SamplingError, match=r"Chain 2 cannot start: the log-density of .* is not finite"):
-        compiled.run(bad, tune=10, draws=10, seed=1)
+        compiled.run(bad, RunSettings(tune=10, draws=10, seed=1))
 
 
 def test_blocks_of_all_kinds_together_draw_their_joint_target():
@@ -186,7 +186,7 @@ def test_blocks_of_all_kinds_together_draw_their_joint_target():
         DrawBlock("gibbs", (k,), rng, next_k, (new_k,)),
     )
     compiled = compile_sweep_jax(Sweep((y, x, z, scale, k), blocks))
-    result = compiled.run(np.ones((4, 5)), tune=300, draws=1000, seed=1)
+    result = compiled.run(np.ones((4, 5)), RunSettings(tune=300, draws=1000, seed=1))
     y, x, z, scale, k = np.moveaxis(result.draws, -1, 0)
     # With the log-density cached from before y moved, the variance of x comes out as 0.73.
     assert_mean(x**2, 1.0)
@@ -206,7 +206,7 @@ def test_a_chain_whose_draws_are_not_finite_stops_alone():
     growing = x + 1 + 0 * noise
     new = pt.switch(growing > 100, np.nan, growing)
     compiled = compile_sweep_jax(Sweep((x,), (DrawBlock("gibbs", (x,), rng, next_rng, (new,)),)))
-    result = compiled.run(np.array([[0.0], [95.0]]), tune=0, draws=10, seed=1)
+    result = compiled.run(np.array([[0.0], [95.0]]), RunSettings(tune=0, draws=10, seed=1))
     np.testing.assert_array_equal(result.draws[0, :, 0], np.arange(1.0, 11.0))
     np.testing.assert_array_equal(result.draws[1, :, 0], [96, 97, 98, 99, 100, *[np.nan] * 5])
     np.testing.assert_array_equal(result.num_draws, [10, 5])

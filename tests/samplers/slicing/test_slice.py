@@ -20,6 +20,7 @@ from graphs.marginal.lifting import MixingError
 from graphs.supports import POSITIVE, SIMPLEX, integers, interval
 from graphs.surgery.interpreting import interpret
 from samplers.blocks import Sweep
+from samplers.chain.arguments import RunSettings
 from samplers.loop.run import compile_sweep
 from samplers.slicing.block import slice_block
 
@@ -64,7 +65,7 @@ def test_any_width_is_right(width):
     block = slice_block([-0.5 * pt.sqr(x - 1.0) / 0.3**2], x, w)
     compiled = compile_sweep(Sweep((x, w), (block,)))
     draws = 8000 if width > 1 else 60_000
-    result = compiled.run(np.array([[1.0, width]] * 2), draws=draws, tune=0, seed=1)
+    result = compiled.run(np.array([[1.0, width]] * 2), RunSettings(draws=draws, tune=0, seed=1))
     assert_distributed(result.draws[..., 0], stats.norm(1.0, 0.3))
 
 
@@ -83,7 +84,7 @@ def test_elements_that_depend_on_each_other(backend):
     mean, covariance = np.linalg.solve(precision, np.full(5, 0.3)), np.linalg.inv(precision)
     compiled = compile_sweep(Sweep((x, w), (block,)), backend=backend)
     draws = 1500 if backend == "c" else 6000
-    result = compiled.run(np.tile([0.0] * 5 + [1.0], (2, 1)), draws=draws, tune=300, seed=1)
+    result = compiled.run(np.tile([0.0] * 5 + [1.0], (2, 1)), RunSettings(draws=draws, tune=300, seed=1))
     for i in range(5):
         assert_distributed(result.draws[..., i], stats.norm(mean[i], np.sqrt(covariance[i, i])))
     product = (result.draws[..., 1] - mean[1]) * (result.draws[..., 2] - mean[2])
@@ -116,7 +117,7 @@ def test_what_cannot_be_taken_apart_moves_one_by_one(monkeypatch):
     block = slice_block([-0.5 * pt.dot(x, pt.dot(precision, x))], x, w)
     assert block.num_logprobs == 1
     assert [list(group) for group in block.groups] == [[0], [1], [2]]
-    result = compile_sweep(Sweep((x, w), (block,))).run(np.ones((2, 4)), draws=8000, tune=300, seed=1)
+    result = compile_sweep(Sweep((x, w), (block,))).run(np.ones((2, 4)), RunSettings(draws=8000, tune=300, seed=1))
     covariance = np.linalg.inv(precision)
     for i in range(3):
         assert_distributed(result.draws[..., i], stats.norm(0, np.sqrt(covariance[i, i])))

@@ -12,7 +12,7 @@ from scipy.linalg import hadamard, sqrtm
 
 from graphs.density import LogDensity
 from graphs.errors import SamplingError
-from samplers import NUTSBlock, Sweep, compile_sweep
+from samplers import NUTSBlock, RunSettings, Sweep, compile_sweep
 from samplers.chain.metric import Metric
 from samplers.tuning.fisher import choose, fisher_divergence, learn_dense, learn_diagonal, learn_low_rank
 from samplers.tuning.learning import METRICS, update_times
@@ -152,7 +152,9 @@ def assert_covariance(draws: np.ndarray, covariance: np.ndarray) -> None:
 def test_correlated_normal(metric: str, is_pooled: bool) -> None:
     covariance = correlated(4, 30.0)
     compiled = compile_sweep(normal_sweep(covariance))
-    result = compiled.run(np.ones((4, 4)), tune=300, draws=1000, seed=1, metric=metric, is_pooled=is_pooled)
+    result = compiled.run(
+        np.ones((4, 4)), RunSettings(tune=300, draws=1000, seed=1, metric=metric, is_pooled=is_pooled)
+    )
     assert_covariance(result.draws, covariance)
     kinds = {known.metric.kind for chain in result.learnt for known in chain}
     assert kinds == {"dense" if metric == "auto" else metric}
@@ -169,11 +171,11 @@ def test_correlated_normal_in_jax(metric: str, is_pooled: bool) -> None:
     pytest.importorskip("jax")
     covariance = correlated(4, 30.0)
     compiled = compile_sweep(normal_sweep(covariance), "jax")
-    first = compiled.run(np.ones((4, 4)), tune=200, draws=500, seed=1, metric=metric, is_pooled=is_pooled)
+    first = compiled.run(np.ones((4, 4)), RunSettings(tune=200, draws=500, seed=1, metric=metric, is_pooled=is_pooled))
     assert_covariance(first.draws, covariance)
     kinds = {known.metric.kind for chain in first.learnt for known in chain}
     assert kinds == {"dense" if metric == "auto" else metric}
-    second = compiled.run(first.state, tune=0, draws=500, seed=2, learnt=first.learnt)
+    second = compiled.run(first.state, RunSettings(tune=0, draws=500, seed=2, learnt=first.learnt))
     np.testing.assert_allclose(second.step_size, first.step_size)
     np.testing.assert_allclose(second.inverse_mass_matrix, first.inverse_mass_matrix)
     assert_covariance(second.draws, covariance)
@@ -186,7 +188,7 @@ def test_ill_conditioned_normal(metric: str) -> None:
     """Condition number 10^6: a step size near one, a few steps, and draws worth more than independent ones."""
     covariance = correlated(10, 1e6)
     compiled = compile_sweep(normal_sweep(covariance))
-    result = compiled.run(np.full((4, 10), 0.1), tune=600, draws=1000, seed=2, metric=metric)
+    result = compiled.run(np.full((4, 10), 0.1), RunSettings(tune=600, draws=1000, seed=2, metric=metric))
     assert result.stats["tree_depth"].mean() < 4.0
     assert_covariance(result.draws, covariance)
     size = min(array_stats.ess(result.draws[:, :, i], chain_axis=0, draw_axis=1) for i in range(10))
@@ -201,7 +203,7 @@ def test_c_and_numba_agree(metric: str) -> None:
     sweep = Sweep((x,), (NUTSBlock((x,), LogDensity(total, (x,))),))
     results = {
         backend: compile_sweep(sweep, backend).run(
-            np.full((2, 4), 0.1), tune=36, draws=5, seed=3, metric=metric, keep_tuning=True
+            np.full((2, 4), 0.1), RunSettings(tune=36, draws=5, seed=3, metric=metric, keep_tuning=True)
         )
         for backend in ("c", "numba")
     }
@@ -218,7 +220,7 @@ def test_draws_do_not_depend_on_threads(is_pooled: bool, monkeypatch: pytest.Mon
 
     def draws(cores: int) -> np.ndarray:
         options: dict[str, Any] = {"tune": 100, "draws": 30, "seed": 4, "metric": "dense", "is_pooled": is_pooled}
-        return compiled.run(np.zeros((3, 5)), cores=cores, **options).draws
+        return compiled.run(np.zeros((3, 5)), RunSettings(cores=cores, **options)).draws
 
     expected = draws(1)
     np.testing.assert_array_equal(draws(2), expected)
@@ -233,7 +235,9 @@ def test_pooled_warmup_is_shorter() -> None:
     compiled = compile_sweep(normal_sweep(covariance))
     init = np.random.default_rng(5).normal(size=(8, 12)) @ np.linalg.cholesky(covariance).T
     steps = {
-        is_pooled: compiled.run(init, tune=60, draws=100, seed=5, metric="dense", is_pooled=is_pooled).stats["n_steps"]
+        is_pooled: compiled.run(
+            init, RunSettings(tune=60, draws=100, seed=5, metric="dense", is_pooled=is_pooled)
+        ).stats["n_steps"]
         for is_pooled in (False, True)
     }
     assert steps[True].mean() <= steps[False].mean()
@@ -243,8 +247,8 @@ def test_pooled_warmup_is_shorter() -> None:
 def test_learnt_state_starts_a_new_run() -> None:
     covariance = correlated(6, 1e4)
     compiled = compile_sweep(normal_sweep(covariance))
-    first = compiled.run(np.zeros((3, 6)), tune=400, draws=50, seed=6, metric="dense")
-    second = compiled.run(first.draws[:, -1], tune=0, draws=800, seed=7, learnt=first.learnt)
+    first = compiled.run(np.zeros((3, 6)), RunSettings(tune=400, draws=50, seed=6, metric="dense"))
+    second = compiled.run(first.draws[:, -1], RunSettings(tune=0, draws=800, seed=7, learnt=first.learnt))
     np.testing.assert_allclose(second.step_size, first.step_size)
     np.testing.assert_array_equal(second.inverse_mass_matrix, first.inverse_mass_matrix)
     assert second.stats["n_steps"].mean() < 10.0
@@ -254,6 +258,6 @@ def test_learnt_state_starts_a_new_run() -> None:
 def test_unknown_metric_and_too_short_tuning() -> None:
     compiled = compile_sweep(normal_sweep(np.eye(2)))
     with pytest.raises(SamplingError, match="metric is 'full'; choose from auto, diag, dense, low_rank"):
-        compiled.run(np.zeros((1, 2)), tune=100, draws=1, metric="full")
+        compiled.run(np.zeros((1, 2)), RunSettings(tune=100, draws=1, metric="full"))
     with pytest.raises(SamplingError, match="metric='dense' is learnt from at least 35 tuning iterations; tune is 20"):
-        compiled.run(np.zeros((1, 2)), tune=20, draws=1, metric="dense")
+        compiled.run(np.zeros((1, 2)), RunSettings(tune=20, draws=1, metric="dense"))
