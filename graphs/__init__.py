@@ -1,6 +1,7 @@
-"""Symbolic graphs: log-probabilities, sums over discrete variables, full conditionals, and the backends that run them.
+"""The public nouns of graphs: log-densities, supports, layouts, steps, errors; and what derivation needs everywhere.
 
-This package knows neither chains nor data sets: `samplers` and `ppl` build on it, never the other way round.
+Log-probabilities, sums over discrete variables, full conditionals, and the backends that run them. This package knows
+neither chains nor data sets: `samplers` and `ppl` build on it, never the other way round.
 """
 
 from __future__ import annotations

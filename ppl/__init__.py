@@ -1,7 +1,8 @@
-"""Declare a model as random variables, condition it on data, sample it.
+"""What users name: distributions, and the functions of the other rooms.
 
-The first door of the library: distributions by their names (``ppl.Normal("mu", 0, 1)``), `Model`, `plan`, `sample`,
-`recover`, `log_likelihood`. The graphs behind them are in `graphs`, the step functions in `samplers`.
+Declare a model as random variables, condition it on data, sample it. The first door of the library: distributions by
+their names (``ppl.Normal("mu", 0, 1)``), `Model`, `plan`, `sample`, `recover`, `log_likelihood`. The graphs behind them
+are in `graphs`, the step functions in `samplers`.
 """
 
 from __future__ import annotations

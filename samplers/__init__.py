@@ -1,6 +1,7 @@
-"""Markov chains: step functions (`nuts`, `hmc`, `barker`, `rmh`, `slice`, `gibbs`) from log-densities; sweeps.
+"""What a sweep is made of: kernels and blocks, and proposals that need one file.
 
-This package knows neither models nor users' data: it builds on `graphs`, and `ppl` builds on it.
+Step functions (`nuts`, `hmc`, `barker`, `rmh`, `slice`, `gibbs`) from log-densities, and sweeps. This package knows
+neither models nor users' data: it builds on `graphs`, and `ppl` builds on it.
 """
 
 from __future__ import annotations

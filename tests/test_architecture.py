@@ -215,6 +215,9 @@ def test_the_table_of_rooms_is_that_of_the_folders():
     rooms = {path.parent.relative_to(ROOT).as_posix(): path for path in modules(*LAYERS) if path.name == "__init__.py"}
     table = table_of_rooms()
     assert set(table) == {path.parent.relative_to(ROOT).as_posix() for path in modules(*LAYERS)} == set(rooms)
+    docstrings = {room: ast.get_docstring(ast.parse(path.read_text("utf-8"))) or "" for room, path in rooms.items()}
+    sentences = {room: " ".join(text.split("\n\n")[0].split()) for room, text in docstrings.items()}
+    assert sentences == {room: sentence for room, (sentence, _) in table.items()}
 
 
 def may_import(folder: str, room: str, importers: str) -> bool:

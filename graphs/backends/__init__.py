@@ -1,4 +1,4 @@
-"""Backends: what turns graphs into machine code."""
+"""What turns graphs into machine code, behind one interface."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Full conditionals as laws: family and parameters, read off a log-density graph."""
+"""Laws: full conditionals, derived from a log-density and verified against it."""
 
 from graphs.conditional.derive import conditional, find_conditional, find_law
 from graphs.conditional.expanding.expansion import Obstacle, ObstacleKind

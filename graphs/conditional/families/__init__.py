@@ -1,1 +1,1 @@
-"""Families of laws, and which features of a density each is recognised by."""
+"""Families of laws, one a file, and which features of a density each is recognised by."""

@@ -1,4 +1,4 @@
-"""Evaluate graphs at all states of discrete variables at once, element by element.
+"""Graphs at all states of discrete variables at once, element by element.
 
 A discrete variable of n elements with K states has K**n configurations, but a graph in which element i depends on
 ``k[i]`` alone needs K evaluations of n elements, one in which it depends on ``s[i]`` and ``s[i - 1]`` needs K*K.

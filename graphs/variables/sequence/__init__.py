@@ -1,1 +1,1 @@
-"""Sequences of variables: declared as a Markov chain, or drawn in a scan."""
+"""Sequences of variables: scans whose steps draw, as one random variable."""
