@@ -10,6 +10,7 @@ from typing import Any, TextIO
 
 import numpy as np
 import pytensor
+import pytensor.tensor as pt
 from pytensor.graph.basic import Variable
 from pytensor.tensor.random.type import RandomType
 from pytensor.tensor.variable import TensorVariable
@@ -109,6 +110,22 @@ class Law(ABC):
     @abstractmethod
     def mode(self) -> TensorVariable:
         """Return the mode of the density, where it lies inside the support."""
+
+    def peak(self) -> TensorVariable:
+        """Return the log-density at the mode, all elements together; shape ().
+
+        It depends on the other variables alone. No number where the mode is at the end of the support: `anchor` is not.
+        """
+        total: TensorVariable = pt.sum(self.logprob(self.mode()))
+        return total
+
+    def anchor(self) -> TensorVariable:
+        """Return a point inside the support, near the bulk of the law: the log-density is finite there.
+
+        The mode wherever that is always inside; of the shape and dtype of the variable. At it, as at any point x, the
+        joint log-density minus the law's is that of the other variables: ``p(x, rest) / p(x | rest) = p(rest)``.
+        """
+        return self.mode()
 
     def also(self) -> str:
         """Return another name of the same law, where it has a common one."""

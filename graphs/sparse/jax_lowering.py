@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 from pytensor.link.jax.dispatch import jax_funcify
 
+from graphs.sparse.differentiable import SparseInverse, SparseLogDeterminant, SparseSolution
 from graphs.sparse.ops import SparseCholesky, SparseDraw, SparseSolve
 
 
@@ -62,3 +63,41 @@ def sparse_draw(op: SparseDraw, **options: Any) -> Callable[..., jax.Array]:
         return jnp.zeros_like(solved).at[order].set(solved)
 
     return draw
+
+
+@jax_funcify.register(SparseLogDeterminant)
+def sparse_log_determinant(op: SparseLogDeterminant, **options: Any) -> Callable[..., jax.Array]:
+    """Add up."""
+
+    def log_determinant(values: jax.Array, factor: jax.Array, *arrays: jax.Array) -> jax.Array:
+        _, _, _, starts, *_ = arrays
+        return -2.0 * jnp.log(factor[starts[:-1]]).sum()
+
+    return log_determinant
+
+
+@jax_funcify.register(SparseSolution)
+def sparse_solution(op: SparseSolution, **options: Any) -> Callable[..., jax.Array]:
+    """Solve for an unordered right side."""
+
+    def solve(
+        values: jax.Array, right: jax.Array, factor: jax.Array, order: jax.Array, *arrays: jax.Array
+    ) -> jax.Array:
+        _, _, starts, rows = arrays
+        matrix = _dense(_inverted(factor, starts), starts, rows)
+        solved = jax.scipy.linalg.cho_solve((matrix, True), right[order])
+        return jnp.zeros_like(solved).at[order].set(solved)
+
+    return solve
+
+
+@jax_funcify.register(SparseInverse)
+def sparse_inverse(op: SparseInverse, **options: Any) -> Callable[..., jax.Array]:
+    """Invert."""
+
+    def invert(factor: jax.Array, places: jax.Array, starts: jax.Array, rows: jax.Array, _: jax.Array) -> jax.Array:
+        matrix = _dense(_inverted(factor, starts), starts, rows)
+        root = jax.scipy.linalg.solve_triangular(matrix, jnp.eye(starts.shape[0] - 1), lower=True)
+        return (root.T @ root)[rows[places], _columns(starts, rows)[places]]
+
+    return invert

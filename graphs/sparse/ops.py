@@ -17,12 +17,14 @@ from typing import Any
 
 import numpy as np
 import pytensor.tensor as pt
-from pytensor.graph.basic import Apply
+from pytensor.gradient import DisconnectedType, grad_not_implemented
+from pytensor.graph.basic import Apply, Variable
 from pytensor.graph.op import Op
 from pytensor.link.numba.dispatch.basic import register_funcify_and_cache_key
 from pytensor.tensor.variable import TensorVariable
 
 from graphs.backends.numba.machine_code.reachable import digest_of
+from graphs.sparse.differentiable import SparseInverse, SparseLogDeterminant, SparseSolution
 from graphs.sparse.kernels import factorize, solve_lower, solve_upper, solve_with_noise
 from graphs.sparse.pattern import Pattern
 
@@ -34,6 +36,7 @@ class SparseCholesky(Op):
     """
 
     __props__ = ()
+    gufunc_signature = "(k),(k),(s),(m),(s),(r),(r),(t)->(m)"
 
     def make_node(self, *inputs: Any) -> Apply:
         """Return the node."""
@@ -43,6 +46,17 @@ class SparseCholesky(Op):
     def perform(self, node: Apply, inputs: Sequence[Any], outputs: Sequence[list[Any]]) -> None:
         """Factorise."""
         outputs[0][0] = factorize(*inputs)
+
+    def connection_pattern(self, node: Apply) -> list[list[bool]]:
+        """Call all but the elements of the matrix disconnected: they are whole numbers."""
+        return [[True]] + [[False]] * (len(node.inputs) - 1)
+
+    def pullback(
+        self, inputs: Sequence[Variable], outputs: Sequence[Variable], cotangents: Sequence[Variable]
+    ) -> list[Variable]:
+        """Return what says that there is no gradient."""
+        reason = "of a sparse factor there is none; SparseFactor.log_determinant and SparseFactor.solve have one"
+        return [grad_not_implemented(self, 0, inputs[0], reason)] + [DisconnectedType()() for _ in inputs[1:]]
 
 
 class SparseSolve(Op):
@@ -130,23 +144,46 @@ class SparseFactor:
         Where it has elements.
     elements : TensorVariable
         They; on the diagonal one over them.
+    values : TensorVariable
+        The elements of the matrix, where the pattern says that they are given.
     """
 
     pattern: Pattern
     elements: TensorVariable
+    values: TensorVariable
 
     @classmethod
     def of(cls, values: TensorVariable, pattern: Pattern) -> SparseFactor:
         """Factorise the matrix of the elements ``values``, which stand where the pattern says they are given."""
         p = pattern
         arrays = (p.places, p.starts, p.rows, p.row_starts, p.row_columns, p.row_places, p.targets)
-        return cls(pattern, SparseCholesky()(values, *arrays))
+        return cls(pattern, SparseCholesky()(values, *arrays), values)
 
     @property
     def diagonal(self) -> TensorVariable:
         """The diagonal of the factor; shape (n,)."""
         diagonal: TensorVariable = pt.reciprocal(self.elements[self.pattern.starts[:-1]])
         return diagonal
+
+    def log_determinant(self) -> TensorVariable:
+        """Return the log-determinant of the matrix; shape (); it has a gradient with respect to the elements."""
+        p = self.pattern
+        arrays = (p.first, p.second, p.places, p.starts, p.rows, p.targets)
+        found: TensorVariable = SparseLogDeterminant()(self.values, self.elements, *arrays)
+        return found
+
+    def solve(self, right: TensorVariable) -> TensorVariable:
+        """Return ``A^-1 b``, both in the order of the matrix; it has gradients, and these have gradients."""
+        p = self.pattern
+        arrays = (p.order, p.first, p.second, p.starts, p.rows)
+        solved: TensorVariable = SparseSolution()(self.values, right, self.elements, *arrays)
+        return solved
+
+    def inverse(self) -> TensorVariable:
+        """Return the elements of the inverse where those of the matrix are given; the variances come first."""
+        p = self.pattern
+        found: TensorVariable = SparseInverse()(self.elements, p.places, p.starts, p.rows, p.targets)
+        return found
 
     def whiten(self, right: TensorVariable) -> TensorVariable:
         """Return ``L^-1 b``, b in the order of the matrix and the result in the order of elimination."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import log
+from math import log, prod
 
 import numpy as np
 from pytensor.graph.basic import Variable
 from pytensor.tensor.variable import TensorVariable
 
+from graphs.conditional.families.normal import strictly_between
 from graphs.conditional.law import Law
 
 
@@ -65,6 +66,15 @@ class Affine(Law):
     def mode(self) -> TensorVariable:
         """Return the mode of the density."""
         return self._of(self.base.mode())
+
+    def peak(self) -> TensorVariable:
+        """Return the log-density at the mode, all elements together; shape ()."""
+        return self.base.peak() - prod(self.variable.type.shape) * log(abs(self.scale))
+
+    def anchor(self) -> TensorVariable:
+        """Return a point inside the support, near the bulk of the law, that rounding did not move to its end."""
+        ends = (self.shift, np.inf) if self.scale > 0 else (-np.inf, self.shift)
+        return strictly_between(self._of(self.base.anchor()), *ends)
 
     def _of(self, z: TensorVariable) -> TensorVariable:
         # A number of Python would be taken as one of single precision.

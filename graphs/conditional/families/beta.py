@@ -39,6 +39,11 @@ class Beta(Law):
         alpha, beta = self.parameters["alpha"], self.parameters["beta"]
         return (alpha - 1) / (alpha + beta - 2)
 
+    def anchor(self) -> TensorVariable:
+        """Return the mode for parameters that are greater by two: the mean may be rounded to one."""
+        alpha, beta = self.parameters["alpha"], self.parameters["beta"]
+        return (alpha + 1) / (alpha + beta + 2)
+
 
 class Dirichlet(Law):
     """Dirichlet law on the last axis: ``prod x_i^(concentration_i - 1) / B(concentration)``."""
@@ -69,4 +74,9 @@ class Dirichlet(Law):
     def mode(self) -> TensorVariable:
         """Return the mode, for concentrations above one."""
         a = self.parameters["concentration"] - 1
+        return a / a.sum(axis=-1, keepdims=True)
+
+    def anchor(self) -> TensorVariable:
+        """Return the mode for concentrations that are greater by two."""
+        a = self.parameters["concentration"] + 1
         return a / a.sum(axis=-1, keepdims=True)

@@ -88,6 +88,10 @@ class BlockNormal(Law):
         """Return the mode."""
         return self.mean()
 
+    def peak(self) -> TensorVariable:
+        """Return the sum of the logarithms of the largest densities; shape ()."""
+        return self.log_normalizer(self.factor)
+
 
 def as_blocks(value: TensorVariable, core_axes: tuple[int, ...]) -> TensorVariable:
     """Lay an array out as one row for each vector; shape (m, q)."""

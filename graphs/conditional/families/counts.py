@@ -170,7 +170,8 @@ class Binomial(CountLaw):
         return self.parameters["number"] * self.parameters["probability"]
 
     def _mode_count(self) -> TensorVariable:
-        return (self.parameters["number"] + 1) * self.parameters["probability"]
+        number = self.parameters["number"]
+        return pt.minimum((number + 1) * self.parameters["probability"], number)
 
 
 def _times_log(count: TensorVariable, value: TensorVariable) -> TensorVariable:

@@ -88,6 +88,10 @@ class _GammaOfPower(_GammaOf):
         """Return the mode."""
         return self._backward((self._shape - 1.0 / self.exponent) / self._rate)
 
+    def anchor(self) -> TensorVariable:
+        """Return the mode where the power is negative, else where z is its mean: the mode may be no positive number."""
+        return self._backward((self._shape + max(0.0, -1.0 / self.exponent)) / self._rate)
+
 
 class Gamma(_GammaOfPower):
     """Gamma law: ``rate^shape x^(shape-1) exp(-rate x) / Gamma(shape)``."""

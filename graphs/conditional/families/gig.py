@@ -13,6 +13,7 @@ from pytensor.tensor.variable import TensorVariable
 from graphs.conditional.expanding.formula import formula
 from graphs.conditional.expanding.simplify import simplify
 from graphs.conditional.families.gamma import powered
+from graphs.conditional.families.normal import strictly_between
 from graphs.conditional.law import Law
 from graphs.variables.gig import gig
 
@@ -91,9 +92,12 @@ class GIG(Law):
     def mode(self) -> TensorVariable:
         """Return the mode."""
         power, rate, scale = (self.parameters[name] for name in ("power", "rate", "scale"))
-        shifted = power - 1.0 / self.exponent
-        z = (shifted + pt.sqrt(pt.sqr(shifted) + 4.0 * rate * scale)) / (2.0 * rate)
-        return powered(z, 1.0 / self.exponent)
+        return powered(_peak_of(power - 1.0 / self.exponent, rate, scale), 1.0 / self.exponent)
+
+    def anchor(self) -> TensorVariable:
+        """Return the point whose logarithm is the mode of the logarithm: positive also where rate or scale is zero."""
+        power, rate, scale = (self.parameters[name] for name in ("power", "rate", "scale"))
+        return powered(_peak_of(power, rate, scale), 1.0 / self.exponent)
 
 
 @dataclass(frozen=True, eq=False)
@@ -181,6 +185,25 @@ class TruncatedGamma(Law):
         shape, rate = self.parameters["shape"], self.parameters["rate"]
         z = pt.clip((shape - 1.0 / self.exponent) / rate, *self._bounds)
         return powered(z, 1.0 / self.exponent)
+
+    def anchor(self) -> TensorVariable:
+        """Return a point where z is the mean without bounds or, beyond one, as far inside as the density reaches."""
+        shape, rate = self.parameters["shape"], self.parameters["rate"]
+        low, high = self._bounds
+        mean = pt.maximum(shape, 0.0) / rate
+        near = pt.clip(mean, low, high)
+        reach = pt.minimum(
+            1.0 / (pt.abs(shape / near - rate) + pt.sqrt(pt.abs(shape) + 1.0) / near), 0.5 * (high - low)
+        )
+        z = pt.clip(mean, low + reach, high - reach)
+        return strictly_between(powered(z, 1.0 / self.exponent), self.lower, self.upper)
+
+
+def _peak_of(order: TensorVariable, rate: TensorVariable, scale: TensorVariable) -> TensorVariable:
+    """Return where ``z^order exp(-rate z - scale / z)`` is largest, by a sum of what has the same sign."""
+    root = pt.sqrt(pt.sqr(order) + 4.0 * rate * scale)
+    largest: TensorVariable = pt.switch(order < 0, 2.0 * scale / (root - order), (root + order) / (2.0 * rate))
+    return largest
 
 
 def log_bessel(order: TensorVariable, argument: TensorVariable) -> TensorVariable:

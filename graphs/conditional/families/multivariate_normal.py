@@ -39,7 +39,7 @@ class MultivariateNormal(Law):
         factor = self._factor
         size = prod(self.variable.type.shape)
         whitened = pt.dot(factor.T, value.reshape((size,))) - self._whitened_mean(factor)
-        return pt.log(pt.diagonal(factor)).sum() - 0.5 * (pt.sqr(whitened).sum() + size * log(2 * pi))
+        return self.peak() - 0.5 * pt.sqr(whitened).sum()
 
     def draw_graph(self, rng: Variable) -> tuple[Variable, TensorVariable]:
         """Return the next generator and a draw."""
@@ -57,6 +57,10 @@ class MultivariateNormal(Law):
     def mode(self) -> TensorVariable:
         """Return the mode."""
         return self.mean()
+
+    def peak(self) -> TensorVariable:
+        """Return the log-density at the mode; shape ()."""
+        return pt.log(pt.diagonal(self._factor)).sum() - 0.5 * prod(self.variable.type.shape) * log(2 * pi)
 
     def _whitened_mean(self, factor: TensorVariable) -> TensorVariable:
         """Return the mean times the transposed factor."""

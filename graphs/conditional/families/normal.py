@@ -5,12 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import inf, log, pi, sqrt
 
+import numpy as np
 import pytensor.tensor as pt
 from pymc.distributions.continuous import truncated_normal
 from pytensor.graph.basic import Variable
 from pytensor.tensor.variable import TensorVariable
 
 from graphs.conditional.law import Law
+
+_LARGEST_LOGARITHM = 700.0
+"""Of a number of double precision."""
 
 
 class Normal(Law):
@@ -45,6 +49,10 @@ class Normal(Law):
         """Return the mode."""
         return self.parameters["mean"]
 
+    def peak(self) -> TensorVariable:
+        """Return the log-density at the mode, all elements together; shape ()."""
+        return -0.5 * pt.log(2 * pi * self.parameters["variance"]).sum()
+
 
 class LogNormal(Law):
     """Log-normal law: ``log x`` is normal with ``log_mean`` and ``log_variance``."""
@@ -74,6 +82,10 @@ class LogNormal(Law):
     def mode(self) -> TensorVariable:
         """Return the mode."""
         return pt.exp(self.parameters["log_mean"] - self.parameters["log_variance"])
+
+    def anchor(self) -> TensorVariable:
+        """Return the median, where it is neither too large nor too small a number: the mode may be zero."""
+        return pt.exp(pt.clip(self.parameters["log_mean"], -_LARGEST_LOGARITHM, _LARGEST_LOGARITHM))
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,6 +151,19 @@ class TruncatedNormal(Law):
     def mode(self) -> TensorVariable:
         """Return the mode."""
         return pt.clip(self.parameters["mean"], self.lower, self.upper)
+
+    def anchor(self) -> TensorVariable:
+        """Return the mode or, where that is a bound, a point as far inside as the density reaches."""
+        mean, variance = self.parameters["mean"], self.parameters["variance"]
+        slope = pt.abs(self.mode() - mean) / variance
+        reach = pt.minimum(1.0 / (slope + 1.0 / pt.sqrt(variance)), 0.5 * (self.upper - self.lower))
+        return strictly_between(pt.clip(mean, self.lower + reach, self.upper - reach), self.lower, self.upper)
+
+
+def strictly_between(value: TensorVariable, lower: float, upper: float) -> TensorVariable:
+    """Return the number nearest to a value that is not a bound, however near to one it was rounded."""
+    nearest: TensorVariable = pt.clip(value, np.nextafter(lower, inf), np.nextafter(upper, -inf))
+    return nearest
 
 
 def _log_cdf(value: TensorVariable) -> TensorVariable:

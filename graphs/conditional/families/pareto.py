@@ -53,3 +53,7 @@ class Pareto(Law):
     def mode(self) -> TensorVariable:
         """Return the lower bound, where the density is largest."""
         return pt.full_like(self.parameters["shape"], self.lower)
+
+    def anchor(self) -> TensorVariable:
+        """Return a point between the lower bound, where the density is largest, and twice it."""
+        return self.lower * (1.0 + 1.0 / (self.parameters["shape"] + 1.0))

@@ -102,6 +102,11 @@ class Wishart(_WishartOf):
         """Return the mode, for at least ``d + 1`` degrees of freedom."""
         return (self._degrees - self._length - 1)[..., None, None] * inv(self._matrix)
 
+    def anchor(self) -> TensorVariable:
+        """Return the mean, which is positive definite for any degrees of freedom."""
+        root = solve_triangular(self._factor, pt.eye(self._length), lower=True, b_ndim=2)
+        return self._degrees[..., None, None] * (root.mT @ root)
+
 
 class InverseWishart(_WishartOf):
     """Inverse Wishart law: ``|X|^(-(degrees_of_freedom + d + 1) / 2) exp(-tr(scale X^-1) / 2)``, X being d by d.
