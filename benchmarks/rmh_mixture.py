@@ -15,7 +15,7 @@ import graphs
 import ppl
 from benchmarks.measure import Row, missing_rows, rows_of, timed
 from benchmarks.processes import compile_rows
-from samplers.random_walk import rmh
+from samplers.random_walk.kernel import rmh
 
 TITLE = "RMH on a mixture: per step of a chain, 1000 chains x 10^4 steps, one core"
 REACH = 80.0

@@ -15,7 +15,8 @@ from samplers.kernel import Kernel
 from samplers.loop.run import CompiledSweep, SweepResult, compile_sweep
 from samplers.maximising.em import EMResult, em
 from samplers.move import Move, Moved
-from samplers.random_walk import RMHKernel, rmh, rmh_block
+from samplers.random_walk.kernel import RMHKernel, rmh
+from samplers.random_walk.move import RandomWalk
 from samplers.slicing.slice import SliceKernel, slice
 from samplers.trajectories.block import NUTSBlock
 from samplers.trajectories.hmc import HMCKernel, hmc
@@ -40,6 +41,7 @@ __all__ = [
     "NUTSBlock",
     "NUTSKernel",
     "RMHKernel",
+    "RandomWalk",
     "RunSettings",
     "SliceKernel",
     "Sweep",
@@ -53,6 +55,5 @@ __all__ = [
     "hmc",
     "nuts",
     "rmh",
-    "rmh_block",
     "slice",
 ]

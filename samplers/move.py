@@ -38,12 +38,15 @@ class Moved:
         Shape (): the probability with which the proposal was accepted.
     memory : mapping of str to TensorVariable
         New values of what is learnt, which are kept while tuning.
+    target_acceptance : float, optional
+        In the place of that of the move, where it depends on the variables.
     """
 
     values: Sequence[TensorVariable]
     next_rng: Variable
     acceptance_rate: TensorVariable | None = None
     memory: Mapping[str, TensorVariable] = field(default_factory=dict)
+    target_acceptance: float | None = None
 
 
 class Move(ABC):
@@ -149,7 +152,7 @@ def move_block(
         If the step is none of these variables; names them.
     """
     own = LogDensity(logdensity.total, tuple(values.values()), logdensity.supports)
-    prefix, rng = str(own.inputs[0].name), pt.random.rng("rng")
+    prefix, rng = next(iter(values)), pt.random.rng("rng")
     starts = {n: np.asarray(start, np.float64) for n, start in move.memory(own.inputs).items()}
     held = {n: named_input(unused(f"{prefix}_{n}__"), start.shape) for n, start in starts.items()}
     scale = None if move.target_acceptance is None else named_input(unused(f"{prefix}_{SCALE}__"))
@@ -165,8 +168,8 @@ def move_block(
     # What is not learnt in this step is learnt in none.
     memory = tuple(Memory(held[n], starts[n], _as(held[n], moved.memory.get(n, held[n]))) for n in held)
     rate = None if moved.acceptance_rate is None else pt.cast(moved.acceptance_rate, "float64")
-    target = 0.0 if move.target_acceptance is None else move.target_acceptance
-    return DrawBlock(move.name, own.inputs, rng, moved.next_rng, draws, rate, scale, target, memory)
+    targets = [t for t in (moved.target_acceptance, move.target_acceptance, 0.0) if t is not None]
+    return DrawBlock(move.name, own.inputs, rng, moved.next_rng, draws, rate, scale, targets[0], memory)
 
 
 def _checked(

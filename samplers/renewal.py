@@ -1,39 +1,42 @@
-"""Proposals that do not depend on where the chain is: blocks of a sweep."""
+"""Proposals that do not depend on where the chain is."""
 
 from __future__ import annotations
 
-import numpy as np
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
+
 import pytensor.tensor as pt
+from pytensor.graph.basic import Variable
 from pytensor.tensor.variable import TensorVariable
 
 from graphs.density import LogDensity
-from graphs.supports import Support
 from graphs.surgery.rebuilding import substitute
-from samplers.blocks import DrawBlock
+from samplers.metropolis import decide
+from samplers.move import Move, Moved
 
 
-def renewal_block(logdensity: LogDensity, variable: TensorVariable, support: Support) -> DrawBlock:
-    """Return the block of a sweep that proposes any value of a finite set of integers, each as probable as any other.
-
-    Parameters
-    ----------
-    logdensity : LogDensity
-        The target; its other inputs are held.
-    variable : TensorVariable
-        Shape (), int64: the input to move.
-    support : Support
-        Its values, both bounds included.
+class Renewal(Move):
+    """One number of a finite set of integers: any of them is proposed, each as probable as any other [1]_.
 
     References
     ----------
     .. [1] Tierney (1994). Markov Chains for Exploring Posterior Distributions, section 2.3.3. Annals of Statistics 22.
     """
-    rng = pt.random.rng("rng")
-    next_rng, proposal = rng.integers(int(support.lower), int(support.upper) + 1)
-    proposal = pt.cast(proposal, variable.type.dtype)
-    [moved] = substitute([logdensity.total], {variable: proposal})
-    log_ratio = moved - logdensity.total
-    log_ratio = pt.switch(pt.isnan(log_ratio), -np.inf, log_ratio)
-    next_rng, uniform = next_rng.uniform(0.0, 1.0)
-    draw = pt.switch(pt.log(uniform) < log_ratio, proposal, variable)
-    return DrawBlock("rmh", (variable,), rng, next_rng, (draw,), pt.exp(pt.minimum(0.0, log_ratio)))
+
+    name: ClassVar[str] = "rmh"
+
+    def step(
+        self,
+        logdensity: LogDensity,
+        values: Sequence[TensorVariable],
+        rng: Variable,
+        memory: Mapping[str, TensorVariable],
+    ) -> Moved:
+        """Return the new value."""
+        [value] = values
+        support = logdensity.supports[value]
+        next_rng, proposal = rng.integers(int(support.lower), int(support.upper) + 1)
+        proposal = pt.cast(proposal, value.type.dtype)
+        [there] = substitute([logdensity.total], {value: proposal})
+        decision = decide(next_rng, there - logdensity.total)
+        return Moved([decision.choose(proposal, value)], decision.next_rng, decision.acceptance_rate)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytensor.tensor as pt
@@ -14,7 +15,7 @@ from graphs.conditional import Law
 from graphs.density import LogDensity
 from graphs.joint.joint_logprob import LogProb
 from graphs.marginal.elimination.summation import unused_name
-from graphs.supports import REAL, Support
+from graphs.supports import REAL
 from graphs.surgery.random_graph import depends_on, named_input
 from graphs.surgery.rebuilding import substitute
 from graphs.variables.simulators import NoiseRV
@@ -22,9 +23,9 @@ from ppl.planning.discrete import block_by_groups
 from ppl.planning.plans import Assignment
 from samplers.blocks import Block, DrawBlock, Sweep
 from samplers.conditionals.gibbs import gibbs_block
-from samplers.move import move_block
-from samplers.random_walk import rmh_block
-from samplers.renewal import renewal_block
+from samplers.move import Move, move_block
+from samplers.random_walk.move import RandomWalk
+from samplers.renewal import Renewal
 from samplers.slicing.block import slice_block
 from samplers.trajectories.block import NUTSBlock
 
@@ -63,8 +64,12 @@ def build_sweep(
     noise = [n for n in by_method["rmh"] if isinstance(mixed.graph.latent[n].owner.op, NoiseRV)]
     walking = [n for n in by_method["rmh"] if n not in noise]
     taken = {str(v.name) for v in variables}
-    scales = {n: named_input(unused_name(f"{n}_scale__", taken)) for n in [*walking, *by_method["slice"]]}
+    scales = {n: named_input(unused_name(f"{n}_scale__", taken)) for n in by_method["slice"]}
     density, terms = sampled.logdensity, list(mixed.terms.values())
+
+    def moved_by(move: Move, names: Sequence[str], density: LogDensity) -> DrawBlock:
+        return move_block(move, density, {n: mixed.values[n] for n in names}, lambda name: unused_name(name, taken))
+
     blocks: list[Block] = []
     if by_method["nuts"]:
         blocks.append(NUTSBlock(tuple(mixed.values[n] for n in by_method["nuts"]), _needed(density)))
@@ -81,24 +86,23 @@ def build_sweep(
         block = None if name in with_laws else block_by_groups(mixed, name)
         assert name in with_laws or block is not None
         blocks += [] if block is None else [block]
-    blocks += [rmh_block(density, mixed.values[n], scales[n]) for n in walking]
-    blocks += [_renewal(sampled, mixed.values[n], mixed.supports[n]) for n in noise]
+    blocks += [moved_by(RandomWalk(), [n], density) for n in walking]
+    blocks += [moved_by(Renewal(), [n], _of_own_terms(sampled, mixed.values[n])) for n in noise]
     for name in by_method["slice"]:
         # Continuous variables have been taken to the real line.
         support = mixed.supports[name] if mixed.supports[name].is_discrete else REAL
         blocks.append(slice_block(terms, mixed.values[name], scales[name], support))
     for move in moves.values():
-        together = {n: mixed.values[n] for n, a in moving.items() if a.move is move}
-        if together:
-            blocks.append(move_block(move, density, together, lambda name: unused_name(name, taken)))
+        together = [n for n, a in moving.items() if a.move is move]
+        blocks += [moved_by(move, together, density)] if together else []
     tuned = [v for block in blocks for v in block.tuned]
     return Sweep((*variables, *tuned), tuple(blocks))
 
 
-def _renewal(sampled: LogProb, seed: TensorVariable, support: Support) -> DrawBlock:
-    """Return the step of the noise of a simulator, which evaluates nothing but its own terms."""
+def _of_own_terms(sampled: LogProb, seed: TensorVariable) -> LogDensity:
+    """Return the density of the noise of a simulator, whose step evaluates nothing but its own terms."""
     own = [t.sum() for t in sampled.terms.values() if depends_on(t, [seed])]
-    return renewal_block(LogDensity(pt.add(np.float64(0.0), *own), (seed,)), seed, support)
+    return replace(sampled.logdensity, total=pt.add(np.float64(0.0), *own))
 
 
 def _needed(density: LogDensity) -> LogDensity:

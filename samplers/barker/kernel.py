@@ -2,38 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property
-from typing import Any, ClassVar, NamedTuple
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 import numpy as np
 import pytensor.tensor as pt
 from numpy.typing import NDArray
+from pytensor.graph.basic import Variable
+from pytensor.tensor.variable import TensorVariable
 
-from graphs.density import LogDensity, as_logdensity
-from graphs.errors import ModelError, SamplingError
-from graphs.step import StepGraph
-from graphs.surgery.interpreting import interpret
-from samplers.barker.proposal import FlatDensity, log_ratio, propose
-from samplers.kernel import Kernel, check_start
-
-
-class BarkerState(NamedTuple):
-    """State of a chain."""
-
-    position: dict[str, NDArray[np.float64]]  # each of its own shape
-    logdensity: NDArray[np.float64]  # ()
-    gradient: NDArray[np.float64]  # (d,): of all variables, one after the other
+from graphs.density import LogDensity
+from graphs.errors import SamplingError
+from samplers.barker.proposal import log_ratio, propose
+from samplers.gradient_kernel import GradientKernel, Place, as_continuous
+from samplers.metropolis import decide
 
 
-class BarkerInfo(NamedTuple):
-    """Diagnostics of one step; averages over steps where several were made."""
-
-    acceptance_rate: NDArray[np.float64]  # ()
-    is_accepted: NDArray[np.bool_]  # ()
-
-
-class BarkerKernel(Kernel):
+class BarkerKernel(GradientKernel):
     """The Barker proposal; see `barker`.
 
     Parameters
@@ -45,45 +30,22 @@ class BarkerKernel(Kernel):
     """
 
     name: ClassVar[str] = "barker"
-    state_type: ClassVar[Any] = BarkerState
-    info_type: ClassVar[Any] = BarkerInfo
 
     def __init__(self, logdensity: LogDensity, scale: NDArray[np.float64]):
-        self.logdensity = logdensity
-        self.variables = logdensity.inputs
+        super().__init__(logdensity)
         self.scale = scale
-        self._density = FlatDensity(logdensity)
-        self.layout = self._density.layout
 
-    @cached_property
-    def _function(self) -> Callable[..., list[NDArray]]:
-        _, *graphs = self._density.here
-        return interpret(list(self.variables), graphs)
-
-    def _evaluated(self, values: Mapping[str, NDArray]) -> Sequence[NDArray]:
-        value, gradient = self._function(*values.values())
-        check_start(value, gradient)
-        return np.asarray(value, np.float64), np.asarray(gradient)
-
-    def graph(self) -> StepGraph:
-        """Return the step as one graph."""
-        rng, size = pt.random.rng("rng"), self.layout.size
-        values = self.variables
-        current = pt.tensor("logdensity", dtype="float64", shape=())
-        gradient = pt.tensor("gradient", dtype="float64", shape=(size,))
-        position, *_ = self._density.here
-        next_rng, proposal = propose(rng, position, gradient, pt.constant(self.scale))
-        value, slope = self._density.at(proposal)
-        ratio = log_ratio((position, current, gradient), (proposal, value, slope))
-        next_rng, uniform = next_rng.uniform(0.0, 1.0)
-        is_accepted = pt.log(uniform) < ratio
-        following = (
-            *self._density.parts(pt.switch(is_accepted, proposal, position)),
-            pt.switch(is_accepted, value, current),
-            pt.switch(is_accepted, slope, gradient),
+    def step(self, rng: Variable, before: Place) -> tuple[Variable, Place, Mapping[str, TensorVariable]]:
+        """Return the generator, the next place, and the diagnostics."""
+        next_rng, proposal = propose(rng, before, pt.constant(self.scale))
+        there = self.density.at(proposal)
+        decision = decide(next_rng, log_ratio(before, there))
+        after = Place(*map(decision.choose, there, before))
+        return (
+            decision.next_rng,
+            after,
+            {"acceptance_rate": decision.acceptance_rate, "is_accepted": decision.is_accepted},
         )
-        info = {"acceptance_rate": pt.exp(pt.minimum(0.0, ratio)), "is_accepted": is_accepted}
-        return StepGraph(rng, (*values, current, gradient), next_rng, following, info)
 
 
 def barker(logdensity: Any, *, scale: Any = 1.0) -> BarkerKernel:
@@ -129,11 +91,7 @@ def barker(logdensity: Any, *, scale: Any = 1.0) -> BarkerKernel:
     >>> bool(0 < info.acceptance_rate <= 1)
     True
     """
-    logdensity = as_logdensity(logdensity)
-    for v in logdensity.inputs:
-        if not v.type.dtype.startswith("float"):
-            raise ModelError(f"{v.name} is discrete ({v.type.dtype}): it has no gradient; use samplers.rmh.", v.name)
-    kernel = BarkerKernel(logdensity, np.asarray(scale, np.float64))
+    kernel = BarkerKernel(as_continuous(logdensity, "the Barker proposal"), np.asarray(scale, np.float64))
     size = kernel.layout.size
     if kernel.scale.shape not in ((), (size,)) or not ((kernel.scale > 0) & np.isfinite(kernel.scale)).all():
         raise SamplingError(f"scale is {scale}; it must be a positive number, or {size} of them.")

@@ -17,8 +17,8 @@ from graphs.supports import REAL, integers
 from graphs.surgery.interpreting import interpret
 from graphs.surgery.random_graph import named_input
 from samplers.blocks import Sweep
+from samplers.elementwise import summands_of
 from samplers.kernel import Kernel, check_start
-from samplers.random_walk import summands_of
 from samplers.slicing.block import slice_block
 from samplers.slicing.slice_op import Slice
 

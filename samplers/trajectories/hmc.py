@@ -2,33 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property
+from collections.abc import Mapping
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import pytensor
 import pytensor.tensor as pt
 from numpy.typing import NDArray
+from pytensor.graph.basic import Variable
 from pytensor.tensor.variable import TensorVariable
 
-from graphs.density import LogDensity, as_logdensity
-from graphs.errors import ModelError, SamplingError
+from graphs.density import LogDensity
+from graphs.errors import SamplingError
 from graphs.layout import Layout
-from graphs.step import StepGraph
-from graphs.surgery.interpreting import interpret
-from graphs.surgery.rebuilding import substitute
 from samplers.chain.metric import Metric
-from samplers.kernel import Kernel, check_start
+from samplers.gradient_kernel import GradientKernel, Place, as_continuous
+from samplers.metropolis import decide
 from samplers.trajectories.tree import MAX_ENERGY_ERROR
-
-
-class HMCState(NamedTuple):
-    """State of a chain."""
-
-    position: dict[str, NDArray[np.float64]]  # each of its own shape
-    logdensity: NDArray[np.float64]  # ()
-    gradient: NDArray[np.float64]  # (d,): of all variables, one after the other
 
 
 class HMCInfo(NamedTuple):
@@ -40,7 +30,7 @@ class HMCInfo(NamedTuple):
     is_divergent: NDArray[np.bool_]  # (): whether the energy error was above 1000, or not finite
 
 
-class HMCKernel(Kernel):
+class HMCKernel(GradientKernel):
     """Hamiltonian Monte Carlo; see `hmc`.
 
     Parameters
@@ -58,28 +48,14 @@ class HMCKernel(Kernel):
     """
 
     name: ClassVar[str] = "hmc"
-    state_type: ClassVar[Any] = HMCState
     info_type: ClassVar[Any] = HMCInfo
 
     def __init__(self, logdensity: LogDensity, step_size: float, num_steps: int, metric: Metric, jitter: float):
-        self.logdensity = logdensity
-        self.variables = logdensity.inputs
+        super().__init__(logdensity)
         self.step_size = step_size
         self.num_steps = num_steps
         self.metric = metric
         self.jitter = jitter
-        self.layout = Layout.of(logdensity.inputs)
-
-    def density_at(self, position: TensorVariable) -> tuple[TensorVariable, TensorVariable]:
-        """Return log-density and gradient, shapes () and (d,), at a flat position."""
-        parts = {
-            v: position[start : start + size].reshape(shape)
-            for v, start, size, shape in zip(
-                self.logdensity.inputs, self.layout.offsets, self.layout.sizes, self.layout.shapes, strict=True
-            )
-        }
-        [total] = substitute([self.logdensity.total], parts)
-        return total, pytensor.grad(total, position, disconnected_inputs="ignore")
 
     def trajectory(
         self, position: TensorVariable, velocity: TensorVariable, gradient: TensorVariable, step_size: TensorVariable
@@ -92,8 +68,8 @@ class HMCKernel(Kernel):
         def leapfrog(position: Any, velocity: Any, gradient: Any, _: Any, step_size: Any) -> list[TensorVariable]:
             half = velocity + 0.5 * step_size * self._pulled(gradient)
             moved = position + step_size * self._pushed(half)
-            value, slope = self.density_at(moved)
-            return [moved, half + 0.5 * step_size * self._pulled(slope), slope, pt.cast(value, "float64")]
+            _, value, slope = self.density.at(moved)
+            return [moved, half + 0.5 * step_size * self._pulled(slope), slope, value]
 
         start = [position, velocity, gradient, pt.zeros((), "float64")]
         found = pytensor.scan(
@@ -115,46 +91,22 @@ class HMCKernel(Kernel):
             return pt.constant(metric.scale) * gradient
         return pt.constant(metric.factor.T) @ gradient
 
-    @cached_property
-    def _function(self) -> Callable[..., list[NDArray]]:
-        flat = pt.vector("position", dtype="float64", shape=(self.layout.size,))
-        return interpret([flat], list(self.density_at(flat)))
-
-    def _evaluated(self, values: Mapping[str, NDArray]) -> Sequence[NDArray]:
-        value, gradient = self._function(self.layout.pack(values))
-        check_start(value, gradient)
-        return np.asarray(value, np.float64), np.asarray(gradient)
-
-    def graph(self) -> StepGraph:
-        """Return the step as one graph."""
-        rng = pt.random.rng("rng")
-        size = self.layout.size
-        values = [v.type(name=v.name) for v in self.logdensity.inputs]
-        current = pt.tensor("logdensity", dtype="float64", shape=())
-        gradient = pt.tensor("gradient", dtype="float64", shape=(size,))
-        position = pt.concatenate([pt.reshape(v, (-1,)) for v in values])
-        next_rng, velocity = rng.normal(0.0, 1.0, size=(size,))
+    def step(self, rng: Variable, before: Place) -> tuple[Variable, Place, Mapping[str, TensorVariable]]:
+        """Return the generator, the next place, and the diagnostics."""
+        next_rng, velocity = rng.normal(0.0, 1.0, size=(self.layout.size,))
         next_rng, share = next_rng.uniform(1.0 - self.jitter, 1.0 + self.jitter)
-        moved, ended, slope, value = self.trajectory(position, velocity, gradient, self.step_size * share)
-        error = 0.5 * (ended**2).sum() - value - 0.5 * (velocity**2).sum() + current
+        moved, ended, slope, value = self.trajectory(before.position, velocity, before.gradient, self.step_size * share)
+        started, end = 0.5 * (velocity**2).sum() - before.logdensity, 0.5 * (ended**2).sum() - value
+        error = 0.5 * (ended**2).sum() - value - 0.5 * (velocity**2).sum() + before.logdensity
         # Not finite is far too large.
         error = pt.switch(pt.isnan(error) | pt.isinf(error), np.inf, error)
-        next_rng, uniform = next_rng.uniform(0.0, 1.0)
-        is_accepted = pt.log(uniform) < -error
+        decision = decide(next_rng, -error)
         info = {
-            "acceptance_rate": pt.exp(pt.minimum(0.0, -error)),
-            "is_accepted": is_accepted,
-            "energy": pt.switch(is_accepted, 0.5 * (ended**2).sum() - value, 0.5 * (velocity**2).sum() - current),
+            **decision.info,
+            "energy": decision.choose(end, started),
             "is_divergent": error > MAX_ENERGY_ERROR,
         }
-        last = pt.switch(is_accepted, moved, position)
-        parts = zip(self.layout.offsets, self.layout.sizes, self.layout.shapes, strict=True)
-        following = (
-            *(last[start : start + length].reshape(shape) for start, length, shape in parts),
-            pt.switch(is_accepted, value, current),
-            pt.switch(is_accepted, slope, gradient),
-        )
-        return StepGraph(rng, (*values, current, gradient), next_rng, following, info)
+        return decision.next_rng, Place(*map(decision.choose, (moved, value, slope), before)), info
 
 
 def hmc(
@@ -213,10 +165,7 @@ def hmc(
     >>> bool(info.is_divergent)
     False
     """
-    logdensity = as_logdensity(logdensity)
-    for v in logdensity.inputs:
-        if not v.type.dtype.startswith("float"):
-            raise ModelError(f"{v.name} is discrete ({v.type.dtype}): HMC cannot move it; use samplers.rmh.", v.name)
+    logdensity = as_continuous(logdensity, "HMC")
     size = Layout.of(logdensity.inputs).size
     metric = Metric.of(np.ones(size) if inverse_mass_matrix is None else inverse_mass_matrix, size)
     if not (step_size > 0 and np.isfinite(step_size)):

@@ -3,29 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 import numpy as np
 import pytensor.tensor as pt
 from numpy.typing import NDArray
 from pytensor.tensor.variable import TensorVariable
 
-from graphs.density import LogDensity, as_logdensity
-from graphs.errors import ModelError, SamplingError
+from graphs.density import LogDensity
+from graphs.errors import SamplingError
 from graphs.layout import Layout
 from graphs.step import StepGraph
 from samplers.chain.metric import Metric
 from samplers.chain.workspace import MAX_TREE_DEPTH
+from samplers.gradient_kernel import GradientState, as_continuous
 from samplers.kernel import Kernel, check_start
 from samplers.trajectories.nuts_op import NUTS, NUTSInfo
-
-
-class NUTSState(NamedTuple):
-    """State of a chain."""
-
-    position: dict[str, NDArray[np.float64]]  # each of its own shape
-    logdensity: NDArray[np.float64]  # ()
-    gradient: NDArray[np.float64]  # (d,): of all variables, one after the other
 
 
 class NUTSKernel(Kernel):
@@ -44,7 +37,7 @@ class NUTSKernel(Kernel):
     """
 
     name: ClassVar[str] = "nuts"
-    state_type: ClassVar[Any] = NUTSState
+    state_type: ClassVar[Any] = GradientState
     info_type: ClassVar[Any] = NUTSInfo
 
     def __init__(
@@ -148,10 +141,7 @@ def nuts(
     >>> bool(info.is_divergent)
     False
     """
-    logdensity = as_logdensity(logdensity)
-    for v in logdensity.inputs:
-        if not v.type.dtype.startswith("float"):
-            raise ModelError(f"{v.name} is discrete ({v.type.dtype}): NUTS cannot move it; use samplers.rmh.", v.name)
+    logdensity = as_continuous(logdensity, "NUTS")
     size = Layout.of(logdensity.inputs).size
     diagonal = np.ones(size) if inverse_mass_matrix is None else np.array(inverse_mass_matrix, np.float64)
     if diagonal.shape != (size,):

@@ -14,6 +14,7 @@ import ppl
 from graphs.errors import ModelError, SamplingError
 from graphs.surgery.rebuilding import substitute
 from samplers import Move, Moved
+from samplers.metropolis import decide
 
 DATA = np.array([1.3, 0.4, 2.1])
 
@@ -29,11 +30,8 @@ class Walk(Move):
         next_rng, noise = rng.normal(0.0, 1.0, size=x.type.shape)
         proposal = x + memory["scale"] * noise
         [there] = substitute([logdensity.total], {x: proposal})
-        log_ratio = there - logdensity.total
-        next_rng, uniform = next_rng.uniform(0.0, 1.0)
-        is_accepted = pt.log(uniform) < log_ratio
-        acceptance_rate = pt.exp(pt.minimum(0.0, log_ratio))
-        return Moved([pt.switch(is_accepted, proposal, x)], next_rng, acceptance_rate)
+        decision = decide(next_rng, there - logdensity.total)
+        return Moved([decision.choose(proposal, x)], decision.next_rng, decision.acceptance_rate)
 
 
 class Flip(Move):

@@ -15,7 +15,8 @@ import samplers
 from graphs.density import LogDensity
 from graphs.errors import ModelError, SamplingError
 from graphs.surgery.interpreting import interpret
-from samplers.barker.proposal import FlatDensity, log_ratio, propose
+from samplers.barker.proposal import log_ratio, propose
+from samplers.gradient_kernel import FlatDensity, Place
 
 X, Y = np.array([0.3, -1.2, 0.8]), np.array([0.9, -0.4, 1.5])
 SCALE = np.array([0.5, 1.0, 2.0])
@@ -46,7 +47,7 @@ def proposal_logdensity(start: np.ndarray, end: np.ndarray) -> float:
 def test_the_ratio_is_that_of_the_densities_of_proposals() -> None:
     flat = FlatDensity(density())
     ends = [pt.vector(name, dtype="float64", shape=(3,)) for name in ("start", "end")]
-    points = [(end, *flat.at(end)) for end in ends]
+    points = [flat.at(end) for end in ends]
     ratio, *graphs = interpret(ends, [log_ratio(*points), *points[0][1:]])(X, Y)
     value, gradient = total_and_gradient(X)
     np.testing.assert_allclose(graphs[0], value)
@@ -60,7 +61,7 @@ def test_proposals_have_their_density() -> None:
     slope, count = 1.3, 200_000
     position, gradient = (pt.vector(n, dtype="float64", shape=(count,)) for n in "xg")
     rng = pt.random.rng("rng")
-    _, proposal = propose(rng, position, gradient, pt.constant(0.7))
+    _, proposal = propose(rng, Place(position, pt.constant(0.0), gradient), pt.constant(0.7))
     [steps] = interpret([rng, position, gradient], [proposal])(
         np.random.default_rng(1), np.zeros(count), np.full(count, slope)
     )

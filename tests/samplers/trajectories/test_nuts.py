@@ -13,7 +13,7 @@ from scipy import special, stats
 
 from graphs.errors import ModelError, SamplingError
 from samplers import nuts
-from samplers.trajectories.nuts import NUTSState
+from samplers.gradient_kernel import GradientState
 from samplers.trajectories.nuts_op import NUTS, NUTSInfo
 
 SHAPE = 2.0
@@ -33,7 +33,7 @@ def assert_mean(values: np.ndarray, expected: float) -> None:
 
 def test_init_evaluates_density_and_gradient() -> None:
     state = log_gamma_kernel().init({"x": [0.0, 1.0], "y": 2.0})
-    assert isinstance(state, NUTSState)
+    assert isinstance(state, GradientState)
     assert state.logdensity == pytest.approx(SHAPE - 1.0 - np.e - 2.0)
     np.testing.assert_allclose(state.gradient, [SHAPE - 1.0, SHAPE - np.e, -2.0])
 

@@ -15,7 +15,8 @@ from graphs.density import LogDensity
 from graphs.errors import ModelError, SamplingError
 from graphs.supports import interval
 from graphs.surgery.interpreting import interpret
-from samplers.random_walk import elementwise_log_ratio
+from samplers.elementwise import elementwise_log_ratio
+from samplers.move import move_block
 
 W, LOC, SCALE = np.array([0.2, 0.3, 0.1, 0.4]), np.array([-2, 0, 3.2, 2.5]), np.array([1.2, 1, 5, 2.8])
 
@@ -83,7 +84,7 @@ def test_elements_of_a_separable_density_are_accepted_one_by_one():
     y = ppl.Normal("y", n, 1.0)
     density = graphs.logprob(ppl.Model({y: np.arange(5.0)})).logdensity
     [value] = density.inputs
-    block = samplers.rmh_block(density, value, pt.dscalar("scale"))
+    block = move_block(samplers.RandomWalk(), density, {"n": value}, str)
     proposal = pt.vector("proposal", dtype="int64", shape=(5,))
     ratio = elementwise_log_ratio(density.total, value, proposal)
     old, new = np.array([3, 3, 3, 3, 3]), np.array([2, 3, 4, 5, 1])
