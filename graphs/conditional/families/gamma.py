@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass
+from math import log
 
 import pytensor.tensor as pt
 from pytensor.graph.basic import Variable
@@ -82,7 +83,7 @@ class _GammaOfPower(_GammaOf):
         return self.exponent * pt.log(value)
 
     def _log_slope(self, value: TensorVariable) -> TensorVariable:
-        return pt.log(abs(self.exponent)) + (self.exponent - 1) * pt.log(value)
+        return log(abs(self.exponent)) + (self.exponent - 1) * pt.log(value)
 
     def mode(self) -> TensorVariable:
         """Return the mode."""
@@ -189,7 +190,7 @@ class LogGamma(_GammaOf):
         return self.multiple * value
 
     def _log_slope(self, value: TensorVariable) -> TensorVariable:
-        return pt.log(abs(self.multiple)) + self.multiple * value
+        return log(abs(self.multiple)) + self.multiple * value
 
     def mean(self) -> TensorVariable:
         """Return the mean."""

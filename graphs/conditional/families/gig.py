@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import inf
+from math import inf, log
 
 import numpy as np
 import pytensor.tensor as pt
@@ -68,8 +68,8 @@ class GIG(Law):
         """Return the log-density at ``value``."""
         power, rate, scale = (self.parameters[name] for name in ("power", "rate", "scale"))
         z = powered(value, self.exponent)
-        normalizer = 0.5 * power * (pt.log(rate) - pt.log(scale)) - pt.log(2.0) - self._log_bessel(power)
-        slope = pt.log(self.exponent) + self.exponent * pt.log(value) - pt.log(value)
+        normalizer = 0.5 * power * (pt.log(rate) - pt.log(scale)) - log(2.0) - self._log_bessel(power)
+        slope = log(self.exponent) + self.exponent * pt.log(value) - pt.log(value)
         return normalizer + (power - 1) * self.exponent * pt.log(value) - rate * z - scale / z + slope
 
     def _log_bessel(self, order: TensorVariable) -> TensorVariable:
@@ -156,7 +156,7 @@ class TruncatedGamma(Law):
         else:
             mass = above
         normalizer = shape * pt.log(rate) - pt.gammaln(shape) - pt.log(mass)
-        slope = pt.log(abs(self.exponent)) + (self.exponent - 1) * pt.log(value)
+        slope = log(abs(self.exponent)) + (self.exponent - 1) * pt.log(value)
         logarithm = self.exponent * pt.log(value)
         inside = normalizer + (shape - 1) * logarithm - rate * powered(value, self.exponent) + slope
         return pt.switch((value > self.lower) & (value < self.upper), inside, -inf)
