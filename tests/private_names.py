@@ -207,6 +207,7 @@ PYTENSOR = (
             "graphs/backends/numba/compiler/foreign.py",
             "graphs/backends/numba/lowering/fallback.py",
             "graphs/recursion/numba_linking.py",
+            "graphs/sparse/dense.py",
             "graphs/sparse/differentiable.py",
             "graphs/sparse/ops.py",
             "graphs/tails/ops.py",

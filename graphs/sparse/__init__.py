@@ -1,1 +1,1 @@
-"""Cholesky factors of sparse symmetric matrices whose pattern is known when the graph is built."""
+"""Cholesky factors of symmetric matrices, sparse ones of a known pattern above all, and what is computed from them."""

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 from pytensor.link.jax.dispatch import jax_funcify
 
+from graphs.sparse.dense import Inverses, LogDeterminants
 from graphs.sparse.differentiable import SparseInverse, SparseLogDeterminant, SparseSolution
 from graphs.sparse.ops import SparseCholesky, SparseDraw, SparseSolve
 
@@ -99,5 +100,27 @@ def sparse_inverse(op: SparseInverse, **options: Any) -> Callable[..., jax.Array
         matrix = _dense(_inverted(factor, starts), starts, rows)
         root = jax.scipy.linalg.solve_triangular(matrix, jnp.eye(starts.shape[0] - 1), lower=True)
         return (root.T @ root)[rows[places], _columns(starts, rows)[places]]
+
+    return invert
+
+
+@jax_funcify.register(LogDeterminants)
+def log_determinants(op: LogDeterminants, **options: Any) -> Callable[..., jax.Array]:
+    """Add up."""
+
+    def add_up(matrices: jax.Array, factors: jax.Array) -> jax.Array:
+        return 2.0 * jnp.log(jnp.diagonal(factors, axis1=1, axis2=2)).sum(axis=1)
+
+    return add_up
+
+
+@jax_funcify.register(Inverses)
+def inverses(op: Inverses, **options: Any) -> Callable[..., jax.Array]:
+    """Invert."""
+
+    def invert(matrices: jax.Array, factors: jax.Array) -> jax.Array:
+        identity = jnp.broadcast_to(jnp.eye(factors.shape[-1]), factors.shape)
+        root = jax.scipy.linalg.solve_triangular(factors, identity, lower=True)
+        return jnp.swapaxes(root, 1, 2) @ root
 
     return invert

@@ -11,6 +11,7 @@ from pytensor.tensor.linalg import cholesky, solve_triangular
 from pytensor.tensor.variable import TensorVariable
 
 from graphs.conditional.law import Law
+from graphs.sparse.dense import log_determinants_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,18 +57,12 @@ class BlockNormal(Law):
         """Whether every precision matrix is positive definite."""
         return pt.all(_diagonal(self.factor) > 0)
 
-    def log_normalizer(self, factor: TensorVariable) -> TensorVariable:
-        """Return the sum of the logarithms of the largest densities; shape ()."""
-        multiplicity = self.num_blocks if self.parameters["precision"].type.shape[0] == 1 else 1
-        log_determinants = pt.log(_diagonal(factor)).sum() * float(multiplicity)
-        return log_determinants - 0.5 * self.num_blocks * self.size * log(2 * pi)
-
     def logprob(self, value: TensorVariable) -> TensorVariable:
         """Return the log-density at ``value``; shape ()."""
         factor = self.factor
         centred = as_blocks(value - self.mean(), self.core_axes)
         whitened = (centred[:, :, None] * factor).sum(axis=1)
-        return self.log_normalizer(factor) - 0.5 * pt.sqr(whitened).sum()
+        return self.peak() - 0.5 * pt.sqr(whitened).sum()
 
     def draw_graph(self, rng: Variable) -> tuple[Variable, TensorVariable]:
         """Return the next generator and a draw."""
@@ -89,8 +84,11 @@ class BlockNormal(Law):
         return self.mean()
 
     def peak(self) -> TensorVariable:
-        """Return the sum of the logarithms of the largest densities; shape ()."""
-        return self.log_normalizer(self.factor)
+        """Return the sum of the logarithms of the largest densities; shape (); its gradient is made of inverses."""
+        precision = self.parameters["precision"]
+        multiplicity = float(self.num_blocks if precision.type.shape[0] == 1 else 1)
+        total = log_determinants_of(precision, self.factor).sum()
+        return 0.5 * multiplicity * total - 0.5 * self.num_blocks * self.size * log(2 * pi)
 
 
 def as_blocks(value: TensorVariable, core_axes: tuple[int, ...]) -> TensorVariable:

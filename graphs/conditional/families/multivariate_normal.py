@@ -10,6 +10,7 @@ from pytensor.tensor.linalg import cholesky, solve_triangular
 from pytensor.tensor.variable import TensorVariable
 
 from graphs.conditional.law import Law
+from graphs.sparse.dense import log_determinants_of
 
 
 class MultivariateNormal(Law):
@@ -59,8 +60,9 @@ class MultivariateNormal(Law):
         return self.mean()
 
     def peak(self) -> TensorVariable:
-        """Return the log-density at the mode; shape ()."""
-        return pt.log(pt.diagonal(self._factor)).sum() - 0.5 * prod(self.variable.type.shape) * log(2 * pi)
+        """Return the log-density at the mode; shape (); its gradient is half the covariance matrix."""
+        log_determinant = log_determinants_of(self.parameters["precision"], self._factor)
+        return 0.5 * log_determinant - 0.5 * prod(self.variable.type.shape) * log(2 * pi)
 
     def _whitened_mean(self, factor: TensorVariable) -> TensorVariable:
         """Return the mean times the transposed factor."""
