@@ -76,9 +76,7 @@ def test_no_module_is_a_drawer_for_odds_and_ends():
 
 LONG_FILES = {
     "graphs/log_scale/logarithms.py": "one class, whose rules call each other by way of what it remembers",
-    "graphs/marginal/elimination/summation.py": "a sum, its factors and what stands in its way: they share the terms",
     "graphs/marginal/lifting/indexing.py": "one rule, of indexing by states, in its steps",
-    "graphs/marginal/lifting/state.py": "lifted arrays and all that brings their slots together",
     "graphs/recursion/loops/forward.py": "the sum and its twin, the maximum, work in one memory",
     "ppl/planning/policy.py": "a choice, and what each number in it was measured on",
     "samplers/trajectories/tree.py": "one algorithm, in the order of its paper",

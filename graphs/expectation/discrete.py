@@ -21,7 +21,7 @@ from graphs.conditional.points import draw_in_support
 from graphs.expectation.interpolation import Interpolation, interpolate
 from graphs.marginal.elimination.engine import eliminate_all
 from graphs.marginal.elimination.factor_tables import Family
-from graphs.marginal.elimination.summation import FiniteVariable, factors_of
+from graphs.marginal.elimination.factoring import FiniteVariable, factors_of
 from graphs.supports import Support
 from graphs.surgery.evaluating import evaluate
 from graphs.surgery.random_graph import depends_on

@@ -93,7 +93,8 @@ from graphs.bounds.guards import strip_guards
 from graphs.density import LogDensity
 from graphs.joint.model_graph import ModelGraph
 from graphs.limits.masked_slopes import with_masked_branches
-from graphs.marginal.elimination.summation import FiniteVariable, Summation
+from graphs.marginal.elimination.factoring import FiniteVariable
+from graphs.marginal.elimination.summation import Summation
 from graphs.marginal.finite import finite_states
 from graphs.supports import REAL, Support
 from graphs.surgery.rebuilding import substitute

@@ -21,7 +21,6 @@ from graphs.limits.constants import folded
 from graphs.limits.stable_logits import stabilized
 from graphs.marginal.atoms import at_all_states
 from graphs.marginal.branches import with_branches
-from graphs.marginal.elimination.summation import unused_name
 from graphs.marginal.finite import finite_states
 from graphs.marginal.lifting import MOST_STATES
 from graphs.marginal.summing_out import sum_out_all
@@ -29,7 +28,7 @@ from graphs.rolling.plates import with_plates
 from graphs.rolling.rolling import find_rolls
 from graphs.supports import REAL
 from graphs.surgery.examples import of_known_shape
-from graphs.surgery.random_graph import is_random, static_shape, value_variable
+from graphs.surgery.random_graph import is_random, static_shape, unused_name, value_variable
 from graphs.surgery.rebuilding import substitute
 from graphs.surgery.traces import untraced
 from graphs.variables.inner_outcome import untransposed

@@ -8,7 +8,8 @@ from dataclasses import replace
 from graphs.errors import DerivationError
 from graphs.joint.joint_logprob import LogProb, finite_of, strip
 from graphs.limits.constants import folded
-from graphs.marginal.elimination.summation import CannotSumError, sum_over, terms_after
+from graphs.marginal.elimination.factoring import CannotSumError
+from graphs.marginal.elimination.summation import sum_over, terms_after
 from graphs.marginal.lifting import MOST_STATES
 from graphs.optional import optional
 from graphs.variables.transforms import bounding_variables

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from typing import Any
 
 from pymc.distributions.censored import CensoredRV
@@ -254,3 +254,10 @@ def named_input(name: str, shape: Sequence[int | None] = (), dtype: str = "float
     """Return an input of any name: ``pt.tensor`` refuses names that NumPy can read as a dtype, such as ``long``."""
     variable: TensorVariable = TensorType(dtype, tuple(shape))(name=name)
     return variable
+
+
+def unused_name(name: str, taken: Container[str]) -> str:
+    """Return ``name``, with primes as long as it is taken."""
+    while name in taken:
+        name += "'"
+    return name

@@ -31,9 +31,8 @@ from pytensor.tensor.random.type import random_generator_type
 from pytensor.tensor.variable import TensorVariable
 
 from graphs.errors import DerivationError
-from graphs.marginal.elimination.summation import unused_name
 from graphs.supports import Support, integers
-from graphs.surgery.random_graph import value_variable
+from graphs.surgery.random_graph import unused_name, value_variable
 from graphs.surgery.rebuilding import rebuild
 
 NUM_SEEDS = 2**53

@@ -14,14 +14,13 @@ from graphs.augmentation import Group
 from graphs.conditional import Law
 from graphs.density import LogDensity
 from graphs.joint.joint_logprob import LogProb
-from graphs.marginal.elimination.summation import unused_name
 from graphs.supports import REAL
-from graphs.surgery.random_graph import depends_on, named_input
+from graphs.surgery.random_graph import depends_on, named_input, unused_name
 from graphs.surgery.rebuilding import substitute
 from graphs.variables.simulators import NoiseRV
-from ppl.planning.discrete import block_by_groups
 from ppl.planning.plans import Assignment
 from samplers.blocks import Block, DrawBlock, Sweep
+from samplers.conditionals.discrete import block_by_groups
 from samplers.conditionals.gibbs import gibbs_block
 from samplers.move import Move, move_block
 from samplers.random_walk.move import RandomWalk

@@ -11,8 +11,8 @@ from xarray import DataTree
 from graphs.errors import ModelError
 from graphs.joint.joint_logprob import finite_of, strip
 from graphs.joint.logprob import logprob
+from graphs.marginal.elimination.factoring import CannotSumError
 from graphs.marginal.elimination.pointwise import Entry, pointwise
-from graphs.marginal.elimination.summation import CannotSumError
 from graphs.marginal.finite import finite_states
 from graphs.marginal.lifting import MOST_STATES
 from graphs.variables.simulators import is_simulator

@@ -15,7 +15,8 @@ from xarray import Dataset, DataTree
 from graphs.errors import ModelError
 from graphs.joint.joint_logprob import LogProb, finite_of, strip
 from graphs.joint.logprob import logprob
-from graphs.marginal.elimination.summation import FiniteVariable, sum_over
+from graphs.marginal.elimination.factoring import FiniteVariable
+from graphs.marginal.elimination.summation import sum_over
 from graphs.marginal.elimination.traceback import probabilities_of, trace_back
 from graphs.marginal.finite import finite_states
 from graphs.surgery.random_graph import depends_on

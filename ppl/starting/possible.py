@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from pytensor.tensor.variable import TensorVariable
 
 from graphs.surgery.interpreting import interpret, without_c
-from ppl.planning.discrete import block_by_groups
 from ppl.planning.plans import Plan
 from samplers.blocks import DrawBlock
+from samplers.conditionals.discrete import block_by_groups
 
 IMPOSSIBLE = -1e4
 """In place of minus infinity: each impossible element counts more than anything that is possible."""

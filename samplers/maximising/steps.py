@@ -23,7 +23,7 @@ from graphs.expectation.continuous import average, starting_features
 from graphs.expectation.discrete import Expectation, expectation
 from graphs.expectation.matrix_modes import MatrixMode, find_matrix_mode, is_square
 from graphs.joint.joint_logprob import LogProb, finite_of, strip
-from graphs.marginal.elimination.summation import FiniteVariable, sum_over
+from graphs.marginal.elimination.summation import sum_over
 from graphs.marginal.elimination.traceback import probabilities_of
 from graphs.supports import OTHER, POSITIVE, POSITIVE_DEFINITE, REAL, Support
 from graphs.surgery.rebuilding import substitute
@@ -108,6 +108,7 @@ class Steps:
         if not self.names:
             raise ModelError("There is nothing to maximise: every variable is latent.")
         self.joint = strip(joint, self.latent)
+        self._finite = [] if self.continuous else [finite_of(self.joint, name) for name in self.latent]
         self.values = [joint.values[n] for n in self.names]
         self.supports = {n: joint.supports[n] for n in self.names}
         self.terms = dict(self.joint.terms)
@@ -138,7 +139,7 @@ class Steps:
 
     def _summed(self, is_interpolated: bool) -> _Expected:
         found = expectation(
-            self.terms, self._finite(), self._parameters(), self.max_states, is_interpolated=is_interpolated
+            self.terms, self._finite, self._parameters(), self.max_states, is_interpolated=is_interpolated
         )
         inputs = dict.fromkeys(found.counts, POSITIVE)
         return _Expected(
@@ -154,9 +155,6 @@ class Steps:
         start = partial(starting_features, found, list(latent.values()), supports)
         zero = pt.as_tensor(np.float64(0.0))
         return _Expected(found.log_integral, zero, found.expected, found.supports, found.averages, start, found.laws)
-
-    def _finite(self) -> list[FiniteVariable]:
-        return [finite_of(self.joint, name) for name in self.latent]
 
     def _laws(self, found: _Expected) -> dict[str, Law | MatrixMode]:
         supports: dict[Variable, Support] = {**self._parameters(), **found.inputs}
@@ -254,7 +252,7 @@ class Steps:
         if self.continuous:
             return {}
         if self._probabilities is None:
-            summation = sum_over(self.terms, self._finite(), with_probes=True, max_states=self.max_states)
+            summation = sum_over(self.terms, self._finite, with_probes=True, max_states=self.max_states)
             self._probabilities = self.compiler.function(self.values, list(probabilities_of(summation).values()))
         found = self._probabilities(*point)
         return {name: np.moveaxis(np.asarray(p), 0, -1) for name, p in zip(self.latent, found, strict=True)}

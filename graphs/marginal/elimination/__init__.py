@@ -1,5 +1,6 @@
 """Sums over the states of discrete variables in a factor graph, in log space.
 
-`families` holds factors, many alike in one table; `network` who stands together with whom; `batch` eliminates many
-elements at once, `sequence` long narrow components by a recursion; `engine` chooses; `traceback` draws back.
+`factoring` takes a log-probability apart; `factor_tables` holds factors, many alike in one table; `network` who stands
+together with whom; `batch` eliminates many elements at once, `sequence` long narrow components by a recursion; `engine`
+chooses; `summation` puts together what is left; `traceback` draws back.
 """

@@ -9,8 +9,9 @@ import numpy as np
 from graphs.marginal.elimination.batch import BatchStep
 from graphs.marginal.elimination.engine import EliminationStep
 from graphs.marginal.elimination.factor_tables import Integers
+from graphs.marginal.elimination.factoring import FiniteVariable
 from graphs.marginal.elimination.sequence import SequenceStep
-from graphs.marginal.elimination.summation import FiniteVariable, Summation
+from graphs.marginal.elimination.summation import Summation
 
 
 @dataclass

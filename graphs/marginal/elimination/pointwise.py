@@ -18,7 +18,8 @@ from pytensor.tensor.variable import TensorVariable
 
 from graphs.joint.terms import joint_name
 from graphs.marginal.elimination.factor_tables import Integers
-from graphs.marginal.elimination.summation import FiniteVariable, Summation, sum_over
+from graphs.marginal.elimination.factoring import FiniteVariable
+from graphs.marginal.elimination.summation import Summation, sum_over
 from graphs.marginal.lifting import ABSENT, MOST_STATES, Lifted, lift, of_states
 from graphs.surgery.rebuilding import substitute
 

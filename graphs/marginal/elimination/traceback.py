@@ -13,8 +13,9 @@ from pytensor.tensor.variable import TensorVariable
 
 from graphs.marginal.elimination.batch import BatchStep, Mode
 from graphs.marginal.elimination.factor_tables import Integers
+from graphs.marginal.elimination.factoring import FiniteVariable
 from graphs.marginal.elimination.sequence import SequenceStep
-from graphs.marginal.elimination.summation import FiniteVariable, Summation
+from graphs.marginal.elimination.summation import Summation
 
 
 def trace_back(summation: Summation, rng: Any, mode: Mode = "sum") -> tuple[Variable, dict[str, TensorVariable]]:

@@ -16,7 +16,8 @@ from pytensor.tensor.special import LogSoftmax, Softmax
 from pytensor.tensor.variable import TensorVariable
 
 from graphs.marginal.lifting.engine import lift_nodes
-from graphs.marginal.lifting.state import Lifted, Lifting, MixingError, Slot, aligned, folded, spread, widened
+from graphs.marginal.lifting.slots import aligned, spread
+from graphs.marginal.lifting.state import Lifted, Lifting, MixingError, Slot, folded, widened
 from graphs.surgery.rebuilding import opened
 
 

@@ -16,19 +16,8 @@ from pytensor.tensor.elemwise import CAReduce, DimShuffle, Elemwise
 from pytensor.tensor.math import Dot, Sum
 from pytensor.tensor.shape import SpecifyShape
 
-from graphs.marginal.lifting.state import (
-    Atoms,
-    Lifted,
-    Lifting,
-    MixingError,
-    Slot,
-    aligned,
-    check_number,
-    folded,
-    shuffled,
-    take,
-    widened,
-)
+from graphs.marginal.lifting.slots import aligned, check_number
+from graphs.marginal.lifting.state import Atoms, Lifted, Lifting, MixingError, Slot, folded, shuffled, take, widened
 
 _IDEMPOTENT = (ps.ScalarMaximum, ps.ScalarMinimum, ps.AND, ps.OR)
 

@@ -15,18 +15,8 @@ from pytensor.tensor.type_other import NoneTypeT
 from pytensor.tensor.variable import TensorVariable
 
 from graphs.errors import ModelError
-from graphs.marginal.lifting.state import (
-    Lifted,
-    Lifting,
-    MixingError,
-    Slot,
-    aligned,
-    folded,
-    padded,
-    shuffled,
-    spread,
-    widened,
-)
+from graphs.marginal.lifting.slots import aligned, spread
+from graphs.marginal.lifting.state import Lifted, Lifting, MixingError, Slot, folded, padded, shuffled, widened
 from graphs.surgery.known import known_value
 
 Entry = Any

@@ -19,18 +19,8 @@ from pytensor.tensor.variable import TensorVariable
 from graphs.marginal.lifting.elementwise import apply_elementwise
 from graphs.marginal.lifting.engine import lift_nodes
 from graphs.marginal.lifting.indexing import check_range, entries_of, index_fixed
-from graphs.marginal.lifting.state import (
-    ABSENT,
-    Lifted,
-    Lifting,
-    MixingError,
-    Slot,
-    folded,
-    joined,
-    padded,
-    shuffled,
-    widened,
-)
+from graphs.marginal.lifting.slots import joined
+from graphs.marginal.lifting.state import ABSENT, Lifted, Lifting, MixingError, Slot, folded, padded, shuffled, widened
 from graphs.surgery.known import known_value
 
 
