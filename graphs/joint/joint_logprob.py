@@ -128,6 +128,10 @@ class LogProb:
         a loop, they share a term with an axis of its own.
     plates : mapping of str to tuple of str
         Of values that are those of several variables, one below the other, the names of these.
+    integrals : tuple of Step
+        How variables were integrated out by their laws, in this order (`graphs.integral`).
+    opened : mapping of str to TensorVariable
+        The terms as graphs of all values, those that were integrated out included; empty where none were.
     """
 
     terms: Mapping[str, TensorVariable]
@@ -139,6 +143,8 @@ class LogProb:
     graph: ModelGraph
     members: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     plates: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    integrals: tuple[Any, ...] = ()
+    opened: Mapping[str, TensorVariable] = field(default_factory=dict)
 
     @cached_property
     def total(self) -> TensorVariable:

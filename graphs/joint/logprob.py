@@ -12,6 +12,7 @@ from pytensor.tensor.variable import TensorVariable
 
 from graphs.bounds.guards import strip_guards
 from graphs.errors import ModelError
+from graphs.integral import integrate, integrate_all, may_be_integrated
 from graphs.joint.joint_logprob import LogProb, Space, states_of, strip
 from graphs.joint.model_graph import ModelGraph, as_model_graph
 from graphs.joint.preparation import prepare, widen
@@ -57,7 +58,9 @@ def logprob(
         log-Jacobian is part of its term.
     marginalize : "auto", "require", bool, or iterable of str
         Which finite discrete latent variables are summed out: those for which it is possible (``"auto"``), all of them
-        or an error (``"require"``, ``True``), none (``False``), or those named.
+        or an error (``"require"``, ``True``), none (``False``), or those named. Continuous variables, and counts
+        without a bound, are integrated out by their laws: those named, an error where there is no law, and with
+        ``"require"`` or ``True`` all that have one. (What integrals cost and whether they pay, ``ppl.plan`` decides.)
     max_states : int, default 2**24
         Most joint states of discrete elements that one factor may depend on.
     apart : iterable of str, optional
@@ -93,7 +96,7 @@ def logprob(
     graph = as_model_graph(model)
     with untraced():
         natural = _with_plates(graph, None if apart is None else frozenset(apart))
-        summed = _sum_out(natural, marginalize, max_states)
+        summed = _marginalized(natural, marginalize, max_states)
         return unconstrain(summed) if space == "unconstrained" else summed
 
 
@@ -144,23 +147,26 @@ def _natural_logprob(graph: ModelGraph, values: dict[str, TensorVariable]) -> Lo
     return LogProb(terms, values, dict(values), supports, (), "natural", prepared_graph, members)
 
 
-def _sum_out(natural: LogProb, marginalize: Marginalize, max_states: int) -> LogProb:
+def _marginalized(natural: LogProb, marginalize: Marginalize, max_states: int) -> LogProb:
+    """Sum out finite discrete variables, then integrate out continuous ones."""
     finite = [name for name in natural.values if states_of(natural, name) is not None]
+    others = [name for name in natural.values if may_be_integrated(natural, name)]
     if isinstance(marginalize, str | bool):
-        chosen = finite if marginalize else []
-    else:
-        chosen = list(marginalize)
-        for name in chosen:
-            if name not in finite:
-                raise ModelError(
-                    f"{name!r} cannot be summed out: the finite discrete latent variables are "
-                    f"{', '.join(finite) or 'none'}.",
-                    name,
-                )
-    summed, errors = sum_out_all(natural, chosen, max_states)
-    if errors and marginalize != "auto":
+        is_required = marginalize in ("require", True)
+        summed, errors = sum_out_all(natural, finite if marginalize else [], max_states)
+        if errors and is_required:
+            raise next(iter(errors.values()))
+        return integrate(summed, others).joint if is_required else summed
+    chosen = list(marginalize)
+    for name in chosen:
+        if name not in natural.values:
+            raise ModelError(
+                f"marginalize names {name!r}; the latent variables are {', '.join(natural.values) or 'none'}.", name
+            )
+    summed, errors = sum_out_all(natural, [n for n in finite if n in chosen], max_states)
+    if errors:
         raise next(iter(errors.values()))
-    return summed
+    return integrate_all(summed, [n for n in chosen if n not in finite])
 
 
 def unconstrain(natural: LogProb, names: Iterable[str] | None = None) -> LogProb:

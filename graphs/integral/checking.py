@@ -1,0 +1,83 @@
+"""Check integrals at random points: what is left is the log-density less that of the law, whatever the variable is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pytensor.tensor as pt
+from numpy.typing import NDArray
+from pytensor.graph.basic import Variable
+from pytensor.tensor.variable import TensorVariable
+
+from graphs.conditional import JointNormal, Obstacle
+from graphs.conditional.points import ASSUMED, are_equal, draw_in_support, inputs_of
+from graphs.integral.step import Step
+from graphs.supports import Support
+from graphs.surgery.evaluating import evaluate
+
+_SEED = 20261201
+_POINTS = 2
+_ATTEMPTS = 12
+
+
+def find_fault(
+    before: TensorVariable, after: TensorVariable, step: Step, supports: Mapping[TensorVariable, Support]
+) -> Obstacle | None:
+    """Return why an integral is wrong, or None where it is right at random points.
+
+    Parameters
+    ----------
+    before, after : TensorVariable
+        The log-density with the variables of the integral, and without; shape ().
+    step : Step
+        The integral.
+    supports : mapping of TensorVariable to Support
+        Supports of all.
+    """
+    density = pt.sum(step.law.logprob(_vector(step)))
+    outputs = [before - density - after, before, density]
+    rest = [i for i in inputs_of(outputs) if i not in step.at]
+    rng = np.random.default_rng(_SEED)
+    found = 0
+    for attempt in range(_ATTEMPTS):
+        assumed, least = ASSUMED[attempt % 3], 0 if attempt < 3 else 10 ** (attempt // 3)
+        point: dict[Variable, NDArray] = {i: draw_in_support(rng, i, _get(supports, i), assumed, least) for i in rest}
+        values = evaluate(outputs, {**point, **_values(step, point, supports, rng, assumed)})
+        if values is None or not all(np.isfinite(v).all() for v in values):
+            continue
+        difference, total, logprob = map(float, values)
+        if not are_equal(np.array([0.0, difference]), total, logprob):
+            return Obstacle(f"its law, {step.law.family}, does not leave what it should")
+        found += 1
+        if found == _POINTS:
+            return None
+    return None if found else Obstacle("the integral could not be checked: no point with a finite density was found")
+
+
+def _values(
+    step: Step,
+    point: Mapping[Variable, NDArray],
+    supports: Mapping[TensorVariable, Support],
+    rng: np.random.Generator,
+    assumed: str,
+) -> dict[Variable, NDArray]:
+    """Return random values of what is integrated out; of counts, values near those at which terms are evaluated."""
+    drawn = {v: draw_in_support(rng, v, supports.get(v), assumed) for v in step.at}
+    counts = [v for v in step.at if v.type.dtype.startswith("int")]
+    known = evaluate([step.at[v] for v in counts], point) if counts else None
+    for value, array in zip(counts, known or [], strict=False):
+        drawn[value] = np.asarray(array + 1, value.type.dtype)
+    return dict(drawn)
+
+
+def _get(supports: Mapping[TensorVariable, Support], variable: Variable) -> Support | None:
+    return next((support for value, support in supports.items() if value is variable), None)
+
+
+def _vector(step: Step) -> TensorVariable:
+    law = step.law
+    if not isinstance(law, JointNormal):
+        return law.variable
+    vector: TensorVariable = pt.concatenate([part.ravel() for part in law.parts])
+    return vector

@@ -1,0 +1,158 @@
+"""Integrate variables out of a joint log-probability, one after the other, and draw them back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import pytensor.tensor as pt
+from pytensor.gradient import disconnected_grad
+from pytensor.graph.basic import Variable
+from pytensor.tensor.variable import TensorVariable
+
+from graphs.conditional import JointNormal, Obstacle
+from graphs.errors import DerivationError, ModelError
+from graphs.integral.anchored import anchored_step, joint_step
+from graphs.integral.checking import find_fault
+from graphs.integral.normal import normal_step
+from graphs.integral.step import Step
+from graphs.joint.joint_logprob import LogProb
+from graphs.optional import optional
+from graphs.surgery.random_graph import depends_on
+from graphs.surgery.rebuilding import substitute
+
+
+def integrate_out(joint: LogProb, names: Sequence[str | tuple[str, ...]]) -> LogProb:
+    """Return a log-probability from which variables are integrated out.
+
+    Parameters
+    ----------
+    joint : LogProb
+        In natural space.
+    names : sequence of str or tuple of str
+        The variables, in this order; those of a tuple together.
+
+    Raises
+    ------
+    ModelError
+        If a name is unknown.
+    DerivationError
+        If there is no law: says which term prevents it.
+    """
+    for group in names:
+        together = (group,) if isinstance(group, str) else tuple(group)
+        for name in together:
+            if name not in joint.values:
+                known = ", ".join(joint.values) or "none"
+                raise ModelError(f"{name!r} cannot be integrated out: the latent variables are {known}.", name)
+        step = find_step(joint, together)
+        if isinstance(step, Obstacle):
+            raise DerivationError(
+                f"{', '.join(together)} cannot be integrated out: {step.reason}.",
+                together[0],
+                joint.values[together[0]],
+            )
+        joint = with_step(joint, step)
+    return joint
+
+
+@optional("an integral", otherwise=lambda why, *_: Obstacle(why))
+def find_step(joint: LogProb, names: tuple[str, ...]) -> Step | Obstacle:
+    """Return the integral over variables, checked at random points, or why there is none.
+
+    Parameters
+    ----------
+    joint : LogProb
+        In natural space.
+    names : tuple of str
+        The variables.
+    """
+    if len(names) > 1:
+        step = joint_step(joint, names)
+    else:
+        step = normal_step(joint, names[0])
+        step = anchored_step(joint, names[0]) if isinstance(step, Obstacle) else step
+    if isinstance(step, Obstacle):
+        return step
+    after = with_step(joint, step).total
+    return find_fault(joint.total, after, step, joint.logdensity.supports) or step
+
+
+def with_step(joint: LogProb, step: Step) -> LogProb:
+    """Return a log-probability from which the variables of an integral are gone.
+
+    Parameters
+    ----------
+    joint : LogProb
+        In natural space.
+    step : Step
+        The integral.
+    """
+    changed = {**joint.terms, **step.own}
+    names = [n for n, term in changed.items() if depends_on(term, step.at)]
+    closed = dict(zip(names, substitute([changed[n] for n in names], step.at), strict=True))
+    left = {n: v for n, v in joint.values.items() if n not in step.names}
+    return replace(
+        joint,
+        terms={**changed, **closed},
+        values=left,
+        natural={n: joint.natural[n] for n in left},
+        supports={n: joint.supports[n] for n in left},
+        integrals=(*joint.integrals, step),
+        opened={**(joint.opened or joint.terms), **step.own},
+    )
+
+
+def at_fixed_points(joint: LogProb) -> LogProb:
+    """Return the same log-probability, in whose gradient the points at which terms are evaluated count as constants.
+
+    That changes no gradient, since no term depends on these points but in the rounding; it is only of less work. Second
+    derivatives would be wrong.
+
+    Parameters
+    ----------
+    joint : LogProb
+        In natural space, variables integrated out.
+    """
+    resolved: dict[Variable, Variable] = {}
+    for step in reversed(joint.integrals):
+        points = substitute(list(step.at.values()), resolved)
+        for value, point in zip(step.at, points, strict=True):
+            resolved[value] = point if value.type.dtype.startswith("int") else disconnected_grad(point)
+    names = list(joint.opened)
+    terms = dict(zip(names, substitute([joint.opened[n] for n in names], resolved), strict=True))
+    return replace(joint, terms=terms) if terms else joint
+
+
+def drawn_back(
+    integrals: Sequence[Step], rng: Variable, known: Mapping[Variable, Variable]
+) -> tuple[Variable, dict[str, TensorVariable]]:
+    """Return the next generator and a draw of all that was integrated out, given the rest, as graphs.
+
+    Parameters
+    ----------
+    integrals : sequence of Step
+        In the order in which they were taken.
+    rng : Variable
+        A generator.
+    known : mapping of Variable to Variable
+        What the values of the rest are.
+    """
+    found: dict[Variable, Variable] = dict(known)
+    draws: dict[str, TensorVariable] = {}
+    for step in reversed(integrals):
+        parts = [step.law.variable] if not isinstance(step.law, JointNormal) else list(step.law.parts)
+        next_rng, *drawn = _draw(step, rng)
+        rng, *new = substitute([next_rng, *drawn], {**found})
+        for name, value, draw in zip(step.names, parts, new, strict=True):
+            found[value] = draws[name] = pt.as_tensor(draw)
+    return rng, draws
+
+
+def _draw(step: Step, rng: Variable) -> list[Variable]:
+    law = step.law
+    if isinstance(law, JointNormal):
+        next_rng, parts = law.draw_parts(rng)
+        return [next_rng, *parts.values()]
+    next_rng, draw = law.draw_graph(rng)
+    return [next_rng, draw]
