@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import prod
 
 from pytensor.tensor.variable import TensorVariable
 
-from graphs.conditional import Law
+from graphs.conditional import JointNormal, Law, MultivariateNormal, SparseNormal
+from graphs.conditional.families.block_normal import BlockNormal
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,3 +40,30 @@ class Step:
     own: Mapping[str, TensorVariable]
     is_elementwise: bool = False
     """Whether the elements are independent given the rest, each of its own."""
+
+    @property
+    def num_elements(self) -> int:
+        """How many numbers are integrated out."""
+        return sum(prod(int(n) for n in value.type.shape) for value in self.at)
+
+    @property
+    def num_factor(self) -> int:
+        """How many numbers the factor of the precision matrix has; one for each element where these are independent."""
+        law = self.law.law if isinstance(self.law, JointNormal) else self.law
+        if isinstance(law, SparseNormal):
+            return len(law.pattern.rows)
+        if isinstance(law, BlockNormal):
+            return law.num_blocks * law.size * (law.size + 1) // 2
+        if isinstance(law, MultivariateNormal):
+            return self.num_elements * (self.num_elements + 1) // 2
+        return self.num_elements
+
+    @property
+    def num_operations(self) -> int:
+        """How many multiplications the factor takes."""
+        law = self.law.law if isinstance(self.law, JointNormal) else self.law
+        if isinstance(law, SparseNormal):
+            return law.pattern.num_operations
+        if isinstance(law, BlockNormal):
+            return law.num_blocks * law.size**3 // 3
+        return self.num_elements**3 // 3 if isinstance(law, MultivariateNormal) else self.num_elements

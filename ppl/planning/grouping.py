@@ -17,6 +17,7 @@ from graphs.conditional import (
     is_normal,
 )
 from graphs.errors import DerivationError
+from graphs.integral import at_fixed_points
 from graphs.joint.joint_logprob import LogProb, strip
 from graphs.joint.logprob import unconstrain
 from graphs.surgery.random_graph import depends_on
@@ -93,6 +94,22 @@ def _mixed(
                 "the bounds of another variable depend on it, and there is no law given that variable on the real line"
             )
             _lose(name, reason, assignments, laws, augmented, named, no_gradient)
+
+
+def with_fixed_points(summed: LogProb, mixed: LogProb) -> LogProb:
+    """Return a log-probability whose gradient does without the points at which integrals evaluate their terms.
+
+    Parameters
+    ----------
+    summed : LogProb
+        In natural space, variables integrated out.
+    mixed : LogProb
+        The same with what NUTS and RMH move on the real line.
+    """
+    moving = [n for n in mixed.values if mixed.natural[n] is not mixed.values[n]]
+    drawn = [n for n in mixed.values if n not in moving]
+    fixed = strip(unconstrain(at_fixed_points(summed), moving), drawn)
+    return replace(fixed.replace({fixed.values[n]: mixed.values[n] for n in moving}), values=mixed.values)
 
 
 def join(summed: LogProb, assignments: dict[str, Assignment], laws: dict[str, Law]) -> None:

@@ -26,7 +26,8 @@ from graphs.surgery.traces import untraced
 from ppl.modelling.bad_constants import explained
 from ppl.modelling.model import Model
 from ppl.planning.choosing import choose, with_blame
-from ppl.planning.grouping import explain_groups, join, with_groups
+from ppl.planning.grouping import explain_groups, join, with_fixed_points, with_groups
+from ppl.planning.integrating import Collapsed, candidates, collapse
 from ppl.planning.plans import EXACT, Assignment, Choice, Method, Plan, Sampler
 from ppl.planning.policy import NO_LAWS, decide
 from ppl.planning.summing import Marginalize, marginalized
@@ -61,7 +62,9 @@ def plan(
     model : Model
         The model.
     marginalize : "auto", "require", bool, or iterable of str, default "auto"
-        Finite discrete variables to sum out: where possible, all or an error, all or none, or those named.
+        Finite discrete variables to sum out: where possible, all or an error, all or none, or those named. Continuous
+        ones, and counts without a bound, are integrated out by their full conditionals: where that pays and no sampler
+        is asked for, all that have one, all or none, or those named; they are drawn back afterwards.
     sampler : {"nuts", "gibbs", "rmh", "slice", "barker"}, Move, or mapping of str to these, optional
         Overrides the choice for all continuous variables or for those named. ``"gibbs"`` for all takes the full
         conditional wherever one is known and NUTS for the rest; for a named variable it has to be known. A
@@ -109,10 +112,11 @@ def _planned(
     joint = logprob(model, marginalize=False, apart={*named, *listed})
     doing("Summing out discrete variables")
     summed, reasons = marginalized(joint, marginalize, named, max_states)
+    collapsed = _collapsed(summed, marginalize, sampler, named, compress)
     continuous = {v: n for n, v in summed.values.items() if not summed.supports[n].is_discrete}
     found = without_gradient(list(summed.terms.values()), continuous)
     no_gradient = {continuous[v]: why for v, why in found.items()}
-    chosen = _assigned(model, joint, summed, reasons, sampler, named, compress, no_gradient)
+    chosen = _assigned(model, joint, collapsed, reasons, sampler, named, compress, no_gradient)
     if chosen.is_exact:
         return replace(chosen, policy=EXACT)
     if sampler is not None or not any(a.method == "nuts" for a in chosen.assignments):
@@ -127,6 +131,23 @@ def _planned(
     return replace(best, policy=policy)
 
 
+def _collapsed(
+    summed: LogProb, marginalize: Marginalize, sampler: Sampler, named: Mapping[str, Any], compress: bool
+) -> Collapsed:
+    """Integrate out what was asked for; by itself, where that pays and nobody has said what moves it."""
+    is_asked = marginalize in ("require", True) if isinstance(marginalize, str | bool) else True
+    if isinstance(marginalize, list):
+        names = [n for n in candidates(summed, ()) if n in marginalize]
+        for name in set(names) & named.keys():
+            raise ModelError(f"{name} is named by marginalize and by sampler: leave it out of one of them.", name)
+    else:
+        is_wanted = marginalize == "auto" and (sampler is None or isinstance(sampler, Mapping))
+        names = candidates(summed, named) if is_asked or is_wanted else []
+    if names:
+        doing("Integrating out what has a law")
+    return collapse(summed, names, compress, is_asked=is_asked, is_required=isinstance(marginalize, list))
+
+
 @optional("a plan by laws", otherwise=lambda *_: (None, ""), may_refuse=True)
 def _by_laws(
     model: Model,
@@ -137,10 +158,11 @@ def _by_laws(
     no_gradient: Mapping[str, NoGradient],
 ) -> tuple[Plan | None, str]:
     """Return the plan that draws what it can from laws; None, and what the plan says then, where that is nothing."""
-    methods = _methods(joint, summed, reasons, "gibbs", {}, no_gradient, is_blamed=False)
+    whole = Collapsed(summed, summed)
+    methods = _methods(joint, whole, reasons, "gibbs", {}, no_gradient, is_blamed=False)
     if not any(a.method == "gibbs" and not a.support.is_discrete for a in methods.assignments.values()):
         return None, NO_LAWS
-    return _built(model, summed, methods, {}, compress, no_gradient), ""
+    return _built(model, whole, methods, {}, compress, no_gradient), ""
 
 
 @dataclass(frozen=True)
@@ -168,20 +190,20 @@ class _Methods:
 def _assigned(
     model: Model,
     joint: LogProb,
-    summed: LogProb,
+    collapsed: Collapsed,
     reasons: Mapping[str, str],
     sampler: Sampler,
     named: Mapping[str, str | Move],
     compress: bool,
     no_gradient: Mapping[str, NoGradient],
 ) -> Plan:
-    methods = _methods(joint, summed, reasons, sampler, named, no_gradient)
-    return _built(model, summed, methods, named, compress, no_gradient)
+    methods = _methods(joint, collapsed, reasons, sampler, named, no_gradient)
+    return _built(model, collapsed, methods, named, compress, no_gradient)
 
 
 def _methods(
     joint: LogProb,
-    summed: LogProb,
+    collapsed: Collapsed,
     reasons: Mapping[str, str],
     sampler: Sampler,
     named: Mapping[str, str | Move],
@@ -189,13 +211,17 @@ def _methods(
     *,
     is_blamed: bool = True,
 ) -> _Methods:
+    summed, before = collapsed.joint, collapsed.whole
     assignments: dict[str, Assignment] = {}
     laws: dict[str, Law] = {}
     augmenter = Augmenter(summed)
     augmented: dict[str, tuple[str, ...]] = {}
     for name in joint.values:
-        if name not in summed.values:
+        if name not in before.values:
             assignments[name] = _assignment(joint, name, "marginalize", reasons[name])
+            continue
+        if name not in summed.values:
+            assignments[name] = _assignment(joint, name, "integrate", collapsed.reasons[name])
             continue
         doing(f"Looking for the full conditional of {name}")
         choice = cast("Choice", named.get(name, None if isinstance(sampler, Mapping) else sampler))
@@ -221,12 +247,13 @@ def _methods(
 
 def _built(
     model: Model,
-    summed: LogProb,
+    collapsed: Collapsed,
     methods: _Methods,
     named: Mapping[str, str | Move],
     compress: bool,
     no_gradient: Mapping[str, NoGradient],
 ) -> Plan:
+    summed = collapsed.joint
     assignments, laws, augmented = methods.assignments, methods.laws, methods.augmented
     doing("Looking for variables that are drawn together")
     mixed, groups = with_groups(summed, assignments, laws, methods.augmenter, augmented, named, no_gradient)
@@ -234,13 +261,30 @@ def _built(
     join(summed, assignments, laws)
     explain_groups(groups, assignments)
     doing("Compressing the likelihood")
-    sampled, statistics = compressed(mixed) if compress else (mixed, ())
+    if summed.integrals:
+        sampled, statistics = with_fixed_points(summed, mixed), collapsed.compression
+    else:
+        sampled, statistics = compressed(mixed) if compress else (mixed, ())
     sweep = build_sweep(summed, mixed, sampled, assignments, laws, groups)
     laws |= {name: law for group in groups for name, law in group.laws.items()}
     later = {n: d for n, d in model.deterministics.items() if _depends_on_summed(d, model, assignments)}
     found = tuple(assignments.values())
     python = tuple(called_back(list(sampled.terms.values())))
-    return Plan(model, found, summed, mixed, sampled, laws, sweep, later, tuple(groups), statistics, called_back=python)
+    whole = collapsed.whole if summed.integrals else None
+    return Plan(
+        model,
+        found,
+        summed,
+        mixed,
+        sampled,
+        laws,
+        sweep,
+        later,
+        tuple(groups),
+        statistics,
+        called_back=python,
+        whole=whole,
+    )
 
 
 def _checked(model: Model, sampler: Sampler) -> Sampler:

@@ -13,6 +13,7 @@ from pytensor.tensor.variable import TensorVariable
 from graphs.augmentation import Group
 from graphs.compression import Compressed
 from graphs.conditional import Law
+from graphs.integral import Step
 from graphs.joint.joint_logprob import LogProb
 from graphs.marginal.elimination.costs import Cost, costs_of
 from graphs.supports import Support
@@ -23,7 +24,7 @@ from samplers.loop.run import CompiledSweep
 from samplers.move import Move
 
 Method = str
-"""``marginalize``, ``nuts``, ``gibbs``, ``rmh``, ``slice``, or the name of a ``samplers.Move``."""
+"""``marginalize``, ``integrate``, ``nuts``, ``gibbs``, ``rmh``, ``slice``, or the name of a ``samplers.Move``."""
 Sampler = str | Move | Mapping[str, str | Move] | None
 """What is asked for: of all continuous variables, or by name."""
 Choice = Literal["nuts", "gibbs", "rmh", "slice"] | Move | None
@@ -84,7 +85,7 @@ class Assignment:
     @property
     def is_stepped(self) -> bool:
         """Whether it is moved by steps that evaluate the log-density, and continuous ones on the real line."""
-        return self.method not in ("marginalize", "gibbs")
+        return self.method not in ("marginalize", "integrate", "gibbs")
 
     def each(self) -> list[Assignment]:
         """Return what happens to each variable as it was declared."""
@@ -127,6 +128,8 @@ class Plan(PartsFirst):
         The sweep, where a pilot run has compiled it.
     centre : mapping of str to array, optional
         Central values of everything, where a pilot run has found them.
+    whole : LogProb, optional
+        Where variables are integrated out, the log-probability before that.
     """
 
     model: Model
@@ -143,6 +146,7 @@ class Plan(PartsFirst):
     called_back: tuple[str, ...] = ()
     compiled: CompiledSweep | None = None
     centre: Mapping[str, NDArray] | None = None
+    whole: LogProb | None = None
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Machine code belongs to a process.
@@ -169,6 +173,8 @@ class Plan(PartsFirst):
             sums: list[tuple[str, ...]] = [_COST_HEAD]
             sums += [_cost_row(cost) for cost in self.costs]
             tables.append(sums)
+        if self.natural.integrals:
+            tables.append([_INTEGRAL_HEAD, *(_integral_row(i, s) for i, s in enumerate(self.natural.integrals, 1))])
         if self.compression:
             kept: list[tuple[str, ...]] = [_COMPRESSION_HEAD]
             kept += [(c.name, f"{c.rows:,}", f"{c.numbers:,}", c.how) for c in self.compression]
@@ -208,6 +214,9 @@ class Plan(PartsFirst):
     def dprint(self, file: Any = None) -> None:
         """Print the plan, the laws, and the graph of the log-density that NUTS, RMH and slice sampling see."""
         print(self, file=file)
+        for step in self.natural.integrals:
+            print(file=file)
+            step.law.dprint(file=file)
         auxiliary = [law for group in self.groups for law in group.augmented.laws]
         for law in dict.fromkeys([*auxiliary, *self.laws.values()]):
             print(file=file)
@@ -217,8 +226,9 @@ class Plan(PartsFirst):
             self.sampled.dprint(file=file)
 
 
-_LABELS = {"marginalize": "summed out", "nuts": "NUTS", "gibbs": "Gibbs", "rmh": "RMH", "slice": "slice"}
+_LABELS = {"marginalize": "summed out", "integrate": "integrated out", "nuts": "NUTS", "gibbs": "Gibbs", "rmh": "RMH", "slice": "slice"}
 _COST_HEAD = ("summed out", "order", "states", "elements", "width", "operations", "bytes", "instead")
+_INTEGRAL_HEAD = ("integrated out", "order", "law", "elements", "factor", "operations")
 _COMPRESSION_HEAD = ("compressed", "rows", "numbers kept", "how")
 
 
@@ -231,6 +241,11 @@ def _cost_row(cost: Cost) -> tuple[str, ...]:
     numbers = (cost.states, cost.elements, cost.width, cost.operations, cost.num_bytes)
     instead = "Gibbs" if cost.width == 1 else "Gibbs in groups"
     return (cost.name, cost.order, *(f"{n:,}" for n in numbers), instead)
+
+
+def _integral_row(order: int, step: Step) -> tuple[str, ...]:
+    numbers = (step.num_elements, step.num_factor, step.num_operations)
+    return (", ".join(step.names), str(order), step.law.family, *(f"{n:,}" for n in numbers))
 
 
 def _aligned(table: Sequence[tuple[str, ...]]) -> list[str]:

@@ -33,19 +33,9 @@ def marginalized(
     else:
         chosen, is_required = list(marginalize), True
         for name in chosen:
-            if name not in finite:
+            if name not in joint.values:
                 raise ModelError(
-                    f"{name!r} cannot be summed out; the finite discrete latent variables are "
-                    f"{', '.join(finite) or 'none'}.",
-                    name,
-                )
-    if marginalize == "require":
-        for name, support in joint.supports.items():
-            if support.is_discrete and name not in finite:
-                raise DerivationError(
-                    f"{name} cannot be summed out: it has infinitely many values, {support}. Give it a bound, "
-                    "ppl.Truncated(..., upper=...), or use marginalize='auto', which draws it.",
-                    name,
+                    f"marginalize names {name!r}; the latent variables are {', '.join(joint.values) or 'none'}.", name
                 )
     summed, errors = _sum(joint, [n for n in finite if n in chosen], max_states, is_required=is_required)
     if errors and is_required:

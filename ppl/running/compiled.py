@@ -156,7 +156,7 @@ class CompiledModel:
     def _start(self, init: Init, chains: int, seed: int, tune: int) -> tuple[NDArray[np.float64], Any]:
         """Return where the chains start, and what they know."""
         if isinstance(init, DataTree):
-            shapes = {a.name: a.shape for a in self.plan.declared if a.method != "marginalize"}
+            shapes = {a.name: a.shape for a in self.plan.declared if a.method not in ("marginalize", "integrate")}
             found = continued(init, self.plan.sweep, shapes, chains)
             if isinstance(found, tuple):
                 return found
@@ -179,9 +179,9 @@ class CompiledModel:
         lazy = getattr(self._sweep, "compile_seconds", 0.0)
         self.compile_seconds += lazy - self._lazy_seconds
         self._lazy_seconds = lazy
-        groups = _named(expansion, result.draws, result.stats, losses)
+        groups = _named(expansion, result.draws, result.stats, losses, seed)
         if result.tuning_draws is not None and result.tuning_draws.size:
-            warmup = _named(expansion, result.tuning_draws, result.tuning_stats or {}, losses)
+            warmup = _named(expansion, result.tuning_draws, result.tuning_stats or {}, losses, seed)
             groups |= {f"warmup_{group}": values for group, values in warmup.items()}
         attributes = self._attributes(result, seed, max_tree_depth, losses)
         none: dict[str, Dataset] = {}
@@ -229,10 +229,10 @@ class CompiledModel:
 
 
 def _named(
-    expansion: DrawExpansion, draws: NDArray[np.float64], stats: Mapping[str, NDArray], losses: Losses
+    expansion: DrawExpansion, draws: NDArray[np.float64], stats: Mapping[str, NDArray], losses: Losses, seed: int
 ) -> dict[str, Mapping[str, NDArray]]:
     """Return named values and statistics; the log-density, where that of a block is not that of the draws."""
-    values = losses.attempt("posterior", lambda: expansion(draws, in_place=True, losses=losses), None)
+    values = losses.attempt("posterior", lambda: expansion(draws, in_place=True, losses=losses, seed=seed), None)
     if values is None:
         values = expansion.recorded(draws, losses)
     unconstrained, losses.unconstrained = losses.unconstrained, {}

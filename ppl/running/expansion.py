@@ -17,6 +17,7 @@ from graphs.layout import Layout
 from graphs.surgery.random_graph import depends_on, static_shape
 from ppl.planning.plans import Plan
 from ppl.predicting.missing_draws import in_one_row
+from ppl.running.drawing_back import DrawingBack, draws_of
 from ppl.running.losses import Losses
 from ppl.running.memory import bytes_of_draw
 from ppl.running.wanted import LOGDENSITY, asked_for, is_logdensity_given, outputs_of, room_of
@@ -54,6 +55,8 @@ class DrawExpansion:
         Of values that are elements of an array, the name of the array and which element; ``names`` has the array.
     order : sequence of str
         Every value that is returned.
+    drawing_back : DrawingBack, optional
+        Draws what was integrated out, where that is wanted: it stands beside what is recorded then.
     """
 
     layout: Layout
@@ -67,6 +70,7 @@ class DrawExpansion:
     function_of: Callable[[str], Callable[..., list[NDArray]]]
     elements: Mapping[str, tuple[str, int]]
     order: Sequence[str]
+    drawing_back: DrawingBack | None = None
 
     @classmethod
     def of(cls, plan: Plan, backend: str, var_names: Sequence[str] | None = None) -> DrawExpansion:
@@ -95,12 +99,18 @@ class DrawExpansion:
         wanted = [n for n in (*plan.model.latent, *plan.model.deterministics, LOGDENSITY) if n in known]
         order = list(dict.fromkeys(elements[n][0] if n in elements else n for n in wanted))
         variables = list(plan.sweep.variables)
+        rng, draws = draws_of(plan)
+        draws = {v: draw for v, draw in draws.items() if any(depends_on(outputs[n], [v]) for n in order)}
         if var_names is not None:
-            needed = {v for v in variables if any(depends_on(outputs[n], [v]) for n in order)}
+            kept = [*(outputs[n] for n in order), *draws.values()]
+            needed = {v for v in variables if any(depends_on(graph, [v]) for graph in kept)}
             # One number at least: where a chain stopped is seen in what was recorded.
             numbers = [v for v in variables if prod(static_shape(v))]
             needed |= set() if needed.intersection(numbers) else set(numbers[:1])
             variables = [v for v in variables if v in needed]
+        back = DrawingBack.of(variables, list(draws.values()), list(draws), rng, backend) if draws else None
+        layout = Layout.of(variables)
+        variables = [*variables, *draws]
         drawn = set(variables)
         names = {n: str(outputs[n].name) if outputs[n] in drawn else "" for n in order}
         computed = [n for n in order if not names[n]]
@@ -114,15 +124,14 @@ class DrawExpansion:
         one = cache(lambda name: compiler.map(variables, [by_name[name]]))
         new = bytes_of_draw({n: graph for n, graph in by_name.items() if n not in room})
         given = is_logdensity_given(plan)
-        layout = Layout.of(variables)
-        return cls(layout, names, computed, room, sources, function, new, given, one, elements, wanted)
+        return cls(layout, names, computed, room, sources, function, new, given, one, elements, wanted, back)
 
     def __call__(
-        self, draws: NDArray[np.float64], *, in_place: bool = False, losses: Losses | None = None
+        self, draws: NDArray[np.float64], *, in_place: bool = False, losses: Losses | None = None, seed: int = 0
     ) -> dict[str, NDArray]:
         """Return the named values in natural space of flat draws, shape (chains, draws, size).
 
-        With ``in_place`` the draws are overwritten by values that are as large. With ``losses`` nothing is raised: what
+        What was integrated out is drawn with the seed. With ``in_place`` the draws are overwritten by values that are as large. With ``losses`` nothing is raised: what
         cannot be computed is left out, and noted there.
         """
         rows = in_one_row(draws)
@@ -130,8 +139,10 @@ class DrawExpansion:
         missing = np.isnan(rows[:, :1]).any(axis=1)
         if missing.any():
             rows = np.where(missing[:, None], 1.0 if missing.all() else rows[~missing][0], rows)
-        elif not in_place and self.room:
+        elif not in_place and self.room and self.drawing_back is None:
             rows = rows.copy()
+        if self.drawing_back is not None:
+            rows = _with_draws(self.drawing_back, rows, seed, losses)
         values = self._values(rows, losses)
 
         def shaped(array: NDArray) -> NDArray:
@@ -144,11 +155,16 @@ class DrawExpansion:
         found = {name: losses.attempt(shown(name), partial(shaped, array), None) for name, array in values.items()}
         return self._declared({name: array for name, array in found.items() if array is not None})
 
+    @property
+    def whole(self) -> Layout:
+        """The variables of the sweep, and what is drawn beside them."""
+        return self.layout if self.drawing_back is None else self.drawing_back.after
+
     def recorded(self, draws: NDArray[np.float64], losses: Losses) -> dict[str, NDArray]:
         """Return the values that are drawn in natural space as they are; the others are noted without a transform."""
         flat = self.layout.unpack(draws, copy=False)
         losses.unconstrained |= {source: flat[source] for source in self.sources.values()}
-        return self._declared({name: flat[drawn] for name, drawn in self.names.items() if drawn})
+        return self._declared({name: flat[drawn] for name, drawn in self.names.items() if drawn in flat})
 
     def _declared(self, values: Mapping[str, NDArray]) -> dict[str, NDArray]:
         """Return values (chains, draws, ...) by the names that were declared: elements of arrays one by one."""
@@ -171,10 +187,10 @@ class DrawExpansion:
                     del arrays[name]
             # At last, for everything is computed of what is overwritten here.
             for name in [n for n in arrays if n in self.room]:
-                slot = part[:, self.layout.slice_of(self.room[name])]
+                slot = part[:, self.whole.slice_of(self.room[name])]
                 slot[:] = np.reshape(arrays[name], slot.shape)
             first_lost = {**dict.fromkeys(set(self.computed) - set(arrays), first), **first_lost}
-        flat = self.layout.unpack(rows, copy=False)
+        flat = self.whole.unpack(rows, copy=False)
         values = {
             name: new[name] if name in new else flat[drawn or self.room[name]]
             for name, drawn in self.names.items()
@@ -200,8 +216,8 @@ class DrawExpansion:
 
     def _arrays(self, part: NDArray[np.float64], losses: Losses | None) -> dict[str, NDArray]:
         """Return what is computed of some draws, by name; nothing is overwritten yet."""
-        flat = self.layout.unpack(part, copy=False)
-        arguments = [flat[name] for name in self.layout.names]
+        flat = self.whole.unpack(part, copy=False)
+        arguments = [flat[name] for name in self.whole.names]
         if losses is None:
             return dict(zip(self.computed, self.function(*arguments), strict=True))
         wanted = [n for n in self.computed if shown(n) not in losses.found]
@@ -222,6 +238,20 @@ class DrawExpansion:
 
     def _alone(self, name: str, arguments: Sequence[NDArray]) -> NDArray:
         return np.asarray(self.function_of(name)(*arguments)[0])
+
+
+def _with_draws(
+    drawing_back: DrawingBack, rows: NDArray[np.float64], seed: int, losses: Losses | None
+) -> NDArray[np.float64]:
+    """Return draws with those of what was integrated out; where these are lost, with what is no number."""
+    if losses is None:
+        return drawing_back(rows, seed)
+    found: NDArray[np.float64] | None = None
+    for name in drawing_back.names:
+        found = losses.attempt(name, lambda: drawing_back(rows, seed), None, is_long=True) if found is None else found
+        if found is None:
+            break
+    return drawing_back.nothing(rows) if found is None else found
 
 
 def _put(new: dict[str, NDArray], name: str, array: NDArray, first: int, num_rows: int) -> bool:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import pytensor.tensor as pt
+from pytensor.graph.basic import Variable
 from pytensor.tensor.variable import TensorVariable
 
 from graphs.errors import ModelError
 from graphs.joint.jacobians import unconstrained_total
+from graphs.surgery.rebuilding import substitute
 from ppl.modelling.members import given_arrays
 from ppl.planning.plans import Plan
 
@@ -37,19 +39,33 @@ def outputs_of(plan: Plan) -> dict[str, TensorVariable]:
     outputs: dict[str, TensorVariable] = {
         n: v for n, v in plan.mixed.natural.items() if n in plan.model.latent or n in plates
     }
+    natural = plan.natural
+    outputs |= {n: v for step in natural.integrals for n, v in zip(step.names, step.at, strict=True)}
     known = {n: d for n, d in plan.model.deterministics.items() if n not in plan.later}
     data = dict(plan.model.graph.observed.values())
     graphs = given_arrays(list(known.values()), plan.model.latent, outputs, plates, data)
     outputs |= {name: pt.as_tensor(graph) for name, graph in zip(known, graphs, strict=True)}
-    if not is_logdensity_given(plan):
+    if plan.whole is not None:
+        outputs[LOGDENSITY] = _whole_logdensity(plan, outputs)
+    elif not is_logdensity_given(plan):
         in_natural_space = [a.name for a in plan.assignments if a.method == "gibbs" and not a.support.is_discrete]
         outputs[LOGDENSITY] = unconstrained_total(plan.sampled, in_natural_space)
     return outputs
 
 
+def _whole_logdensity(plan: Plan, outputs: Mapping[str, TensorVariable]) -> TensorVariable:
+    """Return the log-density of a draw with what was integrated out, as if that had been sampled, too."""
+    assert plan.whole is not None
+    continuous = [n for n in plan.whole.values if not plan.whole.supports[n].is_discrete]
+    total = unconstrained_total(plan.whole, continuous)
+    known: dict[Variable, Variable] = {v: outputs[n] for n, v in plan.whole.values.items() if n in outputs}
+    [found] = substitute([total], known)
+    return pt.as_tensor(found)
+
+
 def is_logdensity_given(plan: Plan) -> bool:
-    """Whether the sampler knows the log-density of every draw."""
-    return all(block.has_metric for block in plan.sweep.blocks)
+    """Whether the sampler knows the log-density of every draw, of all variables."""
+    return plan.whole is None and all(block.has_metric for block in plan.sweep.blocks)
 
 
 def asked_for(plan: Plan, outputs: Mapping[str, TensorVariable], var_names: Sequence[str]) -> dict[str, TensorVariable]:

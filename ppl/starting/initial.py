@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from functools import cached_property
@@ -20,6 +21,8 @@ from ppl.planning.plans import Assignment, Plan
 from ppl.starting.centres import central_values, outside
 from ppl.starting.log_terms import LogTerms
 from ppl.starting.possible import PossibleValues
+
+logger = logging.getLogger("rvgraph")
 
 type LogDensity = Callable[[NDArray[np.float64]], float]
 
@@ -224,6 +227,8 @@ def _check_given(plan: Plan, name: str, value: Any) -> None:
     assignment = assigned[name]
     if assignment.method == "marginalize":
         raise ModelError(f"init names {name!r}, which is summed out and does not start anywhere.", name)
+    if assignment.method == "integrate":
+        logger.info("init names %s, which is integrated out and does not start anywhere: its value is not used.", name)
     array = np.asarray(value)
     if array.dtype.kind not in "biuf":
         raise ModelError(f"The initial value of {name} is {value!r}; a number or an array is needed.", name)
@@ -246,7 +251,7 @@ def starting_values(plan: Plan, seed: int) -> tuple[dict[str, NDArray], dict[str
     SamplingError
         If no such point is found.
     """
-    if any(a.support.is_discrete and a.method != "marginalize" for a in plan.assignments):
+    if any(a.support.is_discrete and a.method not in ("marginalize", "integrate") for a in plan.assignments):
         return plan.sweep.layout.unpack(StartingPoints(plan)(None, 1, seed)[0]), None
     centre = central_values(plan, {}, "support_point", 0)
     return _displaced(plan, centre, np.random.default_rng(seed)), centre

@@ -87,7 +87,7 @@ class LogTerms:
     def _impossible_data(self, arguments: list[NDArray]) -> str | None:
         """Name the first observation that is impossible under every state of what was summed out."""
         summed = self.plan.natural.summed
-        if not summed:
+        if not summed or self.plan.natural.integrals:
             return None
         joint = strip(logprob(self.plan.model, marginalize=False, apart=self.plan.natural.apart), summed)
         natural = [self.plan.mixed.natural[name] for name in self.plan.natural.values]

@@ -1,0 +1,114 @@
+"""Which variables are integrated out by their laws, what that costs, and why the others are not."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from math import prod
+
+from graphs.compression import Compressed, compressed
+from graphs.errors import DerivationError
+from graphs.integral import Integrated, Step, integrate, may_be_integrated
+from graphs.joint.joint_logprob import LogProb
+from graphs.optional import optional
+from ppl.planning.work import work_of
+
+MOST_TIMES_DEARER = 4.0
+"""A gradient may become so many times dearer by an integral."""
+SLIGHT = 500.0
+"""So many nanoseconds of a gradient matter little: a step takes as long besides."""
+
+
+@dataclass(frozen=True, eq=False)
+class Collapsed:
+    """A log-probability without what is integrated out.
+
+    Parameters
+    ----------
+    joint : LogProb
+        What is left; the same as before where nothing is integrated out.
+    whole : LogProb
+        The same before the integrals.
+    compression : tuple of Compressed
+        Which terms were rewritten to sufficient statistics before.
+    reasons : mapping of str to str
+        By variable, why it is integrated out or is not.
+    """
+
+    joint: LogProb
+    whole: LogProb
+    compression: tuple[Compressed, ...] = ()
+    reasons: Mapping[str, str] = field(default_factory=dict)
+
+
+def collapse(summed: LogProb, names: Sequence[str], compress: bool, *, is_asked: bool, is_required: bool) -> Collapsed:
+    """Integrate variables out.
+
+    Parameters
+    ----------
+    summed : LogProb
+        In natural space, discrete variables summed out.
+    names : sequence of str
+        The variables in question.
+    compress : bool
+        Whether data are compressed to sufficient statistics first: what is collapsed does not depend on the number of
+        rows then, either.
+    is_asked : bool
+        Whether all that have laws are integrated out, whatever that costs.
+    is_required : bool
+        Whether all have to have laws.
+
+    Raises
+    ------
+    DerivationError
+        If one has none, and has to.
+    """
+    if not names:
+        return Collapsed(summed, summed)
+    whole, compression = compressed(summed) if compress else (summed, ())
+    done = _integrated(whole, names, is_asked)
+    for name in names if is_required else ():
+        if name in done.joint.values:
+            raise DerivationError(
+                f"{name} cannot be integrated out: {done.reasons.get(name, '')}. Leave it out of marginalize, and it is "
+                "sampled.",
+                name,
+                summed.values[name],
+            )
+    if not done.joint.integrals:
+        return Collapsed(summed, summed, (), done.reasons)
+    why = {n: _why(step, done.joint, whole) for step in done.joint.integrals for n in step.names}
+    return Collapsed(done.joint, whole, compression, {**done.reasons, **why})
+
+
+@optional("integrals", otherwise=lambda why, joint, *_: Integrated(joint))
+def _integrated(whole: LogProb, names: Collection[str], is_asked: bool) -> Integrated:
+    limit = MOST_TIMES_DEARER * (work_of([whole.total]) + SLIGHT)
+
+    def worth(before: LogProb, after: LogProb, step: Step) -> str:
+        work = work_of([after.total])
+        if work + SLIGHT <= limit:
+            return ""
+        times = (work + SLIGHT) * MOST_TIMES_DEARER / limit
+        return f"integrating it out would make a gradient {times:.2g} times dearer"
+
+    return integrate(whole, names, None if is_asked else worth)
+
+
+def candidates(joint: LogProb, named: Collection[str]) -> list[str]:
+    """Return the variables that may be integrated out, but for those whose sampler was chosen by name."""
+    return [n for n in joint.values if may_be_integrated(joint, n) and n not in named]
+
+
+def _why(step: Step, after: LogProb, whole: LogProb) -> str:
+    together = f", jointly with {', '.join(step.names)}" if len(step.names) > 1 else ""
+    times = (work_of([after.total]) + SLIGHT) / (work_of([whole.total]) + SLIGHT)
+    each = ", element by element" if step.is_elementwise and prod(step.law.variable.type.shape) > 1 else ""
+    cost = f"; a gradient of what is left takes about {times:.2g} times as long" if step is after.integrals[-1] else ""
+    return f"{step.law.family} law given the rest{each}{together}{cost}"
+
+
+def without_moves(whole: LogProb, collapsed: LogProb) -> LogProb:
+    """Return the log-probability before integrals, with the values that the collapsed one has."""
+    shared = {whole.values[n]: v for n, v in collapsed.values.items()}
+    return replace(whole.replace(shared), values={**whole.values, **collapsed.values})
