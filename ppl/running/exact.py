@@ -16,6 +16,7 @@ from xarray import DataTree
 
 from graphs.backends import get_backend
 from graphs.errors import ModelError, SamplingError
+from graphs.integral import drawn_back
 from graphs.joint.joint_logprob import strip
 from graphs.joint.logprob import logprob
 from graphs.surgery.interpreting import interpret
@@ -33,9 +34,9 @@ _LP = ""
 
 
 class ExactModel:
-    """A model all of whose latent variables are summed out, ready to sample.
+    """A model all of whose latent variables are summed or integrated out, ready to sample.
 
-    Each draw takes the steps of the sum backwards: no chain, no tuning.
+    Each draw takes the steps of sums and integrals backwards: no chain, no tuning.
 
     Attributes
     ----------
@@ -71,12 +72,16 @@ class ExactModel:
 
     def _all_graphs(self) -> tuple[dict[str, TensorVariable], Variable]:
         """Return the graphs of a draw by name: latent variables, deterministics, and their joint log-probability."""
-        model, names = self.plan.model, list(self.plan.natural.summed)
+        model, names, mixed = self.plan.model, list(self.plan.natural.summed), self.plan.mixed
         joint = strip(logprob(model, marginalize=False, apart=self.plan.natural.apart), names)
-        graphs, rng = recovery_graphs(model, joint, names, probs=False, most_probable=False)
+        graphs, rng_of_sums = recovery_graphs(model, joint, names, probs=False, most_probable=False)
+        rng: Variable = pt.random.rng("rng")
+        next_rng, integrated = drawn_back(self.plan.natural.integrals, rng, {})
         others = [n for n in joint.values if n not in names]
-        natural = _without_elements(self.plan, [self.plan.mixed.natural[n] for n in others])
+        found = [integrated[n] if n in integrated else mixed.natural[n] for n in others]
+        natural = _without_elements(self.plan, found)
         known: dict[Variable, Variable] = dict(zip((joint.values[n] for n in others), natural, strict=True))
+        graphs = dict(zip(graphs, substitute(list(graphs.values()), {**known, rng_of_sums: next_rng}), strict=True))
         known |= {joint.values[name]: graphs[name] for name in names}
         arrays = {name: pt.as_tensor(known[value]) for name, value in joint.values.items()}
         data = dict(model.graph.observed.values())
@@ -105,7 +110,7 @@ class ExactModel:
         check_counts(draws=draws, tune=tune, chains=chains, cores=cores)
         if isinstance(init, Mapping | list | tuple) and len(init):
             raise ModelError(
-                "init gives starting values, but every variable is summed out and does not start anywhere."
+                "init gives starting values, but every variable is summed or integrated out and does not start anywhere."
             )
         if not isfinite(self.log_evidence):
             raise SamplingError(LogTerms(self.plan).failure(self._nowhere()) or "The data are impossible.")
