@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytensor.tensor as pt
 from pytensor.tensor.variable import TensorVariable
 
-from graphs.conditional import Obstacle, find_joint_normal, find_law, is_normal
-from graphs.conditional.quadratic.joint import split
+from graphs.conditional import Obstacle, find_law, is_normal
 from graphs.integral.step import Step
 from graphs.joint.joint_logprob import LogProb
 
@@ -29,25 +28,6 @@ def anchored_step(joint: LogProb, name: str) -> Step | Obstacle:
     if is_normal(law):
         return Step((name,), law, {x: law.mode()}, {name: own - law.peak()})
     return Step((name,), law, {x: law.anchor()}, {name: own - pt.sum(law.logprob(x))})
-
-
-def joint_step(joint: LogProb, names: tuple[str, ...]) -> Step | Obstacle:
-    """Return the integral over several variables that are normal together.
-
-    Parameters
-    ----------
-    joint : LogProb
-        In natural space.
-    names : tuple of str
-        The variables.
-    """
-    values = [joint.values[n] for n in names]
-    law = find_joint_normal(joint.logdensity, values)
-    if isinstance(law, Obstacle):
-        return law
-    own = {name: _own(joint, name) for name in names}
-    own[names[-1]] = own[names[-1]] - law.peak()
-    return Step(names, law, dict(zip(values, split(law.mode(), values), strict=True)), own)
 
 
 def _own(joint: LogProb, name: str) -> TensorVariable:

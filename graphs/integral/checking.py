@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 from pytensor.graph.basic import Variable
 from pytensor.tensor.variable import TensorVariable
 
-from graphs.conditional import JointNormal, Obstacle
+from graphs.conditional import Obstacle
 from graphs.conditional.points import ASSUMED, are_equal, draw_in_support, inputs_of
 from graphs.integral.step import Step
+from graphs.integral.whitened import WhitenedNormal
 from graphs.supports import Support
 from graphs.surgery.evaluating import evaluate
 
@@ -35,7 +36,7 @@ def find_fault(
     supports : mapping of TensorVariable to Support
         Supports of all.
     """
-    density = pt.sum(step.law.logprob(_vector(step)))
+    density = _density(step)
     outputs = [before - density - after, before, density]
     rest = [i for i in inputs_of(outputs) if i not in step.at]
     rng = np.random.default_rng(_SEED)
@@ -75,9 +76,10 @@ def _get(supports: Mapping[TensorVariable, Support], variable: Variable) -> Supp
     return next((support for value, support in supports.items() if value is variable), None)
 
 
-def _vector(step: Step) -> TensorVariable:
+def _density(step: Step) -> TensorVariable:
+    """Return the log-density of the law of an integral at the values of its variables; shape ()."""
     law = step.law
-    if not isinstance(law, JointNormal):
-        return law.variable
-    vector: TensorVariable = pt.concatenate([part.ravel() for part in law.parts])
-    return vector
+    density: TensorVariable = (
+        law.logprob_of_parts() if isinstance(law, WhitenedNormal) else pt.sum(law.logprob(law.variable))
+    )
+    return density

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
-from math import prod
 
-from graphs.conditional import Obstacle, find_joint_blocks, is_normal
+from graphs.conditional import Obstacle
 from graphs.errors import DerivationError
+from graphs.integral.grouping import normal_groups, num_elements, subsets
 from graphs.integral.integrating import find_step, with_step
 from graphs.integral.step import Step
 from graphs.joint.joint_logprob import LogProb, states_of
@@ -42,9 +42,8 @@ def may_be_integrated(joint: LogProb, name: str) -> bool:
 def integrate(joint: LogProb, names: Collection[str], worth: Worth | None = None) -> Integrated:
     """Integrate variables out as far as there are laws, and as far as that pays.
 
-    What is normal element by element goes first, the largest arrays before the smaller ones: that costs nothing and
-    leaves others with laws that they did not have before. Then what is normal in blocks, alone or together; then all
-    other families. An integral gives others laws, so that this is repeated as long as something is found.
+    What is normal goes first, together as far as it is tied: one factor of a sparse matrix. Then other families, one by
+    one, the largest first; an integral may give others laws, so that this is repeated as long as something is found.
 
     Parameters
     ----------
@@ -55,23 +54,10 @@ def integrate(joint: LogProb, names: Collection[str], worth: Worth | None = None
     worth : callable, optional
         Says of an integral why it does not pay; all do by default.
     """
-    search = _Search(joint, [n for n in joint.values if n in names])
-    reasons: dict[str, str] = {}
-    found = True
-    while found:
-        found = False
-        for step in search.candidates():
-            if isinstance(step, Obstacle):
-                continue
-            objection = "" if worth is None else worth(search.joint, with_step(search.joint, step), step)
-            reasons |= dict.fromkeys(step.names, objection)
-            if not objection:
-                search.take(step)
-                found = True
-                break
-    left = {n: search.single(n) for n in search.names}
-    refused = {n: step.reason for n, step in left.items() if isinstance(step, Obstacle)}
-    return Integrated(search.joint, {n: refused.get(n) or reasons.get(n, "") for n in left})
+    search = _Search(joint, [n for n in joint.values if n in names], worth)
+    while search.take_normal() or search.take_other():
+        pass
+    return Integrated(search.joint, search.reasons())
 
 
 def integrate_all(joint: LogProb, names: Sequence[str]) -> LogProb:
@@ -100,7 +86,7 @@ def integrate_all(joint: LogProb, names: Sequence[str]) -> LogProb:
 
 
 class _Search:
-    """Integrals that can be taken next; what is known of a variable is kept as long as its terms are the same.
+    """Integrals that are taken one after the other, and why the others are not.
 
     Parameters
     ----------
@@ -108,38 +94,58 @@ class _Search:
         In natural space; that of what is left, later.
     names : sequence of str
         The variables in question.
+    worth : callable or None
+        Says of an integral why it does not pay.
     """
 
-    def __init__(self, joint: LogProb, names: Sequence[str]):
+    def __init__(self, joint: LogProb, names: Sequence[str], worth: Worth | None):
         self.joint = joint
         self.names = list(names)
-        self._known: dict[str, tuple[tuple[int, ...], Step | Obstacle]] = {}
+        self.worth = worth
+        self._objections: dict[str, str] = {}
+        self._obstacles: dict[str, tuple[tuple[int, ...], Obstacle]] = {}
 
-    def take(self, step: Step) -> None:
-        """Take an integral."""
+    def reasons(self) -> dict[str, str]:
+        """Return why what is left is left."""
+        why = {n: obstacle.reason for n, (_, obstacle) in self._obstacles.items()}
+        return {n: self._objections.get(n) or why.get(n, "") for n in self.names}
+
+    def take_normal(self) -> bool:
+        """Take what is normal, together where it is tied; whether there was any."""
+        found = False
+        for group in normal_groups(self.joint, self.names):
+            found = self._take_first(subsets(self.joint, group)) or found
+        return found
+
+    def take_other(self) -> bool:
+        """Take a variable of another family; whether there was one."""
+        return any(self._take((name,)) for name in self._by_size())
+
+    def _by_size(self) -> list[str]:
+        return sorted(self.names, key=lambda n: -num_elements(self.joint, n))
+
+    def _take_first(self, groups: Iterable[tuple[str, ...]]) -> bool:
+        return any(self._take(group) for group in groups)
+
+    def _take(self, names: tuple[str, ...]) -> bool:
+        """Take an integral if there is one and it pays."""
+        terms = self._terms_with(names)
+        key = ", ".join(names)
+        if key in self._obstacles and self._obstacles[key][0] == terms:
+            return False
+        step = find_step(self.joint, names)
+        if isinstance(step, Obstacle):
+            self._obstacles[key] = terms, step
+            return False
+        objection = "" if self.worth is None else self.worth(self.joint, with_step(self.joint, step), step)
+        self._objections |= dict.fromkeys(names, objection)
+        if objection:
+            self._obstacles[key] = terms, Obstacle(objection)
+            return False
         self.joint = with_step(self.joint, step)
-        self.names = [n for n in self.names if n not in step.names]
+        self.names = [n for n in self.names if n not in names]
+        return True
 
-    def single(self, name: str) -> Step | Obstacle:
-        """Return the integral over one variable, or why there is none."""
-        value = self.joint.values[name]
-        terms = tuple(id(t) for t in self.joint.terms.values() if depends_on(t, [value]))
-        known = self._known.get(name)
-        if known is None or known[0] != terms:
-            self._known[name] = known = terms, find_step(self.joint, (name,))
-        return known[1]
-
-    def candidates(self) -> Iterator[Step | Obstacle]:
-        """Yield integrals: arrays of independent elements, then what is normal together, then the rest, by size."""
-        size = {n: prod(int(k) for k in self.joint.values[n].type.shape) for n in self.names}
-        by_size = sorted(self.names, key=lambda n: -size[n])
-        steps = {n: self.single(n) for n in by_size}
-        found = {n: step for n, step in steps.items() if isinstance(step, Step)}
-        apart = [n for n, step in found.items() if step.is_elementwise and size[n] > 1]
-        yield from (found[n] for n in apart)
-        normal = {self.joint.values[n]: n for n in self.joint.values if n in found and is_normal(found[n].law)}
-        for group in find_joint_blocks(self.joint.logdensity, list(normal)):
-            yield find_step(self.joint, tuple(normal[v] for v in group))
-        left = [n for n in found if n not in apart]
-        yield from (found[n] for n in left if is_normal(found[n].law))
-        yield from (found[n] for n in left if not is_normal(found[n].law))
+    def _terms_with(self, names: Sequence[str]) -> tuple[int, ...]:
+        values = [self.joint.values[n] for n in names]
+        return tuple(id(t) for t in self.joint.terms.values() if depends_on(t, values))

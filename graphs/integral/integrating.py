@@ -10,12 +10,14 @@ from pytensor.gradient import disconnected_grad
 from pytensor.graph.basic import Variable
 from pytensor.tensor.variable import TensorVariable
 
-from graphs.conditional import JointNormal, Obstacle
+from graphs.conditional import Obstacle
 from graphs.errors import DerivationError, ModelError
-from graphs.integral.anchored import anchored_step, joint_step
+from graphs.integral.anchored import anchored_step
+from graphs.integral.blocks import block_step
 from graphs.integral.checking import find_fault
 from graphs.integral.normal import normal_step
 from graphs.integral.step import Step
+from graphs.integral.whitened import WhitenedNormal
 from graphs.joint.joint_logprob import LogProb
 from graphs.optional import optional
 from graphs.surgery.random_graph import depends_on
@@ -68,7 +70,7 @@ def find_step(joint: LogProb, names: tuple[str, ...]) -> Step | Obstacle:
         The variables.
     """
     if len(names) > 1:
-        step = joint_step(joint, names)
+        step = block_step(joint, names)
     else:
         step = normal_step(joint, names[0])
         step = anchored_step(joint, names[0]) if isinstance(step, Obstacle) else step
@@ -99,7 +101,7 @@ def with_step(joint: LogProb, step: Step) -> LogProb:
         natural={n: joint.natural[n] for n in left},
         supports={n: joint.supports[n] for n in left},
         integrals=(*joint.integrals, step),
-        opened={**(joint.opened or joint.terms), **step.own},
+        opened={**(joint.opened or joint.terms), **step.own, **step.fixed},
     )
 
 
@@ -141,7 +143,7 @@ def drawn_back(
     found: dict[Variable, Variable] = dict(known)
     draws: dict[str, TensorVariable] = {}
     for step in reversed(integrals):
-        parts = [step.law.variable] if not isinstance(step.law, JointNormal) else list(step.law.parts)
+        parts = [step.law.variable] if not isinstance(step.law, WhitenedNormal) else list(step.law.parts)
         next_rng, *drawn = _draw(step, rng)
         rng, *new = substitute([next_rng, *drawn], {**found})
         for name, value, draw in zip(step.names, parts, new, strict=True):
@@ -151,7 +153,7 @@ def drawn_back(
 
 def _draw(step: Step, rng: Variable) -> list[Variable]:
     law = step.law
-    if isinstance(law, JointNormal):
+    if isinstance(law, WhitenedNormal):
         next_rng, parts = law.draw_parts(rng)
         return [next_rng, *parts.values()]
     next_rng, draw = law.draw_graph(rng)

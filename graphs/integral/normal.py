@@ -43,19 +43,14 @@ def normal_step(joint: LogProb, name: str) -> Step | Obstacle:
         The variable.
     """
     x, supports = joint.values[name], joint.logdensity.supports
-    if joint.supports[name] != REAL or name not in joint.terms:
-        return Obstacle("it is not on the real line")
-    own = strip_guards(pt.sum(joint.terms[name]), supports, almost_surely=True)
-    prior = _quadratic(own, x, joint)
+    prior = prior_of(joint, name)
     if isinstance(prior, Obstacle):
-        return Obstacle("its prior is not normal")
+        return prior
     others = [pt.sum(t) for n, t in joint.terms.items() if n != name and depends_on(t, [x])]
     rest = _quadratic(strip_guards(pt.add(*others, 0.0), supports, almost_surely=True), x, joint)
     if isinstance(rest, Obstacle):
         return rest
-    # Quotients are simplified before they get the shape of the variable: scales that are in both go.
-    # Each by itself: nothing is cancelled in what is used twice.
-    [mean], [variance] = simplify([prior.linear / prior.precision]), simplify([1.0 / prior.precision])
+    mean, variance = prior.mean, prior.variance
     linear, precision = rest.linear, rest.precision
     spread = variance * precision
     is_informed = pt.gt(precision, 0.0)
@@ -67,10 +62,50 @@ def normal_step(joint: LogProb, name: str) -> Step | Obstacle:
         "integral": -0.5 * (precision * pt.sqr(best - mean) / (1.0 + spread) + pt.log1p(spread)),
     }
     found = shaped(x, parameters)
-    density = Normal(x, shaped(x, {"mean": mean, "variance": variance}))
     law = Normal(x, {"mean": found["mean"], "variance": found["variance"]})
-    integral = pt.sum(found["integral"]) + besides(own, density, supports)
+    integral = pt.sum(found["integral"]) + prior.besides
     return Step((name,), law, {x: found["best"]}, {name: integral}, is_elementwise=True)
+
+
+@dataclass(frozen=True)
+class Prior:
+    """The normal density that a term of a variable is, element by element.
+
+    Parameters
+    ----------
+    mean, variance : TensorVariable
+        Of shapes that are repeated to that of the variable.
+    besides : TensorVariable
+        What the term has besides; shape ().
+    """
+
+    mean: TensorVariable
+    variance: TensorVariable
+    besides: TensorVariable
+
+
+def prior_of(joint: LogProb, name: str) -> Prior | Obstacle:
+    """Return the mean and the variance of the prior of a variable whose elements are normal, each by itself.
+
+    Parameters
+    ----------
+    joint : LogProb
+        In natural space.
+    name : str
+        The variable.
+    """
+    x, supports = joint.values[name], joint.logdensity.supports
+    if joint.supports[name] != REAL or name not in joint.terms:
+        return Obstacle("it is not on the real line")
+    own = strip_guards(pt.sum(joint.terms[name]), supports, almost_surely=True)
+    prior = _quadratic(own, x, joint)
+    if isinstance(prior, Obstacle):
+        return Obstacle("its prior is not normal, element by element")
+    # Quotients are simplified before they get the shape of the variable: scales that are in both go.
+    # Each by itself: nothing is cancelled in what is used twice.
+    [mean], [variance] = simplify([prior.linear / prior.precision]), simplify([1.0 / prior.precision])
+    density = Normal(x, shaped(x, {"mean": mean, "variance": variance}))
+    return Prior(mean, variance, besides(own, density, supports))
 
 
 @dataclass(frozen=True)

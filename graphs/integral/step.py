@@ -8,13 +8,14 @@ mode changes nothing.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import prod
 
 from pytensor.tensor.variable import TensorVariable
 
 from graphs.conditional import JointNormal, Law, MultivariateNormal, SparseNormal
 from graphs.conditional.families.block_normal import BlockNormal
+from graphs.integral.whitened import WhitenedNormal
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +39,8 @@ class Step:
     law: Law
     at: Mapping[TensorVariable, TensorVariable]
     own: Mapping[str, TensorVariable]
+    fixed: Mapping[str, TensorVariable] = field(default_factory=dict)
+    """The same for gradients in which the point does not move, where that is not what ``own`` is."""
     is_elementwise: bool = False
     """Whether the elements are independent given the rest, each of its own."""
 
@@ -49,7 +52,7 @@ class Step:
     @property
     def num_factor(self) -> int:
         """How many numbers the factor of the precision matrix has; one for each element where these are independent."""
-        law = self.law.law if isinstance(self.law, JointNormal) else self.law
+        law = _innermost(self.law)
         if isinstance(law, SparseNormal):
             return len(law.pattern.rows)
         if isinstance(law, BlockNormal):
@@ -61,9 +64,14 @@ class Step:
     @property
     def num_operations(self) -> int:
         """How many multiplications the factor takes."""
-        law = self.law.law if isinstance(self.law, JointNormal) else self.law
+        law = _innermost(self.law)
         if isinstance(law, SparseNormal):
             return law.pattern.num_operations
         if isinstance(law, BlockNormal):
             return law.num_blocks * law.size**3 // 3
         return self.num_elements**3 // 3 if isinstance(law, MultivariateNormal) else self.num_elements
+
+
+def _innermost(law: Law) -> Law:
+    law = law.base if isinstance(law, WhitenedNormal) else law
+    return law.law if isinstance(law, JointNormal) else law

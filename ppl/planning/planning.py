@@ -121,7 +121,9 @@ def _planned(
         return replace(chosen, policy=EXACT)
     if sampler is not None or not any(a.method == "nuts" for a in chosen.assignments):
         return chosen
-    by_laws, policy = _by_laws(model, joint, summed, reasons, compress, no_gradient)
+    # What was asked for is integrated out whatever samples the rest.
+    rest = collapsed if _is_asked(marginalize) else Collapsed(summed, summed)
+    by_laws, policy = _by_laws(model, joint, rest, reasons, compress, no_gradient)
     if by_laws is None:
         return replace(chosen, policy=policy)
     best, policy = decide(chosen, by_laws)
@@ -135,7 +137,7 @@ def _collapsed(
     summed: LogProb, marginalize: Marginalize, sampler: Sampler, named: Mapping[str, Any], compress: bool
 ) -> Collapsed:
     """Integrate out what was asked for; by itself, where that pays and nobody has said what moves it."""
-    is_asked = marginalize in ("require", True) if isinstance(marginalize, str | bool) else True
+    is_asked = _is_asked(marginalize)
     if isinstance(marginalize, list):
         names = [n for n in candidates(summed, ()) if n in marginalize]
         for name in set(names) & named.keys():
@@ -148,21 +150,25 @@ def _collapsed(
     return collapse(summed, names, compress, is_asked=is_asked, is_required=isinstance(marginalize, list))
 
 
+def _is_asked(marginalize: Marginalize) -> bool:
+    """Whether integrals were asked for, whatever they cost."""
+    return marginalize in ("require", True) if isinstance(marginalize, str | bool) else True
+
+
 @optional("a plan by laws", otherwise=lambda *_: (None, ""), may_refuse=True)
 def _by_laws(
     model: Model,
     joint: LogProb,
-    summed: LogProb,
+    collapsed: Collapsed,
     reasons: Mapping[str, str],
     compress: bool,
     no_gradient: Mapping[str, NoGradient],
 ) -> tuple[Plan | None, str]:
     """Return the plan that draws what it can from laws; None, and what the plan says then, where that is nothing."""
-    whole = Collapsed(summed, summed)
-    methods = _methods(joint, whole, reasons, "gibbs", {}, no_gradient, is_blamed=False)
+    methods = _methods(joint, collapsed, reasons, "gibbs", {}, no_gradient, is_blamed=False)
     if not any(a.method == "gibbs" and not a.support.is_discrete for a in methods.assignments.values()):
         return None, NO_LAWS
-    return _built(model, whole, methods, {}, compress, no_gradient), ""
+    return _built(model, collapsed, methods, {}, compress, no_gradient), ""
 
 
 @dataclass(frozen=True)

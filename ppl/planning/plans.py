@@ -226,7 +226,14 @@ class Plan(PartsFirst):
             self.sampled.dprint(file=file)
 
 
-_LABELS = {"marginalize": "summed out", "integrate": "integrated out", "nuts": "NUTS", "gibbs": "Gibbs", "rmh": "RMH", "slice": "slice"}
+_LABELS = {
+    "marginalize": "summed out",
+    "integrate": "integrated out",
+    "nuts": "NUTS",
+    "gibbs": "Gibbs",
+    "rmh": "RMH",
+    "slice": "slice",
+}
 _COST_HEAD = ("summed out", "order", "states", "elements", "width", "operations", "bytes", "instead")
 _INTEGRAL_HEAD = ("integrated out", "order", "law", "elements", "factor", "operations")
 _COMPRESSION_HEAD = ("compressed", "rows", "numbers kept", "how")

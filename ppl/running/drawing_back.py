@@ -42,8 +42,12 @@ class DrawingBack:
 
     @classmethod
     def of(
-        cls, variables: Sequence[TensorVariable], graphs: Sequence[TensorVariable], values: Sequence[TensorVariable],
-        rng: Variable, backend: str,
+        cls,
+        variables: Sequence[TensorVariable],
+        graphs: Sequence[TensorVariable],
+        values: Sequence[TensorVariable],
+        rng: Variable,
+        backend: str,
     ) -> DrawingBack:
         """Compile the draws.
 
@@ -61,9 +65,7 @@ class DrawingBack:
             What compiles them.
         """
         function = get_backend(backend).map(variables, list(graphs), rng=rng)
-        return cls(
-            Layout.of(variables), Layout.of([*variables, *values]), function, tuple(str(v.name) for v in values)
-        )
+        return cls(Layout.of(variables), Layout.of([*variables, *values]), function, tuple(str(v.name) for v in values))
 
     def __call__(self, rows: NDArray[np.float64], seed: int) -> NDArray[np.float64]:
         """Return draws (number, size) with more columns; the same whatever is computed at once."""

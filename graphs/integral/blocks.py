@@ -1,0 +1,110 @@
+"""Integrals over variables that are normal together, by one factor of their precision matrix."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import log, pi, prod
+
+import numpy as np
+import pytensor.tensor as pt
+from pytensor.gradient import disconnected_grad
+from pytensor.tensor.variable import TensorVariable
+
+from graphs.bounds.guards import strip_guards
+from graphs.conditional import Obstacle, find_joint_normal
+from graphs.conditional.expanding.simplify import simplify
+from graphs.conditional.quadratic.joint import split
+from graphs.density import LogDensity
+from graphs.integral.normal import prior_of
+from graphs.integral.step import Step
+from graphs.integral.whitened import Coordinate, WhitenedNormal
+from graphs.joint.joint_logprob import LogProb
+from graphs.supports import REAL
+from graphs.surgery.random_graph import depends_on, named_input
+from graphs.surgery.rebuilding import substitute
+
+
+def in_coordinates(joint: LogProb, names: Sequence[str]) -> tuple[LogDensity, tuple[Coordinate, ...]]:
+    """Return a log-density in the coordinates of some variables, and these, each after those its prior depends on.
+
+    Parameters
+    ----------
+    joint : LogProb
+        In natural space.
+    names : sequence of str
+        Variables on the real line.
+    """
+    supports = joint.logdensity.supports
+    coordinates = _ordered([_coordinate(joint, n) for n in names])
+    of_x = {c.x: n for n, c in ((n, c) for c in coordinates for n in names if joint.values[n] is c.x)}
+    terms = {n: strip_guards(pt.sum(t), supports, almost_surely=True) for n, t in joint.terms.items()}
+    found: dict[TensorVariable, TensorVariable] = {}
+    for c in coordinates:
+        mean, scale = substitute([c.mean, c.scale], dict(found))
+        found[c.x] = mean + scale * c.u if c.is_whitened else c.u
+        if c.is_whitened:
+            terms[of_x[c.x]] = -0.5 * (pt.sqr(c.u).sum() + prod(c.x.type.shape) * log(2.0 * pi))
+    [total] = substitute([pt.add(*terms.values(), 0.0)], dict(found))
+    others = [v for v in joint.values.values() if v not in found]
+    declared = {v: s for v, s in supports.items() if v not in found} | {c.u: REAL for c in coordinates}
+    return LogDensity(total, (*others, *(c.u for c in coordinates)), declared), coordinates
+
+
+def block_step(joint: LogProb, names: Sequence[str]) -> Step | Obstacle:
+    """Return the integral over variables that are normal together.
+
+    Parameters
+    ----------
+    joint : LogProb
+        In natural space.
+    names : sequence of str
+        The variables.
+    """
+    density, coordinates = in_coordinates(joint, names)
+    base = find_joint_normal(density, [c.u for c in coordinates])
+    if isinstance(base, Obstacle):
+        return base
+    law = WhitenedNormal(base.variable, base.parameters, coordinates, base)
+    modes = split(base.mode(), [c.u for c in coordinates])
+    at = law.natural(modes)
+    name_of = {joint.values[n]: n for n in names}
+    own, fixed = {}, {}
+    for c, mode in zip(coordinates, modes, strict=True):
+        name = name_of[c.x]
+        if not c.is_whitened:
+            own[name] = fixed[name] = pt.sum(joint.terms[name])
+            continue
+        constant = prod(c.x.type.shape) * log(2.0 * pi)
+        own[name] = -0.5 * (pt.sqr(mode).sum() + constant)
+        # The value is that of the mode; the slopes are those of (x - mean) / scale at a fixed x.
+        held = disconnected_grad
+        distance = held(mode) * (held(c.scale) / c.scale) + (held(c.mean) - c.mean) / c.scale
+        fixed[name] = -0.5 * (pt.sqr(distance).sum() + constant)
+    last = name_of[coordinates[-1].x]
+    own[last], fixed[last] = own[last] - base.peak(), fixed[last] - base.peak()
+    return Step(tuple(name_of[c.x] for c in coordinates), law, at, own, fixed)
+
+
+def _coordinate(joint: LogProb, name: str) -> Coordinate:
+    x = joint.values[name]
+    u = named_input(f"{name} whitened", tuple(int(n) for n in x.type.shape), "float64")
+    prior = prior_of(joint, name)
+    if isinstance(prior, Obstacle):
+        one = pt.constant(np.ones((1,) * x.type.ndim))
+        return Coordinate(x, u, pt.zeros_like(one), one, False)
+    [scale] = strip_guards(simplify([pt.sqrt(prior.variance)]), joint.logdensity.supports, almost_surely=True)
+    return Coordinate(x, u, prior.mean, scale, True)
+
+
+def _depends(coordinate: Coordinate, variables: Sequence[TensorVariable]) -> bool:
+    return any(depends_on(graph, variables) for graph in (coordinate.mean, coordinate.scale))
+
+
+def _ordered(coordinates: list[Coordinate]) -> tuple[Coordinate, ...]:
+    """Return coordinates in an order in which each depends on those before; those in a circle stay as they are."""
+    left, found = list(coordinates), list[Coordinate]()
+    while left:
+        free = [c for c in left if not _depends(c, [o.x for o in left if o is not c])]
+        found += free or left
+        left = [c for c in left if c not in free] if free else []
+    return tuple(found)

@@ -1,0 +1,63 @@
+"""Which variables are normal together, and which of them may go alone where all together are too dear."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from math import prod
+
+from graphs.conditional import find_joint_blocks
+from graphs.conditional.quadratic.degree import HIGHEST, degree_of
+from graphs.density import LogDensity
+from graphs.integral.blocks import in_coordinates
+from graphs.joint.joint_logprob import LogProb
+from graphs.optional import optional
+from graphs.supports import REAL
+
+
+def num_elements(joint: LogProb, name: str) -> int:
+    """Return how many elements a variable has."""
+    return prod(int(n) for n in joint.values[name].type.shape)
+
+
+@optional("groups of normal variables", otherwise=lambda *_: [])
+def normal_groups(joint: LogProb, names: Sequence[str]) -> list[tuple[str, ...]]:
+    """Return variables in groups in which a log-density is quadratic together, those alone included.
+
+    Parameters
+    ----------
+    joint : LogProb
+        In natural space.
+    names : sequence of str
+        The variables in question.
+    """
+    real = [n for n in names if joint.supports[n] == REAL and joint.values[n].type.dtype == "float64"]
+    if not real:
+        return []
+    real = [n for n in real if degree_of(joint.total, [joint.values[n]]) == HIGHEST]
+    density, coordinates = in_coordinates(joint, real)
+    name_of = {joint.values[n]: n for n in real}
+    names_of = {c.u: name_of[c.x] for c in coordinates}
+    quadratic = [u for u in names_of if degree_of(density.total, [u]) == HIGHEST]
+    own = LogDensity(density.total, density.inputs, density.supports)
+    groups = [tuple(names_of[u] for u in group) for group in find_joint_blocks(own, quadratic)]
+    together = {n for group in groups for n in group}
+    return groups + [(names_of[u],) for u in quadratic if names_of[u] not in together]
+
+
+def subsets(joint: LogProb, group: Sequence[str]) -> Iterator[tuple[str, ...]]:
+    """Yield a group, then what is left of it without its arrays one by one, the larger first, then each alone.
+
+    Parameters
+    ----------
+    joint : LogProb
+        In natural space.
+    group : sequence of str
+        Variables that are normal together.
+    """
+    yield tuple(group)
+    by_size = sorted(group, key=lambda n: -num_elements(joint, n))
+    if len(group) > 2:
+        for name in by_size[:2]:
+            yield tuple(n for n in group if n != name)
+    if len(group) > 1:
+        yield from ((name,) for name in by_size)
