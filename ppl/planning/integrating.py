@@ -70,8 +70,8 @@ def collapse(summed: LogProb, names: Sequence[str], compress: bool, *, is_asked:
     for name in names if is_required else ():
         if name in done.joint.values:
             raise DerivationError(
-                f"{name} cannot be integrated out: {done.reasons.get(name, '')}. Leave it out of marginalize, and it is "
-                "sampled.",
+                f"{name} cannot be integrated out: {done.reasons.get(name, '')}. Leave it out of "
+                "marginalize, and it is sampled.",
                 name,
                 summed.values[name],
             )

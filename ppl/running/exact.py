@@ -110,7 +110,8 @@ class ExactModel:
         check_counts(draws=draws, tune=tune, chains=chains, cores=cores)
         if isinstance(init, Mapping | list | tuple) and len(init):
             raise ModelError(
-                "init gives starting values, but every variable is summed or integrated out and does not start anywhere."
+                "init gives starting values, but every variable is summed or integrated out, and does not start "
+                "anywhere."
             )
         if not isfinite(self.log_evidence):
             raise SamplingError(LogTerms(self.plan).failure(self._nowhere()) or "The data are impossible.")

@@ -131,8 +131,8 @@ class DrawExpansion:
     ) -> dict[str, NDArray]:
         """Return the named values in natural space of flat draws, shape (chains, draws, size).
 
-        What was integrated out is drawn with the seed. With ``in_place`` the draws are overwritten by values that are as large. With ``losses`` nothing is raised: what
-        cannot be computed is left out, and noted there.
+        What was integrated out is drawn with the seed. With ``in_place`` the draws are overwritten by values that are
+        as large. With ``losses`` nothing is raised: what cannot be computed is left out, and noted there.
         """
         rows = in_one_row(draws)
         # Where a chain stopped, there is no number in the whole row; integers could not say so.
