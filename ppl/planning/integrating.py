@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from math import prod
 
 from graphs.compression import Compressed, compressed
-from graphs.errors import DerivationError
+from graphs.errors import DerivationError, ModelError, PPLError
 from graphs.integral import Integrated, Step, integrate, may_be_integrated
 from graphs.joint.joint_logprob import LogProb
 from graphs.optional import optional
@@ -56,7 +56,7 @@ def collapse(summed: LogProb, names: Sequence[str], compress: bool, *, is_asked:
     is_asked : bool
         Whether all that have laws are integrated out, whatever that costs.
     is_required : bool
-        Whether all have to have laws.
+        Whether all have to have laws; counts have to where they are asked for.
 
     Raises
     ------
@@ -67,18 +67,32 @@ def collapse(summed: LogProb, names: Sequence[str], compress: bool, *, is_asked:
         return Collapsed(summed, summed)
     whole, compression = compressed(summed) if compress else (summed, ())
     done = _integrated(whole, names, is_asked)
-    for name in names if is_required else ():
-        if name in done.joint.values:
-            raise DerivationError(
-                f"{name} cannot be integrated out: {done.reasons.get(name, '')}. Leave it out of "
-                "marginalize, and it is sampled.",
-                name,
-                summed.values[name],
-            )
+    for name in names:
+        if name in done.joint.values and (is_required or (is_asked and summed.supports[name].is_discrete)):
+            raise _refusal(summed, name, done.reasons.get(name, ""), is_required)
     if not done.joint.integrals:
         return Collapsed(summed, summed, (), done.reasons)
     why = {n: _why(step, done.joint, whole) for step in done.joint.integrals for n in step.names}
     return Collapsed(done.joint, whole, compression, {**done.reasons, **why})
+
+
+def _refusal(joint: LogProb, name: str, reason: str, is_named: bool) -> PPLError:
+    """Return the error of a variable that was to go and has no law."""
+    if joint.supports[name].is_discrete and is_named:
+        return ModelError(
+            f"{name!r} cannot be summed out: it has infinitely many values, {joint.supports[name]}, and no law to "
+            f"integrate it out by ({reason}). Leave it out of marginalize, and it is drawn.",
+            name,
+        )
+    if joint.supports[name].is_discrete:
+        why = (
+            f"{name} cannot be summed out: it has infinitely many values, {joint.supports[name]}, and no law to "
+            f"integrate it out by ({reason}). Give it a bound, ppl.Truncated(..., upper=...), or use "
+            "marginalize='auto', which draws it."
+        )
+    else:
+        why = f"{name} cannot be integrated out: {reason}. Leave it out of marginalize, and it is sampled."
+    return DerivationError(why, name, joint.values[name])
 
 
 @optional("integrals", otherwise=lambda why, joint, *_: Integrated(joint))

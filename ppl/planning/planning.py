@@ -3,35 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
-from typing import Any, cast
+from dataclasses import replace
+from typing import Any
 
-from pytensor.tensor.variable import TensorVariable
-
-from graphs.augmentation import Augmenter
-from graphs.backends.numba.lowering.fallback import called_back
 from graphs.bounds.differentiability import NoGradient, without_gradient
-from graphs.compression import compressed
-from graphs.conditional import (
-    Law,
-)
-from graphs.errors import DerivationError, ModelError
+from graphs.errors import ModelError
 from graphs.garbage import rarely_collected
 from graphs.joint.joint_logprob import LogProb
 from graphs.joint.logprob import logprob
 from graphs.marginal.lifting import MOST_STATES
 from graphs.optional import optional
-from graphs.surgery.random_graph import depends_on
 from graphs.surgery.traces import untraced
 from ppl.modelling.bad_constants import explained
 from ppl.modelling.model import Model
-from ppl.planning.choosing import choose, with_blame
-from ppl.planning.grouping import explain_groups, join, with_fixed_points, with_groups
+from ppl.planning.building import build, find_methods
+from ppl.planning.choosing import with_blame
 from ppl.planning.integrating import Collapsed, candidates, collapse
-from ppl.planning.plans import EXACT, Assignment, Choice, Method, Plan, Sampler
+from ppl.planning.plans import EXACT, Plan, Sampler
 from ppl.planning.policy import NO_LAWS, decide
 from ppl.planning.summing import Marginalize, marginalized
-from ppl.planning.sweeps import build_sweep
 from ppl.running.stages import doing, stages
 from samplers import MOVES
 from samplers.move import Move
@@ -165,32 +155,10 @@ def _by_laws(
     no_gradient: Mapping[str, NoGradient],
 ) -> tuple[Plan | None, str]:
     """Return the plan that draws what it can from laws; None, and what the plan says then, where that is nothing."""
-    methods = _methods(joint, collapsed, reasons, "gibbs", {}, no_gradient, is_blamed=False)
+    methods = find_methods(joint, collapsed, reasons, "gibbs", {}, no_gradient, is_blamed=False)
     if not any(a.method == "gibbs" and not a.support.is_discrete for a in methods.assignments.values()):
         return None, NO_LAWS
-    return _built(model, collapsed, methods, {}, compress, no_gradient), ""
-
-
-@dataclass(frozen=True)
-class _Methods:
-    """How each variable is moved, before variables are drawn together.
-
-    Parameters
-    ----------
-    assignments : dict of str to Assignment
-        By name.
-    laws : dict of str to Law
-        Of those that have one.
-    augmenter : Augmenter
-        Knows the auxiliary variables.
-    augmented : dict of str to tuple of str
-        Those that have a law given auxiliary variables, and of which terms.
-    """
-
-    assignments: dict[str, Assignment]
-    laws: dict[str, Law]
-    augmenter: Augmenter
-    augmented: dict[str, tuple[str, ...]]
+    return build(model, collapsed, methods, {}, compress, no_gradient), ""
 
 
 def _assigned(
@@ -203,94 +171,8 @@ def _assigned(
     compress: bool,
     no_gradient: Mapping[str, NoGradient],
 ) -> Plan:
-    methods = _methods(joint, collapsed, reasons, sampler, named, no_gradient)
-    return _built(model, collapsed, methods, named, compress, no_gradient)
-
-
-def _methods(
-    joint: LogProb,
-    collapsed: Collapsed,
-    reasons: Mapping[str, str],
-    sampler: Sampler,
-    named: Mapping[str, str | Move],
-    no_gradient: Mapping[str, NoGradient],
-    *,
-    is_blamed: bool = True,
-) -> _Methods:
-    summed, before = collapsed.joint, collapsed.whole
-    assignments: dict[str, Assignment] = {}
-    laws: dict[str, Law] = {}
-    augmenter = Augmenter(summed)
-    augmented: dict[str, tuple[str, ...]] = {}
-    for name in joint.values:
-        if name not in before.values:
-            assignments[name] = _assignment(joint, name, "marginalize", reasons[name])
-            continue
-        if name not in summed.values:
-            assignments[name] = _assignment(joint, name, "integrate", collapsed.reasons[name])
-            continue
-        doing(f"Looking for the full conditional of {name}")
-        choice = cast("Choice", named.get(name, None if isinstance(sampler, Mapping) else sampler))
-        method, reason, law = choose(
-            summed,
-            name,
-            choice,
-            failed_sum=reasons.get(name),
-            is_named=name in named,
-            no_gradient=no_gradient.get(name),
-            is_blamed=is_blamed,
-        )
-        if law is not None:
-            laws[name] = law
-        elif choice == "gibbs" and method != "gibbs" and not summed.supports[name].is_discrete:
-            augmented[name] = augmenter.find(name)
-            method = "gibbs" if augmented[name] else method
-            if name in named and not augmented[name]:
-                raise DerivationError(f"There is no Gibbs step for {name}: {reason}.", name, summed.values[name])
-        assignments[name] = _assignment(joint, name, method, reason, choice)
-    return _Methods(assignments, laws, augmenter, {name: terms for name, terms in augmented.items() if terms})
-
-
-def _built(
-    model: Model,
-    collapsed: Collapsed,
-    methods: _Methods,
-    named: Mapping[str, str | Move],
-    compress: bool,
-    no_gradient: Mapping[str, NoGradient],
-) -> Plan:
-    summed = collapsed.joint
-    assignments, laws, augmented = methods.assignments, methods.laws, methods.augmented
-    doing("Looking for variables that are drawn together")
-    mixed, groups = with_groups(summed, assignments, laws, methods.augmenter, augmented, named, no_gradient)
-    laws = {n: law for n, law in laws.items() if not any(n in group.laws for group in groups)}
-    join(summed, assignments, laws)
-    explain_groups(groups, assignments)
-    doing("Compressing the likelihood")
-    if summed.integrals:
-        sampled, statistics = with_fixed_points(summed, mixed), collapsed.compression
-    else:
-        sampled, statistics = compressed(mixed) if compress else (mixed, ())
-    sweep = build_sweep(summed, mixed, sampled, assignments, laws, groups)
-    laws |= {name: law for group in groups for name, law in group.laws.items()}
-    later = {n: d for n, d in model.deterministics.items() if _depends_on_summed(d, model, assignments)}
-    found = tuple(assignments.values())
-    python = tuple(called_back(list(sampled.terms.values())))
-    whole = collapsed.whole if summed.integrals else None
-    return Plan(
-        model,
-        found,
-        summed,
-        mixed,
-        sampled,
-        laws,
-        sweep,
-        later,
-        tuple(groups),
-        statistics,
-        called_back=python,
-        whole=whole,
-    )
+    methods = find_methods(joint, collapsed, reasons, sampler, named, no_gradient)
+    return build(model, collapsed, methods, named, compress, no_gradient)
 
 
 def _checked(model: Model, sampler: Sampler) -> Sampler:
@@ -321,14 +203,3 @@ def _checked_method(method: Any, name: str | None) -> str | Move:
     if method not in SAMPLERS:
         raise ModelError(f"Unknown sampler {method!r}; choose from {', '.join(SAMPLERS)}.", name)
     return MOVES.get(method, method)
-
-
-def _assignment(joint: LogProb, name: str, method: Method, reason: str, choice: Choice = None) -> Assignment:
-    shape = tuple(int(n) for n in joint.values[name].type.shape)
-    move = choice if isinstance(choice, Move) and method == choice.name else None
-    return Assignment(name, method, reason, shape, joint.supports[name], joint.plates.get(name, ()), move)
-
-
-def _depends_on_summed(graph: TensorVariable, model: Model, assignments: Mapping[str, Assignment]) -> bool:
-    summed = [model.latent[e.name] for a in assignments.values() if a.method == "marginalize" for e in a.each()]
-    return bool(summed) and depends_on(graph, summed)
