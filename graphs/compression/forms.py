@@ -33,7 +33,7 @@ class Column:
 
 
 @dataclass(frozen=True, eq=False)
-class Block:
+class SharedProduct:
     """A matrix product of data and parameters that all rows share.
 
     Parameters
@@ -72,14 +72,14 @@ class Form:
     ----------
     columns : sequence of Column
         Parts.
-    blocks : sequence of Block
+    blocks : sequence of SharedProduct
         Parts.
     squares : sequence of Square
         Parts.
     """
 
     columns: Sequence[Column] = ()
-    blocks: Sequence[Block] = ()
+    blocks: Sequence[SharedProduct] = ()
     squares: Sequence[Square] = ()
 
     @property
@@ -116,7 +116,7 @@ def summed(data: NDArray[np.float64], function: TensorVariable) -> Form | None:
     if all(n == 1 for n in function.type.shape[:-1]):
         parameters = function.flatten()
         shape = (*data.shape[:-1], size)
-        return Form([], [Block(np.broadcast_to(data, shape), pt.broadcast_to(parameters, (size,)))])
+        return Form([], [SharedProduct(np.broadcast_to(data, shape), pt.broadcast_to(parameters, (size,)))])
     if size > _MOST_SEPARATE_COLUMNS:
         return None
     parts = range(size)
@@ -128,18 +128,18 @@ def summed(data: NDArray[np.float64], function: TensorVariable) -> Form | None:
     )
 
 
-def _scaled_block(data: NDArray[np.float64], block: Block) -> Block:
+def _scaled_block(data: NDArray[np.float64], block: SharedProduct) -> SharedProduct:
     """Multiply the parameters where all rows have the same number: the matrix may be large."""
     if data.size > 1:
-        return Block(data[..., None] * block.data, block.parameters)
+        return SharedProduct(data[..., None] * block.data, block.parameters)
     number = float(data.flat[0])
     parameters = block.parameters
-    return Block(block.data, multiple(number, parameters))
+    return SharedProduct(block.data, multiple(number, parameters))
 
 
 def chosen(condition: NDArray[np.bool_], form: Form) -> Form:
     """Return a form where a condition holds and zero elsewhere, whatever its data are there."""
-    blocks = [Block(np.where(condition[..., None], b.data, 0.0), b.parameters) for b in form.blocks]
+    blocks = [SharedProduct(np.where(condition[..., None], b.data, 0.0), b.parameters) for b in form.blocks]
     columns = [Column(np.where(condition, c.data, 0.0), c.function) for c in form.columns]
     squares = [Square(Column(np.where(condition, s.scale.data, 0.0), s.scale.function), s.root) for s in form.squares]
     return Form(columns, blocks, squares)
@@ -149,7 +149,7 @@ def multiplied(function: TensorVariable, form: Form) -> Form | None:
     """Return a function of parameters times a form; None where a block would not be shared by all rows."""
     if form.blocks and any(n != 1 for n in function.type.shape):
         return None
-    blocks = [Block(b.data, function.reshape((1,)) * b.parameters) for b in form.blocks]
+    blocks = [SharedProduct(b.data, function.reshape((1,)) * b.parameters) for b in form.blocks]
     columns = [Column(c.data, times(function, c.function)) for c in form.columns]
     squares = [Square(Column(s.scale.data, times(function, s.scale.function)), s.root) for s in form.squares]
     return Form(columns, blocks, squares)

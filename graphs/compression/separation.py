@@ -17,9 +17,9 @@ from pytensor.tensor.variable import TensorVariable
 
 from graphs.compression.forms import (
     MOST_PARTS,
-    Block,
     Column,
     Form,
+    SharedProduct,
     Square,
     add,
     chosen,
@@ -76,7 +76,7 @@ class Separation:
         if found is None:
             return None
         if found.is_shared:
-            return Form([], [Block(found.data, found.parameters.flatten())])
+            return Form([], [SharedProduct(found.data, found.parameters.flatten())])
         return summed(found.data, found.parameters)
 
 
@@ -222,19 +222,19 @@ def _move(separation: Separation, node: Apply) -> Form | None:
                 Column(reordered(c.data, node.op), None if c.function is None else node.op(c.function))
                 for c in form.columns
             ],
-            [Block(reordered(b.data, node.op), b.parameters) for b in form.blocks],
+            [SharedProduct(reordered(b.data, node.op), b.parameters) for b in form.blocks],
         )
     if isinstance(node.op, Alloc):
         added = (1,) * (node.outputs[0].type.ndim - base.type.ndim)
         return Form(
             [Column(c.data.reshape(added + c.data.shape), _padded(c.function, len(added))) for c in form.columns],
-            [Block(b.data.reshape(added + b.data.shape), b.parameters) for b in form.blocks],
+            [SharedProduct(b.data.reshape(added + b.data.shape), b.parameters) for b in form.blocks],
         )
     blocks = []
     for block in form.blocks:
         parts = np.broadcast_to(block.data, (*shape, block.data.shape[-1]))
         moved = [separation.rows.move(node, parts[..., i]) for i in range(parts.shape[-1])]
-        blocks.append(Block(np.stack(moved, axis=-1), block.parameters))
+        blocks.append(SharedProduct(np.stack(moved, axis=-1), block.parameters))
     columns = []
     for column in form.columns:
         data = separation.rows.move(node, np.broadcast_to(column.data, shape))

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pytensor.tensor.variable import TensorVariable
 
 from graphs.compression.cells import Cells, find_cells
-from graphs.compression.forms import Block, Column
+from graphs.compression.forms import Column, SharedProduct
 from graphs.compression.restriction import Restriction
 from graphs.compression.rows import Key, Rows
 from graphs.conditional.expanding.coefficients import filled
@@ -80,12 +80,12 @@ def sum_of_column(rows: Rows, column: Column, shape: Shape) -> tuple[TensorVaria
     return pt.sum(pt.constant(sums) * function), cells
 
 
-def sum_of_block(block: Block, shape: Shape) -> TensorVariable:
+def sum_of_block(block: SharedProduct, shape: Shape) -> TensorVariable:
     """Return the sum of a block over rows.
 
     Parameters
     ----------
-    block : Block
+    block : SharedProduct
         Data and parameters.
     shape : tuple of int
         Of the rows.

@@ -20,7 +20,7 @@ MOST_OPERANDS = 31
 """Of an operation on elements and its result, PyTensor's Python implementation takes 32."""
 
 
-class Opening(GraphRewriter):
+class OpeningRewriter(GraphRewriter):
     """Makes nodes of a graph such that NumPy evaluates each."""
 
     def apply(self, fgraph: FunctionGraph) -> None:
@@ -46,7 +46,7 @@ def _nested(op: Elemwise, operands: Sequence[Variable]) -> Variable:
 
 
 # PyTensor's rewrites know some of these nodes, and come first.
-INTERPRETED = forgetting(Mode(linker="py", optimizer="fast_compile").register((Opening(), 49.0)))
+INTERPRETED = forgetting(Mode(linker="py", optimizer="fast_compile").register((OpeningRewriter(), 49.0)))
 
 
 def without_c() -> AbstractContextManager[Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import cast
 
 from pytensor.tensor.variable import TensorVariable
@@ -12,7 +12,7 @@ from graphs.augmentation import Augmenter
 from graphs.backends.numba.lowering.fallback import called_back
 from graphs.bounds.differentiability import NoGradient
 from graphs.compression import compressed
-from graphs.conditional import Law
+from graphs.conditional import Law, Obstacle
 from graphs.errors import DerivationError
 from graphs.joint.joint_logprob import LogProb
 from graphs.surgery.random_graph import depends_on
@@ -100,14 +100,15 @@ def find_methods(
             no_gradient=no_gradient.get(name),
             is_blamed=is_blamed,
         )
-        if law is not None:
+        if isinstance(law, Law):
             laws[name] = law
         elif choice == "gibbs" and method != "gibbs" and not summed.supports[name].is_discrete:
             augmented[name] = augmenter.find(name)
             method = "gibbs" if augmented[name] else method
             if name in named and not augmented[name]:
                 raise DerivationError(f"There is no Gibbs step for {name}: {reason}.", name, summed.values[name])
-        assignments[name] = _assignment(joint, name, method, reason, choice)
+        found = _assignment(joint, name, method, reason, choice)
+        assignments[name] = replace(found, obstacle=law) if isinstance(law, Obstacle) else found
     return Methods(assignments, laws, augmenter, {name: terms for name, terms in augmented.items() if terms})
 
 

@@ -31,8 +31,11 @@ def choose(
     failed_sum: str | None,
     no_gradient: NoGradient | None = None,
     is_blamed: bool = True,
-) -> tuple[Method, str, Law | None]:
-    """Return how a variable that is not summed out is moved, why, and its law where it is drawn from one.
+) -> tuple[Method, str, Law | Obstacle | None]:
+    """Return how a variable that is not summed out is moved, why, and its law or for want of which law.
+
+    The third is its law where it is drawn from one; what stands in the way of one where it would be drawn from it; and
+    None where that was not asked.
 
     Parameters
     ----------
@@ -74,7 +77,7 @@ def choose(
         if isinstance(law, Law):
             return "gibbs", f"{law.family} full conditional", law
         reason = _blamed(summed, name, law) if is_blamed else law.reason
-        return *_without_law(reason, is_named, no_gradient), None
+        return *_without_law(reason, is_named, no_gradient), law
     if no_gradient is None:
         return "nuts", "continuous", None
     if needs_gradient(choice):
@@ -100,12 +103,9 @@ def _refuse_atoms(name: str, rv: TensorVariable, support: Support) -> None:
 
 def with_blame(summed: LogProb, assignment: Assignment, no_gradient: NoGradient | None) -> Assignment:
     """Return what `choose` says of a variable without a law, with the terms to blame if they were not looked for."""
-    if assignment.method == "gibbs" or assignment.support.is_discrete:
+    if assignment.obstacle is None or assignment.method == "gibbs":
         return assignment
-    law = _law_of(summed, assignment.name)
-    if isinstance(law, Law) or assignment.reason != _without_law(law.reason, False, no_gradient)[1]:
-        return assignment
-    _, why = _without_law(_blamed(summed, assignment.name, law), False, no_gradient)
+    _, why = _without_law(_blamed(summed, assignment.name, assignment.obstacle), False, no_gradient)
     return replace(assignment, reason=why)
 
 

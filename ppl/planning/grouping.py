@@ -62,7 +62,7 @@ def _lose(
     old = assignments[name]
     continuous: Method = "slice" if name in no_gradient else "nuts"
     method: Method = "rmh" if old.support.is_discrete else continuous
-    assignments[name] = replace(old, method=method, reason=f"no full conditional: {reason}")
+    assignments[name] = replace(old, method=method, reason=f"no full conditional: {reason}", obstacle=None)
 
 
 def _mixed(

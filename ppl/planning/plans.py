@@ -12,7 +12,7 @@ from pytensor.tensor.variable import TensorVariable
 
 from graphs.augmentation import Group
 from graphs.compression import Compressed
-from graphs.conditional import Law
+from graphs.conditional import Law, Obstacle
 from graphs.integral import Step
 from graphs.joint.joint_logprob import LogProb
 from graphs.marginal.elimination.costs import Cost, costs_of
@@ -72,6 +72,8 @@ class Assignment:
         Where variables that were declared one by one in the same form are moved as one array, their names.
     move : Move, optional
         How it is moved, where that is written as a graph.
+    obstacle : Obstacle, optional
+        What stood in the way of a law, where it is moved as it is for want of one.
     """
 
     name: str
@@ -81,6 +83,7 @@ class Assignment:
     support: Support
     members: tuple[str, ...] = ()
     move: Move | None = None
+    obstacle: Obstacle | None = None
 
     @property
     def is_stepped(self) -> bool:

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Literal
 
-from graphs.conditional import (
-    find_conditional,
-)
+from graphs.conditional import find_conditional
 from graphs.conditional.enumeration import MOST_VALUES
 from graphs.errors import DerivationError, ModelError
 from graphs.joint.joint_logprob import LogProb, states_of

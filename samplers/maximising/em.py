@@ -22,7 +22,7 @@ from graphs.expectation.matrix_modes import MatrixMode
 from graphs.joint.joint_logprob import LogProb
 from graphs.marginal.lifting import MOST_STATES
 from samplers.maximising.progress import Report, reporting
-from samplers.maximising.steps import FailedStartError, Objective, Steps
+from samplers.maximising.steps import EMSteps, FailedStartError, Objective
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,7 +138,7 @@ def em(
     Dempster, Laird and Rubin, "Maximum likelihood from incomplete data via the EM algorithm", Journal of the Royal
     Statistical Society B 39, 1977.
     """
-    steps = Steps(_read(model), latent, objective, backend, max_states)
+    steps = EMSteps(_read(model), latent, objective, backend, max_states)
     if init is not None and restarts != 1:
         raise ModelError("init is one point to start from: leave restarts at 1.")
     rng = np.random.default_rng(seed)
@@ -179,7 +179,7 @@ class _Run:
 
 
 def climb(
-    steps: Steps,
+    steps: EMSteps,
     point: list[NDArray],
     max_iterations: int,
     tolerance: float,

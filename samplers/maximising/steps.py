@@ -77,7 +77,7 @@ class _Compiled:
     maximize: ArrayFunction
 
 
-class Steps:
+class EMSteps:
     """The compiled steps of a model.
 
     Parameters

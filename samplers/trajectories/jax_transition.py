@@ -50,7 +50,7 @@ class Fault(NamedTuple):
     position: jax.Array  # (d,) float64
 
 
-class Expansion(NamedTuple):
+class Doubling(NamedTuple):
     """A trajectory while it is being doubled."""
 
     depth: jax.Array  # () int64: doublings tried
@@ -113,7 +113,7 @@ def nuts_transition(
         DIVERGENCE_THRESHOLD,
     )
     false = jnp.zeros((), bool)
-    expansion = Expansion(
+    expansion = Doubling(
         zero,
         zero,
         Proposal(start, energy, jnp.zeros(()), jnp.full((), -jnp.inf)),
@@ -141,7 +141,7 @@ def nuts_transition(
     return HMCState(position, chosen.state.logdensity, chosen.state.logdensity_grad), info, _fault(expansion)
 
 
-def _fault(expansion: Expansion) -> Fault:
+def _fault(expansion: Doubling) -> Fault:
     """Look at both ends, one of which is where a divergent trajectory ended."""
     left, right = expansion.trajectory.leftmost_state, expansion.trajectory.rightmost_state
     lacks_left, lacks_right = (
@@ -166,10 +166,10 @@ def _double(
     integrate: Callable[..., Any],
     check_turning: CheckTurning,
     key: jax.Array,
-    expansion: Expansion,
+    expansion: Doubling,
     initial_energy: jax.Array,
     step_size: jax.Array,
-) -> Expansion:
+) -> Doubling:
     """Double the trajectory in a random direction."""
     direction_key, path_key, choice_key = jax.random.split(jax.random.fold_in(key, expansion.depth), 3)
     old = expansion.trajectory
@@ -184,7 +184,7 @@ def _double(
     proposal = jax.tree.map(partial(jnp.where, is_complete), chosen, expansion.proposal)
     sum_log_p_accept = jnp.logaddexp(expansion.proposal.sum_log_p_accept, candidate.sum_log_p_accept)
     left, right = reorder_trajectories(direction, old, new)
-    return Expansion(
+    return Doubling(
         expansion.depth + 1,
         expansion.num_complete + is_complete,
         proposal._replace(sum_log_p_accept=sum_log_p_accept),

@@ -70,7 +70,7 @@ class CannotSumError(Exception):
 
 
 @dataclass(frozen=True, eq=False)
-class Factors:
+class JointFactors:
     """A joint log-probability as factors of discrete elements.
 
     Parameters
@@ -95,7 +95,9 @@ class Factors:
     states: Integers
 
 
-def factors_of(terms: Mapping[str, TensorVariable], variables: Sequence[FiniteVariable], max_states: int) -> Factors:
+def factors_of(
+    terms: Mapping[str, TensorVariable], variables: Sequence[FiniteVariable], max_states: int
+) -> JointFactors:
     """Take a joint log-probability apart into factors of discrete elements.
 
     Raises
@@ -111,7 +113,7 @@ def factors_of(terms: Mapping[str, TensorVariable], variables: Sequence[FiniteVa
     bindings = {v.value: of_states(v.value, v.states, numbers[v.name].reshape(v.shape)) for v in variables}
     states = np.concatenate([np.full(v.size, len(v.states)) for v in variables])
     families, rest, elements = _families(terms, variables, bindings, max_states)
-    return Factors(tuple(families), rest, elements, offsets, numbers, states)
+    return JointFactors(tuple(families), rest, elements, offsets, numbers, states)
 
 
 def _families(

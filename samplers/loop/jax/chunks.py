@@ -28,7 +28,7 @@ LARGEST_CHUNK_DRAWS = 4096
 LARGEST_CHUNK_VALUES = 2**21
 
 
-class Chain(NamedTuple):
+class JaxChain(NamedTuple):
     """The state of one chain; of all chains once a leading axis is added."""
 
     key: jax.Array  # () JAX key
@@ -43,8 +43,8 @@ class Chain(NamedTuple):
 class ChunkPrograms(NamedTuple):
     """The compiled functions of a sweep, for a number of chains and a tree depth."""
 
-    start: Callable[[jax.Array, NDArray], Chain]
-    advance: Callable[..., tuple[Chain, Chunk]]
+    start: Callable[[jax.Array, NDArray], JaxChain]
+    advance: Callable[..., tuple[JaxChain, Chunk]]
     capacity: int  # largest number of draws in one chunk
     sweep: Sweep
 
@@ -102,16 +102,16 @@ def _statistic_names(sweep: Sweep) -> list[dict[str, str]]:
     ]
 
 
-def _start(blocks: list[JaxBlock], key: jax.Array, x: jax.Array) -> Chain:
+def _start(blocks: list[JaxBlock], key: jax.Array, x: jax.Array) -> JaxChain:
     """Return the first state of one chain."""
     memories = tuple(block.init(x) for block in blocks)
     zero = jnp.zeros((), "int64")
-    return Chain(key, x, memories, zero, zero, zero, zero + STATUS_DONE)
+    return JaxChain(key, x, memories, zero, zero, zero, zero + STATUS_DONE)
 
 
 def _sweep(
-    blocks: list[JaxBlock], names: list[dict[str, str]], chain: Chain, phase: Phase, target_accept: jax.Array
-) -> tuple[Chain, Stats]:
+    blocks: list[JaxBlock], names: list[dict[str, str]], chain: JaxChain, phase: Phase, target_accept: jax.Array
+) -> tuple[JaxChain, Stats]:
     """Apply every block of one chain once."""
     key, *block_keys = jax.random.split(chain.key, 1 + len(blocks))
     x, status = chain.x, chain.status
@@ -126,21 +126,21 @@ def _sweep(
         num_divergent += jnp.where(phase.is_tuning, 0, block_stats.get("diverging", 0))
         stats |= {names[i][name]: value for name, value in block_stats.items()}
     num_completed = chain.num_completed + (status == STATUS_DONE)
-    return Chain(key, x, tuple(memories), num_gradients, num_divergent, num_completed, status), stats
+    return JaxChain(key, x, tuple(memories), num_gradients, num_divergent, num_completed, status), stats
 
 
 def _advance(
-    sweep: Callable[..., tuple[Chain, Stats]],
+    sweep: Callable[..., tuple[JaxChain, Stats]],
     capacity: int,
-    chains: Chain,
+    chains: JaxChain,
     phases: Phase,
     num_draws: jax.Array,
     thin: jax.Array,
     target_accept: jax.Array,
-) -> tuple[Chain, Chunk]:
+) -> tuple[JaxChain, Chunk]:
     """Run ``num_draws * thin`` sweeps of all chains and keep every ``thin``-th."""
 
-    def kept(chains: Chain, stats: Stats) -> Chunk:
+    def kept(chains: JaxChain, stats: Stats) -> Chunk:
         learning = [m.gradient for m in chains.memories if isinstance(m, MetricMemory) and m.factor.shape[-1] > 0]
         gradients = jnp.concatenate([*learning, jnp.zeros((len(chains.x), 0))], axis=1)
         return Chunk(chains.x, chains.status, stats, gradients)
@@ -159,7 +159,7 @@ def _advance(
     return jax.lax.fori_loop(0, num_draws * thin, body, (chains, buffers))
 
 
-class Record(Protocol):
+class Recorder(Protocol):
     """What draws are kept in."""
 
     def add(self, chunk: Chunk) -> None:
@@ -173,7 +173,7 @@ class ChunkLoop:
     ----------
     programs : ChunkPrograms
         The compiled sweep.
-    chains : Chain
+    chains : JaxChain
         The states of all chains; replaced as they move.
     target_accept : float
         Acceptance rate at which NUTS's step size aims.
@@ -181,14 +181,14 @@ class ChunkLoop:
         Receives the progress of each chain after each chunk.
     """
 
-    def __init__(self, programs: ChunkPrograms, chains: Chain, target_accept: float, callback: Callback | None):
+    def __init__(self, programs: ChunkPrograms, chains: JaxChain, target_accept: float, callback: Callback | None):
         self.programs = programs
         self.chains = chains
         self.target_accept = target_accept
         self.callback = callback
         self._chunk_draws = FIRST_CHUNK_DRAWS
 
-    def run(self, phases: Phase, thin: int, records: Sequence[Record]) -> None:
+    def run(self, phases: Phase, thin: int, records: Sequence[Recorder]) -> None:
         """Make one draw for each of ``phases``, and keep it in ``records``."""
         total = len(phases.is_tuning)
         done = 0

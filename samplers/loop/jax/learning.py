@@ -13,7 +13,7 @@ from samplers.blocks import Sweep
 from samplers.chain.arguments import RunSettings
 from samplers.chain.metric import Learnt, Metric
 from samplers.loop.jax.block import MetricMemory
-from samplers.loop.jax.chunks import Chain
+from samplers.loop.jax.chunks import JaxChain
 from samplers.loop.jax.record import Chunk
 from samplers.tuning.jax_adaptation import start_averaging
 from samplers.tuning.learning import MetricLearner, SoFar, Trail
@@ -106,14 +106,14 @@ class JaxLearning:
             first = last
         self._num_sweeps = rows.stop
 
-    def _metrics(self, chains: Chain) -> list[_BlockMetrics]:
+    def _metrics(self, chains: JaxChain) -> list[_BlockMetrics]:
         return [_BlockMetrics(chains.memories[b], t) for b, t in zip(self._blocks, self._trails, strict=True)]
 
-    def _written(self, chains: Chain, memories: Sequence[MetricMemory]) -> Chain:
+    def _written(self, chains: JaxChain, memories: Sequence[MetricMemory]) -> JaxChain:
         found = dict(enumerate(chains.memories)) | dict(zip(self._blocks, memories, strict=True))
         return chains._replace(memories=tuple(found.values()))
 
-    def update(self, chains: Chain, num_done: int) -> tuple[Chain, bool]:
+    def update(self, chains: JaxChain, num_done: int) -> tuple[JaxChain, bool]:
         """Learn from the draws so far; return the chains with their metrics, and whether step sizes are to be found."""
         blocks, num_gradients = self._metrics(chains), np.asarray(chains.num_gradients)
 
@@ -129,7 +129,7 @@ class JaxLearning:
                     is_new |= block.use(group, metric)
         return self._written(chains, [block.written() for block in blocks]), is_new
 
-    def resume(self, chains: Chain, learnt: Sequence[Sequence[Learnt]]) -> Chain:
+    def resume(self, chains: JaxChain, learnt: Sequence[Sequence[Learnt]]) -> JaxChain:
         """Return chains that begin with step sizes and metrics."""
         memories = []
         for k, block in enumerate(self._metrics(chains)):
@@ -142,7 +142,7 @@ class JaxLearning:
             memories.append(block.written(shaped))
         return self._written(chains, memories)
 
-    def learnt(self, chains: Chain) -> tuple[tuple[Learnt, ...], ...]:
+    def learnt(self, chains: JaxChain) -> tuple[tuple[Learnt, ...], ...]:
         """Return step sizes and metrics of all chains."""
         blocks = self._metrics(chains)
         steps = [np.asarray(chains.memories[b].adaptation.averaging.log_step_size_avg) for b in self._blocks]

@@ -116,9 +116,9 @@ def test_ends_at_a_stationary_point_of_the_exact_posterior(case):
 
 def test_many_rows_cost_as_much_as_few_nodes():
     """The log-densities of 150 rows are interpolated from the six that determine a quadratic in two dimensions."""
-    from samplers.maximising.steps import Steps
+    from samplers.maximising.steps import EMSteps
 
-    steps = Steps(logprob(mixture("cov"), marginalize=False), None, "likelihood", "numba", 2**24)
+    steps = EMSteps(logprob(mixture("cov"), marginalize=False), None, "likelihood", "numba", 2**24)
     shapes = [c.type.shape for c in steps._fast.found.inputs]
     assert sorted(shapes) == [(3, 1), (3, 6)]
 

@@ -12,8 +12,8 @@ from pytensor.graph.fg import FunctionGraph
 from pytensor.graph.op import Op
 from pytensor.tensor.math import Dot
 
-from graphs.backends.numba.compiler.loops import Access, Block, Kernel, Reduction, Text
-from graphs.backends.numba.compiler.memory import Memory
+from graphs.backends.numba.compiler.loops import Access, LoopNest, Reduction, Statements, Text
+from graphs.backends.numba.compiler.memory import Buffers
 from graphs.backends.numba.compiler.scalar import literal
 from graphs.backends.numba.compiler.script import Script
 from graphs.backends.numba.compiler.values import (
@@ -31,7 +31,7 @@ from graphs.backends.numba.compiler.values import (
 )
 from graphs.errors import BackendError
 
-Step = Block | Kernel
+Step = Statements | LoopNest
 
 
 @singledispatch
@@ -60,7 +60,7 @@ class Generator:
         self.fgraph = fgraph
         self.shapes = shapes
         self.script: Script = Script() if outer is None else outer.script
-        self.memory: Memory = Memory(None if outer is None else outer.memory)
+        self.memory: Buffers = Buffers(None if outer is None else outer.memory)
         self.steps: list[Step] = []
         self.values: dict[Variable, Value] = {}
         self.reserved: dict[Variable, Buffer] = {}
@@ -190,7 +190,7 @@ class Generator:
                 into = self.array(variable, step=index)
             zeros = ["0"] * len(array.shape)
             block = self.steps[index]
-            assert isinstance(block, Block)
+            assert isinstance(block, Statements)
             block.lines.append(into.store(zeros, array.load(zeros), array.kind))
             self.use(array, index)
             self.use(into, index)
@@ -198,7 +198,7 @@ class Generator:
             return into
         index = self.place_kernel(tuple(n for n in array.shape if n != 1), step)
         kernel = self.steps[index]
-        assert isinstance(kernel, Kernel)
+        assert isinstance(kernel, LoopNest)
         if into is None:
             into = self.array(variable, step=index)
         name = self.load(kernel, index, array, self.loops(array.shape))
@@ -215,23 +215,23 @@ class Generator:
 
     def after(self, steps: Iterable[int]) -> int:
         """Return the first step at which values assigned by these steps are known."""
-        return max((s if s >= 0 and type(self.steps[s]) is Block else s + 1 for s in steps), default=0)
+        return max((s if s >= 0 and type(self.steps[s]) is Statements else s + 1 for s in steps), default=0)
 
     def place_block(self, earliest: int) -> int:
         """Return the index of the first block of statements from ``earliest`` on."""
         for index in range(earliest, len(self.steps)):
-            if type(self.steps[index]) is Block:
+            if type(self.steps[index]) is Statements:
                 return index
-        self.steps.append(Block())
+        self.steps.append(Statements())
         return len(self.steps) - 1
 
     def place_kernel(self, domain: Shape, earliest: int) -> int:
         """Return the index of the first loop nest over the domain from ``earliest`` on."""
         for index in range(earliest, len(self.steps)):
             step = self.steps[index]
-            if isinstance(step, Kernel) and step.domain == domain:
+            if isinstance(step, LoopNest) and step.domain == domain:
                 return index
-        self.steps.append(Kernel(domain))
+        self.steps.append(LoopNest(domain))
         return len(self.steps) - 1
 
     def append(self, lines: list[str], arrays: Iterable[Array] = ()) -> int:
@@ -242,7 +242,7 @@ class Generator:
             self.use(array, index)
         return index
 
-    def load(self, kernel: Kernel, index: int, array: Array, dims: tuple[int | None, ...]) -> str:
+    def load(self, kernel: LoopNest, index: int, array: Array, dims: tuple[int | None, ...]) -> str:
         """Return the local variable that holds an array's element inside a loop."""
         if isinstance(array, Broadcast):
             return array.scalar.expression
@@ -258,7 +258,7 @@ class Generator:
         """Assign an expression to a variable of one element."""
         index = self.place_block(self.after(steps))
         block = self.steps[index]
-        assert isinstance(block, Block)
+        assert isinstance(block, Statements)
         name, kind = self.name("s"), kind_of(variable.type.dtype)
         block.lines.append(f"{name} = {expression}")
         self.values[variable] = Scalar(name, kind, index)
@@ -268,13 +268,13 @@ class Generator:
         self.script.can_fail = True
         index = self.place_block(self.after(steps))
         block = self.steps[index]
-        assert isinstance(block, Block)
+        assert isinstance(block, Statements)
         block.lines.append(f"ok = ok & {condition}")
 
     def reduction(
         self,
         variable: Variable,
-        kernel: Kernel,
+        kernel: LoopNest,
         index: int,
         operation: str,
         term: str,

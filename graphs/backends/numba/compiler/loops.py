@@ -50,7 +50,7 @@ def loop_nest(lengths: Sequence[int], names: Sequence[str], body: Sequence[str],
 
 
 @dataclass
-class Block:
+class Statements:
     """Statements outside of any loop."""
 
     lines: list[str] = field(default_factory=list)
@@ -61,7 +61,7 @@ class Block:
 
 
 @dataclass
-class Text(Block):
+class Text(Statements):
     """Statements that nothing is added to later."""
 
 
@@ -120,7 +120,7 @@ class Reduction(Access):
 
 
 @dataclass(eq=False)
-class Kernel:
+class LoopNest:
     """One loop nest.
 
     Parameters
@@ -148,7 +148,7 @@ class Kernel:
 class _Nest:
     """The loops of a kernel, with neighbouring ones merged where every access allows it."""
 
-    def __init__(self, kernel: Kernel):
+    def __init__(self, kernel: LoopNest):
         self.kernel = kernel
         self.partial = [r for r in kernel.reductions if r.is_partial]
         self.groups = self._merge()

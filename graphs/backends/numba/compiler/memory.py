@@ -25,12 +25,12 @@ TURNED_WIDTHS = range(8, 65)
 """Tall matrices this wide are kept by columns: rows of fewer become vector code anyway, longer ones are long enough."""
 
 
-class Memory:
+class Buffers:
     """The buffers of a program, or the scratch buffers of a loop in it.
 
     Parameters
     ----------
-    outer : Memory, optional
+    outer : Buffers, optional
         The memory of the program that holds the loop: constants are placed there, and names are taken from it.
 
     Attributes
@@ -41,7 +41,7 @@ class Memory:
         Constants, to be laid one after the other.
     """
 
-    def __init__(self, outer: Memory | None = None) -> None:
+    def __init__(self, outer: Buffers | None = None) -> None:
         self._outer = outer
         self.buffers: list[Buffer] = []
         self._enclosed: list[Buffer] = []
@@ -107,7 +107,7 @@ class Memory:
         """Give the buffers that need a pointer, those of the bodies of loops included."""
         return (*self.used(), *self._enclosed)
 
-    def enclose(self, inner: Memory, size: int) -> Buffer:
+    def enclose(self, inner: Buffers, size: int) -> Buffer:
         """Return scratch memory of some size that holds the placed buffers of a loop's body."""
         whole = self.add(Buffer(self.name("body"), "f", size))
         own = [b for b in inner.used() if b.scope == "work"]

@@ -18,7 +18,7 @@ _MEMORY = "x, context, out, rng, fdata, idata, work"
 
 
 @dataclass(frozen=True)
-class Parts:
+class PartedProgram:
     """A program that calls its parts.
 
     Parameters
@@ -35,7 +35,7 @@ class Parts:
 
 def in_parts(
     declarations: Mapping[str, str], before: Iterable[str], steps: Sequence[Sequence[str]], after: Iterable[str]
-) -> Parts:
+) -> PartedProgram:
     """Put steps into functions; short programs are left as they are.
 
     Parameters
@@ -51,7 +51,7 @@ def in_parts(
     """
     whole = [line for step in steps for line in step]
     if len(whole) <= MOST_LINES:
-        return Parts(whole, {})
+        return PartedProgram(whole, {})
     groups = _grouped(steps)
     trees = [ast.parse("\n".join(lines)).body for lines in groups]
     defined = _defined(ast.parse("\n".join([*declarations.values(), *before])).body)
@@ -78,7 +78,7 @@ def in_parts(
             functions[name] = "\n".join([f"def PROGRAM({arguments}):", *(INDENT + line for line in body)]) + "\n"
             main.append(f"{results + ' = ' if results else ''}{name}({arguments})")
         defined |= new
-    return Parts(main, functions)
+    return PartedProgram(main, functions)
 
 
 def _function(lines: Iterable[str]) -> str:

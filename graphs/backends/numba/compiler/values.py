@@ -16,7 +16,7 @@ import numpy as np
 from graphs.errors import BackendError
 
 if TYPE_CHECKING:
-    from graphs.backends.numba.compiler.loops import Kernel
+    from graphs.backends.numba.compiler.loops import LoopNest
 
 Kind = Literal["f", "i", "b"]
 type Operand = tuple[str, Kind]
@@ -268,13 +268,13 @@ class Element:
 
     Parameters
     ----------
-    kernel : Kernel
+    kernel : LoopNest
         The loop.
     name : str
         The local variable that holds the current element.
     """
 
-    kernel: Kernel
+    kernel: LoopNest
     name: str
     kind: Kind
     shape: Shape

@@ -12,7 +12,7 @@ from pytensor.tensor.math import Argmax, MulWithoutZeros
 
 from graphs.backends.numba.compiler.callback import lower_callback
 from graphs.backends.numba.compiler.generator import Generator, lower
-from graphs.backends.numba.compiler.loops import INITIAL, Block, Kernel, loop_nest
+from graphs.backends.numba.compiler.loops import INITIAL, LoopNest, Statements, loop_nest
 from graphs.backends.numba.compiler.scalar import apply_scalar, is_compiled
 from graphs.backends.numba.compiler.values import Element, Kind, Scalar, Shape, convert, kind_of
 
@@ -49,7 +49,7 @@ def earliest_step(generator: Generator, inputs: Sequence[Variable], domain: Shap
     return earliest
 
 
-def element(generator: Generator, kernel: Kernel, index: int, variable: Variable, shape: Shape) -> tuple[str, Kind]:
+def element(generator: Generator, kernel: LoopNest, index: int, variable: Variable, shape: Shape) -> tuple[str, Kind]:
     """Return the local variable that holds an input's current element inside a loop over ``shape``.
 
     Parameters
@@ -91,7 +91,7 @@ def lower_elemwise(op: Elemwise, node: Apply, generator: Generator) -> None:
         values = [generator.value(variable) for variable in node.inputs]
         index = generator.place_block(generator.after(v.step for v in values if isinstance(v, Scalar)))
         block = generator.steps[index]
-        assert isinstance(block, Block)
+        assert isinstance(block, Statements)
         operands = [generator.operand(variable) for variable in node.inputs]
         results = apply_scalar(generator, op.scalar_op, inner, operands, dtypes, block.lines)
         for variable, (name, kind) in zip(node.outputs, results, strict=True):
@@ -100,7 +100,7 @@ def lower_elemwise(op: Elemwise, node: Apply, generator: Generator) -> None:
     domain = _squeezed(shape)
     index = generator.place_kernel(domain, earliest_step(generator, node.inputs, domain))
     kernel = generator.steps[index]
-    assert isinstance(kernel, Kernel)
+    assert isinstance(kernel, LoopNest)
     operands = [element(generator, kernel, index, variable, shape) for variable in node.inputs]
     results = apply_scalar(generator, op.scalar_op, inner, operands, dtypes, kernel.lines, in_loop=True)
     for variable, (name, kind) in zip(node.outputs, results, strict=True):
@@ -126,7 +126,7 @@ def lower_reduction(op: CAReduce, node: Apply, generator: Generator) -> None:
     domain = _squeezed(shape)
     index = generator.place_kernel(domain, earliest_step(generator, [source], domain))
     kernel = generator.steps[index]
-    assert isinstance(kernel, Kernel)
+    assert isinstance(kernel, LoopNest)
     term, term_kind = element(generator, kernel, index, source, shape)
     if term_kind != kind:
         name = generator.name("t")
@@ -149,7 +149,7 @@ def _keep_elements(generator: Generator, source: Variable, target: Variable, dim
     domain = _squeezed(shape)
     index = generator.place_kernel(domain, earliest_step(generator, [source], domain))
     kernel = generator.steps[index]
-    assert isinstance(kernel, Kernel)
+    assert isinstance(kernel, LoopNest)
     term, term_kind = element(generator, kernel, index, source, shape)
     name = generator.name("t")
     kernel.lines.append(f"{name} = {convert(term, term_kind, kind)}")

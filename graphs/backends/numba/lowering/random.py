@@ -10,7 +10,7 @@ from pytensor.tensor.random.op import RandomVariable
 
 from graphs.backends.numba.compiler.callback import lower_callback
 from graphs.backends.numba.compiler.generator import Generator, lower
-from graphs.backends.numba.compiler.loops import Block, loop_nest
+from graphs.backends.numba.compiler.loops import Statements, loop_nest
 from graphs.backends.numba.compiler.values import Kind, Scalar, View, affine, convert, kind_of
 from graphs.backends.numba.library.intrinsics import plain_pointer
 from graphs.backends.numba.lowering.shaping import represent
@@ -110,7 +110,7 @@ def _draw_elements(
         known = [v.step for v in values if isinstance(v, Scalar)]
         index = generator.place_block(generator.after([*known, generator.last_draw]))
         block = generator.steps[index]
-        assert isinstance(block, Block)
+        assert isinstance(block, Statements)
         lines, expression = _statements(recipe, [generator.operand(p) for p in parameters], kind, generator)
         name = generator.name("s")
         block.lines += [*lines, f"{name} = {expression}"]

@@ -26,7 +26,7 @@ from pytensor.tensor.extra_ops import CpuContiguous
 from pytensor.tensor.shape import Reshape, Shape, Shape_i, SpecifyShape
 
 from graphs.backends.numba.compiler.generator import Generator, lower
-from graphs.backends.numba.compiler.loops import Block
+from graphs.backends.numba.compiler.loops import Statements
 from graphs.backends.numba.compiler.values import (
     Array,
     Broadcast,
@@ -203,7 +203,7 @@ def lower_make_vector(op: MakeVector, node: Apply, generator: Generator) -> None
     steps = [v.step for v in map(generator.value, node.inputs) if isinstance(v, Scalar)]
     index = generator.place_block(generator.after(steps))
     block = generator.steps[index]
-    assert isinstance(block, Block)
+    assert isinstance(block, Statements)
     view = generator.array(target, step=index)
     for k, variable in enumerate(node.inputs):
         block.lines.append(view.store([str(k)], *generator.operand(variable)))
