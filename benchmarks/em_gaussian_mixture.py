@@ -16,7 +16,7 @@ import ppl
 from benchmarks.measure import Contender, Row, is_installed, rows_of, skipped, timed
 from benchmarks.processes import compile_rows
 from samplers.maximising.em import climb
-from samplers.maximising.steps import Steps
+from samplers.maximising.steps import EMSteps
 
 TITLE = "EM of a Gaussian mixture: one iteration, 20 components, full covariances, n=10^4, one core"
 REACH = 5.0
@@ -50,7 +50,7 @@ def declare(y: Floats, num_components: int = NUM_COMPONENTS) -> ppl.Model:
 
 
 def by_model(y: Floats, first: Point, num_iterations: int) -> Callable[[], Any]:
-    steps = Steps(graphs.logprob(declare(y, len(first[0])), marginalize=False), None, "likelihood", "numba", 2**24)
+    steps = EMSteps(graphs.logprob(declare(y, len(first[0])), marginalize=False), None, "likelihood", "numba", 2**24)
     point = steps.given_start(dict(zip(("w", "mu", "cov"), first, strict=True)))
     return lambda: climb(steps, point, num_iterations, -math.inf, lambda iteration, value: None)
 
