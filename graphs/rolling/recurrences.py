@@ -20,9 +20,9 @@ from pytensor.tensor.variable import TensorVariable
 from graphs.joint.model_graph import ModelGraph
 from graphs.optional import optional
 from graphs.rolling.repeated_steps import MOST_BEFORE, MOST_NODES, IrregularError, Steps
-from graphs.rolling.rolling import conditional_parameters
 from graphs.rolling.stacking import has_long_stacks, with_stacks
 from graphs.surgery.rebuilding import substitute
+from graphs.tails.ordered import with_stable_categories
 from graphs.variables.simulators import is_simulator
 
 FEWEST_STEPS = 40
@@ -51,34 +51,39 @@ def with_recurrences(
     """
     rv_values: dict[TensorVariable, Variable] = {rv: values[name] for name, rv in graph.latent.items()}
     rv_values |= dict(graph.observed.values())
-    nodes = list(toposort([*rv_values, *graph.potentials.values()]))
-    if _depth(nodes) < FEWEST_STEPS and not has_long_stacks(nodes):
-        return graph, {}
     plain = [rv for rv in rv_values if isinstance(rv.owner.op, RandomVariable) and not is_simulator(rv)]
-    parameters = conditional_parameters(plain, rv_values)
-    potentials = substitute(list(graph.potentials.values()), rv_values)
-    old = [*(parameter for rv in plain for parameter in parameters[rv]), *potentials]
-    found = find_recurrences(old)
-    stand_ins = {variable: variable.type() for variable in found}
-    steps = {stand_ins[variable]: place for variable, place in found.items()}
-    new = dict(zip(old, with_stacks(substitute(old, stand_ins), steps), strict=True))
-    if all(a is b for a, b in new.items()):
+    parameters = {rv: list(rv.owner.op.dist_params(rv.owner)) for rv in plain}
+    old = [*(parameter for rv in plain for parameter in parameters[rv]), *graph.potentials.values()]
+    nodes = _nodes(old, rv_values)
+    found = _found(nodes, old, rv_values)
+    if not found and not has_long_stacks(nodes):
         return graph, {}
+    stand_ins: dict[Variable, Variable] = {variable: variable.type() for variable in found}
+    steps = {stand_ins[variable]: place for variable, place in found.items()}
+    with_steps = substitute(old, {**{rv: rv for rv in rv_values}, **stand_ins})
+    on_values = substitute(with_steps, rv_values)
+    num_potentials = len(graph.potentials)
+    on_values[: -num_potentials or None] = with_stable_categories(on_values[: -num_potentials or None])
+    new = with_stacks(on_values, steps)
+    moved = {a for a, b, c, d in zip(old, with_steps, on_values, new, strict=True) if a is not b or c is not d}
+    if not moved:
+        return graph, {}
+    now = dict(zip(old, new, strict=True))
     made = {
-        rv: _with_parameters(rv, [new[parameter] for parameter in parameters[rv]])
+        rv: _with_parameters(rv, [now[parameter] for parameter in parameters[rv]])
         for rv in plain
-        if any(new[parameter] is not parameter for parameter in parameters[rv])
+        if not moved.isdisjoint(parameters[rv])
     }
     others = [rv for rv in rv_values if rv not in made]
     # What was computed from them reads their values now, of which a recurrence is a function.
     made |= dict(zip(others, substitute(others, {rv: rv_values[rv] for rv in made}), strict=True))
-    moved = replace(
+    without = replace(
         graph,
         latent={name: made[rv] for name, rv in graph.latent.items()},
         observed={name: (made[rv], value) for name, (rv, value) in graph.observed.items()},
-        potentials={n: new[p] for n, p in zip(graph.potentials, potentials, strict=True)},
+        potentials={n: now[potential] for n, potential in graph.potentials.items()},
     )
-    return moved, steps
+    return without, steps
 
 
 def _with_parameters(rv: TensorVariable, parameters: Sequence[Variable]) -> TensorVariable:
@@ -90,13 +95,17 @@ def _with_parameters(rv: TensorVariable, parameters: Sequence[Variable]) -> Tens
     return made
 
 
-def find_recurrences(graphs: Sequence[Variable]) -> dict[Variable, tuple[TensorVariable, int]]:
+def find_recurrences(
+    graphs: Sequence[Variable], values: Mapping[TensorVariable, Variable] | None = None
+) -> dict[Variable, tuple[TensorVariable, int]]:
     """Find recurrences, and return arrays that hold their steps.
 
     Parameters
     ----------
     graphs : sequence of Variable
-        Where they are looked for. They have no random variables.
+        Where they are looked for.
+    values : mapping of TensorVariable to Variable, optional
+        The values of all random variables in them, which the arrays are functions of.
 
     Returns
     -------
@@ -114,15 +123,26 @@ def find_recurrences(graphs: Sequence[Variable]) -> dict[Variable, tuple[TensorV
     >>> len(found), len({array for array, _ in found.values()})
     (99, 1)
     """
-    nodes = list(toposort([graph for graph in graphs if graph.owner is not None]))
+    values = values or {}
+    return _found(_nodes(graphs, values), graphs, values)
+
+
+def _nodes(graphs: Sequence[Variable], values: Mapping[TensorVariable, Variable]) -> list[Apply]:
+    """Return what graphs are computed by from values, parents first."""
+    return list(toposort([v for v in graphs if v.owner is not None and v not in values], blockers=values))
+
+
+def _found(
+    nodes: Sequence[Apply], outputs: Sequence[Variable], values: Mapping[Any, Variable]
+) -> dict[Variable, tuple[TensorVariable, int]]:
     if _depth(nodes) < FEWEST_STEPS:
         return {}
-    is_read = _readers(nodes, graphs)
+    is_read = _readers(nodes, outputs)
     found: dict[Variable, tuple[TensorVariable, int]] = {}
     done: set[Apply] = set()
-    for group in _alike(nodes):
-        for chain in _chains([v for v in group if v.owner not in done]):
-            steps = _steps(chain)
+    for group in _alike(nodes, values):
+        for chain in _chains([v for v in group if v.owner not in done], values):
+            steps = _steps(chain, values)
             if steps is None:
                 continue
             own = steps.nodes
@@ -137,11 +157,10 @@ def find_recurrences(graphs: Sequence[Variable]) -> dict[Variable, tuple[TensorV
 
 
 def _depth(nodes: Iterable[Apply]) -> int:
-    """Return the most operations that follow on each other without anything being drawn."""
+    """Return the most operations that follow on each other."""
     depth: dict[Variable, int] = {}
     for node in nodes:
-        is_drawn = isinstance(node.op, RandomVariable)
-        own = 0 if is_drawn else 1 + max((depth.get(i, 0) for i in node.inputs), default=0)
+        own = 1 + max((depth.get(i, 0) for i in node.inputs), default=0)
         depth.update(dict.fromkeys(node.outputs, own))
     return max(depth.values(), default=0)
 
@@ -160,23 +179,44 @@ def _readers(nodes: Iterable[Apply], outputs: Sequence[Variable]) -> Callable[[V
     return is_read
 
 
-def _alike(nodes: Iterable[Apply]) -> list[list[Variable]]:
+def _alike(nodes: Iterable[Apply], values: Mapping[Any, Variable]) -> list[list[Variable]]:
     """Return variables that are computed alike as far as two operations tell, parents first."""
+    number = _Numbers()
     groups: dict[Hashable, list[Variable]] = {}
     for node in nodes:
         if len(node.outputs) == 1 and isinstance(node.outputs[0].type, TensorType):
-            before = tuple(None if i.owner is None else i.owner.op for i in node.inputs)
-            groups.setdefault((node.op, before, node.outputs[0].type), []).append(node.outputs[0])
+            before = tuple(0 if i.owner is None or i in values else number.of(i.owner.op) for i in node.inputs)
+            key = (number.of(node.op), before, number.of(node.outputs[0].type))
+            groups.setdefault(key, []).append(node.outputs[0])
     return [group for group in groups.values() if len(group) > FEWEST_STEPS]
 
 
-def _chains(group: Sequence[Variable]) -> list[list[Variable]]:
+class _Numbers:
+    """Numbers of things, the same for equal ones: most are the same objects, whose hashes take longer to find."""
+
+    def __init__(self) -> None:
+        self._of_objects: dict[int, int] = {}
+        self._of_values: dict[Hashable, int] = {}
+        self._kept: list[Hashable] = []
+
+    def of(self, thing: Hashable) -> int:
+        """Return the number of a thing; none is 0."""
+        found = self._of_objects.get(id(thing))
+        if found is None:
+            found = self._of_values.setdefault(thing, len(self._of_values) + 1)
+            self._of_objects[id(thing)] = found
+            # Else another could come to lie where it was.
+            self._kept.append(thing)
+        return found
+
+
+def _chains(group: Sequence[Variable], values: Mapping[Any, Variable]) -> list[list[Variable]]:
     """Return sequences of variables each of which is computed from the one before."""
     members = set(group)
     following: dict[Variable, list[Variable]] = {}
     firsts = []
     for variable in group:
-        before = _nearest(variable, members)
+        before = _nearest(variable, members, values)
         if before is None:
             firsts.append(variable)
         else:
@@ -191,14 +231,14 @@ def _chains(group: Sequence[Variable]) -> list[list[Variable]]:
     return chains
 
 
-def _nearest(variable: Variable, members: set[Variable]) -> Variable | None:
+def _nearest(variable: Variable, members: set[Variable], values: Mapping[Any, Variable]) -> Variable | None:
     """Return the nearest of some variables that one is computed from, as far as a step may reach."""
     seen, waiting = {variable}, [variable]
     for current in waiting:
         for inner in [] if current.owner is None else current.owner.inputs:
             if inner in members:
                 return inner
-            if inner.owner is not None and inner not in seen:
+            if inner.owner is not None and inner not in seen and inner not in values:
                 seen.add(inner)
                 waiting.append(inner)
         if len(waiting) > MOST_NODES:
@@ -206,11 +246,11 @@ def _nearest(variable: Variable, members: set[Variable]) -> Variable | None:
     return None
 
 
-def _steps(chain: Sequence[Variable]) -> Steps | None:
+def _steps(chain: Sequence[Variable], values: Mapping[Any, Variable]) -> Steps | None:
     """Return the steps of a chain; the first few may be of another form."""
     for start in range(1, MOST_BEFORE + 1):
         try:
-            return Steps(chain[:start], tuple(chain[start:]))
+            return Steps(chain[:start], tuple(chain[start:]), values)
         except IrregularError:
             continue
     return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,14 +10,16 @@ import numpy as np
 import pytensor
 import pytensor.scalar.basic as ps
 import pytensor.tensor as pt
+from pytensor.compile.sharedvalue import SharedVariable
 from pytensor.graph.basic import Apply, Constant, Variable
-from pytensor.graph.traversal import explicit_graph_inputs
+from pytensor.graph.traversal import ancestors
 from pytensor.scalar.basic import ScalarType
 from pytensor.tensor.elemwise import Elemwise
 from pytensor.tensor.type import TensorType
 from pytensor.tensor.variable import TensorVariable
 
 from graphs.rolling.rolling import Stacker
+from graphs.surgery.rebuilding import substitute
 
 MOST_BEFORE = 4
 """So many steps back may be read."""
@@ -62,10 +64,10 @@ class State:
                 return lag
         return None
 
-    def info(self) -> Any:
-        """Return what ``pytensor.scan`` takes for it."""
+    def info(self, values: Mapping[Any, Variable]) -> Any:
+        """Return what ``pytensor.scan`` takes for it; values stand in the place of random variables."""
         kind = self.column[0].type
-        initial = [pt.cast(v, kind.dtype) for v in self.before[-max(self.lags) :]]
+        initial = [pt.cast(v, kind.dtype) for v in substitute(self.before[-max(self.lags) :], values)]
         if max(self.lags) == 1:
             return initial[0]
         return {"initial": pt.stack(initial), "taps": self.taps}
@@ -115,6 +117,9 @@ class Steps:
         What one of the variables that are carried along is before the first step.
     column : tuple of Variable
         What it is after each step.
+    values : mapping of Variable to Variable
+        What stands in the place of random variables. So it is put there only where it is read: to make all steps again
+        would take longer than to find them.
 
     Raises
     ------
@@ -122,8 +127,9 @@ class Steps:
         If the steps have not the same form.
     """
 
-    def __init__(self, before: Sequence[Variable], column: Column):
+    def __init__(self, before: Sequence[Variable], column: Column, values: Mapping[Any, Variable]):
         self.count = len(column)
+        self._values = values
         self.states = [State(list(before), column)]
         self._stacker = Stacker(self.count)
         self._open: list[Column] = []
@@ -171,7 +177,7 @@ class Steps:
     def _simple(self, column: Column) -> Role | None:
         """Return the role of what a step does not compute."""
         if all(v is column[0] for v in column):
-            _check_continuous(column[:1])
+            self._check_continuous(column[:1])
             return Role(column)
         for state in self.states:
             if (lag := state.lag_of(column)) is not None:
@@ -184,7 +190,7 @@ class Steps:
         if any(v.owner is None for v in column):
             if any(v.owner is not None or type(v.type) is not type(column[0].type) for v in column):
                 raise IrregularError
-            _check_continuous(column)
+            self._check_continuous(column)
             return Role(column)
         return None
 
@@ -197,15 +203,26 @@ class Steps:
             if not is_alike or node.outputs[place] is not v:
                 raise IrregularError
         self._open.append(column)
-        inputs = tuple(self._role(c) for c in zip(*(node.inputs for node in nodes), strict=True))
+        inputs = tuple(self._role(self._given(c)) for c in zip(*(node.inputs for node in nodes), strict=True))
         self._open.pop()
         return Role(column, inputs=inputs if any(i.is_carried for i in inputs) else ())
+
+    def _given(self, column: Column) -> Column:
+        """Return a column with values in the place of random variables."""
+        return tuple(self._values.get(v, v) for v in column)
+
+    def _check_continuous(self, column: Column) -> None:
+        """Raise if something discrete is read that is not known: it may have to be summed out, which no loop is."""
+        known = [self._values.get(v, v) for v in ancestors(list(column), blockers=self._values)]
+        for leaf in (v for v in known if v.owner is None and not isinstance(v, Constant | SharedVariable)):
+            if not str(getattr(leaf.type, "dtype", "float64")).startswith("float"):
+                raise IrregularError
 
     def _stacked(self, column: Column) -> Variable:
         """Return what has a row for each step; without rows where they turn out to be equal."""
         # What cannot be vectorised says so in as many ways as there are operations; the loop then stays as it is.
         try:
-            return self._stacker.batched(column)
+            return self._stacker.batched(tuple(substitute(column, self._values)))
         except (NotImplementedError, ValueError, TypeError, AttributeError) as error:
             raise IrregularError from error
 
@@ -216,7 +233,8 @@ class Steps:
         rows = [role for role in self._rows if has_rows[role]]
         fixed = [role for role in self._rows if not has_rows[role]]
         given = {role: self._rows[role] for role in fixed}
-        given |= {role: role.column[0] for role in self._roles.values() if role.is_fixed and not role.is_carried}
+        same = [role for role in self._roles.values() if role.is_fixed and not role.is_carried]
+        given |= dict(zip(same, substitute([role.column[0] for role in same], self._values), strict=True))
         passed = [role for role, v in given.items() if not isinstance(v, Constant)]
         if not all(isinstance(given[role].type, TensorType) for role in passed):
             raise IrregularError
@@ -233,7 +251,7 @@ class Steps:
         found = pytensor.scan(
             one,
             sequences=[self._rows[role] for role in rows],
-            outputs_info=[*(state.info() for state in self.states), *(None for _ in wanted)],
+            outputs_info=[*(state.info(self._values) for state in self.states), *(None for _ in wanted)],
             non_sequences=[given[role] for role in passed],
             n_steps=self.count,
             return_updates=False,
@@ -274,10 +292,3 @@ def _as_type(row: Variable, role: Role) -> Variable:
         scalar: Variable = pt.scalar_from_tensor(row)
         return scalar
     return row
-
-
-def _check_continuous(column: Column) -> None:
-    """Raise if something discrete is read that is not known: it may have to be summed out, which no loop is."""
-    for leaf in explicit_graph_inputs(list(column)):
-        if not isinstance(leaf, Constant) and not str(getattr(leaf.type, "dtype", "float64")).startswith("float"):
-            raise IrregularError
