@@ -58,6 +58,18 @@ def substitute(outputs: Sequence[Variable], replacements: Mapping[Variable, Vari
     return [memo.get(out, out) for out in outputs]
 
 
+def copied[V: Variable](outputs: Sequence[V]) -> list[V]:
+    """Return copies of graphs on the same inputs."""
+    memo: dict[Variable, Any] = {}
+    for node in toposort(list(outputs)):
+        outs = [o.type.make_variable(o.name) for o in node.outputs]
+        copy = Apply(node.op, [memo.get(i, i) for i in node.inputs], outs)
+        for old, new in zip((node, *node.outputs), (copy, *outs), strict=True):
+            new.tag.__dict__.update(old.tag.__dict__)
+        memo.update(zip(node.outputs, outs, strict=True))
+    return [memo.get(out, out) for out in outputs]
+
+
 def isolated(variable: Variable) -> tuple[Any, dict[Variable, Variable]]:
     """Return a copy of a variable whose node stands on inputs of its own, and what these stand for.
 

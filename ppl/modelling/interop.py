@@ -12,15 +12,15 @@ from pymc.data import MinibatchOp
 from pymc.distributions.truncated import TruncatedRV
 from pymc.logprob.transforms import Transform
 from pytensor.compile.sharedvalue import SharedVariable
-from pytensor.graph.basic import Constant, Variable, clone_get_equiv
-from pytensor.graph.traversal import ancestors, graph_inputs, toposort
+from pytensor.graph.basic import Constant, Variable
+from pytensor.graph.traversal import ancestors, toposort
 from pytensor.tensor.variable import TensorConstant, TensorVariable
 
 from graphs.errors import ModelError
 from graphs.garbage import rarely_collected
 from graphs.surgery.fixing import value_of_data, with_fixed_arrays
 from graphs.surgery.random_graph import find_consumed, find_random_variables, name_variables, static_shape
-from graphs.surgery.rebuilding import substitute
+from graphs.surgery.rebuilding import copied, substitute
 from graphs.variables.opening import open_distributions
 from graphs.variables.transforms import default_transform, is_logit_normal
 from ppl.declaring.transforms import check_transform, reaches_beyond
@@ -67,7 +67,7 @@ def from_pymc(pm_model: pm.Model) -> Model:
     _refuse_minibatches(variables)
     # PyMC's own freeze_dims_and_data takes time that is quadratic in the number of variables, and PyTensor's
     # clone_replace in that of generators.
-    fixed = dict(zip(variables, with_fixed_arrays(_copied(variables)), strict=True))
+    fixed = dict(zip(variables, with_fixed_arrays(copied(variables)), strict=True))
     fixed, hidden = _opened(fixed, pm_model.observed_RVs)
     free, _, deterministics, potentials = ({str(v.name): fixed[v] for v in kind} for kind in kinds)
     observed = {str(rv.name): (fixed[rv], _data_of(rv, pm_model.rvs_to_values[rv])) for rv in pm_model.observed_RVs}
@@ -87,12 +87,6 @@ def from_pymc(pm_model: pm.Model) -> Model:
             dims=_dims(pm_model, deterministics),
         )
     )
-
-
-def _copied(variables: Sequence[TensorVariable]) -> list[TensorVariable]:
-    """Return copies of graphs on the same inputs."""
-    copies = clone_get_equiv(list(graph_inputs(variables)), variables, copy_inputs=False, copy_orphans=False)
-    return [copies[variable] for variable in variables]
 
 
 def _opened(fixed: dict[Any, Any], observed: Sequence[TensorVariable]) -> tuple[dict[Any, Any], list[TensorVariable]]:
