@@ -131,7 +131,7 @@ class Steps:
         self.count = len(column)
         self._values = values
         self.states = [State(list(before), column)]
-        self._stacker = Stacker(self.count)
+        self._stacker = Stacker(self.count, values=values)
         self._open: list[Column] = []
         self._roles: dict[bytes, Role] = {}
         self._rows: dict[Role, Variable] = {}
@@ -222,7 +222,7 @@ class Steps:
         """Return what has a row for each step; without rows where they turn out to be equal."""
         # What cannot be vectorised says so in as many ways as there are operations; the loop then stays as it is.
         try:
-            return self._stacker.batched(tuple(substitute(column, self._values)))
+            return self._stacker.batched(column)
         except (NotImplementedError, ValueError, TypeError, AttributeError) as error:
             raise IrregularError from error
 

@@ -182,18 +182,23 @@ class Stacker:
         The number of members.
     places : mapping of Variable to (TensorVariable, int), optional
         Of values that are elements of an array, the array, and which element.
+    values : mapping of Variable to Variable, optional
+        What stands in the place of random variables, where they are still in the graphs.
     """
 
-    def __init__(self, count: int, places: Places | None = None):
+    def __init__(self, count: int, places: Places | None = None, values: Mapping[Any, Variable] | None = None):
         self.count = count
         self.places = places or {}
+        self.values = values or {}
         self._memo: dict[tuple[Variable, ...], Variable] = {}
 
     def batched(self, members: tuple[Variable, ...]) -> Variable:
         """Return a variable with a first axis for the members; without it where all are the same variable."""
+        if self.values:
+            members = tuple(self.values.get(m, m) for m in members)
         first = members[0]
         if all(m is first for m in members):
-            return first
+            return substitute([first], self.values)[0] if self.values and first.owner is not None else first
         if members in self._memo:
             return self._memo[members]
         if first.owner is None:

@@ -25,6 +25,7 @@ from pytensor.scalar.math import Log1mexp, Softplus, TriGamma
 from pytensor.scan.op import Scan
 from pytensor.tensor.blockwise import Blockwise
 from pytensor.tensor.elemwise import Elemwise
+from pytensor.tensor.random.type import RandomType
 from pytensor.tensor.type import TensorType
 from pytensor.tensor.utils import import_func_from_string
 from scipy.special import polygamma
@@ -77,6 +78,7 @@ def evaluate(outputs: Sequence[Variable], givens: Mapping[Variable, Any]) -> lis
     list of array or None
     """
     values: dict[Variable, Any] = dict(givens)
+    loops: list[tuple[Op, list[Any], list[Any]]] = []
 
     def value_of(variable: Variable) -> Any:
         if variable in values:
@@ -90,14 +92,39 @@ def evaluate(outputs: Sequence[Variable], givens: Mapping[Variable, Any]) -> lis
     with np.errstate(all="ignore"):
         for node in toposort(list(outputs), blockers=list(givens)):
             try:
-                results = perform(node, [value_of(i) for i in node.inputs])
+                inputs = [value_of(i) for i in node.inputs]
+                results = _of_same_loop(node, inputs, loops) or perform(node, inputs)
             except _FAILURES:
                 return None
             if results is None:
                 return None
+            if isinstance(node.op, Scan):
+                loops.append((node.op, inputs, results))
             for output, result in zip(node.outputs, results, strict=True):
                 values[output] = np.asarray(result) if isinstance(output.type, TensorType) else result
     return [value_of(output) for output in outputs]
+
+
+def _of_same_loop(
+    node: Apply, inputs: Sequence[Any], loops: Sequence[tuple[Op, list[Any], list[Any]]]
+) -> list[Any] | None:
+    """Return the results of a loop that was run with the same inputs: graphs that were rebuilt have loops twice."""
+    if not isinstance(node.op, Scan) or any(isinstance(i.type, RandomType) for i in node.inputs):
+        return None
+    read = _read(node.op, inputs)
+    for op, given, results in loops:
+        if op == node.op and all(map(np.array_equal, _read(op, given), read)):
+            return results
+    return None
+
+
+def _read(op: Any, inputs: Sequence[Any]) -> list[Any]:
+    """Return what a loop reads of its inputs: arrays for its states hold anything but in their first rows."""
+    first, read = 1 + op.info.n_seqs + op.info.n_mit_mot, list(inputs)
+    for k, taps in enumerate([*op.info.mit_sot_in_slices, *op.info.sit_sot_in_slices], first):
+        read[k] = inputs[k][: -min(taps)]
+        read.append(np.shape(inputs[k]))
+    return read
 
 
 def perform(node: Apply, inputs: Sequence[Any]) -> list[Any] | None:

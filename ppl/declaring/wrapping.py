@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pymc as pm
+import pytensor.tensor as pt
 from pymc.distributions import multivariate
 from pytensor.graph.basic import Variable
 from pytensor.graph.utils import add_tag_trace
@@ -30,6 +31,10 @@ REFUSED = {
 OWN_PARAMETERS = ("name", "size", "shape", "dims", "transform", "default_transform", "initval")
 # PyMC's ``dist`` also computes the matrices; these belong into ppl.Deterministic.
 DEFAULTS: dict[str, dict[str, Any]] = {"LKJCholeskyCov": {"compute_corr": False}}
+
+HANDED_ON: dict[str, tuple[str, ...]] = {"Normal": ("mu", "sigma"), "LogNormal": ("mu", "sigma")}
+"""Parameters that PyMC hands on as they are. It also computes a precision of the scale, which nobody reads, and which
+takes longer than all else where variables are declared in a loop."""
 
 DOCUMENTATION = """Declare a random variable: {title}.
 
@@ -197,7 +202,7 @@ def _made(title: str, name: str, bound: inspect.BoundArguments, **sizes: Any) ->
             warnings.filterwarnings("ignore", message="RandomVariables .* were found", category=UserWarning)
             # PyMC makes a dozen variables for one, and the line of source is the same for all.
             with untraced():
-                rv = getattr(pm, title).dist(*bound.args, **bound.kwargs, **sizes)
+                rv = _dist(title, bound, sizes)
     except UserWarning as warning:
         if "rescaled" not in str(warning):
             raise
@@ -213,6 +218,17 @@ def _made(title: str, name: str, bound: inspect.BoundArguments, **sizes: Any) ->
             name,
         )
     return add_tag_trace(rv)
+
+
+def _dist(title: str, bound: inspect.BoundArguments, sizes: dict[str, Any]) -> Any:
+    """Return what PyMC's ``dist`` does."""
+    distribution = getattr(pm, title)
+    names = HANDED_ON.get(title)
+    given = {n for n, value in bound.arguments.items() if value is not None}
+    if names is None or given != set(names):
+        return distribution.dist(*bound.args, **bound.kwargs, **sizes)
+    parameters = [pt.as_tensor_variable(bound.arguments[name]) for name in names]
+    return super(distribution, distribution).dist(parameters, **sizes)
 
 
 def make_wrapper(title: str) -> Callable[..., TensorVariable]:

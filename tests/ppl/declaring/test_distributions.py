@@ -11,6 +11,7 @@ import pytest
 from pymc.distributions.transforms import Interval, Ordered
 from pymc.logprob.transforms import LogTransform
 from pytensor.compile.mode import Mode
+from pytensor.graph.basic import equal_computations
 from pytensor.tensor.variable import TensorVariable
 from scipy import stats
 
@@ -19,6 +20,7 @@ from graphs.surgery.random_graph import is_random
 from ppl import distributions as D
 from ppl._generate_stubs import STUB, stub_text
 from ppl.declaring.declaration import declaration_of
+from ppl.declaring.wrapping import HANDED_ON
 
 PYTHON = Mode(linker="py", optimizer=None)  # compiles nothing
 # PyMC's own constants, such as log(2), are in float32; a parameter in float32 errs by 1e-8 and more.
@@ -181,6 +183,17 @@ def test_float32_and_small_integer_graphs_become_float64():
     )
     mu = pt.vector("mu", dtype="float32", shape=(3,))
     assert D.Normal("y", [mu[0], 1], 0.1).owner.op.dist_params(D.Normal("z", mu, 0.1).owner)[0].dtype == "float64"
+
+
+@pytest.mark.parametrize("title", HANDED_ON)
+@pytest.mark.parametrize("size", [None, 3])
+def test_what_is_handed_on_to_pymc_is_what_its_own_function_makes_of_it(title, size):
+    a, b = pt.dscalar("a"), pt.dscalar("b")
+    made = getattr(D, title)("x", a, b, size=size)
+    own = getattr(pm, title).dist(a, b, size=size)
+    assert equal_computations([*made.owner.inputs[1:]], [*own.owner.inputs[1:]])
+    assert (made.owner.op, made.type) == (own.owner.op, own.type)
+    assert type(made.owner.inputs[0].type) is type(own.owner.inputs[0].type)
 
 
 def test_defaults_are_cast_too():
