@@ -15,7 +15,7 @@ from graphs.errors import SamplingError
 from samplers import NUTSBlock, RunSettings, Sweep, compile_sweep
 from samplers.chain.metric import Metric
 from samplers.tuning.fisher import choose, fisher_divergence, learn_dense, learn_diagonal, learn_low_rank
-from samplers.tuning.learning import METRICS, update_times
+from samplers.tuning.learning import METRICS, Trail, update_times
 
 SCALE = np.logspace(-3, 3, 6)
 UNIT = Metric.diagonal(np.ones(6))
@@ -261,3 +261,23 @@ def test_unknown_metric_and_too_short_tuning() -> None:
         compiled.run(np.zeros((1, 2)), RunSettings(tune=100, draws=1, metric="full"))
     with pytest.raises(SamplingError, match="metric='dense' is learnt from at least 35 tuning iterations; tune is 20"):
         compiled.run(np.zeros((1, 2)), RunSettings(tune=20, draws=1, metric="dense"))
+
+
+def test_a_trail_knows_gradients_whatever_the_coordinates_were() -> None:
+    """Four sweeps in natural coordinates, four in those of a factor: by products of matrices."""
+    rng = np.random.default_rng(8)
+    factor = rng.normal(size=(3, 3)) + 3.0 * np.eye(3)
+    positions, gradients = rng.normal(size=(2, 8, 3))
+    trail = Trail(np.zeros((8, 2, 3)))
+    trail.window[:4] = np.stack([positions[:4], gradients[:4]], axis=1)
+    np.testing.assert_array_equal(trail.draws(4, 4)[:, 1], gradients[2:4])
+    np.testing.assert_allclose(trail.turned(gradients[3], Metric.dense(factor)), factor.T @ gradients[3])
+    trail.window[4:] = np.stack([positions[4:], gradients[4:] @ factor], axis=1)
+    found = trail.draws(8, 8)
+    np.testing.assert_array_equal(found[:, 0], positions[4:])
+    np.testing.assert_allclose(found[:, 1], gradients[4:], rtol=1e-10)
+    # The same again, and back.
+    np.testing.assert_allclose(trail.draws(8, 8)[:, 1], gradients[4:], rtol=1e-10)
+    scale = np.array([1.0, 4.0, 9.0])
+    np.testing.assert_allclose(trail.turned(factor.T @ gradients[7], Metric.diagonal(scale)), gradients[7], rtol=1e-10)
+    np.testing.assert_array_equal(trail.metric(scale).inverse_mass_matrix, scale)
