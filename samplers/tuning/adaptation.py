@@ -40,7 +40,7 @@ EARLY_FRACTION = 0.3
 EARLY_WINDOW = 10
 WINDOW = 80
 FINAL_FRACTION = 0.15
-_MIN_DRAWS = 3.0
+MIN_DRAWS = 3.0
 
 EARLY_TREE_DEPTH = 7
 """While the metric is a guess, steps are as short as the direction that it gets most wrong wants: of a curve through 80
@@ -53,13 +53,13 @@ _GRADIENTS = 2
 _BACKGROUND = 4
 NUM_MOMENTS = 8
 
-_MIN_VARIANCE, _MAX_VARIANCE = 1e-20, 1e20
+MIN_VARIANCE, MAX_VARIANCE = 1e-20, 1e20
 _MIN_RATIO, _MAX_RATIO = 1e-40, 1e40  # their squares: powers of whole numbers are functions of their own to Numba
 
 SCALAR_ACCEPTANCE = 0.44
 VECTOR_ACCEPTANCE = 0.234
-_SCALE_GAIN = 2.0
-_SCALE_DECAY = 0.6
+SCALE_GAIN = 2.0
+SCALE_DECAY = 0.6
 
 
 @inlined
@@ -122,7 +122,7 @@ def start_inverse_mass_matrix(gradient: Vector, inverse_mass_matrix: Vector) -> 
     """Guess the inverse mass matrix from one gradient: its scale is that of one over a standard deviation."""
     for i in range(gradient.size):
         guess = 1.0 / abs(gradient[i])
-        inverse_mass_matrix[i] = guess if _MIN_VARIANCE < guess < _MAX_VARIANCE else 1.0
+        inverse_mass_matrix[i] = guess if MIN_VARIANCE < guess < MAX_VARIANCE else 1.0
 
 
 @njit(cache=True, inline="always", error_model="numpy")
@@ -201,13 +201,13 @@ def update_inverse_mass_matrix(
     _add(tuning[_NUM_FOREGROUND], gradient, _GRADIENTS, moments)
     _add(tuning[_NUM_BACKGROUND], position, _BACKGROUND + _DRAWS, moments)
     _add(tuning[_NUM_BACKGROUND], gradient, _BACKGROUND + _GRADIENTS, moments)
-    is_first = iteration + 1 == _MIN_DRAWS
+    is_first = iteration + 1 == MIN_DRAWS
     # A window that could not be filled before the end would only lose draws.
     if tuning[_NUM_BACKGROUND] >= window and iteration + window < last:
         _forget_foreground(moments)
         tuning[_NUM_FOREGROUND] = tuning[_NUM_BACKGROUND]
         tuning[_NUM_BACKGROUND] = 0.0
-    if tuning[_NUM_FOREGROUND] >= _MIN_DRAWS:
+    if tuning[_NUM_FOREGROUND] >= MIN_DRAWS:
         _estimate(moments, inverse_mass_matrix)
     return is_first
 
@@ -237,4 +237,4 @@ def adapt_scale(scale: float, acceptance_rate: float, target: float, count: int)
     Roberts and Rosenthal (2001), Optimal scaling for various Metropolis-Hastings algorithms, Stat. Science 16(4).
     """
     error = (acceptance_rate if isfinite(acceptance_rate) else 0.0) - target
-    return scale * exp(_SCALE_GAIN * float(count) ** -_SCALE_DECAY * error)
+    return scale * exp(SCALE_GAIN * float(count) ** -SCALE_DECAY * error)

@@ -9,11 +9,17 @@ import jax.numpy as jnp
 import numpy as np
 from blackjax.adaptation.step_size import DualAveragingAdaptationState, dual_averaging_adaptation
 
-from samplers.tuning.adaptation import EARLY_FRACTION, EARLY_WINDOW, FINAL_FRACTION, WINDOW
-
-MIN_DRAWS = 3
-MIN_VARIANCE = 1e-20
-MAX_VARIANCE = 1e20
+from samplers.tuning.adaptation import (
+    EARLY_FRACTION,
+    EARLY_WINDOW,
+    FINAL_FRACTION,
+    MAX_VARIANCE,
+    MIN_DRAWS,
+    MIN_VARIANCE,
+    SCALE_DECAY,
+    SCALE_GAIN,
+    WINDOW,
+)
 
 
 class Moments(NamedTuple):
@@ -145,3 +151,11 @@ def _estimate(moments: Moments, previous: jax.Array) -> jax.Array:
     ratio = moments.squares[0, 0] / moments.squares[0, 1]
     is_known = (moments.count[0] >= MIN_DRAWS) & (ratio > MIN_VARIANCE**2) & (ratio < MAX_VARIANCE**2)
     return jnp.where(is_known, jnp.sqrt(ratio), previous)
+
+
+def adapt_scale(scale: jax.Array, acceptance_rate: jax.Array, target: float, count: jax.Array) -> jax.Array:
+    """Return the proposal scale moved towards the best acceptance rate.
+
+    As ``samplers.tuning.adaptation.adapt_scale``.
+    """
+    return scale * jnp.exp(SCALE_GAIN * count**-SCALE_DECAY * (jnp.nan_to_num(acceptance_rate) - target))

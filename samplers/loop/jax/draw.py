@@ -13,19 +13,12 @@ from pytensor.tensor.variable import TensorVariable
 from graphs.backends.jax.lowering import jax_callable
 from graphs.layout import Layout
 from samplers.chain.jax_density import pack, unpack
-from samplers.chain.result import (
-    STATUS_DONE,
-    STATUS_NOT_FINITE_DRAW,
-    STATUS_STRIDE,
-)
+from samplers.chain.result import STATUS_DONE, STATUS_NOT_FINITE_DRAW, STATUS_STRIDE
 from samplers.loop.jax.block import JaxBlock, Stats
-from samplers.tuning.jax_adaptation import Phase
+from samplers.tuning.jax_adaptation import Phase, adapt_scale
 
 if TYPE_CHECKING:
     from samplers.blocks import DrawBlock
-
-SCALE_GAIN = 2.0
-SCALE_DECAY = 0.6
 
 
 def draw_block(block: DrawBlock, layout: Layout) -> JaxBlock:
@@ -64,14 +57,6 @@ def draw_block(block: DrawBlock, layout: Layout) -> JaxBlock:
         return x, count + 1, status, stats
 
     return JaxBlock(init, step)
-
-
-def adapt_scale(scale: jax.Array, acceptance_rate: jax.Array, target: float, count: jax.Array) -> jax.Array:
-    """Return the proposal scale moved towards the best acceptance rate.
-
-    As ``samplers.tuning.adaptation.adapt_scale``.
-    """
-    return scale * jnp.exp(SCALE_GAIN * count**-SCALE_DECAY * (jnp.nan_to_num(acceptance_rate) - target))
 
 
 def _outputs(block: DrawBlock) -> list[TensorVariable]:
