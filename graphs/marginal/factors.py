@@ -8,6 +8,9 @@ from math import prod
 
 import numpy as np
 import pytensor.tensor as pt
+from pytensor.scalar.basic import Add, Cast
+from pytensor.tensor.elemwise import Elemwise
+from pytensor.tensor.math import Sum
 from pytensor.tensor.variable import TensorVariable
 
 from graphs.marginal.elimination.factor_tables import Family, Integers, columns_of, families_of, on_atoms
@@ -126,3 +129,22 @@ def at_values(values: Mapping[TensorVariable, TensorVariable]) -> dict[TensorVar
         found[variable] = Lifted(states, (Slot(int(states.type.shape[0]), atoms),), shape)
         count += prod(shape)
     return found
+
+
+def summands_of(total: TensorVariable) -> list[TensorVariable]:
+    """Undo the additions and total sums at the top of a log-density, so that its terms keep their axes.
+
+    Parameters
+    ----------
+    total : TensorVariable
+        The log-density; shape ().
+    """
+    node = total.owner
+    if node is None:
+        return [total]
+    is_addition = isinstance(node.op, Elemwise) and isinstance(node.op.scalar_op, Add | Cast)
+    if is_addition and all(i.type.ndim == 0 for i in node.inputs):
+        return [s for i in node.inputs for s in summands_of(i)]
+    if isinstance(node.op, Sum) and node.op.axis in (None, tuple(range(node.inputs[0].type.ndim))):
+        return [node.inputs[0]]
+    return [total]

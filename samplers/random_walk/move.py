@@ -13,10 +13,9 @@ from graphs.density import LogDensity
 from graphs.layout import Layout
 from graphs.supports import REAL
 from graphs.surgery.rebuilding import substitute
-from samplers.elementwise import elementwise_log_ratio
 from samplers.metropolis import decide
 from samplers.move import Move, Moved
-from samplers.random_walk.proposal import propose, zero_outside
+from samplers.random_walk.proposal import elementwise_log_ratio, propose, zero_outside
 from samplers.tuning.adaptation import SCALAR_ACCEPTANCE, VECTOR_ACCEPTANCE
 
 

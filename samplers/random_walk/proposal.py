@@ -1,4 +1,4 @@
-"""Steps from a symmetric distribution, as graphs: normal ones, rounded for integers, that stay within bounds."""
+"""Steps from a symmetric distribution, as graphs, and their ratios: normal ones, rounded for integers, in bounds."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ import pytensor.tensor as pt
 from pytensor.graph.basic import Variable
 from pytensor.tensor.variable import TensorVariable
 
+from graphs.marginal.factors import at_values, factors, summands_of
+from graphs.marginal.lifting import MixingError
 from graphs.supports import Support
+from graphs.surgery.random_graph import depends_on
 
 
 def propose(
@@ -47,3 +50,25 @@ def zero_outside(log_ratio: TensorVariable, insides: Sequence[TensorVariable]) -
         condition = pt.all(is_inside, axis=tuple(range(-extra, 0))) if extra else is_inside
         log_ratio = pt.switch(condition, log_ratio, -np.inf)
     return log_ratio
+
+
+def elementwise_log_ratio(
+    total: TensorVariable, variable: TensorVariable, proposal: TensorVariable
+) -> TensorVariable | None:
+    """Return the log-ratio of moving each element alone, None where the log-density does not fall apart.
+
+    Parameters
+    ----------
+    total : TensorVariable
+        The log-density; shape ().
+    variable, proposal : TensorVariable
+        Where it is and where it may go.
+    """
+    if variable.type.ndim == 0:
+        return None
+    terms = [t for t in summands_of(total) if depends_on(t, [variable])]
+    found = factors(terms, at_values({variable: pt.stack([proposal, variable])}), 2)
+    if isinstance(found, MixingError):
+        return None
+    both = found.by_atom()
+    return (both[0] - both[1]).reshape(variable.type.shape)

@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 
 from graphs.density import LogDensity, as_logdensity
 from graphs.errors import ModelError, SamplingError
+from graphs.marginal.factors import summands_of
 from graphs.step import StepGraph
 from graphs.supports import REAL, integers
 from graphs.surgery.interpreting import interpret
 from graphs.surgery.random_graph import named_input
 from samplers.blocks import Sweep
-from samplers.elementwise import summands_of
 from samplers.kernel import Kernel, check_start
 from samplers.slicing.block import slice_block
 from samplers.slicing.slice_op import Slice

@@ -15,8 +15,8 @@ from graphs.density import LogDensity
 from graphs.errors import ModelError, SamplingError
 from graphs.supports import interval
 from graphs.surgery.interpreting import interpret
-from samplers.elementwise import elementwise_log_ratio
 from samplers.move import move_block
+from samplers.random_walk.proposal import elementwise_log_ratio
 
 W, LOC, SCALE = np.array([0.2, 0.3, 0.1, 0.4]), np.array([-2, 0, 3.2, 2.5]), np.array([1.2, 1, 5, 2.8])
 
