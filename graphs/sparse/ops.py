@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import pytensor.tensor as pt
 from pytensor.gradient import DisconnectedType, grad_not_implemented
-from pytensor.graph.basic import Apply, Variable
+from pytensor.graph.basic import Apply, Constant, Variable
 from pytensor.graph.op import Op
 from pytensor.link.numba.dispatch.basic import register_funcify_and_cache_key
 from pytensor.tensor.variable import TensorVariable
@@ -46,6 +46,10 @@ class SparseCholesky(Op):
     def perform(self, node: Apply, inputs: Sequence[Any], outputs: Sequence[list[Any]]) -> None:
         """Factorise."""
         outputs[0][0] = factorize(*inputs)
+
+    def num_products(self, node: Apply) -> tuple[int, int]:
+        """Return about how many products are made, and in how many columns."""
+        return _counted(node.inputs[2], is_factor=True)
 
     def connection_pattern(self, node: Apply) -> list[list[bool]]:
         """Call all but the elements of the matrix disconnected: they are whole numbers."""
@@ -82,6 +86,10 @@ class SparseSolve(Op):
         """Solve."""
         outputs[0][0] = (solve_upper if self.is_transposed else solve_lower)(*inputs)
 
+    def num_products(self, node: Apply) -> tuple[int, int]:
+        """Return about how many products are made, and in how many columns."""
+        return _counted(node.inputs[2], is_factor=False)
+
 
 class SparseDraw(Op):
     """A solution of a sparse system plus noise of which the inverse matrix is the covariance, in one call."""
@@ -96,6 +104,16 @@ class SparseDraw(Op):
     def perform(self, node: Apply, inputs: Sequence[Any], outputs: Sequence[list[Any]]) -> None:
         """Draw."""
         outputs[0][0] = solve_with_noise(*inputs)
+
+    def num_products(self, node: Apply) -> tuple[int, int]:
+        """Return about how many products are made, and in how many columns."""
+        return _counted(node.inputs[5], is_factor=True)
+
+
+def _counted(starts: Variable, *, is_factor: bool) -> tuple[int, int]:
+    """Return the products of a factor, or of the solution of a system, and the number of columns, by their starts."""
+    columns = np.diff(starts.data) if isinstance(starts, Constant) else np.zeros(0)
+    return int((columns**2 if is_factor else columns).sum()), columns.size
 
 
 @register_funcify_and_cache_key(SparseDraw)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 
 import numpy as np
@@ -14,19 +14,19 @@ from ppl.planning.plans import Plan
 from ppl.planning.work import work_of
 from ppl.starting.initial import starting_values
 from samplers.chain.arguments import RunSettings
-from samplers.chain.result import STATUS_DONE
+from samplers.chain.result import STATUS_DONE, SweepResult
 from samplers.loop.run import CompiledSweep
 
 NUM_SWEEPS, NUM_SWEEPS_WITH_NUTS = 550, 800
 FEWEST_SWEEPS = 100
 SHARE_DISCARDED, SHARE_TUNING = 0.1, 0.5
 """Of the sweeps, without NUTS and with it."""
-MOST_SECONDS = 0.4
+MOST_SECONDS = 0.8
 """Longer pilot runs are cut short, or not made, by what is counted: trajectories may be longer."""
-LONGER, HARDLY_ANY_SECONDS, FEW_ELEMENTS = 4, 0.1, 150
+LONGER, HARDLY_ANY_SECONDS, FEW_ELEMENTS = 4, 0.2, 150
 """Pilot runs that take no time are longer: of 500 draws those that count are known within a factor of two."""
 GRADIENTS_PER_SWEEP = 15
-PER_GRADIENT_AND_DIMENSION = 1.5
+PER_GRADIENT_AND_DIMENSION = 3.5
 """Nanoseconds that a step of a trajectory takes beside the gradient."""
 DEEPEST_TREE = 6
 MOST_SEEN = 1000
@@ -56,12 +56,18 @@ class Pilot:
         Per sweep, while NUTS tuned itself; 0 without it.
     num_metric : int
         Numbers in the metrics of NUTS that are not diagonal.
+    result : SweepResult
+        Of the sweeps made last, from which the run can go on.
+    columns : int64 array
+        The elements of the joint state that ``draws`` has.
     """
 
     draws: NDArray[np.float64]
     seen: tuple[NDArray[np.int64], ...]
     num_gradients: float
     compiled: CompiledSweep
+    result: SweepResult
+    columns: NDArray[np.int64]
     centre: Mapping[str, NDArray] | None = None
     gradients_tuning: float = 0.0
     num_metric: int = 0
@@ -86,11 +92,6 @@ class Pilot:
         draws, is ``10 / n`` (Sokal, "Monte Carlo methods in statistical mechanics", 1997, equation 3.19).
         """
         return float((10.0 / (self.effective * len(self.draws))) ** 0.5)
-
-    @property
-    def surely_effective(self) -> float:
-        """Less by half a standard error: what is chosen for what it seems to be is less on the average."""
-        return self.effective * max(0.0, 1.0 - 0.5 * self.error)
 
 
 def pilot(plan: Plan, num_sweeps: int) -> Pilot | None:
@@ -137,12 +138,43 @@ def pilot(plan: Plan, num_sweeps: int) -> Pilot | None:
     draws = draws[:, is_moving]
     if result.status[0] != STATUS_DONE or not np.isfinite(draws).all():
         return None
-    steps = result.stats.get("n_steps")
     seen = _sampled([prod(v.type.shape) for v in moved], is_moving)
-    num_gradients = 0.0 if steps is None or not nuts else float(np.mean(steps))
+    num_gradients = _gradients(result) if nuts else 0.0
     before = (result.num_gradients - num_gradients * len(draws)) / num_discarded if num_gradients else 0.0
     num_metric = sum(known.metric.numbers.size for known in result.learnt[0] if known.metric.kind != "diag")
-    return Pilot(draws, seen, num_gradients, compiled, centre, before, num_metric)
+    columns = drawn[is_moving]
+    return Pilot(draws, seen, num_gradients, compiled, result, columns, centre, before, num_metric)
+
+
+def continued(run: Pilot, num_sweeps: int) -> Pilot:
+    """Let a pilot run go on, with what it has learnt; it remains as it was if that fails.
+
+    Parameters
+    ----------
+    run : Pilot
+        What was seen so far.
+    num_sweeps : int
+        How many sweeps are added, all of which are looked at.
+    """
+    learnt = run.result.learnt
+    settings = RunSettings(0, num_sweeps, seed=len(run.draws), cores=1, max_tree_depth=DEEPEST_TREE, learnt=learnt)
+    try:
+        result = run.compiled.run(run.result.state, settings)
+    except SamplingError:
+        return run
+    added = result.draws[0][:, run.columns]
+    if result.status[0] != STATUS_DONE or not np.isfinite(added).all():
+        return run
+    draws = np.concatenate([run.draws, added])
+    share = len(added) / len(draws)
+    gradients = (1.0 - share) * run.num_gradients + share * _gradients(result) if run.num_gradients else 0.0
+    return replace(run, draws=draws, result=result, num_gradients=gradients)
+
+
+def _gradients(result: SweepResult) -> float:
+    """Return how many gradients NUTS took per sweep, on the average of the draws."""
+    steps = result.stats.get("n_steps")
+    return 0.0 if steps is None else float(np.mean(steps))
 
 
 def _sampled(sizes: Sequence[int], is_moving: NDArray[np.bool_]) -> tuple[NDArray[np.int64], ...]:

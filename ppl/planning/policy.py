@@ -17,11 +17,14 @@ from math import hypot, inf, log, prod
 from graphs.optional import optional
 from ppl.planning.dependence import most_effective
 from ppl.planning.pilot import (
+    FEWEST_SWEEPS,
     HARDLY_ANY_SECONDS,
     LONGER,
+    MOST_SECONDS,
     PER_GRADIENT_AND_DIMENSION,
     WORK_OF_GRADIENT,
     Pilot,
+    continued,
     num_affordable,
     pilot,
 )
@@ -34,17 +37,19 @@ from samplers.tuning.fisher import MOST_DENSE
 FEWEST_GRADIENTS, GRADIENTS_IN_A_POINT, GRADIENTS_PER_DIMENSION = 7.0, 2.0, 0.3
 """Of a trajectory along axes of one length: measured on normal distributions 2.1, 2.9, 4.4, 5.8 and 7.0 gradients in 1,
 3, 8, 12 and 40 dimensions, steps tuned to accept 0.8."""
-PER_DRAW, PER_NUMBER, FEW_NUMBERS, PER_FURTHER_NUMBER = 1200.0, 75.0, 100, 15.0
+PER_DRAW, PER_NUMBER, FEW_NUMBERS, PER_FURTHER_NUMBER = 3850.0, 95.0, 130, 15.0
 """Nanoseconds of a sweep: what is kept is also recorded, transformed and judged, and a run takes milliseconds beside.
-Measured on normal variables of 1 to 1000 elements that are drawn at once, in two and four chains of 1000."""
-PER_GRADIENT, PER_DIMENSION, PER_TRAJECTORY = 25.0, 20.0, 200.0
+Measured in whole calls of ``sample`` by both samplers, two chains of 1000, of 16 ordinary models of 4 to 84 numbers: a
+loop over nothing else, whose code and data are at hand, takes a third."""
+PER_GRADIENT, PER_DIMENSION, PER_TRAJECTORY = 35.0, 17.0, 200.0
 """Nanoseconds that a step of a trajectory takes beside the gradient, and what a trajectory takes beside its steps:
-measured on normal variables of 1 to 1000 elements, in trajectories of 2 to 63 steps."""
+measured on normal variables of 3 to 250 elements, in trajectories of 3 to 31 steps."""
 PER_METRIC, PER_NUMBER_OF_METRIC = 100.0, 0.2
 """And where the metric is not diagonal, and for each of its numbers: measured in 4 to 105 dimensions."""
-LEARNING, LEARNING_PER_NUMBER, LONG_TRAJECTORY = 300.0, 0.5, 15.0
-"""Nanoseconds of a warm-up of 1000 sweeps that it takes to see which metric is best: 0.3 to 8 milliseconds in 4 to 100
-dimensions, once if it is diagonal, twice if not, and four times more where trajectories are long."""
+LEARNING, LEARNING_PER_NUMBER, LONG_TRAJECTORY = 1600.0, 0.5, 12.5
+"""Nanoseconds of a warm-up of 1000 sweeps that it takes to see which metric is best: 1.7 to 6.5 milliseconds in 4 to 84
+dimensions, in whole calls of ``sample``; once if it is diagonal, twice if not, and four times more where trajectories
+are long."""
 PER_BLOCK = 20.0
 GRADIENT_OF_LOGPROB = 2.0
 """How much longer a log-density with its gradient takes than alone."""
@@ -56,10 +61,11 @@ NO_LAWS = f"{ALONE}none of them has a full conditional that is known (sampler='g
 LEAST_EFFECTIVE, LEAST_EFFECTIVE_RELATIVE = 0.1, 0.25
 """Slower chains outlast their pilot run, of which this is 10 or 20 effective draws, and runs of ordinary length; unless
 NUTS alone is as slow, within a factor of four."""
-LEAST_GAIN = 1.15
-"""To the side of NUTS, which needs no second program."""
 LEAST_SEEN = 20.0
 """Effective draws of a pilot run: fewer cannot be told from each other."""
+COMPETITION, SHARE_OF_COMPETITION = 1000, 0.25
+"""Sweeps that each has more where pilot runs do not tell which is better, an eighth of those of an ordinary run, and
+more where that takes no time; and the share that each has of the seconds of a pilot run."""
 HARDNESS = 3.0
 """So much less than on a normal distribution NUTS may be worth without a pilot run being made to see it."""
 
@@ -89,7 +95,7 @@ class Prediction:
     @property
     def is_for_gibbs(self) -> bool:
         """Whether Gibbs sampling is to be preferred."""
-        return self.gain >= LEAST_GAIN and not self._is_slow
+        return self.gain > 1.0 and not self._is_slow
 
     @property
     def _is_slow(self) -> bool:
@@ -104,19 +110,14 @@ class Prediction:
         if self.is_for_gibbs:
             against = "NUTS for all" if self.others else "NUTS"
             return f"{chosen}: predicted {_times(self.gain)} times the effective draws a second of {against} {sweep}"
-        if self.gain < 1:
+        if self.gain <= 1.0:
             return (
                 f"NUTS for all: predicted {_times(1 / self.gain)} times the effective draws a second of {gibbs} {sweep}"
             )
-        if self._is_slow:
-            mixes = "mix" if self.others else "mixes"
-            return (
-                f"NUTS for all: {gibbs} {mixes} slowly ({self.effective:.2g} effective draws a sweep in a pilot run, "
-                f"{self.of_nuts:.2g} of NUTS); sampler=... overrides"
-            )
+        mixes = "mix" if self.others else "mixes"
         return (
-            f"NUTS for all: {gibbs} {'are' if self.others else 'is'} predicted to give {_times(self.gain)} times the "
-            f"effective draws a second, less than the {LEAST_GAIN:g} that would be worth it {sweep}"
+            f"NUTS for all: {gibbs} {mixes} slowly ({self.effective:.2g} effective draws a sweep in a pilot run, "
+            f"{self.of_nuts:.2g} of NUTS); sampler=... overrides"
         )
 
 
@@ -147,7 +148,7 @@ def decide(by_nuts: Plan, by_laws: Plan) -> tuple[Plan, str]:
     if not num_sweeps:
         return by_nuts, f"{ALONE}a pilot run with Gibbs steps would take too long; {remedy}"
     effective, most = 1.0, _gain(1.0, _least_cost(by_laws), by_nuts, _on_a_normal(by_nuts))
-    if most * HARDNESS >= LEAST_GAIN:
+    if most * HARDNESS > 1.0:
         nuts = _nuts_alone(by_nuts)
         # Without a pilot run nothing says what NUTS is worth at best.
         most = inf
@@ -155,11 +156,11 @@ def decide(by_nuts: Plan, by_laws: Plan) -> tuple[Plan, str]:
             by_nuts = replace(by_nuts, compiled=nuts.pilot.compiled, centre=nuts.pilot.centre)
             effective = most_effective(nuts.pilot, by_nuts, by_laws)
             most = _gain(effective, _least_cost(by_laws), by_nuts, nuts)
-    if most < LEAST_GAIN:
+    if most <= 1.0:
         why = f" ({effective:.2g} effective draws a sweep, as draws of NUTS show)" if effective < 1.0 else ""
         return by_nuts, (
-            f"NUTS for all: {steps} would give at most {_times(most)} times the effective draws a second{why}, less "
-            f"than the {LEAST_GAIN:g} that would be worth it; sampler=... overrides"
+            f"NUTS for all: {steps} would give at most {_times(most)} times the effective draws a second{why}; "
+            "sampler=... overrides"
         )
     doing("Trying Gibbs steps in a pilot run")
     found = pilot(by_laws, num_sweeps)
@@ -169,11 +170,12 @@ def decide(by_nuts: Plan, by_laws: Plan) -> tuple[Plan, str]:
             f"{ALONE}a pilot run of Gibbs sampling left the domain of its laws, or Numba lacks one; {remedy}",
         )
     by_laws = replace(by_laws, compiled=found.compiled, centre=found.centre)
-    gain = _gain(found.surely_effective, _cost_in_run(by_laws, found), by_nuts, nuts)
-    if not others and nuts.pilot is not None and abs(log(max(gain, 1e-9))) < 2.0 * hypot(found.error, nuts.pilot.error):
-        # It may be chance. A longer run of NUTS would learn something else; with Gibbs steps it is the same run.
-        found = pilot(by_laws, _more(num_sweeps, _sweep_cost(by_laws, 0.0))) or found
-        gain = _gain(found.surely_effective, _cost_in_run(by_laws, found), by_nuts, nuts)
+    gain = _gain(found.effective, _cost_in_run(by_laws, found), by_nuts, nuts)
+    if nuts.pilot is not None and abs(log(max(gain, 1e-9))) < 2.0 * hypot(found.error, nuts.pilot.error):
+        # It may be chance.
+        doing("Comparing both in longer pilot runs")
+        found, nuts = _longer(by_laws, found), _shown(by_nuts, _longer(by_nuts, nuts.pilot))
+        gain = _gain(found.effective, _cost_in_run(by_laws, found), by_nuts, nuts)
     prediction = Prediction(found.effective, gain, drawn, others, nuts.effective)
     return (by_laws if prediction.is_for_gibbs else by_nuts), str(prediction)
 
@@ -197,9 +199,12 @@ class _Alone:
     pilot: Pilot | None
 
 
-def _more(num_sweeps: int, cost: float) -> int:
-    """Return how many sweeps another pilot run has, where the first does not tell what is better."""
-    return max(num_sweeps, min(LONGER * num_sweeps, int(1e9 * HARDLY_ANY_SECONDS / cost)))
+def _longer(plan: Plan, own: Pilot) -> Pilot:
+    """Let a pilot run go on, where it does not tell what is better: for as long as that hardly takes any time."""
+    cost = _sweep_cost(plan, own.num_gradients)
+    wanted = max(COMPETITION, int(SHARE_OF_COMPETITION * HARDLY_ANY_SECONDS * 1e9 / cost))
+    most = min(LONGER * len(own.draws), int(SHARE_OF_COMPETITION * MOST_SECONDS * 1e9 / cost))
+    return continued(own, min(wanted, most)) if most >= FEWEST_SWEEPS else own
 
 
 def _nuts_alone(plan: Plan) -> _Alone:
@@ -209,9 +214,13 @@ def _nuts_alone(plan: Plan) -> _Alone:
         doing("Trying NUTS in a pilot run")
         own = pilot(plan, num_sweeps)
         if own is not None:
-            effective = max(own.effective, LEAST_SEEN / len(own.draws))
-            return _Alone(effective, _cost_in_run(plan, own), own)
+            return _shown(plan, own)
     return _on_a_normal(plan)
+
+
+def _shown(plan: Plan, own: Pilot) -> _Alone:
+    """Return what a pilot run shows that NUTS alone is worth."""
+    return _Alone(max(own.effective, LEAST_SEEN / len(own.draws)), _cost_in_run(plan, own), own)
 
 
 def _on_a_normal(plan: Plan) -> _Alone:

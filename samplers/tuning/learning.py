@@ -178,17 +178,21 @@ class MetricLearner:
 
     def _is_idle(self, num_done: int, chains: Sequence[SoFar]) -> bool:
         """Whether there is nothing to choose: early and trajectories are short, or the late choice was diagonal."""
-        if num_done >= int(_EARLY_SHARE * self.tune):
+        if not self._is_early(num_done):
             has_chosen, self._has_chosen = self._has_chosen, True
             return has_chosen and all(metric.kind == "diag" for chain in chains for metric in chain.metrics)
         return max(chain.num_gradients for chain in chains) < _EARLY_STEPS * num_done
+
+    def _is_early(self, num_done: int) -> bool:
+        """Whether this is before the late choice, the last but one in `update_times`."""
+        return num_done < int(_EARLY_SHARE * self.tune)
 
     def _learn_block(self, num_done: int, chains: Sequence[SoFar], block: int) -> Metric | None:
         previous = chains[0].metrics[block]
         if not is_learnt_between(self.kind, previous.size, is_pooled=len(chains) > 1):
             return None
         draws = np.concatenate([chain.trails[block].draws(num_done, chain.num_sweeps) for chain in chains])
-        learnt = learn(self.kind, draws, previous, is_early=num_done < _EARLY_SHARE * self.tune)
+        learnt = learn(self.kind, draws, previous, is_early=self._is_early(num_done))
         if learnt is None or (self.kind == "auto" and len(chains) == 1 and learnt.kind == previous.kind == "diag"):
             # The loop learns a diagonal better, draw by draw.
             return None

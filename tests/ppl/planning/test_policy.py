@@ -6,15 +6,31 @@ import numpy as np
 import pytensor
 import pytensor.tensor as pt
 import pytest
+from pytensor.scalar import basic as scalars
+from scipy.sparse import csr_matrix
 
 import ppl
 import ppl.planning.pilot
 import ppl.planning.policy
-from graphs.backends.numba.lowering.random import UNIVARIATE
+from graphs.backends.numba.lowering.random import UNIVARIATE, VECTOR
 from graphs.errors import BackendError
-from ppl.planning.pilot import effective_fractions, pilot
+from graphs.sparse.ops import draw_normal
+from graphs.sparse.pattern import find_pattern
+from ppl.planning.pilot import continued, effective_fractions, pilot
 from ppl.planning.policy import Prediction
-from ppl.planning.work import PER_DRAW, PER_ELEMENTARY, PER_NODE, PER_PRODUCT, PER_PRODUCT_OF_LINALG, work_of
+from ppl.planning.work import (
+    PER_CALL_OF_SPARSE,
+    PER_COLUMN_OF_SPARSE,
+    PER_DRAW,
+    PER_ELEMENT_OF_LINALG,
+    PER_NODE,
+    PER_PRODUCT,
+    PER_PRODUCT_OF_LINALG,
+    PER_PRODUCT_OF_SPARSE,
+    PER_SCALAR,
+    PER_SCATTERED,
+    work_of,
+)
 
 rng = np.random.default_rng(3)
 DESIGN = rng.normal(size=(40, 3))
@@ -134,6 +150,7 @@ def test_pilot_runs_that_would_take_long_are_not_made(monkeypatch: pytest.Monkey
 def test_no_pilot_run_is_made_where_nothing_can_be_gained(monkeypatch: pytest.MonkeyPatch) -> None:
     """A sweep draws 3000 Polya-gamma variables: were it independent of the last, gradients would still be cheaper."""
     monkeypatch.setattr(ppl.planning.policy, "pilot", None)
+    monkeypatch.setattr(ppl.planning.policy, "HARDNESS", 2.0)
     design = np.random.default_rng(1).normal(size=(3000, 2))
     outcome = (design[:, 0] > 0).astype(int)
     plan = ppl.plan(ppl.Model({ppl.Bernoulli("y", logit_p=design @ ppl.Normal("b", 0, 1, size=2)): outcome}))
@@ -168,9 +185,9 @@ def test_steps_beside_nuts_in_any_case_are_counted_on_both_sides() -> None:
 
 
 @pytest.mark.parametrize(
-    ("gain", "effective", "is_for_gibbs"), [(2.0, 0.5, True), (1.1, 0.5, False), (9.0, 0.05, False)]
+    ("gain", "effective", "is_for_gibbs"), [(2.0, 0.5, True), (1.1, 0.5, True), (0.9, 0.5, False), (9.0, 0.05, False)]
 )
-def test_mixtures_need_a_margin(gain: float, effective: float, is_for_gibbs: bool) -> None:
+def test_the_larger_rate_wins_unless_it_is_slow(gain: float, effective: float, is_for_gibbs: bool) -> None:
     prediction = Prediction(effective, gain, ("x",), ("s",))
     assert prediction.is_for_gibbs == is_for_gibbs
     assert str(prediction).startswith("Gibbs sampling for x, NUTS for s" if is_for_gibbs else "NUTS for all")
@@ -179,17 +196,49 @@ def test_mixtures_need_a_margin(gain: float, effective: float, is_for_gibbs: boo
 def test_work_is_counted_by_shape() -> None:
     matrix, vector = pt.tensor("m", shape=(30, 20)), pt.tensor("v", shape=(20,))
     assert work_of([matrix @ vector]) == pytest.approx(2 * 30 * 20 * PER_PRODUCT, abs=4 * PER_NODE)
-    assert work_of([pt.exp(vector)]) == 20 * PER_ELEMENTARY + PER_NODE
+    assert work_of([pt.exp(vector)]) == 20 * PER_SCALAR[scalars.Exp] + PER_NODE
     # Counted where loops are fused, too.
     both = pytensor.function([vector], pt.exp(vector) + 1.0, mode="NUMBA").maker.fgraph.outputs
     assert work_of(both) == pytest.approx(work_of([pt.exp(vector) + 1.0]), rel=0.1)
     square = pt.tensor("s", shape=(12, 12))
-    assert work_of([pt.linalg.cholesky(square)]) == pytest.approx(12**3 / 3 * PER_PRODUCT_OF_LINALG + PER_NODE)
+    expected = 12**3 / 3 * PER_PRODUCT_OF_LINALG + 12**2 * PER_ELEMENT_OF_LINALG + PER_NODE
+    assert work_of([pt.linalg.cholesky(square)]) == pytest.approx(expected)
+    rows = pt.tensor("rows", shape=(500,))
+    scattered = pt.inc_subtensor(pt.zeros(20)[np.arange(500) % 20], rows)
+    assert work_of([scattered]) == pytest.approx(500 * PER_SCATTERED, abs=4 * PER_NODE)
+
+
+def test_draws_by_sparse_factors_are_counted_by_their_columns() -> None:
+    """The factor of a chain has two elements in each column but the last: 4 products with it, and 1."""
+    adjacency = csr_matrix(np.eye(30) + np.eye(30, k=1) + np.eye(30, k=-1))
+    pattern = find_pattern(adjacency)
+    assert pattern is not None
+    values = pt.tensor("values", shape=pattern.places.shape)
+    linear, noise = pt.tensor("linear", shape=(30,)), pt.tensor("noise", shape=(30,))
+    expected = 117 * PER_PRODUCT_OF_SPARSE + 30 * PER_COLUMN_OF_SPARSE + PER_CALL_OF_SPARSE + PER_NODE
+    assert work_of([draw_normal(values, linear, noise, pattern)]) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("sampler", ["nuts", "gibbs"])
+def test_a_pilot_run_goes_on_where_it_was(sampler: str) -> None:
+    """Its draws are kept, NUTS learns no more, and what is added is the same every time and as good as the rest."""
+    plan = ppl.plan(regression(), sampler=sampler)
+    run = pilot(plan, 400)
+    assert run is not None
+    longer, again = (continued(run, 600) for _ in range(2))
+    assert len(longer.draws) == len(run.draws) + 600
+    np.testing.assert_array_equal(longer.draws[: len(run.draws)], run.draws)
+    np.testing.assert_array_equal(longer.draws, again.draws)
+    steps = [known.step_size for known in run.result.learnt[0]]
+    assert [known.step_size for known in longer.result.learnt[0]] == pytest.approx(steps)
+    before, added = run.draws, longer.draws[len(run.draws) :]
+    errors = np.hypot(*(part.std(axis=0) / (effective_fractions(part) * len(part)) ** 0.5 for part in (before, added)))
+    assert (np.abs(added.mean(axis=0) - before.mean(axis=0)) < 4.0 * errors).all()
 
 
 def test_costly_draws_are_counted_as_such() -> None:
     """Their cost is found by name: every name is that of a distribution which compiled sweeps draw."""
-    assert set(PER_DRAW) <= {*UNIVARIATE, "wishart"}
+    assert set(PER_DRAW) <= {*UNIVARIATE, *VECTOR, "wald", "wishart"}
     generator = pt.random.shared_rng(seed=1)
     outcome = np.zeros(750)
     b = ppl.Normal("b", 0.0, 10.0, size=2)

@@ -183,6 +183,14 @@ def test_correlated_normal_in_jax(metric: str, is_pooled: bool) -> None:
         assert second.stats["n_steps"].mean() < 8.0
 
 
+@pytest.mark.parametrize("tune", [300, 301, 302, 303, 304])
+def test_automatic_choice_does_not_depend_on_rounding(tune: int) -> None:
+    """The late choice comes after 60% of the warm-up, rounded down; trajectories are too short for an early one."""
+    compiled = compile_sweep(normal_sweep(correlated(4, 30.0)))
+    result = compiled.run(np.zeros((1, 4)), RunSettings(tune=tune, draws=10, seed=1))
+    assert result.learnt[0][0].metric.kind == "dense"
+
+
 @pytest.mark.parametrize("metric", ["dense", "auto"])
 def test_ill_conditioned_normal(metric: str) -> None:
     """Condition number 10^6: a step size near one, a few steps, and draws worth more than independent ones."""
