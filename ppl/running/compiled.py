@@ -20,6 +20,7 @@ from ppl.modelling.bad_constants import explained
 from ppl.planning.plans import Plan
 from ppl.running.continuation import ADAPTATION, continued, what_was_learnt
 from ppl.running.counts import check_counts, checked_seed
+from ppl.running.drawing_back import Seed
 from ppl.running.expansion import DrawExpansion
 from ppl.running.losses import Losses
 from ppl.running.memory import check_memory_of_run
@@ -179,9 +180,9 @@ class CompiledModel:
         lazy = getattr(self._sweep, "compile_seconds", 0.0)
         self.compile_seconds += lazy - self._lazy_seconds
         self._lazy_seconds = lazy
-        groups = _named(expansion, result.draws, result.stats, losses, seed)
+        groups = _named(expansion, result.draws, result.stats, losses, (seed, 0))
         if result.tuning_draws is not None and result.tuning_draws.size:
-            warmup = _named(expansion, result.tuning_draws, result.tuning_stats or {}, losses, seed)
+            warmup = _named(expansion, result.tuning_draws, result.tuning_stats or {}, losses, (seed, 1))
             groups |= {f"warmup_{group}": values for group, values in warmup.items()}
         attributes = self._attributes(result, seed, max_tree_depth, losses)
         none: dict[str, Dataset] = {}
@@ -229,7 +230,7 @@ class CompiledModel:
 
 
 def _named(
-    expansion: DrawExpansion, draws: NDArray[np.float64], stats: Mapping[str, NDArray], losses: Losses, seed: int
+    expansion: DrawExpansion, draws: NDArray[np.float64], stats: Mapping[str, NDArray], losses: Losses, seed: Seed
 ) -> dict[str, Mapping[str, NDArray]]:
     """Return named values and statistics; the log-density, where that of a block is not that of the draws."""
     values = losses.attempt("posterior", lambda: expansion(draws, in_place=True, losses=losses, seed=seed), None)

@@ -10,6 +10,7 @@ from xarray import Dataset, DataTree, Variable
 
 from graphs.errors import SamplingError
 from graphs.layout import Layout
+from ppl.predicting.recovery import LOG_EVIDENCE
 from samplers.blocks import Sweep
 from samplers.chain.metric import Kind, Learnt, Metric
 from samplers.chain.result import SweepResult
@@ -64,6 +65,10 @@ def continued(
     SamplingError
         If the trace does not fit.
     """
+    if ADAPTATION not in trace.children and LOG_EVIDENCE in trace.attrs and "posterior" in trace.children:
+        # Exact draws: there was nothing to learn.
+        _check_chains(trace["posterior"].sizes["chain"], chains)
+        return _last_values(trace, shapes)
     if ADAPTATION not in trace.children:
         raise SamplingError(
             f"The trace given as init has no group {ADAPTATION!r}: only what ppl.sample returned can be continued. "
@@ -71,8 +76,7 @@ def continued(
         )
     group = trace[ADAPTATION].to_dataset()
     state = np.array(group["state"], np.float64)
-    if len(state) != chains:
-        raise SamplingError(f"The trace given as init has {len(state)} chains: use chains={len(state)}, not {chains}.")
+    _check_chains(len(state), chains)
     stopped = np.flatnonzero(~np.isfinite(state).all(axis=1))
     if stopped.size:
         raise SamplingError(f"Chain {stopped[0]} of the trace given as init had stopped: it cannot be continued.")
@@ -80,6 +84,11 @@ def continued(
         return _last_values(trace, shapes)
     blocks = [_learnt(group, block) for block in range(int(group.attrs["num_blocks"]))]
     return state, [[block[chain] for block in blocks] for chain in range(chains)]
+
+
+def _check_chains(found: int, chains: int) -> None:
+    if found != chains:
+        raise SamplingError(f"The trace given as init has {found} chains: use chains={found}, not {chains}.")
 
 
 def _last_values(trace: DataTree, shapes: Mapping[str, tuple[int, ...]]) -> list[dict[str, NDArray]]:

@@ -28,6 +28,7 @@ from ppl.predicting.recovery import LOG_EVIDENCE, recovery_graphs
 from ppl.running.counts import check_counts, checked_seed
 from ppl.running.memory import check_memory_of_draws
 from ppl.running.results import to_datatree, versions
+from ppl.starting.initial import given_values
 from ppl.starting.log_terms import LogTerms
 
 _LP = ""
@@ -108,11 +109,8 @@ class ExactModel:
     ) -> DataTree:
         """Draw; the arguments are those of `ppl.sample`, of which those of chains that move have nothing to do."""
         check_counts(draws=draws, tune=tune, chains=chains, cores=cores)
-        if isinstance(init, Mapping | list | tuple) and len(init):
-            raise ModelError(
-                "init gives starting values, but every variable is summed or integrated out, and does not start "
-                "anywhere."
-            )
+        if isinstance(init, Mapping | Sequence) and not isinstance(init, str | DataTree):
+            given_values(self.plan, init, chains)
         if not isfinite(self.log_evidence):
             raise SamplingError(LogTerms(self.plan).failure(self._nowhere()) or "The data are impossible.")
         seed = checked_seed(seed)

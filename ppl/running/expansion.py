@@ -17,7 +17,7 @@ from graphs.layout import Layout
 from graphs.surgery.random_graph import depends_on, static_shape
 from ppl.planning.plans import Plan
 from ppl.predicting.missing_draws import in_one_row
-from ppl.running.drawing_back import DrawingBack, draws_of
+from ppl.running.drawing_back import DrawingBack, Seed, draws_of
 from ppl.running.losses import Losses
 from ppl.running.memory import bytes_of_draw
 from ppl.running.wanted import LOGDENSITY, asked_for, is_logdensity_given, outputs_of, room_of
@@ -56,7 +56,7 @@ class DrawExpansion:
     order : sequence of str
         Every value that is returned.
     drawing_back : DrawingBack, optional
-        Draws what was integrated out, where that is wanted: it stands beside what is recorded then.
+        Draws what was integrated out, where that is wanted.
     """
 
     layout: Layout
@@ -99,18 +99,19 @@ class DrawExpansion:
         wanted = [n for n in (*plan.model.latent, *plan.model.deterministics, LOGDENSITY) if n in known]
         order = list(dict.fromkeys(elements[n][0] if n in elements else n for n in wanted))
         variables = list(plan.sweep.variables)
-        rng, draws = draws_of(plan)
-        draws = {v: draw for v, draw in draws.items() if any(depends_on(outputs[n], [v]) for n in order)}
+        wanted_graphs = {n: outputs[n] for n in order}
+        rng, draws = draws_of(plan, list(wanted_graphs.values()))
         if var_names is not None:
-            kept = [*(outputs[n] for n in order), *draws.values()]
+            kept = [*wanted_graphs.values(), *draws.values()]
             needed = {v for v in variables if any(depends_on(graph, [v]) for graph in kept)}
             # One number at least: where a chain stopped is seen in what was recorded.
             numbers = [v for v in variables if prod(static_shape(v))]
             needed |= set() if needed.intersection(numbers) else set(numbers[:1])
             variables = [v for v in variables if v in needed]
-        back = DrawingBack.of(variables, list(draws.values()), list(draws), rng, backend) if draws else None
+        back = DrawingBack.of(variables, draws, rng, backend, wanted_graphs) if draws else None
         layout = Layout.of(variables)
-        variables = [*variables, *draws]
+        drawn_back = [] if back is None else [v for v in draws if str(v.name) in back.drawn.names]
+        variables = [*variables, *drawn_back]
         drawn = set(variables)
         names = {n: str(outputs[n].name) if outputs[n] in drawn else "" for n in order}
         computed = [n for n in order if not names[n]]
@@ -122,12 +123,13 @@ class DrawExpansion:
         recorded = {str(v.name) for v in variables}
         sources = {n: str(v.name) for n, v in plan.mixed.values.items() if n in by_name and str(v.name) in recorded}
         one = cache(lambda name: compiler.map(variables, [by_name[name]]))
-        new = bytes_of_draw({n: graph for n, graph in by_name.items() if n not in room})
+        beside = {str(v.name): v for v in drawn_back}
+        new = bytes_of_draw({n: graph for n, graph in by_name.items() if n not in room} | beside)
         given = is_logdensity_given(plan)
         return cls(layout, names, computed, room, sources, function, new, given, one, elements, wanted, back)
 
     def __call__(
-        self, draws: NDArray[np.float64], *, in_place: bool = False, losses: Losses | None = None, seed: int = 0
+        self, draws: NDArray[np.float64], *, in_place: bool = False, losses: Losses | None = None, seed: Seed = (0,)
     ) -> dict[str, NDArray]:
         """Return the named values in natural space of flat draws, shape (chains, draws, size).
 
@@ -139,11 +141,9 @@ class DrawExpansion:
         missing = np.isnan(rows[:, :1]).any(axis=1)
         if missing.any():
             rows = np.where(missing[:, None], 1.0 if missing.all() else rows[~missing][0], rows)
-        elif not in_place and self.room and self.drawing_back is None:
+        elif not in_place and self.room:
             rows = rows.copy()
-        if self.drawing_back is not None:
-            rows = _with_draws(self.drawing_back, rows, seed, losses)
-        values = self._values(rows, losses)
+        values = self._values(rows, self._drawn_back(rows, len(draws), seed, losses), losses)
 
         def shaped(array: NDArray) -> NDArray:
             whole = _without(np.asarray(array), missing) if missing.any() else np.asarray(array)
@@ -155,10 +155,30 @@ class DrawExpansion:
         found = {name: losses.attempt(shown(name), partial(shaped, array), None) for name, array in values.items()}
         return self._declared({name: array for name, array in found.items() if array is not None})
 
-    @property
-    def whole(self) -> Layout:
-        """The variables of the sweep, and what is drawn beside them."""
-        return self.layout if self.drawing_back is None else self.drawing_back.after
+    def _drawn_back(
+        self, rows: NDArray[np.float64], chains: int, seed: Seed, losses: Losses | None
+    ) -> NDArray[np.float64] | None:
+        """Return a draw of what was integrated out for each row (number, size); None where there is none."""
+        back = self.drawing_back
+        if back is None:
+            return None
+        if losses is None:
+            return back(rows, chains, seed)
+        try:
+            with losses.interrupts.allowed():
+                return back(rows, chains, seed)
+        except (Exception, KeyboardInterrupt) as error:
+            if isinstance(error, KeyboardInterrupt):
+                self._lose_what_is_computed(losses, error)
+            for name in back.dependent:
+                losses.add(shown(name), error)
+            return None
+
+    def _lose_what_is_computed(self, losses: Losses, error: KeyboardInterrupt) -> None:
+        """Who does not want to wait for what is computed does want what was drawn."""
+        for name in self.computed:
+            if name not in self.sources and shown(name) not in losses.found:
+                losses.add(shown(name), error)
 
     def recorded(self, draws: NDArray[np.float64], losses: Losses) -> dict[str, NDArray]:
         """Return the values that are drawn in natural space as they are; the others are noted without a transform."""
@@ -174,27 +194,37 @@ class DrawExpansion:
                 found[name] = values[array][:, :, index]
         return {name: found[name] for name in self.order if name in found}
 
-    def _values(self, rows: NDArray[np.float64], losses: Losses | None) -> dict[str, NDArray]:
+    def _flat(self, rows: NDArray[np.float64], drawn: NDArray[np.float64] | None) -> dict[str, NDArray]:
+        """Return the recorded variables of some rows, and what was drawn beside them."""
+        flat = self.layout.unpack(rows, copy=False)
+        if self.drawing_back is None or drawn is None:
+            return flat
+        return flat | self.drawing_back.drawn.unpack(drawn, copy=False)
+
+    def _values(
+        self, rows: NDArray[np.float64], drawn: NDArray[np.float64] | None, losses: Losses | None
+    ) -> dict[str, NDArray]:
         """Return the values of draws (number, size), which are overwritten where there is room."""
         new: dict[str, NDArray] = {}
         first_lost: dict[str, int] = {}
         for first in range(0, max(len(rows), 1), ROWS_AT_ONCE) if self.computed else ():
-            part = rows[first : first + ROWS_AT_ONCE]
-            arrays = self._arrays(part, losses)
+            some = slice(first, first + ROWS_AT_ONCE)
+            part = rows[some]
+            arrays = self._arrays(part, None if drawn is None else drawn[some], losses)
             for name in [n for n in arrays if n not in self.room]:
                 put = partial(_put, new, name, arrays[name], first, len(rows))
                 if not (put() if losses is None else losses.attempt(shown(name), put, False)):
                     del arrays[name]
             # At last, for everything is computed of what is overwritten here.
             for name in [n for n in arrays if n in self.room]:
-                slot = part[:, self.whole.slice_of(self.room[name])]
+                slot = part[:, self.layout.slice_of(self.room[name])]
                 slot[:] = np.reshape(arrays[name], slot.shape)
             first_lost = {**dict.fromkeys(set(self.computed) - set(arrays), first), **first_lost}
-        flat = self.whole.unpack(rows, copy=False)
+        flat = self._flat(rows, drawn)
         values = {
-            name: new[name] if name in new else flat[drawn or self.room[name]]
-            for name, drawn in self.names.items()
-            if name not in first_lost
+            name: new[name] if name in new else flat[source or self.room[name]]
+            for name, source in self.names.items()
+            if name not in first_lost and (name in new or (source or self.room[name]) in flat)
         }
         return values if losses is None else values | self._halves(flat, first_lost, losses)
 
@@ -214,10 +244,15 @@ class DrawExpansion:
             losses.unconstrained[source] = drawn
         return halves
 
-    def _arrays(self, part: NDArray[np.float64], losses: Losses | None) -> dict[str, NDArray]:
+    def _arrays(
+        self, part: NDArray[np.float64], drawn: NDArray[np.float64] | None, losses: Losses | None
+    ) -> dict[str, NDArray]:
         """Return what is computed of some draws, by name; nothing is overwritten yet."""
-        flat = self.whole.unpack(part, copy=False)
-        arguments = [flat[name] for name in self.whole.names]
+        flat, back = self._flat(part, drawn), self.drawing_back
+        if back is not None and drawn is None:
+            # Nothing that is still wanted depends on it.
+            flat |= back.drawn.unpack(np.zeros((len(part), back.drawn.size)), copy=False)
+        arguments = list(flat.values())
         if losses is None:
             return dict(zip(self.computed, self.function(*arguments), strict=True))
         wanted = [n for n in self.computed if shown(n) not in losses.found]
@@ -226,10 +261,7 @@ class DrawExpansion:
                 with losses.interrupts.allowed():
                     return dict(zip(wanted, self.function(*arguments), strict=True))
             except KeyboardInterrupt as error:
-                # Who does not want to wait for what is computed does want what was drawn.
-                for name in wanted:
-                    if name not in self.sources:
-                        losses.add(shown(name), error)
+                self._lose_what_is_computed(losses, error)
                 wanted = [name for name in wanted if name in self.sources]
             except Exception as error:  # whose it is, each alone tells
                 logger.debug("The values of draws cannot be computed together: %r", error)
@@ -238,20 +270,6 @@ class DrawExpansion:
 
     def _alone(self, name: str, arguments: Sequence[NDArray]) -> NDArray:
         return np.asarray(self.function_of(name)(*arguments)[0])
-
-
-def _with_draws(
-    drawing_back: DrawingBack, rows: NDArray[np.float64], seed: int, losses: Losses | None
-) -> NDArray[np.float64]:
-    """Return draws with those of what was integrated out; where these are lost, with what is no number."""
-    if losses is None:
-        return drawing_back(rows, seed)
-    found: NDArray[np.float64] | None = None
-    for name in drawing_back.names:
-        found = losses.attempt(name, lambda: drawing_back(rows, seed), None, is_long=True) if found is None else found
-        if found is None:
-            break
-    return drawing_back.nothing(rows) if found is None else found
 
 
 def _put(new: dict[str, NDArray], name: str, array: NDArray, first: int, num_rows: int) -> bool:

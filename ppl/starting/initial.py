@@ -102,7 +102,7 @@ class StartingPoints:
         SamplingError
             If the log-density is not finite; names the term.
         """
-        given = _given_values(self.plan, init, chains)
+        given = given_values(self.plan, init, chains)
         generators = [np.random.default_rng(s) for s in np.random.SeedSequence([seed, _STREAM]).spawn(chains)]
         is_jittered = init is None or (isinstance(init, str) and init == "jitter")
         logdensity = None if self._new_logdensity is None else self._new_logdensity()
@@ -198,7 +198,23 @@ class StartingPoints:
         return self._log_terms.total(values)
 
 
-def _given_values(plan: Plan, init: Any, chains: int) -> list[Mapping[str, Any]]:
+def given_values(plan: Plan, init: Any, chains: int) -> list[Mapping[str, Any]]:
+    """Return the values that are given for each chain.
+
+    Parameters
+    ----------
+    plan : Plan
+        What is sampled.
+    init : None, str, mapping, or sequence of mappings
+        As `StartingPoints` takes it.
+    chains : int
+        Number of chains.
+
+    Raises
+    ------
+    ModelError
+        If a name, a shape or a value does not fit.
+    """
     if init is None or (isinstance(init, str) and init in ("jitter", "support_point", "prior")):
         return [{}] * chains
     if isinstance(init, str):
@@ -217,7 +233,11 @@ def _given_values(plan: Plan, init: Any, chains: int) -> list[Mapping[str, Any]]
     for given in per_chain:
         for name, value in given.items():
             _check_given(plan, name, value)
-    return per_chain
+    unused = [a.name for a in plan.declared if a.method == "integrate" and any(a.name in given for given in per_chain)]
+    if unused:
+        names = ", ".join(unused)
+        logger.info("Starting values of what is integrated out are not used, since it starts nowhere: %s.", names)
+    return [{name: value for name, value in given.items() if name not in unused} for given in per_chain]
 
 
 def _check_given(plan: Plan, name: str, value: Any) -> None:
@@ -227,8 +247,6 @@ def _check_given(plan: Plan, name: str, value: Any) -> None:
     assignment = assigned[name]
     if assignment.method == "marginalize":
         raise ModelError(f"init names {name!r}, which is summed out and does not start anywhere.", name)
-    if assignment.method == "integrate":
-        logger.info("init names %s, which is integrated out and does not start anywhere: its value is not used.", name)
     array = np.asarray(value)
     if array.dtype.kind not in "biuf":
         raise ModelError(f"The initial value of {name} is {value!r}; a number or an array is needed.", name)
