@@ -11,7 +11,9 @@ from graphs.integral.grouping import normal_groups, num_elements, subsets
 from graphs.integral.integrating import find_step, with_step
 from graphs.integral.step import Step
 from graphs.joint.joint_logprob import LogProb, states_of
+from graphs.marginal.atoms import has_atoms
 from graphs.surgery.random_graph import depends_on
+from graphs.variables.transforms import restriction_of
 
 Worth = Callable[[LogProb, LogProb, Step], str]
 """Of the log-probability before and after an integral: why it does not pay, or nothing where it does."""
@@ -54,10 +56,20 @@ def integrate(joint: LogProb, names: Collection[str], worth: Worth | None = None
     worth : callable, optional
         Says of an integral why it does not pay; all do by default.
     """
-    search = _Search(joint, [n for n in joint.values if n in names], worth)
+    asked = [n for n in joint.values if n in names]
+    barred = {n: why for n in asked if (why := _bar(joint, n))}
+    search = _Search(joint, [n for n in asked if n not in barred], worth)
     while search.take_normal() or search.take_other():
         pass
-    return Integrated(search.joint, search.reasons())
+    return Integrated(search.joint, search.reasons() | barred)
+
+
+def _bar(joint: LogProb, name: str) -> str:
+    """Return why a variable is not integrated out whatever its law: there is more to it than its density says."""
+    rv = joint.graph.latent[name]
+    if not joint.supports[name].is_discrete and has_atoms(rv):
+        return "it has single values of positive probability among continuous ones"
+    return restriction_of(rv, joint.graph.transforms.get(name))
 
 
 def integrate_all(joint: LogProb, names: Sequence[str]) -> LogProb:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytensor.tensor as pt
 from pytensor.tensor.basic import Alloc
-from pytensor.tensor.variable import TensorVariable
+from pytensor.tensor.variable import TensorConstant, TensorVariable
 
 from graphs.bounds.guards import strip_guards
 from graphs.conditional import Normal, Obstacle
@@ -101,6 +101,8 @@ def prior_of(joint: LogProb, name: str) -> Prior | Obstacle:
     prior = _quadratic(own, x, joint)
     if isinstance(prior, Obstacle):
         return Obstacle("its prior is not normal, element by element")
+    if isinstance(prior.precision, TensorConstant) and not np.any(prior.precision.data):
+        return Obstacle("its prior is flat")
     # Quotients are simplified before they get the shape of the variable: scales that are in both go.
     # Each by itself: nothing is cancelled in what is used twice.
     [mean], [variance] = simplify([prior.linear / prior.precision]), simplify([1.0 / prior.precision])

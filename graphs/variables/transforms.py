@@ -47,6 +47,13 @@ def default_transform(rv: TensorVariable) -> Transform | None:
     return transform
 
 
+def restriction_of(rv: TensorVariable, chosen: Transform | None) -> str:
+    """Return how a transform of someone's own restricts a variable, in words; empty if none does."""
+    if chosen is None or type(chosen) is type(default_transform(rv)):
+        return ""
+    return f"its transform ({getattr(chosen, 'name', chosen)}) restricts it, which a law would not know"
+
+
 def _of_some_elements(rv: TensorVariable) -> Transform | None:
     """Return the transform of all elements of a variable, at the bounds of the missing ones, or of the others."""
     own: Transform | None = getattr(rv.owner.op, "transform", None)

@@ -14,7 +14,7 @@ from graphs.joint.joint_logprob import LogProb
 from graphs.marginal.atoms import has_atoms
 from graphs.supports import Support
 from graphs.surgery.random_graph import depends_on
-from graphs.variables.transforms import default_transform
+from graphs.variables.transforms import restriction_of
 from ppl.declaring.flat import has_flat_prior
 from ppl.planning.discrete import choose_discrete
 from ppl.planning.plans import Assignment, Choice, Method, name_of_step, needs_gradient, who
@@ -124,7 +124,7 @@ def _law_of(summed: LogProb, name: str) -> Law | Obstacle:
     DerivationError
         If the full conditional is improper for certain.
     """
-    restriction = _restriction(summed, name)
+    restriction = restriction_of(summed.graph.latent[name], summed.graph.transforms.get(name))
     if restriction:
         return Obstacle(restriction)
     value, support = summed.values[name], summed.supports[name]
@@ -138,18 +138,9 @@ def _law_of(summed: LogProb, name: str) -> Law | Obstacle:
     return law
 
 
-def _restriction(summed: LogProb, name: str) -> str:
-    """Return how a transform of someone's own restricts a variable, in words; empty if none does."""
-    chosen = summed.graph.transforms.get(name)
-    default = default_transform(summed.graph.latent[name])
-    if chosen is None or type(chosen) is type(default):
-        return ""
-    return f"its transform ({getattr(chosen, 'name', chosen)}) restricts it, which a law would not know"
-
-
 def _blamed(summed: LogProb, name: str, why: Obstacle) -> str:
     """Return why a variable has no law, with the terms that have none for that reason."""
-    if _restriction(summed, name):
+    if restriction_of(summed.graph.latent[name], summed.graph.transforms.get(name)):
         return why.reason
     value, support = summed.values[name], summed.supports[name]
     # To look at a thousand terms takes longer than to sample; the first few say which kind it is.

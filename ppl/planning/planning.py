@@ -104,16 +104,19 @@ def _planned(
     summed, reasons = marginalized(joint, marginalize, named, max_states)
     collapsed = _collapsed(summed, marginalize, sampler, named, compress)
     continuous = {v: n for n, v in summed.values.items() if not summed.supports[n].is_discrete}
-    found = without_gradient(list(summed.terms.values()), continuous)
+    found = without_gradient([*summed.terms.values(), *collapsed.joint.terms.values()], continuous)
     no_gradient = {continuous[v]: why for v, why in found.items()}
-    chosen = _assigned(model, joint, collapsed, reasons, sampler, named, compress, no_gradient)
+    chosen = None
+    if collapsed.joint.integrals and not _is_asked(marginalize):
+        chosen = _with_integrals(model, joint, collapsed, reasons, sampler, named, compress, no_gradient)
+        collapsed = Collapsed(summed, summed)
+    chosen = chosen or _assigned(model, joint, collapsed, reasons, sampler, named, compress, no_gradient)
     if chosen.is_exact:
         return replace(chosen, policy=EXACT)
     if sampler is not None or not any(a.method == "nuts" for a in chosen.assignments):
         return chosen
-    # What was asked for is integrated out whatever samples the rest.
-    rest = collapsed if _is_asked(marginalize) else Collapsed(summed, summed)
-    by_laws, policy = _by_laws(model, joint, rest, reasons, compress, no_gradient)
+    # What was asked for is integrated out whatever samples the rest; nothing else is.
+    by_laws, policy = _by_laws(model, joint, collapsed, reasons, compress, no_gradient)
     if by_laws is None:
         return replace(chosen, policy=policy)
     best, policy = decide(chosen, by_laws)
@@ -173,6 +176,12 @@ def _assigned(
 ) -> Plan:
     methods = find_methods(joint, collapsed, reasons, sampler, named, no_gradient)
     return build(model, collapsed, methods, named, compress, no_gradient)
+
+
+@optional("a plan with integrals", otherwise=lambda *_: None)
+def _with_integrals(*arguments: Any) -> Plan | None:
+    """Return the plan of what is left, where nobody has asked for the integrals: there is one without."""
+    return _assigned(*arguments)
 
 
 def _checked(model: Model, sampler: Sampler) -> Sampler:

@@ -19,7 +19,7 @@ from graphs.marginal.elimination.factoring import FiniteVariable
 from graphs.marginal.elimination.summation import sum_over
 from graphs.marginal.elimination.traceback import probabilities_of, trace_back
 from graphs.marginal.finite import finite_states
-from graphs.surgery.random_graph import depends_on
+from graphs.surgery.random_graph import depends_on, static_shape
 from ppl.modelling.members import by_member, given_arrays
 from ppl.modelling.model import Model
 from ppl.predicting.missing_draws import over_draws
@@ -87,7 +87,7 @@ def recover(
     missing = [name for name in model.latent if name not in drawn]
     is_exact = not missing and LOG_EVIDENCE in trace.attrs
     if is_exact:
-        # All of them were summed out, and then drawn: their probabilities are the same for all draws.
+        # All of them were summed out, and then drawn.
         missing = [name for name, rv in model.latent.items() if finite_states(rv) is not None]
     if not missing:
         return trace
@@ -106,7 +106,9 @@ def recover(
     graphs = {n: graph for n, graph in graphs.items() if n not in drawn}
     if not graphs:
         return trace
-    count = 1 if is_exact else posterior.sizes["chain"] * posterior.sizes["draw"]
+    # Where there is nothing else that is drawn, their probabilities are the same for all draws.
+    is_same = is_exact and not any(0 not in static_shape(value) for value in kept.values())
+    count = 1 if is_same else posterior.sizes["chain"] * posterior.sizes["draw"]
     draws = {variable: array[:count] for variable, array in flat_draws(posterior, kept).items()}
     remedy = ", or give probs=False" if probs else ""
     arrays = over_draws(graphs, draws, count, backend, rng=rng, seed=seed, remedy=remedy)

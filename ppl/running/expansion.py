@@ -20,7 +20,7 @@ from ppl.predicting.missing_draws import in_one_row
 from ppl.running.drawing_back import DrawingBack, Seed, draws_of
 from ppl.running.losses import Losses
 from ppl.running.memory import bytes_of_draw
-from ppl.running.wanted import LOGDENSITY, asked_for, is_logdensity_given, outputs_of, room_of
+from ppl.running.wanted import LOGDENSITY, asked_for, elements_of, is_logdensity_given, outputs_of, room_of
 
 logger = logging.getLogger("rvgraph")
 ROWS_AT_ONCE = 2**14
@@ -90,7 +90,8 @@ class DrawExpansion:
         ModelError
             If a name is unknown, or its values are not known while sampling.
         """
-        outputs, elements = outputs_of(plan), plan.mixed.elements
+        outputs = outputs_of(plan)
+        elements = elements_of(plan, outputs)
         if var_names is not None:
             chosen = set(var_names)
             elements = {n: element for n, element in elements.items() if n in chosen}

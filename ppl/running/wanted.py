@@ -53,6 +53,12 @@ def outputs_of(plan: Plan) -> dict[str, TensorVariable]:
     return outputs
 
 
+def elements_of(plan: Plan, outputs: Mapping[str, TensorVariable]) -> dict[str, tuple[str, int]]:
+    """Return, of variables whose values are elements of an array that is known, its name and which element."""
+    plates = {array: members for array, members in plan.mixed.plates.items() if array in outputs}
+    return {name: (array, i) for array, members in plates.items() for i, name in enumerate(members)}
+
+
 def _whole_logdensity(plan: Plan, outputs: Mapping[str, TensorVariable]) -> TensorVariable:
     """Return the log-density of a draw with what was integrated out, as if that had been sampled, too."""
     assert plan.whole is not None
@@ -74,7 +80,7 @@ def asked_for(plan: Plan, outputs: Mapping[str, TensorVariable], var_names: Sequ
         raise ModelError(f"var_names is a list of names: [{var_names!r}].")
     if not var_names:
         raise ModelError("var_names is empty: there would be nothing to keep.")
-    elements = plan.mixed.elements
+    elements = elements_of(plan, outputs)
     known = [name for name in (*outputs, *elements) if name != LOGDENSITY and name not in plan.mixed.plates]
     for name in var_names:
         if name in known:

@@ -65,6 +65,6 @@ def test_gibbs_steps_that_cannot_mix_are_not_compiled(monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(ppl.planning.policy, "pilot", watched)
     a = ppl.InverseGamma("a", 2.0, 1.0)
-    plan = ppl.plan(ppl.Model(ppl.Gamma("b", 2000.0, 2000.0 / a)))
+    plan = ppl.plan(ppl.Model(ppl.Gamma("b", 2000.0, 2000.0 / a)), marginalize=False)
     assert plans == [{"nuts"}]
     assert "effective draws a sweep, as draws of NUTS show" in plan.policy

@@ -80,6 +80,10 @@ def test_a_transform_that_restricts_is_not_forgotten_by_gibbs():
     mu = ppl.Normal("mu", 0, 1, size=2, transform="ordered")
     model = ppl.Model({ppl.Normal("y", mu, 1.0): Y[:2]})
     assert ppl.plan(model, sampler="gibbs").method_of("mu") == "nuts"
+    # Nor by an integral over what the law says.
+    assert ppl.plan(model).method_of("mu") == "nuts"
+    with pytest.raises(DerivationError, match=r"mu cannot be integrated out: its transform .*ordered"):
+        ppl.plan(model, marginalize=["mu"])
     with pytest.raises(DerivationError, match="ordered"):
         ppl.plan(model, sampler={"mu": "gibbs"})
 

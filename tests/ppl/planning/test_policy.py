@@ -84,7 +84,9 @@ def test_gibbs_sampling_is_chosen_where_it_mixes_well() -> None:
     """Independent draws of 1000 rates; in the same time NUTS makes fewer that are as good in the tails."""
     rng = np.random.default_rng(2)
     rates = ppl.Gamma("rates", 2, 1, size=1000)
-    plan = ppl.plan(ppl.Model({ppl.Poisson("y", 20 * rates): rng.poisson(20 * rng.gamma(2, 1, 1000))}))
+    model = ppl.Model({ppl.Poisson("y", 20 * rates): rng.poisson(20 * rng.gamma(2, 1, 1000))})
+    assert ppl.plan(model).is_exact
+    plan = ppl.plan(model, marginalize=False)
     assert {a.method for a in plan.assignments} == {"gibbs"}
     assert "Gibbs sampling for all: predicted" in plan.policy
     assert plan.policy in str(plan)
@@ -92,7 +94,7 @@ def test_gibbs_sampling_is_chosen_where_it_mixes_well() -> None:
 
 
 def test_nuts_is_chosen_where_gibbs_sampling_hardly_moves() -> None:
-    plan = ppl.plan(scales_that_hang_together())
+    plan = ppl.plan(scales_that_hang_together(), marginalize=False)
     assert {a.method for a in plan.assignments} == {"nuts"}
     assert "NUTS for all: Gibbs sampling of a, b would give at most" in plan.policy
 
@@ -134,7 +136,7 @@ def test_laws_are_not_mixed_with_nuts_where_they_mix_slowly() -> None:
     group = np.repeat(np.arange(40), 20)
     outcome = (rng.uniform(size=800) < 1 / (1 + np.exp(-rng.normal(size=40)[group]))).astype(int)
     effects = ppl.Normal("effects", ppl.Normal("mu", 0, 5), ppl.LogNormal("tau", 0, 1), size=40)
-    plan = ppl.plan(ppl.Model({ppl.Bernoulli("y", logit_p=effects[group]): outcome}))
+    plan = ppl.plan(ppl.Model({ppl.Bernoulli("y", logit_p=effects[group]): outcome}), marginalize=False)
     assert {a.method for a in plan.assignments} == {"nuts"}
     assert plan.policy.startswith("NUTS for all: ")
     assert "Gibbs steps for mu, effects beside it" in plan.policy
@@ -179,7 +181,8 @@ def test_steps_beside_nuts_in_any_case_are_counted_on_both_sides() -> None:
     """A count without bounds is drawn whatever moves the rest."""
     rate = ppl.Gamma("rate", 2.0, 1.0)
     size = ppl.Poisson("size", 4 * rate)
-    plan = ppl.plan(ppl.Model({ppl.Normal("y", size, ppl.LogNormal("scale", 0, 1), size=3): np.array([3.0, 2.0, 4.0])}))
+    model = ppl.Model({ppl.Normal("y", size, ppl.LogNormal("scale", 0, 1), size=3): np.array([3.0, 2.0, 4.0])})
+    plan = ppl.plan(model, marginalize=False)
     assert plan.method_of("size") == "gibbs"
     assert "predicted" in plan.policy or "mix slowly" in plan.policy
 
