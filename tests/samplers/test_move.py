@@ -81,10 +81,11 @@ def test_a_discrete_variable_beside_nuts() -> None:
     k = ppl.Bernoulli("k", 0.3)
     mu = ppl.Normal("mu", 2.0 * k, 1.0)
     mixture = ppl.Model({ppl.Normal("y", mu, 1.0): 1.4})
-    trace = ppl.sample(mixture, 8000, 500, 2, seed=2, sampler={"k": Flip()}, progress=False)
+    how = {"k": Flip(), "mu": "nuts"}
+    trace = ppl.sample(mixture, 8000, 500, 2, seed=2, sampler=how, progress=False)
     weights = np.array([0.7, 0.3]) * stats.norm.pdf(1.4, [0.0, 2.0], np.sqrt(2.0))
     assert_mean(trace.posterior["k"], weights[1] / weights.sum())
-    assert [a.method for a in ppl.plan(mixture, sampler={"k": Flip()}).assignments] == ["flip", "nuts"]
+    assert [a.method for a in ppl.plan(mixture, sampler=how).assignments] == ["flip", "nuts"]
 
 
 def test_the_same_object_moves_variables_together() -> None:

@@ -145,4 +145,4 @@ def test_what_was_summed_out_has_to_be_recovered_before_it_is_drawn() -> None:
     assert summed.sample(draws=5, tune=5, chains=2, init=back, progress=False).posterior["mu"].shape == (2, 5)
     other = ppl.Model({ppl.Normal("y", ppl.Normal("nu", 0, 1), 1): 1.0})
     with pytest.raises(SamplingError, match="holds no values of nu"):
-        ppl.sample(other, init=trace, chains=2, progress=False)
+        ppl.sample(other, init=trace, chains=2, sampler="nuts", progress=False)
