@@ -45,11 +45,15 @@ class ExactModel:
         What is summed out and how.
     backend : str
         ``numba``, ``c`` or ``jax``.
+    precision : str
+        Double: no gradient is evaluated.
     compile_seconds : float
         How long planning and compiling took.
     log_evidence : float
         Log-probability of the data, all latent variables summed out.
     """
+
+    precision = "float64"
 
     def __init__(self, plan: Plan, backend: str):
         start = time.perf_counter()

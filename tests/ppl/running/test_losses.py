@@ -105,12 +105,12 @@ def test_transforms_that_fail(compiled, expected, monkeypatch, first_failure):
     calls = []
     arrays = DrawExpansion._arrays
 
-    def failing_later(self, part, losses):
+    def failing_later(self, part, drawn, losses):
         calls.append(len(part))
         if len(calls) <= first_failure:
-            return arrays(self, part, losses)
+            return arrays(self, part, drawn, losses)
         losses.add("scale", MemoryError())
-        return {n: a for n, a in arrays(self, part, losses).items() if n != "scale"}
+        return {n: a for n, a in arrays(self, part, drawn, losses).items() if n != "scale"}
 
     monkeypatch.setattr(DrawExpansion, "_arrays", failing_later)
     trace = compiled.sample(**SETTINGS)
