@@ -121,7 +121,7 @@ def _planned(
         return replace(chosen, policy=policy)
     best, policy = decide(chosen, by_laws)
     if best.assignments is by_laws.assignments:
-        told = tuple(with_blame(summed, a, no_gradient.get(a.name)) for a in best.assignments)
+        told = tuple(with_blame(collapsed.joint, a, no_gradient.get(a.name)) for a in best.assignments)
         best = replace(best, assignments=told)
     return replace(best, policy=policy)
 
@@ -201,7 +201,7 @@ def _checked(model: Model, sampler: Sampler) -> Sampler:
 def _checked_method(method: Any, name: str | None) -> str | Move:
     if isinstance(method, Move):
         called = getattr(method, "name", None)
-        if not isinstance(called, str) or called in ("marginalize", *_METHODS):
+        if not isinstance(called, str) or called in ("marginalize", "integrate", *_METHODS):
             raise ModelError(f"{type(method).__name__} needs a name of its own: it has {called!r}.", name)
         return method
     if not isinstance(method, str):

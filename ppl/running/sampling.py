@@ -154,8 +154,9 @@ def sample(
         ArviZ groups ``posterior`` (natural space), ``sample_stats``, ``observed_data``, ``constant_data``, and
         ``warmup_*`` with ``keep_tuning=True``; run times, number of gradients, seed and versions in ``attrs``.
         ``sample_stats.lp`` is, whatever the sampler, the log-density of the unconstrained space at the draw, that is
-        with log-Jacobians, constants included: PyMC's ``model.logp()``. Discrete variables that are summed out are
-        summed out in it, those that are drawn have their values.
+        with log-Jacobians, constants included: PyMC's ``model.logp()``. What was integrated out is in it at the
+        values that were drawn back; discrete variables that are summed out are summed out in it, those that are drawn
+        have their values.
 
     Raises
     ------
