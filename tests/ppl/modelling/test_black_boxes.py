@@ -45,7 +45,8 @@ def model(op=None):
 
 
 def test_the_plan():
-    planned = ppl.plan(model())
+    assert ppl.plan(model()).method_of("mu") == "slice"
+    planned = ppl.plan(model(), marginalize=False)
     assert planned.method_of("mu") == "slice"
     assert planned.method_of("other") in ("nuts", "gibbs")
     assert "Quadratic has no gradient" in str(planned)
@@ -86,7 +87,7 @@ def test_an_error_from_the_start(backend):
 def test_an_error_on_the_way_loses_nothing(backend):
     """The chain that it happened to stops, and says why; what had been drawn is there, the others go on."""
     op = Quadratic()
-    planned = ppl.plan(model(op))
+    planned = ppl.plan(model(op), marginalize=False)
     sweep = compile_sweep(planned.sweep, backend=backend)
     start = np.tile(planned.sweep.layout.pack({"mu": 0.0, "other": 0.0, "mu_scale__": 1.0}), (2, 1))
 
