@@ -239,12 +239,13 @@ assert (abs(draws.mean(axis=0) - exact) < 5 * draws.std(axis=0) / np.sqrt(4000) 
 # %% [markdown]
 # ## Left to itself
 #
-# Without `sampler=`, Gibbs sampling is chosen where short pilot runs predict more effective draws a second than NUTS
-# for all variables: the plan ends with the prediction.
+# Without `sampler=`, what has a law is integrated out where that pays. Of what is sampled, with `marginalize=False` of
+# all, Gibbs sampling is chosen where short pilot runs predict more effective draws a second than NUTS for all
+# variables: the plan ends with the prediction.
 
 # %%
 for name, model in {"rats": rats, "seeds": seeds, "stacks": stacks, "Nile": nile_model, "matrices": matrices}.items():
-    print(f"{name}: {ppl.plan(model).policy}")
+    print(f"{name}: {ppl.plan(model, marginalize=False).policy}")
 
 # %% [markdown]
 # ## From a graph alone
