@@ -20,7 +20,7 @@ from ppl.planning.building import build, find_methods
 from ppl.planning.choosing import with_blame
 from ppl.planning.integrating import Collapsed, candidates, collapse
 from ppl.planning.plans import EXACT, Plan, Sampler
-from ppl.planning.policy import NO_LAWS, decide
+from ppl.planning.policy import NO_LAWS, NONE_LEFT, decide
 from ppl.planning.summing import Marginalize, marginalized
 from ppl.running.stages import doing, stages
 from samplers import MOVES
@@ -160,7 +160,7 @@ def _by_laws(
     """Return the plan that draws what it can from laws; None, and what the plan says then, where that is nothing."""
     methods = find_methods(joint, collapsed, reasons, "gibbs", {}, no_gradient, is_blamed=False)
     if not any(a.method == "gibbs" and not a.support.is_discrete for a in methods.assignments.values()):
-        return None, NO_LAWS
+        return None, NONE_LEFT if collapsed.joint.integrals else NO_LAWS
     return build(model, collapsed, methods, {}, compress, no_gradient), ""
 
 

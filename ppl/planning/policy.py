@@ -58,6 +58,7 @@ WARM_UP = 1.2
 crossed effects, a logistic regression with 500 groups and a Rasch model of 40,000 rows."""
 ALONE = "NUTS for all continuous variables: "
 NO_LAWS = f"{ALONE}none of them has a full conditional that is known (sampler='gibbs' says why)"
+NONE_LEFT = "NUTS for what is not integrated out: nothing of it has a full conditional that is known"
 LEAST_EFFECTIVE, LEAST_EFFECTIVE_RELATIVE = 0.1, 0.25
 """Slower chains outlast their pilot run, of which this is 10 or 20 effective draws, and runs of ordinary length; unless
 NUTS alone is as slow, within a factor of four."""
@@ -141,7 +142,7 @@ def decide(by_nuts: Plan, by_laws: Plan) -> tuple[Plan, str]:
     drawn = tuple(a.name for a in by_laws.assignments if a.method == "gibbs" and by_nuts.method_of(a.name) == "nuts")
     others = tuple(a.name for a in by_laws.assignments if a.method == "nuts")
     if not drawn:
-        return by_nuts, NO_LAWS
+        return by_nuts, NONE_LEFT if by_nuts.natural.integrals else NO_LAWS
     remedy = f"sampler='gibbs' draws {', '.join(drawn)} from full conditionals"
     steps = f"Gibbs steps for {', '.join(drawn)} beside it" if others else f"Gibbs sampling of {', '.join(drawn)}"
     num_sweeps = num_affordable(by_laws)

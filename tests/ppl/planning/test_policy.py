@@ -120,6 +120,10 @@ def test_there_is_no_choice_where_no_variable_has_a_law() -> None:
     plan = ppl.plan(ppl.Model({ppl.Poisson("y", pt.exp(b), size=3): np.array([1, 0, 2])}))
     assert plan.method_of("b") == "nuts"
     assert plan.policy.startswith("NUTS for all continuous variables: none of them has a full conditional")
+    angle, distance = ppl.Uniform("angle", -1.5, 1.5), ppl.Normal("distance", 0, 1)
+    plan = ppl.plan(ppl.Model({ppl.Normal("y", pt.tan(angle) + distance, 1.0, size=3): np.array([1.0, 0.0, 2.0])}))
+    assert (plan.method_of("angle"), plan.method_of("distance")) == ("nuts", "integrate")
+    assert plan.policy.startswith("NUTS for what is not integrated out")
 
 
 def test_laws_are_mixed_with_nuts_where_that_pays() -> None:

@@ -21,8 +21,9 @@ def thinned(scale: float):
 @pytest.mark.parametrize(("scale", "backend"), [(1, "numba"), (1000, "numba"), (1, "jax")])
 def test_thinned_poisson(scale, backend):
     model, y, rate = thinned(scale)
-    assert ppl.plan(model).method_of("n") == "gibbs"
-    trace = ppl.sample(model, draws=4000, tune=300, chains=2, seed=3, backend=backend, progress=False)
+    assert ppl.plan(model, marginalize=False).method_of("n") == "gibbs"
+    options = {"tune": 300, "chains": 2, "seed": 3, "backend": backend, "progress": False}
+    trace = ppl.sample(model, draws=4000, marginalize=False, **options)
     drawn = trace.posterior["n"].to_numpy() - y
     ess = az.ess(trace.posterior["n"], method="mean").to_numpy().ravel()
     # Four standard errors of the mean, of three elements: one false alarm in five thousand, and seeds are fixed.
