@@ -1,18 +1,24 @@
 """Integrals over continuous variables by their laws: log p(rest) = log p(x, rest) - log p(x given rest)."""
 
+from graphs.integral.by_group import GroupLikelihood, groups_of, log_likelihood_of_groups, separable, why_barred
 from graphs.integral.choosing import Integrated, integrate, integrate_all, may_be_integrated
 from graphs.integral.integrating import at_fixed_points, drawn_back, find_step, integrate_out, with_step
 from graphs.integral.step import Step
 
 __all__ = [
+    "GroupLikelihood",
     "Integrated",
     "Step",
     "at_fixed_points",
     "drawn_back",
     "find_step",
+    "groups_of",
     "integrate",
     "integrate_all",
     "integrate_out",
+    "log_likelihood_of_groups",
     "may_be_integrated",
+    "separable",
+    "why_barred",
     "with_step",
 ]

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import pytensor.tensor as pt
 from pytensor.tensor.variable import TensorVariable
 from xarray import DataTree
 
 from graphs.errors import ModelError
-from graphs.joint.joint_logprob import finite_of, strip
+from graphs.integral import (
+    GroupLikelihood,
+    log_likelihood_of_groups,
+    may_be_integrated,
+    separable,
+    why_barred,
+)
+from graphs.joint.joint_logprob import LogProb, finite_of, strip
 from graphs.joint.logprob import logprob
+from graphs.marginal.elimination.entries import Entry
 from graphs.marginal.elimination.factoring import CannotSumError
-from graphs.marginal.elimination.pointwise import Entry, pointwise
+from graphs.marginal.elimination.pointwise import pointwise
 from graphs.marginal.finite import finite_states
 from graphs.marginal.lifting import MOST_STATES
 from graphs.variables.simulators import is_simulator
@@ -22,13 +30,27 @@ from ppl.predicting.posterior import check_trace, flat_draws, labelled_alike, po
 from ppl.running.results import to_datatree
 
 
-def log_likelihood(model: Model, trace: DataTree, *, backend: str = "numba", max_states: int = MOST_STATES) -> DataTree:
+def log_likelihood(
+    model: Model,
+    trace: DataTree,
+    *,
+    backend: str = "numba",
+    max_states: int = MOST_STATES,
+    integrated: bool | Iterable[str] = False,
+) -> DataTree:
     """Return the trace with a group ``log_likelihood``: one number per independent part of the data and draw.
 
     Discrete variables of finitely many states are summed out here, whether they were drawn or not. Rows that share none
     have one number each. Rows that do are not independent given the continuous variables: a Markov chain has one number
     per series, an index shared by a group one per group, a site one for all its visits. Several observed variables that
     depend on the same discrete elements have a joint entry, named by all of them: ``"y+x"``.
+
+    With ``integrated=True`` the effects of groups are integrated out by their laws as well: each group of rows that
+    share some has one number, ``log p(y_group | what is left of the draw)``, as leaving out whole groups takes it. What
+    all groups share, such as the mean of the effects, stays as it was drawn. Effects of the most groups go first;
+    others that would join these groups stay as they were drawn, too, and so does what has no law: of persons that
+    answer the same items those of persons are integrated out, of persons in schools those of persons. Names decide
+    otherwise.
 
     Parameters
     ----------
@@ -40,6 +62,9 @@ def log_likelihood(model: Model, trace: DataTree, *, backend: str = "numba", max
         What makes machine code.
     max_states : int
         As in `ppl.plan`.
+    integrated : bool or iterable of str
+        Which continuous variables, or counts without a bound, are integrated out, whether they were drawn or not: none
+        by default; all that have laws and fall apart into groups; or those named.
 
     Returns
     -------
@@ -49,7 +74,10 @@ def log_likelihood(model: Model, trace: DataTree, *, backend: str = "numba", max
     Raises
     ------
     ModelError
-        If the trace is not one of this model.
+        If the trace is not one of this model; if a variable that is to be integrated out is unknown, or all data share
+        what is integrated out, so that there are no groups.
+    DerivationError
+        If a variable that is named has no law.
 
     Examples
     --------
@@ -60,11 +88,17 @@ def log_likelihood(model: Model, trace: DataTree, *, backend: str = "numba", max
     >>> trace = ppl.sample(model, draws=50, tune=50, chains=2, seed=1, progress=False)
     >>> ppl.log_likelihood(model, trace).log_likelihood["y"].shape
     (2, 50, 3)
+    >>> u = ppl.Normal("u", ppl.Normal("mean", 0, 1), 1, size=2)
+    >>> z = ppl.Normal("z", u[np.array([0, 0, 1, 1, 1])], 1)
+    >>> model = ppl.Model({z: np.array([0.3, 1.5, -0.2, 0.1, 0.8])})
+    >>> trace = ppl.sample(model, draws=50, tune=50, chains=2, seed=1, progress=False)
+    >>> ppl.log_likelihood(model, trace, integrated=True).log_likelihood["z"].shape
+    (2, 50, 2)
     """
     posterior = posterior_of(trace)
     if not model.observed:
         raise ModelError("The model has no data, so that there is no likelihood.")
-    kept, entries = _entries(model, max_states)
+    kept, entries = _entries(model, max_states, integrated)
     check_trace(kept, posterior, model)
     shape = (posterior.sizes["chain"], posterior.sizes["draw"])
     graphs = {name: entry.graph for name, entry in entries.items()}
@@ -77,7 +111,9 @@ def log_likelihood(model: Model, trace: DataTree, *, backend: str = "numba", max
     return tree
 
 
-def _entries(model: Model, max_states: int) -> tuple[dict[str, TensorVariable], dict[str, Entry]]:
+def _entries(
+    model: Model, max_states: int, integrated: bool | Iterable[str]
+) -> tuple[dict[str, TensorVariable], dict[str, Entry]]:
     """Return the variables that the log-likelihood is conditional on, and its entries."""
     for name, rv in model.observed.items():
         if is_simulator(rv):
@@ -88,9 +124,11 @@ def _entries(model: Model, max_states: int) -> tuple[dict[str, TensorVariable], 
     empty = {n: v for n in finite if 0 in (v := joint.values[n]).type.shape}
     joint = joint.replace({v: pt.zeros(v.type.shape, v.type.dtype) for v in empty.values()})
     finite = [name for name in finite if name not in empty]
+    data = [term for term, members in joint.members.items() if set(members) <= set(model.observed)]
+    groups = _integrated(joint, finite, data, integrated)
     while True:
         stripped = strip(joint, finite)
-        observed = [term for term, members in joint.members.items() if set(members) <= set(model.observed)]
+        observed = [term for term in data if term not in groups.terms]
         priors = [term for term, members in joint.members.items() if set(members) <= set(finite)]
         variables = [finite_of(joint, name) for name in finite]
         try:
@@ -99,8 +137,45 @@ def _entries(model: Model, max_states: int) -> tuple[dict[str, TensorVariable], 
             # What cannot be summed was drawn.
             finite = [name for name in finite if name not in error.names]
             continue
-        gone = {*finite, *empty}
-        return {name: value for name, value in joint.values.items() if name not in gone}, entries
+        gone = {*finite, *empty, *groups.names}
+        return {name: value for name, value in joint.values.items() if name not in gone}, {**entries, **groups.entries}
+
+
+def _integrated(
+    joint: LogProb, finite: Sequence[str], data: Sequence[str], integrated: bool | Iterable[str]
+) -> GroupLikelihood:
+    """Return the entries of groups whose effects are integrated out."""
+    if integrated is False:
+        return GroupLikelihood((), (), {})
+    if isinstance(integrated, str):
+        raise ModelError(f"integrated is True, False or a list of names, not {integrated!r}: write [{integrated!r}].")
+    sums = [joint.values[name] for name in finite]
+    names = separable(joint, data, sums) if integrated is True else _named(joint, list(dict.fromkeys(integrated)), sums)
+    if not names:
+        raise ModelError(
+            "There is nothing to integrate out group by group: no variable with a law falls apart into groups of rows "
+            "that share its elements. Use integrated=False, which has a number for each row."
+        )
+    found = log_likelihood_of_groups(joint, names, data)
+    for name, entry in found.entries.items():
+        if entry.graph.type.shape in ((), (1,)):
+            raise ModelError(
+                f"All of {name} share what is integrated out ({', '.join(names)}), so that there are no groups to tell "
+                "apart. Leave what they share, such as a mean of effects, out of integrated: it stays as it was drawn.",
+                name,
+            )
+    return found
+
+
+def _named(joint: LogProb, names: list[str], sums: Sequence[TensorVariable]) -> list[str]:
+    """Return what was asked for by name, checked."""
+    for name in names:
+        if name not in joint.values or not may_be_integrated(joint, name):
+            known = ", ".join(n for n in joint.values if may_be_integrated(joint, n)) or "none"
+            raise ModelError(f"{name!r} cannot be integrated out: what can be asked for is {known}.", name)
+        if why := why_barred(joint, name, sums):
+            raise ModelError(f"{name} cannot be integrated out: {why}. Leave it out of integrated.", name)
+    return names
 
 
 def _dims(model: Model, name: str, entry: Entry) -> tuple[str, ...] | None:

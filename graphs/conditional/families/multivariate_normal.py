@@ -25,7 +25,7 @@ class MultivariateNormal(Law):
     improper_draws_are_nan = True
 
     @property
-    def _factor(self) -> TensorVariable:
+    def factor(self) -> TensorVariable:
         """Lower triangular factor of the precision matrix; not a number where that is not positive definite."""
         factor: TensorVariable = cholesky(self.parameters["precision"], lower=True, on_error="nan")
         return factor
@@ -33,25 +33,25 @@ class MultivariateNormal(Law):
     @property
     def condition(self) -> TensorVariable:
         """Whether the precision matrix is positive definite."""
-        return pt.all(pt.diagonal(self._factor) > 0)
+        return pt.all(pt.diagonal(self.factor) > 0)
 
     def logprob(self, value: TensorVariable) -> TensorVariable:
         """Return the log-density at ``value``; shape ()."""
-        factor = self._factor
+        factor = self.factor
         size = prod(self.variable.type.shape)
         whitened = pt.dot(factor.T, value.reshape((size,))) - self._whitened_mean(factor)
         return self.peak() - 0.5 * pt.sqr(whitened).sum()
 
     def draw_graph(self, rng: Variable) -> tuple[Variable, TensorVariable]:
         """Return the next generator and a draw."""
-        factor = self._factor
+        factor = self.factor
         next_rng, noise = rng.normal(0.0, 1.0, size=(prod(self.variable.type.shape),))
         flat = solve_triangular(factor.T, self._whitened_mean(factor) + noise, lower=False, b_ndim=1)
         return next_rng, flat.reshape(self.variable.type.shape)
 
     def mean(self) -> TensorVariable:
         """Return the mean."""
-        factor = self._factor
+        factor = self.factor
         flat = solve_triangular(factor.T, self._whitened_mean(factor), lower=False, b_ndim=1)
         return flat.reshape(self.variable.type.shape)
 
@@ -61,7 +61,7 @@ class MultivariateNormal(Law):
 
     def peak(self) -> TensorVariable:
         """Return the log-density at the mode; shape (); its gradient is half the covariance matrix."""
-        log_determinant = log_determinants_of(self.parameters["precision"], self._factor)
+        log_determinant = log_determinants_of(self.parameters["precision"], self.factor)
         return 0.5 * log_determinant - 0.5 * prod(self.variable.type.shape) * log(2 * pi)
 
     def _whitened_mean(self, factor: TensorVariable) -> TensorVariable:

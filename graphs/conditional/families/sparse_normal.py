@@ -36,13 +36,14 @@ class SparseNormal(Law):
     improper_draws_are_nan = True
 
     @property
-    def _factor(self) -> SparseFactor:
+    def factor(self) -> SparseFactor:
+        """The factor of the precision matrix."""
         return SparseFactor.of(self.parameters["precision"], self.pattern)
 
     @property
     def condition(self) -> TensorVariable:
         """Whether the precision matrix is positive definite."""
-        return pt.all(self._factor.diagonal > 0)
+        return pt.all(self.factor.diagonal > 0)
 
     def logprob(self, value: TensorVariable) -> TensorVariable:
         """Return the log-density at ``value``; shape ()."""
@@ -60,7 +61,7 @@ class SparseNormal(Law):
 
     def mean(self) -> TensorVariable:
         """Return the mean."""
-        return self._factor.solve(self.parameters["linear"]).reshape(self.variable.type.shape)
+        return self.factor.solve(self.parameters["linear"]).reshape(self.variable.type.shape)
 
     def mode(self) -> TensorVariable:
         """Return the mode."""
@@ -68,4 +69,4 @@ class SparseNormal(Law):
 
     def peak(self) -> TensorVariable:
         """Return the log-density at the mode; shape (); its gradient costs about as much as itself."""
-        return 0.5 * self._factor.log_determinant() - 0.5 * self.pattern.size * log(2 * pi)
+        return 0.5 * self.factor.log_determinant() - 0.5 * self.pattern.size * log(2 * pi)
