@@ -198,7 +198,9 @@ def log_likelihood_of_groups(joint: LogProb, names: Sequence[str], observed: Col
         without = replace(about, terms={n: t for n, t in about.terms.items() if n not in observed})
         totals = totals - _by_group(without, groups)
     labels = dict(groups.labels)
-    nowhere: dict[Variable, Variable] = {joint.values[n]: pt.zeros_like(joint.values[n]) for n in names}
+    nowhere: dict[Variable, Variable] = {
+        v: pt.constant(np.zeros(v.type.shape, v.type.dtype)) for v in (joint.values[n] for n in names)
+    }
     numbers, count = [totals], groups.count
     seen = [n for n in about.terms if n in observed]
     for name in seen:
