@@ -182,7 +182,7 @@ def inverse_gamma_of_gamma() -> Case:
     )
 
 
-def kumaraswamy_like_power() -> Case:
+def powers_of_uniform() -> Case:
     """Beta numbers of one shape: ``rate x^(rate - 1)``."""
     logs = -total(log(number(PROPORTIONS)))
     return _compound_rate(lambda rate: ppl.Beta("y", rate, 1.0, size=4), 1.6, PROPORTIONS, 4, logs, logs)
@@ -252,7 +252,7 @@ ALL = [
     gamma_of_gamma,
     pareto_of_gamma,
     inverse_gamma_of_gamma,
-    kumaraswamy_like_power,
+    powers_of_uniform,
     laplace_of_gamma,
     weibull_scale,
     dirichlet_multinomial,

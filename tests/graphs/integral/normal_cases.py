@@ -167,7 +167,8 @@ def intercepts_and_slopes() -> Case:
     """Correlated by an LKJ factor."""
     e, sd = ppl.HalfNormal("e", 2.0), pm.Exponential.dist(1.0, size=2)
     packed = ppl.LKJCholeskyCov("packed", n=2, eta=2.0, sd_dist=sd, compute_corr=False)
-    lower = pt.as_tensor([[packed[0], 0.0], [packed[1], packed[2]]])
+    rows = [[packed[0], pt.constant(0.0)], [packed[1], packed[2]]]
+    lower = pt.stack([pt.stack(row) for row in rows])
     both = ppl.Normal("z", 0, 1, size=(5, 2)) @ lower.T
     y = ppl.Normal("y", both[GROUP, 0] + both[GROUP, 1] * X, e)
 

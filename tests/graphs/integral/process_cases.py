@@ -112,26 +112,28 @@ def trend_and_season() -> Case:
     return Case(model, ["level", "slope", "turn", "first"], left, at)
 
 
-def rows_by_the_thousand() -> Case:
-    """Two hundred thousand rows, as sufficient statistics."""
+def rows_by_the_million() -> Case:
+    """Two million rows, as sufficient statistics; multiples of an eighth, whose sums are exact."""
     rng = np.random.default_rng(8)
-    group = rng.integers(0, 5, size=200_000)
-    data = rng.normal(0.4, 1.3, size=200_000) + np.array([0.3, -0.2, 1.1, 0.0, 0.7])[group]
+    rows = 2_000_000
+    group = rng.integers(0, 5, size=rows)
+    eighths = rng.integers(-30, 40, size=rows) + np.array([3, -2, 9, 0, 5])[group]
     (tau, e), mu = _half_normals("tau", "e"), ppl.Normal("mu", 0, 5)
     y = ppl.Normal("y", ppl.Normal("theta", mu, tau, size=5)[group], e)
-    parts = [data[group == g] for g in range(5)]
-    sums = [(len(p), sum(map(mp.mpf, p), mp.mpf(0)), sum((mp.mpf(x) ** 2 for x in p), mp.mpf(0))) for p in parts]
+    parts = [eighths[group == g] for g in range(5)]
 
     def left(tau: Any, e: Any) -> Any:
         # Means of groups are normal numbers; what is left of their rows does not depend on them.
-        n = number([n for n, _, _ in sums])
-        means = np.array([s / n for n, s, _ in sums])
-        within = total([q - s**2 / n for n, s, q in sums])
-        rest = -(200_000 - 5) * mp.log(2 * mp.pi * e**2) / 2 - total(exact.log(n)) / 2 - within / (2 * e**2)
+        n = number([len(p) for p in parts])
+        sums = number([int(p.sum()) for p in parts]) / 8
+        squares = number([int((p**2).sum()) for p in parts]) / 64
+        within = total(squares - sums**2 / n)
+        rest = -(rows - 5) * mp.log(2 * mp.pi * e**2) / 2 - total(exact.log(n)) / 2 - within / (2 * e**2)
         cov = np.full((5, 5), mp.mpf(25), dtype=object) + diagonal(tau**2 + e**2 / n)
-        return _scales(tau=tau, e=e) + rest + mv_normal(means, 0, cov)
+        return _scales(tau=tau, e=e) + rest + mv_normal(sums / n, 0, cov)
 
-    return Case(ppl.Model({y: data}), ["theta", "mu"], left, {"tau": 1.2, "e": 1.29}, is_compressed=True)
+    model = ppl.Model({y: eighths / 8})
+    return Case(model, ["theta", "mu"], left, {"tau": 1.2, "e": 2.6}, is_compressed=True)
 
 
 def missing_data() -> Case:
