@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from graphs.conditional import Obstacle
 from graphs.errors import DerivationError
-from graphs.integral.grouping import normal_groups, num_elements, subsets
+from graphs.integral.grouping import in_order, is_nested, normal_groups, subsets
 from graphs.integral.integrating import find_step, with_step
 from graphs.integral.step import Step
 from graphs.joint.joint_logprob import LogProb, states_of
@@ -44,8 +44,10 @@ def may_be_integrated(joint: LogProb, name: str) -> bool:
 def integrate(joint: LogProb, names: Collection[str], worth: Worth | None = None) -> Integrated:
     """Integrate variables out as far as there are laws, and as far as that pays.
 
-    What is normal goes first, together as far as it is tied: one factor of a sparse matrix. Then other families, one by
-    one, the largest first; an integral may give others laws, so that this is repeated as long as something is found.
+    What is normal goes first: level by level where the levels are nested, which holds at any ratio of their scales; what
+    is left together as far as it is tied, one factor of a sparse matrix. Then other families, one by one, those first
+    on which no other depends, and of these the largest: what a variable follows has its law after it, as rates have
+    after counts of them. An integral may give others laws, so that this is repeated as long as something is found.
 
     Parameters
     ----------
@@ -125,16 +127,21 @@ class _Search:
     def take_normal(self) -> bool:
         """Take what is normal, together where it is tied; whether there was any."""
         found = False
-        for group in normal_groups(self.joint, self.names):
+        groups = normal_groups(self.joint, self.names)
+        for group in groups:
+            if len(group) > 1 and self._take_nested(group):
+                return True
+        for group in groups:
             found = self._take_first(subsets(self.joint, group)) or found
         return found
 
     def take_other(self) -> bool:
         """Take a variable of another family; whether there was one."""
-        return any(self._take((name,)) for name in self._by_size())
+        return any(self._take((name,)) for name in in_order(self.joint, self.names))
 
-    def _by_size(self) -> list[str]:
-        return sorted(self.names, key=lambda n: -num_elements(self.joint, n))
+    def _take_nested(self, group: Sequence[str]) -> bool:
+        """Take a variable of a group of which only the prior knows the others; whether there was one."""
+        return any(self._take((name,)) for name in in_order(self.joint, group) if is_nested(self.joint, name, group))
 
     def _take_first(self, groups: Iterable[tuple[str, ...]]) -> bool:
         return any(self._take(group) for group in groups)

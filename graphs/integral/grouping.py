@@ -12,6 +12,7 @@ from graphs.integral.blocks import in_coordinates
 from graphs.joint.joint_logprob import LogProb
 from graphs.optional import optional
 from graphs.supports import REAL
+from graphs.surgery.random_graph import depends_on
 
 
 def num_elements(joint: LogProb, name: str) -> int:
@@ -61,3 +62,49 @@ def subsets(joint: LogProb, group: Sequence[str]) -> Iterator[tuple[str, ...]]:
             yield tuple(n for n in group if n != name)
     if len(group) > 1:
         yield from ((name,) for name in by_size)
+
+
+def in_order(joint: LogProb, names: Sequence[str]) -> list[str]:
+    """Return variables, those first on whose value no term of another depends, and of these the largest.
+
+    Parameters
+    ----------
+    joint : LogProb
+        In natural space.
+    names : sequence of str
+        The variables.
+    """
+    parents = {
+        n: [m for m in names if m != n and n in joint.terms and depends_on(joint.terms[n], [joint.values[m]])]
+        for n in names
+    }
+    depths: dict[str, int] = {}
+
+    def depth(name: str, below: tuple[str, ...] = ()) -> int:
+        if name not in depths:
+            above = [depth(m, (*below, name)) for m in parents[name] if m not in below]
+            depths[name] = 1 + max(above, default=0)
+        return depths[name]
+
+    return sorted(names, key=lambda n: (-depth(n), -num_elements(joint, n)))
+
+
+def is_nested(joint: LogProb, name: str, group: Sequence[str]) -> bool:
+    """Whether the terms in which a variable stands hold none of the others of a group, its own term aside.
+
+    What is left of the variable is then the density of an estimate of it around the mean of its prior: nothing else in
+    the group is tied by it.
+
+    Parameters
+    ----------
+    joint : LogProb
+        In natural space.
+    name : str
+        The variable.
+    group : sequence of str
+        Variables that are normal together.
+    """
+    others = [joint.values[n] for n in group if n != name]
+    with_it = [t for n, t in joint.terms.items() if n != name and depends_on(t, [joint.values[name]])]
+    own = joint.terms.get(name)
+    return own is not None and depends_on(own, others) and not any(depends_on(t, others) for t in with_it)

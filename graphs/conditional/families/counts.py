@@ -72,6 +72,12 @@ class CountLaw(Law):
         count = pt.maximum(pt.floor(self._mode_count()), 0.0)
         return pt.cast(self.shift + count, self.variable.type.dtype)
 
+    def anchor(self) -> TensorVariable:
+        """Return the smallest value: what is left there of a log-density holds no factorial of other variables."""
+        shape = self.variable.type.shape
+        known = [n if n is not None else self.variable.shape[axis] for axis, n in enumerate(shape)]
+        return pt.cast(pt.broadcast_to(self.shift, known), self.variable.type.dtype)
+
 
 class Poisson(CountLaw):
     """Poisson law: ``rate^k exp(-rate) / k!`` with ``k = x - shift``."""

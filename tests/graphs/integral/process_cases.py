@@ -191,7 +191,8 @@ def normal_beside_a_sum() -> Case:
         seen = linear_normal(Y, EYE[GROUP], [0.5] * 5, diagonal([tau**2] * 5), e)
         w = number(0.3)
         mixed = [
-            exact.log_sum([mp.log(w) + exact.normal(x, c, e), mp.log(1 - w) + exact.normal(x, 0, e)]) for x in (0.4, 1.9)
+            exact.log_sum([mp.log(w) + exact.normal(x, c, e), mp.log(1 - w) + exact.normal(x, 0, e)])
+            for x in (0.4, 1.9)
         ]
         return _scales(tau=tau, e=e, c=c) + seen + sum(mixed)
 
