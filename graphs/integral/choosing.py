@@ -44,10 +44,10 @@ def may_be_integrated(joint: LogProb, name: str) -> bool:
 def integrate(joint: LogProb, names: Collection[str], worth: Worth | None = None) -> Integrated:
     """Integrate variables out as far as there are laws, and as far as that pays.
 
-    What is normal goes first: level by level where the levels are nested, which holds at any ratio of their scales; what
-    is left together as far as it is tied, one factor of a sparse matrix. Then other families, one by one, those first
-    on which no other depends, and of these the largest: what a variable follows has its law after it, as rates have
-    after counts of them. An integral may give others laws, so that this is repeated as long as something is found.
+    What is normal goes first: level by level where the levels are nested, which holds at any ratio of their scales;
+    what is left together as far as it is tied, one factor of a sparse matrix. Then other families, one by one, those
+    first on which no other depends, and of these the largest: what a variable follows has its law after it, as rates
+    have after counts of them. An integral may give others laws, so that this is repeated as long as something is found.
 
     Parameters
     ----------

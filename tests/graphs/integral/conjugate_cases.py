@@ -17,7 +17,6 @@ REALS = np.array([0.31, -1.27, 2.4, 0.83, 1.19])
 POSITIVES = np.array([0.41, 1.7, 2.3, 0.09, 3.1])
 COUNTS = np.array([3, 0, 7, 2, 1])
 TRIALS = np.array([9, 4, 8, 5, 6])
-PROPORTIONS = np.array([0.21, 0.64, 0.83, 0.4])
 
 
 def _gamma_integral(shape: Any, rate: Any) -> Any:
@@ -182,12 +181,6 @@ def inverse_gamma_of_gamma() -> Case:
     )
 
 
-def powers_of_uniform() -> Case:
-    """Beta numbers of one shape: ``rate x^(rate - 1)``."""
-    logs = -total(log(number(PROPORTIONS)))
-    return _compound_rate(lambda rate: ppl.Beta("y", rate, 1.0, size=4), 1.6, PROPORTIONS, 4, logs, logs)
-
-
 def laplace_of_gamma() -> Case:
     x = number(REALS)
     return _compound_rate(
@@ -252,7 +245,6 @@ ALL = [
     gamma_of_gamma,
     pareto_of_gamma,
     inverse_gamma_of_gamma,
-    powers_of_uniform,
     laplace_of_gamma,
     weibull_scale,
     dirichlet_multinomial,
