@@ -19,7 +19,7 @@ from tests.graphs.integral.conjugate_cases import COUNTS, POSITIVES, REALS, TRIA
 from tests.graphs.integral.family_cases import SCATTER, VECTORS
 from tests.graphs.integral.normal_cases import EFFECTS, ERRORS, EYE, GROUP, OTHER, Y
 
-DRAWS = 1500
+DRAWS = 1000
 LEAST = 1e-5
 """Probability of a distance as large by chance; some sixty are compared, with fixed seeds."""
 DEVIATIONS = 4.9
@@ -191,7 +191,13 @@ CHECKS = [
 ]
 
 
-@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+LONG = {scale_of_normal, uniform_rate, half_normal_mean, schools_not_centred}
+"""Of most, draws are loops, which take long in Python."""
+
+
+@pytest.mark.parametrize(
+    "check", [pytest.param(c, id=c.__name__, marks=[pytest.mark.slow] * (c in LONG)) for c in CHECKS]
+)
 def test_draws_are_those_of_the_posterior(check: Callable[[Draws, Mapping[str, Any]], None]) -> None:
     rooms = (normal_cases, conjugate_cases, family_cases)
     make = next(getattr(m, check.__name__) for m in rooms if hasattr(m, check.__name__))
