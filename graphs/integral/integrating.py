@@ -76,6 +76,7 @@ def find_step(joint: LogProb, names: tuple[str, ...]) -> Step | Obstacle:
         step = anchored_step(joint, names[0]) if isinstance(step, Obstacle) else step
     if isinstance(step, Obstacle):
         return step
+    step = _closed(step)
     after = with_step(joint, step).total
     return find_fault(joint.total, after, step, joint.logdensity.supports) or step
 
@@ -155,6 +156,28 @@ def _draw(step: Step, rng: Variable) -> list[Variable]:
     law = step.law
     if isinstance(law, WhitenedNormal):
         next_rng, parts = law.draw_parts(rng)
-        return [next_rng, *parts.values()]
-    next_rng, draw = law.draw_graph(rng)
-    return [next_rng, draw]
+        drawn = [next_rng, *parts.values()]
+    else:
+        drawn = list(law.draw_graph(rng))
+    return substitute(drawn, _without_value(step))
+
+
+def _closed(step: Step) -> Step:
+    """Return the integral, of graphs of what is left, and terms of that and of the values in ``at``."""
+    own, fixed = list(step.own), list(step.fixed)
+    coordinates = {v: zeros for v, zeros in _without_value(step).items() if v not in step.at}
+    terms = substitute([*step.own.values(), *step.fixed.values()], coordinates)
+    points = substitute(list(step.at.values()), _without_value(step))
+    return replace(
+        step,
+        at=dict(zip(step.at, points, strict=True)),
+        own=dict(zip(own, terms[: len(own)], strict=True)),
+        fixed=dict(zip(fixed, terms[len(own) :], strict=True)),
+    )
+
+
+def _without_value(step: Step) -> dict[Variable, Variable]:
+    """Return something in the place of each variable of an integral: of its law only its shape may be read."""
+    coordinates = step.law.coordinates if isinstance(step.law, WhitenedNormal) else ()
+    variables = [*step.at, *(c.u for c in coordinates)]
+    return {v: pt.zeros(v.type.shape, dtype=v.type.dtype) for v in variables}

@@ -10,6 +10,7 @@ import logging
 import pickle
 
 import numpy as np
+import pytensor.tensor as pt
 import pytest
 from scipy import stats
 from xarray import DataTree
@@ -218,3 +219,23 @@ def test_variables_that_were_declared_one_by_one_have_their_names() -> None:
     part = compiled.sample(**SETTINGS, var_names=["effect_3"], init={"effect_3": 1.0}).posterior
     assert list(part.data_vars) == ["effect_3"]
     np.testing.assert_array_equal(part["effect_3"], trace.posterior["effect_3"])
+
+
+def test_a_law_whose_parameters_read_the_shape_of_its_variable() -> None:
+    """Columns of a compressed regression are zeros as long as others.
+
+    Given the angle the distance is normal, the coefficient of a column of ``1 / cos(angle)``.
+    """
+    x = np.linspace(0.5, 4.0, 100)
+    y = 0.8 * x + 0.5 + 0.3 * np.sin(7.0 * x)
+    angle, distance = ppl.Uniform("angle", -1.5, 1.5), ppl.Normal("distance", 0.0, 1.0)
+    model = ppl.Model({ppl.Normal("y", pt.tan(angle) * x + distance / pt.cos(angle), 0.5): y})
+    compiled = ppl.compile(model, sampler={"angle": "slice"})
+    assert compiled.plan.method_of("distance") == "integrate"
+    assert compiled.plan.compression
+    trace = compiled.sample(**SETTINGS | {"draws": 500})
+    at = trace.posterior["angle"].to_numpy()
+    precision = 1.0 + 100.0 / np.cos(at) ** 2 / 0.25
+    mean = ((y - np.tan(at)[..., None] * x).sum(-1) / np.cos(at) / 0.25) / precision
+    z = (trace.posterior["distance"].to_numpy() - mean) * np.sqrt(precision)
+    assert stats.kstest(z.ravel(), "norm").pvalue > 1e-4
