@@ -19,7 +19,7 @@ from ppl.diagnosing.judged import drawn_attributes
 from ppl.modelling.bad_constants import explained
 from ppl.planning.plans import Plan
 from ppl.running.continuation import ADAPTATION, continued, what_was_learnt
-from ppl.running.counts import check_counts, checked_seed
+from ppl.running.counts import check_counts, check_options, checked_seed
 from ppl.running.drawing_back import Seed
 from ppl.running.expansion import DrawExpansion
 from ppl.running.losses import Losses
@@ -101,10 +101,7 @@ class CompiledModel:
     ) -> DataTree:
         """Sample; the arguments are those of `ppl.sample`."""
         check_counts(draws=draws, tune=tune, chains=chains, cores=cores, thin=thin, max_tree_depth=max_tree_depth)
-        if not isinstance(target_accept, int | float | np.floating) or not 0 < target_accept < 1:
-            raise SamplingError(f"target_accept is a probability between 0 and 1, not {target_accept!r}.")
-        if adapt not in ("chain", "pooled"):
-            raise SamplingError(f"adapt is {adapt!r}; choose 'chain', or 'pooled' for chains that learn together.")
+        check_options(target_accept, adapt)
         seed = checked_seed(seed)
         settings = RunSettings(
             tune,

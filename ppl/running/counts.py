@@ -1,4 +1,4 @@
-"""The whole numbers that a run is asked for."""
+"""The numbers that a run is asked for, and the other options whatever it is that runs."""
 
 from __future__ import annotations
 
@@ -20,6 +20,14 @@ def check_counts(**counts: int | None) -> None:
             raise SamplingError(f"{name} is a whole number, at least {least.get(name, 1)}; it was {count!r}.")
         if count > MOST:
             raise SamplingError(f"{name} is {count:,}, more than can be counted: at most {MOST:,}.")
+
+
+def check_options(target_accept: float, adapt: str) -> None:
+    """Raise SamplingError for an acceptance rate that is none, and for an unknown way to adapt."""
+    if not isinstance(target_accept, int | float | np.floating) or not 0 < target_accept < 1:
+        raise SamplingError(f"target_accept is a probability between 0 and 1, not {target_accept!r}.")
+    if adapt not in ("chain", "pooled"):
+        raise SamplingError(f"adapt is {adapt!r}; choose 'chain', or 'pooled' for chains that learn together.")
 
 
 def checked_seed(seed: int | None) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from math import isfinite
 from typing import Any
 
@@ -25,11 +25,12 @@ from ppl.modelling.members import by_member, given_arrays
 from ppl.planning.plans import Plan
 from ppl.predicting.missing_draws import NUMBER
 from ppl.predicting.recovery import LOG_EVIDENCE, recovery_graphs
-from ppl.running.counts import check_counts, checked_seed
+from ppl.running.counts import check_counts, check_options, checked_seed
 from ppl.running.memory import check_memory_of_draws
 from ppl.running.results import to_datatree, versions
 from ppl.starting.initial import given_values
 from ppl.starting.log_terms import LogTerms
+from samplers.tuning.learning import check_metric
 
 _LP = ""
 
@@ -108,12 +109,20 @@ class ExactModel:
         seed: int | None = None,
         *,
         init: Any = None,
+        progress: bool = True,
+        target_accept: float = 0.8,
+        max_tree_depth: int = 10,
+        thin: int = 1,
+        keep_tuning: bool = False,
         var_names: Sequence[str] | None = None,
-        **options: Any,
+        metric: str = "auto",
+        adapt: str = "chain",
     ) -> DataTree:
         """Draw; the arguments are those of `ppl.sample`, of which those of chains that move have nothing to do."""
-        check_counts(draws=draws, tune=tune, chains=chains, cores=cores)
-        if isinstance(init, Mapping | Sequence) and not isinstance(init, str | DataTree):
+        check_counts(draws=draws, tune=tune, chains=chains, cores=cores, thin=thin, max_tree_depth=max_tree_depth)
+        check_options(target_accept, adapt)
+        check_metric(metric, tune)
+        if not isinstance(init, DataTree) and not (isinstance(init, str) and init == "pathfinder"):
             given_values(self.plan, init, chains)
         if not isfinite(self.log_evidence):
             raise SamplingError(LogTerms(self.plan).failure(self._nowhere()) or "The data are impossible.")

@@ -11,7 +11,7 @@ import pytest
 from scipy import stats
 
 import ppl
-from graphs.errors import ModelError, SamplingError
+from graphs.errors import ModelError, PPLError, SamplingError
 
 SPRINKLER = [0.4, 0.01]
 WET = [[0.0, 0.8], [0.9, 0.99]]
@@ -103,6 +103,10 @@ def test_what_is_impossible_or_does_not_start_anywhere_is_said() -> None:
         ppl.sample(never, backend="c", progress=False)
     with pytest.raises(ModelError, match="does not start anywhere"):
         ppl.sample(lawn(), init={"rain": 1}, backend="c", progress=False)
+    compiled = ppl.compile(lawn(), backend="c")
+    for wrong in ({"thin": 0}, {"target_accept": 1.5}, {"metric": "full"}, {"adapt": "all"}, {"init": "somewhere"}):
+        with pytest.raises(PPLError, match=next(iter(wrong))):
+            compiled.sample(5, **wrong)
 
 
 @pytest.mark.parametrize("sampler", [None, "gibbs", "slice", "rmh"])
