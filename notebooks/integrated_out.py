@@ -145,7 +145,7 @@ for s, j in points:
 print(np.column_stack([filtered, derived]))
 
 space_trace = ppl.sample(space, **options)
-band = np.quantile(space_trace.posterior.level.to_numpy().reshape(-1, length), [0.05, 0.5, 0.95], axis=0)
+band = np.quantile(space_trace.posterior["level"].to_numpy().reshape(-1, length), [0.05, 0.5, 0.95], axis=0)
 figure, axis = plt.subplots(figsize=(9, 3))
 axis.plot(walk, ".", ms=3)
 axis.fill_between(np.arange(length), band[0], band[2], alpha=0.3)

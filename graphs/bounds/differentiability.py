@@ -79,19 +79,26 @@ def without_gradient(graphs: Sequence[Variable], variables: Iterable[Variable]) 
 def _faults(graphs: Sequence[Variable], variables: Sequence[Variable]) -> list[tuple[Variable, NoGradient]]:
     """Return the inputs that depend on variables and that their operation has no gradient with respect to."""
     reached: set[Variable] = set(variables)
-    faults = []
+    above: list[tuple[Apply, list[int], Sequence[Sequence[bool]]]] = []
     for node in toposort(list(graphs)):
-        if not any(v in reached for v in node.inputs):
+        inputs = [i for i, variable in enumerate(node.inputs) if variable in reached]
+        if not inputs:
             continue
         pattern = _connections(node)
-        for i, variable in enumerate(node.inputs):
-            if variable not in reached:
-                continue
-            why = _missing(node)[i]
-            if why is not None:
-                faults.append((variable, why))
+        above.append((node, inputs, pattern))
+        for i in inputs:
             reached.update(out for out, is_connected in zip(node.outputs, pattern[i], strict=True) if is_connected)
-    return faults
+    # What all that use it call disconnected is not differentiated.
+    wanted: set[Variable] = set(graphs)
+    faults = []
+    for node, inputs, pattern in reversed(above):
+        if not any(out in wanted for out in node.outputs):
+            continue
+        faults += [(node.inputs[i], why) for i in reversed(inputs) if (why := _missing(node)[i]) is not None]
+        for i in inputs:
+            if any(is_connected and out in wanted for out, is_connected in zip(node.outputs, pattern[i], strict=True)):
+                wanted.add(node.inputs[i])
+    return faults[::-1]
 
 
 def _connections(node: Apply) -> Sequence[Sequence[bool]]:

@@ -12,8 +12,11 @@ import pytest
 from pytensor.gradient import DisconnectedType, NullTypeGradError, grad_undefined
 from pytensor.graph.basic import Apply
 from pytensor.graph.op import Op
+from scipy.sparse import csr_matrix
 
 from graphs.bounds.differentiability import without_gradient
+from graphs.sparse.ops import SparseFactor
+from graphs.sparse.pattern import find_pattern
 
 A, B, C = pt.dscalars("abc")
 X = pt.tensor("x", shape=(4,), dtype="float64")
@@ -61,6 +64,17 @@ def test_operations_of_users(kind):
 def test_a_gradient_is_taken_where_there_is_one():
     good = Opaque(lambda op, x, cotangent: cotangent)
     assert without_gradient([good(A) * pt.log(B)], [A, B]) == {}
+
+
+def test_what_is_only_used_where_nothing_flows_back_needs_no_gradient():
+    """A factor of a sparse matrix has none; what is computed from it has one with respect to the matrix."""
+    pattern = find_pattern(csr_matrix(np.eye(3) + np.eye(3, k=1) + np.eye(3, k=-1)))
+    factor = SparseFactor.of(pt.where(pattern.first == pattern.second, 3.0 + A, B), pattern)
+    assert without_gradient([factor.log_determinant()], [A, B]) == {}
+    pytensor.grad(factor.log_determinant(), A)
+    assert list(without_gradient([factor.log_determinant() + factor.diagonal.sum()], [A])) == [A]
+    with pytest.raises(NullTypeGradError):
+        pytensor.grad(factor.diagonal.sum(), A)
 
 
 def test_inside_scans_and_inner_graphs():
