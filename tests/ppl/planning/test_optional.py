@@ -142,7 +142,7 @@ def test_what_is_lost_from_its_group_is_moved_by_another_step(monkeypatch, unfor
     plan = ppl.plan(mixed_model(), sampler="gibbs")
     assert plan.method_of("b") == "nuts"
     with pytest.raises(DerivationError, match="no Gibbs step for b"):
-        ppl.plan(mixed_model(), sampler={"b": "gibbs"})
+        ppl.plan(mixed_model(), sampler={"b": "gibbs"}, marginalize=["z"])
     assert unforeseen["groups with auxiliary variables"] == 2
 
 
