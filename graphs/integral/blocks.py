@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from math import log, pi, prod
 
 import numpy as np
@@ -11,10 +12,13 @@ from pytensor.gradient import disconnected_grad
 from pytensor.tensor.variable import TensorVariable
 
 from graphs.bounds.guards import strip_guards
-from graphs.conditional import Obstacle, find_joint_normal
+from graphs.conditional import JointNormal, Obstacle, find_joint_normal
 from graphs.conditional.expanding.simplify import simplify
 from graphs.conditional.quadratic.joint import split
+from graphs.conditional.quadratic.quadratic import quadratic_form
+from graphs.conditional.quadratic.sparsity import ties_of
 from graphs.density import LogDensity
+from graphs.integral.bordered import BorderedNormal, find_groups
 from graphs.integral.normal import prior_of
 from graphs.integral.step import Step
 from graphs.integral.whitened import Coordinate, WhitenedNormal
@@ -61,7 +65,7 @@ def block_step(joint: LogProb, names: Sequence[str]) -> Step | Obstacle:
         The variables.
     """
     density, coordinates = in_coordinates(joint, names)
-    base = find_joint_normal(density, [c.u for c in coordinates])
+    base = bordered_law(density, coordinates) or find_joint_normal(density, [c.u for c in coordinates])
     if isinstance(base, Obstacle):
         return base
     law = WhitenedNormal(base.variable, base.parameters, coordinates, base)
@@ -83,6 +87,31 @@ def block_step(joint: LogProb, names: Sequence[str]) -> Step | Obstacle:
     last = name_of[coordinates[-1].x]
     own[last], fixed[last] = own[last] - base.peak(), fixed[last] - base.peak()
     return Step(tuple(name_of[c.x] for c in coordinates), law, at, own, fixed)
+
+
+def bordered_law(density: LogDensity, coordinates: Sequence[Coordinate]) -> JointNormal | None:
+    """Return the law of coordinates that are small groups beside a few others; None where they are not.
+
+    Parameters
+    ----------
+    density : LogDensity
+        Quadratic in the coordinates.
+    coordinates : sequence of Coordinate
+        They.
+    """
+    parts = tuple(c.u for c in coordinates)
+    ties = ties_of(density.total, parts)
+    if ties is None:
+        return None
+    ends = np.cumsum([0, *(prod(u.type.shape) for u in parts)])
+    groups = find_groups(ties, [np.arange(a, b) for a, b in pairwise(ends)])
+    if groups is None:
+        return None
+    stacked = named_input(", ".join(str(u.name) for u in parts), (groups.num_elements,), "float64")
+    [joined] = substitute([density.total], dict(zip(parts, split(stacked, parts), strict=True)))
+    products, linear = quadratic_form(joined, stacked, groups.probes)
+    law = BorderedNormal(stacked, {"products": products, "linear": linear}, groups)
+    return JointNormal(stacked, law.parameters, parts, law)
 
 
 def _coordinate(joint: LogProb, name: str) -> Coordinate:

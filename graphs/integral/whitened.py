@@ -111,3 +111,7 @@ class WhitenedNormal(Law):
     def mode(self) -> TensorVariable:
         """Return the mode of the coordinates."""
         return self.base.mode()
+
+    def peak(self) -> TensorVariable:
+        """Return the log-density of the coordinates at the mode; shape ()."""
+        return self.base.peak()

@@ -216,5 +216,8 @@ def unconstrain(natural: LogProb, names: Iterable[str] | None = None) -> LogProb
     stripped = strip(moved, transforms)
     # A variable between bounds is a logistic function now, whose logarithms are those of a probability.
     where = {values[name]: REAL if name in transforms else natural.supports[name] for name in values}
-    terms = dict(zip(stripped.terms, stabilized(list(stripped.terms.values()), where), strict=True))
-    return replace(stripped, terms=terms)
+    # Pivots of integrals are one plus what is positive: no logarithm of them needs another form.
+    pivots = {name for step in natural.integrals for name in step.names}
+    others = {name: term for name, term in stripped.terms.items() if name not in pivots}
+    terms = dict(zip(others, stabilized(list(others.values()), where), strict=True))
+    return replace(stripped, terms={name: terms.get(name, term) for name, term in stripped.terms.items()})

@@ -49,7 +49,7 @@ def factored(output: TensorVariable, argument: Variable | None = None) -> list[T
     for node in toposort([output]):
         is_moving = any(i in moving for i in node.inputs)
         moving.update(node.outputs if is_moving else ())
-        found = _terms_of(node, terms)
+        found = _terms_of(node, terms, is_moving)
         if found is None or len(node.outputs) > 1 or len(found) > _MOST_TERMS:
             terms.update({out: _array(out) if is_moving else _leaf(out) for out in node.outputs})
         else:
@@ -78,13 +78,13 @@ def _as_scalar(variable: TensorVariable) -> TensorVariable:
     return variable if not variable.type.ndim else variable.dimshuffle(())
 
 
-def _terms_of(node: Apply, known: dict[Variable, list[Term]]) -> list[Term] | None:
+def _terms_of(node: Apply, known: dict[Variable, list[Term]], is_moving: bool) -> list[Term] | None:
     """Return the terms of the output of a node, None for a leaf."""
     op: Any = node.op
     [out, *more] = node.outputs
     if more or not isinstance(out, TensorVariable) or not str(out.type.dtype).startswith("float"):
         return None
-    if _is_scalar(out) and not any(_has_array(i) for i in node.inputs):
+    if not is_moving and _is_scalar(out) and not any(_has_array(i) for i in node.inputs):
         return None
     given = [known.get(i) or _leaf(i) for i in node.inputs]
     if isinstance(op, Elemwise):

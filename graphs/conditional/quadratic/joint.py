@@ -45,11 +45,11 @@ class JointNormal(Law):
     parts : tuple of TensorVariable
         The variables.
     law : Law
-        Of the vector: `MultivariateNormal` or `SparseNormal`.
+        Of the vector: `MultivariateNormal`, `SparseNormal`, or another normal one.
     """
 
     parts: tuple[TensorVariable, ...]
-    law: MultivariateNormal | SparseNormal
+    law: Law
 
     improper_draws_are_nan = True
 
@@ -88,6 +88,10 @@ class JointNormal(Law):
     def mode(self) -> TensorVariable:
         """Return the mode of the vector."""
         return self.law.mode()
+
+    def peak(self) -> TensorVariable:
+        """Return the log-density at the mode; shape ()."""
+        return self.law.peak()
 
 
 def is_normal(law: Law) -> bool:

@@ -71,6 +71,37 @@ def multivariate_normal_law(total: TensorVariable, x: TensorVariable) -> Multiva
     return MultivariateNormal(x, parameters) if sparsity is None else SparseNormal(x, parameters, sparsity.pattern)
 
 
+def quadratic_form(
+    total: TensorVariable, x: TensorVariable, probes: NDArray[np.float64]
+) -> tuple[TensorVariable, TensorVariable]:
+    """Return the products of the precision matrix of a vector with others, and its linear coefficients.
+
+    Parameters
+    ----------
+    total : TensorVariable
+        A log-density that is quadratic in the vector; shape ().
+    x : TensorVariable
+        The vector, of static length n.
+    probes : (c, n) float64 array
+        The others.
+
+    Returns
+    -------
+    products : TensorVariable, shape (n, c)
+    linear : TensorVariable, shape (n,)
+    """
+    size = prod(x.type.shape)
+    gradient = pytensor.grad(total, x)
+    direction = x.type.clone()()
+    product = pytensor.grad((gradient * direction).sum(), x, disconnected_inputs="ignore")
+    [constant_product, slope] = simplify(with_zeros([-product, gradient], x))
+    terms = [(s, _products(base, direction, probes)) for s, base in factored(constant_product, direction)]
+    columns = _sum_of(terms, (size, len(probes)))
+    linear = _sum_of([(s, _constant(base).reshape((size,))) for s, base in factored(slope)], (size,))
+    [columns, linear] = simplify([columns, linear])
+    return columns, linear
+
+
 def normal_law(total: TensorVariable, x: TensorVariable) -> Normal | Obstacle:
     """Return the normal law of a scalar in which a log-density is quadratic, through matrices if need be.
 
