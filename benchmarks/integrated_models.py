@@ -74,7 +74,9 @@ def _radon_by_hand() -> pm.Model:
         yy, yf, ff = within @ within, within @ within_floor, within_floor @ within_floor
         residual = yy - 2 * b * yf + b**2 * ff
         free = 919 - 85
-        pm.Potential("within", -0.5 * residual / s**2 - free * (pt.log(s) + 0.5 * log(2 * pi)) - 0.5 * np.log(count).sum())
+        pm.Potential(
+            "within", -0.5 * residual / s**2 - free * (pt.log(s) + 0.5 * log(2 * pi)) - 0.5 * np.log(count).sum()
+        )
         pm.Potential("between", pm.logp(pm.Normal.dist(mu, pt.sqrt(tau**2 + s**2 / count)), means).sum())
     return model
 
@@ -97,7 +99,7 @@ def _crossed() -> pm.Model:
 
 
 def _gaussian(design: np.ndarray, y: np.ndarray, scales: Any, mean: Any, s: Any) -> Any:
-    """Return the log-density of ``y ~ N(mean, Z diag(scales^2) Z' + s^2)`` from sums over rows, by Woodbury's identity."""
+    """Return the log-density of ``y ~ N(mean, Z diag(scales^2) Z' + s^2)`` from sums over rows (Woodbury)."""
     gram, cross, ones = design.T @ design, design.T @ y, design.T @ np.ones(len(y))
     inner = pt.eye(design.shape[1]) + scales[:, None] * gram * scales[None, :] / s**2
     factor = pt.linalg.cholesky(inner)
@@ -190,8 +192,7 @@ def _trend() -> pm.Model:
     with pm.Model() as model:
         sl, sb, ss, s = (pm.HalfNormal(name, scale) for name, scale in (("sl", 1), ("sb", 0.1), ("ss", 0.5), ("s", 1)))
         slope = pm.GaussianRandomWalk("slope", 0.0, sb, init_dist=pm.Normal.dist(0, 1), steps=199)
-        first, steps = pm.Normal("first", 0, 10), pm.Normal("steps", 0, 1, shape=199)
-        level = first + pt.concatenate([[0.0], pt.cumsum(slope[:-1] + sl * steps)])
+        level = pm.GaussianRandomWalk("level", slope[:-1], sl, init_dist=pm.Normal.dist(0, 10), steps=199)
         season = pm.GaussianRandomWalk("season", 0.0, ss, init_dist=pm.Normal.dist(0, 2), steps=17, shape=(12, 17))
         pm.Normal("y", level + season.T.ravel()[:200], s, observed=y)
     return model

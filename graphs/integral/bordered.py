@@ -140,7 +140,9 @@ class BorderedNormal(Law):
         members, size = self.groups.members, self.groups.members.shape[1]
         products = self.parameters["products"]
         # Q v, from the columns that the probes show: each row of a group has its own ones.
-        border = pt.dot(products[:, size:], away[self.groups.border]) if len(self.groups.border) else pt.zeros_like(away)
+        border = (
+            pt.dot(products[:, size:], away[self.groups.border]) if len(self.groups.border) else pt.zeros_like(away)
+        )
         inside = [
             pt.add(*(products[members[:, i], j] * away[members[:, j]] for j in range(size)), 0.0) for i in range(size)
         ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
 from graphs.conditional import Obstacle
@@ -15,8 +15,9 @@ from graphs.marginal.atoms import has_atoms
 from graphs.surgery.random_graph import depends_on
 from graphs.variables.transforms import restriction_of
 
-Worth = Callable[[LogProb, LogProb, Step], str]
-"""Of the log-probability before and after an integral: why it does not pay, or nothing where it does."""
+Worth = Callable[[LogProb, Step, bool], str]
+"""Of the log-probability after an integral, the integral, and whether it takes all that is tied: why it does not pay,
+or nothing where it does."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,21 +133,20 @@ class _Search:
             if len(group) > 1 and self._take_nested(group):
                 return True
         for group in groups:
-            found = self._take_first(subsets(self.joint, group)) or found
+            taken = any(self._take(part, is_whole=len(part) == len(group)) for part in subsets(self.joint, group))
+            found = found or taken
         return found
 
     def take_other(self) -> bool:
         """Take a variable of another family; whether there was one."""
-        return any(self._take((name,)) for name in in_order(self.joint, self.names))
+        return any(self._take((name,), is_whole=False) for name in in_order(self.joint, self.names))
 
     def _take_nested(self, group: Sequence[str]) -> bool:
         """Take a variable of a group of which only the prior knows the others; whether there was one."""
-        return any(self._take((name,)) for name in in_order(self.joint, group) if is_nested(self.joint, name, group))
+        nested = (name for name in in_order(self.joint, group) if is_nested(self.joint, name, group))
+        return any(self._take((name,), is_whole=True) for name in nested)
 
-    def _take_first(self, groups: Iterable[tuple[str, ...]]) -> bool:
-        return any(self._take(group) for group in groups)
-
-    def _take(self, names: tuple[str, ...]) -> bool:
+    def _take(self, names: tuple[str, ...], is_whole: bool) -> bool:
         """Take an integral if there is one and it pays."""
         terms = self._terms_with(names)
         key = ", ".join(names)
@@ -156,12 +156,13 @@ class _Search:
         if isinstance(step, Obstacle):
             self._obstacles[key] = terms, step
             return False
-        objection = "" if self.worth is None else self.worth(self.joint, with_step(self.joint, step), step)
+        after = with_step(self.joint, step)
+        objection = "" if self.worth is None else self.worth(after, step, is_whole)
         self._objections |= dict.fromkeys(names, objection)
         if objection:
             self._obstacles[key] = terms, Obstacle(objection)
             return False
-        self.joint = with_step(self.joint, step)
+        self.joint = after
         self.names = [n for n in self.names if n not in names]
         return True
 

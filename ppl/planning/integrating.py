@@ -7,16 +7,51 @@ from dataclasses import dataclass, field, replace
 from math import prod
 
 from graphs.compression import Compressed, compressed
+from graphs.conditional import (
+    Beta,
+    Dirichlet,
+    Gamma,
+    InverseGamma,
+    InverseWishart,
+    MultivariateNormal,
+    Normal,
+    SparseNormal,
+    Wishart,
+)
+from graphs.conditional.families.counts import CountLaw
 from graphs.errors import DerivationError, ModelError, PPLError
-from graphs.integral import Integrated, Step, integrate, may_be_integrated
+from graphs.integral import BorderedNormal, Integrated, Step, WhitenedNormal, integrate, may_be_integrated
 from graphs.joint.joint_logprob import LogProb
 from graphs.optional import optional
+from ppl.planning.pilot import PER_GRADIENT_AND_DIMENSION
+from ppl.planning.policy import (
+    GRADIENT_OF_LOGPROB,
+    PER_DIMENSION,
+    PER_GRADIENT,
+    PER_TRAJECTORY,
+    fewest_gradients,
+)
 from ppl.planning.work import work_of
 
-MOST_TIMES_DEARER = 4.0
-"""A gradient may become so many times dearer by an integral."""
-SLIGHT = 500.0
-"""So many nanoseconds of a gradient matter little: a step takes as long besides."""
+MOST_TIMES_DEARER, MOST_TIMES_DEARER_IN_PART = 2.0, 1.0
+"""A sweep of NUTS may become so many times dearer, its trajectories being those of a normal distribution of as many
+dimensions: where all goes that is normal together, and where only a part does. The posterior of hierarchies is no
+normal distribution, and what is left of it nearly is. Measured in effective draws a gradient: 12, 7 and 5 times as many
+without the effects of 85 counties, of 30 rats and of eight schools, where dimensions alone would give 2.5, 2.2 and 1.5;
+with one of two crossed effects left, as many as before: a part has to pay at once."""
+CLOSED = (
+    BorderedNormal,
+    Beta,
+    Dirichlet,
+    Gamma,
+    InverseGamma,
+    InverseWishart,
+    Normal,
+    MultivariateNormal,
+    SparseNormal,
+)
+CLOSED_TOO = (WhitenedNormal, Wishart, CountLaw)
+"""Laws whose normalisers are of functions that are exact to the last digits, and fast."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,16 +132,24 @@ def _refusal(joint: LogProb, name: str, reason: str, is_named: bool) -> PPLError
 
 @optional("integrals", otherwise=lambda why, joint, *_: Integrated(joint))
 def _integrated(whole: LogProb, names: Collection[str], is_asked: bool) -> Integrated:
-    limit = MOST_TIMES_DEARER * (work_of([whole.total]) + SLIGHT)
+    before = _sweep_cost(whole)
 
-    def worth(before: LogProb, after: LogProb, step: Step) -> str:
-        work = work_of([after.total])
-        if work + SLIGHT <= limit:
+    def worth(after: LogProb, step: Step, is_whole: bool) -> str:
+        if not isinstance(step.law, CLOSED + CLOSED_TOO):
+            return f"the normaliser of its law, {step.law.family}, takes longer than it saves"
+        times = _sweep_cost(after) / before
+        if times <= (MOST_TIMES_DEARER if is_whole else MOST_TIMES_DEARER_IN_PART):
             return ""
-        times = (work + SLIGHT) * MOST_TIMES_DEARER / limit
-        return f"integrating it out would make a gradient {times:.2g} times dearer"
+        return f"without it a sweep would take {times:.2g} times as long"
 
     return integrate(whole, names, None if is_asked else worth)
+
+
+def _sweep_cost(joint: LogProb) -> float:
+    """Return about how many nanoseconds a sweep of NUTS takes, on a normal distribution of as many dimensions."""
+    size = sum(prod(int(n) for n in v.type.shape) for n, v in joint.values.items() if not joint.supports[n].is_discrete)
+    gradient = GRADIENT_OF_LOGPROB * work_of([joint.total]) + PER_GRADIENT + PER_GRADIENT_AND_DIMENSION * size
+    return fewest_gradients(size) * gradient + PER_TRAJECTORY + PER_DIMENSION * size
 
 
 def candidates(joint: LogProb, named: Collection[str]) -> list[str]:
@@ -116,7 +159,7 @@ def candidates(joint: LogProb, named: Collection[str]) -> list[str]:
 
 def _why(step: Step, after: LogProb, whole: LogProb) -> str:
     together = f", jointly with {', '.join(step.names)}" if len(step.names) > 1 else ""
-    times = (work_of([after.total]) + SLIGHT) / (work_of([whole.total]) + SLIGHT)
+    times = work_of([after.total]) / max(work_of([whole.total]), 1.0)
     each = ", element by element" if step.is_elementwise and prod(step.law.variable.type.shape) > 1 else ""
     cost = f"; a gradient of what is left takes about {times:.2g} times as long" if step is after.integrals[-1] else ""
     return f"{step.law.family} law given the rest{each}{together}{cost}"

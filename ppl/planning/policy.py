@@ -231,7 +231,7 @@ def _on_a_normal(plan: Plan) -> _Alone:
 def _least_cost(plan: Plan) -> float:
     """Return about how many nanoseconds a sweep takes at least, on the average of a run."""
     size = _num_elements(plan, "nuts")
-    return WARM_UP * _sweep_cost(plan, _fewest_gradients(size)) if size else _sweep_cost(plan, 0.0)
+    return WARM_UP * _sweep_cost(plan, fewest_gradients(size)) if size else _sweep_cost(plan, 0.0)
 
 
 def _cost_in_run(plan: Plan, own: Pilot) -> float:
@@ -303,7 +303,7 @@ def _work_of_block(block: Block) -> float:
     return (WORK_OF_GRADIENT if block.has_metric else 1.0) * work_of(block.evaluated)
 
 
-def _fewest_gradients(size: int) -> float:
+def fewest_gradients(size: int) -> float:
     """Return how many gradients a trajectory takes in so many dimensions, if all axes are as long."""
     return min(FEWEST_GRADIENTS, GRADIENTS_IN_A_POINT + GRADIENTS_PER_DIMENSION * size)
 
