@@ -187,12 +187,22 @@ def _trend_data() -> np.ndarray:
 SEASON = 12
 
 
+def _walk(name: str, drift: Any, scale: Any) -> Any:
+    """Return a random walk of 200 steps with a drift, as a distribution of all its values."""
+
+    def logp(value: Any, drift: Any, scale: Any) -> Any:
+        first = pm.logp(pm.Normal.dist(0, 10), value[0])
+        return first + pm.logp(pm.Normal.dist(value[:-1] + drift[:-1], scale), value[1:]).sum()
+
+    return pm.CustomDist(name, drift, scale, logp=logp, shape=200, signature="(n),()->(n)")
+
+
 def _trend() -> pm.Model:
     y = _trend_data()
     with pm.Model() as model:
         sl, sb, ss, s = (pm.HalfNormal(name, scale) for name, scale in (("sl", 1), ("sb", 0.1), ("ss", 0.5), ("s", 1)))
         slope = pm.GaussianRandomWalk("slope", 0.0, sb, init_dist=pm.Normal.dist(0, 1), steps=199)
-        level = pm.GaussianRandomWalk("level", slope[:-1], sl, init_dist=pm.Normal.dist(0, 10), steps=199)
+        level = _walk("level", slope, sl)
         season = pm.GaussianRandomWalk("season", 0.0, ss, init_dist=pm.Normal.dist(0, 2), steps=17, shape=(12, 17))
         pm.Normal("y", level + season.T.ravel()[:200], s, observed=y)
     return model

@@ -3,12 +3,14 @@
 from graphs.integral.bordered import BorderedNormal
 from graphs.integral.by_group import GroupLikelihood, groups_of, log_likelihood_of_groups, separable, why_barred
 from graphs.integral.choosing import Integrated, integrate, integrate_all, may_be_integrated
+from graphs.integral.field_normal import FieldNormal
 from graphs.integral.integrating import at_fixed_points, drawn_back, find_step, integrate_out, with_step
 from graphs.integral.step import Step
 from graphs.integral.whitened import WhitenedNormal
 
 __all__ = [
     "BorderedNormal",
+    "FieldNormal",
     "GroupLikelihood",
     "Integrated",
     "Step",

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from graphs.conditional import Obstacle
 from graphs.errors import DerivationError
+from graphs.integral.field import covariance_of
 from graphs.integral.grouping import in_order, is_nested, normal_groups, subsets
 from graphs.integral.integrating import find_step, with_step
 from graphs.integral.step import Step
@@ -127,7 +128,10 @@ class _Search:
 
     def take_normal(self) -> bool:
         """Take what is normal, together where it is tied; whether there was any."""
+        fields = [n for n in self.names if covariance_of(self.joint, n) is not None]
         found = False
+        for name in fields:
+            found = self._take((name,), is_whole=True) or found
         groups = normal_groups(self.joint, self.names)
         for group in groups:
             if len(group) > 1 and self._take_nested(group):

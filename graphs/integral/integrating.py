@@ -15,6 +15,7 @@ from graphs.errors import DerivationError, ModelError
 from graphs.integral.anchored import anchored_step
 from graphs.integral.blocks import block_step
 from graphs.integral.checking import find_fault
+from graphs.integral.field import field_step
 from graphs.integral.normal import normal_step
 from graphs.integral.step import Step
 from graphs.integral.whitened import WhitenedNormal
@@ -72,8 +73,9 @@ def find_step(joint: LogProb, names: tuple[str, ...]) -> Step | Obstacle:
     if len(names) > 1:
         step = block_step(joint, names)
     else:
-        step = normal_step(joint, names[0])
-        step = anchored_step(joint, names[0]) if isinstance(step, Obstacle) else step
+        forms = (normal_step, field_step, anchored_step)
+        found = (form(joint, names[0]) for form in forms)
+        step = next((step for step in found if not isinstance(step, Obstacle)), None) or anchored_step(joint, names[0])
     if isinstance(step, Obstacle):
         return step
     step = _closed(step)

@@ -47,7 +47,7 @@ def normal_step(joint: LogProb, name: str) -> Step | Obstacle:
     if isinstance(prior, Obstacle):
         return prior
     others = [pt.sum(t) for n, t in joint.terms.items() if n != name and depends_on(t, [x])]
-    rest = _quadratic(strip_guards(pt.add(*others, 0.0), supports, almost_surely=True), x, joint)
+    rest = quadratic_of(strip_guards(pt.add(*others, 0.0), supports, almost_surely=True), x, joint)
     if isinstance(rest, Obstacle):
         return rest
     mean, variance = prior.mean, prior.variance
@@ -98,7 +98,7 @@ def prior_of(joint: LogProb, name: str) -> Prior | Obstacle:
     if joint.supports[name] != REAL or name not in joint.terms:
         return Obstacle("it is not on the real line")
     own = strip_guards(pt.sum(joint.terms[name]), supports, almost_surely=True)
-    prior = _quadratic(own, x, joint)
+    prior = quadratic_of(own, x, joint)
     if isinstance(prior, Obstacle):
         return Obstacle("its prior is not normal, element by element")
     if isinstance(prior.precision, TensorConstant) and not np.any(prior.precision.data):
@@ -111,7 +111,7 @@ def prior_of(joint: LogProb, name: str) -> Prior | Obstacle:
 
 
 @dataclass(frozen=True)
-class _Quadratic:
+class Quadratic:
     """A log-density ``linear x - precision x^2 / 2``, element by element.
 
     Parameters
@@ -124,8 +124,18 @@ class _Quadratic:
     precision: TensorVariable
 
 
-def _quadratic(total: TensorVariable, x: TensorVariable, joint: LogProb) -> _Quadratic | Obstacle:
-    """Return the coefficients of a log-density in a variable, where it is quadratic."""
+def quadratic_of(total: TensorVariable, x: TensorVariable, joint: LogProb) -> Quadratic | Obstacle:
+    """Return the coefficients of a log-density in a variable, where it is quadratic, element by element.
+
+    Parameters
+    ----------
+    total : TensorVariable
+        The log-density; shape ().
+    x : TensorVariable
+        The variable.
+    joint : LogProb
+        Which knows the supports.
+    """
     natural = Expander(x, REAL, joint.logdensity.supports).natural_parameters(total)
     if isinstance(natural, Obstacle):
         return natural
@@ -134,7 +144,7 @@ def _quadratic(total: TensorVariable, x: TensorVariable, joint: LogProb) -> _Qua
     zero = pt.constant(np.zeros((1,) * x.type.ndim))
     linear, square = map(_unrepeated, simplify([natural.get(_LINEAR, zero), natural.get(_SQUARE, zero)]))
     [precision] = simplify([-2.0 * square])
-    return _Quadratic(linear, precision)
+    return Quadratic(linear, precision)
 
 
 def _unrepeated(graph: TensorVariable) -> TensorVariable:

@@ -15,6 +15,7 @@ from pytensor.tensor.variable import TensorVariable
 
 from graphs.conditional import JointNormal, Law, MultivariateNormal, SparseNormal
 from graphs.conditional.families.block_normal import BlockNormal
+from graphs.integral.field_normal import FieldNormal
 from graphs.integral.whitened import WhitenedNormal
 
 
@@ -57,7 +58,7 @@ class Step:
             return len(law.pattern.rows)
         if isinstance(law, BlockNormal):
             return law.num_blocks * law.size * (law.size + 1) // 2
-        if isinstance(law, MultivariateNormal):
+        if isinstance(law, MultivariateNormal | FieldNormal):
             return self.num_elements * (self.num_elements + 1) // 2
         return self.num_elements
 
@@ -69,7 +70,7 @@ class Step:
             return law.pattern.num_operations
         if isinstance(law, BlockNormal):
             return law.num_blocks * law.size**3 // 3
-        return self.num_elements**3 // 3 if isinstance(law, MultivariateNormal) else self.num_elements
+        return self.num_elements**3 // 3 if isinstance(law, MultivariateNormal | FieldNormal) else self.num_elements
 
 
 def _innermost(law: Law) -> Law:

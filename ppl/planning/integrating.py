@@ -20,7 +20,7 @@ from graphs.conditional import (
 )
 from graphs.conditional.families.counts import CountLaw
 from graphs.errors import DerivationError, ModelError, PPLError
-from graphs.integral import BorderedNormal, Integrated, Step, WhitenedNormal, integrate, may_be_integrated
+from graphs.integral import BorderedNormal, FieldNormal, Integrated, Step, WhitenedNormal, integrate, may_be_integrated
 from graphs.joint.joint_logprob import LogProb
 from graphs.optional import optional
 from ppl.planning.pilot import PER_GRADIENT_AND_DIMENSION
@@ -50,7 +50,7 @@ CLOSED = (
     MultivariateNormal,
     SparseNormal,
 )
-CLOSED_TOO = (WhitenedNormal, Wishart, CountLaw)
+CLOSED_TOO = (FieldNormal, WhitenedNormal, Wishart, CountLaw)
 """Laws whose normalisers are of functions that are exact to the last digits, and fast."""
 
 
