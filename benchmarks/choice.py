@@ -22,7 +22,7 @@ from benchmarks.measure import machine
 from benchmarks.processes import answer_of
 
 SAMPLERS = (None, "nuts", "gibbs")
-REPEATS, MOST_REPEATS, MOST_SECONDS, SMALL_ERROR = 5, 40, 20.0, 0.04
+REPEATS, MOST_REPEATS, MOST_SECONDS, SMALL_ERROR = 5, 40, 8.0, 0.04
 """Rounds: so many at least; then until the error of the logarithm of the ratio is small, or these are over."""
 CHAINS = 2
 MOST_ELEMENTS = 200
