@@ -123,7 +123,8 @@ def find_law(
         law = _affine_law(total, x, declared) or law
     if isinstance(law, Obstacle) and own == REAL:
         joint = multivariate_normal_law(stripped, x) if x.type.ndim else normal_law(stripped, x)
-        law = law if isinstance(joint, Obstacle) else joint
+        is_known = not isinstance(joint, Obstacle) or joint.kind is ObstacleKind.LARGE
+        law = joint if is_known else law
     if isinstance(law, Obstacle):
         return law
     return find_discrepancy(stripped, law, declared) or law

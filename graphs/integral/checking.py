@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from pytensor.graph.basic import Variable
 from pytensor.tensor.variable import TensorVariable
 
-from graphs.conditional import Obstacle
+from graphs.conditional import MultivariateNormal, Obstacle, ObstacleKind, SparseNormal
 from graphs.conditional.points import ASSUMED, are_equal, draw_in_support, inputs_of
-from graphs.integral.step import Step
+from graphs.integral.step import Step, innermost
 from graphs.integral.whitened import WhitenedNormal
 from graphs.supports import Support
 from graphs.surgery.evaluating import evaluate
@@ -20,6 +20,8 @@ from graphs.surgery.evaluating import evaluate
 _SEED = 20261201
 _POINTS = 2
 _ATTEMPTS = 12
+_ROUNDINGS = 16
+"""So many of each element are what elimination leaves of a singular matrix."""
 
 
 def find_fault(
@@ -37,23 +39,46 @@ def find_fault(
         Supports of all.
     """
     density = _density(step)
-    outputs = [before - density - after, before, density]
+    pivot = _least_pivot(step)
+    outputs = [before - density - after, before, density, pivot]
     rest = [i for i in inputs_of(outputs) if i not in step.at]
     rng = np.random.default_rng(_SEED)
-    found = 0
+    found, was_proper = 0, False
     for attempt in range(_ATTEMPTS):
         assumed, least = ASSUMED[attempt % 3], 0 if attempt < 3 else 10 ** (attempt // 3)
         point: dict[Variable, NDArray] = {i: draw_in_support(rng, i, _get(supports, i), assumed, least) for i in rest}
-        values = evaluate(outputs, {**point, **_values(step, point, supports, rng, assumed)})
+        point |= _values(step, point, supports, rng, assumed)
+        proper = evaluate([step.law.condition], point)
+        was_proper = was_proper or (proper is not None and bool(np.all(proper[0])))
+        values = evaluate(outputs, point)
         if values is None or not all(np.isfinite(v).all() for v in values):
             continue
-        difference, total, logprob = map(float, values)
+        difference, total, logprob, least = map(float, values)
+        if least < _ROUNDINGS * step.num_elements * np.finfo("float64").eps:
+            return _improper(step, "the data do not tell its elements apart")
         if not are_equal(np.array([0.0, difference]), total, logprob):
             return Obstacle(f"its law, {step.law.family}, does not leave what it should")
         found += 1
         if found == _POINTS:
             return None
+    if not found and not was_proper:
+        return _improper(step, f"it needs {step.law.domain}")
     return None if found else Obstacle("the integral could not be checked: no point with a finite density was found")
+
+
+def _improper(step: Step, why: str) -> Obstacle:
+    reason = f"its law given the rest, {step.law.family}, is improper at every point tried: {why}"
+    return Obstacle(reason, ObstacleKind.SEEMS_IMPROPER)
+
+
+def _least_pivot(step: Step) -> TensorVariable:
+    """Return what elimination leaves of the precision of an element, at least, where nothing keeps it from zero."""
+    law = step.law
+    is_bounded = isinstance(law, WhitenedNormal) and all(c.is_whitened for c in law.coordinates)
+    inner = innermost(law)
+    if is_bounded or not isinstance(inner, MultivariateNormal | SparseNormal):
+        return pt.constant(1.0)
+    return inner.least_pivot()
 
 
 def _values(

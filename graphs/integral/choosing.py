@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
-from graphs.conditional import Obstacle
+from graphs.conditional import Law, Obstacle, ObstacleKind, find_law
+from graphs.density import LogDensity
 from graphs.errors import DerivationError
 from graphs.integral.field import covariance_of
 from graphs.integral.grouping import in_order, is_nested, normal_groups, subsets
@@ -15,6 +16,9 @@ from graphs.joint.joint_logprob import LogProb, states_of
 from graphs.marginal.atoms import has_atoms
 from graphs.surgery.random_graph import depends_on
 from graphs.variables.transforms import restriction_of
+
+_MOST_BLAMED = 20
+_IMPROPER = (ObstacleKind.IMPROPER, ObstacleKind.SEEMS_IMPROPER, ObstacleKind.ABSENT)
 
 Worth = Callable[[LogProb, Step, bool], str]
 """Of the log-probability after an integral, the integral, and whether it takes all that is tied: why it does not pay,
@@ -35,6 +39,8 @@ class Integrated:
 
     joint: LogProb
     reasons: dict[str, str] = field(default_factory=dict)
+    obstacles: dict[str, Obstacle] = field(default_factory=dict)
+    """What stands in the way of a law, where that is the reason."""
 
 
 def may_be_integrated(joint: LogProb, name: str) -> bool:
@@ -65,7 +71,7 @@ def integrate(joint: LogProb, names: Collection[str], worth: Worth | None = None
     search = _Search(joint, [n for n in asked if n not in barred], worth)
     while search.take_normal() or search.take_other():
         pass
-    return Integrated(search.joint, search.reasons() | barred)
+    return Integrated(search.joint, search.reasons() | barred, search.obstacles())
 
 
 def _bar(joint: LogProb, name: str) -> str:
@@ -93,12 +99,26 @@ def integrate_all(joint: LogProb, names: Sequence[str]) -> LogProb:
     """
     done = integrate(joint, names)
     for name, reason in done.reasons.items():
-        raise DerivationError(
-            f"{name} cannot be integrated out: {reason}. Leave it out of marginalize, and it is sampled.",
-            name,
-            joint.values[name],
-        )
+        obstacle = done.obstacles.get(name)
+        why = _with_blame(done.joint, name, obstacle) if obstacle else reason
+        is_improper = obstacle is not None and obstacle.kind in _IMPROPER
+        remedy = "Give it a proper prior" if is_improper else "Leave it out of marginalize, and it is sampled"
+        raise DerivationError(f"{name} cannot be integrated out: {why}. {remedy}.", name, joint.values[name])
     return done.joint
+
+
+def _with_blame(joint: LogProb, name: str, why: Obstacle) -> str:
+    """Return why a variable has no law, with the terms that have none by themselves for that reason."""
+    value, density = joint.values[name], joint.logdensity
+    terms = [n for n, term in joint.terms.items() if depends_on(term, [value])]
+    alone = {n: LogDensity(joint.terms[n].sum(), density.inputs, density.supports) for n in terms[:_MOST_BLAMED]}
+    others = [n for n, one in alone.items() if n != name and _has_none(find_law(one, value, joint.supports[name]))]
+    more = ", ..." if others and len(terms) > _MOST_BLAMED else ""
+    return f"{why.reason} (in the log-probability of {', '.join(others)}{more})" if others else why.reason
+
+
+def _has_none(law: Law | Obstacle) -> bool:
+    return isinstance(law, Obstacle) and law.kind not in _IMPROPER
 
 
 class _Search:
@@ -125,6 +145,10 @@ class _Search:
         """Return why what is left is left."""
         why = {n: obstacle.reason for n, (_, obstacle) in self._obstacles.items()}
         return {n: self._objections.get(n) or why.get(n, "") for n in self.names}
+
+    def obstacles(self) -> dict[str, Obstacle]:
+        """Return what stands in the way of the laws of what is left."""
+        return {n: self._obstacles[n][1] for n in self.names if n in self._obstacles and not self._objections.get(n)}
 
     def take_normal(self) -> bool:
         """Take what is normal, together where it is tied; whether there was any."""

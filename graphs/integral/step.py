@@ -53,7 +53,7 @@ class Step:
     @property
     def num_factor(self) -> int:
         """How many numbers the factor of the precision matrix has; one for each element where these are independent."""
-        law = _innermost(self.law)
+        law = innermost(self.law)
         if isinstance(law, SparseNormal):
             return len(law.pattern.rows)
         if isinstance(law, BlockNormal):
@@ -65,7 +65,7 @@ class Step:
     @property
     def num_operations(self) -> int:
         """How many multiplications the factor takes."""
-        law = _innermost(self.law)
+        law = innermost(self.law)
         if isinstance(law, SparseNormal):
             return law.pattern.num_operations
         if isinstance(law, BlockNormal):
@@ -73,6 +73,7 @@ class Step:
         return self.num_elements**3 // 3 if isinstance(law, MultivariateNormal | FieldNormal) else self.num_elements
 
 
-def _innermost(law: Law) -> Law:
+def innermost(law: Law) -> Law:
+    """Return the law of the vector of a normal law of several variables; any other law."""
     law = law.base if isinstance(law, WhitenedNormal) else law
     return law.law if isinstance(law, JointNormal) else law

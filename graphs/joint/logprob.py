@@ -157,16 +157,32 @@ def _marginalized(natural: LogProb, marginalize: Marginalize, max_states: int) -
         if errors and is_required:
             raise next(iter(errors.values()))
         return integrate(summed, others).joint if is_required else summed
-    chosen = list(marginalize)
-    for name in chosen:
-        if name not in natural.values:
-            raise ModelError(
-                f"marginalize names {name!r}; the latent variables are {', '.join(natural.values) or 'none'}.", name
-            )
+    chosen = _named(natural, marginalize)
     summed, errors = sum_out_all(natural, [n for n in finite if n in chosen], max_states)
     if errors:
         raise next(iter(errors.values()))
     return integrate_all(summed, [n for n in chosen if n not in finite])
+
+
+def _named(natural: LogProb, marginalize: Any) -> list[str]:
+    """Return the names that were given.
+
+    Raises
+    ------
+    ModelError
+        If they are not names of latent variables, each of another.
+    """
+    if not isinstance(marginalize, Iterable):
+        raise ModelError(f"marginalize is 'auto', 'require', True, False or a list of names, not {marginalize!r}.")
+    chosen = list(marginalize)
+    for name in chosen:
+        if chosen.count(name) > 1:
+            raise ModelError(f"marginalize names {name!r} twice; once is enough.", name)
+        if name not in natural.values:
+            what = ", which is observed" if name in natural.graph.observed else ""
+            latent = ", ".join(natural.values) or "none"
+            raise ModelError(f"marginalize names {name!r}{what}; the latent variables are {latent}.", name)
+    return chosen
 
 
 def unconstrain(natural: LogProb, names: Iterable[str] | None = None) -> LogProb:

@@ -33,6 +33,8 @@ class ObstacleKind(Enum):
     """The law is improper, whatever the values of the other variables."""
     SEEMS_IMPROPER = auto()
     """The law was improper at every point tried."""
+    LARGE = auto()
+    """There is a law, of more elements that depend on each other than are drawn together."""
 
 
 @dataclass(frozen=True)

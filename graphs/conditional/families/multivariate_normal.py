@@ -35,6 +35,10 @@ class MultivariateNormal(Law):
         """Whether the precision matrix is positive definite."""
         return pt.all(pt.diagonal(self.factor) > 0)
 
+    def least_pivot(self) -> TensorVariable:
+        """Return what elimination leaves of an element of the diagonal, at least, as a part of it; shape ()."""
+        return pt.min(pt.sqr(pt.diagonal(self.factor)) / pt.diagonal(self.parameters["precision"]))
+
     def logprob(self, value: TensorVariable) -> TensorVariable:
         """Return the log-density at ``value``; shape ()."""
         factor = self.factor

@@ -45,6 +45,13 @@ class SparseNormal(Law):
         """Whether the precision matrix is positive definite."""
         return pt.all(self.factor.diagonal > 0)
 
+    def least_pivot(self) -> TensorVariable:
+        """Return what elimination leaves of an element of the diagonal, at least, as a part of it; shape ()."""
+        p = self.pattern
+        places = np.flatnonzero(p.first == p.second)
+        of_row = places[np.argsort(p.first[places])]
+        return pt.min(pt.sqr(self.factor.diagonal) / self.parameters["precision"][of_row[p.order]])
+
     def logprob(self, value: TensorVariable) -> TensorVariable:
         """Return the log-density at ``value``; shape ()."""
         p = self.pattern

@@ -13,7 +13,7 @@ from pytensor.graph.replace import vectorize_graph
 from pytensor.graph.traversal import explicit_graph_inputs
 from pytensor.tensor.variable import TensorVariable
 
-from graphs.conditional.expanding.expansion import Obstacle
+from graphs.conditional.expanding.expansion import Obstacle, ObstacleKind
 from graphs.conditional.expanding.simplify import simplify
 from graphs.conditional.families.multivariate_normal import MultivariateNormal
 from graphs.conditional.families.normal import Normal
@@ -54,7 +54,8 @@ def multivariate_normal_law(total: TensorVariable, x: TensorVariable) -> Multiva
         return Obstacle("the log-density is linear in it: improper on the real line")
     sparsity = _sparsity(total, x, size)
     if size > MOST_ELEMENTS and sparsity is None:
-        return Obstacle(f"its {size} elements depend on each other, more than the {MOST_ELEMENTS} of one matrix")
+        reason = f"its {size} elements depend on each other, more than the {MOST_ELEMENTS} of one matrix"
+        return Obstacle(reason, ObstacleKind.LARGE)
     gradient = pytensor.grad(total, x)
     direction = x.type.clone()()
     product = pytensor.grad((gradient * direction).sum(), x, disconnected_inputs="ignore")

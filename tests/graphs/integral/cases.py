@@ -95,25 +95,32 @@ def derived(case: Case) -> LogProb:
     return joint
 
 
-def errors(case: Case, compute: Compute = interpreted) -> Errors:
-    """Return how far value and gradient are from the exact ones, the points moving with the rest or fixed."""
+def errors(case: Case, points: Sequence[Mapping[str, Any]] = ({},), compute: Compute = interpreted) -> Errors:
+    """Return how far value and gradient are from the exact ones, at the worst of some points.
+
+    Both of the density whose points move with the rest, and of that where they are fixed.
+    """
     joint = derived(case)
     smooth = [n for n, v in joint.values.items() if v.type.dtype.startswith("float")]
-    exact, slopes = values_and_slopes(case.exact, case.at, smooth)
-    found = []
+    functions = []
     for form in (joint, at_fixed_points(joint)):
         wanted = [joint.values[n] for n in smooth]
         gradients = pytensor.grad(form.total, wanted, disconnected_inputs="ignore") if wanted else []
-        function = compute(list(joint.values.values()), [form.total, *gradients])
-        value, *rest = function(*(np.asarray(case.at[n], v.type.dtype) for n, v in joint.values.items()))
-        found.append(Errors(_distance(value, exact), _farthest(case, dict(zip(smooth, rest, strict=True)), slopes)))
+        functions.append(compute(list(joint.values.values()), [form.total, *gradients]))
+    found = []
+    for point in points:
+        at = {**case.at, **point}
+        exact, slopes = values_and_slopes(case.exact, at, smooth)
+        for function in functions:
+            value, *rest = function(*(np.asarray(at[n], v.type.dtype) for n, v in joint.values.items()))
+            found.append(Errors(_distance(value, exact), _farthest(at, dict(zip(smooth, rest, strict=True)), slopes)))
     return Errors(max(e.value for e in found), max(e.slope for e in found))
 
 
-def _farthest(case: Case, found: Mapping[str, Any], exact: Mapping[str, Any]) -> float:
+def _farthest(at: Mapping[str, Any], found: Mapping[str, Any], exact: Mapping[str, Any]) -> float:
     farthest = 0.0
     for name, slope in found.items():
-        for x, a, b in zip(np.ravel(case.at[name]), np.ravel(slope), np.ravel(exact[name]), strict=True):
+        for x, a, b in zip(np.ravel(at[name]), np.ravel(slope), np.ravel(exact[name]), strict=True):
             unit = abs(float(x)) if x > 0 else 1.0
             farthest = max(farthest, _distance(a * unit, b * unit))
     return farthest
