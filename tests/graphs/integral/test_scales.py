@@ -59,7 +59,9 @@ def test_at_any_scale(make: Callable[[], Case], points: Sequence[Mapping[str, An
     assert found.slope < 1e-10
 
 
-@pytest.mark.parametrize("backend", ["numba", "c", "jax"])
+@pytest.mark.parametrize(
+    "backend", ["numba", pytest.param("c", marks=pytest.mark.slow), pytest.param("jax", marks=pytest.mark.slow)]
+)
 @pytest.mark.parametrize("make", [normal_cases.three_levels, conjugate_cases.beta_binomial], ids=lambda m: m.__name__)
 def test_backends_compute_the_same(make: Callable[[], Case], backend: str) -> None:
     found = errors(make(), compute=get_backend(backend).function)
