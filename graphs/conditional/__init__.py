@@ -4,6 +4,7 @@ from graphs.conditional.derive import conditional, find_conditional, find_law
 from graphs.conditional.expanding.expansion import Obstacle, ObstacleKind
 from graphs.conditional.expanding.formula import formula
 from graphs.conditional.families.beta import Beta, Dirichlet
+from graphs.conditional.families.counts import CountLaw
 from graphs.conditional.families.finite import Finite
 from graphs.conditional.families.gamma import Gamma, InverseGamma, LogGamma, PowerGamma
 from graphs.conditional.families.gig import GIG, TruncatedGamma
@@ -24,6 +25,7 @@ from graphs.conditional.verify import find_discrepancy
 __all__ = [
     "GIG",
     "Beta",
+    "CountLaw",
     "Dirichlet",
     "Finite",
     "Gamma",

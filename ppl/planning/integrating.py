@@ -9,6 +9,7 @@ from math import prod
 from graphs.compression import Compressed, compressed
 from graphs.conditional import (
     Beta,
+    CountLaw,
     Dirichlet,
     Gamma,
     InverseGamma,
@@ -18,7 +19,6 @@ from graphs.conditional import (
     SparseNormal,
     Wishart,
 )
-from graphs.conditional.families.counts import CountLaw
 from graphs.errors import DerivationError, ModelError, PPLError
 from graphs.integral import BorderedNormal, FieldNormal, Integrated, Step, WhitenedNormal, integrate, may_be_integrated
 from graphs.joint.joint_logprob import LogProb

@@ -97,8 +97,8 @@ ELEMENTS = {
 TOGETHER = {
     "mean off": of_base(linear=lambda g: g + 0.01),
     "mean of the other sign": of_base(linear=lambda g: -g),
-    "precision off": of_base(precision=lambda g: 1.01 * g),
-    "a lost observation": of_base(precision=lambda g: g - 0.01 * pt.eye(9)),
+    "precision off": of_base(precision=lambda g: 1.01 * g, products=lambda g: 1.01 * g),
+    "a lost observation": of_base(precision=lambda g: g - 0.01 * pt.eye(9), products=lambda g: g - 0.01),
     "lost prior": lost_term,
     "lost normaliser": own_plus(4.5 * np.log(2 * np.pi)),
     "evaluated elsewhere": moved_point,
