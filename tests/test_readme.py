@@ -52,6 +52,16 @@ def test_the_example_prints_what_it_shows(example):
         assert abs(mean - expected[name][0]) <= 5 * np.hypot(error, expected[name][1]) + digit, name
 
 
+def test_the_plan_with_integrals_is_what_it_shows():
+    [(snippet, shown)] = re.findall(
+        r"```python\n((?:(?!```).)*?ppl\.HalfCauchy.*?)```\n```\n(.*?)```", README, re.DOTALL
+    )
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        exec(snippet, {"ppl": ppl, "np": np})
+    assert [line.rstrip() for line in printed.getvalue().splitlines()] == shown.splitlines()
+
+
 def test_snippets_run(example, monkeypatch, capsys):
     """In one test, as each takes its names from those before it: the tests of a file are divided among processes.
 

@@ -5,21 +5,30 @@ natural space; a trajectory needs variables without bounds, and states that were
 gradients are taken of shall hold few numbers. No graph is all of these, and what a step draws must still be a draw of
 the same posterior. So a log-probability is derived once, and then goes through stages. Each is a `LogProb`, made from
 the one before it by an identity, and keeps what it takes to come back: how values in natural space follow from its own
-(`natural`), and how to draw what was summed out (`sums`).
+(`natural`), and how to draw what was summed out (`sums`) and integrated out (`integrals`).
 
-=======  ===============  ===========================================  ===============================================
-stage    in a plan        what is done                                 who reads it
-=======  ===============  ===========================================  ===============================================
-joint    (not kept)       a term for each variable and potential, all  `ppl.recover` and `ppl.log_likelihood`, which
-                          values natural                               derive it again
-summed   `Plan.natural`   discrete variables are summed out; their     laws, auxiliary variables, groups: whatever is
-                          terms and their children's become one        read off the form of a density
-mixed    `Plan.mixed`     what NUTS, slice sampling and random walks   the state that a sweep holds, starting points,
-                          move is taken to the real line, with         names of draws
-                          log-Jacobians; what is drawn from laws stays
-sampled  `Plan.sampled`   data become sufficient statistics            the log-density that is moved in, and its
+=========  ==============  ==========================================  ===============================================
+stage      in a plan       what is done                                who reads it
+=========  ==============  ==========================================  ===============================================
+joint      (not kept)      a term for each variable and potential,     `ppl.recover` and `ppl.log_likelihood`, which
+                           all values natural                          derive it again
+summed     `Plan.whole`    discrete variables are summed out; their    `lp`, the log-density of all variables at a draw
+                           terms and their children's become one
+collapsed  `Plan.natural`  continuous ones are integrated out by       laws, auxiliary variables, groups: whatever is
+                           their laws (`integrals`); the same as       read off the form of a density
+                           summed where none are
+mixed      `Plan.mixed`    what NUTS, slice sampling and random walks  the state that a sweep holds, starting points,
+                           move is taken to the real line, with        names of draws
+                           log-Jacobians; what is drawn from laws
+                           stays
+sampled    `Plan.sampled`  data become sufficient statistics           the log-density that is moved in, and its
                                                                        gradient
-=======  ===============  ===========================================  ===============================================
+=========  ==============  ==========================================  ===============================================
+
+What is integrated out is gone from ``values``; its terms are evaluated at a point that its law chooses, a graph of the
+rest. ``opened`` has the terms as graphs of all values still: a gradient may take these points for constants, which is
+less work (`graphs.integral.at_fixed_points`). Where anything is integrated out, data are compressed before, so that
+the law does not depend on the number of rows.
 
 In each, ``terms`` are arrays, element by element, so that what is independent can be told; ``total`` is the sum of
 all, and ``logdensity`` that sum as a function of ``values``, with their supports. ``natural`` is a stage's way back to
