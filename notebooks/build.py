@@ -23,6 +23,7 @@ NAMES = (
     "line_fit_nuts",
     "discrete_latents",
     "em_gaussian_mixture",
+    "integrated_out",
 )
 
 
