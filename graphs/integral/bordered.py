@@ -118,6 +118,14 @@ class BorderedNormal(Law):
         positive += [pt.all(pt.diagonal(e.factor) > 0)] if e.factor is not None else []
         return pt.all(pt.stack(positive))
 
+    @property
+    def diagonal(self) -> TensorVariable:
+        """The diagonal of the factor of the precision matrix, in the order of the elements; shape (n,)."""
+        e, found = self._eliminated, pt.zeros((self.groups.num_elements,))
+        for i, pivot in enumerate(e.pivots):
+            found = found[self.groups.members[:, i]].set(pt.sqrt(pivot))
+        return found if e.factor is None else found[self.groups.border].set(pt.diagonal(e.factor))
+
     def peak(self) -> TensorVariable:
         """Return the log-density at the mode; shape ()."""
         e = self._eliminated

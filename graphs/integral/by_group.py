@@ -25,6 +25,7 @@ from scipy.sparse.csgraph import connected_components
 from graphs.conditional import JointNormal, Law, MultivariateNormal, Normal, Obstacle, SparseNormal
 from graphs.conditional.families.block_normal import BlockNormal, from_blocks
 from graphs.errors import DerivationError
+from graphs.integral.bordered import BorderedNormal
 from graphs.integral.choosing import integrate, may_be_integrated
 from graphs.integral.integrating import find_step
 from graphs.integral.step import Step
@@ -214,8 +215,7 @@ def log_likelihood_of_groups(joint: LogProb, names: Sequence[str], observed: Col
             count += alone.size
     found = Totals(pt.concatenate(numbers) if len(numbers) > 1 else totals, np.arange(count))
     own_labels = {n: labels[n] for n in seen}
-    plain = {n: about.terms[n] for n in seen}
-    return GroupLikelihood(tuple(names), tuple(seen), entries_of(own_labels, found, plain, groups.sites))
+    return GroupLikelihood(tuple(names), tuple(seen), entries_of(own_labels, found, about.terms, groups.sites))
 
 
 def _about(joint: LogProb, names: Sequence[str]) -> LogProb:
@@ -288,6 +288,8 @@ def _diagonal_of_factor(law: Law) -> TensorVariable | None:
 
     A matrix without elements between groups has a factor without them: the logarithms of a group add up to its own.
     """
+    if isinstance(law, BorderedNormal):
+        return law.diagonal
     if isinstance(law, SparseNormal):
         return pt.zeros((law.pattern.size,))[law.pattern.order].set(law.factor.diagonal)
     if isinstance(law, MultivariateNormal):
