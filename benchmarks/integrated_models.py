@@ -235,3 +235,31 @@ def _gp_by_hand() -> pm.Model:
         s = pm.HalfNormal("s", 1)
         pm.MvNormal("y", np.zeros(100), cov=_kernel(x, length, eta) + (s**2 + 1e-6) * np.eye(100), observed=y)
     return model
+
+
+def _trend_by_hand() -> pm.Model:
+    y = _trend_data()
+    at = np.arange(200)
+    earlier = np.minimum(at[:, None], at[None, :]).astype(float)
+    # Covariances of walks: of the level, of the level that a walking slope sums up to, and of each month.
+    sums = np.tril(np.ones((200, 200)), -1)
+    drift = sums @ np.minimum(at[:, None], at[None, :]) @ sums.T
+    constant = 100.0 + sums @ np.ones((200, 200)) @ sums.T
+    month = (at[:, None] % SEASON == at[None, :] % SEASON).astype(float)
+    seasons = month * np.minimum(at[:, None] // SEASON, at[None, :] // SEASON)
+    with pm.Model() as model:
+        sl, sb, ss, s = (pm.HalfNormal(name, scale) for name, scale in (("sl", 1), ("sb", 0.1), ("ss", 0.5), ("s", 1)))
+        covariance = constant + 4.0 * month + sl**2 * earlier + sb**2 * drift + ss**2 * seasons + s**2 * np.eye(200)
+        pm.MvNormal("y", np.zeros(200), cov=covariance, observed=y)
+    return model
+
+
+PAIRS = {
+    "eight_schools": Pair(lambda: _eight_schools(True), lambda: _eight_schools(False), ("mu", "tau", "theta")),
+    "radon": Pair(_radon, _radon_by_hand, ("mu", "tau", "b", "s")),
+    "crossed_effects": Pair(_crossed, _crossed_by_hand, ("mu", "s", "ta", "tb")),
+    "slopes_lkj": Pair(_slopes_lkj, _slopes_lkj_by_hand, ("mu", "s")),
+    "rats": Pair(_rats, _rats_by_hand, ("ma", "mb", "ta", "tb", "s")),
+    "trend_and_season": Pair(_trend, _trend_by_hand, ("sl", "sb", "ss", "s")),
+    "gaussian_process": Pair(_gp, _gp_by_hand, ("length", "eta", "s")),
+}
