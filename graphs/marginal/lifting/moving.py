@@ -23,6 +23,9 @@ from graphs.marginal.lifting.slots import joined
 from graphs.marginal.lifting.state import ABSENT, Lifted, Lifting, MixingError, Slot, folded, padded, shuffled, widened
 from graphs.surgery.known import known_value
 
+MOST_ADDED = 10_000_000
+"""Elements that are added, times the most that are added at one place: each of these is an array of all."""
+
 
 def _lift_join(op: Join, node: Apply, lifting: Lifting) -> list[Lifted]:
     parts = [lifting.get(i) for i in node.inputs]
@@ -98,6 +101,9 @@ def _lift_set(op: Any, node: Apply, lifting: Lifting) -> list[Lifted]:
     if op.set_instead_of_inc:
         laid_out, is_chosen = _laid_out(source, places, target.shape)
         return [_chosen(laid_out, target, is_chosen, lifting)]
+    most = int(np.bincount(places.ravel() - places.min()).max())
+    if most * places.size > MOST_ADDED:
+        raise MixingError(f"{op} adds up to {most} of {places.size} elements at one place, more than can be told apart")
     zeros = Lifted(pt.zeros((1,) * len(target.shape), dtype=node.outputs[0].type.dtype), (), target.shape)
     total = target
     for chosen_places in _distinct(places):
