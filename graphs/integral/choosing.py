@@ -156,7 +156,9 @@ class _Search:
         found = False
         for name in fields:
             found = self._take((name,), is_whole=True) or found
-        groups = normal_groups(self.joint, self.names)
+        place = {n: i for i, n in enumerate(in_order(self.joint, self.names))}
+        # Effects before their mean: what is left of a mean knows all of them.
+        groups = sorted(normal_groups(self.joint, self.names), key=lambda group: min(place[n] for n in group))
         for group in groups:
             if len(group) > 1 and self._take_nested(group):
                 return True
