@@ -79,7 +79,7 @@ def _planned(compiled, monkeypatch, seconds, least=0.2):
         time.sleep(seconds)
         return given[0], ()
 
-    monkeypatch.setattr("ppl.planning.planning.compressed", slow)
+    monkeypatch.setattr("ppl.planning.building.compressed", slow)
     return ppl.plan(compiled.plan.model, sampler="nuts")
 
 
