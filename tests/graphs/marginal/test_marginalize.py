@@ -154,10 +154,12 @@ def test_index_out_of_range_names_both_lengths():
         logprob(ppl.Model({y: Y}))
 
 
-def test_only_finite_variables_can_be_named():
+def test_variables_that_are_not_there_or_have_no_law_cannot_be_named():
     model, _ = plate()
-    with pytest.raises(ModelError, match=r"'mu' cannot be summed out.*k"):
-        logprob(model, marginalize=["mu"])
+    with pytest.raises(ModelError, match=r"'nu'.*mu.*k|'nu'.*k.*mu"):
+        logprob(model, marginalize=["nu"])
+    with pytest.raises(DerivationError, match="mu cannot be integrated out"):
+        logprob(model, marginalize=["k", "mu"])
 
 
 def test_a_function_of_the_number_of_twenty() -> None:
