@@ -40,7 +40,7 @@ def in_coordinates(joint: LogProb, names: Sequence[str]) -> tuple[LogDensity, tu
     """
     supports = joint.logdensity.supports
     coordinates = _ordered([_coordinate(joint, n) for n in names])
-    of_x = {c.x: n for n, c in ((n, c) for c in coordinates for n in names if joint.values[n] is c.x)}
+    of_x = {joint.values[n]: n for n in names}
     terms = {n: strip_guards(pt.sum(t), supports, almost_surely=True) for n, t in joint.terms.items()}
     found: dict[TensorVariable, TensorVariable] = {}
     for c in coordinates:

@@ -78,7 +78,10 @@ def covariance_of(joint: LogProb, name: str) -> tuple[TensorVariable, TensorVari
     }
     stand_ins |= dict(joint.graph.observed.values())
     mean, covariance = substitute(rv.owner.op.dist_params(rv.owner), stand_ins)
-    if covariance.type.ndim != 2 or mean.type.ndim != 1 or depends_on(covariance, list(joint.graph.latent.values())):
+    if covariance.type.ndim != 2 or mean.type.ndim != 1:
+        return None
+    # What was summed or integrated out before has no value here.
+    if any(depends_on(graph, list(joint.graph.latent.values())) for graph in (mean, covariance)):
         return None
     return pt.as_tensor(mean), pt.as_tensor(covariance)
 

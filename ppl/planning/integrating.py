@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from math import prod
 
 from graphs.compression import Compressed, compressed
@@ -49,8 +49,11 @@ CLOSED = (
     Normal,
     MultivariateNormal,
     SparseNormal,
+    FieldNormal,
+    WhitenedNormal,
+    Wishart,
+    CountLaw,
 )
-CLOSED_TOO = (FieldNormal, WhitenedNormal, Wishart, CountLaw)
 """Laws whose normalisers are of functions that are exact to the last digits, and fast."""
 
 
@@ -135,7 +138,7 @@ def _integrated(whole: LogProb, names: Collection[str], is_asked: bool) -> Integ
     before = _sweep_cost(whole)
 
     def worth(after: LogProb, step: Step, is_whole: bool) -> str:
-        if not isinstance(step.law, CLOSED + CLOSED_TOO):
+        if not isinstance(step.law, CLOSED):
             return f"the normaliser of its law, {step.law.family}, takes longer than it saves"
         times = _sweep_cost(after) / before
         if times <= (MOST_TIMES_DEARER if is_whole else MOST_TIMES_DEARER_IN_PART):
@@ -163,9 +166,3 @@ def _why(step: Step, after: LogProb, whole: LogProb) -> str:
     each = ", element by element" if step.is_elementwise and prod(step.law.variable.type.shape) > 1 else ""
     cost = f"; a gradient of what is left takes about {times:.2g} times as long" if step is after.integrals[-1] else ""
     return f"{step.law.family} law given the rest{each}{together}{cost}"
-
-
-def without_moves(whole: LogProb, collapsed: LogProb) -> LogProb:
-    """Return the log-probability before integrals, with the values that the collapsed one has."""
-    shared = {whole.values[n]: v for n, v in collapsed.values.items()}
-    return replace(whole.replace(shared), values={**whole.values, **collapsed.values})
