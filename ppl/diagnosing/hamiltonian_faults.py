@@ -6,9 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import chdtrc
 
-from ppl.diagnosing.convergence import Convergence, average_ranks
+from ppl.diagnosing.convergence import Convergence
 from ppl.diagnosing.evidence import FEW_DIVERGENCES, Evidence
 from ppl.diagnosing.finding import Finding, name_chains
+from ppl.diagnosing.ranks import average_ranks
 
 LEAST_E_BFMI = 0.3
 MANY_SATURATED = 0.05

@@ -268,10 +268,10 @@ def test_wrong_input():
 
 
 def test_it_is_fast():
-    """0.12 s of processor time for 4 x 1000 x 100 values; several times that is allowed for on a busy machine."""
+    """0.02 s of processor time for 4 x 1000 x 100 values; several times that is allowed for on a busy machine."""
     draws = np.random.default_rng(1).normal(size=(CHAINS, DRAWS, 100))
     trace = az.from_dict({"posterior": {"x": draws}})
     ppl.diagnose(trace)
     start = time.process_time()
     ppl.diagnose(trace)
-    assert time.process_time() - start < 0.6
+    assert time.process_time() - start < 0.2

@@ -1,0 +1,107 @@
+"""Rows of numbers sorted, and what follows from their order: ranks, normal scores, quantiles."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtri
+
+_BLOM = 3 / 8
+
+
+def in_order(rows: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Return what sorts rows of finite numbers, and the rows sorted.
+
+    Numbers are sorted with their places in the bits that tell least, in half the time that it takes to sort places by
+    numbers; rows with numbers that differ in these bits only are sorted again.
+    """
+    count, rows = rows.shape[1], np.ascontiguousarray(rows, np.float64)
+    keys = rows.view(np.int64)
+    # Bits of negative numbers but for the sign, which fall as the numbers rise.
+    keys = keys ^ ((keys >> 63) & np.int64(2**63 - 1))
+    places = np.int64((1 << max(count - 1, 0).bit_length()) - 1)
+    keys &= ~places
+    keys |= np.arange(count)
+    keys.sort(axis=1)
+    keys &= places
+    result = taken(rows, keys)
+    close = np.flatnonzero((result[:, 1:] < result[:, :-1]).any(axis=1))
+    if len(close):
+        keys[close] = np.argsort(rows[close], axis=1)
+        result[close] = taken(rows[close], keys[close])
+    return keys, result
+
+
+def merged(rows: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Return what sorts rows that fall and then rise, in one pass, and the rows sorted."""
+    order = np.argsort(rows, axis=1, kind="stable")
+    return order, taken(rows, order)
+
+
+def taken[T: np.generic](rows: NDArray[T], order: NDArray[np.int64]) -> NDArray[T]:
+    """Return ``np.take_along_axis`` of rows, in half the time."""
+    return rows.ravel()[order + _starts(order)]
+
+
+def _starts(rows: NDArray) -> NDArray[np.int64]:
+    """Return where rows begin, one after the other."""
+    return rows.shape[1] * np.arange(len(rows))[:, None]
+
+
+def quantiles(sorted_rows: NDArray[np.float64], share: float) -> NDArray[np.float64]:
+    """Return a quantile of every sorted row, between the two nearest numbers."""
+    place = share * (sorted_rows.shape[1] - 1)
+    below = int(place)
+    above = min(below + 1, sorted_rows.shape[1] - 1)
+    low, high = sorted_rows[:, below], sorted_rows[:, above]
+    # Weights, not a difference, of which huge numbers have none.
+    between: NDArray[np.float64] = (1.0 - (place - below)) * low + (place - below) * high
+    return np.where(low == high, low, between)
+
+
+def normal_scores(order: NDArray[np.int64], sorted_rows: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the normal scores of numbers from what sorts them, and them sorted."""
+    return _put_back(order, _scores(order.shape[1])[_twice_ranks(sorted_rows)])
+
+
+@lru_cache(maxsize=1)
+def _scores(count: int) -> NDArray[np.float64]:
+    """Return the scores of all ranks and halves of ranks that there are: of runs of one length always the same."""
+    table: NDArray[np.float64] = ndtri((0.5 * np.arange(2 * count - 1) + 1.0 - _BLOM) / (count - 2 * _BLOM + 1))
+    return table
+
+
+def _put_back(order: NDArray[np.int64], values: NDArray[Any]) -> NDArray[np.float64]:
+    """Return the values of sorted rows, or of all of them, in the order that the rows had."""
+    result = np.empty(order.shape)
+    result.ravel()[order + _starts(order)] = values
+    return result
+
+
+def average_ranks(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the ranks of finite numbers, from 1 on, within each row; equal numbers share the mean of theirs.
+
+    They are SciPy's ``rankdata``, which takes seven times as long.
+    """
+    order, sorted_rows = in_order(values)
+    return _put_back(order, 0.5 * _twice_ranks(sorted_rows) + 1.0)
+
+
+def _twice_ranks(sorted_rows: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Return twice the ranks of sorted numbers, from 0 on; one row where no row has equal numbers."""
+    ranks = 2 * np.arange(sorted_rows.shape[1])[None, :]
+    is_repeated = np.zeros((len(sorted_rows), sorted_rows.shape[1] + 1), bool)
+    np.equal(sorted_rows[:, 1:], sorted_rows[:, :-1], out=is_repeated[:, 1:-1])
+    steps = np.diff(is_repeated.ravel().astype(np.int8))
+    first, last = np.flatnonzero(steps == 1), np.flatnonzero(steps == -1)
+    if not len(first):
+        return ranks
+    # Runs of equal numbers, in a table with a column more, at whose start no row goes on.
+    result = np.broadcast_to(np.pad(ranks, ((0, 0), (0, 1))), is_repeated.shape).copy()
+    lengths, width = last - first + 1, result.shape[1]
+    places = np.repeat(first - np.cumsum(lengths) + lengths, lengths) + np.arange(lengths.sum())
+    result.ravel()[places] = np.repeat(first % width + last % width, lengths)
+    return result[:, :-1]
