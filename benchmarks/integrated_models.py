@@ -203,7 +203,7 @@ def _trend() -> pm.Model:
         sl, sb, ss, s = (pm.HalfNormal(name, scale) for name, scale in (("sl", 1), ("sb", 0.1), ("ss", 0.5), ("s", 1)))
         slope = pm.GaussianRandomWalk("slope", 0.0, sb, init_dist=pm.Normal.dist(0, 1), steps=199)
         level = _walk("level", slope, sl)
-        season = pm.GaussianRandomWalk("season", 0.0, ss, init_dist=pm.Normal.dist(0, 2), steps=17, shape=(12, 17))
+        season = pm.GaussianRandomWalk("season", 0.0, ss, init_dist=pm.Normal.dist(0, 2), steps=16, shape=(12, 17))
         pm.Normal("y", level + season.T.ravel()[:200], s, observed=y)
     return model
 
