@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ppl.diagnosing.effective import Centred, Series, effective_sizes
-from ppl.diagnosing.ranks import in_order, merged, normal_scores, quantiles, taken
+from ppl.diagnosing.ranks import in_order, merged, normal_scores, quantiles
 
 LEAST_DRAWS = 4
 BAD_R_HAT = 1.1
@@ -71,17 +71,17 @@ def _block(draws: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the three of an array (size, chains, draws), one after the other."""
     halves = split(draws)
     # Sorted once: ranks, quantiles and the ranks of distances from the median follow from it.
-    order, in_halves = in_order(halves.reshape(len(draws), -1))
+    places, in_halves = in_order(halves.reshape(len(draws), -1))
     is_all = halves.size == draws.size
     whole = in_halves if is_all else np.sort(draws.reshape(len(draws), -1), axis=1)
     varies = whole[:, 0] < whole[:, -1]
-    scores = Centred.of(normal_scores(order, in_halves).reshape(halves.shape))
+    scores = Centred.of(normal_scores(places, in_halves).reshape(halves.shape))
     r_hat = np.full(len(draws), np.nan)
     if draws.shape[1] > 1:
         distances = np.abs(in_halves - quantiles(in_halves, 0.5)[:, None])
         # They fall and then rise: what merges runs sorts them in one pass.
-        places, folded = merged(distances)
-        of_distances = Centred.of(normal_scores(taken(order, places), folded).reshape(halves.shape))
+        order, folded = merged(distances)
+        of_distances = Centred.of(normal_scores(places.ravel()[order], folded).reshape(halves.shape))
         r_hat = np.fmax(scores.r_hat, of_distances.r_hat)
     tails = np.concatenate([halves <= quantiles(whole, share)[:, None, None] for share in _TAILS])
     bulk, tail = effective_sizes([Series.of(scores), Series.of_events(tails)])

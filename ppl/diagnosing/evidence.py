@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from xarray import DataArray, DataTree, Variable
+from xarray import DataTree
 
 from graphs.errors import ModelError
 from ppl.diagnosing.column_labels import ColumnLabels
+from ppl.diagnosing.columns import Columns
 from ppl.diagnosing.judged import attribute, bounded_variables, drawn_variables
 from ppl.diagnosing.screening import Screen, clipped
 from ppl.diagnosing.statistics import any_of, saturated, statistic
@@ -21,7 +22,6 @@ LEAST_SCREENED = 100
 FEW_DIVERGENCES = 5
 MOST_VALUES, FEWEST_LOOKED_AT = 2**19, 4
 """So many draws are looked at closely, in a few tenths of a second; of more, those that a screen suspects."""
-BLOCK_VALUES = 2**20
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,15 +103,16 @@ def gather(trace: DataTree, var_names: Iterable[str] | None, max_tree_depth: int
     """
     _check(trace)
     drawn = drawn_variables(trace)
-    columns = _columns(trace, (drawn or None) if var_names is None else var_names)
-    labels = ColumnLabels(columns)
-    variables = np.repeat(list(columns), [_num_columns(array) for array in columns.values()])
+    columns = Columns.of(trace, (drawn or None) if var_names is None else var_names)
+    labels = ColumnLabels(columns.arrays)
+    variables = columns.of_variables(np.array(list(columns.arrays)))
+    is_drawn = columns.of_variables(np.array([name in drawn for name in columns.arrays]))
     chains, lengths, num_draws = _complete(columns)
     diverging = any_of(trace, "diverging")
     num_values = len(chains) * num_draws
     is_large = var_names is None and len(variables) * num_values > MOST_VALUES
-    screen = Screen.joined([Screen.of(block[chains, :num_draws], is_large) for block in _blocks(columns)])
-    bad = _not_numbers(screen, variables, np.isin(variables, drawn), num_values)
+    screen = Screen.joined([Screen.of(_some(block, chains, num_draws), is_large) for block in columns.blocks()])
+    bad = _not_numbers(screen, variables, is_drawn, num_values)
     looked_at = np.flatnonzero((bad == 0) & (screen.num_nan + screen.num_infinite < num_values))
     num_good = len(looked_at)
     if is_large and num_good * num_values > MOST_VALUES:
@@ -124,12 +125,12 @@ def gather(trace: DataTree, var_names: Iterable[str] | None, max_tree_depth: int
     )
 
     def of_chains(array: NDArray | None) -> NDArray | None:
-        return None if array is None else array[chains, :num_draws]
+        return None if array is None else _some(array, chains, num_draws)
 
     return Evidence(
         labels=labels.at(looked_at),
         variables=tuple(variables[looked_at].tolist()),
-        draws=clipped(_chosen(columns, looked_at)[chains, :num_draws]),
+        draws=clipped(_some(columns.chosen(looked_at), chains, num_draws)),
         chains=tuple(chains.tolist()),
         lengths=tuple(lengths.tolist()),
         not_finite={labels[int(i)]: int(bad[i]) for i in np.flatnonzero(bad)},
@@ -150,13 +151,22 @@ def gather(trace: DataTree, var_names: Iterable[str] | None, max_tree_depth: int
     )
 
 
-def _complete(columns: Mapping[str, DataArray | Variable]) -> tuple[NDArray[np.int64], NDArray[np.int64], int]:
+def _some(array: NDArray, chains: NDArray[np.int64], num_draws: int) -> NDArray:
+    """Return the first draws of some chains; where these are all, the array itself."""
+    is_whole = (len(chains), num_draws) == array.shape[:2]
+    return array if is_whole else array[chains, :num_draws]
+
+
+def _complete(columns: Columns) -> tuple[NDArray[np.int64], NDArray[np.int64], int]:
     """Return the chains that did not stop, the lengths of all, and how many draws there are of each of those."""
     # Integers cannot say that there is no draw.
-    floats = {name: array for name, array in columns.items() if array.dtype.kind == "f"} or columns
-    is_drawn = ~np.all([np.isnan(block).all(axis=2) for block in _blocks(floats)], axis=0)
+    floats = {name: array for name, array in columns.arrays.items() if array.dtype.kind == "f"} or columns.arrays
+    num_chains, num_draws = next(iter(floats.values())).shape[:2]
+    if any(not np.isnan(array.to_numpy()[:, -1]).reshape(num_chains, -1).all(axis=1).any() for array in floats.values()):
+        # Every chain has a last draw.
+        return np.arange(num_chains), np.full(num_chains, num_draws), num_draws
+    is_drawn = ~np.all([np.isnan(block).all(axis=2) for block in Columns(floats).blocks()], axis=0)
     # A chain has stopped where nothing is drawn any more; what is no number before that is no number.
-    num_draws = is_drawn.shape[1]
     lengths = np.where(is_drawn.any(axis=1), num_draws - is_drawn[:, ::-1].argmax(axis=1), 0)
     chains = np.flatnonzero(lengths == num_draws)
     if not chains.size:
@@ -176,6 +186,8 @@ def _not_numbers(
     What is computed from draws may be infinite in some, such as the logarithm of a count. An element that is not a
     number in any draw, beside elements of its variable that are, is no result but padding: a triangle of a matrix.
     """
+    if not (screen.num_nan.any() or screen.num_infinite.any()):
+        return screen.num_nan
     bad = screen.num_nan + np.where(is_drawn | (screen.num_infinite == num_values), screen.num_infinite, 0)
     is_never = screen.num_nan + screen.num_infinite == num_values
     is_padding = is_never & screen.is_constant & ~is_drawn & np.isin(variables, variables[~is_never])
@@ -191,11 +203,12 @@ def _suspects(screen: Screen, good: NDArray[np.int64], is_screened: bool, num_va
     return looked_at
 
 
-def _held(columns: Mapping[str, DataArray | Variable], screen: Screen, drawn: Iterable[str]) -> tuple[str, ...]:
+def _held(columns: Columns, screen: Screen, drawn: Iterable[str]) -> tuple[str, ...]:
     """Return the drawn variables that have never moved."""
+    if not screen.is_constant.any():
+        return ()
     found, first = set(), 0
-    for name, array in columns.items():
-        count = _num_columns(array)
+    for (name, array), count in zip(columns.arrays.items(), columns.counts, strict=True):
         if array.dtype.kind == "f" and bool(screen.is_constant[first : first + count].all()):
             found.add(name)
         first += count
@@ -206,64 +219,3 @@ def _check(trace: DataTree) -> None:
     if not isinstance(trace, DataTree) or "posterior" not in trace.children:
         raise ModelError(f"A trace with a group 'posterior' is needed, such as ppl.sample returns, not {type(trace)}.")
     check_sample_dims(trace["posterior"].dims)
-
-
-def _columns(trace: DataTree, var_names: Iterable[str] | None) -> dict[str, DataArray | Variable]:
-    posterior = trace["posterior"].to_dataset()
-    # Of each of thousands of scalars xarray would look for coordinates among all variables.
-    arrays: dict[str, DataArray | Variable] = {
-        str(name): variable if variable.ndim == 2 else posterior[name]
-        for name, variable in posterior.variables.items()
-        if name in posterior.data_vars
-    }
-    names = list(arrays) if var_names is None else list(dict.fromkeys(var_names))
-    for name in names:
-        if name not in arrays:
-            raise ModelError(f"There are no draws of {name!r}; there are of {', '.join(arrays)}.", name)
-    found: dict[str, DataArray | Variable] = {}
-    for name in names:
-        array = arrays[name]
-        if array.dtype.kind in "biuf" and array.size:
-            is_ordered = array.dims[:2] == ("chain", "draw")
-            found[name] = array if is_ordered else array.transpose("chain", "draw", ...)
-    if not found:
-        raise ModelError("The trace holds no draws of numbers.")
-    return found
-
-
-def _num_columns(array: DataArray | Variable) -> int:
-    return int(np.prod(array.shape[2:]))
-
-
-def _flat(array: DataArray | Variable) -> NDArray:
-    values = array.to_numpy()
-    return values.reshape(*values.shape[:2], -1)
-
-
-def _blocks(columns: Mapping[str, DataArray | Variable]) -> Iterator[NDArray[np.float64]]:
-    """Give the columns in pieces that are small next to a long run: all of them at once would be a second copy."""
-    waiting: list[NDArray] = []
-    num_waiting = 0
-    for array in columns.values():
-        values = _flat(array)
-        most = max(1, BLOCK_VALUES // (values.shape[0] * values.shape[1]))
-        for start in range(0, values.shape[2], most):
-            piece = values[:, :, start : start + most]
-            if num_waiting + piece.shape[2] > most and waiting:
-                yield np.concatenate(waiting, axis=2, dtype=np.float64)
-                waiting, num_waiting = [], 0
-            waiting.append(piece)
-            num_waiting += piece.shape[2]
-    if waiting:
-        yield np.concatenate(waiting, axis=2, dtype=np.float64)
-
-
-def _chosen(columns: Mapping[str, DataArray | Variable], positions: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Return some of the columns."""
-    found, first = [], 0
-    for array in columns.values():
-        values = _flat(array)
-        own = positions[(positions >= first) & (positions < first + values.shape[2])] - first
-        found.append(values[:, :, own].astype(np.float64))
-        first += values.shape[2]
-    return np.concatenate(found, axis=2)

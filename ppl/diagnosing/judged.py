@@ -34,11 +34,11 @@ def bounded_variables(trace: DataTree) -> tuple[str, ...]:
 
 def attribute(trace: DataTree, name: str, default: str = "") -> str:
     """Return what a trace or, where groups were taken out of it, its posterior says."""
-    return str(trace.attrs.get(name, trace["posterior"].attrs.get(name, default)))
+    return str(trace.attrs[name] if name in trace.attrs else trace["posterior"].attrs.get(name, default))
 
 
 def _names(trace: DataTree, key: str) -> tuple[str, ...]:
-    kept = set(trace["posterior"].data_vars)
+    kept = trace["posterior"].data_vars
     return tuple(name for name in json.loads(attribute(trace, key, "[]")) if name in kept)
 
 

@@ -16,6 +16,7 @@ _GROWTH, _LARGE = 100.0, 1e3
 _HUGE = 1e30
 """Draws about which, wherever they began, are beyond what anything is measured in."""
 _LEAST_GROWING, _LEAST_MOVING = 40, 20
+_FIRST_DRAWS = 8
 
 
 def run_away(evidence: Evidence, found: Convergence) -> Finding | None:
@@ -44,12 +45,12 @@ def _growing(draws: NDArray[np.float64]) -> list[int]:
     A ratio of medians alone says nothing of draws that are often zero, or span many orders of magnitude: in half of the
     chains nearly all of the last draws have to be larger than nearly all of the first.
     """
-    size = np.abs(draws)
     # Nearly always none: quantiles of all would take as long as the sampling of a small model.
-    large = np.flatnonzero(size.max(axis=(0, 1)) > _LARGE)
+    large = np.flatnonzero(np.maximum(draws.max(axis=(0, 1)), -draws.min(axis=(0, 1))) > _LARGE)
     if not len(large):
         return []
-    draws, size = draws[:, :, large], size[:, :, large]
+    draws = draws[:, :, large]
+    size = np.abs(draws)
     quarter = draws.shape[1] // 4
     first, last = size[:, :quarter], size[:, -quarter:]
     is_above = np.quantile(last, 0.1, axis=1) > np.quantile(first, 0.9, axis=1)
@@ -65,6 +66,8 @@ def _growing(draws: NDArray[np.float64]) -> list[int]:
 def _wandering(evidence: Evidence) -> list[int]:
     """Return the columns with a flat prior whose chains, each by itself, end elsewhere than they began."""
     columns = [i for i, name in enumerate(evidence.variables) if name in evidence.flat_priors]
+    if not columns:
+        return []
     rows = standardised(evidence.draws[..., columns].transpose(2, 0, 1)).transpose(1, 0, 2)
     of_chains = split_r_hat(split(rows[:, :, None, :])).mean(axis=0)
     worst = np.argsort(-of_chains)
@@ -78,15 +81,18 @@ def stuck(evidence: Evidence, found: Convergence) -> Finding | None:
         labels = list(evidence.held)
         return Finding("stuck", evidence.held, f"{labels[0]}{and_others(labels)} has not moved in any chain", remedy)
     draws = evidence.draws
-    is_real = (draws % 1 != 0).any(axis=(0, 1))
+    is_real = _is_real(draws)
     if draws.shape[1] < _LEAST_MOVING or evidence.is_constant or not is_real.any():
         return None
-    moves = (np.diff(draws[:, :, is_real], axis=1) != 0).any(axis=2).mean(axis=1)
+    moves = _moves(draws, np.flatnonzero(is_real)).mean(axis=1)
     slow = [c for c in np.flatnonzero(moves < FEW_MOVES) if not _has_atoms(draws[:, :, is_real], int(c))]
     if slow:
         chains = name_chains(evidence, np.array(slow))
         return Finding("stuck", (), f"{chains} moved in fewer than {FEW_MOVES:.0%} of the draws", remedy)
-    stands = np.ptp(draws, axis=1) == 0
+    # What does not stand still has mostly moved by the second draw.
+    stands = (draws[:, 0] == draws[:, 1]) & (draws[:, 0] == draws[:, -1])
+    chain, column = np.nonzero(stands)
+    stands[chain, column] = np.ptp(draws[chain, :, column], axis=1) == 0
     held = [
         int(i)
         for i in np.flatnonzero(is_real & stands.any(axis=0) & ~stands.all(axis=0))
@@ -97,6 +103,26 @@ def stuck(evidence: Evidence, found: Convergence) -> Finding | None:
     labels = [evidence.labels[i] for i in held]
     where = name_chains(evidence, np.flatnonzero(stands[:, held[0]]))
     return Finding("stuck", tuple(labels), f"{labels[0]}{and_others(labels)} does not move in {where}", remedy)
+
+
+def _is_real(draws: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Return which columns have draws that are no whole numbers."""
+    result = np.zeros(draws.shape[2], bool)
+    # The first draws tell it of nearly all.
+    for some in (draws[:1, :_FIRST_DRAWS], draws):
+        left = np.flatnonzero(~result)
+        result[left] = (some[:, :, left] % 1 != 0).any(axis=(0, 1))
+    return result
+
+
+def _moves(draws: NDArray[np.float64], columns: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Return, by chain and draw but for the first, whether some of the columns differ from the draw before."""
+    first = draws[:, :, columns[0]]
+    moves: NDArray[np.bool_] = first[:, 1:] != first[:, :-1]
+    # Where one number has moved the others need not be looked at.
+    chain, draw = np.nonzero(~moves)
+    moves[chain, draw] = (draws[chain, draw + 1][:, columns] != draws[chain, draw][:, columns]).any(axis=1)
+    return moves
 
 
 def _has_atoms(draws: NDArray[np.float64], chain: int) -> bool:

@@ -42,8 +42,10 @@ class Screen:
     def of(cls, draws: NDArray[np.float64], is_compared: bool = True) -> Screen:
         """Look at draws (chains, draws, size); unless chains are compared, all are suspect that are not constant."""
         size = draws.shape[2]
-        num_nan, num_infinite = np.isnan(draws).sum(axis=(0, 1)), np.isinf(draws).sum(axis=(0, 1))
-        is_constant = (draws == draws[:1, :1]).all(axis=(0, 1)) | (num_nan == draws[..., 0].size)
+        num_nan, num_infinite = np.zeros((2, size), np.int64)
+        if draws.size and not np.isfinite([draws.min(), draws.max()]).all():
+            num_nan, num_infinite = np.isnan(draws).sum(axis=(0, 1)), np.isinf(draws).sum(axis=(0, 1))
+        is_constant = _is_constant(draws) | (num_nan == draws[..., 0].size)
         r_hat, is_suspect = np.full(size, np.inf), np.full(size, True)
         rows = np.flatnonzero(~is_constant & (num_nan == 0))
         if is_compared and draws.shape[1] >= LEAST_DRAWS and rows.size:
@@ -63,7 +65,17 @@ class Screen:
 
 def clipped(draws: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return draws in which what is infinite is as large as finite numbers can safely be."""
-    return np.clip(draws, -LARGEST, LARGEST)
+    is_small = not draws.size or (draws.min() >= -LARGEST and draws.max() <= LARGEST)
+    return draws if is_small else np.clip(draws, -LARGEST, LARGEST)
+
+
+def _is_constant(draws: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Return whether all draws of a column are equal."""
+    result: NDArray[np.bool_] = (draws[:, -1] == draws[0, 0]).all(axis=0)
+    # Most columns differ at once; what is left is looked at to the end.
+    left = np.flatnonzero(result)
+    result[left] = (draws[:, :, left] == draws[0, 0, left]).all(axis=(0, 1))
+    return result
 
 
 def _squashed(rows: NDArray[np.float64]) -> NDArray[np.float64]:
