@@ -10,13 +10,15 @@ localization: an improved R-hat for assessing convergence of MCMC. Bayesian Anal
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from math import ceil
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ppl.diagnosing.effective import Centred, Series, effective_sizes
-from ppl.diagnosing.ranks import in_order, merged, normal_scores, quantiles
+from ppl.diagnosing.ranks import in_order, normal_scores, quantiles
 
 LEAST_DRAWS = 4
 BAD_R_HAT = 1.1
@@ -24,6 +26,8 @@ BAD_R_HAT = 1.1
 _TAILS = (0.05, 0.95)
 _NUMBERS = 2**15
 """So many draws are taken at once: more would not fit the processor's caches."""
+_FEWEST_SHARED = 4
+"""So many times as many are worth the start of threads, which takes a tenth of a millisecond."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,13 +45,15 @@ class Convergence:
     ess_tail: NDArray[np.float64]
 
 
-def convergence(draws: NDArray) -> Convergence:
+def convergence(draws: NDArray, num_threads: int = 1) -> Convergence:
     """Return R-hat and effective sample sizes of every column.
 
     Parameters
     ----------
     draws : array, shape (chains, draws, size)
         Finite numbers.
+    num_threads : int
+        How many threads may share the columns, if these are many; the numbers do not depend on it.
 
     Examples
     --------
@@ -58,12 +64,22 @@ def convergence(draws: NDArray) -> Convergence:
     """
     size = draws.shape[2]
     result = np.full((3, size), np.nan)
-    if draws.shape[1] >= LEAST_DRAWS:
-        width = max(1, _NUMBERS // (draws.shape[0] * draws.shape[1]))
-        for start in range(0, size, width):
-            columns = slice(start, start + width)
-            # Copied: all that follows runs along the draws of one number.
-            result[:, columns] = _block(np.ascontiguousarray(np.moveaxis(draws[:, :, columns], 2, 0), np.float64))
+    if draws.shape[1] < LEAST_DRAWS:
+        return Convergence(*result)
+    num_pieces = ceil(size / max(1, _NUMBERS // (draws.shape[0] * draws.shape[1])))
+    pieces = [slice(size * i // num_pieces, size * (i + 1) // num_pieces) for i in range(num_pieces)]
+
+    def fill(columns: slice) -> None:
+        # Copied: all that follows runs along the draws of one number.
+        result[:, columns] = _block(np.ascontiguousarray(np.moveaxis(draws[:, :, columns], 2, 0), np.float64))
+
+    if num_threads > 1 and len(pieces) >= _FEWEST_SHARED:
+        with ThreadPoolExecutor(min(num_threads, len(pieces)), thread_name_prefix="diagnosis") as pool:
+            # Taken, so that what a thread raises is raised here.
+            list(pool.map(fill, pieces))
+    else:
+        for columns in pieces:
+            fill(columns)
     return Convergence(*result)
 
 
@@ -79,8 +95,7 @@ def _block(draws: NDArray[np.float64]) -> NDArray[np.float64]:
     r_hat = np.full(len(draws), np.nan)
     if draws.shape[1] > 1:
         distances = np.abs(in_halves - quantiles(in_halves, 0.5)[:, None])
-        # They fall and then rise: what merges runs sorts them in one pass.
-        order, folded = merged(distances)
+        order, folded = in_order(distances)
         of_distances = Centred.of(normal_scores(places.ravel()[order], folded).reshape(halves.shape))
         r_hat = np.fmax(scores.r_hat, of_distances.r_hat)
     tails = np.concatenate([halves <= quantiles(whole, share)[:, None, None] for share in _TAILS])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from html import escape
@@ -150,8 +151,13 @@ def diagnose(
     >>> ppl.diagnose(trace)
     Diagnosis(no fault found)
     """
+    return judge(trace, var_names, max_tree_depth, os.cpu_count() or 1)
+
+
+def judge(trace: DataTree, var_names: Iterable[str] | None, max_tree_depth: int | None, num_threads: int) -> Diagnosis:
+    """Return what `diagnose` does, by so many threads at most."""
     evidence = gather(trace, var_names, max_tree_depth)
-    found = convergence(evidence.draws)
+    found = convergence(evidence.draws, num_threads)
     return Diagnosis(
         findings=find_faults(evidence, found),
         num_chains=len(evidence.chains),

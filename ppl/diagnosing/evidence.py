@@ -162,7 +162,9 @@ def _complete(columns: Columns) -> tuple[NDArray[np.int64], NDArray[np.int64], i
     # Integers cannot say that there is no draw.
     floats = {name: array for name, array in columns.arrays.items() if array.dtype.kind == "f"} or columns.arrays
     num_chains, num_draws = next(iter(floats.values())).shape[:2]
-    if any(not np.isnan(array.to_numpy()[:, -1]).reshape(num_chains, -1).all(axis=1).any() for array in floats.values()):
+    if any(
+        not np.isnan(array.to_numpy()[:, -1]).reshape(num_chains, -1).all(axis=1).any() for array in floats.values()
+    ):
         # Every chain has a last draw.
         return np.arange(num_chains), np.full(num_chains, num_draws), num_draws
     is_drawn = ~np.all([np.isnan(block).all(axis=2) for block in Columns(floats).blocks()], axis=0)

@@ -35,12 +35,6 @@ def in_order(rows: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.f
     return keys, result
 
 
-def merged(rows: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Return the same of rows that fall and then rise, which are sorted in one pass."""
-    places = np.argsort(rows, axis=1, kind="stable") + _starts(rows)
-    return places, rows.ravel()[places]
-
-
 def _starts(rows: NDArray) -> NDArray[np.int64]:
     """Return where rows begin, one after the other."""
     return rows.shape[1] * np.arange(len(rows))[:, None]

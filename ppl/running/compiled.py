@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
@@ -132,7 +133,7 @@ class CompiledModel:
                 result = self._run(start, settings, interrupts)
             losses = Losses(interrupts)
             trace = self._to_datatree(result, seed, max_tree_depth, expansion, losses)
-            losses.attempt("report", lambda: report(result, trace), None, is_long=True)
+            losses.attempt("report", lambda: report(result, trace, cores or os.cpu_count() or 1), None, is_long=True)
             say_losses(trace, losses)
         return trace
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from xarray import Dataset, DataTree
 
-from ppl.diagnosing.diagnosis import diagnose
+from ppl.diagnosing.diagnosis import judge
 from ppl.modelling.dimensions import automatic_dims
 from ppl.modelling.model import Model
 from ppl.reading.labels import as_coordinate
@@ -189,7 +189,7 @@ def _interruption(result: SweepResult) -> str:
     )
 
 
-def report(result: SweepResult, trace: DataTree) -> None:
+def report(result: SweepResult, trace: DataTree, num_threads: int) -> None:
     """Log, once, what went wrong while sampling: nothing where nothing did."""
     if result.interrupted:
         logger.warning("%s", _interruption(result))
@@ -197,6 +197,6 @@ def report(result: SweepResult, trace: DataTree) -> None:
         if reason:
             logger.warning("Chain %d stopped after %d draws: %s. Its remaining draws are NaN.", chain, draws, reason)
     if result.num_draws.max() and trace["posterior"].data_vars:
-        diagnosis = diagnose(trace)
+        diagnosis = judge(trace, None, None, num_threads)
         if not diagnosis.is_ok:
             logger.warning("%s", diagnosis)

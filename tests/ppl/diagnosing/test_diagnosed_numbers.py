@@ -41,3 +41,11 @@ def test_e_bfmi_is_arvizs():
     trace = tree(posterior, stats)
     expected = az.bfmi(trace)["energy"].to_numpy()
     np.testing.assert_allclose(ppl.diagnose(trace).e_bfmi, expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("shape", [(4, 1000, 40), (4, 40000, 5)])
+def test_threads_find_the_same_numbers(shape):
+    draws = np.random.default_rng(3).normal(size=shape)
+    alone, together = convergence(draws), convergence(draws, num_threads=3)
+    for name in ("r_hat", "ess_bulk", "ess_tail"):
+        np.testing.assert_array_equal(getattr(alone, name), getattr(together, name))

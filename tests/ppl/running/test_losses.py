@@ -138,8 +138,8 @@ def test_an_expansion_that_fails(compiled, expected, monkeypatch):
 @pytest.mark.parametrize(
     ("target", "what", "error"),
     [
-        ("ppl.running.results.diagnose", "report", RuntimeError("bad")),
-        ("ppl.running.results.diagnose", "report", KeyboardInterrupt()),
+        ("ppl.running.results.judge", "report", RuntimeError("bad")),
+        ("ppl.running.results.judge", "report", KeyboardInterrupt()),
         ("ppl.running.compiled.drawn_attributes", "drawn", MemoryError()),
         ("ppl.running.compiled.report", "report", ValueError("bad")),
         ("ppl.running.compiled.what_was_learnt", "adaptation", ValueError("bad")),
