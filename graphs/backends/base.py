@@ -16,6 +16,12 @@ from graphs.step import StepGraph
 type ArrayFunction = Callable[..., list[NDArray]]
 """Takes one array per input and returns one per output."""
 
+type Part = tuple[slice, np.random.Generator]
+"""Some rows, and the generator of their draws."""
+
+type Filling = Callable[[NDArray[np.float64], Sequence[NDArray], Sequence[Part], int], None]
+"""Fills the rows of an array with draws: :meth:`Backend.fill`."""
+
 NO_INTEGER = np.iinfo(np.int64).min
 """In the place of a whole number that could not be computed, where a number would be NaN."""
 
@@ -117,9 +123,42 @@ class Backend(ABC):
         The parameters are those of :meth:`function`.
         """
 
+    def fill(self, inputs: Sequence[TensorVariable], outputs: Sequence[TensorVariable], rng: Variable) -> Filling:
+        """Compile a graph of draws to a function that fills the rows of an array.
+
+        Parameters
+        ----------
+        inputs, outputs, rng
+            As of :meth:`map`.
+
+        Returns
+        -------
+        callable
+            Takes an array of shape (number, size), float64, which receives the outputs of each row one after the
+            other; one array per input; parts of the rows, each with a generator of its own; and how many threads it
+            may take, on which the draws do not depend.
+        """
+        function = self.map(inputs, outputs, rng=rng)
+
+        def call(out: NDArray[np.float64], arrays: Sequence[NDArray], parts: Sequence[Part], num_threads: int) -> None:
+            for rows, generator in parts:
+                found = function(generator, *(array[rows] for array in arrays))
+                end = 0
+                for array in found:
+                    flat = np.reshape(array, (len(array), -1))
+                    out[rows, end : end + flat.shape[1]] = flat
+                    end += flat.shape[1]
+
+        return call
+
     @abstractmethod
     def step(self, step_graph: StepGraph) -> CompiledStep:
         """Compile a step graph."""
+
+
+def words_of(rng: np.random.Generator) -> NDArray[np.uint64]:
+    """Draw the state of a generator of a backend's own, 4 words."""
+    return rng.integers(0, 2**64, size=4, dtype=np.uint64)
 
 
 def as_arrays(values: Sequence[Any], variables: Sequence[TensorVariable]) -> list[NDArray]:

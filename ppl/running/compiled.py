@@ -132,8 +132,9 @@ class CompiledModel:
                 settings = replace(settings, keep=keep, callback=bar, learnt=learnt)
                 result = self._run(start, settings, interrupts)
             losses = Losses(interrupts)
-            trace = self._to_datatree(result, seed, max_tree_depth, expansion, losses)
-            losses.attempt("report", lambda: report(result, trace, cores or os.cpu_count() or 1), None, is_long=True)
+            num_threads = cores or os.cpu_count() or 1
+            trace = self._to_datatree(result, seed, max_tree_depth, expansion, losses, num_threads)
+            losses.attempt("report", lambda: report(result, trace, num_threads), None, is_long=True)
             say_losses(trace, losses)
         return trace
 
@@ -172,15 +173,21 @@ class CompiledModel:
         return self._starting_points(init, chains, seed), None
 
     def _to_datatree(
-        self, result: SweepResult, seed: int, max_tree_depth: int, expansion: DrawExpansion, losses: Losses
+        self,
+        result: SweepResult,
+        seed: int,
+        max_tree_depth: int,
+        expansion: DrawExpansion,
+        losses: Losses,
+        num_threads: int,
     ) -> DataTree:
         # JAX compiles at the first run, when the number of chains is known.
         lazy = getattr(self._sweep, "compile_seconds", 0.0)
         self.compile_seconds += lazy - self._lazy_seconds
         self._lazy_seconds = lazy
-        groups = _named(expansion, result.draws, result.stats, losses, (seed, 0))
+        groups = _named(expansion, result.draws, result.stats, losses, (seed, 0), num_threads)
         if result.tuning_draws is not None and result.tuning_draws.size:
-            warmup = _named(expansion, result.tuning_draws, result.tuning_stats or {}, losses, (seed, 1))
+            warmup = _named(expansion, result.tuning_draws, result.tuning_stats or {}, losses, (seed, 1), num_threads)
             groups |= {f"warmup_{group}": values for group, values in warmup.items()}
         attributes = self._attributes(result, seed, max_tree_depth, losses)
         none: dict[str, Dataset] = {}
@@ -228,10 +235,16 @@ class CompiledModel:
 
 
 def _named(
-    expansion: DrawExpansion, draws: NDArray[np.float64], stats: Mapping[str, NDArray], losses: Losses, seed: Seed
+    expansion: DrawExpansion,
+    draws: NDArray[np.float64],
+    stats: Mapping[str, NDArray],
+    losses: Losses,
+    seed: Seed,
+    num_threads: int,
 ) -> dict[str, Mapping[str, NDArray]]:
     """Return named values and statistics; the log-density, where that of a block is not that of the draws."""
-    values = losses.attempt("posterior", lambda: expansion(draws, in_place=True, losses=losses, seed=seed), None)
+    options: dict[str, Any] = {"in_place": True, "losses": losses, "seed": seed, "num_threads": num_threads}
+    values = losses.attempt("posterior", lambda: expansion(draws, **options), None)
     if values is None:
         values = expansion.recorded(draws, losses)
     unconstrained, losses.unconstrained = losses.unconstrained, {}

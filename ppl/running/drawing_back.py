@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import batched
 
 import numpy as np
 import pytensor.tensor as pt
@@ -12,12 +13,15 @@ from pytensor.graph.basic import Variable
 from pytensor.tensor.variable import TensorVariable
 
 from graphs.backends import get_backend
+from graphs.backends.base import Filling, Part
 from graphs.integral import drawn_back
 from graphs.layout import Layout
 from graphs.surgery.random_graph import depends_on
 from ppl.planning.plans import Plan
 
 ROWS_AT_ONCE = 2**12
+FEWEST_SHARED = 2**16
+"""So many numbers are worth the start of threads: a millisecond of draws."""
 Seed = tuple[int, ...]
 """The seed of a run, and which part of it this is, each of which has numbers of its own."""
 _STREAM = 20261201
@@ -32,18 +36,18 @@ class DrawingBack:
     ----------
     given, drawn : Layout
         Of the draws of the rest, and of what is kept of what is drawn.
+    every : Layout
+        Of all that is drawn: the numbers are the same whatever is kept.
     function : callable
-        Of a generator and the variables that are given: the draws.
-    names : tuple of str
-        What it draws: all, so that the numbers are the same whatever is kept.
+        Fills rows with draws of all, given the rest.
     dependent : tuple of str
         The values that follow from what is drawn: without it there are none of them.
     """
 
     given: Layout
     drawn: Layout
-    function: Callable[..., list[NDArray]]
-    names: tuple[str, ...]
+    every: Layout
+    function: Filling
     dependent: tuple[str, ...]
 
     @classmethod
@@ -70,12 +74,12 @@ class DrawingBack:
         outputs : mapping of str to TensorVariable
             All values that are wanted.
         """
-        function = get_backend(backend).map(variables, list(draws.values()), rng=rng)
+        function = get_backend(backend).fill(variables, list(draws.values()), rng)
         kept = [v for v in draws if any(depends_on(graph, [v]) for graph in outputs.values())]
         dependent = tuple(n for n, graph in outputs.items() if depends_on(graph, kept))
-        return cls(Layout.of(variables), Layout.of(kept), function, tuple(str(v.name) for v in draws), dependent)
+        return cls(Layout.of(variables), Layout.of(kept), Layout.of(draws), function, dependent)
 
-    def __call__(self, rows: NDArray[np.float64], chains: int, seed: Seed) -> NDArray[np.float64]:
+    def __call__(self, rows: NDArray[np.float64], chains: int, seed: Seed, num_threads: int = 1) -> NDArray[np.float64]:
         """Return a draw for each row, (number, size): the same whatever is computed at once, and of how many chains.
 
         Parameters
@@ -86,24 +90,37 @@ class DrawingBack:
             Number of chains.
         seed : tuple of int
             Of the run, and of its part.
+        num_threads : int
+            How many threads may share the rows.
         """
-        drawn = np.empty((len(rows), self.drawn.size))
         length = len(rows) // max(chains, 1)
+        parts = []
         for chain in range(chains):
             for number, first in enumerate(range(0, length, ROWS_AT_ONCE)):
                 generator = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(_STREAM, chain, number)))
                 start, stop = chain * length + first, chain * length + min(first + ROWS_AT_ONCE, length)
-                self._fill(drawn[start:stop], rows[start:stop], generator)
+                parts.append((slice(start, stop), generator))
+        if len(rows) * self.every.size < FEWEST_SHARED:
+            num_threads = 1
+        if self.drawn == self.every:
+            drawn = np.empty((len(rows), self.drawn.size))
+            self._fill(drawn, rows, parts, num_threads)
+            return drawn
+        kept = self.every.elements(self.drawn.names)
+        drawn = np.empty((len(rows), len(kept)))
+        for some in batched(parts, num_threads):
+            start, stop = some[0][0].start, some[-1][0].stop
+            every = np.empty((stop - start, self.every.size))
+            shifted = [(slice(part.start - start, part.stop - start), generator) for part, generator in some]
+            self._fill(every, rows[start:stop], shifted, num_threads)
+            drawn[start:stop] = every[:, kept]
         return drawn
 
-    def _fill(self, drawn: NDArray[np.float64], rows: NDArray[np.float64], generator: np.random.Generator) -> None:
-        flat = self.given.unpack(rows, copy=False)
-        arrays = self.function(generator, *(flat[name] for name in self.given.names))
-        for name, array in zip(self.names, arrays, strict=True):
-            if name not in self.drawn.names:
-                continue
-            slot = drawn[:, self.drawn.slice_of(name)]
-            slot[:] = np.reshape(array, slot.shape)
+    def _fill(
+        self, drawn: NDArray[np.float64], rows: NDArray[np.float64], parts: Sequence[Part], num_threads: int
+    ) -> None:
+        """Fill an array with draws of all, part by part."""
+        self.function(drawn, list(self.given.unpack(rows, copy=False).values()), parts, num_threads)
 
 
 def draws_of(plan: Plan, wanted: Sequence[TensorVariable]) -> tuple[Variable, dict[TensorVariable, TensorVariable]]:

@@ -54,7 +54,7 @@ class DrawExpansion:
     elements : mapping of str to (str, int)
         Of values that are elements of an array, the name of the array and which element; ``names`` has the array.
     order : sequence of str
-        Every value that is returned.
+        What is returned.
     drawing_back : DrawingBack, optional
         Draws what was integrated out, where that is wanted.
     """
@@ -119,7 +119,7 @@ class DrawExpansion:
         graphs = [pt.as_tensor(outputs[n]) for n in computed]
         by_name = dict(zip(computed, graphs, strict=True))
         compiler = get_backend(backend)
-        function = compiler.map(variables, graphs) if computed else _compute_nothing
+        function = compiler.map(variables, graphs) if computed else lambda *arrays: []
         room = room_of(plan, variables, by_name)
         recorded = {str(v.name) for v in variables}
         sources = {n: str(v.name) for n, v in plan.mixed.values.items() if n in by_name and str(v.name) in recorded}
@@ -130,7 +130,13 @@ class DrawExpansion:
         return cls(layout, names, computed, room, sources, function, new, given, one, elements, wanted, back)
 
     def __call__(
-        self, draws: NDArray[np.float64], *, in_place: bool = False, losses: Losses | None = None, seed: Seed = (0,)
+        self,
+        draws: NDArray[np.float64],
+        *,
+        in_place: bool = False,
+        losses: Losses | None = None,
+        seed: Seed = (0,),
+        num_threads: int = 1,
     ) -> dict[str, NDArray]:
         """Return the named values in natural space of flat draws, shape (chains, draws, size).
 
@@ -144,7 +150,7 @@ class DrawExpansion:
             rows = np.where(missing[:, None], 1.0 if missing.all() else rows[~missing][0], rows)
         elif not in_place and self.room:
             rows = rows.copy()
-        values = self._values(rows, self._drawn_back(rows, len(draws), seed, losses), losses)
+        values = self._values(rows, self._drawn_back(rows, len(draws), seed, losses, num_threads), losses)
 
         def shaped(array: NDArray) -> NDArray:
             whole = _without(np.asarray(array), missing) if missing.any() else np.asarray(array)
@@ -157,17 +163,17 @@ class DrawExpansion:
         return self._declared({name: array for name, array in found.items() if array is not None})
 
     def _drawn_back(
-        self, rows: NDArray[np.float64], chains: int, seed: Seed, losses: Losses | None
+        self, rows: NDArray[np.float64], chains: int, seed: Seed, losses: Losses | None, num_threads: int
     ) -> NDArray[np.float64] | None:
         """Return a draw of what was integrated out for each row (number, size); None where there is none."""
         back = self.drawing_back
         if back is None:
             return None
         if losses is None:
-            return back(rows, chains, seed)
+            return back(rows, chains, seed, num_threads)
         try:
             with losses.interrupts.allowed():
-                return back(rows, chains, seed)
+                return back(rows, chains, seed, num_threads)
         except (Exception, KeyboardInterrupt) as error:
             if isinstance(error, KeyboardInterrupt):
                 self._lose_what_is_computed(losses, error)
@@ -287,10 +293,6 @@ def _put(new: dict[str, NDArray], name: str, array: NDArray, first: int, num_row
 def shown(name: str) -> str:
     """Return how a value is called in the trace."""
     return name or "lp"
-
-
-def _compute_nothing(*arrays: NDArray) -> list[NDArray]:
-    return []
 
 
 def _without(array: NDArray, missing: NDArray[np.bool_]) -> NDArray:

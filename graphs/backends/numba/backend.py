@@ -12,22 +12,14 @@ from numpy.typing import NDArray
 from pytensor.graph.basic import Variable
 from pytensor.tensor.variable import TensorVariable
 
-from graphs.backends.base import ArrayFunction, Backend, CompiledStep, as_arrays
+from graphs.backends.base import ArrayFunction, Backend, CompiledStep, Filling, Part, as_arrays, words_of
 from graphs.backends.c import settle_blas
 from graphs.backends.numba.compiler.compiling import compile_program
 from graphs.backends.numba.machine_code.kept import njit
+from graphs.backends.numba.mapping import run_parts, run_rows
 from graphs.backends.numba.program import Program, call_program
 from graphs.step import StepGraph
 from graphs.surgery.traces import forgetting
-
-_ROWS_AT_ONCE = 512
-
-
-@njit(nogil=True, cache=True)
-def _run_map(row: Any, xs: Any, outs: Any, rng: Any) -> None:
-    """Run a program on every row of an array."""
-    for i in range(xs.shape[0]):
-        call_program(row, xs[i], xs[i], outs[i], rng)
 
 
 @njit(nogil=True, cache=True)
@@ -45,11 +37,6 @@ def _run_steps(
         if (i + 1) % thin == 0:
             draws[kept] = state
             kept += 1
-
-
-def _words(rng: np.random.Generator) -> NDArray[np.uint64]:
-    """Draw the state of a program's generator."""
-    return rng.integers(0, 2**64, size=4, dtype=np.uint64)
 
 
 def _packed(arrays: Sequence[NDArray]) -> NDArray[np.float64]:
@@ -83,7 +70,7 @@ class NumbaBackend(Backend):
         def call(*arrays: Any) -> list[NDArray]:
             values = as_arrays(arrays[num_generators:], inputs)
             _check_shapes(values, inputs)
-            words = _words(arrays[0]) if num_generators else None
+            words = words_of(arrays[0]) if num_generators else None
             return program.unpack(program(_packed(values), rng=words)[1])
 
         return call
@@ -98,32 +85,36 @@ class NumbaBackend(Backend):
         num_generators = 0 if rng is None else 1
 
         def call(*arrays: Any) -> list[NDArray]:
-            values = [
-                np.asarray(value, dtype=variable.type.dtype)
-                for value, variable in zip(arrays[num_generators:], inputs, strict=True)
-            ]
-            _check_shapes(values, inputs, skip=1)
-            num_draws = values[0].shape[0]
-            outs = np.empty((num_draws, program.num_outputs))
-            words = _words(arrays[0]) if num_generators else np.ones(4, np.uint64)
-            bound = program.bind()
-            # Rows are read by pointer: a few at a time are laid out side by side, and stay in the processor's cache.
-            ends = np.cumsum([value[0].size if num_draws else 0 for value in values])
-            xs = np.empty((min(num_draws, _ROWS_AT_ONCE), ends[-1]))
-            for first in range(0, num_draws, _ROWS_AT_ONCE):
-                rows = xs[: num_draws - first]
-                for value, end in zip(values, ends, strict=True):
-                    part = value[first : first + len(rows)].reshape(len(rows), -1)
-                    rows[:, end - part.shape[1] : end] = part
-                _run_map(bound.row, rows, outs[first : first + len(rows)], words)
-                program.reraise()
+            values = _batches(arrays[num_generators:], inputs)
+            outs = np.empty((len(values[0]), program.num_outputs))
+            words = words_of(arrays[0]) if num_generators else np.ones(4, np.uint64)
+            run_rows(program, values, outs, words)
             return program.unpack(outs)
+
+        return call
+
+    def fill(self, inputs: Sequence[TensorVariable], outputs: Sequence[TensorVariable], rng: Variable) -> Filling:
+        """Compile a graph of draws that fills rows; see :meth:`graphs.backends.base.Backend.fill`."""
+        # Whole numbers may be missing, which `map` knows of.
+        if any(None in v.type.shape for v in inputs) or {v.type.dtype for v in outputs} != {"float64"}:
+            return super().fill(inputs, outputs, rng)
+        program = compile_program(_named(inputs), outputs, rng=rng)
+
+        def call(out: NDArray[np.float64], arrays: Sequence[NDArray], parts: Sequence[Part], num_threads: int) -> None:
+            run_parts(program, _batches(arrays, inputs), out, parts, num_threads)
 
         return call
 
     def step(self, step_graph: StepGraph) -> NumbaStep:
         """Compile a step graph."""
         return NumbaStep(step_graph)
+
+
+def _batches(arrays: Sequence[Any], variables: Sequence[TensorVariable]) -> list[NDArray]:
+    """Return arrays with a leading axis, of the dtypes of variables."""
+    values = [np.asarray(value, dtype=v.type.dtype) for value, v in zip(arrays, variables, strict=True)]
+    _check_shapes(values, variables, skip=1)
+    return values
 
 
 def _named(variables: Sequence[TensorVariable]) -> Sequence[TensorVariable]:
@@ -147,7 +138,7 @@ def _pytensor_function(
     def call(*arrays: Any) -> list[NDArray]:
         if rng is None:
             return [np.asarray(out) for out in compiled(*as_arrays(arrays, inputs))]
-        generator = np.random.default_rng(_words(arrays[0]))
+        generator = np.random.default_rng(words_of(arrays[0]))
         return [np.asarray(out) for out in compiled(generator, *as_arrays(arrays[1:], inputs))]
 
     return call
@@ -208,7 +199,7 @@ class NumbaStep(CompiledStep):
         self, rng: np.random.Generator, state_values: Sequence[Any]
     ) -> tuple[list[NDArray], dict[str, NDArray]]:
         """Make one step; see :meth:`graphs.backends.base.CompiledStep.__call__`."""
-        _, out = self.program(self._start(state_values), rng=_words(rng))
+        _, out = self.program(self._start(state_values), rng=words_of(rng))
         arrays = self.program.unpack(out)
         num_state = len(self.step_graph.state)
         return arrays[:num_state], dict(zip(self.step_graph.info, arrays[num_state:], strict=True))
@@ -222,7 +213,7 @@ class NumbaStep(CompiledStep):
         draws = np.empty((num_steps // thin, state.size))
         means = np.zeros(self.program.num_outputs - state.size)
         out = np.empty(self.program.num_outputs)
-        _run_steps(bound.row, state, out, _words(rng), num_steps, thin, draws, means)
+        _run_steps(bound.row, state, out, words_of(rng), num_steps, thin, draws, means)
         self.program.reraise()
         layout = self.program.inputs
         return list(layout.unpack(state).values()), layout.unpack(draws), self._info(means)

@@ -87,6 +87,13 @@ def test_the_draws_of_a_chain_are_its_own(numba, whole, monkeypatch) -> None:
     assert not np.isclose(*standardised(whole)).any()
 
 
+@pytest.mark.parametrize("names", [None, ["total"]])
+def test_threads_draw_the_same(numba, whole, monkeypatch, names) -> None:
+    monkeypatch.setattr("ppl.running.drawing_back.FEWEST_SHARED", 0)
+    trace = numba.sample(**SETTINGS, cores=3, var_names=names)
+    np.testing.assert_array_equal(trace.posterior["total"], whole.posterior["total"])
+
+
 def test_another_process_draws_the_same(numba, whole) -> None:
     again = pickle.loads(pickle.dumps(numba)).sample(**SETTINGS)
     assert again.posterior.equals(whole.posterior)
