@@ -50,6 +50,19 @@ class Groups:
         return self.members.size + len(self.border)
 
     @property
+    def num_factor(self) -> int:
+        """How many numbers the factor of a matrix of this pattern has."""
+        (number, size), beside = self.members.shape, len(self.border)
+        return number * (size * (size + 1) // 2 + size * beside) + beside * (beside + 1) // 2
+
+    @property
+    def num_operations(self) -> int:
+        """How many multiplications that takes: each column's elements below the diagonal, by pairs."""
+        (number, size), beside = self.members.shape, len(self.border)
+        below = [size - 1 - i + beside for i in range(size)]
+        return number * sum(n * (n + 1) // 2 + n for n in below) + beside**3 // 3
+
+    @property
     def probes(self) -> NDArray[np.float64]:
         """Vectors whose products with a matrix show its elements: (size + m, length)."""
         size = self.members.shape[1]

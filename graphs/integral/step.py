@@ -14,7 +14,7 @@ from math import prod
 from pytensor.tensor.variable import TensorVariable
 
 from graphs.conditional import JointNormal, Law, MultivariateNormal, SparseNormal
-from graphs.conditional.families.block_normal import BlockNormal
+from graphs.integral.bordered import BorderedNormal
 from graphs.integral.field_normal import FieldNormal
 from graphs.integral.whitened import WhitenedNormal
 
@@ -56,8 +56,8 @@ class Step:
         law = innermost(self.law)
         if isinstance(law, SparseNormal):
             return len(law.pattern.rows)
-        if isinstance(law, BlockNormal):
-            return law.num_blocks * law.size * (law.size + 1) // 2
+        if isinstance(law, BorderedNormal):
+            return law.groups.num_factor
         if isinstance(law, MultivariateNormal | FieldNormal):
             return self.num_elements * (self.num_elements + 1) // 2
         return self.num_elements
@@ -68,8 +68,8 @@ class Step:
         law = innermost(self.law)
         if isinstance(law, SparseNormal):
             return law.pattern.num_operations
-        if isinstance(law, BlockNormal):
-            return law.num_blocks * law.size**3 // 3
+        if isinstance(law, BorderedNormal):
+            return law.groups.num_operations
         return self.num_elements**3 // 3 if isinstance(law, MultivariateNormal | FieldNormal) else self.num_elements
 
 

@@ -107,6 +107,8 @@ def find_methods(
             method = "gibbs" if augmented[name] else method
             if name in named and not augmented[name]:
                 raise DerivationError(f"There is no Gibbs step for {name}: {reason}.", name, summed.values[name])
+        if why := collapsed.reasons.get(name):
+            reason += f"; not integrated out: {why}"
         found = _assignment(joint, name, method, reason, choice)
         assignments[name] = replace(found, obstacle=law) if isinstance(law, Obstacle) else found
     return Methods(assignments, laws, augmenter, {name: terms for name, terms in augmented.items() if terms})
@@ -168,6 +170,7 @@ def build(
         statistics,
         called_back=python,
         whole=whole,
+        without_law=collapsed.without_law,
     )
 
 

@@ -70,13 +70,16 @@ class Collapsed:
     compression : tuple of Compressed
         Which terms were rewritten to sufficient statistics before.
     reasons : mapping of str to str
-        By variable, why it is integrated out or is not.
+        By variable, why it is integrated out, or why it is not although it could be.
+    without_law : tuple of str
+        The variables that have no law to integrate them out by.
     """
 
     joint: LogProb
     whole: LogProb
     compression: tuple[Compressed, ...] = ()
     reasons: Mapping[str, str] = field(default_factory=dict)
+    without_law: tuple[str, ...] = ()
 
 
 def collapse(summed: LogProb, names: Sequence[str], compress: bool, *, is_asked: bool, is_required: bool) -> Collapsed:
@@ -108,10 +111,12 @@ def collapse(summed: LogProb, names: Sequence[str], compress: bool, *, is_asked:
     for name in names:
         if name in done.joint.values and (is_required or (is_asked and summed.supports[name].is_discrete)):
             raise _refusal(summed, name, done.reasons.get(name, ""), is_required)
+    without_law = tuple(done.obstacles)
+    left = {n: reason for n, reason in done.reasons.items() if n not in without_law}
     if not done.joint.integrals:
-        return Collapsed(summed, summed, (), done.reasons)
+        return Collapsed(summed, summed, (), left, without_law)
     why = {n: _why(step, done.joint, whole) for step in done.joint.integrals for n in step.names}
-    return Collapsed(done.joint, whole, compression, {**done.reasons, **why})
+    return Collapsed(done.joint, whole, compression, {**left, **why}, without_law)
 
 
 def _refusal(joint: LogProb, name: str, reason: str, is_named: bool) -> PPLError:
@@ -143,7 +148,7 @@ def _integrated(whole: LogProb, names: Collection[str], is_asked: bool) -> Integ
         times = _sweep_cost(after) / before
         if times <= (MOST_TIMES_DEARER if is_whole else MOST_TIMES_DEARER_IN_PART):
             return ""
-        return f"without it a sweep would take {times:.2g} times as long"
+        return f"without it a sweep would take {times:.3g} times as long"
 
     return integrate(whole, names, None if is_asked else worth)
 

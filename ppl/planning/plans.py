@@ -133,6 +133,8 @@ class Plan(PartsFirst):
         Central values of everything, where a pilot run has found them.
     whole : LogProb, optional
         Where variables are integrated out, the log-probability before that.
+    without_law : tuple of str
+        The variables that could not be integrated out, as they have no law.
     """
 
     model: Model
@@ -150,6 +152,7 @@ class Plan(PartsFirst):
     compiled: CompiledSweep | None = None
     centre: Mapping[str, NDArray] | None = None
     whole: LogProb | None = None
+    without_law: tuple[str, ...] = ()
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Machine code belongs to a process.
@@ -187,9 +190,11 @@ class Plan(PartsFirst):
     def _notes(self) -> list[str]:
         operations = ", ".join(self.called_back)
         slow = [f"{operations}: evaluated in Python, called from compiled code, which is slower"] if operations else []
+        lawless = ", ".join(self.without_law) if self.natural.integrals else ""
+        left = [f"not integrated out, for want of a law: {lawless} (marginalize=[...] says why)"] if lawless else []
         lost = ", ".join(self.model.parts.forgotten)
         unkept = [f"not kept: {lost} (nothing depends on it: give it to ppl.Model)"] if lost else []
-        return [*slow, *([self.policy] if self.policy else []), *unkept]
+        return [*slow, *left, *([self.policy] if self.policy else []), *unkept]
 
     def __str__(self) -> str:
         blocks = ["\n".join(_aligned(table)) for table in self._tables()]

@@ -1,0 +1,52 @@
+"""What plans say of integrals: what they cost, and why others are not taken."""
+
+import numpy as np
+import ppl
+
+GROUPS = np.repeat(np.arange(12), 5)
+X = np.tile(np.arange(5.0) - 2.0, 12)
+
+
+def _growth_curves(rng: np.random.Generator) -> ppl.Model:
+    mean, scale = ppl.Normal("mean", 0, 5, size=2), ppl.HalfNormal("scale", 1, size=2)
+    a, b = ppl.Normal("a", mean[0], scale[0], size=12), ppl.Normal("b", mean[1], scale[1], size=12)
+    y = ppl.Normal("y", a[GROUPS] + b[GROUPS] * X, ppl.HalfNormal("s", 1))
+    return ppl.Model({y: rng.normal(size=60)})
+
+
+def test_the_size_of_the_factor_of_groups_beside_a_border():
+    plan = ppl.plan(_growth_curves(np.random.default_rng(1)), marginalize=["a", "b", "mean"], progress=False)
+    [step] = plan.natural.integrals
+    # The precision of 12 pairs, each tied to two common means, filled with numbers that cancel nowhere.
+    matrix = np.zeros((26, 26))
+    for group in range(12):
+        own = [2 * group, 2 * group + 1, 24, 25]
+        block = np.random.default_rng(group).normal(size=(4, 4))
+        matrix[np.ix_(own, own)] += block @ block.T + np.eye(4)
+    factor = np.linalg.cholesky(matrix)
+    assert step.num_factor == np.count_nonzero(factor)
+    below = np.count_nonzero(np.tril(factor, -1), axis=0)
+    # Each column divides its elements and adds all their products to what is left.
+    assert abs(step.num_operations - (below + below * (below + 1) // 2).sum()) <= 4
+    assert f"{step.num_factor}" in str(plan)
+
+
+def test_the_plan_says_what_has_no_law():
+    plan = ppl.plan(_growth_curves(np.random.default_rng(1)), marginalize=["a", "b", "mean"], progress=False)
+    assert "for want of a law" not in str(plan)  # nobody asked whether the scales could be
+    theta = ppl.Normal("theta", ppl.Normal("mu", 0, 5), ppl.HalfCauchy("tau", 5), size=8)
+    effects = np.array([28.0, 8, -3, 7, -1, 1, 18, 12])
+    model = ppl.Model({ppl.Normal("y", theta, np.array([15.0, 10, 16, 11, 9, 11, 10, 18])): effects})
+    assert "not integrated out, for want of a law: tau" in str(ppl.plan(model, progress=False))
+
+
+def test_the_plan_says_what_does_not_pay():
+    rng = np.random.default_rng(2)
+    first, second = rng.integers(0, 30, 400), rng.integers(0, 20, 400)
+    a = ppl.Normal("a", 0, ppl.HalfNormal("scale_a", 1), size=30)
+    b = ppl.Normal("b", 0, ppl.HalfNormal("scale_b", 1), size=20)
+    model = ppl.Model({ppl.Normal("y", a[first] + b[second], 1.0): rng.normal(size=400)})
+    plan = ppl.plan(model, progress=False)
+    assert plan.method_of("a") != "integrate"
+    why = {assignment.name: assignment.reason for assignment in plan.assignments}
+    assert "not integrated out: without it a sweep would take" in why["a"]
