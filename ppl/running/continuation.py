@@ -137,8 +137,11 @@ def _arrays(block: int, step_sizes: Sequence[float], metrics: Sequence[Metric]) 
     """Return one block's step sizes and metrics; rows that some chains lack are zero, and so are their coefficients."""
     most = max(len(metric.rows) for metric in metrics)
     dims = ("chain", f"row_{block}", f"position_{block}")
-    rows = np.stack([np.pad(m.rows, ((0, most - len(m.rows)), (0, 0))) for m in metrics])
-    coefficients = np.stack([np.pad(m.coefficients, (0, most - len(m.coefficients))) for m in metrics])
+    rows = np.zeros((len(metrics), most, len(metrics[0].scale)))
+    coefficients = np.zeros((len(metrics), most))
+    for chain, metric in enumerate(metrics):
+        rows[chain, : len(metric.rows)] = metric.rows
+        coefficients[chain, : len(metric.coefficients)] = metric.coefficients
     return {
         f"step_size_{block}": Variable(("chain",), np.array(step_sizes, np.float64)),
         f"metric_{block}": Variable(("chain",), np.array([_KINDS.index(m.kind) for m in metrics])),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from math import prod
 from pathlib import Path
 
@@ -17,7 +18,8 @@ _UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
 
 def available_bytes() -> int | None:
     """Return how much memory this process may still take; None where the system does not tell."""
-    found = [*_of_machine(), *_of_groups(), *_of_process()]
+    found = [*_of_machine(), *_of_process()]
+    found += _of_groups(min(found, default=2**63))
     return max(min(found), 0) if found else None
 
 
@@ -34,13 +36,34 @@ def _of_machine() -> Iterable[int]:
         return []
 
 
-def _of_groups() -> Iterable[int]:
-    """Yield what the control groups leave, which containers and batch systems set; both versions of them."""
+def _of_groups(most: int) -> Iterable[int]:
+    """Yield what the control groups leave, which containers and batch systems set, where that may be less than given.
+
+    There are two versions of control groups.
+    """
     try:
-        entries = [line.split(":", 2) for line in Path("/proc/self/cgroup").read_text().splitlines()]
+        entries = Path("/proc/self/cgroup").read_text()
     except OSError:
         return
-    for _, controllers, path in entries:
+    for limit, used, statistics, cached in _files_of_groups(entries):
+        try:
+            left = int(_read(limit)) - int(_read(used))
+            if left < most:
+                # What can be freed comes to it; to say how much takes the system longest.
+                freed = dict(line.split() for line in _read(statistics).splitlines())
+                yield left + int(freed.get(cached, 0))
+        except (OSError, ValueError):  # no limit ("max"), or the group is gone
+            continue
+
+
+@lru_cache(maxsize=1)
+def _files_of_groups(entries: str) -> list[tuple[str, str, str, str]]:
+    """Return the files that hold limit, usage and statistics of each group, and what is called there what can be freed.
+
+    Which files there are does not change while a process stays in its groups; what they hold does.
+    """
+    found = []
+    for _, controllers, path in (line.split(":", 2) for line in entries.splitlines()):
         if controllers not in ("", "memory"):
             continue
         root = Path("/sys/fs/cgroup") / controllers
@@ -49,12 +72,15 @@ def _of_groups() -> Iterable[int]:
         # Inside a container the path may be that of the host, and the group be the root.
         group = root / path.lstrip("/")
         for folder in {group, *group.parents[: len(group.parts) - len(root.parts)], root}:
-            try:
-                limit, used = (int((folder / name).read_text()) for name in names)
-                freed = dict(line.split() for line in (folder / "memory.stat").read_text().splitlines())
-                yield limit - used + int(freed.get(cached, 0))
-            except (OSError, ValueError):  # no such group, or no limit ("max")
-                continue
+            limit, used, statistics = (folder / name for name in (*names, "memory.stat"))
+            if limit.exists() and used.exists() and statistics.exists():
+                found.append((str(limit), str(used), str(statistics), cached))
+    return found
+
+
+def _read(file: str) -> str:
+    with open(file) as opened:
+        return opened.read()
 
 
 def _of_process() -> Iterable[int]:

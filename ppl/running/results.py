@@ -89,7 +89,9 @@ def to_datatree(
             dataset.attrs.update(attrs)
     datasets |= extra_groups or {}
     try:
-        tree: DataTree = DataTree.from_dict(datasets)
+        # DataTree.from_dict takes twice the time: it copies each group.
+        tree = DataTree()
+        tree.children = {group: DataTree(dataset) for group, dataset in datasets.items()}
     except Exception:  # whose it is, each alone tells
         tree = _tree_of_parts(datasets, losses)
     tree.attrs = attrs
