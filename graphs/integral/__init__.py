@@ -1,15 +1,17 @@
 """Integrals over continuous variables by their laws: log p(rest) = log p(x, rest) - log p(x given rest)."""
 
+from graphs.integral.anchored import law_of, remembering_laws
 from graphs.integral.bordered import BorderedNormal
 from graphs.integral.by_group import GroupLikelihood, groups_of, log_likelihood_of_groups, separable, why_barred
 from graphs.integral.choosing import Integrated, integrate, integrate_all, may_be_integrated
 from graphs.integral.field_normal import FieldNormal
 from graphs.integral.integrating import at_fixed_points, drawn_back, find_step, integrate_out, with_step
-from graphs.integral.step import Step
+from graphs.integral.step import Factor, Step
 from graphs.integral.whitened import WhitenedNormal
 
 __all__ = [
     "BorderedNormal",
+    "Factor",
     "FieldNormal",
     "GroupLikelihood",
     "Integrated",
@@ -22,8 +24,10 @@ __all__ = [
     "integrate",
     "integrate_all",
     "integrate_out",
+    "law_of",
     "log_likelihood_of_groups",
     "may_be_integrated",
+    "remembering_laws",
     "separable",
     "why_barred",
     "with_step",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from math import log, pi, prod
 
@@ -10,17 +10,19 @@ import numpy as np
 import pytensor.tensor as pt
 from pytensor.gradient import disconnected_grad
 from pytensor.tensor.variable import TensorVariable
+from scipy.sparse import csr_matrix
 
 from graphs.bounds.guards import strip_guards
-from graphs.conditional import JointNormal, Obstacle, find_joint_normal
+from graphs.conditional import JointNormal, Law, Obstacle, ObstacleKind, find_joint_normal
 from graphs.conditional.expanding.simplify import simplify
 from graphs.conditional.quadratic.joint import split
 from graphs.conditional.quadratic.quadratic import quadratic_form
-from graphs.conditional.quadratic.sparsity import ties_of
+from graphs.conditional.quadratic.sparsity import sparsity_of, ties_of
 from graphs.density import LogDensity
 from graphs.integral.bordered import BorderedNormal, find_groups
+from graphs.integral.checking import has_changing_factor
 from graphs.integral.normal import prior_of
-from graphs.integral.step import Step
+from graphs.integral.step import Factor, Step
 from graphs.integral.whitened import Coordinate, WhitenedNormal
 from graphs.joint.joint_logprob import LogProb
 from graphs.supports import REAL
@@ -54,7 +56,9 @@ def in_coordinates(joint: LogProb, names: Sequence[str]) -> tuple[LogDensity, tu
     return LogDensity(total, (*others, *(c.u for c in coordinates)), declared), coordinates
 
 
-def block_step(joint: LogProb, names: Sequence[str]) -> Step | Obstacle:
+def block_step(
+    joint: LogProb, names: Sequence[str], refusal: Callable[[Law | Factor], str] | None = None
+) -> Step | Obstacle:
     """Return the integral over variables that are normal together.
 
     Parameters
@@ -63,9 +67,18 @@ def block_step(joint: LogProb, names: Sequence[str]) -> Step | Obstacle:
         In natural space.
     names : sequence of str
         The variables.
+    refusal : callable, optional
+        As for `find_step`: what a factor takes is known before the law is.
     """
     density, coordinates = in_coordinates(joint, names)
-    base = bordered_law(density, coordinates) or find_joint_normal(density, [c.u for c in coordinates])
+    parts = tuple(c.u for c in coordinates)
+    ties = ties_of(density.total, parts)
+    base: JointNormal | Obstacle | None = bordered_law(density, parts, ties)
+    if base is None and refusal is not None:
+        why = refusal(_factor(ties, sum(prod(u.type.shape) for u in parts)))
+        if why and has_changing_factor(density, parts):
+            return Obstacle(why, ObstacleKind.REFUSED)
+    base = base or find_joint_normal(density, parts)
     if isinstance(base, Obstacle):
         return base
     law = WhitenedNormal(base.variable, base.parameters, coordinates, base)
@@ -89,18 +102,26 @@ def block_step(joint: LogProb, names: Sequence[str]) -> Step | Obstacle:
     return Step(tuple(name_of[c.x] for c in coordinates), law, at, own, fixed)
 
 
-def bordered_law(density: LogDensity, coordinates: Sequence[Coordinate]) -> JointNormal | None:
-    """Return the law of coordinates that are small groups beside a few others; None where they are not.
+def _factor(ties: csr_matrix | None, num_elements: int) -> Factor:
+    """Return what the factor of the precision matrix of elements takes that stand together as they do."""
+    sparsity = None if ties is None else sparsity_of(ties)
+    if sparsity is None:
+        return Factor(num_elements, num_elements**3 // 3, False)
+    return Factor(num_elements, sparsity.pattern.num_operations, True)
+
+
+def bordered_law(density: LogDensity, parts: Sequence[TensorVariable], ties: csr_matrix | None) -> JointNormal | None:
+    """Return the law of variables that are small groups beside a few others; None where they are not.
 
     Parameters
     ----------
     density : LogDensity
-        Quadratic in the coordinates.
-    coordinates : sequence of Coordinate
+        Quadratic in the variables.
+    parts : sequence of TensorVariable
         They.
+    ties : csr_matrix or None
+        Which of their elements stand together (`ties_of`).
     """
-    parts = tuple(c.u for c in coordinates)
-    ties = ties_of(density.total, parts)
     if ties is None:
         return None
     ends = np.cumsum([0, *(prod(u.type.shape) for u in parts)])
@@ -111,7 +132,7 @@ def bordered_law(density: LogDensity, coordinates: Sequence[Coordinate]) -> Join
     [joined] = substitute([density.total], dict(zip(parts, split(stacked, parts), strict=True)))
     products, linear = quadratic_form(joined, stacked, groups.probes)
     law = BorderedNormal(stacked, {"products": products, "linear": linear}, groups)
-    return JointNormal(stacked, law.parameters, parts, law)
+    return JointNormal(stacked, law.parameters, tuple(parts), law)
 
 
 def _coordinate(joint: LogProb, name: str) -> Coordinate:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from typing import Protocol
 
 from graphs.conditional import Law, Obstacle, ObstacleKind, find_law
 from graphs.density import LogDensity
@@ -11,7 +13,7 @@ from graphs.errors import DerivationError
 from graphs.integral.field import covariance_of
 from graphs.integral.grouping import in_order, is_nested, normal_groups, subsets
 from graphs.integral.integrating import find_step, with_step
-from graphs.integral.step import Step
+from graphs.integral.step import Factor
 from graphs.joint.joint_logprob import LogProb, states_of
 from graphs.marginal.atoms import has_atoms
 from graphs.surgery.random_graph import depends_on
@@ -20,9 +22,23 @@ from graphs.variables.transforms import restriction_of
 _MOST_BLAMED = 20
 _IMPROPER = (ObstacleKind.IMPROPER, ObstacleKind.SEEMS_IMPROPER, ObstacleKind.ABSENT)
 
-Worth = Callable[[LogProb, Step, bool], str]
-"""Of the log-probability after an integral, the integral, and whether it takes all that is tied: why it does not pay,
-or nothing where it does."""
+
+class Worth(Protocol):
+    """Says whether integrals pay."""
+
+    def refusal(self, found: Law | Factor, is_whole: bool) -> str:
+        """Return why no integral by a law of this kind pays, or with such a factor, or nothing where some may."""
+
+    def objection(self, after: LogProb, is_whole: bool) -> str:
+        """Return why an integral does not pay, or nothing where it does.
+
+        Parameters
+        ----------
+        after : LogProb
+            What is left.
+        is_whole : bool
+            Whether the integral takes all that is tied.
+        """
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +79,7 @@ def integrate(joint: LogProb, names: Collection[str], worth: Worth | None = None
         In natural space.
     names : collection of str
         The variables in question.
-    worth : callable, optional
+    worth : Worth, optional
         Says of an integral why it does not pay; all do by default.
     """
     asked = [n for n in joint.values if n in names]
@@ -130,7 +146,7 @@ class _Search:
         In natural space; that of what is left, later.
     names : sequence of str
         The variables in question.
-    worth : callable or None
+    worth : Worth or None
         Says of an integral why it does not pay.
     """
 
@@ -182,12 +198,16 @@ class _Search:
         key = ", ".join(names)
         if key in self._obstacles and self._obstacles[key][0] == terms:
             return False
-        step = find_step(self.joint, names)
+        step = find_step(
+            self.joint, names, None if self.worth is None else partial(self.worth.refusal, is_whole=is_whole)
+        )
         if isinstance(step, Obstacle):
             self._obstacles[key] = terms, step
+            if step.kind is ObstacleKind.REFUSED:
+                self._objections |= dict.fromkeys(names, step.reason)
             return False
         after = with_step(self.joint, step)
-        objection = "" if self.worth is None else self.worth(after, step, is_whole)
+        objection = "" if self.worth is None else self.worth.objection(after, is_whole)
         self._objections |= dict.fromkeys(names, objection)
         if objection:
             self._obstacles[key] = terms, Obstacle(objection)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import pytensor.tensor as pt
@@ -10,14 +10,14 @@ from pytensor.gradient import disconnected_grad
 from pytensor.graph.basic import Variable
 from pytensor.tensor.variable import TensorVariable
 
-from graphs.conditional import Obstacle
+from graphs.conditional import Law, Obstacle, ObstacleKind
 from graphs.errors import DerivationError, ModelError
 from graphs.integral.anchored import anchored_step
 from graphs.integral.blocks import block_step
 from graphs.integral.checking import find_fault
 from graphs.integral.field import field_step
 from graphs.integral.normal import normal_step
-from graphs.integral.step import Step
+from graphs.integral.step import Factor, Step
 from graphs.integral.whitened import WhitenedNormal
 from graphs.joint.joint_logprob import LogProb
 from graphs.optional import optional
@@ -59,8 +59,10 @@ def integrate_out(joint: LogProb, names: Sequence[str | tuple[str, ...]]) -> Log
     return joint
 
 
-@optional("an integral", otherwise=lambda why, *_: Obstacle(why))
-def find_step(joint: LogProb, names: tuple[str, ...]) -> Step | Obstacle:
+@optional("an integral", otherwise=lambda why, *_, **__: Obstacle(why))
+def find_step(
+    joint: LogProb, names: tuple[str, ...], refusal: Callable[[Law | Factor], str] | None = None
+) -> Step | Obstacle:
     """Return the integral over variables, checked at random points, or why there is none.
 
     Parameters
@@ -69,18 +71,29 @@ def find_step(joint: LogProb, names: tuple[str, ...]) -> Step | Obstacle:
         In natural space.
     names : tuple of str
         The variables.
+    refusal : callable, optional
+        Of a law, or of a factor that one would need: why integrals by it are not wanted, or nothing where they are.
     """
-    if len(names) > 1:
-        step = block_step(joint, names)
-    else:
-        forms = (normal_step, field_step, anchored_step)
-        found = (form(joint, names[0]) for form in forms)
-        step = next((step for step in found if not isinstance(step, Obstacle)), None) or anchored_step(joint, names[0])
+    step = _derived(joint, names, refusal)
     if isinstance(step, Obstacle):
         return step
+    why = refusal(step.law) if refusal is not None else ""
+    if why:
+        return Obstacle(why, ObstacleKind.REFUSED)
     step = _closed(step)
     after = with_step(joint, step).total
     return find_fault(joint.total, after, step, joint.logdensity.supports) or step
+
+
+def _derived(joint: LogProb, names: tuple[str, ...], refusal: Callable[[Law | Factor], str] | None) -> Step | Obstacle:
+    """Return the integral over variables in the first form that it has; what the last form says where it has none."""
+    if len(names) > 1:
+        return block_step(joint, names, refusal)
+    step: Step | Obstacle = normal_step(joint, names[0])
+    for form in (field_step, anchored_step):
+        if isinstance(step, Obstacle):
+            step = form(joint, names[0])
+    return step
 
 
 def with_step(joint: LogProb, step: Step) -> LogProb:

@@ -73,6 +73,25 @@ class Step:
         return self.num_elements**3 // 3 if isinstance(law, MultivariateNormal | FieldNormal) else self.num_elements
 
 
+@dataclass(frozen=True)
+class Factor:
+    """The factor of the precision matrix of elements that are normal together, before their law is derived.
+
+    Parameters
+    ----------
+    num_elements : int
+        How many numbers are integrated out.
+    num_operations : int
+        How many multiplications it takes.
+    is_sparse : bool
+        Whether these are made in loops over positions.
+    """
+
+    num_elements: int
+    num_operations: int
+    is_sparse: bool
+
+
 def innermost(law: Law) -> Law:
     """Return the law of the vector of a normal law of several variables; any other law."""
     law = law.base if isinstance(law, WhitenedNormal) else law

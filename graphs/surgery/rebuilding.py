@@ -7,6 +7,7 @@ from typing import Any
 
 from pytensor.graph.basic import Apply, Variable
 from pytensor.graph.traversal import toposort
+from pytensor.tensor.basic import Alloc
 from pytensor.tensor.elemwise import Elemwise
 
 
@@ -44,12 +45,17 @@ def _made_again(node: Apply, inputs: list[Variable]) -> list[Variable]:
     # in which a long graph is rebuilt. Nodes of inner graphs are of a frozen kind, and are never copied.
     if (
         type(node) is Apply
-        and isinstance(node.op, Elemwise)
+        and (isinstance(node.op, Elemwise) or _has_same_lengths(node, inputs))
         and all(a.type == b.type for a, b in zip(node.inputs, inputs, strict=True))
     ):
         # Clones of PyTensor's copy tags besides, which takes most of their time.
         return list(Apply(node.op, inputs, [o.type.make_variable(o.name) for o in node.outputs]).outputs)
     return list(node.op.make_node(*inputs).outputs)
+
+
+def _has_same_lengths(node: Apply, inputs: list[Variable]) -> bool:
+    """Whether a node repeats an array along axes of the same lengths: to find what these are rewrites their graphs."""
+    return isinstance(node.op, Alloc) and all(a is b for a, b in zip(node.inputs[1:], inputs[1:], strict=True))
 
 
 def substitute(outputs: Sequence[Variable], replacements: Mapping[Variable, Variable]) -> list[Variable]:

@@ -10,6 +10,7 @@ from graphs.bounds.differentiability import NoGradient
 from graphs.conditional import Law, Obstacle, ObstacleKind, find_law
 from graphs.density import LogDensity
 from graphs.errors import DerivationError
+from graphs.integral import law_of
 from graphs.joint.joint_logprob import LogProb
 from graphs.marginal.atoms import has_atoms
 from graphs.supports import Support
@@ -127,8 +128,8 @@ def _law_of(summed: LogProb, name: str) -> Law | Obstacle:
     restriction = restriction_of(summed.graph.latent[name], summed.graph.transforms.get(name))
     if restriction:
         return Obstacle(restriction)
-    value, support = summed.values[name], summed.supports[name]
-    law = find_law(summed.logdensity, value, support=support)
+    value = summed.values[name]
+    law = law_of(summed, name)
     if isinstance(law, Law):
         return law
     if law.kind is ObstacleKind.ABSENT:

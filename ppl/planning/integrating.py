@@ -14,13 +14,23 @@ from graphs.conditional import (
     Gamma,
     InverseGamma,
     InverseWishart,
+    Law,
     MultivariateNormal,
     Normal,
     SparseNormal,
     Wishart,
 )
 from graphs.errors import DerivationError, ModelError, PPLError
-from graphs.integral import BorderedNormal, FieldNormal, Integrated, Step, WhitenedNormal, integrate, may_be_integrated
+from graphs.integral import (
+    BorderedNormal,
+    Factor,
+    FieldNormal,
+    Integrated,
+    Step,
+    WhitenedNormal,
+    integrate,
+    may_be_integrated,
+)
 from graphs.joint.joint_logprob import LogProb
 from graphs.optional import optional
 from ppl.planning.pilot import PER_GRADIENT_AND_DIMENSION
@@ -31,7 +41,7 @@ from ppl.planning.policy import (
     PER_TRAJECTORY,
     fewest_gradients,
 )
-from ppl.planning.work import work_of
+from ppl.planning.work import work_of, work_of_factor
 
 MOST_TIMES_DEARER, MOST_TIMES_DEARER_IN_PART = 2.0, 1.0
 """A sweep of NUTS may become so many times dearer, its trajectories being those of a normal distribution of as many
@@ -140,23 +150,48 @@ def _refusal(joint: LogProb, name: str, reason: str, is_named: bool) -> PPLError
 
 @optional("integrals", otherwise=lambda why, joint, *_: Integrated(joint))
 def _integrated(whole: LogProb, names: Collection[str], is_asked: bool) -> Integrated:
-    before = _sweep_cost(whole)
+    return integrate(whole, names, None if is_asked else _Worth(whole))
 
-    def worth(after: LogProb, step: Step, is_whole: bool) -> str:
-        if not isinstance(step.law, CLOSED):
-            return f"the normaliser of its law, {step.law.family}, takes longer than it saves"
-        times = _sweep_cost(after) / before
+
+class _Worth:
+    """Says whether integrals pay.
+
+    Parameters
+    ----------
+    whole : LogProb
+        The log-probability before any.
+    """
+
+    def __init__(self, whole: LogProb):
+        self._size = _num_continuous(whole)
+        self._before = _sweep_cost(work_of([whole.total]), self._size)
+
+    def refusal(self, found: Law | Factor, is_whole: bool) -> str:
+        """Return why no integral by a law of this kind pays, or with such a factor, or nothing where some may."""
+        if isinstance(found, Factor):
+            return self._why(_sweep_cost(work_of_factor(found), self._size - found.num_elements), is_whole, "at least ")
+        if isinstance(found, CLOSED):
+            return ""
+        return f"the normaliser of its law, {found.family}, takes longer than it saves"
+
+    def objection(self, after: LogProb, is_whole: bool) -> str:
+        """Return why an integral does not pay, or nothing where it does."""
+        return self._why(_sweep_cost(work_of([after.total]), _num_continuous(after)), is_whole)
+
+    def _why(self, cost: float, is_whole: bool, how: str = "") -> str:
+        times = cost / self._before
         if times <= (MOST_TIMES_DEARER if is_whole else MOST_TIMES_DEARER_IN_PART):
             return ""
-        return f"without it a sweep would take {times:.3g} times as long"
-
-    return integrate(whole, names, None if is_asked else worth)
+        return f"without it a sweep would take {how}{times:.3g} times as long"
 
 
-def _sweep_cost(joint: LogProb) -> float:
+def _num_continuous(joint: LogProb) -> int:
+    return sum(prod(int(n) for n in v.type.shape) for n, v in joint.values.items() if not joint.supports[n].is_discrete)
+
+
+def _sweep_cost(work: float, size: int) -> float:
     """Return about how many nanoseconds a sweep of NUTS takes, on a normal distribution of as many dimensions."""
-    size = sum(prod(int(n) for n in v.type.shape) for n, v in joint.values.items() if not joint.supports[n].is_discrete)
-    gradient = GRADIENT_OF_LOGPROB * work_of([joint.total]) + PER_GRADIENT + PER_GRADIENT_AND_DIMENSION * size
+    gradient = GRADIENT_OF_LOGPROB * work + PER_GRADIENT + PER_GRADIENT_AND_DIMENSION * size
     return fewest_gradients(size) * gradient + PER_TRAJECTORY + PER_DIMENSION * size
 
 

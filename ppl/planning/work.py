@@ -30,6 +30,7 @@ from pytensor.tensor.subtensor import (
 )
 
 from graphs.backends.numba.lowering.linalg import LARGEST_UNBLOCKED
+from graphs.integral import Factor
 
 PER_NODE = 0.4
 PER_ARITHMETIC = 0.05
@@ -97,6 +98,13 @@ def work_of(graphs: Sequence[Variable]) -> float:
         if inner is not None:
             total += _num_steps(node) * work_of(inner.outputs)
     return total
+
+
+def work_of_factor(factor: Factor) -> float:
+    """Return about how many nanoseconds a factor takes: what is evaluated with it takes longer."""
+    if factor.is_sparse:
+        return PER_PRODUCT_OF_SPARSE * factor.num_operations + PER_COLUMN_OF_SPARSE * factor.num_elements
+    return PER_PRODUCT_OF_LINALG * factor.num_operations + PER_ELEMENT_OF_LINALG * factor.num_elements**2
 
 
 def _work_of_node(node: Apply) -> float:

@@ -35,6 +35,8 @@ class ObstacleKind(Enum):
     """The law was improper at every point tried."""
     LARGE = auto()
     """There is a law, of more elements that depend on each other than are drawn together."""
+    REFUSED = auto()
+    """There is a law, of a kind that is not wanted."""
 
 
 @dataclass(frozen=True)
