@@ -1,8 +1,10 @@
-"""The draws of a trace as columns of numbers, one for each element of its variables, never copied all at once."""
+"""The draws of a trace as columns of numbers, one for each element of its variables, and threads that share them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import batched
 from math import prod
 
 import numpy as np
@@ -11,7 +13,11 @@ from xarray import DataArray, DataTree, Variable
 
 from graphs.errors import ModelError
 
-BLOCK_VALUES = 2**20
+KEPT_VALUES = 2**20
+"""Columns with so many draws are copied."""
+BLOCK_VALUES = 2**16
+"""So many draws are looked at at once, which the caches of a processor hold."""
+_AT_ONCE = 4
 
 
 class Columns:
@@ -58,28 +64,30 @@ class Columns:
         return np.repeat(values, self.counts)
 
     def blocks(self) -> Iterator[NDArray[np.float64]]:
-        """Give the columns in pieces that are small next to a long run: all at once would be a second copy of it."""
-        if self._block is not None:
+        """Give the columns in pieces that are small next to a long run: all at once would be a second copy of it.
+
+        Where there are not many, they are one piece, which is kept.
+        """
+        num_values = prod(next(iter(self.arrays.values())).shape[:2])
+        if num_values * sum(self.counts) <= KEPT_VALUES:
+            if self._block is None:
+                self._block = _joined([_flat(array) for array in self.arrays.values()])
             yield self._block
             return
+        most = max(1, BLOCK_VALUES // num_values)
         waiting: list[NDArray] = []
-        num_waiting, num_left = 0, sum(self.counts)
+        num_waiting = 0
         for array in self.arrays.values():
             values = _flat(array)
-            most = max(1, BLOCK_VALUES // (values.shape[0] * values.shape[1]))
             for start in range(0, values.shape[2], most):
                 piece = values[:, :, start : start + most]
                 if num_waiting + piece.shape[2] > most and waiting:
-                    yield np.concatenate(waiting, axis=2, dtype=np.float64)
-                    num_left -= num_waiting
+                    yield _joined(waiting)
                     waiting, num_waiting = [], 0
                 waiting.append(piece)
                 num_waiting += piece.shape[2]
         if waiting:
-            block = np.concatenate(waiting, axis=2, dtype=np.float64)
-            # Where one piece is all there is, it is kept.
-            self._block = block if num_left == sum(self.counts) else None
-            yield block
+            yield _joined(waiting)
 
     def chosen(self, positions: NDArray[np.int64]) -> NDArray[np.float64]:
         """Return some of the columns, which are in order."""
@@ -94,6 +102,31 @@ class Columns:
         return np.concatenate(found, axis=2) if found else np.zeros((*array.shape[:2], 0))
 
 
+def _joined(pieces: Sequence[NDArray]) -> NDArray[np.float64]:
+    """Return pieces side by side; one alone is not copied."""
+    if len(pieces) == 1:
+        return pieces[0].astype(np.float64, copy=False)
+    return np.concatenate(pieces, axis=2, dtype=np.float64)
+
+
 def _flat(array: DataArray | Variable) -> NDArray:
     values = array.to_numpy()
     return values.reshape(*values.shape[:2], -1)
+
+
+def shared[A, B](work: Callable[[A], B], pieces: Iterable[A], num_threads: int) -> list[B]:
+    """Return the results of work on pieces, in order.
+
+    Parameters
+    ----------
+    work : callable
+        Of a piece: a millisecond or more, most of it in NumPy, which lets other threads run.
+    pieces : iterable
+        Pieces are taken a few at a time, since each may be a copy.
+    num_threads : int
+        How many threads may share them.
+    """
+    if num_threads == 1:
+        return [work(piece) for piece in pieces]
+    with ThreadPoolExecutor(num_threads, thread_name_prefix="diagnosis") as pool:
+        return [found for some in batched(pieces, _AT_ONCE * num_threads) for found in pool.map(work, some)]

@@ -10,13 +10,13 @@ localization: an improved R-hat for assessing convergence of MCMC. Bayesian Anal
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from math import ceil
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ppl.diagnosing.columns import shared
 from ppl.diagnosing.effective import Centred, Series, effective_sizes
 from ppl.diagnosing.ranks import in_order, normal_scores, quantiles
 
@@ -73,13 +73,7 @@ def convergence(draws: NDArray, num_threads: int = 1) -> Convergence:
         # Copied: all that follows runs along the draws of one number.
         result[:, columns] = _block(np.ascontiguousarray(np.moveaxis(draws[:, :, columns], 2, 0), np.float64))
 
-    if num_threads > 1 and len(pieces) >= _FEWEST_SHARED:
-        with ThreadPoolExecutor(min(num_threads, len(pieces)), thread_name_prefix="diagnosis") as pool:
-            # Taken, so that what a thread raises is raised here.
-            list(pool.map(fill, pieces))
-    else:
-        for columns in pieces:
-            fill(columns)
+    shared(fill, pieces, num_threads if num_pieces >= _FEWEST_SHARED else 1)
     return Convergence(*result)
 
 
@@ -119,17 +113,3 @@ def standardised(draws: NDArray[np.float64]) -> NDArray[np.float64]:
     centred = draws - np.median(draws, axis=(-2, -1), keepdims=True)
     largest = np.abs(centred).max(axis=(-2, -1), keepdims=True)
     return centred / np.where(largest > 0, largest, 1.0)
-
-
-def batch_size_per_draw(chains: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return effective draws per draw of numbers (size, chains, draws) from the variance of means of batches.
-
-    NaN where a number does not vary.
-    """
-    length = int(np.sqrt(chains.shape[2]))
-    count = chains.shape[2] // length
-    batches = chains[:, :, : count * length].reshape(*chains.shape[:2], count, length)
-    means = batches.mean(axis=3)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        ratio: NDArray[np.float64] = chains.var(axis=2).mean(axis=1) / (length * means.var(axis=2, ddof=1).mean(axis=1))
-    return ratio

@@ -156,7 +156,7 @@ def diagnose(
 
 def judge(trace: DataTree, var_names: Iterable[str] | None, max_tree_depth: int | None, num_threads: int) -> Diagnosis:
     """Return what `diagnose` does, by so many threads at most."""
-    evidence = gather(trace, var_names, max_tree_depth)
+    evidence = gather(trace, var_names, max_tree_depth, num_threads)
     found = convergence(evidence.draws, num_threads)
     return Diagnosis(
         findings=find_faults(evidence, found),

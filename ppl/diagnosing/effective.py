@@ -44,12 +44,16 @@ class Centred:
     @property
     def r_hat(self) -> NDArray[np.float64]:
         """Gelman and Rubin's."""
-        count = self.draws.shape[-1]
-        with np.errstate(divide="ignore", invalid="ignore"):
-            between = count * self.mean.var(axis=-1, ddof=1)
-            within = self.squares.mean(axis=-1) / (count - 1)
-            ratio: NDArray[np.float64] = np.sqrt((between / within + count - 1) / count)
-        return ratio
+        return r_hat_of(self.mean, self.squares, self.draws.shape[-1])
+
+
+def r_hat_of(mean: NDArray[np.float64], squares: NDArray[np.float64], count: int) -> NDArray[np.float64]:
+    """Return Gelman and Rubin's R-hat of chains with so many draws from their means and sums of squares about them."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        between = count * mean.var(axis=-1, ddof=1)
+        within = squares.mean(axis=-1) / (count - 1)
+        ratio: NDArray[np.float64] = np.sqrt((between / within + count - 1) / count)
+    return ratio
 
 
 @dataclass(frozen=True, eq=False)

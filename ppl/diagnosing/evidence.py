@@ -11,7 +11,7 @@ from xarray import DataTree
 
 from graphs.errors import ModelError
 from ppl.diagnosing.column_labels import ColumnLabels
-from ppl.diagnosing.columns import Columns
+from ppl.diagnosing.columns import Columns, shared
 from ppl.diagnosing.judged import attribute, bounded_variables, drawn_variables
 from ppl.diagnosing.screening import Screen, clipped
 from ppl.diagnosing.statistics import any_of, saturated, statistic
@@ -83,7 +83,9 @@ class Evidence:
     left_out: int = 0
 
 
-def gather(trace: DataTree, var_names: Iterable[str] | None, max_tree_depth: int | None) -> Evidence:
+def gather(
+    trace: DataTree, var_names: Iterable[str] | None, max_tree_depth: int | None, num_threads: int = 1
+) -> Evidence:
     """Read a trace.
 
     Parameters
@@ -95,6 +97,8 @@ def gather(trace: DataTree, var_names: Iterable[str] | None, max_tree_depth: int
         them, else all. Of very many numbers only those are then looked at that a screen does not clear.
     max_tree_depth : int, optional
         As the sampler was told; by default what the trace says.
+    num_threads : int
+        How many threads may take a first look at very many numbers.
 
     Raises
     ------
@@ -111,7 +115,11 @@ def gather(trace: DataTree, var_names: Iterable[str] | None, max_tree_depth: int
     diverging = any_of(trace, "diverging")
     num_values = len(chains) * num_draws
     is_large = var_names is None and len(variables) * num_values > MOST_VALUES
-    screen = Screen.joined([Screen.of(_some(block, chains, num_draws), is_large) for block in columns.blocks()])
+
+    def screened(block: NDArray[np.float64]) -> Screen:
+        return Screen.of(_some(block, chains, num_draws), is_large)
+
+    screen = Screen.joined(shared(screened, columns.blocks(), num_threads if is_large else 1))
     bad = _not_numbers(screen, variables, is_drawn, num_values)
     looked_at = np.flatnonzero((bad == 0) & (screen.num_nan + screen.num_infinite < num_values))
     num_good = len(looked_at)
