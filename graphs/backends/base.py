@@ -22,6 +22,9 @@ type Part = tuple[slice, np.random.Generator]
 type Filling = Callable[[NDArray[np.float64], Sequence[NDArray], Sequence[Part], int], None]
 """Fills the rows of an array with draws: :meth:`Backend.fill`."""
 
+type SharedMap = Callable[[Sequence[NDArray], int], list[NDArray]]
+"""Takes one array per input and a number of threads, and returns one array per output: :meth:`Backend.shared_map`."""
+
 NO_INTEGER = np.iinfo(np.int64).min
 """In the place of a whole number that could not be computed, where a number would be NaN."""
 
@@ -122,6 +125,17 @@ class Backend(ABC):
 
         The parameters are those of :meth:`function`.
         """
+
+    def shared_map(self, inputs: Sequence[TensorVariable], outputs: Sequence[TensorVariable]) -> SharedMap:
+        """Compile a graph that draws nothing as :meth:`map` does, to a function whose rows threads may share.
+
+        Returns
+        -------
+        callable
+            Takes a list of one array per input, and how many threads it may take, on which the values do not depend.
+        """
+        function = self.map(inputs, outputs)
+        return lambda arrays, num_threads: function(*arrays)
 
     def fill(self, inputs: Sequence[TensorVariable], outputs: Sequence[TensorVariable], rng: Variable) -> Filling:
         """Compile a graph of draws to a function that fills the rows of an array.

@@ -116,7 +116,9 @@ class CompiledModel:
             metric=cast(MetricChoice, metric),
             is_pooled=adapt == "pooled",
         )
-        expansion = self._expansion if var_names is None else self._expansion_of(var_names)
+        num_threads = cores or os.cpu_count() or 1
+        chosen = self._expansion if var_names is None else self._expansion_of(var_names)
+        expansion = replace(chosen, num_threads=num_threads)
         rows = draws + tune * keep_tuning
         kept = bytes_of_draws(self.plan.sweep, expansion.layout.size, rows, chains)
         learning = bytes_of_chains(self.plan.sweep, chains, settings)
@@ -132,8 +134,7 @@ class CompiledModel:
                 settings = replace(settings, keep=keep, callback=bar, learnt=learnt)
                 result = self._run(start, settings, interrupts)
             losses = Losses(interrupts)
-            num_threads = cores or os.cpu_count() or 1
-            trace = self._to_datatree(result, seed, max_tree_depth, expansion, losses, num_threads)
+            trace = self._to_datatree(result, seed, max_tree_depth, expansion, losses)
             losses.attempt("report", lambda: report(result, trace, num_threads), None, is_long=True)
             say_losses(trace, losses)
         return trace
@@ -173,21 +174,15 @@ class CompiledModel:
         return self._starting_points(init, chains, seed), None
 
     def _to_datatree(
-        self,
-        result: SweepResult,
-        seed: int,
-        max_tree_depth: int,
-        expansion: DrawExpansion,
-        losses: Losses,
-        num_threads: int,
+        self, result: SweepResult, seed: int, max_tree_depth: int, expansion: DrawExpansion, losses: Losses
     ) -> DataTree:
         # JAX compiles at the first run, when the number of chains is known.
         lazy = getattr(self._sweep, "compile_seconds", 0.0)
         self.compile_seconds += lazy - self._lazy_seconds
         self._lazy_seconds = lazy
-        groups = _named(expansion, result.draws, result.stats, losses, (seed, 0), num_threads)
+        groups = _named(expansion, result.draws, result.stats, losses, (seed, 0))
         if result.tuning_draws is not None and result.tuning_draws.size:
-            warmup = _named(expansion, result.tuning_draws, result.tuning_stats or {}, losses, (seed, 1), num_threads)
+            warmup = _named(expansion, result.tuning_draws, result.tuning_stats or {}, losses, (seed, 1))
             groups |= {f"warmup_{group}": values for group, values in warmup.items()}
         attributes = self._attributes(result, seed, max_tree_depth, losses)
         none: dict[str, Dataset] = {}
@@ -235,16 +230,10 @@ class CompiledModel:
 
 
 def _named(
-    expansion: DrawExpansion,
-    draws: NDArray[np.float64],
-    stats: Mapping[str, NDArray],
-    losses: Losses,
-    seed: Seed,
-    num_threads: int,
+    expansion: DrawExpansion, draws: NDArray[np.float64], stats: Mapping[str, NDArray], losses: Losses, seed: Seed
 ) -> dict[str, Mapping[str, NDArray]]:
     """Return named values and statistics; the log-density, where that of a block is not that of the draws."""
-    options: dict[str, Any] = {"in_place": True, "losses": losses, "seed": seed, "num_threads": num_threads}
-    values = losses.attempt("posterior", lambda: expansion(draws, **options), None)
+    values = losses.attempt("posterior", lambda: expansion(draws, in_place=True, losses=losses, seed=seed), None)
     if values is None:
         values = expansion.recorded(draws, losses)
     unconstrained, losses.unconstrained = losses.unconstrained, {}

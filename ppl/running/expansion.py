@@ -13,6 +13,7 @@ import pytensor.tensor as pt
 from numpy.typing import NDArray
 
 from graphs.backends import get_backend
+from graphs.backends.base import SharedMap
 from graphs.layout import Layout
 from graphs.surgery.random_graph import depends_on, static_shape
 from ppl.planning.plans import Plan
@@ -57,6 +58,8 @@ class DrawExpansion:
         What is returned.
     drawing_back : DrawingBack, optional
         Draws what was integrated out, where that is wanted.
+    num_threads : int
+        How many threads may share the draws.
     """
 
     layout: Layout
@@ -64,13 +67,14 @@ class DrawExpansion:
     computed: Sequence[str]
     room: Mapping[str, str]
     sources: Mapping[str, str]
-    function: Callable[..., list[NDArray]]
+    function: SharedMap
     new_bytes: Mapping[str, int]
     is_logdensity_given: bool
-    function_of: Callable[[str], Callable[..., list[NDArray]]]
+    function_of: Callable[[str], SharedMap]
     elements: Mapping[str, tuple[str, int]]
     order: Sequence[str]
     drawing_back: DrawingBack | None = None
+    num_threads: int = 1
 
     @classmethod
     def of(cls, plan: Plan, backend: str, var_names: Sequence[str] | None = None) -> DrawExpansion:
@@ -119,24 +123,18 @@ class DrawExpansion:
         graphs = [pt.as_tensor(outputs[n]) for n in computed]
         by_name = dict(zip(computed, graphs, strict=True))
         compiler = get_backend(backend)
-        function = compiler.map(variables, graphs) if computed else lambda *arrays: []
+        function = compiler.shared_map(variables, graphs) if computed else lambda arrays, num_threads: []
         room = room_of(plan, variables, by_name)
         recorded = {str(v.name) for v in variables}
         sources = {n: str(v.name) for n, v in plan.mixed.values.items() if n in by_name and str(v.name) in recorded}
-        one = cache(lambda name: compiler.map(variables, [by_name[name]]))
+        one = cache(lambda name: compiler.shared_map(variables, [by_name[name]]))
         beside = {str(v.name): v for v in drawn_back}
         new = bytes_of_draw({n: graph for n, graph in by_name.items() if n not in room} | beside)
         given = is_logdensity_given(plan)
         return cls(layout, names, computed, room, sources, function, new, given, one, elements, wanted, back)
 
     def __call__(
-        self,
-        draws: NDArray[np.float64],
-        *,
-        in_place: bool = False,
-        losses: Losses | None = None,
-        seed: Seed = (0,),
-        num_threads: int = 1,
+        self, draws: NDArray[np.float64], *, in_place: bool = False, losses: Losses | None = None, seed: Seed = (0,)
     ) -> dict[str, NDArray]:
         """Return the named values in natural space of flat draws, shape (chains, draws, size).
 
@@ -150,7 +148,7 @@ class DrawExpansion:
             rows = np.where(missing[:, None], 1.0 if missing.all() else rows[~missing][0], rows)
         elif not in_place and self.room:
             rows = rows.copy()
-        values = self._values(rows, self._drawn_back(rows, len(draws), seed, losses, num_threads), losses)
+        values = self._values(rows, self._drawn_back(rows, len(draws), seed, losses), losses)
 
         def shaped(array: NDArray) -> NDArray:
             whole = _without(np.asarray(array), missing) if missing.any() else np.asarray(array)
@@ -163,17 +161,17 @@ class DrawExpansion:
         return self._declared({name: array for name, array in found.items() if array is not None})
 
     def _drawn_back(
-        self, rows: NDArray[np.float64], chains: int, seed: Seed, losses: Losses | None, num_threads: int
+        self, rows: NDArray[np.float64], chains: int, seed: Seed, losses: Losses | None
     ) -> NDArray[np.float64] | None:
         """Return a draw of what was integrated out for each row (number, size); None where there is none."""
         back = self.drawing_back
         if back is None:
             return None
         if losses is None:
-            return back(rows, chains, seed, num_threads)
+            return back(rows, chains, seed, self.num_threads)
         try:
             with losses.interrupts.allowed():
-                return back(rows, chains, seed, num_threads)
+                return back(rows, chains, seed, self.num_threads)
         except (Exception, KeyboardInterrupt) as error:
             if isinstance(error, KeyboardInterrupt):
                 self._lose_what_is_computed(losses, error)
@@ -261,12 +259,12 @@ class DrawExpansion:
             flat |= back.drawn.unpack(np.zeros((len(part), back.drawn.size)), copy=False)
         arguments = list(flat.values())
         if losses is None:
-            return dict(zip(self.computed, self.function(*arguments), strict=True))
+            return dict(zip(self.computed, self.function(arguments, self.num_threads), strict=True))
         wanted = [n for n in self.computed if shown(n) not in losses.found]
         if len(wanted) == len(self.computed):
             try:
                 with losses.interrupts.allowed():
-                    return dict(zip(wanted, self.function(*arguments), strict=True))
+                    return dict(zip(wanted, self.function(arguments, self.num_threads), strict=True))
             except KeyboardInterrupt as error:
                 self._lose_what_is_computed(losses, error)
                 wanted = [name for name in wanted if name in self.sources]
@@ -276,7 +274,7 @@ class DrawExpansion:
         return {name: array for name, array in found.items() if array is not None}
 
     def _alone(self, name: str, arguments: Sequence[NDArray]) -> NDArray:
-        return np.asarray(self.function_of(name)(*arguments)[0])
+        return np.asarray(self.function_of(name)(arguments, self.num_threads)[0])
 
 
 def _put(new: dict[str, NDArray], name: str, array: NDArray, first: int, num_rows: int) -> bool:

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from pytensor.graph.basic import Variable
 from pytensor.tensor.variable import TensorVariable
 
-from graphs.backends.base import ArrayFunction, Backend, CompiledStep, Filling, Part, as_arrays, words_of
+from graphs.backends.base import ArrayFunction, Backend, CompiledStep, Filling, Part, SharedMap, as_arrays, words_of
 from graphs.backends.c import settle_blas
 from graphs.backends.numba.compiler.compiling import compile_program
 from graphs.backends.numba.machine_code.kept import njit
-from graphs.backends.numba.mapping import run_parts, run_rows
+from graphs.backends.numba.mapping import run_parts, run_rows, run_shared
 from graphs.backends.numba.program import Program, call_program
 from graphs.step import StepGraph
 from graphs.surgery.traces import forgetting
@@ -89,6 +89,20 @@ class NumbaBackend(Backend):
             outs = np.empty((len(values[0]), program.num_outputs))
             words = words_of(arrays[0]) if num_generators else np.ones(4, np.uint64)
             run_rows(program, values, outs, words)
+            return program.unpack(outs)
+
+        return call
+
+    def shared_map(self, inputs: Sequence[TensorVariable], outputs: Sequence[TensorVariable]) -> SharedMap:
+        """Compile a graph over a leading axis for threads; see :meth:`graphs.backends.base.Backend.shared_map`."""
+        if any(None in variable.type.shape for variable in inputs):
+            return super().shared_map(inputs, outputs)
+        program = compile_program(_named(inputs), outputs)
+
+        def call(arrays: Sequence[NDArray], num_threads: int) -> list[NDArray]:
+            values = _batches(arrays, inputs)
+            outs = np.empty((len(values[0]), program.num_outputs))
+            run_shared(program, values, outs, num_threads)
             return program.unpack(outs)
 
         return call

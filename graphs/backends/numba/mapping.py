@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from math import ceil
 from threading import Event
+from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -15,7 +17,9 @@ from graphs.backends.blas import one_blas_thread
 from graphs.backends.numba.machine_code.kept import njit
 from graphs.backends.numba.program import Program, call_program
 
-_ROWS_AT_ONCE = 512
+LEAST_SECONDS = 2e-3
+"""So long has to take what is worth the start of threads, which takes a tenth of that."""
+_ROWS_AT_ONCE, _FIRST_ROWS = 512, 64
 
 
 @njit(nogil=True, cache=True)
@@ -62,25 +66,48 @@ def run_rows(
         program.reraise()
 
 
+def run_shared(program: Program, values: Sequence[NDArray], outs: NDArray[np.float64], num_threads: int) -> None:
+    """Run a program that draws nothing on rows, by so many threads at most where that takes long enough."""
+    num_rows, first = len(outs), min(_FIRST_ROWS, len(outs))
+
+    def run(rows: slice, is_stopped: Callable[[], bool] = lambda: False) -> None:
+        run_rows(program, [value[rows] for value in values], outs[rows], np.ones(4, np.uint64), is_stopped)
+
+    with one_blas_thread():
+        start = perf_counter()
+        run(slice(0, first))
+        seconds = (perf_counter() - start) * (num_rows / max(first, 1) - 1)
+        if num_threads == 1 or first == num_rows or seconds < LEAST_SECONDS:
+            run(slice(first, num_rows))
+            return
+        width = min(_ROWS_AT_ONCE, ceil((num_rows - first) / num_threads))
+        _shared(run, [slice(i, min(i + width, num_rows)) for i in range(first, num_rows, width)], num_threads)
+
+
 def run_parts(
     program: Program, values: Sequence[NDArray], outs: NDArray[np.float64], parts: Sequence[Part], num_threads: int
 ) -> None:
     """Run a program on parts of rows, each with a generator of its own, by so many threads at most."""
-    is_over = Event()
 
-    def run(part: Part) -> None:
+    def run(part: Part, is_stopped: Callable[[], bool]) -> None:
         rows, generator = part
-        run_rows(program, [value[rows] for value in values], outs[rows], words_of(generator), is_over.is_set)
+        run_rows(program, [value[rows] for value in values], outs[rows], words_of(generator), is_stopped)
 
     # Whether the linear algebra library takes several threads may be seen in the last digit.
     with one_blas_thread():
-        if num_threads == 1 or len(parts) == 1:
-            for part in parts:
-                run(part)
-            return
-        with ThreadPoolExecutor(min(num_threads, len(parts)), thread_name_prefix="draws") as pool:
-            try:
-                # Taken, so that what a thread raises is raised here.
-                list(pool.map(run, parts))
-            finally:
-                is_over.set()
+        _shared(run, parts, num_threads)
+
+
+def _shared[A](run: Callable[[A, Callable[[], bool]], None], parts: Sequence[A], num_threads: int) -> None:
+    """Run parts by threads, each of which is told when nobody waits for the rest."""
+    is_over = Event()
+    if num_threads == 1 or len(parts) == 1:
+        for part in parts:
+            run(part, is_over.is_set)
+        return
+    with ThreadPoolExecutor(min(num_threads, len(parts)), thread_name_prefix="rows") as pool:
+        try:
+            # Taken, so that what a thread raises is raised here.
+            list(pool.map(lambda part: run(part, is_over.is_set), parts))
+        finally:
+            is_over.set()

@@ -249,7 +249,8 @@ class Program:
                 whole = np.where(np.isnan(part), 0.0, part).astype(dtype)
                 arrays.append(np.where(np.isnan(part), NO_INTEGER, whole))
             else:
-                arrays.append(part.astype(dtype))
+                # One alone is all that there is in memory.
+                arrays.append(part.astype(dtype, copy=len(self.output_shapes) > 1))
             start = stop
         return arrays
 
