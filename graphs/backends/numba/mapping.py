@@ -17,9 +17,9 @@ from graphs.backends.blas import one_blas_thread
 from graphs.backends.numba.machine_code.kept import njit
 from graphs.backends.numba.program import Program, call_program
 
-LEAST_SECONDS = 2e-3
-"""So long has to take what is worth the start of threads, which takes a tenth of that."""
-_ROWS_AT_ONCE, _FIRST_ROWS = 512, 64
+LEAST_SECONDS = 1e-3
+"""So long has to take what is worth the start of threads, which takes some tenths of that."""
+_ROWS_AT_ONCE, _FIRST_ROWS = 512, 32
 
 
 @njit(nogil=True, cache=True)
@@ -68,16 +68,18 @@ def run_rows(
 
 def run_shared(program: Program, values: Sequence[NDArray], outs: NDArray[np.float64], num_threads: int) -> None:
     """Run a program that draws nothing on rows, by so many threads at most where that takes long enough."""
-    num_rows, first = len(outs), min(_FIRST_ROWS, len(outs))
+    num_rows, first, width = len(outs), 0, _FIRST_ROWS
 
     def run(rows: slice, is_stopped: Callable[[], bool] = lambda: False) -> None:
         run_rows(program, [value[rows] for value in values], outs[rows], np.ones(4, np.uint64), is_stopped)
 
     with one_blas_thread():
+        # Ever more rows are run alone, until these have taken as long as the start of threads.
         start = perf_counter()
-        run(slice(0, first))
-        seconds = (perf_counter() - start) * (num_rows / max(first, 1) - 1)
-        if num_threads == 1 or first == num_rows or seconds < LEAST_SECONDS:
+        while num_threads > 1 and first < num_rows and perf_counter() - start < LEAST_SECONDS:
+            run(slice(first, min(first + width, num_rows)))
+            first, width = min(first + width, num_rows), 8 * width
+        if num_threads == 1 or num_rows - first <= first:
             run(slice(first, num_rows))
             return
         width = min(_ROWS_AT_ONCE, ceil((num_rows - first) / num_threads))

@@ -1,4 +1,4 @@
-"""Rows that threads share have the values of NumPy, and draws that do not depend on threads; errors come out of them."""
+"""Rows that threads share have the values of NumPy, draws do not depend on threads, and errors come out of them."""
 
 from __future__ import annotations
 
