@@ -10,6 +10,7 @@ from graphs.conditional.families.gamma import Gamma, InverseGamma, LogGamma, Pow
 from graphs.conditional.families.gig import GIG, TruncatedGamma
 from graphs.conditional.families.multivariate_normal import MultivariateNormal
 from graphs.conditional.families.normal import LogNormal, Normal, TruncatedNormal
+from graphs.conditional.families.row_normal import RowNormal
 from graphs.conditional.families.sparse_normal import SparseNormal
 from graphs.conditional.families.wishart import InverseWishart, Wishart
 from graphs.conditional.law import Law
@@ -40,6 +41,7 @@ __all__ = [
     "Obstacle",
     "ObstacleKind",
     "PowerGamma",
+    "RowNormal",
     "SparseNormal",
     "TruncatedGamma",
     "TruncatedNormal",

@@ -10,8 +10,10 @@ import pytensor.tensor as pt
 from pytensor.graph.basic import Variable
 from pytensor.tensor.variable import TensorVariable
 
-from graphs.conditional import Law, Obstacle, find_law, is_normal
-from graphs.integral.step import Step
+from graphs.bounds.guards import strip_guards
+from graphs.conditional import Law, MultivariateNormal, Obstacle, SparseNormal, find_law, is_normal
+from graphs.conditional.quadratic.rows import row_law
+from graphs.integral.step import Step, held_terms
 from graphs.joint.joint_logprob import LogProb
 from graphs.surgery.random_graph import depends_on
 
@@ -65,6 +67,14 @@ def anchored_step(joint: LogProb, name: str) -> Step | Obstacle:
     if isinstance(law, Obstacle):
         return law
     own = _own(joint, name)
+    if isinstance(law, MultivariateNormal | SparseNormal):
+        supports = joint.logdensity.supports
+        terms = {n: strip_guards(pt.sum(t), supports, almost_surely=True) for n, t in joint.terms.items()}
+        by_rows = row_law(terms, law, {v: s for v, s in supports.items() if v is not x})
+        if by_rows is not None:
+            held = held_terms(joint, [name], by_rows)
+            fixed = {**held, name: pt.sum(held.get(name, own)) - by_rows.peak()}
+            return Step((name,), by_rows, {x: by_rows.mode()}, {name: own - by_rows.peak()}, fixed)
     if is_normal(law):
         return Step((name,), law, {x: law.mode()}, {name: own - law.peak()})
     return Step((name,), law, {x: law.anchor()}, {name: own - pt.sum(law.logprob(x))})

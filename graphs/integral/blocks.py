@@ -13,16 +13,26 @@ from pytensor.tensor.variable import TensorVariable
 from scipy.sparse import csr_matrix
 
 from graphs.bounds.guards import strip_guards
-from graphs.conditional import JointNormal, Law, Obstacle, ObstacleKind, find_joint_normal
+from graphs.conditional import (
+    JointNormal,
+    Law,
+    MultivariateNormal,
+    Obstacle,
+    ObstacleKind,
+    SparseNormal,
+    find_joint_normal,
+)
 from graphs.conditional.expanding.simplify import simplify
+from graphs.conditional.families.row_normal import RowNormal
 from graphs.conditional.quadratic.joint import split
 from graphs.conditional.quadratic.quadratic import quadratic_form
+from graphs.conditional.quadratic.rows import row_law
 from graphs.conditional.quadratic.sparsity import sparsity_of, ties_of
 from graphs.density import LogDensity
 from graphs.integral.bordered import BorderedNormal, find_groups
 from graphs.integral.checking import has_changing_factor
 from graphs.integral.normal import prior_of
-from graphs.integral.step import Factor, Step
+from graphs.integral.step import Factor, Step, held_terms
 from graphs.integral.whitened import Coordinate, WhitenedNormal
 from graphs.joint.joint_logprob import LogProb
 from graphs.supports import REAL
@@ -42,7 +52,16 @@ def in_coordinates(joint: LogProb, names: Sequence[str]) -> tuple[LogDensity, tu
     """
     supports = joint.logdensity.supports
     coordinates = _ordered([_coordinate(joint, n) for n in names])
-    of_x = {joint.values[n]: n for n in names}
+    total = pt.add(*_terms_in_coordinates(joint, coordinates).values(), 0.0)
+    moved = {c.x for c in coordinates}
+    others = [v for v in joint.values.values() if v not in moved]
+    declared = {v: s for v, s in supports.items() if v not in moved} | {c.u: REAL for c in coordinates}
+    return LogDensity(total, (*others, *(c.u for c in coordinates)), declared), coordinates
+
+
+def _terms_in_coordinates(joint: LogProb, coordinates: Sequence[Coordinate]) -> dict[str, TensorVariable]:
+    of_x = {v: n for n, v in joint.values.items()}
+    supports = joint.logdensity.supports
     terms = {n: strip_guards(pt.sum(t), supports, almost_surely=True) for n, t in joint.terms.items()}
     found: dict[TensorVariable, TensorVariable] = {}
     for c in coordinates:
@@ -50,10 +69,7 @@ def in_coordinates(joint: LogProb, names: Sequence[str]) -> tuple[LogDensity, tu
         found[c.x] = mean + scale * c.u if c.is_whitened else c.u
         if c.is_whitened:
             terms[of_x[c.x]] = -0.5 * (pt.sqr(c.u).sum() + prod(c.x.type.shape) * log(2.0 * pi))
-    [total] = substitute([pt.add(*terms.values(), 0.0)], dict(found))
-    others = [v for v in joint.values.values() if v not in found]
-    declared = {v: s for v, s in supports.items() if v not in found} | {c.u: REAL for c in coordinates}
-    return LogDensity(total, (*others, *(c.u for c in coordinates)), declared), coordinates
+    return dict(zip(terms, substitute(list(terms.values()), dict(found)), strict=True))
 
 
 def block_step(
@@ -81,15 +97,17 @@ def block_step(
     base = base or find_joint_normal(density, parts)
     if isinstance(base, Obstacle):
         return base
+    base = _by_rows(joint, coordinates, base)
     law = WhitenedNormal(base.variable, base.parameters, coordinates, base)
     modes = split(base.mode(), [c.u for c in coordinates])
     at = law.natural(modes)
     name_of = {joint.values[n]: n for n in names}
-    own, fixed = {}, {}
+    held = held_terms(joint, names, base.law) if isinstance(base.law, RowNormal) else {}
+    own, fixed = {}, {**held}
     for c, mode in zip(coordinates, modes, strict=True):
         name = name_of[c.x]
         if not c.is_whitened:
-            own[name] = fixed[name] = pt.sum(joint.terms[name])
+            own[name], fixed[name] = pt.sum(joint.terms[name]), pt.sum(held.get(name, joint.terms[name]))
             continue
         constant = prod(c.x.type.shape) * log(2.0 * pi)
         own[name] = -0.5 * (pt.sqr(mode).sum() + constant)
@@ -133,6 +151,18 @@ def bordered_law(density: LogDensity, parts: Sequence[TensorVariable], ties: csr
     products, linear = quadratic_form(joined, stacked, groups.probes)
     law = BorderedNormal(stacked, {"products": products, "linear": linear}, groups)
     return JointNormal(stacked, law.parameters, tuple(parts), law)
+
+
+def _by_rows(joint: LogProb, coordinates: Sequence[Coordinate], base: JointNormal) -> JointNormal:
+    """Return a law by the rows of its least squares, where there are any; else as it is."""
+    if not isinstance(base.law, MultivariateNormal | SparseNormal):
+        return base
+    terms = _terms_in_coordinates(joint, coordinates)
+    pieces = dict(zip(base.parts, split(base.variable, base.parts), strict=True))
+    joined = dict(zip(terms, substitute(list(terms.values()), pieces), strict=True))
+    moved = {c.x for c in coordinates}
+    law = row_law(joined, base.law, {v: s for v, s in joint.logdensity.supports.items() if v not in moved})
+    return base if law is None else JointNormal(base.variable, law.parameters, base.parts, law)
 
 
 def _coordinate(joint: LogProb, name: str) -> Coordinate:

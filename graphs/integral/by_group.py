@@ -22,7 +22,7 @@ from pytensor.tensor.variable import TensorVariable
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
-from graphs.conditional import JointNormal, Law, MultivariateNormal, Normal, Obstacle, SparseNormal
+from graphs.conditional import JointNormal, Law, MultivariateNormal, Normal, Obstacle, RowNormal, SparseNormal
 from graphs.conditional.families.block_normal import BlockNormal, from_blocks
 from graphs.errors import DerivationError
 from graphs.integral.bordered import BorderedNormal
@@ -288,7 +288,7 @@ def _diagonal_of_factor(law: Law) -> TensorVariable | None:
 
     A matrix without elements between groups has a factor without them: the logarithms of a group add up to its own.
     """
-    if isinstance(law, BorderedNormal):
+    if isinstance(law, BorderedNormal | RowNormal):
         return law.diagonal
     if isinstance(law, SparseNormal):
         return pt.zeros((law.pattern.size,))[law.pattern.order].set(law.factor.diagonal)

@@ -11,10 +11,12 @@ from pytensor.graph.basic import Variable
 from pytensor.tensor.variable import TensorVariable
 
 from graphs.conditional import MultivariateNormal, Obstacle, ObstacleKind, SparseNormal
-from graphs.conditional.points import ASSUMED, are_equal, draw_in_support, inputs_of
+from graphs.conditional.families.row_normal import RowNormal
+from graphs.conditional.points import ASSUMED, are_equal, draw_in_support, finite_values, inputs_of
 from graphs.density import LogDensity
 from graphs.integral.step import Step, innermost
 from graphs.integral.whitened import WhitenedNormal
+from graphs.joint.joint_logprob import LogProb
 from graphs.supports import Support
 from graphs.surgery.evaluating import evaluate
 
@@ -99,6 +101,21 @@ def has_changing_factor(density: LogDensity, variables: Sequence[TensorVariable]
     return bool(np.abs(first - second).max() > _CHANGED)
 
 
+def are_the_same(one: TensorVariable, other: TensorVariable, joint: LogProb) -> bool:
+    """Whether two log-densities are the same at a random point where both are finite.
+
+    Parameters
+    ----------
+    one, other : TensorVariable
+        They; shape ().
+    joint : LogProb
+        Which knows the supports.
+    """
+    rng = np.random.default_rng(_SEED)
+    values = next(finite_values([one, other], dict(joint.logdensity.supports), rng, _ATTEMPTS), None)
+    return values is not None and are_equal(np.array([float(v) for v in values]), *values)
+
+
 def _improper(step: Step, why: str) -> Obstacle:
     reason = f"its law given the rest, {step.law.family}, is improper at every point tried: {why}"
     return Obstacle(reason, ObstacleKind.SEEMS_IMPROPER)
@@ -109,7 +126,7 @@ def _least_pivot(step: Step) -> TensorVariable:
     law = step.law
     is_bounded = isinstance(law, WhitenedNormal) and all(c.is_whitened for c in law.coordinates)
     inner = innermost(law)
-    if is_bounded or not isinstance(inner, MultivariateNormal | SparseNormal):
+    if is_bounded or not isinstance(inner, MultivariateNormal | SparseNormal | RowNormal):
         return pt.constant(1.0)
     return inner.least_pivot()
 

@@ -14,7 +14,7 @@ from graphs.conditional import Law, Obstacle, ObstacleKind
 from graphs.errors import DerivationError, ModelError
 from graphs.integral.anchored import anchored_step
 from graphs.integral.blocks import block_step
-from graphs.integral.checking import find_fault
+from graphs.integral.checking import are_the_same, find_fault
 from graphs.integral.field import field_step
 from graphs.integral.normal import normal_step
 from graphs.integral.step import Factor, Step
@@ -81,8 +81,11 @@ def find_step(
     if why:
         return Obstacle(why, ObstacleKind.REFUSED)
     step = _closed(step)
-    after = with_step(joint, step).total
-    return find_fault(joint.total, after, step, joint.logdensity.supports) or step
+    after = with_step(joint, step)
+    fault = find_fault(joint.total, after.total, step, joint.logdensity.supports)
+    if fault is None and step.fixed and not are_the_same(after.total, at_fixed_points(after).total, after):
+        return replace(step, fixed={})
+    return fault or step
 
 
 def _derived(joint: LogProb, names: tuple[str, ...], refusal: Callable[[Law | Factor], str] | None) -> Step | Obstacle:

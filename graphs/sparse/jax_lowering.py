@@ -12,6 +12,7 @@ from pytensor.link.jax.dispatch import jax_funcify
 from graphs.sparse.dense import Inverses, LogDeterminants
 from graphs.sparse.differentiable import SparseInverse, SparseLogDeterminant, SparseSolution
 from graphs.sparse.ops import SparseCholesky, SparseDraw, SparseSolve
+from graphs.sparse.row_ops import GramSolution, RowFactor, RowLogDeterminant, RowProjections, RowSolution
 
 
 def _columns(starts: jax.Array, rows: jax.Array) -> jax.Array:
@@ -124,3 +125,81 @@ def inverses(op: Inverses, **options: Any) -> Callable[..., jax.Array]:
         return jnp.swapaxes(root, 1, 2) @ root
 
     return invert
+
+
+def _matrix(elements: jax.Array, begins: jax.Array, columns: jax.Array, count: int) -> jax.Array:
+    """Return a matrix of sparse rows as a dense one."""
+    num_rows = begins.shape[0] - 1
+    row_of = jnp.repeat(jnp.arange(num_rows), jnp.diff(begins), total_repeat_length=columns.shape[0])
+    return jnp.zeros((num_rows, count)).at[row_of, columns].set(elements)
+
+
+def _lower(factor: jax.Array, starts: jax.Array, rows: jax.Array) -> jax.Array:
+    return _dense(_inverted(factor[0, :-1], starts), starts, rows)
+
+
+@jax_funcify.register(RowFactor)
+def row_factor(op: RowFactor, **options: Any) -> Callable[..., jax.Array]:
+    """Factorise by rotations of the rows, which need no more digits."""
+
+    def factorize(elements: jax.Array, begins: jax.Array, columns: jax.Array, *arrays: jax.Array) -> jax.Array:
+        starts, rows = arrays[4], arrays[5]
+        upper = jnp.linalg.qr(_matrix(elements, begins, columns, starts.shape[0] - 1), mode="r")
+        lower = upper.T * jnp.sign(jnp.diagonal(upper))
+        first = jnp.append(_inverted(lower[rows, _columns(starts, rows)], starts), 0.0)
+        return jnp.stack([first, jnp.zeros_like(first)])
+
+    return factorize
+
+
+@jax_funcify.register(RowLogDeterminant)
+def row_log_determinant(op: RowLogDeterminant, **options: Any) -> Callable[..., jax.Array]:
+    """Add up."""
+
+    def log_determinant(elements: jax.Array, factor: jax.Array, *arrays: jax.Array) -> jax.Array:
+        return -2.0 * jnp.log(factor[0, arrays[4][:-1]]).sum()
+
+    return log_determinant
+
+
+@jax_funcify.register(RowProjections)
+def row_projections(op: RowProjections, **options: Any) -> Callable[..., jax.Array]:
+    """Invert."""
+
+    def project(
+        elements: jax.Array, factor: jax.Array, begins: jax.Array, columns: jax.Array, *arrays: jax.Array
+    ) -> jax.Array:
+        starts, rows = arrays[2], arrays[3]
+        matrix = _matrix(elements, begins, columns, starts.shape[0] - 1)
+        projections = jax.scipy.linalg.cho_solve((_lower(factor, starts, rows), True), matrix.T).T
+        row_of = jnp.repeat(jnp.arange(matrix.shape[0]), jnp.diff(begins), total_repeat_length=columns.shape[0])
+        return projections[row_of, columns]
+
+    return project
+
+
+@jax_funcify.register(RowSolution)
+def row_solution(op: RowSolution, **options: Any) -> Callable[..., jax.Array]:
+    """Solve, and once more for what is left."""
+
+    def solve(elements: jax.Array, right: jax.Array, factor: jax.Array, *arrays: jax.Array) -> jax.Array:
+        begins, columns, order, starts, rows = arrays
+        matrix = _matrix(elements, begins, columns, order.shape[0])
+        lower = _lower(factor, starts, rows)
+        x = jax.scipy.linalg.cho_solve((lower, True), matrix.T @ right)
+        step = jax.scipy.linalg.cho_solve((lower, True), matrix.T @ (right - matrix @ x))
+        return jnp.concatenate([jnp.zeros_like(x).at[order].set(x + step), right - matrix @ x - matrix @ step])
+
+    return solve
+
+
+@jax_funcify.register(GramSolution)
+def gram_solution(op: GramSolution, **options: Any) -> Callable[..., jax.Array]:
+    """Solve."""
+
+    def solve(elements: jax.Array, right: jax.Array, factor: jax.Array, *arrays: jax.Array) -> jax.Array:
+        _, _, order, starts, rows = arrays
+        x = jax.scipy.linalg.cho_solve((_lower(factor, starts, rows), True), right[order])
+        return jnp.zeros_like(x).at[order].set(x)
+
+    return solve

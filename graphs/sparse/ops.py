@@ -49,7 +49,7 @@ class SparseCholesky(Op):
 
     def num_products(self, node: Apply) -> tuple[int, int]:
         """Return about how many products are made, and in how many columns."""
-        return _counted(node.inputs[2], is_factor=True)
+        return counted(node.inputs[2], is_factor=True)
 
     def connection_pattern(self, node: Apply) -> list[list[bool]]:
         """Call all but the elements of the matrix disconnected: they are whole numbers."""
@@ -88,7 +88,7 @@ class SparseSolve(Op):
 
     def num_products(self, node: Apply) -> tuple[int, int]:
         """Return about how many products are made, and in how many columns."""
-        return _counted(node.inputs[2], is_factor=False)
+        return counted(node.inputs[2], is_factor=False)
 
 
 class SparseDraw(Op):
@@ -107,10 +107,10 @@ class SparseDraw(Op):
 
     def num_products(self, node: Apply) -> tuple[int, int]:
         """Return about how many products are made, and in how many columns."""
-        return _counted(node.inputs[5], is_factor=True)
+        return counted(node.inputs[5], is_factor=True)
 
 
-def _counted(starts: Variable, *, is_factor: bool) -> tuple[int, int]:
+def counted(starts: Variable, *, is_factor: bool) -> tuple[int, int]:
     """Return the products of a factor, or of the solution of a system, and the number of columns, by their starts."""
     columns = np.diff(starts.data) if isinstance(starts, Constant) else np.zeros(0)
     return int((columns**2 if is_factor else columns).sum()), columns.size

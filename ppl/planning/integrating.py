@@ -17,6 +17,7 @@ from graphs.conditional import (
     Law,
     MultivariateNormal,
     Normal,
+    RowNormal,
     SparseNormal,
     Wishart,
 )
@@ -60,6 +61,7 @@ CLOSED = (
     MultivariateNormal,
     SparseNormal,
     FieldNormal,
+    RowNormal,
     WhitenedNormal,
     Wishart,
     CountLaw,

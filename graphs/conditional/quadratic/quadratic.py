@@ -61,13 +61,13 @@ def multivariate_normal_law(total: TensorVariable, x: TensorVariable) -> Multiva
     product = pytensor.grad((gradient * direction).sum(), x, disconnected_inputs="ignore")
     [constant_product, linear] = simplify(with_zeros([-product, gradient], x))
     probes = np.eye(size) if sparsity is None else sparsity.probes
-    products = [(s, _products(base, direction, probes)) for s, base in factored(constant_product, direction)]
+    products = [(s, products_of(base, direction, probes)) for s, base in factored(constant_product, direction)]
     if sparsity is None:
-        precision = _sum_of(products, (size, size))
+        precision = sum_of(products, (size, size))
     else:
         places = (sparsity.rows, sparsity.columns)
-        precision = _sum_of([(s, _elements(product, places)) for s, product in products], (len(sparsity.rows),))
-    vector = _sum_of([(s, _constant(base).reshape((size,))) for s, base in factored(linear)], (size,))
+        precision = sum_of([(s, _elements(product, places)) for s, product in products], (len(sparsity.rows),))
+    vector = sum_of([(s, _constant(base).reshape((size,))) for s, base in factored(linear)], (size,))
     parameters = dict(zip(("precision", "linear"), simplify([precision, vector]), strict=True))
     return MultivariateNormal(x, parameters) if sparsity is None else SparseNormal(x, parameters, sparsity.pattern)
 
@@ -96,9 +96,9 @@ def quadratic_form(
     direction = x.type.clone()()
     product = pytensor.grad((gradient * direction).sum(), x, disconnected_inputs="ignore")
     [constant_product, slope] = simplify(with_zeros([-product, gradient], x))
-    terms = [(s, _products(base, direction, probes)) for s, base in factored(constant_product, direction)]
-    columns = _sum_of(terms, (size, len(probes)))
-    linear = _sum_of([(s, _constant(base).reshape((size,))) for s, base in factored(slope)], (size,))
+    terms = [(s, products_of(base, direction, probes)) for s, base in factored(constant_product, direction)]
+    columns = sum_of(terms, (size, len(probes)))
+    linear = sum_of([(s, _constant(base).reshape((size,))) for s, base in factored(slope)], (size,))
     [columns, linear] = simplify([columns, linear])
     return columns, linear
 
@@ -130,13 +130,13 @@ def _sparsity(total: TensorVariable, x: TensorVariable, size: int) -> Sparsity |
     return None if ties is None else sparsity_of(ties)
 
 
-def _products(base: TensorVariable, direction: TensorVariable, probes: NDArray[np.float64]) -> TensorVariable:
+def products_of(base: TensorVariable, direction: TensorVariable, probes: NDArray[np.float64]) -> TensorVariable:
     """Return the products of vectors with the matrix of a linear function, as a constant where it is one.
 
     Shape (size, number of vectors).
     """
     shape = tuple(int(n) for n in direction.type.shape)
-    size = prod(shape)
+    size = prod(int(n) for n in base.type.shape)
     arguments = probes.reshape((len(probes), *shape))
     if not _depends_on_variables(base, direction):
         columns = []
@@ -170,7 +170,8 @@ def _depends_on_variables(graph: TensorVariable, apart_from: Variable | None) ->
     return any(not isinstance(i, Constant) and i is not apart_from for i in explicit_graph_inputs([graph]))
 
 
-def _sum_of(terms: list[tuple[TensorVariable | None, TensorVariable]], shape: tuple[int, ...]) -> TensorVariable:
+def sum_of(terms: list[tuple[TensorVariable | None, TensorVariable]], shape: tuple[int, ...]) -> TensorVariable:
+    """Return the sum of arrays times scalars, with a shape."""
     graphs = [pt.broadcast_to(base if scalar is None else scalar * base, shape) for scalar, base in terms]
     total: TensorVariable = pt.add(*graphs) if len(graphs) > 1 else graphs[0]
     return total
