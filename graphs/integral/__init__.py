@@ -1,6 +1,6 @@
 """Integrals over continuous variables by their laws: log p(rest) = log p(x, rest) - log p(x given rest)."""
 
-from graphs.integral.anchored import law_of, remembering_laws
+from graphs.integral.anchored import law_of
 from graphs.integral.bordered import BorderedNormal
 from graphs.integral.by_group import GroupLikelihood, groups_of, log_likelihood_of_groups, separable, why_barred
 from graphs.integral.choosing import Integrated, integrate, integrate_all, may_be_integrated
@@ -27,7 +27,6 @@ __all__ = [
     "law_of",
     "log_likelihood_of_groups",
     "may_be_integrated",
-    "remembering_laws",
     "separable",
     "why_barred",
     "with_step",

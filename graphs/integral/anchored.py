@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
-
 import pytensor.tensor as pt
-from pytensor.graph.basic import Variable
 from pytensor.tensor.variable import TensorVariable
 
 from graphs.bounds.guards import strip_guards
@@ -15,19 +10,8 @@ from graphs.conditional import Law, MultivariateNormal, Obstacle, SparseNormal, 
 from graphs.conditional.quadratic.rows import row_law
 from graphs.integral.step import Step, held_terms
 from graphs.joint.joint_logprob import LogProb
+from graphs.remembering import remembered
 from graphs.surgery.random_graph import depends_on
-
-_KNOWN: ContextVar[dict[tuple[Variable, ...], Law | Obstacle] | None] = ContextVar("laws", default=None)
-
-
-@contextmanager
-def remembering_laws() -> Iterator[None]:
-    """Derive laws once: whoever decides about a variable asks for its law, and most ask the same density."""
-    token = _KNOWN.set({})
-    try:
-        yield
-    finally:
-        _KNOWN.reset(token)
 
 
 def law_of(joint: LogProb, name: str) -> Law | Obstacle:
@@ -40,16 +24,10 @@ def law_of(joint: LogProb, name: str) -> Law | Obstacle:
     name : str
         The variable.
     """
-    known = _KNOWN.get()
     x = joint.values[name]
     # Its law is read off the terms that hold it: they are the same where others were rewritten.
-    key = (x, *(term for term in joint.terms.values() if depends_on(term, [x])))
-    law = None if known is None else known.get(key)
-    if law is None:
-        law = find_law(joint.logdensity, x, joint.supports[name])
-        if known is not None:
-            known[key] = law
-    return law
+    terms = (term for term in joint.terms.values() if depends_on(term, [x]))
+    return remembered(("law", x, *terms), lambda: find_law(joint.logdensity, x, joint.supports[name]))
 
 
 def anchored_step(joint: LogProb, name: str) -> Step | Obstacle:

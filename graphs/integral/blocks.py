@@ -35,6 +35,7 @@ from graphs.integral.normal import prior_of
 from graphs.integral.step import Factor, Step, held_terms
 from graphs.integral.whitened import Coordinate, WhitenedNormal
 from graphs.joint.joint_logprob import LogProb
+from graphs.remembering import remembered
 from graphs.supports import REAL
 from graphs.surgery.random_graph import depends_on, named_input
 from graphs.surgery.rebuilding import substitute
@@ -172,7 +173,10 @@ def _coordinate(joint: LogProb, name: str) -> Coordinate:
     if isinstance(prior, Obstacle):
         one = pt.constant(np.ones((1,) * x.type.ndim))
         return Coordinate(x, u, pt.zeros_like(one), one, False)
-    [scale] = strip_guards(simplify([pt.sqrt(prior.variance)]), joint.logdensity.supports, almost_surely=True)
+    deviation, supports = [pt.sqrt(prior.variance)], joint.logdensity.supports
+    [scale] = remembered(
+        ("scale", prior.variance), lambda: strip_guards(simplify(deviation), supports, almost_surely=True)
+    )
     return Coordinate(x, u, prior.mean, scale, True)
 
 

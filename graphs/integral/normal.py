@@ -26,6 +26,7 @@ from graphs.conditional.recognize import shaped
 from graphs.integral.priors import besides
 from graphs.integral.step import Step
 from graphs.joint.joint_logprob import LogProb
+from graphs.remembering import remembered
 from graphs.supports import REAL
 from graphs.surgery.random_graph import depends_on
 
@@ -94,9 +95,13 @@ def prior_of(joint: LogProb, name: str) -> Prior | Obstacle:
     name : str
         The variable.
     """
-    x, supports = joint.values[name], joint.logdensity.supports
     if joint.supports[name] != REAL or name not in joint.terms:
         return Obstacle("it is not on the real line")
+    return remembered(("prior", joint.values[name], joint.terms[name]), lambda: _prior_of(joint, name))
+
+
+def _prior_of(joint: LogProb, name: str) -> Prior | Obstacle:
+    x, supports = joint.values[name], joint.logdensity.supports
     own = strip_guards(pt.sum(joint.terms[name]), supports, almost_surely=True)
     prior = quadratic_of(own, x, joint)
     if isinstance(prior, Obstacle):

@@ -9,11 +9,11 @@ from typing import Any
 from graphs.bounds.differentiability import NoGradient, without_gradient
 from graphs.errors import ModelError
 from graphs.garbage import rarely_collected
-from graphs.integral import remembering_laws
 from graphs.joint.joint_logprob import LogProb
 from graphs.joint.logprob import logprob
 from graphs.marginal.lifting import MOST_STATES
 from graphs.optional import optional
+from graphs.remembering import remembering
 from graphs.surgery.traces import untraced
 from ppl.modelling.bad_constants import explained
 from ppl.modelling.model import Model
@@ -84,7 +84,7 @@ def plan(
     named = dict(sampler) if isinstance(sampler, Mapping) else {}
     if not isinstance(compress, bool):
         raise ModelError(f"compress is True or False, not {compress!r}.")
-    with untraced(), rarely_collected(), stages(progress), remembering_laws():
+    with untraced(), rarely_collected(), stages(progress), remembering():
         return _planned(model, marginalize, sampler, named, max_states, compress)
 
 

@@ -11,8 +11,9 @@ import pytest
 import graphs
 import ppl
 from graphs.conditional import Obstacle, ObstacleKind
-from graphs.integral import blocks, find_step, law_of, remembering_laws
+from graphs.integral import blocks, find_step, law_of
 from graphs.integral.checking import has_changing_factor
+from graphs.remembering import remembering
 from ppl.planning.integrating import collapse
 
 rng = np.random.default_rng(1)
@@ -75,6 +76,6 @@ def test_kinds_of_laws_are_refused_unchecked() -> None:
 
 def test_laws_are_derived_once_while_a_plan_is_made() -> None:
     joint = graphs.logprob(crossed(1.0), marginalize=False)
-    with remembering_laws():
+    with remembering():
         assert law_of(joint, "a") is law_of(joint, "a")
     assert law_of(joint, "a") is not law_of(joint, "a")
