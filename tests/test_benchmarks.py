@@ -12,6 +12,7 @@ import pytest
 
 import ppl
 from benchmarks import (
+    after_chains,
     bivariate_gibbs,
     evaluation,
     first_draw,
@@ -258,3 +259,12 @@ def test_draws_are_the_same_again() -> None:
     found = [same_draws.digest_of(each) for each in (run, run, run._replace(seed=2))]
     assert found[0] == found[1] != found[2]
     assert len(found[0]) == len(found[2]) == same_draws.LENGTH
+
+
+def test_stages_of_a_call_are_timed() -> None:
+    """Each is seen, and together they are part of the whole call; what is timed is put back."""
+    original = after_chains.running.to_datatree
+    found = after_chains.stages(after_chains.ordinary(), 1, draws=20, tune=20)
+    assert set(found) == {*(label for _, _, label in after_chains.STAGES), "whole call"}
+    assert sum(found.values()) - found["whole call"] - found["drawn back"] <= found["whole call"]
+    assert after_chains.running.to_datatree is original
