@@ -31,6 +31,12 @@ settings.load_profile("rvgraph")
 gc.set_threshold(20_000, 10, 10)
 
 
+def pytest_collection_finish() -> None:
+    """Take what has been imported, a million objects, out of that search: it lives as long as the process."""
+    gc.collect()
+    gc.freeze()
+
+
 def _interpreted(backend: NumbaBackend, inputs: Any, outputs: Any, rng: Any = None) -> Any:
     """Return what ``NumbaBackend.function`` does, without machine code."""
     assert rng is None

@@ -77,6 +77,8 @@ CASES: list[Callable[[], Any]] = [
 ]
 
 
+# Compiled are the steps of the algorithms by hand, below.
+@pytest.mark.usefixtures("few_calls")
 @pytest.mark.parametrize("case", CASES, ids=lambda c: c.__name__)
 def test_ends_at_a_stationary_point_of_the_exact_posterior(case):
     """The gradient comes from the sum over the latent variables, not from the expected log-probability."""
@@ -163,6 +165,7 @@ def test_random_starts_are_reproducible_and_the_best_is_kept(capsys):
     assert "converged after" in str(first)
 
 
+@pytest.mark.usefixtures("few_calls")
 def test_likelihood_without_a_maximum_is_reported():
     """A component of one point has a variance of zero, and the likelihood no bound."""
     y = np.array([0.0, 0.0, 0.0, 0.0, 5.0, 6.0, 7.0])
