@@ -151,7 +151,7 @@ filtered, derived = [], []
 for s, j in points:
     prior = stats.halfnorm.logpdf([s, j]).sum()
     filtered.append(kalman(s, j) + prior)
-    derived.append(float(left.total.eval({left.values["step"]: s, left.values["jitter"]: j})))
+    derived.append(float(left.total.eval({left.values["step"]: s, left.values["jitter"]: j}, mode="FAST_COMPILE")))
 print(np.column_stack([filtered, derived]))
 
 space_trace = space_sampler.sample(**options)
@@ -195,7 +195,8 @@ left = process_sampler.plan.natural
 at = {"extent": 1.3, "height": 0.9, "error": 0.35}
 textbook = smoothed(**at)[1] + stats.invgamma(3, scale=3).logpdf(1.3)
 textbook += stats.halfnorm(0, 2).logpdf(0.9) + stats.halfnorm.logpdf(0.35)
-derived_process = float(left.total.eval({left.values[name]: value for name, value in at.items()}))
+at_values = {left.values[name]: value for name, value in at.items()}
+derived_process = float(left.total.eval(at_values, mode="FAST_COMPILE"))
 scales_drawn = process_trace.posterior.isel(draw=slice(None, None, 10))
 flat = zip(*(scales_drawn[n].to_numpy().ravel() for n in ("extent", "height", "error")), strict=True)
 averaged = np.mean([smoothed(*values)[0] for values in flat], axis=0)

@@ -102,9 +102,19 @@ def _moved_by_last_digits(case: Case, at: Mapping[str, Any]) -> float:
 
 
 @pytest.mark.parametrize(
-    "backend", ["numba", pytest.param("c", marks=pytest.mark.slow), pytest.param("jax", marks=pytest.mark.slow)]
+    ("make", "backend"),
+    [
+        (normal_cases.groups, "numba"),
+        (conjugate_cases.beta_binomial, "numba"),
+        # Machine code of more levels takes a quarter of a minute, and is of the same operations.
+        pytest.param(normal_cases.three_levels, "numba", marks=pytest.mark.slow),
+        *(
+            pytest.param(make, backend, marks=pytest.mark.slow)
+            for make in (normal_cases.three_levels, conjugate_cases.beta_binomial)
+            for backend in ("c", "jax")
+        ),
+    ],
 )
-@pytest.mark.parametrize("make", [normal_cases.three_levels, conjugate_cases.beta_binomial], ids=lambda m: m.__name__)
 def test_backends_compute_the_same(make: Callable[[], Case], backend: str) -> None:
     found = errors(make(), compute=get_backend(backend).function)
     assert found.value < 1e-10
