@@ -19,6 +19,7 @@ from scipy.linalg import cho_factor, cho_solve
 import ppl
 
 warnings.filterwarnings("ignore", category=FutureWarning)
+warnings.filterwarnings("ignore", message="Estimated shape parameter")  # the table says so
 options = {"draws": 1000, "tune": 500, "chains": 4, "seed": 1, "progress": False}
 
 
