@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 from xarray import Dataset, DataTree
 
-from graphs.backends.blas import one_blas_thread
 from graphs.errors import SamplingError
 from graphs.surgery.traces import untraced
 from ppl.declaring.flat import flat_priors
@@ -129,8 +128,7 @@ class CompiledModel:
                 start, learnt = self._start(init, chains, seed, tune)
         except SamplingError as error:
             raise self._starting_points.explained(error) from error
-        # Here already, so that it is set once; JAX has threads of its own.
-        with HeldInterrupts() as interrupts, nullcontext() if self.backend == "jax" else one_blas_thread():
+        with HeldInterrupts() as interrupts:
             with ProgressBar(chains, tune, draws, progress) as bar:
                 keep = expansion.layout.names
                 settings = replace(settings, keep=keep, callback=bar, learnt=learnt)
