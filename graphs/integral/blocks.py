@@ -113,8 +113,8 @@ def block_step(
         constant = prod(c.x.type.shape) * log(2.0 * pi)
         own[name] = -0.5 * (pt.sqr(mode).sum() + constant)
         # The value is that of the mode; the slopes are those of (x - mean) / scale at a fixed x.
-        held = disconnected_grad
-        distance = held(mode) * (held(c.scale) / c.scale) + (held(c.mean) - c.mean) / c.scale
+        hold = disconnected_grad
+        distance = hold(mode) * (hold(c.scale) / c.scale) + (hold(c.mean) - c.mean) / c.scale
         fixed[name] = -0.5 * (pt.sqr(distance).sum() + constant)
     last = name_of[coordinates[-1].x]
     own[last], fixed[last] = own[last] - base.peak(), fixed[last] - base.peak()
