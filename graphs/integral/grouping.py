@@ -5,8 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from math import prod
 
+import numpy as np
+import pytensor.tensor as pt
+from scipy.sparse.csgraph import connected_components
+
+from graphs.bounds.guards import strip_guards
 from graphs.conditional import find_joint_blocks
 from graphs.conditional.quadratic.degree import HIGHEST, degree_of
+from graphs.conditional.quadratic.sparsity import SMALLEST, ties_of
 from graphs.density import LogDensity
 from graphs.integral.blocks import in_coordinates
 from graphs.joint.joint_logprob import LogProb
@@ -108,3 +114,24 @@ def is_nested(joint: LogProb, name: str, group: Sequence[str]) -> bool:
     with_it = [t for n, t in joint.terms.items() if n != name and depends_on(t, [joint.values[name]])]
     own = joint.terms.get(name)
     return own is not None and depends_on(own, others) and not any(depends_on(t, others) for t in with_it)
+
+
+@optional("ties of a prior", otherwise=lambda *_: False)
+def is_tied_by_prior(joint: LogProb, name: str) -> bool:
+    """Whether the prior of a variable ties many of its elements to each other, as a random walk does.
+
+    Parameters
+    ----------
+    joint : LogProb
+        In natural space.
+    name : str
+        The variable.
+    """
+    x = joint.values[name]
+    if joint.supports[name] != REAL or name not in joint.terms or num_elements(joint, name) < SMALLEST:
+        return False
+    ties = ties_of(strip_guards(pt.sum(joint.terms[name]), joint.logdensity.supports, almost_surely=True), [x])
+    if ties is None:
+        return True
+    _, label = connected_components(ties, directed=False)
+    return bool(np.bincount(label).max() >= SMALLEST)

@@ -21,7 +21,7 @@ class Rows:
     begins : (m + 1,) int64 array
         Where the elements of each row begin.
     columns : (k,) int64 array
-        The column of each element, in the order of elimination; ascending in a row.
+        The column of each element, in the order of elimination.
     pairs : int64 array
         Row by row and for each two of its elements, and each with itself, where their product stands in the factor.
     firsts, seconds : int64 arrays
@@ -39,22 +39,21 @@ class Rows:
     ends: Integers
 
     @classmethod
-    def of(cls, row: Integers, column: Integers, num_rows: int, pattern: Pattern) -> tuple[Rows, Integers]:
-        """Return rows with elements at some places, and the order in which those are taken."""
+    def of(cls, row: Integers, column: Integers, num_rows: int, pattern: Pattern) -> Rows:
+        """Return rows with elements at some places, row by row."""
         place_of = np.empty(pattern.size, np.int64)
         place_of[pattern.order] = np.arange(pattern.size)
-        taken = np.lexsort((place_of[column], row))
-        columns = place_of[column[taken]]
+        columns = place_of[column]
         begins = np.concatenate([[0], np.cumsum(np.bincount(row, minlength=num_rows))]).astype(np.int64)
         first = np.concatenate([np.repeat(np.arange(a, b), np.arange(b - a, 0, -1)) for a, b in pairwise(begins)])
         second = np.concatenate([np.arange(p, b) for a, b in pairwise(begins) for p in range(a, b)])
         of_factor = np.repeat(np.arange(pattern.size), np.diff(pattern.starts)) * np.int64(pattern.size) + pattern.rows
-        wanted = columns[first] * np.int64(pattern.size) + columns[second]
-        pairs = np.searchsorted(of_factor, wanted).astype(np.int64)
+        earlier, later = (choose(columns[first], columns[second]) for choose in (np.minimum, np.maximum))
+        pairs = np.searchsorted(of_factor, earlier * np.int64(pattern.size) + later).astype(np.int64)
         by_place = np.argsort(pairs, kind="stable")
         counts = np.bincount(pairs, minlength=len(pattern.rows))
         ends = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
-        return cls(pattern, begins, columns, pairs, first[by_place], second[by_place], ends), taken
+        return cls(pattern, begins, columns, pairs, first[by_place], second[by_place], ends)
 
     @property
     def row_of(self) -> Integers:

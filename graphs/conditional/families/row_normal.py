@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from math import log, pi
 
 import numpy as np
@@ -45,7 +46,7 @@ class RowNormal(Law):
         """Name of the family."""
         return "SparseNormal" if self.is_sparse else "MultivariateNormal"
 
-    @property
+    @cached_property
     def factored(self) -> FactoredRows:
         """The rows and their factor."""
         return FactoredRows.of(self.parameters["elements"], self.rows)

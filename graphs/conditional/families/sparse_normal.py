@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from math import log, pi
 
 import numpy as np
@@ -35,7 +36,7 @@ class SparseNormal(Law):
     domain = "a positive definite precision"
     improper_draws_are_nan = True
 
-    @property
+    @cached_property
     def factor(self) -> SparseFactor:
         """The factor of the precision matrix."""
         return SparseFactor.of(self.parameters["precision"], self.pattern)

@@ -87,8 +87,8 @@ def row_law(
     lengths = np.bincount(row, minlength=at)
     if (lengths * (lengths + 1)).sum() > 2 * MOST_TIMES * (pattern.num_operations + len(pattern.rows)):
         return None
-    rows, taken = Rows.of(row, column, at, pattern)
-    elements, right = pt.concatenate([b.elements for b in blocks])[taken], pt.concatenate([b.right for b in blocks])
+    rows = Rows.of(row, column, at, pattern)
+    elements, right = (pt.concatenate(parts) for parts in ([b.elements for b in blocks], [b.right for b in blocks]))
     by_rows = RowNormal(x, {"elements": elements, "right": right}, rows, is_sparse, slices)
     total = pt.add(*terms.values(), 0.0)
     is_right = find_discrepancy(total, by_rows, {**supports, x: REAL}) is None

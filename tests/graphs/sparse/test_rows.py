@@ -30,7 +30,8 @@ def dense(elements):
 
 
 def outputs():
-    rows, taken = Rows.of(ROW, COLUMN, 2 * N - 1, find_pattern(CHAIN))
+    taken = np.argsort(ROW, kind="stable")
+    rows = Rows.of(ROW[taken], COLUMN[taken], 2 * N - 1, find_pattern(CHAIN))
     elements, right = pt.vector("elements", shape=(len(ROW),)), pt.vector("right", shape=(2 * N - 1,))
     factored = FactoredRows.of(elements[taken], rows)
     x, left = factored.solve(right)
