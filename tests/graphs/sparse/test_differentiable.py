@@ -18,6 +18,7 @@ from graphs.sparse.inverse_kernels import log_determinant, selected_inverse
 from graphs.sparse.kernels import factorize
 from graphs.sparse.ops import SparseCholesky, SparseFactor
 from graphs.sparse.pattern import find_pattern
+from graphs.surgery.interpreting import interpret
 
 RNG = np.random.default_rng(5)
 SIZE = 24
@@ -76,7 +77,14 @@ def ill_conditioned(adjacency, condition):
 
 
 @pytest.mark.parametrize(
-    ("name", "backend"), [*((name, "numba") for name in PATTERNS), ("hierarchy", "c"), ("hierarchy", "jax")]
+    ("name", "backend"),
+    [
+        *((name, "interpreted") for name in PATTERNS),
+        ("scattered", "numba"),
+        ("hierarchy", "c"),
+        ("hierarchy", "jax"),
+        *(pytest.param(name, "numba", marks=pytest.mark.slow) for name in PATTERNS if name != "scattered"),
+    ],
 )
 def test_values_and_gradients_are_those_of_dense_algebra(name, backend):
     adjacency = PATTERNS[name]
@@ -88,7 +96,8 @@ def test_values_and_gradients_are_those_of_dense_algebra(name, backend):
     total, solved = factor.log_determinant(), factor.solve(b)
     weighted = (weights * solved).sum()
     outputs = [total, pt.grad(total, values), factor.inverse(), solved, *pt.grad(weighted, [values, b])]
-    found = get_backend(backend).function([values, b], outputs)(matrix[first, second], right)
+    function = interpret if backend == "interpreted" else get_backend(backend).function
+    found = function([values, b], outputs)(matrix[first, second], right)
     inverse, times = np.linalg.inv(matrix), np.where(first == second, 1.0, 2.0)
     x, y = inverse @ right, inverse @ weights
     slope = -0.5 * (np.outer(x, y) + np.outer(y, x))

@@ -10,6 +10,7 @@ from scipy import sparse
 from graphs.backends import get_backend
 from graphs.sparse.ops import SparseFactor, draw_normal
 from graphs.sparse.pattern import find_pattern, find_probes
+from graphs.surgery.interpreting import interpret
 
 RNG = np.random.default_rng(7)
 
@@ -65,9 +66,19 @@ def matrix_of(adjacency):
     return matrix + np.diag(np.abs(matrix).sum(axis=1) + RNG.uniform(0.5, 2.0, size=len(matrix)))
 
 
-@pytest.mark.parametrize("graph", GRAPHS, ids=lambda g: g.__name__)
-@pytest.mark.parametrize("backend", ["numba", "c", "jax"])
-def test_factor_and_solutions(graph, backend):
+COMPILED = [
+    pytest.param(backend, graph, marks=() if graph is anything else pytest.mark.slow)
+    for backend in ("numba", "c", "jax")
+    for graph in GRAPHS
+]
+
+
+@pytest.mark.parametrize(
+    ("backend", "graph"),
+    [*(("interpreted", graph) for graph in GRAPHS), *COMPILED],
+    ids=lambda g: getattr(g, "__name__", g),
+)
+def test_factor_and_solutions(backend, graph):
     adjacency = sparse.csr_matrix(graph(49))
     pattern = find_pattern(adjacency)
     matrix = matrix_of(adjacency)
@@ -76,7 +87,7 @@ def test_factor_and_solutions(graph, backend):
     factor = SparseFactor.of(values, pattern)
     outputs = [factor.colour(factor.whiten(b)), pt.log(factor.diagonal).sum(), factor.colour(b)]
     outputs += [draw_normal(values, 2.0 * b, b, pattern)]
-    compiled = get_backend(backend).function([values, b], outputs)
+    compiled = (interpret if backend == "interpreted" else get_backend(backend).function)([values, b], outputs)
     solved, half, coloured, drawn = compiled(matrix[pattern.first, pattern.second], right)
     np.testing.assert_allclose(drawn, 2.0 * np.linalg.solve(matrix, right) + coloured, rtol=1e-9, atol=1e-11)
     np.testing.assert_allclose(solved, np.linalg.solve(matrix, right), rtol=1e-9, atol=1e-11)
