@@ -69,17 +69,21 @@ def normal() -> BenchmarkModel:
 
 PRECISION = 1 / 4 + 1 / 1.69
 MEAN, SD = (0.5 / 4 + 1.7 / 1.69) / PRECISION, PRECISION**-0.5
-TOOLS = [t if t in nuts_tools.OURS else pytest.param(t, marks=pytest.mark.slow) for t in nuts_tools.tools()]
+TOOLS = [
+    (*nuts_tools.OURS,),
+    *(pytest.param((t,), marks=pytest.mark.slow) for t in nuts_tools.tools() if t not in nuts_tools.OURS),
+]
 
 
 @pytest.mark.filterwarnings("default")
-@pytest.mark.parametrize("name", TOOLS)
-def test_what_is_timed(name: str) -> None:
-    tool = nuts_tools.tools()[name]
-    if not is_installed(tool.package):
-        pytest.skip(f"{tool.package} is not installed")
-    # In a process of its own, as in the benchmark: JAX cannot be given more devices once it has been used.
-    script = f"from tests.test_benchmark_nuts import check_tool; check_tool({name!r})"
+@pytest.mark.parametrize("names", TOOLS, ids=" ".join)
+def test_what_is_timed(names: tuple[str, ...]) -> None:
+    for tool in (nuts_tools.tools()[name] for name in names):
+        if not is_installed(tool.package):
+            pytest.skip(f"{tool.package} is not installed")
+    # In a process of its own, as in the benchmark: JAX cannot be given more devices once it has been used. Ours, which
+    # can share one, do: each process imports for two seconds.
+    script = f"from tests.test_benchmark_nuts import check_tool; [check_tool(name) for name in {names!r}]"
     subprocess.run([sys.executable, "-c", script], check=True, cwd=Path(__file__).parents[1], timeout=250)
 
 
