@@ -65,6 +65,17 @@ def test_total_and_gradient_equal_enumeration(backend, case):
             np.testing.assert_allclose(got, want, rtol=1e-10, atol=1e-12, err_msg=kind)
 
 
+def test_pytensor_evaluates_it_by_numba_too():
+    """Which is what ``.eval()`` does, unless PyTensor is told otherwise."""
+    case = FEW[0]
+    inputs = case.inputs
+    total, _ = forward_recursion(*inputs, num_steps=case.steps)
+    arrays = potentials("plain", case)
+    evaluated = pytensor.function(inputs, total, mode="NUMBA", on_unused_input="ignore")
+    _, scores, _ = enumerate_paths(case, arrays)
+    np.testing.assert_allclose(evaluated(*arrays), logsumexp(scores, axis=1), rtol=1e-10)
+
+
 @cases_for(FEW)
 @pytest.mark.parametrize("mode", ["sum", "max"])
 def test_states_are_relative_to_the_largest_of_each_step(backend, case, mode):
