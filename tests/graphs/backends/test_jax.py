@@ -16,13 +16,12 @@ from pytensor.raise_op import Assert
 
 from graphs.errors import BackendError
 from graphs.step import StepGraph
+from graphs.surgery.interpreting import INTERPRETED
 
 jax = pytest.importorskip("jax", reason="JAX is not installed")
 
 from graphs.backends.jax.backend import JaxBackend, jax_callable  # noqa: E402
 from tests.graphs.backends.test_jax_draws import FALSE_ALARM, NUM_DRAWS  # noqa: E402
-
-PYTHON_MODE = pytensor.compile.mode.Mode("py", "fast_compile")
 
 
 def logprob_of(rvs, values):
@@ -129,7 +128,7 @@ def test_logdensity_and_gradient_equal_those_of_pytensor(model):
     total, inputs, point = model()
     wrt = [v for v in inputs if v.type.dtype == "float64"]
     outputs = [total, *pt.grad(total, wrt)]
-    expected = pytensor.function(inputs, outputs, mode=PYTHON_MODE)(*point)
+    expected = pytensor.function(inputs, outputs, mode=INTERPRETED)(*point)
     for actual, wanted in zip(JaxBackend().function(inputs, outputs)(*point), expected, strict=True):
         assert actual.dtype == wanted.dtype
         np.testing.assert_allclose(actual, wanted, rtol=1e-9, atol=1e-12)
