@@ -13,7 +13,7 @@ import pytensor
 
 import ppl
 from graphs.joint.logprob import logprob
-from graphs.surgery.interpreting import INTERPRETED, interpret
+from graphs.surgery.interpreting import INTERPRETED, interpret, without_c
 from tests.corpus.catalogue import in_double_precision
 
 POINTS = 3
@@ -31,7 +31,8 @@ def assert_density_is_pymcs(name: str, make: Callable[[], pm.Model], spread: flo
     continuous = [v for v in values if v.dtype.startswith("float")]
     total = derived.total
     gradient = pytensor.grad(total, continuous)
-    function = interpret(values, [total, *gradient])
+    with without_c():
+        function = interpret(values, [total, *gradient])
     for point, (logp, *slopes) in zip(points, expected, strict=True):
         found, *found_slopes = function(*(point[v.name] for v in values))
         assert np.isfinite(logp)
@@ -45,7 +46,8 @@ def reference(model: pm.Model, points: list[dict[str, Any]]) -> list[list[Any]]:
     total = model.logp()
     values = model.value_vars
     continuous = [v for v in values if v.dtype.startswith("float")]
-    function = pytensor.function(values, [total, *pytensor.grad(total, continuous)], mode=INTERPRETED)
+    with without_c():
+        function = pytensor.function(values, [total, *pytensor.grad(total, continuous)], mode=INTERPRETED)
     return [function(*(point[v.name] for v in values)) for point in points]
 
 
