@@ -26,19 +26,23 @@ _IMPROPER = (ObstacleKind.IMPROPER, ObstacleKind.SEEMS_IMPROPER, ObstacleKind.AB
 class Worth(Protocol):
     """Says whether integrals pay."""
 
-    def refusal(self, found: Law | Factor, is_whole: bool) -> str:
-        """Return why no integral by a law of this kind pays, or with such a factor, or nothing where some may."""
-
-    def objection(self, after: LogProb, is_whole: bool) -> str:
-        """Return why an integral does not pay, or nothing where it does.
+    def refusal(self, before: LogProb, names: Sequence[str], found: Law | Factor, is_whole: bool) -> str:
+        """Return why no integral by a law of this kind pays, or with such a factor, or nothing where some may.
 
         Parameters
         ----------
-        after : LogProb
-            What is left.
+        before : LogProb
+            From which variables may be integrated out.
+        names : sequence of str
+            The variables.
+        found : Law or Factor
+            Their law, or what the factor of its precision matrix takes.
         is_whole : bool
             Whether the integral takes all that is tied.
         """
+
+    def objection(self, before: LogProb, names: Sequence[str], after: LogProb, is_whole: bool) -> str:
+        """Return why an integral does not pay, or nothing where it does; ``after`` is what is left."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,6 +160,7 @@ class _Search:
         self.worth = worth
         self._objections: dict[str, str] = {}
         self._obstacles: dict[str, tuple[tuple[int, ...], Obstacle]] = {}
+        self._normal: set[str] = set()
 
     def reasons(self) -> dict[str, str]:
         """Return why what is left is left."""
@@ -175,6 +180,7 @@ class _Search:
         place = {n: i for i, n in enumerate(in_order(self.joint, self.names))}
         # Effects before their mean: what is left of a mean knows all of them.
         groups = sorted(normal_groups(self.joint, self.names), key=lambda group: min(place[n] for n in group))
+        self._normal = {name for group in groups for name in group}
         for group in groups:
             if len(group) > 1 and self._take_nested(group):
                 return True
@@ -185,7 +191,7 @@ class _Search:
 
     def take_other(self) -> bool:
         """Take a variable of another family; whether there was one."""
-        return any(self._take((name,), is_whole=False) for name in in_order(self.joint, self.names))
+        return any(self._take((name,), is_whole=name not in self._normal) for name in in_order(self.joint, self.names))
 
     def _take_nested(self, group: Sequence[str]) -> bool:
         """Take a variable of a group of which only the prior knows the others; whether there was one."""
@@ -198,16 +204,16 @@ class _Search:
         key = ", ".join(names)
         if key in self._obstacles and self._obstacles[key][0] == terms:
             return False
-        step = find_step(
-            self.joint, names, None if self.worth is None else partial(self.worth.refusal, is_whole=is_whole)
-        )
+        worth, before = self.worth, self.joint
+        refusal = None if worth is None else partial(worth.refusal, before, names, is_whole=is_whole)
+        step = find_step(before, names, refusal)
         if isinstance(step, Obstacle):
             self._obstacles[key] = terms, step
             if step.kind is ObstacleKind.REFUSED:
                 self._objections |= dict.fromkeys(names, step.reason)
             return False
-        after = with_step(self.joint, step)
-        objection = "" if self.worth is None else self.worth.objection(after, is_whole)
+        after = with_step(before, step)
+        objection = "" if worth is None else worth.objection(before, names, after, is_whole)
         self._objections |= dict.fromkeys(names, objection)
         if objection:
             self._obstacles[key] = terms, Obstacle(objection)

@@ -2,76 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import prod
 
 from graphs.compression import Compressed, compressed
-from graphs.conditional import (
-    Beta,
-    CountLaw,
-    Dirichlet,
-    Gamma,
-    InverseGamma,
-    InverseWishart,
-    Law,
-    MultivariateNormal,
-    Normal,
-    RowNormal,
-    SparseNormal,
-    Wishart,
-)
 from graphs.errors import DerivationError, ModelError, PPLError
 from graphs.integral import (
-    BorderedNormal,
-    Factor,
-    FieldNormal,
     Integrated,
     Step,
-    WhitenedNormal,
     integrate,
-    is_tied_by_prior,
     may_be_integrated,
 )
 from graphs.joint.joint_logprob import LogProb
 from graphs.optional import optional
-from ppl.planning.pilot import PER_GRADIENT_AND_DIMENSION
-from ppl.planning.policy import (
-    GRADIENT_OF_LOGPROB,
-    PER_DIMENSION,
-    PER_GRADIENT,
-    PER_TRAJECTORY,
-    fewest_gradients,
-)
-from ppl.planning.work import work_of, work_of_factor
-
-MOST_TIMES_DEARER, MOST_TIMES_DEARER_IN_PART = 2.0, 1.0
-"""A sweep of NUTS may become so many times dearer, its trajectories being those of a normal distribution of as many
-dimensions: where all goes that is normal together, and where only a part does. The posterior of hierarchies is no
-normal distribution, and what is left of it nearly is. Measured in effective draws a gradient: 12, 7 and 5 times as many
-without the effects of 85 counties, of 30 rats and of eight schools, where dimensions alone would give 2.5, 2.2 and 1.5;
-with one of two crossed effects left, as many as before: a part has to pay at once."""
-MOST_TIMES_DEARER_IF_TIED = 8.0
-"""The same where the prior ties many elements of what goes to each other: a walk whose steps are small is a narrow
-valley, however many dimensions it has. Measured, in effective draws a gradient on top of what dimensions alone would
-give: 8 times as many without a walk of 200 steps, 40 without an autoregression, 1500 without level, slope, season."""
-CLOSED = (
-    BorderedNormal,
-    Beta,
-    Dirichlet,
-    Gamma,
-    InverseGamma,
-    InverseWishart,
-    Normal,
-    MultivariateNormal,
-    SparseNormal,
-    FieldNormal,
-    RowNormal,
-    WhitenedNormal,
-    Wishart,
-    CountLaw,
-)
-"""Laws whose normalisers are of functions that are exact to the last digits, and fast."""
+from ppl.planning.work import work_of
+from ppl.planning.worth import CountedWorth
 
 
 @dataclass(frozen=True, eq=False)
@@ -157,55 +103,7 @@ def _refusal(joint: LogProb, name: str, reason: str, is_named: bool) -> PPLError
 
 @optional("integrals", otherwise=lambda why, joint, *_: Integrated(joint))
 def _integrated(whole: LogProb, names: Collection[str], is_asked: bool) -> Integrated:
-    return integrate(whole, names, None if is_asked else _Worth(whole))
-
-
-class _Worth:
-    """Says whether integrals pay.
-
-    Parameters
-    ----------
-    whole : LogProb
-        The log-probability before any.
-    """
-
-    def __init__(self, whole: LogProb):
-        self._whole = whole
-        self._size = _num_continuous(whole)
-        self._before = _sweep_cost(work_of([whole.total]), self._size)
-
-    def refusal(self, found: Law | Factor, is_whole: bool) -> str:
-        """Return why no integral by a law of this kind pays, or with such a factor, or nothing where some may."""
-        if isinstance(found, Factor):
-            cost = _sweep_cost(work_of_factor(found), self._size - found.num_elements)
-            # Which variables these are is not known yet.
-            return self._why(cost, is_whole, self._whole.values, "at least ")
-        if isinstance(found, CLOSED):
-            return ""
-        return f"the normaliser of its law, {found.family}, takes longer than it saves"
-
-    def objection(self, after: LogProb, is_whole: bool) -> str:
-        """Return why an integral does not pay, or nothing where it does."""
-        gone = [n for n in self._whole.values if n not in after.values]
-        return self._why(_sweep_cost(work_of([after.total]), _num_continuous(after)), is_whole, gone)
-
-    def _why(self, cost: float, is_whole: bool, names: Iterable[str], how: str = "") -> str:
-        times = cost / self._before
-        if times <= (MOST_TIMES_DEARER if is_whole else MOST_TIMES_DEARER_IN_PART):
-            return ""
-        if times <= MOST_TIMES_DEARER_IF_TIED and is_whole and any(is_tied_by_prior(self._whole, n) for n in names):
-            return ""
-        return f"without it a sweep would take {how}{times:.3g} times as long"
-
-
-def _num_continuous(joint: LogProb) -> int:
-    return sum(prod(int(n) for n in v.type.shape) for n, v in joint.values.items() if not joint.supports[n].is_discrete)
-
-
-def _sweep_cost(work: float, size: int) -> float:
-    """Return about how many nanoseconds a sweep of NUTS takes, on a normal distribution of as many dimensions."""
-    gradient = GRADIENT_OF_LOGPROB * work + PER_GRADIENT + PER_GRADIENT_AND_DIMENSION * size
-    return fewest_gradients(size) * gradient + PER_TRAJECTORY + PER_DIMENSION * size
+    return integrate(whole, names, None if is_asked else CountedWorth(whole))
 
 
 def candidates(joint: LogProb, named: Collection[str]) -> list[str]:

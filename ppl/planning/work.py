@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import prod
 
+import numpy as np
 from pytensor.graph.basic import Apply, Constant, Variable
 from pytensor.graph.op import Op
 from pytensor.graph.traversal import toposort
@@ -51,11 +52,17 @@ PER_SCALAR = {
     special.GammaLn: 18.0,
 }
 """Of one element; what is not listed is arithmetic, or takes as long as special functions."""
+_EXPONENTS = (-2.0, -1.0, -0.5, 0.5, 1.0, 2.0, 3.0, 4.0)
+PER_PRODUCTS = 0.3
+"""Powers of these are compiled as products, quotients and square roots; so long as they take at most."""
 PER_SPECIAL = 12.0
 PER_PRODUCT = 0.05
 """Of two elements, in the product of matrices."""
 PER_PRODUCT_OF_LINALG, PER_ELEMENT_OF_LINALG, PER_CALL = 0.4, 1.0, 500.0
 """Factors and systems: loops, or what a call of LAPACK takes besides."""
+SMALL_ORDER, PER_PRODUCT_OF_LAPACK = 40, 0.06
+"""Of larger matrices LAPACK's blocks take so long for a product: 0.16 of 40 rows, 0.07 of 64, 0.05 to 0.03 of 100 to
+400."""
 PER_PRODUCT_OF_SPARSE, PER_COLUMN_OF_SPARSE, PER_CALL_OF_SPARSE = 1.05, 11.0, 100.0
 PER_GATHERED, PER_SCATTERED = 0.25, 0.8
 PER_DRAW = {
@@ -104,7 +111,8 @@ def work_of_factor(factor: Factor) -> float:
     """Return about how many nanoseconds a factor takes: what is evaluated with it takes longer."""
     if factor.is_sparse:
         return PER_PRODUCT_OF_SPARSE * factor.num_operations + PER_COLUMN_OF_SPARSE * factor.num_elements
-    return PER_PRODUCT_OF_LINALG * factor.num_operations + PER_ELEMENT_OF_LINALG * factor.num_elements**2
+    per_product = _per_product(factor.num_elements)
+    return per_product * factor.num_operations + PER_ELEMENT_OF_LINALG * factor.num_elements**2
 
 
 def _work_of_node(node: Apply) -> float:
@@ -113,7 +121,7 @@ def _work_of_node(node: Apply) -> float:
     if isinstance(op, _FREE):
         return 0.0
     if isinstance(op, Elemwise):
-        return size * _work_of_scalar(op.scalar_op)
+        return size * (PER_PRODUCTS if _is_product(node) else _work_of_scalar(op.scalar_op))
     if isinstance(op, CAReduce):
         return PER_ARITHMETIC * float(_size(node.inputs[0]))
     if isinstance(op, Dot):
@@ -134,13 +142,27 @@ def _work_of_node(node: Apply) -> float:
     return PER_ARITHMETIC * size
 
 
+def _is_product(node: Apply) -> bool:
+    """Whether this is a power that is compiled as products, quotients and square roots."""
+    if not isinstance(node.op.scalar_op, scalars.Pow):
+        return False
+    exponent = node.inputs[1]
+    while exponent.owner is not None and isinstance(exponent.owner.op, DimShuffle):
+        [exponent] = exponent.owner.inputs
+    return isinstance(exponent, Constant) and bool(np.isin(exponent.data, _EXPONENTS).all())
+
+
 def _work_of_linalg(op: Op, node: Apply, size: float) -> float:
     """Return what factors of matrices and systems of equations take."""
     order = max((v.type.shape[-1] or 1 for v in node.inputs if getattr(v.type, "ndim", 0) >= 2), default=1)
     is_triangular = isinstance(op, SolveTriangular)
-    work = PER_PRODUCT_OF_LINALG * size * order * (1.0 if "Solve" in type(op).__name__ else 1.0 / 3.0)
     is_loop = (is_triangular or isinstance(op, Cholesky)) and order <= LARGEST_UNBLOCKED
+    work = _per_product(order) * size * order * (1.0 if "Solve" in type(op).__name__ else 1.0 / 3.0)
     return work + PER_ELEMENT_OF_LINALG * size + (0.0 if is_loop else PER_CALL)
+
+
+def _per_product(order: int) -> float:
+    return PER_PRODUCT_OF_LINALG if order <= SMALL_ORDER else PER_PRODUCT_OF_LAPACK
 
 
 def _work_of_scalar(op: object) -> float:

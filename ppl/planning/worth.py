@@ -1,0 +1,161 @@
+"""Whether it pays to integrate a variable out: counted, by what a draw takes before and after.
+
+What integrals gain beside time cannot be counted, since how slowly a posterior mixes is not known before it is sampled;
+but it is known of what kind it is. The constants below were measured in whole calls of ``sample`` with and without all
+integrals that there are, of 54 ordinary models (``benchmarks/dearer.py``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import prod
+
+from pytensor.graph.basic import Constant, Variable
+from pytensor.graph.traversal import toposort
+
+from graphs.conditional import (
+    Beta,
+    CountLaw,
+    Dirichlet,
+    Gamma,
+    InverseGamma,
+    InverseWishart,
+    Law,
+    MultivariateNormal,
+    Normal,
+    SparseNormal,
+    Wishart,
+)
+from graphs.integral import BorderedNormal, Factor, FieldNormal, WhitenedNormal, is_tied_by_prior
+from graphs.joint.joint_logprob import LogProb
+from graphs.surgery.random_graph import depends_on
+from ppl.planning.policy import FEW_NUMBERS, PER_DIMENSION, PER_NUMBER, PER_TRAJECTORY, fewest_gradients
+from ppl.planning.work import work_of, work_of_factor
+
+MOST_TIMES_DEARER, MOST_TIMES_DEARER_TIED = 3.0, 25.0
+"""So many times longer a draw may take than with everything sampled, its trajectories being those of a normal
+distribution: where the prior of what goes depends on what stays, as that of effects on their scale, and where it ties
+its elements to each other besides, as that of a random walk does. Effects and their scale make a funnel, walks have
+trajectories of hundreds of gradients: up to these limits the first gained 2.2 times the effective draws a second on
+average (0.5 to 17, 0.9 or more in 24 of 29), the second 8 (1.3 to 32); beyond them one in 12 gained."""
+MOST_TIMES_DEARER_FIXED, MOST_TIMES_DEARER_BESIDES = 1.0, 1.25
+"""And where it depends on nothing that stays, as coefficients of a regression: there is no funnel, and NUTS mixes worse
+in fewer dimensions (0.3 to 1.9 times the effective draws a second, 0.8 on average, where a draw took 1 to 1.6 times as
+long); in comparison with what was integrated out before, if that has to be drawn back anyway."""
+MOST_TIMES_DEARER_IN_PART = 1.0
+"""And where only a part goes of what is normal together: with one of two crossed effects left there are as many
+effective draws as before."""
+PER_GRADIENT, PER_NODE, PER_ELEMENT, PER_WORK, PER_SPARSE_NODE = 35.0, 3.5, 5.0, 1.2, 2500.0
+"""Nanoseconds of a log-density and its gradient: for each operation of the former, element of the state, nanosecond of
+what it is counted to take, and operation on sparse factors. Within a factor of 1.5 of what was measured of 28 of 32."""
+PER_DRAW, PER_DRAWING_BACK, PER_ELEMENT_DRAWN = 1500.0, 1000.0, 20.0
+"""Nanoseconds of a draw that is kept, of the drawing back, and of each element of that."""
+_SWEEPS_PER_DRAW = 2.0
+CLOSED = (
+    BorderedNormal,
+    Beta,
+    Dirichlet,
+    Gamma,
+    InverseGamma,
+    InverseWishart,
+    Normal,
+    MultivariateNormal,
+    SparseNormal,
+    FieldNormal,
+    WhitenedNormal,
+    Wishart,
+    CountLaw,
+)
+"""Laws whose normalisers are of functions that are exact to the last digits, and fast."""
+
+
+class CountedWorth:
+    """Says whether integrals pay.
+
+    Parameters
+    ----------
+    whole : LogProb
+        The log-probability before any.
+    """
+
+    def __init__(self, whole: LogProb):
+        self._size = _num_continuous(whole)
+        self._before = self._now = self._cost(_gradient(whole), self._size)
+        self._limits: dict[tuple[str, ...], float] = {}
+
+    def refusal(self, before: LogProb, names: Sequence[str], found: Law | Factor, is_whole: bool) -> str:
+        """Return why no integral by a law of this kind pays, or with such a factor, or nothing where some may."""
+        if not isinstance(found, Factor):
+            slow = f"the normaliser of its law, {found.family}, takes longer than it saves"
+            return "" if isinstance(found, CLOSED) else slow
+        left = _num_continuous(before) - found.num_elements
+        cost = self._cost(PER_GRADIENT + PER_WORK * work_of_factor(found), left)
+        return self._why(cost, before, names, is_whole, "at least ")
+
+    def objection(self, before: LogProb, names: Sequence[str], after: LogProb, is_whole: bool) -> str:
+        """Return why an integral does not pay, or nothing where it does; that one is then taken."""
+        cost = self._cost(_gradient(after), _num_continuous(after))
+        why = self._why(cost, before, names, is_whole)
+        if not why:
+            self._now = cost
+        return why
+
+    def times_of(self, after: LogProb) -> float:
+        """Return how many times longer a draw takes, with its share of the warm-up."""
+        return self._cost(_gradient(after), _num_continuous(after)) / self._before
+
+    def _cost(self, gradient: float, size: int) -> float:
+        """Return about how many nanoseconds a draw takes, with its share of the warm-up."""
+        sweep = fewest_gradients(size) * gradient + PER_TRAJECTORY + PER_DIMENSION * size
+        gone = self._size - size
+        back = PER_DRAWING_BACK + PER_ELEMENT_DRAWN * gone if gone else 0.0
+        return _SWEEPS_PER_DRAW * sweep + PER_DRAW + PER_NUMBER * min(self._size, FEW_NUMBERS) + back
+
+    def _why(self, cost: float, before: LogProb, names: Sequence[str], is_whole: bool, how: str = "") -> str:
+        if cost <= self._most(before, tuple(names), is_whole):
+            return ""
+        return f"without it a draw would take {how}{cost / self._before:.3g} times as long"
+
+    def _most(self, before: LogProb, names: tuple[str, ...], is_whole: bool) -> float:
+        """Return the most that a draw may take without these."""
+        if not is_whole:
+            return MOST_TIMES_DEARER_IN_PART * self._now
+        if names not in self._limits:
+            self._limits[names] = _most_times(before, names)
+        if self._limits[names]:
+            return self._limits[names] * self._before
+        is_first = self._now == self._before
+        return (MOST_TIMES_DEARER_FIXED if is_first else MOST_TIMES_DEARER_BESIDES) * self._now
+
+
+def _most_times(before: LogProb, names: Sequence[str]) -> float:
+    """Return how many times longer a draw may take without these; 0 where their prior depends on nothing that stays."""
+    stays = [v for n, v in before.values.items() if n not in names and not before.supports[n].is_discrete]
+    own = [n for n in names if n in before.terms]
+    if not any(depends_on(before.terms[n], stays) for n in own):
+        return 0.0
+    return MOST_TIMES_DEARER_TIED if any(is_tied_by_prior(before, n) for n in own) else MOST_TIMES_DEARER
+
+
+def _gradient(joint: LogProb) -> float:
+    """Return about how many nanoseconds a log-density and its gradient take."""
+    num_nodes, num_sparse = _num_nodes(joint.total)
+    per_graph = PER_NODE * num_nodes + PER_WORK * work_of([joint.total]) + PER_SPARSE_NODE * num_sparse
+    return PER_GRADIENT + PER_ELEMENT * _num_continuous(joint) + per_graph
+
+
+def _num_nodes(graph: Variable) -> tuple[int, int]:
+    """Return the number of operations that do not depend on constants alone, and of those on sparse factors."""
+    fixed: set[Variable] = set()
+    number = num_sparse = 0
+    for node in toposort([graph]):
+        if all(isinstance(i, Constant) or i in fixed for i in node.inputs):
+            fixed.update(node.outputs)
+            continue
+        number += 1
+        num_sparse += getattr(node.op, "num_products", None) is not None
+    return number, num_sparse
+
+
+def _num_continuous(joint: LogProb) -> int:
+    return sum(prod(int(n) for n in v.type.shape) for n, v in joint.values.items() if not joint.supports[n].is_discrete)
