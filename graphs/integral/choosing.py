@@ -61,6 +61,8 @@ class Integrated:
     reasons: dict[str, str] = field(default_factory=dict)
     obstacles: dict[str, Obstacle] = field(default_factory=dict)
     """What stands in the way of a law, where that is the reason."""
+    objections: dict[str, str] = field(default_factory=dict)
+    """Why an integral that there is does not pay, where that is the reason."""
 
 
 def may_be_integrated(joint: LogProb, name: str) -> bool:
@@ -91,7 +93,7 @@ def integrate(joint: LogProb, names: Collection[str], worth: Worth | None = None
     search = _Search(joint, [n for n in asked if n not in barred], worth)
     while search.take_normal() or search.take_other():
         pass
-    return Integrated(search.joint, search.reasons() | barred, search.obstacles())
+    return Integrated(search.joint, search.reasons() | barred, search.obstacles(), search.objections())
 
 
 def _bar(joint: LogProb, name: str) -> str:
@@ -166,6 +168,10 @@ class _Search:
         """Return why what is left is left."""
         why = {n: obstacle.reason for n, (_, obstacle) in self._obstacles.items()}
         return {n: self._objections.get(n) or why.get(n, "") for n in self.names}
+
+    def objections(self) -> dict[str, str]:
+        """Return why integrals that there are do not pay."""
+        return {n: why for n in self.names if (why := self._objections.get(n))}
 
     def obstacles(self) -> dict[str, Obstacle]:
         """Return what stands in the way of the laws of what is left."""

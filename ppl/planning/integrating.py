@@ -74,12 +74,11 @@ def collapse(summed: LogProb, names: Sequence[str], compress: bool, *, is_asked:
     for name in names:
         if name in done.joint.values and (is_required or (is_asked and summed.supports[name].is_discrete)):
             raise _refusal(summed, name, done.reasons.get(name, ""), is_required)
-    without_law = tuple(done.obstacles)
-    left = {n: reason for n, reason in done.reasons.items() if n not in without_law}
+    without_law = tuple(n for n in done.reasons if n not in done.objections)
     if not done.joint.integrals:
-        return Collapsed(summed, summed, (), left, without_law)
+        return Collapsed(summed, summed, (), done.objections, without_law)
     why = {n: _why(step, done.joint, whole) for step in done.joint.integrals for n in step.names}
-    return Collapsed(done.joint, whole, compression, {**left, **why}, without_law)
+    return Collapsed(done.joint, whole, compression, {**done.objections, **why}, without_law)
 
 
 def _refusal(joint: LogProb, name: str, reason: str, is_named: bool) -> PPLError:

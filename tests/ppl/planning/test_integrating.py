@@ -51,5 +51,5 @@ def test_the_plan_says_what_does_not_pay():
     model = ppl.Model({ppl.Normal("y", a[first] + b[second], 1.0): rng.normal(size=400)})
     collapsed = collapse(graphs.logprob(model), ["a", "b"], True, is_asked=False, is_required=False)
     assert not collapsed.joint.integrals
-    assert collapsed.reasons["a"].startswith("without it a sweep would take")
+    assert collapsed.reasons["a"].startswith("without it a draw would take")
     assert not collapsed.without_law

@@ -122,13 +122,17 @@ def test_there_is_no_choice_where_no_variable_has_a_law() -> None:
     assert plan.policy.startswith("NUTS for all continuous variables: none of them has a full conditional")
     angle, distance = ppl.Uniform("angle", -1.5, 1.5), ppl.Normal("distance", 0, 1)
     plan = ppl.plan(ppl.Model({ppl.Normal("y", pt.tan(angle) + distance, 1.0, size=3): np.array([1.0, 0.0, 2.0])}))
+    assert (plan.method_of("angle"), plan.method_of("distance")) == ("nuts", "nuts")
+    angle, distance = ppl.Uniform("angle", -1.5, 1.5), ppl.Normal("distance", 0, ppl.LogNormal("scale", 0, 1), size=4)
+    data = {ppl.Normal("y", pt.tan(angle) + distance, 1.0): np.array([1.0, 0.0, 2.0, 1.0])}
+    plan = ppl.plan(ppl.Model(data))
     assert (plan.method_of("angle"), plan.method_of("distance")) == ("nuts", "integrate")
     assert plan.policy.startswith("NUTS for what is not integrated out")
 
 
 def test_laws_are_mixed_with_nuts_where_that_pays() -> None:
     """Of 2002 dimensions NUTS has to move two; measured, that gives eight times the effective draws a second."""
-    plan = ppl.plan(counts_with_rates(2000))
+    plan = ppl.plan(counts_with_rates(2000), marginalize=False)
     assert {a.name: a.method for a in plan.assignments} == {"a": "nuts", "b": "nuts", "rates": "gibbs"}
     assert plan.policy.startswith("Gibbs sampling for rates, NUTS for a, b: predicted ")
     assert plan.policy in str(plan)
@@ -148,7 +152,7 @@ def test_laws_are_not_mixed_with_nuts_where_they_mix_slowly() -> None:
 
 def test_pilot_runs_that_would_take_long_are_not_made(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ppl.planning.pilot, "MOST_SECONDS", 1e-6)
-    plan = ppl.plan(counts_with_rates(2000))
+    plan = ppl.plan(counts_with_rates(2000), marginalize=False)
     assert {a.method for a in plan.assignments} == {"nuts"}
     assert "would take too long; sampler='gibbs' draws rates from full conditionals" in plan.policy
 
@@ -166,7 +170,7 @@ def test_no_pilot_run_is_made_where_nothing_can_be_gained(monkeypatch: pytest.Mo
 
 def test_failed_pilot_runs_leave_it_to_nuts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ppl.planning.policy, "pilot", lambda plan, num_sweeps: None)
-    plan = ppl.plan(counts_with_rates(2000))
+    plan = ppl.plan(counts_with_rates(2000), marginalize=False)
     assert {a.method for a in plan.assignments} == {"nuts"}
     assert "left the domain of its laws" in plan.policy
 
@@ -176,7 +180,7 @@ def test_what_only_another_backend_compiles_is_left_to_nuts(monkeypatch: pytest.
         raise BackendError("No machine code.", backend)
 
     monkeypatch.setattr(ppl.planning.pilot, "CompiledSweep", refuse)
-    plan = ppl.plan(counts_with_rates(2000))
+    plan = ppl.plan(counts_with_rates(2000), marginalize=False)
     assert {a.method for a in plan.assignments} == {"nuts"}
     assert "Numba lacks one" in plan.policy
 
