@@ -210,6 +210,7 @@ PYTENSOR = (
             "graphs/sparse/dense.py",
             "graphs/sparse/differentiable.py",
             "graphs/sparse/ops.py",
+            "graphs/sparse/row_ops.py",
             "graphs/tails/ops.py",
         ),
         (

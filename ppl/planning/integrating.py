@@ -102,7 +102,14 @@ def _refusal(joint: LogProb, name: str, reason: str, is_named: bool) -> PPLError
 
 @optional("integrals", otherwise=lambda why, joint, *_: Integrated(joint))
 def _integrated(whole: LogProb, names: Collection[str], is_asked: bool) -> Integrated:
-    return integrate(whole, names, None if is_asked else CountedWorth(whole))
+    if is_asked:
+        return integrate(whole, names)
+    counted = integrate(whole, names, CountedWorth(whole))
+    if counted.joint.values.keys() == counted.objections.keys() and counted.objections:
+        # All that is left has laws: without it draws are independent, which is worth whatever it takes.
+        everything = integrate(whole, names)
+        return counted if everything.joint.values else everything
+    return counted
 
 
 def candidates(joint: LogProb, named: Collection[str]) -> list[str]:

@@ -23,6 +23,7 @@ from graphs.conditional import (
     Law,
     MultivariateNormal,
     Normal,
+    RowNormal,
     SparseNormal,
     Wishart,
 )
@@ -60,6 +61,7 @@ CLOSED = (
     InverseWishart,
     Normal,
     MultivariateNormal,
+    RowNormal,
     SparseNormal,
     FieldNormal,
     WhitenedNormal,

@@ -12,12 +12,15 @@ from graphs.garbage import FEW_FROZEN, YOUNGEST, rarely_collected
 
 @pytest.fixture(autouse=True)
 def pythons_own() -> Iterator[None]:
-    before = gc.get_threshold()
+    before, is_frozen = gc.get_threshold(), gc.get_freeze_count() > FEW_FROZEN
+    gc.unfreeze()
     gc.set_threshold(2000, 10, 10)
     yield
     gc.enable()
     gc.unfreeze()
     gc.set_threshold(*before)
+    if is_frozen:
+        gc.freeze()
 
 
 def use_and_fail() -> None:
