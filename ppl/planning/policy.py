@@ -37,10 +37,10 @@ from samplers.tuning.fisher import MOST_DENSE
 FEWEST_GRADIENTS, GRADIENTS_IN_A_POINT, GRADIENTS_PER_DIMENSION = 7.0, 2.0, 0.3
 """Of a trajectory along axes of one length: measured on normal distributions 2.1, 2.9, 4.4, 5.8 and 7.0 gradients in 1,
 3, 8, 12 and 40 dimensions, steps tuned to accept 0.8."""
-PER_DRAW, PER_NUMBER, FEW_NUMBERS, PER_FURTHER_NUMBER = 3850.0, 95.0, 130, 15.0
+PER_DRAW, PER_NUMBER, FEW_NUMBERS, PER_FURTHER_NUMBER = 1500.0, 50.0, 130, 15.0
 """Nanoseconds of a sweep: what is kept is also recorded, transformed and judged, and a run takes milliseconds beside.
-Measured in whole calls of ``sample`` by both samplers, two chains of 1000, of 16 ordinary models of 4 to 84 numbers: a
-loop over nothing else, whose code and data are at hand, takes a third."""
+Measured in whole calls of ``sample`` less the loop over sweeps, two chains of 1000, of 14 ordinary models of 4 to 253
+numbers."""
 PER_GRADIENT, PER_DIMENSION, PER_TRAJECTORY = 35.0, 17.0, 200.0
 """Nanoseconds that a step of a trajectory takes beside the gradient, and what a trajectory takes beside its steps:
 measured on normal variables of 3 to 250 elements, in trajectories of 3 to 31 steps."""

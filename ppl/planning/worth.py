@@ -30,7 +30,7 @@ from graphs.conditional import (
 from graphs.integral import BorderedNormal, Factor, FieldNormal, WhitenedNormal, is_tied_by_prior
 from graphs.joint.joint_logprob import LogProb
 from graphs.surgery.random_graph import depends_on
-from ppl.planning.policy import FEW_NUMBERS, PER_DIMENSION, PER_NUMBER, PER_TRAJECTORY, fewest_gradients
+from ppl.planning.policy import FEW_NUMBERS, PER_DIMENSION, PER_DRAW, PER_NUMBER, PER_TRAJECTORY, fewest_gradients
 from ppl.planning.work import work_of, work_of_factor
 
 MOST_TIMES_DEARER, MOST_TIMES_DEARER_TIED = 3.0, 25.0
@@ -49,8 +49,8 @@ effective draws as before."""
 PER_GRADIENT, PER_NODE, PER_ELEMENT, PER_WORK, PER_SPARSE_NODE = 35.0, 3.5, 5.0, 1.2, 2500.0
 """Nanoseconds of a log-density and its gradient: for each operation of the former, element of the state, nanosecond of
 what it is counted to take, and operation on sparse factors. Within a factor of 1.5 of what was measured of 28 of 32."""
-PER_DRAW, PER_DRAWING_BACK, PER_ELEMENT_DRAWN = 1500.0, 1000.0, 20.0
-"""Nanoseconds of a draw that is kept, of the drawing back, and of each element of that."""
+PER_DRAWING_BACK, PER_ELEMENT_DRAWN = 1000.0, 20.0
+"""Nanoseconds of the drawing back of a draw, and of each element of that."""
 _SWEEPS_PER_DRAW = 2.0
 CLOSED = (
     BorderedNormal,
