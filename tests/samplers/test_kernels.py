@@ -8,6 +8,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable
+from functools import partial
 from itertools import compress
 from typing import Any, NamedTuple
 
@@ -26,10 +27,11 @@ from graphs.density import LogDensity
 from graphs.errors import PPLError
 from graphs.supports import POSITIVE, integers
 from graphs.surgery.interpreting import interpret
-from graphs.surgery.random_graph import depends_on, is_random
+from graphs.surgery.random_graph import depends_on, find_random_variables, is_random
 from graphs.surgery.rebuilding import substitute
-from samplers import Kernel, RunSettings, Sweep, compile_sweep
+from samplers import Kernel, Move, RunSettings, Sweep, compile_sweep
 from samplers.move import move_block
+from tests.laws import assert_leaves_exactly
 
 SHAPE, NUM_STARTS, FEW_STEPS, NUM_STEPS = 2.0, 800, 10, 5000
 FALSE_ALARM = 1e-4
@@ -105,6 +107,8 @@ def is_sampler(name: str) -> bool:
 
 
 SAMPLERS = sorted(name for name in samplers.__all__ if is_sampler(name))
+CLASSES = [kind for kind in map(vars(samplers).get, samplers.__all__) if inspect.isclass(kind)]
+MOVES = [kind() for kind in CLASSES if issubclass(kind, Move) and not inspect.isabstract(kind)]
 
 
 def refused(name: str, target: Target) -> Kernel | None:
@@ -161,6 +165,29 @@ def test_steps_from_exact_draws_leave_exact_draws(kernel: Kernel, target: Target
     after = {name: np.array([state[name] for state in states]) for name in before}
     assert any((after[name] != before[name]).any() for name in before)
     assert_stationary(after, target)
+
+
+def enumerable_steps() -> list[Any]:
+    """Steps on a finite target, of kernels and in sweeps, but for those that draw within an operation of their own."""
+    target, found = finite(), []
+    [k] = target.logdensity.inputs
+    for name in SAMPLERS:
+        if (kernel := refused(name, target)) is not None:
+            graph, of_state = kernel.graph(), partial(lambda of, k: of.to_values(of.init({"k": k})), kernel)
+            if find_random_variables(graph.next_state):
+                found.append(pytest.param(graph.state, graph.next_state[0], of_state, id=name))
+    for move in MOVES:
+        if not move.needs_gradient:
+            block = move_block(move, target.logdensity, {"k": k}, lambda name: name)
+            of_state = partial(lambda tuned, k: [np.asarray(k), *tuned], block.tuned.values())
+            found.append(pytest.param((k, *block.tuned), block.draws[0], of_state, id=f"{move.name} in a sweep"))
+    return found
+
+
+@pytest.mark.parametrize(("inputs", "following", "values_of"), enumerable_steps())
+def test_finite_targets_are_left_exactly(inputs: Any, following: Any, values_of: Any) -> None:
+    """Exactly, by all that may be drawn."""
+    assert_leaves_exactly(WEIGHTS, inputs, following, values_of)
 
 
 @pytest.mark.parametrize(("kernel", "target"), cases())
