@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +13,7 @@ from arviz_stats.base import array_stats
 from scipy import stats
 
 import ppl
+import samplers
 from graphs.errors import ModelError, SamplingError
 from graphs.surgery.rebuilding import substitute
 from samplers import Move, Moved
@@ -19,19 +22,11 @@ from samplers.metropolis import decide
 DATA = np.array([1.3, 0.4, 2.1])
 
 
-class Walk(Move):
-    """The recipe: a random walk whose scale tuning finds."""
-
-    name = "walk"
-    target_acceptance = 0.44
-
-    def step(self, logdensity: Any, values: Any, rng: Any, memory: Any) -> Moved:
-        [x] = values
-        next_rng, noise = rng.normal(0.0, 1.0, size=x.type.shape)
-        proposal = x + memory["scale"] * noise
-        [there] = substitute([logdensity.total], {x: proposal})
-        decision = decide(next_rng, there - logdensity.total)
-        return Moved([decision.choose(proposal, x)], decision.next_rng, decision.acceptance_rate)
+CONTRIBUTING = (Path(__file__).resolve().parents[2] / "CONTRIBUTING.md").read_text(encoding="utf-8")
+[RECIPE] = re.findall(r"```python\n(.*?)```", CONTRIBUTING, re.DOTALL)
+NAMES: dict[str, Any] = {"samplers": samplers, "substitute": substitute, "decide": decide}
+exec(RECIPE, NAMES)
+Walk = NAMES["Walk"]  # a random walk whose scale tuning finds
 
 
 class Flip(Move):
