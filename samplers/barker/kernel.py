@@ -41,11 +41,7 @@ class BarkerKernel(GradientKernel):
         there = self.density.at(proposal)
         decision = decide(next_rng, log_ratio(before, there))
         after = Place(*map(decision.choose, there, before))
-        return (
-            decision.next_rng,
-            after,
-            {"acceptance_rate": decision.acceptance_rate, "is_accepted": decision.is_accepted},
-        )
+        return decision.next_rng, after, decision.info
 
 
 def barker(logdensity: Any, *, scale: Any = 1.0) -> BarkerKernel:

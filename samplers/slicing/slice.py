@@ -10,6 +10,7 @@ import numpy as np
 import pytensor.tensor as pt
 from numpy.typing import NDArray
 
+from graphs.backends import get_backend
 from graphs.density import LogDensity, as_logdensity
 from graphs.errors import ModelError, SamplingError
 from graphs.marginal.factors import summands_of
@@ -98,9 +99,8 @@ class SliceKernel(Kernel):
 
             return SliceStep(self)
         if backend == "jax":
-            from samplers.loop.jax.run import compile_kernel_jax
-
-            return compile_kernel_jax(self)
+            get_backend(backend)  # raises unless it is installed
+            from samplers.slicing import jax_lowering  # noqa: F401  (it is registered)
         return super()._compile_values(backend)
 
 

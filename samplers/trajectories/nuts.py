@@ -10,6 +10,7 @@ import pytensor.tensor as pt
 from numpy.typing import NDArray
 from pytensor.tensor.variable import TensorVariable
 
+from graphs.backends import get_backend
 from graphs.density import LogDensity
 from graphs.errors import SamplingError
 from graphs.layout import Layout
@@ -84,9 +85,8 @@ class NUTSKernel(Kernel):
 
             return NUTSStep(self)
         if backend == "jax":
-            from samplers.loop.jax.run import compile_kernel_jax
-
-            return compile_kernel_jax(self)
+            get_backend(backend)  # raises unless it is installed
+            from samplers.trajectories import jax_lowering  # noqa: F401  (it is registered)
         return super()._compile_values(backend)
 
 

@@ -7,7 +7,6 @@ from time import perf_counter
 import numpy as np
 from numpy.typing import NDArray
 
-from graphs.backends.jax.backend import JaxBackend, JaxStep
 from graphs.backends.jax.callback import reraising
 from graphs.errors import BackendError
 from graphs.layout import Layout
@@ -21,7 +20,6 @@ from samplers.chain.result import (
     explain_status,
     statistic_names,
 )
-from samplers.kernel import Kernel
 from samplers.tuning.learning import variances_of
 from samplers.tuning.pathfinder import Evaluate
 
@@ -32,8 +30,6 @@ try:
     from samplers.loop.jax.chunks import ChunkLoop, ChunkPrograms, chain_keys, compile_chunks
     from samplers.loop.jax.learning import JaxLearning
     from samplers.loop.jax.record import DrawRecord
-    from samplers.slicing import jax_lowering as jax_slice_op  # noqa: F401  (register the lowerings of their Ops)
-    from samplers.trajectories import jax_lowering as jax_nuts_op  # noqa: F401  (register the lowerings of their Ops)
     from samplers.tuning.jax_adaptation import Phase, drawing_phases, tuning_phases
 except ModuleNotFoundError as error:
     raise BackendError(
@@ -193,19 +189,3 @@ def compile_sweep_jax(sweep: Sweep, precision: str = "float64") -> JaxSweep:
         Its ``run`` draws.
     """
     return JaxSweep(sweep, precision)
-
-
-def compile_kernel_jax(kernel: Kernel) -> JaxStep:
-    """Compile the step of a kernel whose graph holds an Op of this package with JAX.
-
-    Parameters
-    ----------
-    kernel : NUTSKernel or SliceKernel
-        The kernel with its step size or widths.
-
-    Returns
-    -------
-    JaxStep
-        ``(rng, values) -> (values, info)`` on arrays in the order of the kernel's graph.
-    """
-    return JaxBackend().step(kernel.graph())
