@@ -1,4 +1,4 @@
-"""Auxiliary variables."""
+"""An auxiliary variable: its law given the rest, and what it makes of a term."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Discrete draws.
+"""Draws of counts, categories and other integers, made of those of the random generator.
 
 References
 ----------
