@@ -75,7 +75,7 @@ class Average:
 
 
 @dataclass(frozen=True, eq=False)
-class _Part:
+class _Replacement:
     """What replaces one variable: the expectation of a graph, and the inputs of that with their values."""
 
     expected: TensorVariable
@@ -107,7 +107,7 @@ def average(
     total = strip_guards(total, supports)
     laws = {name: _law_of(name, total, latent, supports) for name in latent}
     expected = total
-    parts: list[_Part] = []
+    parts: list[_Replacement] = []
     for name, x in latent.items():
         parts.append(_part(name, expected, laws[name], x, supports))
         expected = parts[-1].expected
@@ -152,7 +152,9 @@ def _law_of(
     return law
 
 
-def _part(name: str, graph: TensorVariable, law: Law, x: TensorVariable, supports: Mapping[Variable, Support]) -> _Part:
+def _part(
+    name: str, graph: TensorVariable, law: Law, x: TensorVariable, supports: Mapping[Variable, Support]
+) -> _Replacement:
     if isinstance(law, BlockNormal) and law.size <= _LARGEST_SIMPLEX:
         return _over_points(graph, law, x)
     if isinstance(law, BlockNormal | MultivariateNormal):
@@ -160,7 +162,7 @@ def _part(name: str, graph: TensorVariable, law: Law, x: TensorVariable, support
     return _over_features(name, graph, law, x, supports)
 
 
-def _over_points(graph: TensorVariable, law: BlockNormal, x: TensorVariable) -> _Part:
+def _over_points(graph: TensorVariable, law: BlockNormal, x: TensorVariable) -> _Replacement:
     """Average a quadratic over the corners of a simplex: its mean is zero and its covariance the identity."""
     corners = (null_space(np.ones((1, law.size + 1))) * sqrt(law.size + 1))[:, : law.size]
     mean = law.mean()
@@ -174,10 +176,10 @@ def _over_points(graph: TensorVariable, law: BlockNormal, x: TensorVariable) -> 
     spread = around(mean, [law.spread(pt.constant(corner[None, :])) for corner in corners])
     fixed = around(x, [pt.constant(corner[None, :]) for corner in corners])
     copies = [substitute([graph], {x: points[i]})[0] for i in range(len(corners))]
-    return _Part(pt.add(*copies) / float(len(corners)), [points], [spread], [fixed], [REAL])
+    return _Replacement(pt.add(*copies) / float(len(corners)), [points], [spread], [fixed], [REAL])
 
 
-def _over_moments(graph: TensorVariable, law: BlockNormal | MultivariateNormal, x: TensorVariable) -> _Part:
+def _over_moments(graph: TensorVariable, law: BlockNormal | MultivariateNormal, x: TensorVariable) -> _Replacement:
     """Take the expectation of a quadratic from the mean and the covariance matrices."""
     precision = law.parameters["precision"]
     mean = x.type.clone()(name=f"{x.name}_mean")
@@ -187,12 +189,14 @@ def _over_moments(graph: TensorVariable, law: BlockNormal | MultivariateNormal, 
     multiplicity = float(law.num_blocks) if isinstance(law, BlockNormal) and is_shared else 1.0
     expected = pt.as_tensor(at_mean) - 0.5 * multiplicity * (precision * covariance).sum()
     identity = pt.constant(np.broadcast_to(np.eye(int(precision.type.shape[-1])), precision.type.shape).copy())
-    return _Part(expected, [mean, covariance], [law.mean(), inv(precision)], [x, identity], [REAL, POSITIVE_DEFINITE])
+    return _Replacement(
+        expected, [mean, covariance], [law.mean(), inv(precision)], [x, identity], [REAL, POSITIVE_DEFINITE]
+    )
 
 
 def _over_features(
     name: str, graph: TensorVariable, law: Law, x: TensorVariable, supports: Mapping[Variable, Support]
-) -> _Part:
+) -> _Replacement:
     """Put means in the place of features; they are the gradient of the log-normaliser."""
     own = supports.get(x, REAL)
     expander = Expander(x, own, supports)
@@ -222,7 +226,7 @@ def _over_features(
         feature.name = f"{x.name}_feature_{i + 1}"
     supports_of = [POSITIVE if own.is_positive and all(a == "x" for a, _ in m) else REAL for m in monomials]
     values = [_feature(m, x) for m in monomials]
-    return _Part(form, features, [pt.as_tensor(a) for a in averages], values, supports_of)
+    return _Replacement(form, features, [pt.as_tensor(a) for a in averages], values, supports_of)
 
 
 _ATOMS = {

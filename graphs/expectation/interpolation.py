@@ -91,7 +91,7 @@ def interpolate(table: TensorVariable, parameters: Mapping[TensorVariable, Suppo
     degree = degree_of(table, list(data)) if data else None
     if not degree:
         return None
-    rows = _Rows(data, num_rows)
+    rows = _Scores(data, num_rows)
     if rows.num_directions > _MOST_DIRECTIONS:
         return None
     nodes = _nodes(rows.num_directions, degree)
@@ -138,7 +138,7 @@ def _data_by_row(table: TensorVariable, num_rows: int) -> dict[TensorVariable, t
     return found
 
 
-class _Rows:
+class _Scores:
     """What the data say about each row: a vector, as its mean plus scores along a few directions."""
 
     def __init__(self, data: Mapping[TensorVariable, tuple[Floats, int]], num_rows: int):
@@ -203,7 +203,7 @@ def _at(table: TensorVariable, replacements: Mapping[Variable, Variable], num_ro
 
 
 def _is_exact(
-    found: Interpolation, table: TensorVariable, rows: _Rows, parameters: Mapping[TensorVariable, Support]
+    found: Interpolation, table: TensorVariable, rows: _Scores, parameters: Mapping[TensorVariable, Support]
 ) -> bool:
     """Compare with the table at some of the rows: it may not be one, if rows are added up across."""
     rng = np.random.default_rng(0)

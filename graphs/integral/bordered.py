@@ -30,7 +30,7 @@ FEWEST_GROUPS = 4
 
 
 @dataclass(frozen=True, eq=False)
-class Groups:
+class BorderedGroups:
     """Which elements of a vector are groups, and which stand beside them.
 
     Parameters
@@ -73,7 +73,7 @@ class Groups:
         return found
 
 
-def find_groups(ties: csr_matrix, parts: Sequence[NDArray[np.int64]]) -> Groups | None:
+def find_groups(ties: csr_matrix, parts: Sequence[NDArray[np.int64]]) -> BorderedGroups | None:
     """Return groups of one size that are tied to each other by a few elements only, None where there are none.
 
     Parameters
@@ -92,7 +92,7 @@ def find_groups(ties: csr_matrix, parts: Sequence[NDArray[np.int64]]) -> Groups 
         number, label = connected_components(ties[rest][:, rest], directed=False)
         size = len(rest) // number if number else 0
         if number >= FEWEST_GROUPS and 0 < size <= MOST_IN_GROUP and (np.bincount(label) == size).all():
-            return Groups(rest[np.argsort(label, kind="stable")].reshape((number, size)), border)
+            return BorderedGroups(rest[np.argsort(label, kind="stable")].reshape((number, size)), border)
     return None
 
 
@@ -102,12 +102,12 @@ class BorderedNormal(Law):
 
     Parameters
     ----------
-    groups : Groups
+    groups : BorderedGroups
         Which elements these are; ``products`` in the parameters, shape (n, size + m), are those of the precision matrix
         with the probes of the groups, ``linear`` has shape (n,).
     """
 
-    groups: Groups
+    groups: BorderedGroups
 
     domain = "a positive definite precision"
     improper_draws_are_nan = True
@@ -120,7 +120,7 @@ class BorderedNormal(Law):
         return f"{number} x MultivariateNormal[{size}]{beside}" if size > 1 else f"{number} x Normal{beside}"
 
     @cached_property
-    def _eliminated(self) -> _Eliminated:
+    def _eliminated(self) -> _GroupsGone:
         return _eliminated(self.parameters["products"], self.parameters["linear"], self.groups)
 
     @property
@@ -205,7 +205,7 @@ class BorderedNormal(Law):
 
 
 @dataclass(frozen=True, eq=False)
-class _Eliminated:
+class _GroupsGone:
     """What is left of each element of a group when those before it are eliminated, for all groups at once.
 
     Parameters
@@ -232,7 +232,7 @@ class _Eliminated:
     right_of_border: TensorVariable
 
 
-def _eliminated(products: TensorVariable, linear: TensorVariable, groups: Groups) -> _Eliminated:
+def _eliminated(products: TensorVariable, linear: TensorVariable, groups: BorderedGroups) -> _GroupsGone:
     members, size = groups.members, groups.members.shape[1]
     has_border = bool(len(groups.border))
     ties = {(i, j): products[members[:, i], j] for i in range(size) for j in range(i, size)}
@@ -253,4 +253,4 @@ def _eliminated(products: TensorVariable, linear: TensorVariable, groups: Groups
             right = right - pt.dot(scaled.T, rights[i])
     factor = cholesky(own, lower=True, on_error="nan") if has_border else None
     white = right if factor is None else solve_triangular(factor, right, lower=True, b_ndim=1)
-    return _Eliminated([ties[i, i] for i in range(size)], ties, borders, rights, factor, white)
+    return _GroupsGone([ties[i, i] for i in range(size)], ties, borders, rights, factor, white)

@@ -31,7 +31,7 @@ from graphs.integral.integrating import find_step
 from graphs.integral.step import Step
 from graphs.integral.whitened import WhitenedNormal
 from graphs.joint.joint_logprob import LogProb
-from graphs.marginal.elimination.entries import Entry, Totals, entries_of
+from graphs.marginal.elimination.entries import ComponentTotals, Entry, entries_of
 from graphs.marginal.elimination.factor_tables import Integers
 from graphs.marginal.factors import at_values
 from graphs.marginal.lifting import ABSENT, MixingError, lift
@@ -213,7 +213,7 @@ def log_likelihood_of_groups(joint: LogProb, names: Sequence[str], observed: Col
             labels[name] = labels[name].copy()
             labels[name].flat[alone] = np.arange(count, count + alone.size)
             count += alone.size
-    found = Totals(pt.concatenate(numbers) if len(numbers) > 1 else totals, np.arange(count))
+    found = ComponentTotals(pt.concatenate(numbers) if len(numbers) > 1 else totals, np.arange(count))
     own_labels = {n: labels[n] for n in seen}
     return GroupLikelihood(tuple(names), tuple(seen), entries_of(own_labels, found, about.terms, groups.sites))
 

@@ -27,7 +27,7 @@ _AWAY_FROM_ZERO = 1e-3
 """What is surely larger loses no digits that matter when its logarithm is taken as it stands."""
 
 
-class Factor(NamedTuple):
+class KnownFactor(NamedTuple):
     """What is known of a factor."""
 
     value: TensorVariable
@@ -38,7 +38,7 @@ class Factor(NamedTuple):
     complement: Callable[[], TensorVariable]  # of a chance
 
 
-class _Part(NamedTuple):
+class _SignedLogs(NamedTuple):
     """The logarithms of what is added and of what is subtracted; None for nothing."""
 
     positive: Log | None
@@ -54,7 +54,7 @@ class LogExpansion:
         What is known of the factor of a number.
     """
 
-    def __init__(self, factor_of: Callable[[int], Factor]):
+    def __init__(self, factor_of: Callable[[int], KnownFactor]):
         self._factor_of = factor_of
         self._num_parts = 0
 
@@ -114,14 +114,14 @@ class LogExpansion:
             return None
         return [*logs, *([pt.log(pt.mul(*unknown) if len(unknown) > 1 else unknown[0])] if unknown else [])]
 
-    def _parts(self, polynomial: Polynomial) -> _Part | None:
+    def _parts(self, polynomial: Polynomial) -> _SignedLogs | None:
         """Return the logarithms of the positive and of the negative terms; None where there are too many."""
         self._num_parts += 1
         if self._num_parts > _MOST_PARTS:
             return None
         if list(polynomial) == [()]:
             number = log(abs(polynomial[()]))
-            return _Part(number, None) if polynomial[()] > 0 else _Part(None, number)
+            return _SignedLogs(number, None) if polynomial[()] > 0 else _SignedLogs(None, number)
         number, degree, rests = self._split(polynomial)
         factor = self._factor_of(number)
         positive: list[Log] = []
@@ -137,7 +137,7 @@ class LogExpansion:
             positive += [] if part.positive is None else [added([part.positive, *weights])]
             negative += [] if part.negative is None else [added([part.negative, *weights])]
         may_vanish = any(self._factor_of(each).may_be_zero for each in factors_of(polynomial))
-        return _Part(log_sum(positive, may_vanish=may_vanish), log_sum(negative, may_vanish=may_vanish))
+        return _SignedLogs(log_sum(positive, may_vanish=may_vanish), log_sum(negative, may_vanish=may_vanish))
 
     def _split(self, polynomial: Polynomial) -> tuple[int, int, dict[int, Polynomial]]:
         """Choose the factor after which least is left; return its degree, and what stands beside its powers."""

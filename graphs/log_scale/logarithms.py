@@ -19,7 +19,7 @@ from pytensor.tensor.variable import TensorVariable
 from graphs.bounds.signs import Signs
 from graphs.limits.masked_slopes import MaskedSlope
 from graphs.log_scale.arrangements import arranged, parts_of
-from graphs.log_scale.expansion import Factor, LogExpansion
+from graphs.log_scale.expansion import KnownFactor, LogExpansion
 from graphs.log_scale.functions import (
     COMPLEMENTS,
     LOGARITHMS,
@@ -70,7 +70,7 @@ class Logarithms:
         self._signs = Signs(supports)
         self._quotients = Quotients(lambda vector: self._signs.simplex_axis(vector) == 0)
         self._expansion = LogExpansion(self._factor)
-        self._factors: dict[int, Factor] = {}
+        self._factors: dict[int, KnownFactor] = {}
         self._logs: dict[Variable, TensorVariable | None] = {}
         self._complements: dict[Variable, TensorVariable | None] = {}
 
@@ -313,12 +313,12 @@ class Logarithms:
         found = self.complement(p)
         return _plain_complement(p) if found is None else found
 
-    def _factor(self, number: int) -> Factor:
+    def _factor(self, number: int) -> KnownFactor:
         """Return what is known of a factor."""
         if number not in self._factors:
             value = self._quotients.factors[number]
             known = self._quotients.logarithms.get(number)
-            self._factors[number] = Factor(
+            self._factors[number] = KnownFactor(
                 value,
                 "chance"
                 if known is not None or self._is_chance(value)

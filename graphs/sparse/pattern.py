@@ -76,7 +76,7 @@ def find_pattern(adjacency: csr_matrix, most: float = inf) -> Pattern | None:
     # A column takes the square of its length, and there are as many elements as are given or more.
     if (adjacency.shape[0] + _num_given(adjacency) / 2) ** 2 >= most * adjacency.shape[0]:
         return None
-    best: _Factor | None = None
+    best: _FactorPattern | None = None
     for order in _orders(adjacency):
         best = _eliminated(adjacency, order, most if best is None else best.num_operations) or best
         if best is not None and not best.has_fill:
@@ -112,7 +112,7 @@ def _by_minimum_degree(adjacency: csr_matrix) -> Iterator[Integers]:
 
 
 @dataclass(frozen=True, eq=False)
-class _Factor:
+class _FactorPattern:
     """The elements of a factor below the diagonal, column by column, rows ascending."""
 
     order: Integers
@@ -122,7 +122,7 @@ class _Factor:
     has_fill: bool
 
 
-def _eliminated(adjacency: csr_matrix, order: Integers, most: float) -> _Factor | None:
+def _eliminated(adjacency: csr_matrix, order: Integers, most: float) -> _FactorPattern | None:
     """Return the factor for an order; None as soon as it takes so many operations."""
     count = len(order)
     place_of = np.empty(count, np.int64)
@@ -135,7 +135,7 @@ def _eliminated(adjacency: csr_matrix, order: Integers, most: float) -> _Factor 
     starts = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
     rows = np.empty(starts[-1], np.int64)
     loops(fill_elements, count)(neighbours, begin, order, parent, starts[:-1].copy(), rows)
-    return _Factor(order, starts, rows, int(num_operations), 2 * len(rows) > _num_given(adjacency))
+    return _FactorPattern(order, starts, rows, int(num_operations), 2 * len(rows) > _num_given(adjacency))
 
 
 def _num_given(adjacency: csr_matrix) -> int:
@@ -143,7 +143,7 @@ def _num_given(adjacency: csr_matrix) -> int:
     return int(adjacency.nnz) - int((adjacency.diagonal() != 0).sum())
 
 
-def _pattern(adjacency: csr_matrix, factor: _Factor) -> Pattern:
+def _pattern(adjacency: csr_matrix, factor: _FactorPattern) -> Pattern:
     count = len(factor.order)
     place_of = np.empty(count, np.int64)
     place_of[factor.order] = np.arange(count)

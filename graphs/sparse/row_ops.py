@@ -25,7 +25,7 @@ from pytensor.tensor.variable import TensorVariable
 from graphs.backends.numba.machine_code.reachable import digest_of
 from graphs.sparse.ops import counted
 from graphs.sparse.row_kernels import factorize_rows, log_determinant_of_rows, project_rows, solve_gram, solve_rows
-from graphs.sparse.rows import Rows
+from graphs.sparse.rows import RowPattern
 
 
 class _OfRows(Op):
@@ -199,18 +199,18 @@ class FactoredRows:
 
     Parameters
     ----------
-    rows : Rows
+    rows : RowPattern
         Where it has elements.
     elements, factor : TensorVariable
         They, and the elements of the factor, on the diagonal one over them.
     """
 
-    rows: Rows
+    rows: RowPattern
     elements: TensorVariable
     factor: TensorVariable
 
     @classmethod
-    def of(cls, elements: TensorVariable, rows: Rows) -> FactoredRows:
+    def of(cls, elements: TensorVariable, rows: RowPattern) -> FactoredRows:
         """Factorise."""
         p = rows.pattern
         places = np.arange(len(p.rows))

@@ -11,7 +11,7 @@ from graphs.sparse.pattern import Integers, Pattern
 
 
 @dataclass(frozen=True, eq=False)
-class Rows:
+class RowPattern:
     """Where a matrix A of sparse rows has elements, and how ``A'A`` is made and eliminated.
 
     Parameters
@@ -39,7 +39,7 @@ class Rows:
     ends: Integers
 
     @classmethod
-    def of(cls, row: Integers, column: Integers, num_rows: int, pattern: Pattern) -> Rows:
+    def of(cls, row: Integers, column: Integers, num_rows: int, pattern: Pattern) -> RowPattern:
         """Return rows with elements at some places, row by row."""
         place_of = np.empty(pattern.size, np.int64)
         place_of[pattern.order] = np.arange(pattern.size)

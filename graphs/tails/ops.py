@@ -25,7 +25,7 @@ VERSION = 2
 """Of the kernels: part of the keys under which PyTensor keeps compiled code."""
 
 
-class _Part(ScalarOp):
+class _KernelNumber(ScalarOp):
     """One of the numbers that a kernel returns: the logarithm of a probability, or a derivative of it.
 
     Parameters
@@ -82,7 +82,7 @@ class _Part(ScalarOp):
         return ps.gt(x, 0.0)
 
 
-class IncompleteGamma(_Part):
+class IncompleteGamma(_KernelNumber):
     """A part of `incomplete_gamma`."""
 
     nin = 2
@@ -99,7 +99,7 @@ class IncompleteGamma(_Part):
         return ps.log(x) - psm.psi(shape)
 
 
-class IncompleteBeta(_Part):
+class IncompleteBeta(_KernelNumber):
     """A part of `incomplete_beta`."""
 
     nin = 3
@@ -121,8 +121,8 @@ class IncompleteBeta(_Part):
         return ps.and_(ps.gt(x, 0.0), ps.lt(x, 1.0))
 
 
-@register_funcify_and_cache_key(_Part)
-def _numba_part(op: _Part, node: Any, **options: Any) -> tuple[Callable[..., float], str]:
+@register_funcify_and_cache_key(_KernelNumber)
+def _numba_part(op: _KernelNumber, node: Any, **options: Any) -> tuple[Callable[..., float], str]:
     kernel, place = type(op).kernel, op.place
 
     @numba.njit

@@ -75,11 +75,11 @@ def to_datatree(
         dim: losses.attempt(f"the labels of {dim}", partial(as_coordinate, values), None)
         for dim, values in {**model.coords, **(extra_coords or {})}.items()
     }
-    axes = _Axes(
+    axes = _AxesByName(
         {**model.dims, **(extra_dims or {})}, {d: values for d, values in labels.items() if values is not None}
     )
     # A variable may have the name of a statistic.
-    of_samplers = _Axes(dict(extra_dims or {}), axes.labels)
+    of_samplers = _AxesByName(dict(extra_dims or {}), axes.labels)
     datasets = {
         group: _group(group, values, of_samplers if group.endswith("sample_stats") else axes, losses)
         for group, values in everything.items()
@@ -99,14 +99,14 @@ def to_datatree(
 
 
 @dataclass(frozen=True)
-class _Axes:
+class _AxesByName:
     """Names of axes by variable, and labels by name of axis."""
 
     dims: Mapping[str, tuple[str, ...]]
     labels: Mapping[str, Any]
 
 
-def _group(group: str, values: Mapping[str, NDArray], axes: _Axes, losses: Losses) -> Dataset:
+def _group(group: str, values: Mapping[str, NDArray], axes: _AxesByName, losses: Losses) -> Dataset:
     """Return the arrays of a group; where they do not fit together, those that do, and others without their labels."""
     # ArviZ's from_dict does the same, variable by variable, in ten times the time, as long as a small model samples.
     sample_dims = [] if group.endswith("_data") else ["chain", "draw"]
@@ -115,7 +115,7 @@ def _group(group: str, values: Mapping[str, NDArray], axes: _Axes, losses: Losse
     except Exception:  # whose it is, each alone tells
         found = Dataset()
     for name, value in values.items():
-        for what, own in ((f"the dims of {name}", axes), (name, _Axes({}, {}))):
+        for what, own in ((f"the dims of {name}", axes), (name, _AxesByName({}, {}))):
             alone = losses.attempt(what, partial(_joined, found, {name: value}, sample_dims, own), None)
             if alone is not None:
                 found = alone
@@ -125,7 +125,7 @@ def _group(group: str, values: Mapping[str, NDArray], axes: _Axes, losses: Losse
     return found
 
 
-def _joined(found: Dataset, values: Mapping[str, NDArray], sample_dims: list[str], axes: _Axes) -> Dataset:
+def _joined(found: Dataset, values: Mapping[str, NDArray], sample_dims: list[str], axes: _AxesByName) -> Dataset:
     """Return a group with one more variable."""
     return found.merge(_dataset(values, sample_dims, axes), join="exact", combine_attrs="override")
 
@@ -138,7 +138,7 @@ def _tree_of_parts(datasets: Mapping[str, Dataset], losses: Losses) -> DataTree:
     return tree
 
 
-def _dataset(values: Mapping[str, NDArray], sample_dims: list[str], axes: _Axes) -> Dataset:
+def _dataset(values: Mapping[str, NDArray], sample_dims: list[str], axes: _AxesByName) -> Dataset:
     """Return arrays with ArviZ's names of dimensions and coordinates, where the model has none."""
     variables: dict[str, tuple[list[str], NDArray]] = {}
     sizes: dict[str, int] = {}

@@ -113,7 +113,7 @@ def pack(arrays: Sequence[jax.Array]) -> jax.Array:
     return jnp.concatenate([jnp.ravel(array).astype("float64") for array in arrays])
 
 
-class Search(NamedTuple):
+class StepSizeSearch(NamedTuple):
     """A search for a step size."""
 
     attempt: jax.Array  # () int64
@@ -143,15 +143,15 @@ def find_step_size(
         return log_ratio > LOG_FIRST_ACCEPTANCE
 
     # One place that evaluates the log-density, in the loop: each more is compiled once more.
-    def go_on(search: Search) -> jax.Array:
+    def go_on(search: StepSizeSearch) -> jax.Array:
         return (search.attempt < MAX_DOUBLINGS) & ~search.is_crossed
 
-    def try_next(search: Search) -> Search:
+    def try_next(search: StepSizeSearch) -> StepSizeSearch:
         is_now = is_accepted(search.step_size)
         is_growing = jnp.where(search.attempt == 0, is_now, search.is_growing)
         is_crossed = is_now != is_growing
         factor = jnp.where(is_crossed, 1.0, jnp.where(is_growing, 2.0, 0.5))
-        return Search(search.attempt + 1, search.step_size * factor, is_growing, is_crossed)
+        return StepSizeSearch(search.attempt + 1, search.step_size * factor, is_growing, is_crossed)
 
-    first = Search(jnp.zeros((), "int64"), jnp.ones(()), jnp.zeros((), bool), jnp.zeros((), bool))
+    first = StepSizeSearch(jnp.zeros((), "int64"), jnp.ones(()), jnp.zeros((), bool), jnp.zeros((), bool))
     return jax.lax.while_loop(go_on, try_next, first).step_size

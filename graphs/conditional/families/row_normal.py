@@ -14,7 +14,7 @@ from pytensor.tensor.variable import TensorVariable
 
 from graphs.conditional.law import Law
 from graphs.sparse.row_ops import FactoredRows
-from graphs.sparse.rows import Rows
+from graphs.sparse.rows import RowPattern
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,7 +25,7 @@ class RowNormal(Law):
 
     Parameters
     ----------
-    rows : Rows
+    rows : RowPattern
         Where A has elements.
     is_sparse : bool
         Whether few pairs of elements depend on each other.
@@ -34,7 +34,7 @@ class RowNormal(Law):
         fewer.
     """
 
-    rows: Rows
+    rows: RowPattern
     is_sparse: bool
     slices: Mapping[str, tuple[slice | None, ...]]
 

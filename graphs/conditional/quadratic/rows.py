@@ -31,7 +31,7 @@ from graphs.conditional.quadratic.quadratic import products_of, sum_of
 from graphs.conditional.verify import find_discrepancy
 from graphs.optional import optional
 from graphs.sparse.pattern import Pattern, find_pattern, find_probes
-from graphs.sparse.rows import Rows
+from graphs.sparse.rows import RowPattern
 from graphs.supports import REAL, Support
 from graphs.surgery.random_graph import depends_on
 from graphs.surgery.rebuilding import substitute
@@ -67,7 +67,7 @@ def row_law(
     if pattern is None:
         return None
     probes = find_probes(_adjacency(pattern))[0] if is_sparse else np.eye(pattern.size)
-    blocks: list[_Block] = []
+    blocks: list[_RowBlock] = []
     slices: dict[str, tuple[slice | None, ...]] = {}
     at = 0
     for name, term in terms.items():
@@ -87,7 +87,7 @@ def row_law(
     lengths = np.bincount(row, minlength=at)
     if (lengths * (lengths + 1)).sum() > 2 * MOST_TIMES * (pattern.num_operations + len(pattern.rows)):
         return None
-    rows = Rows.of(row, column, at, pattern)
+    rows = RowPattern.of(row, column, at, pattern)
     elements, right = (pt.concatenate(parts) for parts in ([b.elements for b in blocks], [b.right for b in blocks]))
     by_rows = RowNormal(x, {"elements": elements, "right": right}, rows, is_sparse, slices)
     total = pt.add(*terms.values(), 0.0)
@@ -133,7 +133,7 @@ def root_of(square: TensorVariable) -> TensorVariable:
     return root
 
 
-class _Block:
+class _RowBlock:
     """Rows that were written together: where they have elements, these, and the right side."""
 
     def __init__(
@@ -145,7 +145,7 @@ class _Block:
 
 def _block(
     residual: TensorVariable, x: TensorVariable, probes: NDArray[np.float64], supports: Mapping[Variable, Support]
-) -> _Block | None:
+) -> _RowBlock | None:
     """Return the rows of residuals, None where they cannot be told."""
     seen = next(finite_values([residual], supports, np.random.default_rng(_SEED), _POINTS), None)
     if seen is None:
@@ -169,9 +169,9 @@ def _block(
         row, column = np.nonzero(np.sum([abs(part) for part in parts], axis=0))
         picked = [(s, pt.constant(part[row, column])) for (s, _), part in zip(terms, parts, strict=True)]
         right = pt.dot(pt.constant(orthogonal.T), -at_zero)
-        return _Block(row, column, sum_of(picked, (len(row),)), right, is_short=True)
+        return _RowBlock(row, column, sum_of(picked, (len(row),)), right, is_short=True)
     picked = [(s, pt.constant(p.data[row, probe]) if isinstance(p, Constant) else p[row, probe]) for s, p in terms]
-    return _Block(row, column, sum_of(picked, (len(row),)), -at_zero)
+    return _RowBlock(row, column, sum_of(picked, (len(row),)), -at_zero)
 
 
 def _shortened(

@@ -34,7 +34,7 @@ class Entry:
 
 
 @dataclass(frozen=True, eq=False)
-class Totals:
+class ComponentTotals:
     """One number per component.
 
     Parameters
@@ -58,7 +58,7 @@ class Totals:
 
 def entries_of(
     labels: Mapping[str, Integers],
-    totals: Totals,
+    totals: ComponentTotals,
     plain: Mapping[str, TensorVariable],
     sites: Mapping[str, Integers],
 ) -> dict[str, Entry]:
@@ -68,7 +68,7 @@ def entries_of(
     ----------
     labels : mapping of str to integers
         For each variable, in its shape, of which component each element is; -1 where it is of none.
-    totals : Totals
+    totals : ComponentTotals
         The numbers of the components.
     plain : mapping of str to TensorVariable
         The numbers of the elements that are of none.
@@ -97,7 +97,7 @@ def _entry(
     names: tuple[str, ...],
     labels: Mapping[str, Integers],
     components: Integers,
-    totals: Totals,
+    totals: ComponentTotals,
     plain: Mapping[str, TensorVariable],
     sites: Mapping[str, Integers],
 ) -> Entry:
@@ -116,7 +116,7 @@ def _entry(
     return Entry(totals.at(components), None, ())
 
 
-def _each(own: Integers, totals: Totals, plain: TensorVariable) -> TensorVariable:
+def _each(own: Integers, totals: ComponentTotals, plain: TensorVariable) -> TensorVariable:
     """Return one number per element of a term; those that are of no component are as they are."""
     if (own >= 0).all():
         return totals.at(own)

@@ -14,7 +14,7 @@ import pytensor.tensor as pt
 from pytensor.graph.basic import Variable
 from pytensor.tensor.variable import TensorVariable
 
-from graphs.marginal.elimination.entries import Entry, Totals, entries_of
+from graphs.marginal.elimination.entries import ComponentTotals, Entry, entries_of
 from graphs.marginal.elimination.factor_tables import Integers
 from graphs.marginal.elimination.factoring import FiniteVariable
 from graphs.marginal.elimination.summation import Summation, sum_over
@@ -79,7 +79,7 @@ def _labels(summation: Summation, name: str) -> Integers:
     return np.where(atoms == ABSENT, -1, summation.eliminated.labels[atoms])
 
 
-def _totals(summation: Summation, labels: Integers) -> Totals:
+def _totals(summation: Summation, labels: Integers) -> ComponentTotals:
     place = np.full(len(labels), -1)
     start = 0
     for piece in summation.pieces:
@@ -87,7 +87,7 @@ def _totals(summation: Summation, labels: Integers) -> Totals:
         place[found] = np.arange(start, start + len(found))
         start += len(found)
     graphs = [piece.graph for piece in summation.pieces]
-    return Totals(pt.concatenate(graphs) if len(graphs) > 1 else graphs[0], place)
+    return ComponentTotals(pt.concatenate(graphs) if len(graphs) > 1 else graphs[0], place)
 
 
 def _by_component(
@@ -96,7 +96,7 @@ def _by_component(
     observed: Sequence[str],
     priors: Sequence[str],
     max_states: int,
-) -> Totals:
+) -> ComponentTotals:
     """Return the log-likelihood of each component."""
     labels = summation.eliminated.labels
     totals = _totals(summation, labels)
@@ -110,7 +110,7 @@ def _by_component(
     parts = pt.zeros(totals.graph.type.shape)
     for piece in without.pieces:
         parts = parts[totals.place[labels[piece.ends]]].inc(piece.graph)
-    return Totals(totals.graph - parts, totals.place)
+    return ComponentTotals(totals.graph - parts, totals.place)
 
 
 def best_over_states(

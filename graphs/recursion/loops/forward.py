@@ -32,7 +32,7 @@ from graphs.recursion.loops.tables import (
 )
 
 
-class Memory(NamedTuple):
+class ForwardMemory(NamedTuple):
     """Where the arrays are."""
 
     transition: Any  # (T or 1, B or 1, A, C, N)
@@ -69,7 +69,7 @@ def _memory(transition: Any, emission: Any, states: Any, work: Any, s: Any, run:
     added = at(tie_tops, num_tie_rows(s, s.chunk))
     added_tops = at(added, num_added_rows(s, s.chunk) * s.n)
     parts = is_final, ties, tie_tops, added, added_tops
-    return Memory(transition, emission, states, work, high, low, shift, *parts, run)
+    return ForwardMemory(transition, emission, states, work, high, low, shift, *parts, run)
 
 
 @outlined

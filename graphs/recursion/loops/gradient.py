@@ -24,7 +24,7 @@ from graphs.recursion.loops.tables import (
 )
 
 
-class Memory(NamedTuple):
+class GradientMemory(NamedTuple):
     """Where the arrays are."""
 
     transition: Any  # (T or 1, B or 1, A, C, N)
@@ -64,7 +64,7 @@ def _memory(
     turned = at(tie_tops, num_tie_rows(s, s.chunk))
     used = at(turned, num_tie_rows(s, s.chunk) * size)
     parts = back, weights, ratios, ties, tie_tops, turned, used
-    return Memory(transition, states, to_transition, to_emission, work, *parts, run, add)
+    return GradientMemory(transition, states, to_transition, to_emission, work, *parts, run, add)
 
 
 @outlined

@@ -12,7 +12,7 @@ from scipy.sparse import csr_matrix
 from graphs.backends import get_backend
 from graphs.sparse.pattern import find_pattern
 from graphs.sparse.row_ops import FactoredRows
-from graphs.sparse.rows import Rows
+from graphs.sparse.rows import RowPattern
 
 N = 12
 RNG = np.random.default_rng(11)
@@ -31,7 +31,7 @@ def dense(elements):
 
 def outputs():
     taken = np.argsort(ROW, kind="stable")
-    rows = Rows.of(ROW[taken], COLUMN[taken], 2 * N - 1, find_pattern(CHAIN))
+    rows = RowPattern.of(ROW[taken], COLUMN[taken], 2 * N - 1, find_pattern(CHAIN))
     elements, right = pt.vector("elements", shape=(len(ROW),)), pt.vector("right", shape=(2 * N - 1,))
     factored = FactoredRows.of(elements[taken], rows)
     x, left = factored.solve(right)
