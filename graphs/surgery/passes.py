@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from copy import copy
 from typing import Any
 
+from pytensor import config
 from pytensor.compile.mode import optdb
 from pytensor.graph.fg import FunctionGraph
 from pytensor.graph.rewriting.basic import (
@@ -39,10 +40,16 @@ class Passes:
         self._made: tuple[int, GraphRewriter, list[Any]] | None = None
 
     def rewrite(self, fgraph: FunctionGraph) -> None:
-        """Rewrite a graph; it is changed."""
+        """Rewrite a graph; it is changed.
+
+        What fails leaves the graph as it is, and says nothing: PyTensor prints a traceback, of merged slices for one with
+        an index of eight bits, with which nobody who samples can do anything. ``on_opt_error`` decides if it was set.
+        """
         _, rewriter, trackers = self._known()
+        said = "ignore" if config.on_opt_error == "warn" else config.on_opt_error
         try:
-            rewriter.rewrite(fgraph)
+            with config.change_flags(on_opt_error=said):
+                rewriter.rewrite(fgraph)
         finally:
             # They keep every operation that they have seen, and loops hold data.
             for tracker in trackers:

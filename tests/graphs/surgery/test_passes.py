@@ -17,7 +17,7 @@ import pytest
 from pytensor.compile.mode import Mode, optdb
 from pytensor.graph.basic import equal_computations
 from pytensor.graph.fg import FunctionGraph
-from pytensor.graph.rewriting.basic import node_rewriter
+from pytensor.graph.rewriting.basic import SequentialGraphRewriter, dfs_rewriter, node_rewriter
 from pytensor.graph.rewriting.db import RewriteDatabaseQuery
 from pytensor.scalar.basic import UnaryScalarOp, upgrade_to_float
 from pytensor.tensor.elemwise import Elemwise
@@ -103,3 +103,17 @@ def test_nothing_is_kept_of_a_graph() -> None:
     del op, fgraph
     gc.collect()
     assert kept() is None
+
+
+def test_a_rewrite_that_fails_leaves_the_graph_and_says_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    @node_rewriter([Elemwise])
+    def fails(fgraph: FunctionGraph, node: object) -> list[TensorVariable]:
+        raise OverflowError("on purpose")
+
+    passes = Passes(lambda: SequentialGraphRewriter(dfs_rewriter(fails)))
+    graph = FunctionGraph([x], [pt.exp(x)], clone=True)
+    passes.rewrite(graph)
+    assert not caplog.records
+    assert equal_computations(graph.outputs, [pt.exp(x)], graph.inputs, [x])
+    with pytensor.config.change_flags(on_opt_error="raise"), pytest.raises(OverflowError):
+        passes.rewrite(graph)
