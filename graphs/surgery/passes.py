@@ -42,8 +42,8 @@ class Passes:
     def rewrite(self, fgraph: FunctionGraph) -> None:
         """Rewrite a graph; it is changed.
 
-        What fails leaves the graph as it is, and says nothing: PyTensor prints a traceback, of merged slices for one with
-        an index of eight bits, with which nobody who samples can do anything. ``on_opt_error`` decides if it was set.
+        What fails leaves the graph as it is, and says nothing: PyTensor prints a traceback, of merged slices for one
+        with an index of eight bits, with which nobody who samples can do anything. ``on_opt_error`` decides if it is set.
         """
         _, rewriter, trackers = self._known()
         said = "ignore" if config.on_opt_error == "warn" else config.on_opt_error
