@@ -43,7 +43,8 @@ class Passes:
         """Rewrite a graph; it is changed.
 
         What fails leaves the graph as it is, and says nothing: PyTensor prints a traceback, of merged slices for one
-        with an index of eight bits, with which nobody who samples can do anything. ``on_opt_error`` decides if it is set.
+        with an index of eight bits, with which nobody who samples can do anything. If ``on_opt_error`` is set, it
+        decides.
         """
         _, rewriter, trackers = self._known()
         said = "ignore" if config.on_opt_error == "warn" else config.on_opt_error

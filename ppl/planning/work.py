@@ -58,6 +58,8 @@ PER_PRODUCTS = 0.3
 PER_SPECIAL = 12.0
 PER_PRODUCT = 0.05
 """Of two elements, in the product of matrices."""
+MOST_CACHED, PER_STREAMED = 2**18, 0.4
+"""Of an element of a matrix that no cache holds: 0.09 altogether of 1 megabyte, 0.5 to 0.8 of 64 megabytes."""
 PER_PRODUCT_OF_LINALG, PER_ELEMENT_OF_LINALG, PER_CALL = 0.4, 1.0, 500.0
 """Factors and systems: loops, or what a call of LAPACK takes besides."""
 SMALL_ORDER, PER_PRODUCT_OF_LAPACK = 40, 0.06
@@ -126,7 +128,9 @@ def _work_of_node(node: Apply) -> float:
         return PER_ARITHMETIC * float(_size(node.inputs[0]))
     if isinstance(op, Dot):
         # (m, k) and (k, n) give (m, n), each element a sum over k.
-        return PER_PRODUCT * 2.0 * float(_size(node.inputs[0]) * _size(node.inputs[1]) * size) ** 0.5
+        products = float(_size(node.inputs[0]) * _size(node.inputs[1]) * size) ** 0.5
+        largest = max(map(_size, node.inputs))
+        return PER_PRODUCT * 2.0 * products + (PER_STREAMED * largest if largest > MOST_CACHED else 0.0)
     if isinstance(op, RandomVariable):
         return size * PER_DRAW.get(str(op.name), PER_OTHER_DRAW)
     if type(op).__module__.startswith("pytensor.tensor.linalg"):
