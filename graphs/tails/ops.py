@@ -21,7 +21,7 @@ from pytensor.tensor.elemwise import Elemwise
 from graphs.tails.incomplete_beta import incomplete_beta
 from graphs.tails.incomplete_gamma import incomplete_gamma
 
-VERSION = 2
+VERSION = 3
 """Of the kernels: part of the keys under which PyTensor keeps compiled code."""
 
 

@@ -106,6 +106,9 @@ def njit(*, cache: bool = False, **options: Any) -> Callable[[Callable[..., Any]
     **options : object
         Those of ``numba.njit``.
     """
+    # What calls it may be compiled to add up in any order, as PyTensor's functions are, and unless told otherwise Numba
+    # lets what is called inherit that, for all later callers and for what is kept.
+    options = {"fastmath": False, **options}
 
     def decorate(function: Callable[..., Any]) -> Any:
         compiled: Any = numba.njit(**options)(function)

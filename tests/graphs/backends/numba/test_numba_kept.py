@@ -256,3 +256,23 @@ def test_pytensor_gets_another_folder_if_it_cannot_use_its_own(tmp_path):
         result = subprocess.run(run, capture_output=True, text=True, env=environment, check=True)
         assert result.stderr.count("RuntimeWarning") == 1
         assert "PyTensor cannot use its folder" in result.stderr
+
+
+@pytest.mark.parametrize("options", [{"cache": True}, {}])
+def test_what_is_called_keeps_its_arithmetic(options):
+    """A caller that may add up in any order, as PyTensor's may, compiles it first; the sum is exact by hand."""
+
+    @njit(error_model="numpy", **options)
+    def lost(a, b):
+        total = a + b
+        return b - (total - a)
+
+    @numba.njit(fastmath=True)
+    def careless(a, b):
+        return lost(a, b)
+
+    @numba.njit
+    def careful(a, b):
+        return lost(a, b)
+
+    assert careless(1.0, 2.0**-60) == careful(1.0, 2.0**-60) == 2.0**-60
