@@ -109,6 +109,12 @@ def work_of(graphs: Sequence[Variable]) -> float:
     return total
 
 
+def work_of_small_factors(graph: Variable) -> float:
+    """Return how much of a graph's work goes into factors and systems of few rows, whose gradients take far longer."""
+    nodes = [n for n in toposort([graph]) if type(n.op).__module__.startswith("pytensor.tensor.linalg")]
+    return sum(_work_of_node(node) for node in nodes if _order(node) <= SMALL_ORDER)
+
+
 def work_of_factor(factor: Factor) -> float:
     """Return about how many nanoseconds a factor takes: what is evaluated with it takes longer."""
     if factor.is_sparse:
@@ -158,11 +164,15 @@ def _is_product(node: Apply) -> bool:
 
 def _work_of_linalg(op: Op, node: Apply, size: float) -> float:
     """Return what factors of matrices and systems of equations take."""
-    order = max((v.type.shape[-1] or 1 for v in node.inputs if getattr(v.type, "ndim", 0) >= 2), default=1)
+    order = _order(node)
     is_triangular = isinstance(op, SolveTriangular)
     is_loop = (is_triangular or isinstance(op, Cholesky)) and order <= LARGEST_UNBLOCKED
     work = _per_product(order) * size * order * (1.0 if "Solve" in type(op).__name__ else 1.0 / 3.0)
     return work + PER_ELEMENT_OF_LINALG * size + (0.0 if is_loop else PER_CALL)
+
+
+def _order(node: Apply) -> int:
+    return max((v.type.shape[-1] or 1 for v in node.inputs if getattr(v.type, "ndim", 0) >= 2), default=1)
 
 
 def _per_product(order: int) -> float:

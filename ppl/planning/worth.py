@@ -31,9 +31,9 @@ from graphs.integral import BorderedNormal, Factor, FieldNormal, WhitenedNormal,
 from graphs.joint.joint_logprob import LogProb
 from graphs.surgery.random_graph import depends_on
 from ppl.planning.policy import FEW_NUMBERS, PER_DIMENSION, PER_DRAW, PER_NUMBER, PER_TRAJECTORY, fewest_gradients
-from ppl.planning.work import work_of, work_of_factor
+from ppl.planning.work import work_of, work_of_factor, work_of_small_factors
 
-MOST_TIMES_DEARER, MOST_TIMES_DEARER_TIED = 3.0, 25.0
+MOST_TIMES_DEARER, MOST_TIMES_DEARER_TIED = 2.75, 25.0
 """So many times longer a draw may take than with everything sampled, its trajectories being those of a normal
 distribution: where the prior of what goes depends on what stays, as that of effects on their scale, and where it ties
 its elements to each other besides, as that of a random walk does. Effects and their scale make a funnel, walks have
@@ -47,8 +47,10 @@ MOST_TIMES_DEARER_IN_PART = 1.0
 """And where only a part goes of what is normal together: with one of two crossed effects left there are as many
 effective draws as before."""
 PER_GRADIENT, PER_NODE, PER_ELEMENT, PER_WORK, PER_SPARSE_NODE = 35.0, 3.5, 5.0, 1.2, 2500.0
+PER_SMALL_FACTOR = 8.0
 """Nanoseconds of a log-density and its gradient: for each operation of the former, element of the state, nanosecond of
-what it is counted to take, and operation on sparse factors. Within a factor of 1.5 of what was measured of 28 of 32."""
+what it is counted to take, operation on sparse factors, and once more so many times what small dense ones are counted
+to take. Within a factor of 1.5 of what was measured of 28 of 32 log-densities, of 2.2 of the others."""
 PER_DRAWING_BACK, PER_ELEMENT_DRAWN = 1000.0, 20.0
 """Nanoseconds of the drawing back of a draw, and of each element of that."""
 _SWEEPS_PER_DRAW = 2.0
@@ -143,7 +145,8 @@ def _gradient(joint: LogProb) -> float:
     """Return about how many nanoseconds a log-density and its gradient take."""
     num_nodes, num_sparse = _num_nodes(joint.total)
     per_graph = PER_NODE * num_nodes + PER_WORK * work_of([joint.total]) + PER_SPARSE_NODE * num_sparse
-    return PER_GRADIENT + PER_ELEMENT * _num_continuous(joint) + per_graph
+    besides = PER_SMALL_FACTOR * work_of_small_factors(joint.total)
+    return PER_GRADIENT + PER_ELEMENT * _num_continuous(joint) + per_graph + besides
 
 
 def _num_nodes(graph: Variable) -> tuple[int, int]:
