@@ -28,8 +28,8 @@ print(ppl.plan(model, marginalize=False))
 # %% [markdown]
 # ## Three backends, one posterior
 #
-# The exact moments come from quadrature in the two dimensions; the runs agree within 4.5 Monte Carlo errors. Left to
-# itself, the plan would integrate the distance out, which is normal given the angle; here NUTS moves both.
+# The exact moments come from quadrature in the two dimensions; the runs agree within 4.5 Monte Carlo errors. The
+# distance, normal given the angle, could be integrated out, `marginalize=["b_perp"]`; here NUTS moves both.
 
 
 # %%
