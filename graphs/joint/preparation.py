@@ -14,7 +14,7 @@ from pytensor.graph.basic import Apply, Constant, Variable
 from pytensor.graph.op import HasInnerGraph
 from pytensor.graph.traversal import toposort
 from pytensor.scalar.basic import Cast
-from pytensor.tensor.basic import Choose, MakeVector
+from pytensor.tensor.basic import Choose, MakeVector, ScalarFromTensor, scalar_from_tensor
 from pytensor.tensor.elemwise import Elemwise
 from pytensor.tensor.random.type import RandomGeneratorType
 from pytensor.tensor.shape import Shape
@@ -26,6 +26,8 @@ from graphs.surgery.rebuilding import rebuild, substitute
 from graphs.tails.ordered import with_stable_categories
 from graphs.variables.inner_outcome import inner_outcome, is_open
 from graphs.variables.splines import as_piecewise_polynomial
+
+_SMALL_INTEGERS = ("int8", "int16", "uint8", "uint16")
 
 
 def prepare(outputs: Sequence[Variable]) -> dict[Variable, Variable]:
@@ -162,6 +164,9 @@ def _widened_node(node: Apply, inputs: list[Variable]) -> list[Variable] | None:
         return [pt.switch(condition, a, b) for a, b in zip(branches[:half], branches[half:], strict=True)]
     if _is_needless_cast(node, inputs):
         return inputs
+    if isinstance(node.op, ScalarFromTensor) and str(inputs[0].type.dtype) in _SMALL_INTEGERS:
+        # An index of eight bits cannot be merged with a slice up to 200: PyTensor prints a traceback.
+        return [scalar_from_tensor(pt.cast(inputs[0], "int64"))]
     if isinstance(node.op, SplineWrapper):
         return as_piecewise_polynomial(node.op, inputs[0])
     if isinstance(node.op, Choose):
@@ -221,6 +226,6 @@ def _widened_input(variable: Variable, is_single: bool) -> Variable:
     dtype = str(variable.type.dtype)
     if dtype == "float32" and isinstance(variable, Constant):
         return _as_dtype(variable, "float64")
-    if is_single and dtype in ("int8", "int16", "uint8", "uint16"):
+    if is_single and dtype in _SMALL_INTEGERS:
         return _as_dtype(variable, "float64")
     return variable
