@@ -278,7 +278,11 @@ def _gain(effective: float, cost: float, by_nuts: Plan, nuts: _Alone) -> float:
 
 def _cost_of_keeping(plan: Plan) -> float:
     """Return about how many nanoseconds it takes to keep a draw and to judge it, whatever made it."""
-    size = sum(prod(a.shape) for a in plan.assignments)
+    return cost_of_keeping(sum(prod(a.shape) for a in plan.assignments))
+
+
+def cost_of_keeping(size: int) -> float:
+    """Return about how many nanoseconds it takes to keep and to judge a draw of so many numbers."""
     few = min(size, FEW_NUMBERS)
     return PER_DRAW + PER_NUMBER * few + PER_FURTHER_NUMBER * (size - few)
 

@@ -110,9 +110,12 @@ def work_of(graphs: Sequence[Variable]) -> float:
 
 
 def work_of_small_factors(graph: Variable) -> float:
-    """Return how much of a graph's work goes into factors and systems of few rows, whose gradients take far longer."""
-    nodes = [n for n in toposort([graph]) if type(n.op).__module__.startswith("pytensor.tensor.linalg")]
-    return sum(_work_of_node(node) for node in nodes if _order(node) <= SMALL_ORDER)
+    """Return how much of a graph's work goes into factors and systems of few rows, whose gradients take far longer.
+
+    Many of them at once are left out: their gradients are loops as they are.
+    """
+    single = [n for n in toposort([graph]) if _is_linalg(n.op) and not any(_num_batch_axes(v) for v in n.inputs)]
+    return sum(_work_of_node(node) for node in single if _order(node) <= SMALL_ORDER)
 
 
 def work_of_factor(factor: Factor) -> float:
@@ -139,7 +142,7 @@ def _work_of_node(node: Apply) -> float:
         return PER_PRODUCT * 2.0 * products + (PER_STREAMED * largest if largest > MOST_CACHED else 0.0)
     if isinstance(op, RandomVariable):
         return size * PER_DRAW.get(str(op.name), PER_OTHER_DRAW)
-    if type(op).__module__.startswith("pytensor.tensor.linalg"):
+    if _is_linalg(op):
         return _work_of_linalg(op, node, size)
     counted = getattr(op, "num_products", None)
     if counted is not None:
@@ -169,6 +172,15 @@ def _work_of_linalg(op: Op, node: Apply, size: float) -> float:
     is_loop = (is_triangular or isinstance(op, Cholesky)) and order <= LARGEST_UNBLOCKED
     work = _per_product(order) * size * order * (1.0 if "Solve" in type(op).__name__ else 1.0 / 3.0)
     return work + PER_ELEMENT_OF_LINALG * size + (0.0 if is_loop else PER_CALL)
+
+
+def _is_linalg(op: Op) -> bool:
+    op = op.core_op if isinstance(op, Blockwise) else op
+    return type(op).__module__.startswith("pytensor.tensor.linalg")
+
+
+def _num_batch_axes(variable: Variable) -> int:
+    return max(getattr(variable.type, "ndim", 0) - 2, 0)
 
 
 def _order(node: Apply) -> int:

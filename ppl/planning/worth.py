@@ -2,7 +2,7 @@
 
 What integrals gain beside time cannot be counted, since how slowly a posterior mixes is not known before it is sampled;
 but it is known of what kind it is. The constants below were measured in whole calls of ``sample`` with and without all
-integrals that there are, of 54 ordinary models (``benchmarks/dearer.py``).
+integrals that there are, of 60 ordinary models (``benchmarks/dearer.py``).
 """
 
 from __future__ import annotations
@@ -30,19 +30,20 @@ from graphs.conditional import (
 from graphs.integral import BorderedNormal, Factor, FieldNormal, WhitenedNormal, is_tied_by_prior
 from graphs.joint.joint_logprob import LogProb
 from graphs.surgery.random_graph import depends_on
-from ppl.planning.policy import FEW_NUMBERS, PER_DIMENSION, PER_DRAW, PER_NUMBER, PER_TRAJECTORY, fewest_gradients
+from ppl.planning.policy import PER_DIMENSION, PER_TRAJECTORY, cost_of_keeping, fewest_gradients
 from ppl.planning.work import work_of, work_of_factor, work_of_small_factors
 
 MOST_TIMES_DEARER, MOST_TIMES_DEARER_TIED = 2.75, 25.0
 """So many times longer a draw may take than with everything sampled, its trajectories being those of a normal
 distribution: where the prior of what goes depends on what stays, as that of effects on their scale, and where it ties
 its elements to each other besides, as that of a random walk does. Effects and their scale make a funnel, walks have
-trajectories of hundreds of gradients: up to these limits the first gained 2.2 times the effective draws a second on
-average (0.5 to 17, 0.9 or more in 24 of 29), the second 8 (1.3 to 32); beyond them one in 12 gained."""
+trajectories of hundreds of gradients: up to these limits 24 models with the first had 2.4 times the effective draws a
+second on average (0.5 to 17, 20 of them 0.9 or more), three with the second 26 (17 to 32); beyond them 12 had 0.4
+(three of them more than before), and one 0.9."""
 MOST_TIMES_DEARER_FIXED, MOST_TIMES_DEARER_BESIDES = 1.0, 1.25
 """And where it depends on nothing that stays, as coefficients of a regression: there is no funnel, and NUTS mixes worse
-in fewer dimensions (0.3 to 1.9 times the effective draws a second, 0.8 on average, where a draw took 1 to 1.6 times as
-long); in comparison with what was integrated out before, if that has to be drawn back anyway."""
+in fewer dimensions (19 models had 0.9 times the effective draws a second on average, 0.3 to 3.8); in comparison with
+what was integrated out before, if that has to be drawn back anyway."""
 MOST_TIMES_DEARER_IN_PART = 1.0
 """And where only a part goes of what is normal together: with one of two crossed effects left there are as many
 effective draws as before."""
@@ -50,7 +51,7 @@ PER_GRADIENT, PER_NODE, PER_ELEMENT, PER_WORK, PER_SPARSE_NODE = 35.0, 3.5, 5.0,
 PER_SMALL_FACTOR = 8.0
 """Nanoseconds of a log-density and its gradient: for each operation of the former, element of the state, nanosecond of
 what it is counted to take, operation on sparse factors, and once more so many times what small dense ones are counted
-to take. Within a factor of 1.5 of what was measured of 28 of 32 log-densities, of 2.2 of the others."""
+to take. Within a factor of 1.5 of what was measured of 25 of 32 log-densities, of 2.2 of the others."""
 PER_DRAWING_BACK, PER_ELEMENT_DRAWN = 1000.0, 20.0
 """Nanoseconds of the drawing back of a draw, and of each element of that."""
 _SWEEPS_PER_DRAW = 2.0
@@ -113,7 +114,7 @@ class CountedWorth:
         sweep = fewest_gradients(size) * gradient + PER_TRAJECTORY + PER_DIMENSION * size
         gone = self._size - size
         back = PER_DRAWING_BACK + PER_ELEMENT_DRAWN * gone if gone else 0.0
-        return _SWEEPS_PER_DRAW * sweep + PER_DRAW + PER_NUMBER * min(self._size, FEW_NUMBERS) + back
+        return _SWEEPS_PER_DRAW * sweep + cost_of_keeping(self._size) + back
 
     def _why(self, cost: float, before: LogProb, names: Sequence[str], is_whole: bool, how: str = "") -> str:
         if cost <= self._most(before, tuple(names), is_whole):

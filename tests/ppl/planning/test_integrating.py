@@ -1,10 +1,13 @@
 """What plans say of integrals: what they cost, and why others are not taken."""
 
 import numpy as np
+import pytensor.tensor as pt
+import pytest
 
 import graphs
 import ppl
 from ppl.planning.integrating import collapse
+from ppl.planning.work import work_of, work_of_small_factors
 
 GROUPS = np.repeat(np.arange(12), 5)
 X = np.tile(np.arange(5.0) - 2.0, 12)
@@ -53,3 +56,14 @@ def test_the_plan_says_what_does_not_pay():
     assert not collapsed.joint.integrals
     assert collapsed.reasons["a"].startswith("without it a draw would take")
     assert not collapsed.without_law
+
+
+def test_small_factors_are_found_whether_or_not_they_could_be_many():
+    """Linear algebra is written for any number of matrices; one is one."""
+    matrix, vector = pt.dmatrix("matrix", shape=(6, 6)), pt.dvector("vector", shape=(6,))
+    many, large = pt.dtensor3("many", shape=(50, 6, 6)), pt.dmatrix("large", shape=(100, 100))
+    solution = pt.linalg.solve_triangular(pt.linalg.cholesky(matrix), vector, lower=True)
+    assert work_of_small_factors(solution) > 0.0
+    # All that there is but for what each operation takes to begin.
+    assert work_of_small_factors(solution) == pytest.approx(work_of([solution]), rel=0.1)
+    assert work_of_small_factors(pt.linalg.cholesky(many).sum() + pt.linalg.cholesky(large).sum()) == 0.0
