@@ -109,7 +109,7 @@ def test_digests_of_the_library_are_told_and_the_same_in_another_process():
     digests = _library_digests()
     assert None not in digests.values()
     code = f"import sys; sys.path[:0] = {sys.path!r}; import {__name__} as test; print(test._library_digests())"
-    code = code.replace(__name__, "tests.graphs.backends.numba.test_numba_kept")
+    code = code.replace(__name__, "tests.graphs.backends.numba.machine_code.test_numba_kept")
     environment = {**os.environ, "PYTHONHASHSEED": "7"}
     other = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True)
     assert other.stdout.strip() == str(digests)

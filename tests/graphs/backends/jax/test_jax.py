@@ -21,7 +21,7 @@ from graphs.surgery.interpreting import INTERPRETED
 jax = pytest.importorskip("jax", reason="JAX is not installed")
 
 from graphs.backends.jax.backend import JaxBackend, jax_callable  # noqa: E402
-from tests.graphs.backends.test_jax_draws import FALSE_ALARM, NUM_DRAWS  # noqa: E402
+from tests.graphs.backends.jax.test_jax_draws import FALSE_ALARM, NUM_DRAWS  # noqa: E402
 
 
 def logprob_of(rvs, values):

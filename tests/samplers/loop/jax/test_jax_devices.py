@@ -21,7 +21,7 @@ from samplers.chain.jax_density import logdensity_function
 X = np.random.default_rng(0).normal(size=(40, 3))
 SCRIPT = """
 import jax, numpy as np
-from tests.samplers.loop.test_jax_devices import sweep
+from tests.samplers.loop.jax.test_jax_devices import sweep
 from samplers import RunSettings, compile_sweep
 draws = compile_sweep(sweep(), backend="jax").run(np.zeros((4, 3)), RunSettings(30, 20, seed=3)).draws
 print(len(jax.devices()), draws.tobytes().hex())
