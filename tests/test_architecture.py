@@ -1,4 +1,7 @@
-"""The invariants of ARCHITECTURE.md that can be read off the files."""
+"""The invariants of ARCHITECTURE.md that can be read off the files.
+
+Answers: ARCHITECTURE.md.
+"""
 
 from __future__ import annotations
 

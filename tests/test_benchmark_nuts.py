@@ -1,4 +1,7 @@
-"""The comparison of NUTS by several tools: the same models in both forms, and right answers from each tool."""
+"""The comparison of NUTS by several tools: the same models in both forms, and right answers from each tool.
+
+Answers: closed forms, and PyMC's log-densities.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,8 @@
 """Targets that samplers find difficult, against closed forms, quadrature and asymptotics.
 
 Every comparison allows five Monte Carlo errors, as the effective sample size of what is averaged implies them.
+
+Answers: closed forms, quadrature by SciPy, and asymptotics.
 """
 
 from __future__ import annotations

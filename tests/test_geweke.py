@@ -7,6 +7,8 @@ distributed like their prior, which is known in closed form (Geweke, Getting it 
 Each parameter is mapped to (0, 1) by its distribution function. The mean of that and its variance, and how often it is
 below 0.1, must be those of a uniform variable within 4.5 Monte Carlo errors, estimated from effective sample sizes: one
 false alarm in 150,000 cases, in about a hundred comparisons.
+
+Answers: the prior, in closed form.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""The notebooks are those of their scripts and run, each to its assertions."""
+"""The notebooks are those of their scripts and run, each to its assertions.
+
+Answers: the assertions at the end of each notebook.
+"""
 
 from __future__ import annotations
 

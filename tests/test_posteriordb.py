@@ -1,6 +1,8 @@
 """Posteriors against published reference summaries: data and references lie beside the checkout, not in it.
 
 `benchmarks.posteriordb` says when a run agrees; the tests run fewer posteriors than its table.
+
+Answers: published reference summaries.
 """
 
 from __future__ import annotations

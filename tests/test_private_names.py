@@ -1,4 +1,7 @@
-"""`private_names.py` has all that we use of other packages without their promise, and all of it exists."""
+"""`private_names.py` has all that we use of other packages without their promise, and all of it exists.
+
+Answers: the code itself, read by Python's parser, and the packages that are installed.
+"""
 
 from __future__ import annotations
 

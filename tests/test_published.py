@@ -1,4 +1,7 @@
-"""Classical analyses with a discrete variable that is summed out: against closed forms and the numbers in print."""
+"""Classical analyses with a discrete variable that is summed out: against closed forms and the numbers in print.
+
+Answers: closed forms, and numbers in print.
+"""
 
 from __future__ import annotations
 

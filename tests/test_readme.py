@@ -1,4 +1,7 @@
-"""Every snippet of the README runs, in order and in one namespace, and prints what it shows."""
+"""Every snippet of the README runs, in order and in one namespace, and prints what it shows.
+
+Answers: what the README shows.
+"""
 
 from __future__ import annotations
 

@@ -5,6 +5,7 @@ Answers: ARCHITECTURE.md and CONTRIBUTING.md.
 
 from __future__ import annotations
 
+import ast
 import re
 
 from tests.test_architecture import ROOT, table_of_rooms
@@ -31,3 +32,12 @@ def test_what_pages_say_of_tests_is_there():
         for name in re.findall(r"`(tests/[\w/.]+)`", (ROOT / page).read_text(encoding="utf-8"))
     }
     assert [name for name in sorted(named) if not (ROOT / name).exists()] == []
+
+
+def test_every_file_says_where_its_answers_are_from():
+    """From outside what is tested: a closed form, an enumeration, quadrature, another package, a law, or print."""
+    docstrings = {
+        path.relative_to(ROOT).as_posix(): ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+        for path in (ROOT / "tests").rglob("test_*.py")
+    }
+    assert [name for name, text in docstrings.items() if not re.search(r"^Answers: \w", text, re.MULTILINE)] == []

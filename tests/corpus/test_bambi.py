@@ -1,4 +1,7 @@
-"""Bambi's formula language: models of every kind have PyMC's log-density, and are sampled, predicted and compared."""
+"""Bambi's formula language: models of every kind have PyMC's log-density, and are sampled, predicted and compared.
+
+Answers: PyMC's log-density and gradient; shapes of the data.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The law of `ppl.from_pymc`: the log-density of a PyMC model in unconstrained space, and its gradient, are PyMC's."""
+"""The law of `ppl.from_pymc`: the log-density of a PyMC model in unconstrained space, and its gradient, are PyMC's.
+
+Answers: PyMC's log-density and gradient.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Searches for garbage are as rare, and as thorough, after planning as before."""
+"""Searches for garbage are as rare, and as thorough, after planning as before.
+
+Answers: the settings of Python's collector before.
+"""
 
 from __future__ import annotations
 

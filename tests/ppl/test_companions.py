@@ -1,4 +1,7 @@
-"""Whatever else is called `graphs` or `samplers`, importing ppl works or says in one sentence what is wrong."""
+"""Whatever else is called `graphs` or `samplers`, importing ppl works or says in one sentence what is wrong.
+
+Answers: messages written beside each case.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The contract of every sampler in `samplers`, discovered rather than listed: one that is added is under it at once.
 
-The answers are closed forms, SciPy's distributions and quadrature.
+Answers: closed forms, SciPy's distributions and quadrature.
 """
 
 from __future__ import annotations

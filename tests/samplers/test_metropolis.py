@@ -1,4 +1,7 @@
-"""Proposals are accepted as often as their ratio says, by the binomial distribution."""
+"""Proposals are accepted as often as their ratio says, by the binomial distribution.
+
+Answers: the binomial distribution, by SciPy.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Samplers of one's own, by the recipe of CONTRIBUTING.md, against closed forms; and what is said of wrong ones."""
+"""Samplers of one's own, by the recipe of CONTRIBUTING.md, against closed forms; and what is said of wrong ones.
+
+Answers: closed forms; messages are written out.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The integral over auxiliary variables is the model; wrong ones are found out.
 
-The integrals are SciPy's quadrature and closed forms.
+Answers: SciPy's quadrature, and closed forms.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""The Numba and C backends behind their common interface; the answers are written out or SciPy's."""
+"""The Numba and C backends behind their common interface.
+
+Answers: written out, or SciPy's.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Operations without machine code are called back: the values of NumPy, in all backends; errors name the operation."""
+"""Operations without machine code are called back: the values of NumPy, in all backends; errors name the operation.
+
+Answers: the functions of NumPy and SciPy that are called.
+"""
 
 from __future__ import annotations
 

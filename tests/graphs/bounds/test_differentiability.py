@@ -1,6 +1,6 @@
 """Variables without a gradient are found, and the operation that has none; the others keep theirs.
 
-The answers are what `pytensor.grad` refuses.
+Answers: what `pytensor.grad` refuses.
 """
 
 from __future__ import annotations

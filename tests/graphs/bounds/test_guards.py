@@ -1,6 +1,6 @@
 """Bounds are conservative, and only guards that the supports imply are removed.
 
-The answers are values at random points, and densities with all their guards.
+Answers: values at random points, and densities with all their guards.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Whatever can be compressed at all, gain or not, stays the same function: the corpus and the models of sums.
 
-The answers are those of the log-densities that are not compressed.
+Answers: log-densities that are not compressed.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Arrays that tell rows apart: none is kept twice; what is kept is counted."""
+"""Arrays that tell rows apart: none is kept twice; what is kept is counted.
+
+Answers: arrays and counts written beside each case.
+"""
 
 from __future__ import annotations
 

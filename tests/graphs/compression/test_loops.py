@@ -1,4 +1,7 @@
-"""Likelihoods that depend on a loop are left as they are."""
+"""Likelihoods that depend on a loop are left as they are.
+
+Answers: the log-density as it was.
+"""
 
 from __future__ import annotations
 

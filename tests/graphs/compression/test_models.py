@@ -1,4 +1,7 @@
-"""A compressed log-density is the uncompressed one, value and gradient; what has no statistics is left alone."""
+"""A compressed log-density is the uncompressed one, value and gradient; what has no statistics is left alone.
+
+Answers: the log-density that is not compressed.
+"""
 
 from __future__ import annotations
 

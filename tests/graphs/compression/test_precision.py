@@ -1,4 +1,7 @@
-"""Hostile data: large offsets, nearly equal columns, perfect fits, weights of all sizes, against long doubles."""
+"""Hostile data: large offsets, nearly equal columns, perfect fits, weights of all sizes, against long doubles.
+
+Answers: sums in long doubles, by NumPy.
+"""
 
 from __future__ import annotations
 

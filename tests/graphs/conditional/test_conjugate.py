@@ -1,4 +1,7 @@
-"""Full conditionals of conjugate models, built from PyMC's distributions, under the law test."""
+"""Full conditionals of conjugate models, built from PyMC's distributions, under the law test.
+
+Answers: the joint log-density (tests/laws).
+"""
 
 from __future__ import annotations
 

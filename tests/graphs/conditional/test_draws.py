@@ -1,4 +1,7 @@
-"""Draws of laws as numbers: closed forms, and errors that say what to give."""
+"""Draws of laws as numbers: closed forms, and errors that say what to give.
+
+Answers: closed forms by conjugacy, by SciPy.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Wrong laws: the law test and the check that every derivation makes have to reject them."""
+"""Wrong laws: the law test and the check that every derivation makes have to reject them.
+
+Answers: laws made wrong by hand.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Laws beside discrete variables that random points seldom fit: parameters in closed form."""
+"""Laws beside discrete variables that random points seldom fit: parameters in closed form.
+
+Answers: closed forms written beside each case.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The published examples: their conditionals, from raw densities and from declared models."""
+"""The published examples: their conditionals, from raw densities and from declared models.
+
+Answers: laws in print, and the joint log-density (tests/laws).
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Where there is no law: the reason names what prevents it."""
+"""Where there is no law: the reason names what prevents it.
+
+Answers: the reason, written beside each density.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""What was integrated out is drawn back from its posterior given the rest, all variables together."""
+"""What was integrated out is drawn back from its posterior given the rest, all variables together.
+
+Answers: posteriors in closed form, by SciPy and matrix algebra.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Effects with normal priors of their own and a walk, which has none element by element, are integrated out together.
 
-The answer is the density of the data as one normal vector, by SciPy.
+Answers: the density of the data as one normal vector, by SciPy.
 """
 
 from __future__ import annotations

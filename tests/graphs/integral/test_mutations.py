@@ -1,4 +1,7 @@
-"""Wrong integrals: the check that each goes through has to reject them."""
+"""Wrong integrals: the check that each goes through has to reject them.
+
+Answers: integrals made wrong by hand.
+"""
 
 from __future__ import annotations
 

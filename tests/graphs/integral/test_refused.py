@@ -1,4 +1,7 @@
-"""What cannot be integrated out says which variable, why, and what to do."""
+"""What cannot be integrated out says which variable, why, and what to do.
+
+Answers: the reason, written beside each model.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Which priors tie many elements of a variable to each other: walks do, effects and their pairs do not."""
+"""Which priors tie many elements of a variable to each other: walks do, effects and their pairs do not.
+
+Answers: written beside each prior.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Joint log-probabilities, term by term, and what they say when there is none; the densities are SciPy's."""
+"""Joint log-probabilities, term by term, and what they say when there is none.
+
+Answers: SciPy's densities.
+"""
 
 from __future__ import annotations
 

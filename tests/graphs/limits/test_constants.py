@@ -1,4 +1,7 @@
-"""Constant parts of log-densities are those of the same numbers as inputs, or of parameters that are latent."""
+"""Constant parts of log-densities are those of the same numbers as inputs, or of parameters that are latent.
+
+Answers: SciPy's densities, and the same graphs with inputs in the place of constants.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Densities whose parameters are infinite or no number for some state: SciPy's limits, and gradients without NaN."""
+"""Densities whose parameters are infinite or no number for some state: SciPy's limits, and gradients without NaN.
+
+Answers: SciPy's densities in the limit, and the enumeration.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Gradients of sums in which some state is impossible: those of the explicit enumeration, and never NaN."""
+"""Gradients of sums in which some state is impossible: those of the explicit enumeration, and never NaN.
+
+Answers: the enumeration, and central differences of the log-density.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,8 @@
 """Functions of random variables at the ends of their images, where there is no density whatever the parameters.
 
 Within them the densities are SciPy's.
+
+Answers: SciPy's densities.
 """
 
 import numpy as np

@@ -1,6 +1,6 @@
 """Terms are rewritten so that values and gradients are right where parts of them overflow or underflow.
 
-The answers are logarithms by hand and mpmath's.
+Answers: logarithms by hand, and mpmath.
 """
 
 from __future__ import annotations

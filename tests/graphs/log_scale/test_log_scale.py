@@ -1,4 +1,7 @@
-"""Logarithms of probabilities near zero and one, and their slopes, are mpmath's whatever the spelling."""
+"""Logarithms of probabilities near zero and one, and their slopes, are mpmath's whatever the spelling.
+
+Answers: mpmath.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Mixtures of mass and density: at an atom only what has mass there counts; closed forms by SciPy."""
+"""Mixtures of mass and density: at an atom only what has mass there counts; closed forms by SciPy.
+
+Answers: closed forms by SciPy.
+"""
 
 from __future__ import annotations
 

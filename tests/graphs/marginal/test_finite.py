@@ -1,6 +1,8 @@
 """States and bounds of discrete variables: none written down that nobody needs, and empty ranges refused.
 
 The states are written beside each case.
+
+Answers: the states, written beside each case.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""The law of marginalisation on models of every kind: equal to the enumeration of the joint, on all backends."""
+"""The law of marginalisation on models of every kind: equal to the enumeration of the joint, on all backends.
+
+Answers: the enumeration of every configuration.
+"""
 
 from __future__ import annotations
 

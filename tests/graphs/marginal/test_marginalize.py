@@ -1,4 +1,7 @@
-"""Sums over discrete variables equal the enumeration of every configuration, values and gradients."""
+"""Sums over discrete variables equal the enumeration of every configuration, values and gradients.
+
+Answers: the enumeration of every configuration, and SciPy's densities.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The forward recursion, its gradient and its traceback equal the enumeration of all paths, on every backend."""
+"""The forward recursion, its gradient and its traceback equal the enumeration of all paths, on every backend.
+
+Answers: the enumeration of all paths.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Variables that were declared one by one in the same form are one array, with the density of each by itself.
 
-The answers are those of the model with its variables apart.
+Answers: the model with its variables apart, and SciPy.
 """
 
 import numpy as np

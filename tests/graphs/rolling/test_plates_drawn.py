@@ -1,4 +1,7 @@
-"""Variables of a loop that were taken together are drawn and named as they were declared."""
+"""Variables of a loop that were taken together are drawn and named as they were declared.
+
+Answers: closed forms, and filters in NumPy.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Recurrences of a Python loop are loops again, with the density of what was written step by step."""
+"""Recurrences of a Python loop are loops again, with the density of what was written step by step.
+
+Answers: the graph as it was written, step by step, loops in NumPy, and SciPy's densities.
+"""
 
 import numpy as np
 import pytensor

@@ -1,6 +1,6 @@
 """Variables of the same form share a term: its elements are the terms that each would have had.
 
-The answers are those terms, and the enumeration.
+Answers: the terms that each variable has, and the enumeration.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Log-determinants of dense matrices and their gradients, against NumPy and 50 digits."""
+"""Log-determinants of dense matrices and their gradients, against NumPy and 50 digits.
+
+Answers: NumPy, and mpmath at 50 digits.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Least squares of sparse rows are NumPy's, and of rows of very different scales mpmath's, in every backend."""
+"""Least squares of sparse rows are NumPy's, and of rows of very different scales mpmath's, in every backend.
+
+Answers: NumPy's least squares, and mpmath's.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Sparse factors are those of SciPy's dense ones, for chains, hierarchies, grids and any graph, in every backend."""
+"""Sparse factors are those of SciPy's dense ones, for chains, hierarchies, grids and any graph, in every backend.
+
+Answers: NumPy's dense factors and solutions.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Factors of sparse matrices against dense algebra, by both orders of elimination."""
+"""Factors of sparse matrices against dense algebra, by both orders of elimination.
+
+Answers: NumPy's dense factors.
+"""
 
 from __future__ import annotations
 

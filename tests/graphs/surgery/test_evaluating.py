@@ -1,4 +1,7 @@
-"""Evaluating graphs without compiling them; the answers are mpmath's and NumPy's."""
+"""Evaluating graphs without compiling them.
+
+Answers: mpmath and NumPy.
+"""
 
 from __future__ import annotations
 

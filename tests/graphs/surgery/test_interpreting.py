@@ -1,4 +1,7 @@
-"""Graphs are evaluated in NumPy, however many operands an operation has."""
+"""Graphs are evaluated in NumPy, however many operands an operation has.
+
+Answers: NumPy's sums and products, and a recursion by hand.
+"""
 
 from __future__ import annotations
 

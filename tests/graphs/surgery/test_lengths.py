@@ -1,6 +1,6 @@
 """Lengths of axes that types tell are those of the arrays; what they do not tell is left to PyTensor.
 
-The answers are lengths of arrays of NumPy.
+Answers: lengths of arrays of NumPy.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """PyTensor's rewrites, looked up once, do what they do when they are looked up each time.
 
-The answers are graphs that PyTensor rewrote.
+Answers: graphs that PyTensor rewrote.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""What dprint shows of variables, mappings and objects of ours."""
+"""What dprint shows of variables, mappings and objects of ours.
+
+Answers: texts written beside each object.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Graphs in which variables are replaced; the answers are NumPy's."""
+"""Graphs in which variables are replaced.
+
+Answers: NumPy.
+"""
 
 from __future__ import annotations
 

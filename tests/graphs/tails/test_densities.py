@@ -1,4 +1,7 @@
-"""Log-densities far out, of known and of latent parameters, of arrays and of one value, against mpmath."""
+"""Log-densities far out, of known and of latent parameters, of arrays and of one value, against mpmath.
+
+Answers: mpmath.
+"""
 
 from __future__ import annotations
 

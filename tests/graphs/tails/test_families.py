@@ -1,4 +1,7 @@
-"""Both tails of every distribution that has a cumulative probability, values and gradients, against mpmath."""
+"""Both tails of every distribution that has a cumulative probability, values and gradients, against mpmath.
+
+Answers: mpmath.
+"""
 
 from __future__ import annotations
 

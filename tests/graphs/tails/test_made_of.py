@@ -1,4 +1,7 @@
-"""Truncated, censored, rounded and mixed variables far out, against SciPy's tails."""
+"""Truncated, censored, rounded and mixed variables far out, against SciPy's tails.
+
+Answers: SciPy's tails.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Ordered categories far out: differences of cumulative probabilities in as many digits as it takes.
 
-The answers are mpmath's.
+Answers: mpmath.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Draws of generalised inverse Gaussian variables, with and without bounds, follow their densities.
 
-The distribution functions are SciPy's quadrature.
+Answers: SciPy's distributions, and its quadrature.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Draws of Polya-gamma variables have the Laplace transform of the distribution, in every backend."""
+"""Draws of Polya-gamma variables have the Laplace transform of the distribution, in every backend.
+
+Answers: the Laplace transform in closed form (Polson, Scott and Windle 2013).
+"""
 
 from __future__ import annotations
 

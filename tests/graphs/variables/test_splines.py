@@ -1,4 +1,7 @@
-"""Splines as graphs have SciPy's values and derivatives, at the knots, between them and beyond."""
+"""Splines as graphs have SciPy's values and derivatives, at the knots, between them and beyond.
+
+Answers: SciPy's splines.
+"""
 
 from __future__ import annotations
 

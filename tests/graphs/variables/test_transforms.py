@@ -1,4 +1,7 @@
-"""The law of transforms: forward undoes backward, and the log-Jacobian is the one that autodiff gives."""
+"""The law of transforms: forward undoes backward, and the log-Jacobian is the one that autodiff gives.
+
+Answers: the law of transforms (tests/laws), and SciPy's distributions.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Draws of truncated variables follow their closed forms, however far out their bounds are."""
+"""Draws of truncated variables follow their closed forms, however far out their bounds are.
+
+Answers: closed forms, by SciPy's tails on the log scale.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,8 @@
 """What is truncated lies where the distribution and the bounds allow: the real line is taken to this interval.
 
 By SciPy's quadrature densities there integrate to one.
+
+Answers: intervals written beside each case, and SciPy's quadrature.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Markov chains: log-probabilities, sums, draws and errors.
 
-The answers are the enumeration, and products of matrices.
+Answers: the enumeration, and products of matrices.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Named expressions, terms, data and bare log-densities: values by NumPy and SciPy, messages."""
+"""Named expressions, terms, data and bare log-densities: values by NumPy and SciPy, messages.
+
+Answers: NumPy and SciPy; messages are written out.
+"""
 
 from __future__ import annotations
 

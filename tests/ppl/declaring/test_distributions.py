@@ -1,4 +1,7 @@
-"""Wrappers: PyMC's densities at our parameters, by SciPy; names, axes and transforms; messages."""
+"""Wrappers: PyMC's densities at our parameters, by SciPy; names, axes and transforms; messages.
+
+Answers: SciPy's densities, and PyMC's signatures.
+"""
 
 from __future__ import annotations
 

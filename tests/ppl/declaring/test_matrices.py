@@ -1,4 +1,7 @@
-"""Random matrices in models: posteriors of known form, by Gibbs sampling and by NUTS."""
+"""Random matrices in models: posteriors of known form, by Gibbs sampling and by NUTS.
+
+Answers: posteriors in closed form, by SciPy.
+"""
 
 from __future__ import annotations
 

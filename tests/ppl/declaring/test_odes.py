@@ -1,4 +1,7 @@
-"""Solutions of differential equations: against SciPy's, closed forms and central differences."""
+"""Solutions of differential equations: against SciPy's, closed forms and central differences.
+
+Answers: SciPy's solutions, closed forms and central differences.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Draws of every distribution follow its own density: integrated in one dimension, by Stein's identity in more."""
+"""Draws of every distribution follow its own density: integrated in one dimension, by Stein's identity in more.
+
+Answers: the law of distributions (tests/laws), and SciPy's distributions.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The image of a transform is the support: one that would leave a part of it out is refused."""
+"""The image of a transform is the support: one that would leave a part of it out is refused.
+
+Answers: the ends of supports, at points far out.
+"""
 
 from __future__ import annotations
 

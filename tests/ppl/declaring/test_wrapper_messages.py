@@ -1,4 +1,7 @@
-"""What is wrong in a declaration is said in its own words."""
+"""What is wrong in a declaration is said in its own words.
+
+Answers: messages written beside each mistake.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Labels of columns are made when they are asked for."""
+"""Labels of columns are made when they are asked for.
+
+Answers: a loop over coordinates.
+"""
 
 from __future__ import annotations
 

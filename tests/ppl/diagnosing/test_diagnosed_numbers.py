@@ -1,4 +1,7 @@
-"""R-hat, effective sizes and E-BFMI in a diagnosis are ArviZ's."""
+"""R-hat, effective sizes and E-BFMI in a diagnosis are ArviZ's.
+
+Answers: ArviZ.
+"""
 
 from __future__ import annotations
 

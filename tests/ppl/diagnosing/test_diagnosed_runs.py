@@ -1,4 +1,7 @@
-"""Real runs: what is wrong with them is found and logged, and nothing where nothing is."""
+"""Real runs: what is wrong with them is found and logged, and nothing where nothing is.
+
+Answers: models whose fault is known.
+"""
 
 from __future__ import annotations
 

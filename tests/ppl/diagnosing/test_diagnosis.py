@@ -1,4 +1,7 @@
-"""Made-up traces with exactly one fault each, and numbers that are ArviZ's."""
+"""Made-up traces with exactly one fault each, and numbers that are ArviZ's.
+
+Answers: traces with one known fault, and ArviZ's numbers.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Exact independent draws of any shape are found to be in order; what cannot be judged is said to be so."""
+"""Exact independent draws of any shape are found to be in order; what cannot be judged is said to be so.
+
+Answers: independent draws, in which nothing is wrong.
+"""
 
 from __future__ import annotations
 

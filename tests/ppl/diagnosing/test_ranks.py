@@ -1,4 +1,7 @@
-"""Ranks of draws; R-hat and effective sample sizes are compared with ArviZ's where they are reported."""
+"""Ranks of draws; R-hat and effective sample sizes are compared with ArviZ's where they are reported.
+
+Answers: SciPy's ranks.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Axes of data in xarray are told by their names."""
+"""Axes of data in xarray are told by their names.
+
+Answers: the arrays of NumPy that xarray holds.
+"""
 
 from __future__ import annotations
 

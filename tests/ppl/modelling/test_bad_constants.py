@@ -1,4 +1,7 @@
-"""An array that makes a model impossible is named, with its row, whatever it is written in."""
+"""An array that makes a model impossible is named, with its row, whatever it is written in.
+
+Answers: the name of the array that was made impossible.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Models that hold Python code: planned, sampled and refused as they should be."""
+"""Models that hold Python code: planned, sampled and refused as they should be.
+
+Answers: closed forms, and quadrature by SciPy.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Data are refused where SciPy's density vanishes, or is not defined, and nowhere else."""
+"""Data are refused where SciPy's density vanishes, or is not defined, and nowhere else.
+
+Answers: where SciPy's density vanishes or is not defined.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Dims and labels: what results cannot hold is refused before anything is drawn; what they can hold is kept."""
+"""Dims and labels: what results cannot hold is refused before anything is drawn; what they can hold is kept.
+
+Answers: what xarray can hold; messages are written out.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The drawing of a model: nodes by kind, edges of direct dependence, plates."""
+"""The drawing of a model: nodes by kind, edges of direct dependence, plates.
+
+Answers: nodes and edges written beside each model.
+"""
 
 from __future__ import annotations
 

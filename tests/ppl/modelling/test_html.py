@@ -1,4 +1,7 @@
-"""What notebooks show is text, whatever variables, dims and labels are called."""
+"""What notebooks show is text, whatever variables, dims and labels are called.
+
+Answers: names as they were given, read by Python's parser of HTML.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""What PyMC models bring along: coords, dims, transforms, data. Their log-densities are those of `tests/corpus`."""
+"""What PyMC models bring along: coords, dims, transforms, data. Their log-densities are those of `tests/corpus`.
+
+Answers: PyMC's log-densities, and SciPy's.
+"""
 
 from __future__ import annotations
 

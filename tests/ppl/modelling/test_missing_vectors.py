@@ -1,4 +1,7 @@
-"""Elements of normal vectors that are missing, beside an unknown precision: both are drawn from their laws."""
+"""Elements of normal vectors that are missing, beside an unknown precision: both are drawn from their laws.
+
+Answers: a Gibbs sampler by hand, in NumPy and SciPy.
+"""
 
 from __future__ import annotations
 

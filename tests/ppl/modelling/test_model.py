@@ -1,4 +1,7 @@
-"""Models: what is found in the graph, how data are put on it, names and dims."""
+"""Models: what is found in the graph, how data are put on it, names and dims.
+
+Answers: SciPy's densities, and the enumeration; messages are written out.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Distributions that are graphs of random variables: by enumeration, SciPy, and PyMC where it knows their density."""
+"""Distributions that are graphs of random variables: by enumeration, SciPy, and PyMC where it knows their density.
+
+Answers: the enumeration, SciPy, and PyMC's densities.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Elements that are missing where the others of their row, series or chain are not: right answers by hand."""
+"""Elements that are missing where the others of their row, series or chain are not: right answers by hand.
+
+Answers: densities of all elements by SciPy, and paths by hand.
+"""
 
 from __future__ import annotations
 

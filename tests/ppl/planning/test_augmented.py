@@ -1,4 +1,7 @@
-"""Models that the planner draws by Gibbs with auxiliary variables, against quadrature."""
+"""Models that the planner draws by Gibbs with auxiliary variables, against quadrature.
+
+Answers: SciPy's quadrature.
+"""
 
 from __future__ import annotations
 

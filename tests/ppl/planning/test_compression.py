@@ -1,4 +1,7 @@
-"""Plans say what was compressed; what is reported per row, and laws, do not change."""
+"""Plans say what was compressed; what is reported per row, and laws, do not change.
+
+Answers: closed forms, and plans that compress nothing.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,8 @@
 """Derivations that a model can be sampled without: whatever goes wrong in one, draws are right.
 
 The laws are checked against the joint, the distributions are SciPy's.
+
+Answers: the joint log-density (tests/laws), and SciPy's distributions.
 """
 
 from __future__ import annotations

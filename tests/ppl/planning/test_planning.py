@@ -1,4 +1,7 @@
-"""Plans: what is summed out, drawn by Gibbs, NUTS or RMH, why, and how to override it."""
+"""Plans: what is summed out, drawn by Gibbs, NUTS or RMH, why, and how to override it.
+
+Answers: texts written beside each model.
+"""
 
 from __future__ import annotations
 

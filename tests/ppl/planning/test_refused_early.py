@@ -1,4 +1,7 @@
-"""What is refused before its law is derived, by what its factor takes, would not pay once it is derived either."""
+"""What is refused before its law is derived, by what its factor takes, would not pay once it is derived either.
+
+Answers: the decision that comes of deriving all.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The log-likelihood of groups, their effects integrated out: the answers are SciPy's closed forms."""
+"""The log-likelihood of groups, their effects integrated out.
+
+Answers: closed forms, by SciPy.
+"""
 
 from __future__ import annotations
 

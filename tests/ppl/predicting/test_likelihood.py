@@ -1,6 +1,6 @@
 """The pointwise log-likelihood: the log of the sum over the discrete variables of each independent part of the data.
 
-The answers are NumPy's sums of SciPy's densities.
+Answers: sums of SciPy's densities.
 """
 
 from __future__ import annotations

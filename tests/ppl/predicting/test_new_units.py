@@ -1,6 +1,6 @@
 """Predictions of units by their labels: those of the trace are kept, new ones follow their prior given it.
 
-The answers are numbers of the trace, and SciPy's distributions.
+Answers: numbers of the trace, and SciPy's distributions.
 """
 
 from __future__ import annotations

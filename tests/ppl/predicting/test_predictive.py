@@ -1,4 +1,7 @@
-"""Predictive draws against closed forms; what is drawn afresh and what is kept; what cannot be drawn."""
+"""Predictive draws against closed forms; what is drawn afresh and what is kept; what cannot be drawn.
+
+Answers: closed forms, by SciPy.
+"""
 
 from __future__ import annotations
 

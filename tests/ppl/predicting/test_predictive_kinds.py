@@ -1,4 +1,7 @@
-"""Predictive draws of variables of many kinds: unknown shapes, densities with draws of their own, chains of states."""
+"""Predictive draws of variables of many kinds: unknown shapes, densities with draws of their own, chains of states.
+
+Answers: closed forms, by SciPy, and PyMC's names.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Recovered variables have their exact conditional distribution."""
+"""Recovered variables have their exact conditional distribution.
+
+Answers: Bayes' rule by SciPy, and the enumeration.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Numbers arrive as they were given, whatever holds them, or not at all.
 
-The answers are NumPy arrays of the same numbers.
+Answers: NumPy arrays of the same numbers.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""NumPy's functions of random variables are NumPy's, whatever holds the other numbers, or refused by the name."""
+"""NumPy's functions of random variables are NumPy's, whatever holds the other numbers, or refused by the name.
+
+Answers: NumPy.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Whatever people hold their numbers in is right beside a random variable, on both sides, or refused by its name.
 
-The answers are NumPy's.
+Answers: NumPy.
 """
 
 from __future__ import annotations

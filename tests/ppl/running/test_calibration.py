@@ -5,6 +5,8 @@ posterior is then uniform [1]_. All replications are one model, a plate of indep
 
 .. [1] Talts, Betancourt, Simpson, Vehtari and Gelman (2018), Validating Bayesian inference algorithms with
    simulation-based calibration, arXiv:1804.06788.
+
+Answers: uniform ranks.
 """
 
 from __future__ import annotations

@@ -1,7 +1,9 @@
-"""What was integrated out is drawn back exactly, and is in traces like all else; answers are closed forms by hand.
+"""What was integrated out is drawn back exactly, and is in traces like all else.
 
 Of ``y ~ N(effects, 1)`` and ``effects ~ N(0, scale)`` the effects are given the scale independent, normal with the mean
 ``y scale^2 / (1 + scale^2)`` and the variance ``scale^2 / (1 + scale^2)``.
+
+Answers: closed forms by hand.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Models of which nothing is left to sample: draws, probabilities and evidence by enumeration."""
+"""Models of which nothing is left to sample: draws, probabilities and evidence by enumeration.
+
+Answers: the enumeration.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Flat draws become named values by the formulas of their transforms; the log-density at draws is PyMC's."""
+"""Flat draws become named values by the formulas of their transforms; the log-density at draws is PyMC's.
+
+Answers: formulas of transforms by SciPy, and PyMC's log-density.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Full conditionals that become improper: the chain stops with a reason, and keeps what was drawn."""
+"""Full conditionals that become improper: the chain stops with a reason, and keeps what was drawn.
+
+Answers: the points where a law is improper, by hand; messages are written out.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Whatever fails after sampling, what was drawn is in the trace, equal to that of a run in which nothing fails."""
+"""Whatever fails after sampling, what was drawn is in the trace, equal to that of a run in which nothing fails.
+
+Answers: the trace of a run in which nothing fails.
+"""
 
 from __future__ import annotations
 

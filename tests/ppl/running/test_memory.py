@@ -1,4 +1,7 @@
-"""What does not fit into memory is refused before it is run, with the figure and the remedy."""
+"""What does not fit into memory is refused before it is run, with the figure and the remedy.
+
+Answers: sizes by hand, and what the system says; messages are written out.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Traces are written as netCDF files, and read again."""
+"""Traces are written as netCDF files, and read again.
+
+Answers: the trace that was written.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Models, plans and compiled models go through pickle, and draw the same afterwards, also in another process."""
+"""Models, plans and compiled models go through pickle, and draw the same afterwards, also in another process.
+
+Answers: draws of what was not pickled.
+"""
 
 from __future__ import annotations
 

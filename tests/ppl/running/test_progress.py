@@ -1,4 +1,7 @@
-"""What a run says of itself where nobody watches: in a log, and when it is interrupted."""
+"""What a run says of itself where nobody watches: in a log, and when it is interrupted.
+
+Answers: lines written beside each case.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The tree of results is the one that ArviZ makes of the same arrays."""
+"""The tree of results is the one that ArviZ makes of the same arrays.
+
+Answers: the tree that ArviZ makes.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Sampling: right posteriors by every method and backend, reproducible, with everything the result promises."""
+"""Sampling: right posteriors by every method and backend, reproducible, with everything the result promises.
+
+Answers: closed forms, and numerical integration.
+"""
 
 from __future__ import annotations
 

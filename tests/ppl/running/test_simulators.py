@@ -1,4 +1,7 @@
-"""Simulators follow closed forms: the posterior of a Gaussian kernel is that of data with its variance added."""
+"""Simulators follow closed forms: the posterior of a Gaussian kernel is that of data with its variance added.
+
+Answers: closed forms.
+"""
 
 from __future__ import annotations
 

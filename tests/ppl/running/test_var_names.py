@@ -1,4 +1,7 @@
-"""What is kept of a run: the same draws, whatever else is recorded; the answers are runs that keep everything."""
+"""What is kept of a run: the same draws, whatever else is recorded.
+
+Answers: runs that keep everything.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Starting points and targets that NUTS cannot use: the message names variable, term and remedy."""
+"""Starting points and targets that NUTS cannot use: the message names variable, term and remedy.
+
+Answers: closed forms, and sums over a grid; messages are written out.
+"""
 
 from __future__ import annotations
 

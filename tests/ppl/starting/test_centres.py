@@ -1,6 +1,6 @@
 """Starting values drawn from the prior: possible ones, of each variable given those that it depends on.
 
-The distributions are SciPy's.
+Answers: SciPy's distributions.
 """
 
 from __future__ import annotations

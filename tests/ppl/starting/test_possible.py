@@ -1,4 +1,7 @@
-"""Chains and pilot runs start where discrete variables are possible, alone and together."""
+"""Chains and pilot runs start where discrete variables are possible, alone and together.
+
+Answers: what the data exclude, by hand, and the enumeration.
+"""
 
 from __future__ import annotations
 

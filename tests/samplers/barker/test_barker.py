@@ -1,6 +1,6 @@
 """The Barker proposal: its ratio by the density of its proposals, what it learns, and what it refuses.
 
-The densities are SciPy's.
+Answers: SciPy's densities.
 """
 
 from __future__ import annotations

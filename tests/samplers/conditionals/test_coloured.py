@@ -1,4 +1,7 @@
-"""Discrete arrays whose elements depend on each other are drawn from their exact full conditionals, in groups."""
+"""Discrete arrays whose elements depend on each other are drawn from their exact full conditionals, in groups.
+
+Answers: differences of the joint log-probability, and the enumeration.
+"""
 
 from __future__ import annotations
 

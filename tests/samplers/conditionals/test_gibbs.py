@@ -1,6 +1,6 @@
 """Gibbs sampling: the sweep as a graph, its errors, and its draws.
 
-The distributions are SciPy's, the laws closed forms.
+Answers: SciPy's distributions, and laws in closed form.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Counts without bounds are drawn by windows: against closed forms, at every scale, on every backend."""
+"""Counts without bounds are drawn by windows: against closed forms, at every scale, on every backend.
+
+Answers: closed forms by SciPy, and the enumeration.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The loop over sweeps: right distributions, reproducible, interruptible, whatever the backend and the threads.
 
-The distributions are closed forms and SciPy's.
+Answers: closed forms, and SciPy's distributions.
 """
 
 from __future__ import annotations

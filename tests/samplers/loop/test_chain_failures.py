@@ -1,4 +1,7 @@
-"""What goes wrong in a loop over sweeps is said, and what was drawn is kept."""
+"""What goes wrong in a loop over sweeps is said, and what was drawn is kept.
+
+Answers: where the walk ends, by hand; messages are written out.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Expectation-maximisation: against the algorithms written by hand, and stationary points of the exact likelihood."""
+"""Expectation-maximisation: against the algorithms written by hand, and stationary points of the exact likelihood.
+
+Answers: the algorithms by hand, and gradients of the sum over the latent variables.
+"""
 
 from __future__ import annotations
 

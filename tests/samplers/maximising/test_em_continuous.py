@@ -1,4 +1,7 @@
-"""EM over continuous latent variables: against likelihoods in closed form, their gradients, and the steps by hand."""
+"""EM over continuous latent variables: against likelihoods in closed form, their gradients, and the steps by hand.
+
+Answers: likelihoods in closed form, and the algorithms by hand.
+"""
 
 from __future__ import annotations
 

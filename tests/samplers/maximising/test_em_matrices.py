@@ -1,4 +1,7 @@
-"""EM over covariance and precision matrices: Gaussian mixtures against their algorithm by hand, and with priors."""
+"""EM over covariance and precision matrices: Gaussian mixtures against their algorithm by hand, and with priors.
+
+Answers: the algorithms by hand, and gradients of the exact posterior.
+"""
 
 from __future__ import annotations
 

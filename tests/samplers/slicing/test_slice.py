@@ -1,4 +1,7 @@
-"""Slice sampling follows closed forms, whatever the width it starts from, in every backend."""
+"""Slice sampling follows closed forms, whatever the width it starts from, in every backend.
+
+Answers: closed forms, by SciPy.
+"""
 
 from __future__ import annotations
 

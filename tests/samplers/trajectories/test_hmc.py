@@ -1,4 +1,7 @@
-"""Hamiltonian Monte Carlo: the trajectory by its laws, the chain by closed forms."""
+"""Hamiltonian Monte Carlo: the trajectory by its laws, the chain by closed forms.
+
+Answers: reversibility, volume and closed forms.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""NUTS as a step function and as an Op; the moments are closed forms."""
+"""NUTS as a step function and as an Op; the moments are closed forms.
+
+Answers: closed forms.
+"""
 
 from __future__ import annotations
 

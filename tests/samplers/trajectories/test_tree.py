@@ -1,4 +1,7 @@
-"""The tree of a NUTS transition: exact detailed balance, U-turns as in the recursive definition, one source for all."""
+"""The tree of a NUTS transition: exact detailed balance, U-turns as in the recursive definition, one source for all.
+
+Answers: a recursive tree as in Stan, with lists of all momenta.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Trees are built in exact detailed balance: all directions and decisions are enumerated."""
+"""Trees are built in exact detailed balance: all directions and decisions are enumerated.
+
+Answers: detailed balance, by enumeration.
+"""
 
 from __future__ import annotations
 

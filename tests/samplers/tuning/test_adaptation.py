@@ -1,4 +1,7 @@
-"""What is learnt while tuning, against closed forms."""
+"""What is learnt while tuning, against closed forms.
+
+Answers: closed forms, and the published equations.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Metrics learnt from draws and gradients, against closed forms; and sampled with."""
+"""Metrics learnt from draws and gradients, against closed forms; and sampled with.
+
+Answers: covariances in closed form, and matrix algebra by SciPy.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Starting points by Pathfinder, against the normal distributions that it has to find."""
+"""Starting points by Pathfinder, against the normal distributions that it has to find.
+
+Answers: the normal distribution to be found, and the published formula in matrices.
+"""
 
 from __future__ import annotations
 

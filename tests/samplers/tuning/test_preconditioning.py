@@ -1,4 +1,7 @@
-"""Densities in coordinates of their own, against matrices."""
+"""Densities in coordinates of their own, against matrices.
+
+Answers: matrix algebra by NumPy.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""JAX computes what PyTensor computes, draws from the right distributions, and says what it lacks."""
+"""JAX computes what PyTensor computes, draws from the right distributions, and says what it lacks.
+
+Answers: PyTensor's implementation in NumPy, node by node, and SciPy's distributions.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Draws of the JAX backend follow SciPy's distributions."""
+"""Draws of the JAX backend follow SciPy's distributions.
+
+Answers: SciPy's distributions.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Rows that threads share have the values of NumPy, draws do not depend on threads, and errors come out of them."""
+"""Rows that threads share have the values of NumPy, draws do not depend on threads, and errors come out of them.
+
+Answers: NumPy's values, row by row; for draws, those of one thread.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Log-densities of models and their gradients equal those of PyTensor's NumPy implementation."""
+"""Log-densities of models and their gradients equal those of PyTensor's NumPy implementation.
+
+Answers: PyTensor's implementation in NumPy, node by node, and SciPy's densities.
+"""
 
 from __future__ import annotations
 

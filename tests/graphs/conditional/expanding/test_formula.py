@@ -1,4 +1,7 @@
-"""Formulas and printed laws."""
+"""Formulas and printed laws.
+
+Answers: texts written beside each graph.
+"""
 
 from __future__ import annotations
 

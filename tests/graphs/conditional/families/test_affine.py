@@ -1,4 +1,7 @@
-"""Shifted, scaled and reflected versions of laws, and Pareto laws: against quadrature of the density they come from."""
+"""Shifted, scaled and reflected versions of laws, and Pareto laws: against quadrature of the density they come from.
+
+Answers: SciPy's quadrature of the density.
+"""
 
 from __future__ import annotations
 

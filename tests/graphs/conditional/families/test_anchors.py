@@ -1,4 +1,7 @@
-"""Anchors of laws lie inside the support, where densities are finite and large, for parameters of any magnitude."""
+"""Anchors of laws lie inside the support, where densities are finite and large, for parameters of any magnitude.
+
+Answers: densities by mpmath at 50 digits, and by SciPy.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Generalised inverse Gaussian laws, and normal and gamma laws between bounds: densities, moments and draws."""
+"""Generalised inverse Gaussian laws, and normal and gamma laws between bounds: densities, moments and draws.
+
+Answers: the joint log-density (tests/laws), and SciPy's quadrature of it.
+"""
 
 from __future__ import annotations
 

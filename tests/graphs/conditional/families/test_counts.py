@@ -1,4 +1,7 @@
-"""Laws of unbounded counts: Poisson, negative binomial, geometric and binomial kernels, shifted by what others need."""
+"""Laws of unbounded counts: Poisson, negative binomial, geometric and binomial kernels, shifted by what others need.
+
+Answers: the enumeration of the joint, and SciPy's distributions.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Laws of variables of finite support, from raw graphs in which they occur in many ways."""
+"""Laws of variables of finite support, from raw graphs in which they occur in many ways.
+
+Answers: the joint log-density (tests/laws).
+"""
 
 from __future__ import annotations
 

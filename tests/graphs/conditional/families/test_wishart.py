@@ -1,4 +1,7 @@
-"""Full conditionals of positive definite matrices: the law test, closed forms, moments, and wrong laws."""
+"""Full conditionals of positive definite matrices; wrong laws are rejected.
+
+Answers: the joint log-density (tests/laws), SciPy's distributions, and textbooks named beside.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Variables that are normal together are found, and their joint law is the full conditional of all of them."""
+"""Variables that are normal together are found, and their joint law is the full conditional of all of them.
+
+Answers: matrix algebra of linear models, in NumPy, and quadrature.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Laws through matrices: scales of covariances, means, classes of covariances, lattices; squares of real variables."""
+"""Laws through matrices: scales of covariances, means, classes of covariances, lattices; squares of real variables.
+
+Answers: the joint log-density (tests/laws), and matrix algebra by NumPy and SciPy.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Multivariate normal full conditionals of anything quadratic, under the law test and against matrix algebra."""
+"""Multivariate normal full conditionals of anything quadratic, under the law test and against matrix algebra.
+
+Answers: the joint log-density (tests/laws), and matrix algebra by NumPy and SciPy.
+"""
 
 from __future__ import annotations
 

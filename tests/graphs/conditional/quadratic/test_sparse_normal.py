@@ -1,4 +1,7 @@
-"""Normal laws of many elements of which few depend on each other: state spaces, hierarchies, lattices."""
+"""Normal laws of many elements of which few depend on each other: state spaces, hierarchies, lattices.
+
+Answers: dense matrix algebra by NumPy, SciPy's densities, and quadrature.
+"""
 
 from __future__ import annotations
 

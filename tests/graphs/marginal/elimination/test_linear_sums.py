@@ -1,4 +1,7 @@
-"""Sums of many discrete elements in any linear operation are taken apart; the answer is a product in closed form."""
+"""Sums of many discrete elements in any linear operation are taken apart.
+
+Answers: a product in closed form.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Random graphs of discrete variables, with shifts, groups, switches, sums and potentials, under the law of sums."""
+"""Random graphs of discrete variables, with shifts, groups, switches, sums and potentials, under the law of sums.
+
+Answers: the enumeration of every configuration.
+"""
 
 from __future__ import annotations
 

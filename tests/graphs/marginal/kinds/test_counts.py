@@ -1,4 +1,7 @@
-"""Counts: every sum is that over the enumeration of all states."""
+"""Counts: every sum is that over the enumeration of all states.
+
+Answers: the enumeration of all states.
+"""
 
 from tests.graphs.marginal.kinds.every_model import LawsOfSums
 from tests.graphs.marginal.models import counts

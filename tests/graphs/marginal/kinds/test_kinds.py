@@ -1,4 +1,7 @@
-"""Every file of models is tested, and what fails can be found by its name."""
+"""Every file of models is tested, and what fails can be found by its name.
+
+Answers: the files of models.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Mixtures: every sum is that over the enumeration of all states."""
+"""Mixtures: every sum is that over the enumeration of all states.
+
+Answers: the enumeration of all states.
+"""
 
 from tests.graphs.marginal.kinds.every_model import LawsOfSums
 from tests.graphs.marginal.models import mixtures

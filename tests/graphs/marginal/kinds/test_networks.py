@@ -1,4 +1,7 @@
-"""Networks: every sum is that over the enumeration of all states."""
+"""Networks: every sum is that over the enumeration of all states.
+
+Answers: the enumeration of all states.
+"""
 
 from tests.graphs.marginal.kinds.every_model import LawsOfSums
 from tests.graphs.marginal.models import networks

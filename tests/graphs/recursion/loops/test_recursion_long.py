@@ -1,4 +1,7 @@
-"""Long chains: the recursion equals sums of logarithms in extended precision, also where plain numbers underflow."""
+"""Long chains: the recursion equals sums of logarithms in extended precision, also where plain numbers underflow.
+
+Answers: sums of logarithms in long doubles, by NumPy.
+"""
 
 from __future__ import annotations
 

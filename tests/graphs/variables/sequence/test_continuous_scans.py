@@ -1,4 +1,7 @@
-"""Scans whose steps draw continuous variables: their density is that of a loop written in NumPy."""
+"""Scans whose steps draw continuous variables: their density is that of a loop written in NumPy.
+
+Answers: loops in NumPy, with SciPy's densities; Kalman's filter.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Sequences drawn in a scan are variables of the model: their sum is that over every configuration of the joint."""
+"""Sequences drawn in a scan are variables of the model: their sum is that over every configuration of the joint.
+
+Answers: the enumeration of every configuration, and loops in NumPy.
+"""
 
 from __future__ import annotations
 

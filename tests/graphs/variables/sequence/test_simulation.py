@@ -1,6 +1,6 @@
 """Markov chains drawn forward by the recursion have the joint distribution of their definition.
 
-The answers are sums over all paths, and SciPy's tests.
+Answers: sums over all paths, and SciPy's tests.
 """
 
 from __future__ import annotations

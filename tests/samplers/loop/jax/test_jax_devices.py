@@ -1,4 +1,7 @@
-"""Chains spread over devices draw the same; densities in single precision are rounded, and no more."""
+"""Chains spread over devices draw the same; densities in single precision are rounded, and no more.
+
+Answers: draws on one device, and densities in double precision.
+"""
 
 from __future__ import annotations
 

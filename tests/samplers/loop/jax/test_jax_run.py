@@ -1,4 +1,7 @@
-"""Sweeps in JAX draw from their targets, whatever their blocks, and report what went wrong."""
+"""Sweeps in JAX draw from their targets, whatever their blocks, and report what went wrong.
+
+Answers: closed forms, by SciPy.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Programs in parts compute what the whole ones do; the answers are those of the same programs compiled whole."""
+"""Programs in parts compute what the whole ones do.
+
+Answers: PyTensor's implementation in NumPy, node by node; for draws, the same program compiled whole.
+"""
 
 import ast
 

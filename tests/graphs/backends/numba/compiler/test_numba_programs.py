@@ -1,4 +1,7 @@
-"""Programs: value and context, outputs of every kind, failures, messages; the answers are NumPy's and SciPy's."""
+"""Programs: value and context, outputs of every kind, failures, messages.
+
+Answers: NumPy and SciPy.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""What is turned so that its inner loop is the longer one has the values and gradients of NumPy."""
+"""What is turned so that its inner loop is the longer one has the values and gradients of NumPy.
+
+Answers: PyTensor's implementation in NumPy, node by node.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The branch-free functions are accurate to two units in the last place or better, and right at special values.
 
-The answers are mpmath's, at special values SciPy's.
+Answers: mpmath, and SciPy at special values.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""The generator is the published one, and its draws have the distributions that they claim."""
+"""The generator is the published one, and its draws have the distributions that they claim.
+
+Answers: Blackman and Vigna's algorithm in Python integers, and SciPy's distributions.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Shapes, indexing, linear algebra and gradients give the values of PyTensor's NumPy implementation."""
+"""Shapes, indexing, linear algebra and gradients give the values of PyTensor's NumPy implementation.
+
+Answers: PyTensor's implementation in NumPy, node by node.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Batches of reads and writes at indices give the values of PyTensor's NumPy implementation."""
+"""Batches of reads and writes at indices give the values of PyTensor's NumPy implementation.
+
+Answers: PyTensor's implementation in NumPy, node by node.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Elementwise operations and reductions give the values of PyTensor's NumPy implementation."""
+"""Elementwise operations and reductions give the values of PyTensor's NumPy implementation.
+
+Answers: PyTensor's implementation in NumPy, node by node.
+"""
 
 from __future__ import annotations
 

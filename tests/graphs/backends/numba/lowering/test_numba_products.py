@@ -1,4 +1,7 @@
-"""Products of matrices give the values of PyTensor's NumPy implementation."""
+"""Products of matrices give the values of PyTensor's NumPy implementation.
+
+Answers: PyTensor's implementation in NumPy, node by node.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Draws of programs follow the distributions that the random variables name; the distributions are SciPy's."""
+"""Draws of programs follow the distributions that the random variables name.
+
+Answers: SciPy's distributions.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Loops of continuous variables: values and gradients are those of PyTensor's own loop, to rounding."""
+"""Loops of continuous variables: values and gradients are those of PyTensor's own loop, to rounding.
+
+Answers: PyTensor's implementation in NumPy, node by node; recursions by hand, and SciPy's distributions.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Machine code is freed with what refers to it, and not before."""
+"""Machine code is freed with what refers to it, and not before.
+
+Answers: sums of squares in NumPy, and counts of the engines that were closed.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Functions that are compiled as part of their caller do there what they do in Python."""
+"""Functions that are compiled as part of their caller do there what they do in Python.
+
+Answers: the same functions in Python, and NumPy's reshape.
+"""
 
 from __future__ import annotations
 

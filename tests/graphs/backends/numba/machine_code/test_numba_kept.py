@@ -1,4 +1,7 @@
-"""Machine code on disk: its names follow what it depends on, damaged files are as if they were not there."""
+"""Machine code on disk: its names follow what it depends on, damaged files are as if they were not there.
+
+Answers: changes made by hand that have to be seen, and files damaged by hand.
+"""
 
 from __future__ import annotations
 
