@@ -162,9 +162,8 @@ def test_parameters_are_those_of_the_textbook() -> None:
 def test_parameters_keep_their_digits_whatever_the_unit_of_the_data() -> None:
     for unit in (1e-6, 1e6):
         x = pm.Wishart.dist(5, SCALE / unit**2)
-        density = joint(
-            {"x": (x, POSITIVE_DEFINITE)}, {pm.MvNormal.dist(np.zeros(3), tau=x, shape=(6, 3)): unit * DATA}
-        )
+        rows = pm.MvNormal.dist(np.zeros(3), tau=x, shape=(6, 3))
+        density = joint({"x": (x, POSITIVE_DEFINITE)}, {rows: unit * DATA})
         law = conditional(density, density.inputs[0])
         assert law is not None
         expected = unit**2 * (np.linalg.inv(SCALE) + DATA.T @ DATA)
@@ -257,8 +256,7 @@ def test_wrong_law_is_rejected(case: Callable[[], LogDensity], mutate: Callable[
     x = with_values(density)["x"]
     law = conditional(density, x)
     assert law is not None
-    wrong = mutate(law)
-    assert find_discrepancy(density.total, wrong, density.supports) is not None
+    assert find_discrepancy(density.total, mutate(law), density.supports) is not None
 
 
 def _renamed(law: Law) -> dict[str, TensorVariable]:
