@@ -17,16 +17,15 @@ from samplers.maximising.em import EMResult, em
 from samplers.move import Move, Moved
 from samplers.random_walk.kernel import RMHKernel, rmh
 from samplers.random_walk.move import RandomWalk
+from samplers.registry import BUILDERS, SAMPLERS
 from samplers.slicing.slice import SliceKernel, slice
 from samplers.trajectories.block import NUTSBlock
 from samplers.trajectories.hmc import HMCKernel, hmc
 from samplers.trajectories.nuts import NUTSKernel, nuts
 
-MOVES: dict[str, Move] = {move.name: move for move in (Barker(),)}
-"""Samplers that `ppl.sample` knows by name besides NUTS, Gibbs, random walks and slice sampling."""
-
 __all__ = [
-    "MOVES",
+    "BUILDERS",
+    "SAMPLERS",
     "Barker",
     "BarkerKernel",
     "Block",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import zip_longest
@@ -19,7 +19,8 @@ from pytensor.tensor.variable import TensorVariable
 from graphs.density import LogDensity
 from graphs.errors import ModelError, PPLError
 from graphs.surgery.random_graph import named_input
-from samplers.blocks import DrawBlock, Memory
+from samplers.blocks import Block, DrawBlock, Memory
+from samplers.builders import BlockBuilder, SweepTarget
 
 SCALE = "scale"
 
@@ -49,7 +50,7 @@ class Moved:
     target_acceptance: float | None = None
 
 
-class Move(ABC):
+class Move(BlockBuilder):
     """How variables move given all others: ``ppl.sample(model, sampler={"x": MyMove()})``.
 
     A class of your own needs a ``name``, which plans and traces show, and ``step``, which has to leave the density
@@ -91,8 +92,6 @@ class Move(ABC):
     True
     """
 
-    name: ClassVar[str]
-    needs_gradient: ClassVar[bool] = False
     target_acceptance: ClassVar[float | None] = None
 
     def memory(self, values: Sequence[TensorVariable]) -> Mapping[str, Any]:
@@ -128,6 +127,13 @@ class Move(ABC):
         memory : mapping of str to TensorVariable
             The present values of what is learnt.
         """
+
+    def blocks(self, target: SweepTarget, names: Sequence[str]) -> list[Block]:
+        """Return one block for all variables, or one for each."""
+        groups = [list(names)] if self.is_joint else [[name] for name in names]
+        return [
+            move_block(self, target.logdensity, {n: target.values[n] for n in group}, target.unused) for group in groups
+        ]
 
 
 def move_block(

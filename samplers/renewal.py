@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import ClassVar
 
+import numpy as np
 import pytensor.tensor as pt
 from pytensor.graph.basic import Variable
 from pytensor.tensor.variable import TensorVariable
 
 from graphs.density import LogDensity
+from graphs.surgery.random_graph import depends_on
 from graphs.surgery.rebuilding import substitute
+from samplers.blocks import Block
+from samplers.builders import SweepTarget
 from samplers.metropolis import decide
 from samplers.move import Move, Moved
 
@@ -24,6 +29,17 @@ class Renewal(Move):
     """
 
     name: ClassVar[str] = "rmh"
+    needs_tuning: ClassVar[bool] = False
+    is_joint: ClassVar[bool] = False
+
+    @property
+    def label(self) -> str:
+        """Metropolis-Hastings, too."""
+        return self.name.upper()
+
+    def blocks(self, target: SweepTarget, names: Sequence[str]) -> list[Block]:
+        """Return a block for each variable, which evaluates nothing but its own terms; see `BlockBuilder.blocks`."""
+        return [block for name in names for block in super().blocks(_of_own_terms(target, name), [name])]
 
     def step(
         self,
@@ -40,3 +56,8 @@ class Renewal(Move):
         [there] = substitute([logdensity.total], {value: proposal})
         decision = decide(next_rng, there - logdensity.total)
         return Moved([decision.choose(proposal, value)], decision.next_rng, decision.acceptance_rate)
+
+
+def _of_own_terms(target: SweepTarget, name: str) -> SweepTarget:
+    own = [term.sum() for term in target.terms if depends_on(term, [target.values[name]])]
+    return replace(target, logdensity=replace(target.logdensity, total=pt.add(np.float64(0.0), *own)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -134,8 +135,9 @@ def _inverse(drawn: TensorVariable, inputs: Sequence[Variable], values: Sequence
         ends = np.cumsum(numbers[0])
         return lambda u: int(np.searchsorted(ends, u * ends[-1]))
     first, second = (float(x) for x in numbers)
-    if node.op.name == "uniform":
-        return lambda u: first + u * (second - first)
+    if node.op.name in ("uniform", "integers"):
+        whole = float if node.op.name == "uniform" else math.floor
+        return lambda u: whole(first + u * (second - first))
     assert node.op.name == "normal", node.op.name
     return lambda u: first + second * float(ndtri(u))
 

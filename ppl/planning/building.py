@@ -20,7 +20,7 @@ from ppl.modelling.model import Model
 from ppl.planning.choosing import choose
 from ppl.planning.grouping import explain_groups, join, with_fixed_points, with_groups
 from ppl.planning.integrating import Collapsed
-from ppl.planning.plans import Assignment, Choice, Method, Plan, Sampler
+from ppl.planning.plans import Assignment, Choice, How, Plan, Sampler
 from ppl.planning.sweeps import build_sweep
 from ppl.running.stages import doing
 from samplers.move import Move
@@ -91,7 +91,7 @@ def find_methods(
             continue
         doing(f"Looking for the full conditional of {name}")
         choice = cast("Choice", named.get(name, None if isinstance(sampler, Mapping) else sampler))
-        method, reason, law = choose(
+        how, reason, law = choose(
             summed,
             name,
             choice,
@@ -102,14 +102,14 @@ def find_methods(
         )
         if isinstance(law, Law):
             laws[name] = law
-        elif choice == "gibbs" and method != "gibbs" and not summed.supports[name].is_discrete:
+        elif choice == "gibbs" and how != "gibbs" and not summed.supports[name].is_discrete:
             augmented[name] = augmenter.find(name)
-            method = "gibbs" if augmented[name] else method
+            how = "gibbs" if augmented[name] else how
             if name in named and not augmented[name]:
                 raise DerivationError(f"There is no Gibbs step for {name}: {reason}.", name, summed.values[name])
         if why := collapsed.reasons.get(name):
             reason += f"; not integrated out: {why}"
-        found = _assignment(joint, name, method, reason, choice)
+        found = _assignment(joint, name, how, reason)
         assignments[name] = replace(found, obstacle=law) if isinstance(law, Obstacle) else found
     return Methods(assignments, laws, augmenter, {name: terms for name, terms in augmented.items() if terms})
 
@@ -174,9 +174,9 @@ def build(
     )
 
 
-def _assignment(joint: LogProb, name: str, method: Method, reason: str, choice: Choice = None) -> Assignment:
+def _assignment(joint: LogProb, name: str, how: How, reason: str) -> Assignment:
     shape = tuple(int(n) for n in joint.values[name].type.shape)
-    move = choice if isinstance(choice, Move) and method == choice.name else None
+    method, move = (how.name, how) if isinstance(how, Move) else (how, None)
     return Assignment(name, method, reason, shape, joint.supports[name], joint.plates.get(name, ()), move)
 
 

@@ -18,7 +18,7 @@ from graphs.surgery.random_graph import depends_on
 from graphs.variables.transforms import restriction_of
 from ppl.declaring.flat import has_flat_prior
 from ppl.planning.discrete import choose_discrete
-from ppl.planning.plans import Assignment, Choice, Method, name_of_step, needs_gradient, who
+from ppl.planning.plans import BY_GRADIENT, WITHOUT_GRADIENT, Assignment, Choice, How, Method, builder_of
 
 _MOST_BLAMED = 8
 
@@ -32,7 +32,7 @@ def choose(
     failed_sum: str | None,
     no_gradient: NoGradient | None = None,
     is_blamed: bool = True,
-) -> tuple[Method, str, Law | Obstacle | None]:
+) -> tuple[How, str, Law | Obstacle | None]:
     """Return how a variable that is not summed out is moved, why, and its law or for want of which law.
 
     The third is its law where it is drawn from one; what stands in the way of one where it would be drawn from it; and
@@ -44,7 +44,7 @@ def choose(
         The log-density of what is left.
     name : str
         The variable.
-    choice : {"nuts", "gibbs", "rmh", "slice"}, Move or None
+    choice : str, Move or None
         What was asked for.
     is_named : bool
         Whether it was asked for by name.
@@ -65,14 +65,14 @@ def choose(
     rv = summed.graph.latent[name]
     _refuse_atoms(name, rv, support)
     if 0 in summed.values[name].type.shape:
-        return ("gibbs" if support.is_discrete else "nuts"), "it has no elements, and nowhere to go", None
+        return ("gibbs" if support.is_discrete else BY_GRADIENT), "it has no elements, and nowhere to go", None
     if support.is_discrete:
         return choose_discrete(summed, name, choice if is_named else None, failed_sum)
     if all(term == name for term in _terms_of(summed, summed.values[name])):
         _refuse_flat(summed, name)
-    step = name_of_step(choice)
-    if step is not None and (no_gradient is None or not needs_gradient(choice)):
-        return step, "as asked for", None
+    builder = builder_of(choice)
+    if choice is not None and builder is not None and (no_gradient is None or not builder.needs_gradient):
+        return choice, "as asked for", None
     if choice == "gibbs":
         law = _law_of(summed, name)
         if isinstance(law, Law):
@@ -80,15 +80,15 @@ def choose(
         reason = _blamed(summed, name, law) if is_blamed else law.reason
         return *_without_law(reason, is_named, no_gradient), law
     if no_gradient is None:
-        return "nuts", "continuous", None
-    if needs_gradient(choice):
+        return BY_GRADIENT, "continuous", None
+    if builder is not None:
         raise DerivationError(
-            f"{who(choice)} needs the gradient with respect to {name}, and {no_gradient}. Leave sampler out, so that "
+            f"{builder.label} needs the gradient with respect to {name}, and {no_gradient}. Leave sampler out, so that "
             f"{name} is moved by slice sampling, or give the operation a pullback.",
             name,
             summed.values[name],
         )
-    return "slice", str(no_gradient), None
+    return WITHOUT_GRADIENT, str(no_gradient), None
 
 
 def _refuse_atoms(name: str, rv: TensorVariable, support: Support) -> None:
@@ -113,8 +113,8 @@ def with_blame(summed: LogProb, assignment: Assignment, no_gradient: NoGradient 
 def _without_law(reason: str, is_named: bool, no_gradient: NoGradient | None) -> tuple[Method, str]:
     """Return how a variable is moved that has no law, and why."""
     if no_gradient is not None:
-        return "slice", f"no full conditional ({reason}), and {no_gradient}"
-    return "nuts", reason if is_named else f"no full conditional: {reason}"
+        return WITHOUT_GRADIENT, f"no full conditional ({reason}), and {no_gradient}"
+    return BY_GRADIENT, reason if is_named else f"no full conditional: {reason}"
 
 
 def _law_of(summed: LogProb, name: str) -> Law | Obstacle:

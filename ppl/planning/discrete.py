@@ -8,13 +8,12 @@ from graphs.joint.joint_logprob import LogProb, states_of
 from graphs.variables.markov_chain import MarkovChainRV
 from graphs.variables.sequence.sequence_rv import SequenceRV
 from graphs.variables.simulators import NoiseRV
-from ppl.planning.plans import Choice, Method, name_of_step, needs_gradient, who
+from ppl.planning.plans import WITHOUT_LAW, Choice, How, builder_of
 from samplers.conditionals.discrete import find_discrete
+from samplers.renewal import Renewal
 
 
-def choose_discrete(
-    summed: LogProb, name: str, choice: Choice, failed_sum: str | None
-) -> tuple[Method, str, Law | None]:
+def choose_discrete(summed: LogProb, name: str, choice: Choice, failed_sum: str | None) -> tuple[How, str, Law | None]:
     """Return how a discrete variable that is not summed out is moved, why, and its law where it is drawn from one.
 
     Parameters
@@ -24,12 +23,12 @@ def choose_discrete(
     """
     op = summed.graph.latent[name].owner.op
     if isinstance(op, NoiseRV):
-        return "rmh", "noise of a simulator: always drawn anew, and accepted or not (pseudo-marginal)", None
-    step = name_of_step(choice)
-    if needs_gradient(choice):
+        return Renewal(), "noise of a simulator: always drawn anew, and accepted or not (pseudo-marginal)", None
+    builder = builder_of(choice)
+    if builder is not None and builder.needs_gradient:
         raise ModelError(
-            f"{name} is discrete and {who(choice)} needs a gradient; let it be drawn by 'gibbs' or 'rmh', or summed "
-            "out.",
+            f"{name} is discrete and {builder.label} needs a gradient; let it be drawn by 'gibbs' or {WITHOUT_LAW!r}, "
+            "or summed out.",
             name,
         )
     if getattr(op, "ndim_supp", 0) and not isinstance(op, MarkovChainRV | SequenceRV):
@@ -39,8 +38,8 @@ def choose_discrete(
             "observe it.",
             name,
         )
-    if step is not None:
-        return step, "as asked for", None
+    if choice is not None and builder is not None:
+        return choice, "as asked for", None
     kept = f"not summed out ({failed_sum})" if failed_sum else "not summed out"
     if states_of(summed, name) is None:
         return _choose_unbounded(summed, name, choice)
@@ -56,10 +55,10 @@ def choose_discrete(
         return "gibbs", f"{kept}; full conditionals by enumeration, {number}", None
     if choice == "gibbs":
         raise DerivationError(f"There is no Gibbs step for {name}: {reason}.", name, summed.values[name])
-    return "rmh", f"{kept}; no full conditional: {reason}", None
+    return WITHOUT_LAW, f"{kept}; no full conditional: {reason}", None
 
 
-def _choose_unbounded(summed: LogProb, name: str, choice: Choice) -> tuple[Method, str, Law | None]:
+def _choose_unbounded(summed: LogProb, name: str, choice: Choice) -> tuple[How, str, Law | None]:
     found, _ = find_discrete(summed, name)
     if isinstance(found, Law):
         return "gibbs", f"{found.family} full conditional", found
@@ -71,4 +70,4 @@ def _choose_unbounded(summed: LogProb, name: str, choice: Choice) -> tuple[Metho
             "depend on each other.",
             name,
         )
-    return "rmh", "discrete without bounds", None
+    return WITHOUT_LAW, "discrete without bounds", None

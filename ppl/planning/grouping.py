@@ -21,7 +21,7 @@ from graphs.integral import at_fixed_points
 from graphs.joint.joint_logprob import LogProb, strip
 from graphs.joint.logprob import unconstrain
 from graphs.surgery.random_graph import depends_on
-from ppl.planning.plans import Assignment, Method
+from ppl.planning.plans import BY_GRADIENT, WITHOUT_GRADIENT, WITHOUT_LAW, Assignment
 
 
 def with_groups(
@@ -60,8 +60,8 @@ def _lose(
     if name in named:
         raise DerivationError(f"There is no Gibbs step for {name}: {reason}.", name)
     old = assignments[name]
-    continuous: Method = "slice" if name in no_gradient else "nuts"
-    method: Method = "rmh" if old.support.is_discrete else continuous
+    continuous = WITHOUT_GRADIENT if name in no_gradient else BY_GRADIENT
+    method = WITHOUT_LAW if old.support.is_discrete else continuous
     assignments[name] = replace(old, method=method, reason=f"no full conditional: {reason}", obstacle=None)
 
 

@@ -20,15 +20,14 @@ from ppl.modelling.model import Model
 from ppl.planning.building import build, find_methods
 from ppl.planning.choosing import with_blame
 from ppl.planning.integrating import Collapsed, candidates, collapse
-from ppl.planning.plans import EXACT, Plan, Sampler
+from ppl.planning.plans import BY_GRADIENT, EXACT, Plan, Sampler
 from ppl.planning.policy import NO_LAWS, NONE_LEFT, decide
 from ppl.planning.summing import Marginalize, marginalized
 from ppl.running.stages import doing, stages
-from samplers import MOVES
+from samplers import BUILDERS
 from samplers.move import Move
 
-_METHODS = ("nuts", "gibbs", "rmh", "slice")
-SAMPLERS = (*_METHODS, *MOVES)
+_METHODS = ("gibbs", *sorted(BUILDERS))
 
 
 @explained
@@ -56,10 +55,10 @@ def plan(
         Finite discrete variables to sum out: where possible, all or an error, all or none, or those named. Continuous
         ones, and counts without a bound, are integrated out by their full conditionals: where that pays and no sampler
         is asked for, all that have one, all or none, or those named; they are drawn back afterwards.
-    sampler : {"nuts", "gibbs", "rmh", "slice", "barker"}, Move, or mapping of str to these, optional
-        Overrides the choice for all continuous variables or for those named. ``"gibbs"`` for all takes the full
-        conditional wherever one is known and NUTS for the rest; for a named variable it has to be known. A
-        ``samplers.Move`` is a sampler of your own.
+    sampler : str, Move, or mapping of str to these, optional
+        Overrides the choice for all continuous variables or for those named: "nuts", "gibbs", "rmh", "slice", "barker",
+        or another name of ``samplers.BUILDERS``. ``"gibbs"`` for all takes the full conditional wherever one is known
+        and NUTS for the rest; for a named variable it has to be known. A ``samplers.Move`` is a sampler of your own.
     max_states : int, default 2**24
         Most joint states of discrete elements that one factor may depend on.
     compress : bool, default True
@@ -114,7 +113,7 @@ def _planned(
     chosen = chosen or _assigned(model, joint, collapsed, reasons, sampler, named, compress, no_gradient)
     if chosen.is_exact:
         return replace(chosen, policy=EXACT)
-    if sampler is not None or not any(a.method == "nuts" for a in chosen.assignments):
+    if sampler is not None or not any(a.method == BY_GRADIENT for a in chosen.assignments):
         return chosen
     # What was asked for is integrated out whatever samples the rest; nothing else is.
     by_laws, policy = _by_laws(model, joint, collapsed, reasons, compress, no_gradient)
@@ -186,7 +185,7 @@ def _with_integrals(*arguments: Any) -> Plan | None:
 
 
 def _checked(model: Model, sampler: Sampler) -> Sampler:
-    """Return what is asked for, moves in the place of their names."""
+    """Return what is asked for, if it is known and may be."""
     if sampler is None:
         return None
     if not isinstance(sampler, Mapping):
@@ -202,14 +201,15 @@ def _checked(model: Model, sampler: Sampler) -> Sampler:
 def _checked_method(method: Any, name: str | None) -> str | Move:
     if isinstance(method, Move):
         called = getattr(method, "name", None)
-        if not isinstance(called, str) or called in ("marginalize", "integrate", *_METHODS):
+        is_ours = isinstance(called, str) and type(method) is type(BUILDERS.get(called))
+        if not isinstance(called, str) or (called in ("marginalize", "integrate", *_METHODS) and not is_ours):
             raise ModelError(f"{type(method).__name__} needs a name of its own: it has {called!r}.", name)
         return method
     if not isinstance(method, str):
         given = "sampler" if name is None else f"The sampler of {name}"
         raise ModelError(
-            f"{given} is {', '.join(SAMPLERS)}, a samplers.Move, or a mapping to these, not {method!r}.", name
+            f"{given} is {', '.join(_METHODS)}, a samplers.Move, or a mapping to these, not {method!r}.", name
         )
-    if method not in SAMPLERS:
-        raise ModelError(f"Unknown sampler {method!r}; choose from {', '.join(SAMPLERS)}.", name)
-    return MOVES.get(method, method)
+    if method not in _METHODS:
+        raise ModelError(f"Unknown sampler {method!r}; choose from {', '.join(_METHODS)}.", name)
+    return method

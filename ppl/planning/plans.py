@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from html import escape
-from typing import Any, Literal
+from typing import Any
 
 from numpy.typing import NDArray
 from pytensor.tensor.variable import TensorVariable
@@ -19,31 +19,27 @@ from graphs.marginal.elimination.costs import Cost, costs_of
 from graphs.supports import Support
 from graphs.surgery.pickling import PartsFirst, reduced
 from ppl.modelling.model import Model
+from samplers import BUILDERS
 from samplers.blocks import Sweep
+from samplers.builders import BlockBuilder
 from samplers.loop.run import CompiledSweep
 from samplers.move import Move
 
 Method = str
-"""``marginalize``, ``integrate``, ``nuts``, ``gibbs``, ``rmh``, ``slice``, or the name of a ``samplers.Move``."""
+"""``marginalize``, ``integrate``, ``gibbs``, or the name of a sampler: of ``samplers.BUILDERS``, or of a `Move`."""
 Sampler = str | Move | Mapping[str, str | Move] | None
 """What is asked for: of all continuous variables, or by name."""
-Choice = Literal["nuts", "gibbs", "rmh", "slice"] | Move | None
+Choice = str | Move | None
 """What is asked for of one variable."""
+How = Method | Move
+"""What is decided of one variable: a move where it is none that has a name."""
+BY_GRADIENT, WITHOUT_GRADIENT, WITHOUT_LAW = "nuts", "slice", "rmh"
+"""What moves continuous variables, those of which there is no gradient, and discrete ones, where nobody says."""
 
 
-def name_of_step(choice: Choice) -> str | None:
-    """Return the method of what was asked for, where that evaluates the log-density."""
-    return choice.name if isinstance(choice, Move) else choice if choice != "gibbs" else None
-
-
-def who(choice: Choice) -> str:
-    """Return what was asked for, for messages."""
-    return "NUTS" if choice == "nuts" else str(name_of_step(choice))
-
-
-def needs_gradient(choice: Choice) -> bool:
-    """Whether what was asked for evaluates a gradient."""
-    return choice.needs_gradient if isinstance(choice, Move) else choice == "nuts"
+def builder_of(choice: Choice) -> BlockBuilder | None:
+    """Return what moves a variable, if that is by its log-density: not by its law."""
+    return choice if isinstance(choice, Move) else BUILDERS.get(str(choice))
 
 
 EXACT = (
@@ -71,7 +67,7 @@ class Assignment:
     members : tuple of str
         Where variables that were declared one by one in the same form are moved as one array, their names.
     move : Move, optional
-        How it is moved, where that is written as a graph.
+        What moves it, where that is not the sampler of that name.
     obstacle : Obstacle, optional
         What stood in the way of a law, where it is moved as it is for want of one.
     """
@@ -88,7 +84,17 @@ class Assignment:
     @property
     def is_stepped(self) -> bool:
         """Whether it is moved by steps that evaluate the log-density, and continuous ones on the real line."""
-        return self.method not in ("marginalize", "integrate", "gibbs")
+        return self.builder is not None
+
+    @property
+    def builder(self) -> BlockBuilder | None:
+        """What moves it, where it is stepped."""
+        return self.move or BUILDERS.get(self.method)
+
+    @property
+    def label(self) -> str:
+        """What tables call its method."""
+        return _LABELS[self.method] if self.builder is None else self.builder.label
 
     def each(self) -> list[Assignment]:
         """Return what happens to each variable as it was declared."""
@@ -171,9 +177,7 @@ class Plan(PartsFirst):
 
     def _tables(self) -> list[list[tuple[str, ...]]]:
         rows: list[tuple[str, ...]] = [("variable", "shape", "support", "method", "why")]
-        rows += [
-            (a.name, str(a.shape), str(a.support), _LABELS.get(a.method, a.method), _why(a)) for a in self.assignments
-        ]
+        rows += [(a.name, str(a.shape), str(a.support), a.label, _why(a)) for a in self.assignments]
         tables = [rows]
         if self.costs:
             sums: list[tuple[str, ...]] = [_COST_HEAD]
@@ -234,14 +238,7 @@ class Plan(PartsFirst):
             self.sampled.dprint(file=file)
 
 
-_LABELS = {
-    "marginalize": "summed out",
-    "integrate": "integrated out",
-    "nuts": "NUTS",
-    "gibbs": "Gibbs",
-    "rmh": "RMH",
-    "slice": "slice",
-}
+_LABELS = {"marginalize": "summed out", "integrate": "integrated out", "gibbs": "Gibbs"}
 _COST_HEAD = ("summed out", "order", "states", "elements", "width", "operations", "bytes", "instead")
 _INTEGRAL_HEAD = ("integrated out", "order", "law", "elements", "factor", "operations")
 _COMPRESSION_HEAD = ("compressed", "rows", "numbers kept", "how")

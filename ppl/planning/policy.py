@@ -28,7 +28,7 @@ from ppl.planning.pilot import (
     num_affordable,
     pilot,
 )
-from ppl.planning.plans import Plan
+from ppl.planning.plans import BY_GRADIENT, Plan
 from ppl.planning.work import work_of
 from ppl.running.stages import doing
 from samplers.blocks import Block
@@ -139,8 +139,10 @@ def decide(by_nuts: Plan, by_laws: Plan) -> tuple[Plan, str]:
     by_laws : Plan
         By Gibbs sampling those that have full conditionals.
     """
-    drawn = tuple(a.name for a in by_laws.assignments if a.method == "gibbs" and by_nuts.method_of(a.name) == "nuts")
-    others = tuple(a.name for a in by_laws.assignments if a.method == "nuts")
+    drawn = tuple(
+        a.name for a in by_laws.assignments if a.method == "gibbs" and by_nuts.method_of(a.name) == BY_GRADIENT
+    )
+    others = tuple(a.name for a in by_laws.assignments if a.method == BY_GRADIENT)
     if not drawn:
         return by_nuts, NONE_LEFT if by_nuts.natural.integrals else NO_LAWS
     remedy = f"sampler='gibbs' draws {', '.join(drawn)} from full conditionals"
@@ -230,7 +232,7 @@ def _on_a_normal(plan: Plan) -> _Alone:
 
 def _least_cost(plan: Plan) -> float:
     """Return about how many nanoseconds a sweep takes at least, on the average of a run."""
-    size = _num_elements(plan, "nuts")
+    size = _num_with_metric(plan)
     return WARM_UP * _sweep_cost(plan, fewest_gradients(size)) if size else _sweep_cost(plan, 0.0)
 
 
@@ -253,7 +255,7 @@ def _cost_in_run(plan: Plan, own: Pilot) -> float:
         after += by_metric
         # Most such metrics are learnt in the latter half of the warm-up.
         before += by_metric / 2.0
-    size = _num_elements(plan, "nuts")
+    size = _num_with_metric(plan)
     if 1 < size <= MOST_DENSE:
         times = (2 if own.num_metric else 1) + (4 if own.gradients_tuning > LONG_TRAJECTORY else 0)
         before += times * (LEARNING + LEARNING_PER_NUMBER * size**2)
@@ -333,5 +335,5 @@ def _sweep_cost(plan: Plan, num_gradients: float) -> float:
     return total
 
 
-def _num_elements(plan: Plan, method: str) -> int:
-    return sum(prod(a.shape) for a in plan.assignments if a.method == method)
+def _num_with_metric(plan: Plan) -> int:
+    return sum(prod(a.shape) for a in plan.assignments if a.builder and a.builder.has_metric)

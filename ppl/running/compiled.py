@@ -161,8 +161,7 @@ class CompiledModel:
             found = continued(init, self.plan.sweep, shapes, chains)
             if isinstance(found, tuple):
                 return found
-            # The width decides only how many evaluations slice sampling takes.
-            if tune == 0 and any(a.is_stepped and a.method != "slice" for a in self.plan.assignments):
+            if tune == 0 and any(a.builder and a.builder.needs_tuning for a in self.plan.assignments):
                 logger.warning(
                     "The trace given as init was sampled in another way: the chains go on from its last values, but "
                     "step sizes and scales are not known, and not learnt with tune=0. Give tune=..., or the sampler "

@@ -293,6 +293,7 @@ def _moved(plan: Plan) -> set[str]:
 
 def _is_on_the_real_line(assignment: Assignment) -> bool:
     """Whether a variable may be displaced: effects that all lie at their mean leave no spread to draw a scale from."""
-    if assignment.move is not None:
-        return not assignment.support.is_discrete
-    return assignment.method == "nuts" or (assignment.method == "gibbs" and assignment.support == REAL)
+    if assignment.builder is not None:
+        # What is moved by itself goes wherever it is pulled.
+        return assignment.builder.is_joint and not assignment.support.is_discrete
+    return assignment.method == "gibbs" and assignment.support == REAL

@@ -26,7 +26,13 @@ class RandomWalk(Move):
     """
 
     name: ClassVar[str] = "rmh"
+    is_joint: ClassVar[bool] = False
     target_acceptance: ClassVar[float | None] = VECTOR_ACCEPTANCE
+
+    @property
+    def label(self) -> str:
+        """Short for random-walk Metropolis-Hastings."""
+        return self.name.upper()
 
     def step(
         self,

@@ -5,7 +5,6 @@ Answers: closed forms, SciPy's distributions and quadrature.
 
 from __future__ import annotations
 
-import inspect
 import re
 from collections.abc import Callable
 from functools import partial
@@ -29,8 +28,10 @@ from graphs.supports import POSITIVE, integers
 from graphs.surgery.interpreting import interpret
 from graphs.surgery.random_graph import depends_on, find_random_variables, is_random
 from graphs.surgery.rebuilding import substitute
-from samplers import Kernel, Move, RunSettings, Sweep, compile_sweep
-from samplers.move import move_block
+from samplers import BUILDERS as BY_NAME
+from samplers import SAMPLERS, DrawBlock, Kernel, RunSettings, Sweep, compile_sweep
+from samplers.builders import BlockBuilder, SweepTarget
+from samplers.renewal import Renewal
 from tests.laws import assert_leaves_exactly
 
 SHAPE, NUM_STARTS, FEW_STEPS, NUM_STEPS = 2.0, 800, 10, 5000
@@ -99,22 +100,13 @@ def finite() -> Target:
     )
 
 
-def is_sampler(name: str) -> bool:
-    """Whether a public name makes a kernel of a log-density."""
-    made = getattr(samplers, name)
-    kind = inspect.isfunction(made) and getattr(samplers, str(inspect.signature(made).return_annotation), None)
-    return inspect.isclass(kind) and issubclass(kind, Kernel)
-
-
-SAMPLERS = sorted(name for name in samplers.__all__ if is_sampler(name))
-CLASSES = [kind for kind in map(vars(samplers).get, samplers.__all__) if inspect.isclass(kind)]
-MOVES = [kind() for kind in CLASSES if issubclass(kind, Move) and not inspect.isabstract(kind)]
+BUILDERS: dict[str, BlockBuilder] = {**BY_NAME, "renewal": Renewal()}
 
 
 def refused(name: str, target: Target) -> Kernel | None:
     """The kernel of a target; None where the sampler refuses it by an error of ours."""
     try:
-        return getattr(samplers, name)(target.logdensity)
+        return SAMPLERS[name].kernel(target.logdensity)
     except PPLError:
         return None
 
@@ -149,9 +141,24 @@ def assert_stationary(after: dict[str, NDArray], target: Target) -> None:
         assert abs(found.mean() - expected) < stats.norm.isf(FALSE_ALARM / 2) * error
 
 
+def in_a_sweep(builder: BlockBuilder, target: Target) -> Sweep:
+    """The blocks of a builder, and what they move and learn."""
+    density = target.logdensity
+    values = {str(v.name): v for v in density.inputs}
+    blocks = builder.blocks(
+        SweepTarget(density, (density.total,), (density.total,), values, lambda name: name), [*values]
+    )
+    return Sweep((*density.inputs, *(v for block in blocks for v in block.tuned)), tuple(blocks))
+
+
 def test_samplers_are_found() -> None:
+    """By the folders that have one, and under the names that they have as functions of the package."""
     assert {"barker", "gibbs", "hmc", "nuts", "rmh", "slice"} <= set(SAMPLERS)
-    assert "barker" in samplers.MOVES
+    assert {"barker", "nuts", "rmh", "slice"} <= set(BY_NAME) <= set(SAMPLERS)
+    for name, sampler in SAMPLERS.items():
+        assert getattr(samplers, name, sampler.kernel) is sampler.kernel
+        assert name in BY_NAME or sampler.builder is None
+    assert all(builder.name == name for name, builder in BY_NAME.items())
 
 
 @pytest.mark.parametrize(("kernel", "target"), cases())
@@ -170,17 +177,16 @@ def test_steps_from_exact_draws_leave_exact_draws(kernel: Kernel, target: Target
 def enumerable_steps() -> list[Any]:
     """Steps on a finite target, of kernels and in sweeps, but for those that draw within an operation of their own."""
     target, found = finite(), []
-    [k] = target.logdensity.inputs
     for name in SAMPLERS:
         if (kernel := refused(name, target)) is not None:
             graph, of_state = kernel.graph(), partial(lambda of, k: of.to_values(of.init({"k": k})), kernel)
             if find_random_variables(graph.next_state):
                 found.append(pytest.param(graph.state, graph.next_state[0], of_state, id=name))
-    for move in MOVES:
-        if not move.needs_gradient:
-            block = move_block(move, target.logdensity, {"k": k}, lambda name: name)
+    for name, builder in BUILDERS.items():
+        sweep = None if builder.needs_gradient else in_a_sweep(builder, target)
+        if sweep is not None and isinstance(block := sweep.blocks[0], DrawBlock):
             of_state = partial(lambda tuned, k: [np.asarray(k), *tuned], block.tuned.values())
-            found.append(pytest.param((k, *block.tuned), block.draws[0], of_state, id=f"{move.name} in a sweep"))
+            found.append(pytest.param(sweep.variables, block.draws[0], of_state, id=f"{name} in a sweep"))
     return found
 
 
@@ -277,22 +283,28 @@ def test_backends_make_the_same_step(kernel: Kernel, target: Target) -> None:
         np.testing.assert_allclose(np.asarray(one, float), np.asarray(other, float), rtol=1e-9, atol=1e-12)
 
 
-@pytest.mark.parametrize("name", sorted(samplers.MOVES))
-@pytest.mark.parametrize("backend", ["numba", "c", "jax"])
-def test_a_move_in_a_sweep_leaves_exact_draws(name: str, backend: str) -> None:
+def sweeps() -> list[Any]:
+    """Every sampler that moves variables in sweeps, with every kind of variable that it moves."""
+    found = [(name, skewed()) for name in BY_NAME]
+    found += [(name, finite()) for name, builder in BUILDERS.items() if not builder.needs_gradient]
+    return [
+        pytest.param(BUILDERS[name], target, id=f"{name}-{target.logdensity.inputs[0].name}") for name, target in found
+    ]
+
+
+@pytest.mark.parametrize(("builder", "target"), sweeps())
+@pytest.mark.parametrize("backend", ["numba", "jax", pytest.param("c", marks=pytest.mark.slow)])
+def test_sweeps_leave_exact_draws(builder: BlockBuilder, target: Target, backend: str) -> None:
     """As for kernels: a chain from each of many exact draws, one sweep without tuning."""
     if backend == "jax":
         pytest.importorskip("jax")
-    move, target = samplers.MOVES[name], skewed()
-    values = {str(v.name): v for v in target.logdensity.inputs}
-    block = move_block(move, target.logdensity, values, lambda name: name)
-    sweep = Sweep((*target.logdensity.inputs, *block.tuned), (block,))
+    sweep = in_a_sweep(builder, target)
     before = target.draws(np.random.default_rng(1), NUM_STARTS)
-    tuned = {str(v.name): start for v, start in block.tuned.items()}
+    tuned = {str(v.name): start for v, start in sweep.tuned.items()}
     init = np.stack([sweep.layout.pack(row(before, i) | tuned) for i in range(NUM_STARTS)])
     draws = compile_sweep(sweep, backend).run(init, RunSettings(tune=0, draws=1, seed=2)).draws[:, 0]
     after = sweep.layout.unpack(draws)
-    assert (after["y"] != before["y"]).any()
+    assert all((after[name] != before[name]).any() for name in before)
     for variable, start in tuned.items():
         np.testing.assert_array_equal(after[variable], np.broadcast_to(start, after[variable].shape))
     assert_stationary(after, target)
