@@ -161,7 +161,7 @@ def test_sweeps_of_all_kinds():
 
 
 def test_unknown_methods_are_refused():
-    with pytest.raises(ModelError, match="choose from gibbs, .*slice"):
+    with pytest.raises(ModelError, match=r"choose from gibbs, .*slice"):
         ppl.plan(ppl.Model({}, ppl.Normal("x", 0, 1)), sampler="slices")
 
 
