@@ -6,101 +6,38 @@ Answers: closed forms, SciPy's distributions and quadrature.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from functools import partial
 from itertools import compress
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pytensor.tensor as pt
 import pytest
 from arviz_stats.base import array_stats
-from numpy.typing import NDArray
 from pytensor.graph.traversal import ancestors
 from pytensor.tensor.random.type import RandomType
-from scipy import integrate, special, stats
+from scipy import stats
 
 import samplers
 from graphs.backends import get_backend
-from graphs.density import LogDensity
 from graphs.errors import PPLError
-from graphs.supports import POSITIVE, integers
 from graphs.surgery.interpreting import interpret
 from graphs.surgery.random_graph import depends_on, find_random_variables, is_random
 from graphs.surgery.rebuilding import substitute
-from samplers import BUILDERS as BY_NAME
-from samplers import SAMPLERS, DrawBlock, Kernel, RunSettings, Sweep, compile_sweep
-from samplers.builders import BlockBuilder, SweepTarget
-from samplers.renewal import Renewal
+from samplers import SAMPLERS, Kernel
 from tests.laws import assert_leaves_exactly
+from tests.samplers.targets import (
+    FALSE_ALARM,
+    WEIGHTS,
+    Target,
+    assert_stationary,
+    conjugate,
+    finite,
+    row,
+    skewed,
+)
 
-SHAPE, NUM_STARTS, FEW_STEPS, NUM_STEPS = 2.0, 800, 10, 5000
-FALSE_ALARM = 1e-4
-"""Of each comparison, of which there are about forty: one run of this file in 250, were the seeds not fixed."""
-WEIGHTS = np.array([0.55, 0.25, 0.05, 0.15])
-
-
-class Target(NamedTuple):
-    """A log-density, exact draws of it, and exact expectations."""
-
-    logdensity: LogDensity
-    draws: Callable[[np.random.Generator, int], dict[str, NDArray]]
-    expected: list[tuple[Callable[[dict[str, NDArray]], NDArray], float]]
-
-
-def skewed() -> Target:
-    """Logarithms of gamma variables of shape 2, and a normal one: on the real line, from SciPy."""
-    x, y = pt.tensor("x", shape=(2,)), pt.tensor("y", shape=())
-    total = (SHAPE * x - pt.exp(x)).sum() - 0.5 * y**2
-    quantiles = [np.log(stats.gamma.ppf(p, SHAPE)) for p in (0.05, 0.9)]
-    return Target(
-        LogDensity(total, (x, y)),
-        lambda rng, n: {"x": np.log(rng.gamma(SHAPE, size=(n, 2))), "y": rng.normal(size=n)},
-        [
-            (lambda d: d["x"][:, 0], float(special.digamma(SHAPE))),
-            (lambda d: d["x"][:, 1] <= quantiles[0], 0.05),
-            (lambda d: d["x"][:, 1] <= quantiles[1], 0.9),
-            (lambda d: d["y"] ** 2, 1.0),
-        ],
-    )
-
-
-def conjugate() -> Target:
-    """A gamma variable, and a normal one whose variance it is one over, both with laws; moments by quadrature."""
-    x, y = pt.dscalars("x", "y")
-    total = 2 * pt.log(x) - x * y**2 - y**2 + 2 * y - 4 * x
-
-    def marginal(y: NDArray) -> NDArray:
-        return np.exp(-(y**2) + 2 * y) / (y**2 + 4) ** 3
-
-    def mean(f: Callable[[Any], Any]) -> float:
-        return integrate.quad(lambda y: f(y) * marginal(y), -8, 10)[0] / integrate.quad(marginal, -8, 10)[0]
-
-    def draws(rng: np.random.Generator, n: int) -> dict[str, NDArray]:
-        grid = np.linspace(-8, 10, 200_001)
-        y = np.interp(rng.uniform(size=n), np.cumsum(marginal(grid)) / marginal(grid).sum(), grid)
-        return {"x": rng.gamma(3, 1 / (y**2 + 4)), "y": y}
-
-    expected = [
-        (lambda d: d["y"], mean(lambda y: y)),
-        (lambda d: d["y"] ** 2, mean(lambda y: y**2)),
-        (lambda d: d["x"], mean(lambda y: 3 / (y**2 + 4))),
-        (lambda d: d["x"] <= 0.3, mean(lambda y: stats.gamma.cdf(0.3, 3, scale=1 / (y**2 + 4)))),
-    ]
-    return Target(LogDensity(total, (x, y), {x: POSITIVE}), draws, expected)
-
-
-def finite() -> Target:
-    """Four states of unequal weight."""
-    k = pt.lscalar("k")
-    total = pt.constant(np.log(WEIGHTS))[k]
-    expected = [(lambda d, i=i: d["k"] == i, float(w)) for i, w in enumerate(WEIGHTS)]
-    return Target(
-        LogDensity(total, (k,), {k: integers(0, 3)}), lambda rng, n: {"k": rng.choice(4, size=n, p=WEIGHTS)}, expected
-    )
-
-
-BUILDERS: dict[str, BlockBuilder] = {**BY_NAME, "renewal": Renewal()}
+NUM_STARTS, FEW_STEPS, NUM_STEPS = 800, 10, 5000
 
 
 def refused(name: str, target: Target) -> Kernel | None:
@@ -129,36 +66,11 @@ def cases() -> list[Any]:
     ]
 
 
-def row(values: dict[str, NDArray], i: int) -> dict[str, NDArray]:
-    return {name: array[i] for name, array in values.items()}
-
-
-def assert_stationary(after: dict[str, NDArray], target: Target) -> None:
-    """Independent draws of the target: means within the error of independent draws."""
-    for function, expected in target.expected:
-        found = np.asarray(function(after), float)
-        error = found.std() / np.sqrt(len(found))
-        assert abs(found.mean() - expected) < stats.norm.isf(FALSE_ALARM / 2) * error
-
-
-def in_a_sweep(builder: BlockBuilder, target: Target) -> Sweep:
-    """The blocks of a builder, and what they move and learn."""
-    density = target.logdensity
-    values = {str(v.name): v for v in density.inputs}
-    blocks = builder.blocks(
-        SweepTarget(density, (density.total,), (density.total,), values, lambda name: name), [*values]
-    )
-    return Sweep((*density.inputs, *(v for block in blocks for v in block.tuned)), tuple(blocks))
-
-
 def test_samplers_are_found() -> None:
     """By the folders that have one, and under the names that they have as functions of the package."""
     assert {"barker", "gibbs", "hmc", "nuts", "rmh", "slice"} <= set(SAMPLERS)
-    assert {"barker", "nuts", "rmh", "slice"} <= set(BY_NAME) <= set(SAMPLERS)
     for name, sampler in SAMPLERS.items():
         assert getattr(samplers, name, sampler.kernel) is sampler.kernel
-        assert name in BY_NAME or sampler.builder is None
-    assert all(builder.name == name for name, builder in BY_NAME.items())
 
 
 @pytest.mark.parametrize(("kernel", "target"), cases())
@@ -175,18 +87,13 @@ def test_steps_from_exact_draws_leave_exact_draws(kernel: Kernel, target: Target
 
 
 def enumerable_steps() -> list[Any]:
-    """Steps on a finite target, of kernels and in sweeps, but for those that draw within an operation of their own."""
+    """Steps on a finite target, but for those that draw within an operation of their own."""
     target, found = finite(), []
     for name in SAMPLERS:
         if (kernel := refused(name, target)) is not None:
             graph, of_state = kernel.graph(), partial(lambda of, k: of.to_values(of.init({"k": k})), kernel)
             if find_random_variables(graph.next_state):
                 found.append(pytest.param(graph.state, graph.next_state[0], of_state, id=name))
-    for name, builder in BUILDERS.items():
-        sweep = None if builder.needs_gradient else in_a_sweep(builder, target)
-        if sweep is not None and isinstance(block := sweep.blocks[0], DrawBlock):
-            of_state = partial(lambda tuned, k: [np.asarray(k), *tuned], block.tuned.values())
-            found.append(pytest.param(sweep.variables, block.draws[0], of_state, id=f"{name} in a sweep"))
     return found
 
 
@@ -281,30 +188,3 @@ def test_backends_make_the_same_step(kernel: Kernel, target: Target) -> None:
     assert found[0]
     for one, other in zip(*found, strict=True):
         np.testing.assert_allclose(np.asarray(one, float), np.asarray(other, float), rtol=1e-9, atol=1e-12)
-
-
-def sweeps() -> list[Any]:
-    """Every sampler that moves variables in sweeps, with every kind of variable that it moves."""
-    found = [(name, skewed()) for name in BY_NAME]
-    found += [(name, finite()) for name, builder in BUILDERS.items() if not builder.needs_gradient]
-    return [
-        pytest.param(BUILDERS[name], target, id=f"{name}-{target.logdensity.inputs[0].name}") for name, target in found
-    ]
-
-
-@pytest.mark.parametrize(("builder", "target"), sweeps())
-@pytest.mark.parametrize("backend", ["numba", "jax", pytest.param("c", marks=pytest.mark.slow)])
-def test_sweeps_leave_exact_draws(builder: BlockBuilder, target: Target, backend: str) -> None:
-    """As for kernels: a chain from each of many exact draws, one sweep without tuning."""
-    if backend == "jax":
-        pytest.importorskip("jax")
-    sweep = in_a_sweep(builder, target)
-    before = target.draws(np.random.default_rng(1), NUM_STARTS)
-    tuned = {str(v.name): start for v, start in sweep.tuned.items()}
-    init = np.stack([sweep.layout.pack(row(before, i) | tuned) for i in range(NUM_STARTS)])
-    draws = compile_sweep(sweep, backend).run(init, RunSettings(tune=0, draws=1, seed=2)).draws[:, 0]
-    after = sweep.layout.unpack(draws)
-    assert all((after[name] != before[name]).any() for name in before)
-    for variable, start in tuned.items():
-        np.testing.assert_array_equal(after[variable], np.broadcast_to(start, after[variable].shape))
-    assert_stationary(after, target)
