@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ppl.diagnosing.columns import shared
-from ppl.diagnosing.effective import Centred, Series, effective_sizes
 from ppl.diagnosing.ranks import in_order, normal_scores, quantiles
+from samplers.tuning.effective import Centred, Series, effective_sizes
 
 LEAST_DRAWS = 4
 BAD_R_HAT = 1.1

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ppl.diagnosing.convergence import LEAST_DRAWS
-from ppl.diagnosing.effective import r_hat_of
+from samplers.tuning.effective import r_hat_of
 
 SUSPECT_R_HAT = 1.005
 SUSPECT_SIZE = 200.0  # effective draws of a chain, twice what is asked for: the screen errs by some 15%

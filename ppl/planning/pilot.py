@@ -16,6 +16,7 @@ from ppl.starting.initial import starting_values
 from samplers.chain.arguments import RunSettings
 from samplers.chain.result import STATUS_DONE, SweepResult
 from samplers.loop.run import CompiledSweep
+from samplers.tuning.effective import Centred, Series, effective_sizes
 
 NUM_SWEEPS, NUM_SWEEPS_WITH_NUTS = 550, 800
 FEWEST_SWEEPS = 100
@@ -214,25 +215,14 @@ def num_affordable(plan: Plan) -> int:
 
 
 def effective_fractions(draws: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return effective draws per draw of each column, by Geyer's initial positive sequence.
+    """Return effective draws per draw of each column, as diagnoses count them.
 
     Parameters
     ----------
     draws : (num_draws, size) float64 array
         Of one chain.
-
-    References
-    ----------
-    Geyer, "Practical Markov chain Monte Carlo", Statistical Science 7, 1992.
     """
-    num_draws = len(draws)
-    centred = draws - draws.mean(axis=0)
-    spectrum = np.abs(np.fft.rfft(centred, 2 * num_draws, axis=0)) ** 2
-    covariances = np.fft.irfft(spectrum, axis=0)[:num_draws]
-    scale = np.where(covariances[0] > 0, covariances[0], 1.0)
-    correlations = covariances / scale
-    pairs = correlations[: 2 * (num_draws // 2)].reshape(num_draws // 2, 2, -1).sum(axis=1)
-    is_kept = np.cumprod(pairs > 0, axis=0)
-    times = 2.0 * (pairs * is_kept).sum(axis=0) - 1.0
+    series = Series.of(Centred.of(np.ascontiguousarray(draws.T)[:, None]))
+    [sizes] = effective_sizes([series])
     # What never moved is one draw.
-    return np.where(covariances[0] > 0, 1.0 / np.maximum(times, 1.0 / num_draws), 1.0 / num_draws)
+    return np.where(series.varies, sizes, 1.0) / len(draws)

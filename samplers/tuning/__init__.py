@@ -1,1 +1,1 @@
-"""What is learnt from draws: step sizes, metrics, starting points."""
+"""What is learnt from draws: step sizes, metrics, starting points, how many independent ones they are worth."""
