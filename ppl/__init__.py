@@ -25,6 +25,7 @@ from ppl.predicting.predictive import posterior_predictive, prior_predictive
 from ppl.predicting.recovery import recover
 from ppl.reading import numpy_functions, operands
 from ppl.running.compiled import CompiledModel
+from ppl.running.maximising import em
 from ppl.running.sampling import compile, sample
 
 operands.install()
@@ -49,6 +50,7 @@ __all__ = [
     "compile",
     "datasets",
     "diagnose",
+    "em",
     "from_pymc",
     "log_likelihood",
     "odeint",

@@ -15,7 +15,6 @@ import numpy as np
 import pytest
 
 import ppl
-import samplers
 
 README = (Path(__file__).resolve().parents[1] / "README.md").read_text(encoding="utf-8")
 HAS_JAX = find_spec("blackjax") is not None  # the JAX backend is an extra
@@ -70,14 +69,14 @@ def test_snippets_run(example, monkeypatch, capsys):
 
     With few draws and restarts; a law in a comment after ``print(...)`` is what it prints.
     """
-    sample, em = ppl.sample, samplers.em
+    sample, em = ppl.sample, ppl.em
 
     def short(model, **options):
         few = {"draws": 40, "tune": min(options.get("tune", 1000), 60), "chains": 4, "progress": False}
         return sample(model, **{**options, **few})
 
     monkeypatch.setattr(ppl, "sample", short)
-    monkeypatch.setattr(samplers, "em", lambda model, **options: em(model, **{**options, "restarts": 1}))
+    monkeypatch.setattr(ppl, "em", lambda model, **options: em(model, **{**options, "restarts": 1}))
     names = dict(example[0])
     for number, snippet in enumerate(OTHERS, 2):
         if 'backend="jax"' in snippet and not HAS_JAX:

@@ -22,7 +22,7 @@ from ppl.planning.grouping import explain_groups, join, with_fixed_points, with_
 from ppl.planning.integrating import Collapsed
 from ppl.planning.plans import Assignment, Choice, How, Plan, Sampler
 from ppl.planning.sweeps import build_sweep
-from ppl.running.stages import doing
+from ppl.reporting.stages import doing
 from samplers.move import Move
 
 

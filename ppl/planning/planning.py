@@ -23,7 +23,7 @@ from ppl.planning.integrating import Collapsed, candidates, collapse
 from ppl.planning.plans import BY_GRADIENT, EXACT, Plan, Sampler
 from ppl.planning.policy import NO_LAWS, NONE_LEFT, decide
 from ppl.planning.summing import Marginalize, marginalized
-from ppl.running.stages import doing, stages
+from ppl.reporting.stages import doing, stages
 from samplers import BUILDERS
 from samplers.move import Move
 

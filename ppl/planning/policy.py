@@ -30,7 +30,7 @@ from ppl.planning.pilot import (
 )
 from ppl.planning.plans import BY_GRADIENT, Plan
 from ppl.planning.work import work_of
-from ppl.running.stages import doing
+from ppl.reporting.stages import doing
 from samplers.blocks import Block
 from samplers.tuning.fisher import MOST_DENSE
 

@@ -19,15 +19,15 @@ from ppl.declaring.flat import flat_priors
 from ppl.diagnosing.judged import drawn_attributes
 from ppl.modelling.bad_constants import explained
 from ppl.planning.plans import Plan
+from ppl.reporting.progress import ProgressBar
+from ppl.reporting.stages import doing
 from ppl.running.continuation import ADAPTATION, continued, what_was_learnt
 from ppl.running.counts import check_counts, check_options, checked_seed
 from ppl.running.drawing_back import Seed
 from ppl.running.expansion import DrawExpansion
 from ppl.running.losses import Losses
 from ppl.running.memory import check_memory_of_run
-from ppl.running.progress import ProgressBar
 from ppl.running.results import logger, report, say_losses, to_datatree, versions
-from ppl.running.stages import doing
 from ppl.running.wanted import LOGDENSITY
 from ppl.starting.initial import StartingPoints
 from ppl.starting.pathfinding import found_paths

@@ -19,12 +19,12 @@ from ppl.modelling.bad_constants import explained
 from ppl.modelling.model import Model
 from ppl.planning.planning import plan
 from ppl.planning.plans import Sampler
+from ppl.reporting.progress_lines import log, say
+from ppl.reporting.stages import stages
 from ppl.running.compiled import CompiledModel, Init
 from ppl.running.counts import check_counts
 from ppl.running.exact import ExactModel
-from ppl.running.progress_lines import log, say
 from ppl.running.results import logger
-from ppl.running.stages import stages
 
 OPTIONS = ("target_accept", "max_tree_depth", "thin", "keep_tuning", "var_names", "metric", "adapt")
 

@@ -8,7 +8,7 @@ the model, as two compiled functions.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TextIO
 
@@ -21,8 +21,9 @@ from graphs.errors import ModelError, SamplingError
 from graphs.expectation.matrix_modes import MatrixMode
 from graphs.joint.joint_logprob import LogProb
 from graphs.marginal.lifting import MOST_STATES
-from samplers.maximising.progress import Report, reporting
 from samplers.maximising.steps import EMSteps, FailedStartError, Objective
+
+Report = Callable[[int, float], None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,7 +89,7 @@ def em(
     tolerance: float = 1e-10,
     seed: int | None = None,
     backend: str = "numba",
-    progress: bool | Report = False,
+    report: Report | None = None,
     max_states: int = MOST_STATES,
 ) -> EMResult:
     """Find parameters of highest likelihood or posterior density, with latent variables summed or integrated out.
@@ -116,8 +117,8 @@ def em(
         Seed of the random starts.
     backend : {"numba", "c", "jax"}
         What makes machine code.
-    progress : bool or callable, default False
-        Show start, iteration and objective while it runs; or call ``progress(iteration, objective)``.
+    report : callable, optional
+        Called with the number of each iteration, 0 at every start, and the objective there.
     max_states : int
         Most joint states of what one factor depends on.
 
@@ -145,14 +146,13 @@ def em(
     runs: list[_Run] = []
     values = np.full(restarts, np.nan)
     reason = ""
-    with reporting(progress, restarts) as report:
-        for i in range(restarts):
-            try:
-                start = steps.random_start(rng) if init is None else steps.given_start(init)
-                runs.append(climb(steps, start, max_iterations, tolerance, report))
-                values[i] = runs[-1].trace[-1]
-            except FailedStartError as error:
-                reason = str(error)
+    for i in range(restarts):
+        try:
+            start = steps.random_start(rng) if init is None else steps.given_start(init)
+            runs.append(climb(steps, start, max_iterations, tolerance, report))
+            values[i] = runs[-1].trace[-1]
+        except FailedStartError as error:
+            reason = str(error)
     if not runs:
         raise SamplingError(
             f"No start led to a maximum: {reason}. The likelihood may be unbounded (a component on a single point): "
@@ -183,7 +183,7 @@ def climb(
     point: list[NDArray],
     max_iterations: int,
     tolerance: float,
-    report: Report,
+    report: Report | None,
 ) -> _Run:
     """Iterate from a point until an iteration raises the objective by less than the tolerance."""
     trace: list[float] = []
@@ -199,7 +199,8 @@ def climb(
                 "has a mode that is not its maximum."
             )
         trace.append(value)
-        report(i, value)
+        if report is not None:
+            report(i, value)
         if i and value - trace[-2] < tolerance * size:
             return _Run(point, trace, True)
         if i < max_iterations:

@@ -213,8 +213,8 @@ def test_a_shape_that_is_not_that_of_the_dims(compiled, expected):
 
 
 def test_a_progress_bar_that_fails(compiled, expected, monkeypatch, caplog):
-    monkeypatch.setattr("ppl.running.progress.ProgressBar._update", raising(BrokenPipeError("gone")))
-    monkeypatch.setattr("ppl.running.progress.Progress.stop", raising(BrokenPipeError("gone")))
+    monkeypatch.setattr("ppl.reporting.progress.ProgressBar._update", raising(BrokenPipeError("gone")))
+    monkeypatch.setattr("ppl.reporting.live_table.Progress.stop", raising(BrokenPipeError("gone")))
     trace = compiled.sample(**{**SETTINGS, "progress": True})
     check(trace, expected, {})
     assert len([r for r in caplog.records if "progress bar has failed" in r.message]) == 1

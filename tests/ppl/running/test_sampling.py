@@ -198,7 +198,7 @@ def test_interrupt_returns_what_was_drawn(compiled, monkeypatch):
         calls.append(1)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("ppl.running.progress.ProgressBar.__call__", interrupt)
+    monkeypatch.setattr("ppl.reporting.progress.ProgressBar.__call__", interrupt)
     trace = compiled.sample(draws=3_000_000, tune=100, chains=2, seed=1, progress=False)
     assert calls
     assert trace.attrs["interrupted"] == 1

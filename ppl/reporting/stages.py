@@ -12,7 +12,7 @@ from typing import Any
 
 from rich.console import Console
 
-from ppl.running.progress_lines import log, say
+from ppl.reporting.progress_lines import log, say
 
 LEAST_SECONDS = 1.0
 """A stage that takes less is not spoken of in a log; what takes less in all is not spoken of in a terminal."""

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import logging
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Any
 
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from ppl.running.progress_lines import ProgressLines, log
+from ppl.reporting.live_table import LiveTable
+from ppl.reporting.progress_lines import ProgressLines, log
 
-logger = logging.getLogger("rvgraph")
+_WIDTH = 12
 
 
-class ProgressBar:
+class ProgressBar(LiveTable):
     """One line per chain: draws, divergences, step size, gradients per second.
 
     Parameters
@@ -31,39 +30,28 @@ class ProgressBar:
     """
 
     def __init__(self, chains: int, tune: int, draws: int, is_shown: bool):
-        self._tune = tune
-        self._has_failed = False
-        console = Console(stderr=True)
-        self._is_notebook = is_shown and console.is_jupyter
-        stream = log(is_shown)
-        self._lines = None if stream is None else ProgressLines(chains, tune, draws, stream)
-        self._output: Any = None
-        self._progress = Progress(
+        super().__init__(
             TextColumn("chain {task.fields[chain]}"),
-            BarColumn(bar_width=12),
+            BarColumn(bar_width=_WIDTH),
             TextColumn("{task.completed:.0f}/{task.total:.0f}"),
             TimeElapsedColumn(),
             TextColumn("left"),
             TimeRemainingColumn(),
             TextColumn("{task.fields[phase]}"),
             TextColumn("{task.fields[detail]}"),
-            console=console,
-            # Rich draws live in notebooks only with ipywidgets, which the display below does without.
-            disable=not is_shown or self._is_notebook or not console.is_terminal,
+            is_shown=is_shown,
         )
+        self._tune = tune
+        stream = log(is_shown)
+        self._lines = None if stream is None else ProgressLines(chains, tune, draws, stream)
         self._tasks: list[TaskID] = [
-            self._progress.add_task("", total=tune + draws, chain=chain, phase="waiting", detail="")
+            self.rows.add_task("", total=tune + draws, chain=chain, phase="waiting", detail="")
             for chain in range(chains)
         ]
         self._start = time.perf_counter()
 
     def __enter__(self) -> ProgressBar:
-        if self._is_notebook:
-            from IPython.display import display
-
-            self._output = display(self._table(), display_id=True)
-        else:
-            self._progress.start()
+        super().__enter__()
         if self._lines is not None:
             self._lines.begin()
         self._start = time.perf_counter()
@@ -72,27 +60,13 @@ class ProgressBar:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if not self._is_notebook:
-            self._shown(self._progress.stop)
+        super().__exit__(kind, error, trace)
         if self._lines is not None:
             self._lines.end()
 
-    def _shown(self, show: Callable[[], None]) -> None:
-        """Show something; a terminal that is gone, or a notebook, does not end the run that is shown."""
-        if self._has_failed:
-            return
-        try:
-            show()
-        except Exception as error:  # whatever terminals and notebooks raise: what is shown is never worth the run
-            self._has_failed = True
-            logger.warning("The progress bar has failed and is not shown any more: %r.", error)
-
-    def _table(self) -> Any:
-        return self._progress.make_tasks_table(self._progress.tasks)
-
     def __call__(self, chains: Sequence[dict[str, Any]]) -> None:
         """Show the state of every chain."""
-        self._shown(lambda: self._update(chains))
+        self.show(lambda: self._update(chains))
 
     def _update(self, chains: Sequence[dict[str, Any]]) -> None:
         if self._lines is not None:
@@ -100,17 +74,44 @@ class ProgressBar:
         seconds = max(time.perf_counter() - self._start, 1e-9)
         for state in chains:
             done = state["draw"] if state["tuning"] else self._tune + state["draw"]
-            self._progress.update(
+            self.rows.update(
                 self._tasks[state["chain"]],
                 completed=done,
                 phase="tuning" if state["tuning"] else "sampling",
                 detail=_detail(state, done / seconds, state["num_gradients"] / seconds),
             )
-        if self._output is not None:
-            self._output.update(self._table())
 
 
 def _detail(state: dict[str, Any], sweeps: float, gradients: float) -> str:
     if math.isnan(state["step_size"]):
         return f"{sweeps:.2g} sweeps/s"
     return f"{state['divergences']} divergent, step {state['step_size']:.3g}, {gradients:.2g} gradients/s"
+
+
+class BarOfStarts(LiveTable):
+    """One line for iterations from several starts: which start, which iteration, and the objective there.
+
+    Parameters
+    ----------
+    num_starts : int
+        Number of starts.
+    is_shown : bool
+        Whether to show anything.
+    """
+
+    def __init__(self, num_starts: int, is_shown: bool):
+        super().__init__(
+            TextColumn("start {task.completed:.0f}/{task.total:.0f}"),
+            BarColumn(bar_width=_WIDTH),
+            TimeElapsedColumn(),
+            TextColumn("iteration {task.fields[iteration]}  {task.fields[objective]}"),
+            is_shown=is_shown,
+        )
+        self._task = self.rows.add_task("", total=num_starts, iteration=0, objective="")
+
+    def __call__(self, iteration: int, objective: float) -> None:
+        """Show where the present start is: the next one where the iteration is 0."""
+        self.show(lambda: self._update(iteration, objective))
+
+    def _update(self, iteration: int, objective: float) -> None:
+        self.rows.update(self._task, advance=float(iteration == 0), iteration=iteration, objective=f"{objective:.6g}")

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 import ppl
-from ppl.running import progress_lines
-from ppl.running.progress import ProgressBar
+from ppl.reporting import progress_lines
+from ppl.reporting.progress import ProgressBar
 
 
 @pytest.fixture
@@ -76,7 +76,7 @@ def test_a_log_is_stdout_where_it_is_redirected(tmp_path, monkeypatch):
 
 def _planned(compiled, monkeypatch, seconds, least=0.2):
     """Plan with a stage of some length in it."""
-    monkeypatch.setattr("ppl.running.stages.LEAST_SECONDS", least)
+    monkeypatch.setattr("ppl.reporting.stages.LEAST_SECONDS", least)
 
     def slow(*given):
         time.sleep(seconds)
@@ -123,7 +123,7 @@ def test_an_interrupt_while_tuning_says_what_there_is(compiled, monkeypatch, cap
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("ppl.running.progress.ProgressBar.__call__", interrupt)
+        patch.setattr("ppl.reporting.progress.ProgressBar.__call__", interrupt)
         trace = compiled.sample(draws=10, tune=3_000_000, chains=2, seed=1, progress=False)
     assert trace.posterior.sizes["draw"] == 0
     [said] = [record.message for record in caplog.records if "Interrupted" in record.message]
