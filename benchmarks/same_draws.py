@@ -146,7 +146,7 @@ def by_em(run: Run, model: Any) -> dict[str, NDArray]:
     return arrays | {f"{name} given the data": each for name, each in found.responsibilities.items()}
 
 
-def digest_of(run: Run) -> str:
+def digest_of_run(run: Run) -> str:
     """Return the digest of a run, or the name of the error that it ends with."""
     import ppl
 
@@ -163,7 +163,7 @@ def report(parts: list[str], expected: Mapping[str, str] | None) -> dict[str, st
     for run in RUNS:
         if parts and not any(part in str(run) for part in parts):
             continue
-        found[str(run)] = digest_of(run)
+        found[str(run)] = digest_of_run(run)
         old = found[str(run)] if expected is None else expected.get(str(run), "none")
         verdict = "" if old == found[str(run)] else f"  differs: {old} in the file"
         print(f"{found[str(run)]:{LENGTH}} {run}{verdict}", flush=True)

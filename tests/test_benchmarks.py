@@ -248,20 +248,20 @@ def test_same_draws_against_a_file(
         monkeypatch.setattr("sys.argv", ["same_draws", option, str(file), "--runs", "changed_data", "latent_index"])
         return same_draws.main()
 
-    monkeypatch.setattr(same_draws, "digest_of", lambda run: f"{run.seed:016}")
+    monkeypatch.setattr(same_draws, "digest_of_run", lambda run: f"{run.seed:016}")
     assert returned("--write") == returned("--against") == 0
-    monkeypatch.setattr(same_draws, "digest_of", lambda run: f"{1:016}")
+    monkeypatch.setattr(same_draws, "digest_of_run", lambda run: f"{1:016}")
     assert returned("--against") == 1
     assert [line for line in capsys.readouterr().out.splitlines() if "differs" in line] == [
         f"{1:016} drawn numba 2 discrete.latent_index  differs: {2:016} in the file"
     ]
-    monkeypatch.setattr(same_draws, "digest_of", lambda run: same_draws.FAILED + "DerivationError")
+    monkeypatch.setattr(same_draws, "digest_of_run", lambda run: same_draws.FAILED + "DerivationError")
     assert returned("--write") == 1
 
 
 def test_draws_are_the_same_again() -> None:
     run = same_draws.Run("default", "structures.changed_data")
-    found = [same_draws.digest_of(each) for each in (run, run, run._replace(seed=2))]
+    found = [same_draws.digest_of_run(each) for each in (run, run, run._replace(seed=2))]
     assert found[0] == found[1] != found[2]
     assert len(found[0]) == len(found[2]) == same_draws.LENGTH
 

@@ -22,7 +22,7 @@ from pytensor.tensor.special import LogSumExp
 from pytensor.tensor.subtensor import AdvancedSubtensor, Subtensor
 from pytensor.tensor.variable import TensorVariable
 
-from graphs.compression.shapes import are_equal, digest_of, is_uniform, positions_of, shape_of, size_of
+from graphs.compression.shapes import are_equal, equality_key, is_uniform, positions_of, shape_of, size_of
 from graphs.surgery.evaluating import evaluate
 
 _MOVES = (DimShuffle, Alloc, SpecifyShape, Subtensor, AdvancedSubtensor, Reshape)
@@ -281,7 +281,7 @@ def _distinct(keys: Sequence[Key]) -> tuple[Key, ...]:
     alike: dict[Hashable, list[Key]] = {}
     for key in keys:
         # There is one for each column of a design: comparing all with each other would take the square of their number.
-        same = alike.setdefault(digest_of(key.array), [])
+        same = alike.setdefault(equality_key(key.array), [])
         known = [k for k in same if are_equal(k.array, key.array)]
         if not known or (key.is_data and not known[0].is_data):
             kept.append(key)

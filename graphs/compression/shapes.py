@@ -33,7 +33,7 @@ def are_equal(a: NDArray, b: NDArray) -> bool:
     return np.array_equal(a[first], b[first]) and np.array_equal(a, b)
 
 
-def digest_of(array: NDArray) -> Hashable:
+def equality_key(array: NDArray) -> Hashable:
     """Return what is the same for arrays that are equal, whatever their types."""
     # Zero has two signs.
     return array.shape, hash((np.asarray(array, "float64") + 0.0).tobytes())

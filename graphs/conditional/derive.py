@@ -21,8 +21,8 @@ from graphs.conditional.law import Law
 from graphs.conditional.points import part_with
 from graphs.conditional.quadratic.matrices import matrix_law
 from graphs.conditional.quadratic.quadratic import multivariate_normal_law, normal_law
-from graphs.conditional.quadratic.scales import with_scales_outside
 from graphs.conditional.recognize import recognize
+from graphs.conditional.scales import with_scales_outside
 from graphs.conditional.verify import find_discrepancy
 from graphs.density import LogDensity
 from graphs.optional import optional

@@ -29,7 +29,7 @@ from graphs.conditional.quadratic.quadratic import quadratic_form
 from graphs.conditional.quadratic.rows import row_law
 from graphs.conditional.quadratic.sparsity import sparsity_of, ties_of
 from graphs.density import LogDensity
-from graphs.integral.bordered import BorderedNormal, find_groups
+from graphs.integral.bordered import BorderedNormal, find_bordered
 from graphs.integral.checking import has_changing_factor
 from graphs.integral.normal import prior_of
 from graphs.integral.step import Factor, Step, held_terms
@@ -144,7 +144,7 @@ def bordered_law(density: LogDensity, parts: Sequence[TensorVariable], ties: csr
     if ties is None:
         return None
     ends = np.cumsum([0, *(prod(u.type.shape) for u in parts)])
-    groups = find_groups(ties, [np.arange(a, b) for a, b in pairwise(ends)])
+    groups = find_bordered(ties, [np.arange(a, b) for a, b in pairwise(ends)])
     if groups is None:
         return None
     stacked = named_input(", ".join(str(u.name) for u in parts), (groups.num_elements,), "float64")

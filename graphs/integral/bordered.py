@@ -73,7 +73,7 @@ class BorderedGroups:
         return found
 
 
-def find_groups(ties: csr_matrix, parts: Sequence[NDArray[np.int64]]) -> BorderedGroups | None:
+def find_bordered(ties: csr_matrix, parts: Sequence[NDArray[np.int64]]) -> BorderedGroups | None:
     """Return groups of one size that are tied to each other by a few elements only, None where there are none.
 
     Parameters

@@ -36,8 +36,8 @@ from pytensor.tensor.type_other import NoneConst
 from pytensor.tensor.variable import TensorVariable
 
 from graphs.bounds.signs import Signs
+from graphs.log_scale.arithmetic import is_elementwise
 from graphs.log_scale.arrangements import parts_of
-from graphs.log_scale.functions import is_elementwise
 from graphs.supports import Support
 from graphs.surgery.evaluating import evaluate
 from graphs.surgery.random_graph import components_of, is_random

@@ -16,7 +16,7 @@ from pytensor.tensor.shape import Reshape, SpecifyShape
 from pytensor.tensor.subtensor import AdvancedIncSubtensor, AdvancedSubtensor, IncSubtensor, Subtensor
 from pytensor.tensor.variable import TensorVariable
 
-from graphs.log_scale.functions import is_elementwise
+from graphs.log_scale.arithmetic import is_elementwise
 
 _OF_ONE = (Alloc, AdvancedSubtensor, CheckAndRaise, DimShuffle, Repeat, Reshape, SpecifyShape, Split, Subtensor)
 

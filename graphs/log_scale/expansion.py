@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 import pytensor.tensor as pt
 from pytensor.tensor.variable import TensorVariable
 
-from graphs.log_scale.functions import Log, added, log_gap, log_sum, scaled
+from graphs.log_scale.arithmetic import Log, added, log_gap, log_sum, scaled
 from graphs.log_scale.polynomials import (
     Monomial,
     Polynomial,

@@ -18,9 +18,7 @@ from pytensor.tensor.variable import TensorVariable
 
 from graphs.bounds.signs import Signs
 from graphs.limits.masked_slopes import MaskedSlope
-from graphs.log_scale.arrangements import arranged, parts_of
-from graphs.log_scale.expansion import KnownFactor, LogExpansion
-from graphs.log_scale.functions import (
+from graphs.log_scale.arithmetic import (
     COMPLEMENTS,
     LOGARITHMS,
     Log,
@@ -33,12 +31,14 @@ from graphs.log_scale.functions import (
     negative,
     number_of,
 )
+from graphs.log_scale.arrangements import arranged, parts_of
+from graphs.log_scale.expansion import KnownFactor, LogExpansion
 from graphs.log_scale.polynomials import factors_of
 from graphs.log_scale.quotients import Quotients
 from graphs.log_scale.shares import as_chance, find_share
 from graphs.log_scale.weighted import as_sum, as_weighted
 from graphs.supports import Support
-from graphs.tails.functions import log1mexp, log_distinct, log_positive
+from graphs.tails.small_probabilities import log1mexp, log_distinct, log_positive
 
 type Stable = Callable[[Variable], TensorVariable | None]
 type Plain = Callable[[Variable], TensorVariable]

@@ -18,8 +18,8 @@ from pytensor.tensor.special import Softmax
 from pytensor.tensor.subtensor import Subtensor
 from pytensor.tensor.variable import TensorVariable
 
+from graphs.log_scale.arithmetic import is_elementwise, negated, negative, number_of
 from graphs.log_scale.elements import element, indexed, length_of, vectors_of_product
-from graphs.log_scale.functions import is_elementwise, negated, negative, number_of
 from graphs.log_scale.polynomials import (
     ONE,
     Polynomial,
@@ -29,7 +29,7 @@ from graphs.log_scale.polynomials import (
     inverse,
     multiply,
 )
-from graphs.tails.functions import log_normal_lower
+from graphs.tails.small_probabilities import log_normal_lower
 
 _MOST_MONOMIALS = 32
 _DEEPEST = 40

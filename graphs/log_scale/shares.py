@@ -18,7 +18,7 @@ from pytensor.tensor.special import LogSumExp
 from pytensor.tensor.subtensor import AdvancedSubtensor, Subtensor
 from pytensor.tensor.variable import TensorVariable
 
-from graphs.log_scale.functions import added, is_elementwise, negative, scaled
+from graphs.log_scale.arithmetic import added, is_elementwise, negative, scaled
 from graphs.log_scale.polynomials import ONE, Monomial
 from graphs.log_scale.quotients import Quotients
 

@@ -19,7 +19,7 @@ from pytensor.tensor.math import Dot, Sum
 from pytensor.tensor.variable import TensorVariable
 
 from graphs.bounds.signs import Signs
-from graphs.log_scale.functions import is_elementwise
+from graphs.log_scale.arithmetic import is_elementwise
 from graphs.log_scale.polynomials import ONE
 from graphs.log_scale.quotients import Quotient, Quotients, added_up
 from graphs.surgery.rebuilding import opened

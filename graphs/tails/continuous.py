@@ -9,7 +9,9 @@ import pymc as pm
 import pytensor.tensor as pt
 from pytensor.tensor.variable import TensorVariable
 
-from graphs.tails.functions import (
+from graphs.tails.ops import log_betainc, log_betaincc, log_gammainc, log_gammaincc
+from graphs.tails.registry import Tail, register
+from graphs.tails.small_probabilities import (
     log1mexp,
     log_distinct,
     log_erf_of_exp,
@@ -19,8 +21,6 @@ from graphs.tails.functions import (
     log_normal_lower,
     log_positive,
 )
-from graphs.tails.ops import log_betainc, log_betaincc, log_gammainc, log_gammaincc
-from graphs.tails.registry import Tail, register
 
 type T = TensorVariable
 

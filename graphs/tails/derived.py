@@ -34,7 +34,7 @@ from pytensor.graph.basic import Constant, Variable
 from pytensor.tensor.variable import TensorVariable
 
 from graphs.surgery.rebuilding import opened
-from graphs.tails.functions import log_difference
+from graphs.tails.small_probabilities import log_difference
 
 
 def log_interval(rv: TensorVariable, lower: TensorVariable | None, upper: TensorVariable | None) -> TensorVariable:

@@ -10,9 +10,9 @@ import pytensor.tensor as pt
 from pytensor.tensor.variable import TensorVariable
 
 from graphs.surgery.known import known_value
-from graphs.tails.functions import log1mexp, log_positive
 from graphs.tails.ops import log_betainc, log_betaincc, log_gammainc, log_gammaincc
 from graphs.tails.registry import register
+from graphs.tails.small_probabilities import log1mexp, log_positive
 
 type T = TensorVariable
 LARGEST_TABLE = 100_000

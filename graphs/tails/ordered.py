@@ -19,7 +19,7 @@ from pytensor.tensor.elemwise import DimShuffle, Elemwise
 from pytensor.tensor.variable import TensorVariable
 
 from graphs.surgery.rebuilding import substitute
-from graphs.tails.functions import log1mexp, log_normal_lower
+from graphs.tails.small_probabilities import log1mexp, log_normal_lower
 
 _LOGITS = (0, 0, 1, 0)
 """The way up PyMC's graph of ordered logits: difference, its first part, cumulative probabilities, the middle ones."""

@@ -33,7 +33,7 @@ from graphs.surgery.interpreting import INTERPRETED
 from graphs.surgery.random_graph import components_of
 from graphs.surgery.rebuilding import rebuild
 from graphs.tails.derived import truncation
-from graphs.tails.functions import log_difference
+from graphs.tails.small_probabilities import log_difference
 
 type T = TensorVariable
 

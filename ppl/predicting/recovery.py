@@ -17,7 +17,7 @@ from graphs.joint.joint_logprob import LogProb, finite_of, strip
 from graphs.joint.logprob import logprob
 from graphs.marginal.elimination.factoring import FiniteVariable
 from graphs.marginal.elimination.summation import sum_over
-from graphs.marginal.elimination.traceback import probabilities_of, trace_back
+from graphs.marginal.elimination.traceback import draw_summed_out, probabilities_of
 from graphs.marginal.finite import finite_states
 from graphs.surgery.random_graph import depends_on, static_shape
 from ppl.modelling.members import by_member, given_arrays
@@ -162,14 +162,14 @@ def recovery_graphs(
     if not variables:
         return {}, start
     summation = sum_over(joint.terms, variables, with_probes=probs)
-    _, drawn = trace_back(summation, start)
+    _, drawn = draw_summed_out(summation, start)
     graphs = dict(drawn)
     if probs:
         found = probabilities_of(summation)
         graphs |= {f"{name}{suffixes.probability}": pt.moveaxis(p, 0, -1) for name, p in found.items()}
     if most_probable:
         best = sum_over(joint.terms, variables, mode="max")
-        _, paths = trace_back(best, start, mode="max")
+        _, paths = draw_summed_out(best, start, mode="max")
         graphs |= {f"{name}{suffixes.most_probable}": path for name, path in paths.items()}
     later = _later_deterministics(model, [m for name in missing for m in joint.plates.get(name, (name,))])
     known, data = {**joint.values, **drawn}, dict(model.graph.observed.values())

@@ -18,7 +18,7 @@ from graphs.marginal.elimination.sequence import SequenceStep
 from graphs.marginal.elimination.summation import Summation
 
 
-def trace_back(summation: Summation, rng: Any, mode: Mode = "sum") -> tuple[Variable, dict[str, TensorVariable]]:
+def draw_summed_out(summation: Summation, rng: Any, mode: Mode = "sum") -> tuple[Variable, dict[str, TensorVariable]]:
     """Return the next generator, and an exact joint draw of the variables that were summed out.
 
     Parameters

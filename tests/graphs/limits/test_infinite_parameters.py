@@ -18,7 +18,7 @@ from scipy import stats
 
 import ppl
 from graphs.joint.logprob import logprob
-from graphs.log_scale.functions import is_elementwise
+from graphs.log_scale.arithmetic import is_elementwise
 from tests.enumeration import evaluator
 
 P, Z = 0.37, 0.3

@@ -16,8 +16,8 @@ from pytensor.tensor.elemwise import DimShuffle, Elemwise
 from pytensor.tensor.variable import TensorVariable
 
 from graphs.limits.masked_slopes import MaskedSlope
-from graphs.tails.functions import SMALL, log1mexp, log_normal_lower
 from graphs.tails.ops import log_betainc, log_betaincc, log_gammainc, log_gammaincc
+from graphs.tails.small_probabilities import SMALL, log1mexp, log_normal_lower
 
 type Log = TensorVariable | float
 """The logarithm of a graph or of a number."""
