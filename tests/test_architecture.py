@@ -169,15 +169,6 @@ def test_every_module_says_what_it_holds(layer):
     assert silent == []
 
 
-def test_a_class_has_a_name_of_its_own():
-    places: dict[str, list[str]] = {}
-    for path in modules(*LAYERS):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.ClassDef):
-                places.setdefault(node.name.strip("_"), []).append(f"{path.relative_to(ROOT)}:{node.lineno}")
-    assert {name: found for name, found in places.items() if len(found) > 1} == {}
-
-
 def test_folders_are_short():
     numbers = Counter(str(path.parent.relative_to(ROOT)) for path in modules(*LAYERS))
     assert {folder: number for folder, number in numbers.items() if number > MAX_FILES} == {}

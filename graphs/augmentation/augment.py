@@ -16,7 +16,7 @@ from graphs.augmentation.auxiliary import Auxiliary
 from graphs.augmentation.rules import RULES
 from graphs.conditional.derive import find_conditional
 from graphs.conditional.law import Law
-from graphs.conditional.points import are_equal, finite_values
+from graphs.conditional.points import are_close, finite_values
 from graphs.density import LogDensity
 from graphs.joint.joint_logprob import LogProb
 from graphs.joint.preparation import widen
@@ -145,7 +145,7 @@ def _proved(logprob: LogProb, name: str, auxiliary: Auxiliary) -> Auxiliary | No
     values = finite_values(outputs, supports, np.random.default_rng(_SEED), 4 * _NUM_POINTS)
     num_agreed = 0
     for term, joint, conditional in islice(values, _NUM_POINTS):
-        if not are_equal(np.array([term, joint - conditional]), term, joint, conditional):
+        if not are_close(np.array([term, joint - conditional]), term, joint, conditional):
             return None
         num_agreed += 1
     return replace(auxiliary, law=law) if num_agreed == _NUM_POINTS else None

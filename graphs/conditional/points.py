@@ -75,7 +75,7 @@ def finite_values(
             yield values
 
 
-def are_equal(numbers: NDArray[np.float64], *parts: Any) -> bool:
+def are_close(numbers: NDArray[np.float64], *parts: Any) -> bool:
     """Whether numbers are the same up to the rounding of the parts that they are sums and differences of."""
     size = 1 + sum(float(np.abs(part).max()) for part in parts)
     return bool(np.ptp(numbers) <= _RELATIVE_TOLERANCE * size)

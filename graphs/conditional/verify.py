@@ -18,7 +18,7 @@ from pytensor.tensor.variable import TensorVariable
 from graphs.conditional.expanding.expansion import Obstacle, ObstacleKind
 from graphs.conditional.families.counts import CountLaw
 from graphs.conditional.law import Law
-from graphs.conditional.points import ASSUMED, PointSearch, are_equal, draw_in_support, inputs_of, summands_with
+from graphs.conditional.points import ASSUMED, PointSearch, are_close, draw_in_support, inputs_of, summands_with
 from graphs.supports import Support
 from graphs.surgery.evaluating import evaluate
 
@@ -109,7 +109,7 @@ def _difference(
 ) -> str | None:
     """Say how a law differs from a log-density, given both at some points (columns); None if it does not."""
     joint, logprob = values.T
-    if not are_equal(joint - logprob, joint, logprob):
+    if not are_close(joint - logprob, joint, logprob):
         return "differs from the log-density"
     x = law.variable
     if isinstance(law, CountLaw) and any(_is_outside(point[x], supports.get(x)) for point in points):

@@ -20,7 +20,7 @@ from pytensor.tensor.variable import TensorVariable
 
 from graphs.bounds.guards import strip_guards
 from graphs.conditional.expanding.simplify import simplify
-from graphs.conditional.points import ASSUMED, are_equal, draw_in_support, inputs_of
+from graphs.conditional.points import ASSUMED, are_close, draw_in_support, inputs_of
 from graphs.density import LogDensity
 from graphs.supports import POSITIVE_DEFINITE, REAL, Support
 from graphs.surgery.evaluating import evaluate
@@ -152,7 +152,7 @@ def _is_form_of(found: MatrixMode, total: TensorVariable, supports: Mapping[Vari
         form = np.array([np.nan if v is None else float(v[1]) for v in values])
         if not (np.isfinite(joint).all() and np.isfinite(form).all()):
             continue
-        return are_equal(joint - form, joint, form)
+        return are_close(joint - form, joint, form)
     return False
 
 

@@ -24,7 +24,7 @@ from graphs.conditional import (
 )
 from graphs.conditional.expanding.simplify import simplify
 from graphs.conditional.families.row_normal import RowNormal
-from graphs.conditional.quadratic.joint import split
+from graphs.conditional.quadratic.joint import split_vector
 from graphs.conditional.quadratic.quadratic import quadratic_form
 from graphs.conditional.quadratic.rows import row_law
 from graphs.conditional.quadratic.sparsity import sparsity_of, ties_of
@@ -100,7 +100,7 @@ def block_step(
         return base
     base = _by_rows(joint, coordinates, base)
     law = WhitenedNormal(base.variable, base.parameters, coordinates, base)
-    modes = split(base.mode(), [c.u for c in coordinates])
+    modes = split_vector(base.mode(), [c.u for c in coordinates])
     at = law.natural(modes)
     name_of = {joint.values[n]: n for n in names}
     held = held_terms(joint, names, base.law) if isinstance(base.law, RowNormal) else {}
@@ -148,7 +148,7 @@ def bordered_law(density: LogDensity, parts: Sequence[TensorVariable], ties: csr
     if groups is None:
         return None
     stacked = named_input(", ".join(str(u.name) for u in parts), (groups.num_elements,), "float64")
-    [joined] = substitute([density.total], dict(zip(parts, split(stacked, parts), strict=True)))
+    [joined] = substitute([density.total], dict(zip(parts, split_vector(stacked, parts), strict=True)))
     products, linear = quadratic_form(joined, stacked, groups.probes)
     law = BorderedNormal(stacked, {"products": products, "linear": linear}, groups)
     return JointNormal(stacked, law.parameters, tuple(parts), law)
@@ -159,7 +159,7 @@ def _by_rows(joint: LogProb, coordinates: Sequence[Coordinate], base: JointNorma
     if not isinstance(base.law, MultivariateNormal | SparseNormal):
         return base
     terms = _terms_in_coordinates(joint, coordinates)
-    pieces = dict(zip(base.parts, split(base.variable, base.parts), strict=True))
+    pieces = dict(zip(base.parts, split_vector(base.variable, base.parts), strict=True))
     joined = dict(zip(terms, substitute(list(terms.values()), pieces), strict=True))
     moved = {c.x for c in coordinates}
     law = row_law(joined, base.law, {v: s for v, s in joint.logdensity.supports.items() if v not in moved})

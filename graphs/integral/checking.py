@@ -12,7 +12,7 @@ from pytensor.tensor.variable import TensorVariable
 
 from graphs.conditional import MultivariateNormal, Obstacle, ObstacleKind, SparseNormal
 from graphs.conditional.families.row_normal import RowNormal
-from graphs.conditional.points import ASSUMED, are_equal, draw_in_support, finite_values, inputs_of
+from graphs.conditional.points import ASSUMED, are_close, draw_in_support, finite_values, inputs_of
 from graphs.density import LogDensity
 from graphs.integral.step import Step, innermost
 from graphs.integral.whitened import WhitenedNormal
@@ -62,7 +62,7 @@ def find_fault(
         difference, total, logprob, least = map(float, values)
         if least < _ROUNDINGS * step.num_elements * np.finfo("float64").eps:
             return _improper(step, "the data do not tell its elements apart")
-        if not are_equal(np.array([0.0, difference]), total, logprob):
+        if not are_close(np.array([0.0, difference]), total, logprob):
             return Obstacle(f"its law, {step.law.family}, does not leave what it should")
         found += 1
         if found == _POINTS:
@@ -113,7 +113,7 @@ def are_the_same(one: TensorVariable, other: TensorVariable, joint: LogProb) -> 
     """
     rng = np.random.default_rng(_SEED)
     values = next(finite_values([one, other], dict(joint.logdensity.supports), rng, _ATTEMPTS), None)
-    return values is not None and are_equal(np.array([float(v) for v in values]), *values)
+    return values is not None and are_close(np.array([float(v) for v in values]), *values)
 
 
 def _improper(step: Step, why: str) -> Obstacle:

@@ -19,7 +19,7 @@ from graphs.variables.sequence.simulation import forward_path
 from graphs.variables.truncated_draws import truncated_draw, without_checks
 
 
-def draws_of(outputs: Sequence[TensorVariable], rng: Variable) -> list[TensorVariable]:
+def with_draws(outputs: Sequence[TensorVariable], rng: Variable) -> list[TensorVariable]:
     """Return outputs in which every random variable is drawn from one generator, one after the other.
 
     Parameters
@@ -44,7 +44,7 @@ def draws_of(outputs: Sequence[TensorVariable], rng: Variable) -> list[TensorVar
     --------
     >>> import pymc as pm, pytensor.tensor as pt
     >>> x = pm.Normal.dist(size=2)
-    >>> [drawn] = draws_of([x + pm.Weibull.dist(2, pt.exp(x))], pt.random.rng("rng"))
+    >>> [drawn] = with_draws([x + pm.Weibull.dist(2, pt.exp(x))], pt.random.rng("rng"))
     >>> drawn.type.shape
     (2,)
     """

@@ -37,7 +37,7 @@ from pytensor.tensor.variable import TensorVariable
 
 from graphs.bounds.signs import Signs
 from graphs.log_scale.arithmetic import is_elementwise
-from graphs.log_scale.arrangements import parts_of
+from graphs.log_scale.arrangements import arranged_places
 from graphs.supports import Support
 from graphs.surgery.evaluating import evaluate
 from graphs.surgery.random_graph import components_of, is_random
@@ -240,7 +240,7 @@ class Ends:
             return bool(np.any(known == 0))
         if self._signs.of(x).excludes_zero:
             return False
-        parts = parts_of(x)
+        parts = arranged_places(x)
         if parts:
             return any(self._may_be_zero(x.owner.inputs[place]) for place in parts)
         if is_elementwise(x, ps.Mul, ps.Neg, ps.Sqr, ps.Sqrt, ps.Abs):

@@ -21,7 +21,7 @@ from graphs.log_scale.arithmetic import is_elementwise
 _OF_ONE = (Alloc, AdvancedSubtensor, CheckAndRaise, DimShuffle, Repeat, Reshape, SpecifyShape, Split, Subtensor)
 
 
-def parts_of(variable: Variable) -> list[int]:
+def arranged_places(variable: Variable) -> list[int]:
     """Return the places of the inputs of which every element of an outcome is one; none where that is not so."""
     node: Any = variable.owner
     if node is None:
@@ -54,7 +54,7 @@ def arranged(
         The function of any other part. One that is not selected may be zero: infinite slopes have to count nothing.
     """
     node = variable.owner
-    found = {place: stable(node.inputs[place]) for place in parts_of(variable)}
+    found = {place: stable(node.inputs[place]) for place in arranged_places(variable)}
     if all(part is None for part in found.values()):
         return None
     parts = {place: plain(pt.as_tensor(node.inputs[place])) if part is None else part for place, part in found.items()}

@@ -72,13 +72,13 @@ def _as_vector(row: TensorVariable) -> TensorVariable:
     return row.dimshuffle(0 if row.type.broadcastable[1] else 1)
 
 
-def element(vector: TensorVariable, place: int) -> TensorVariable:
+def element_of(vector: TensorVariable, place: int) -> TensorVariable:
     """Return an element of a short vector, of what the vector is made of where that is known.
 
     Examples
     --------
     >>> x, y = pt.dscalars("x", "y")
-    >>> element(pt.exp(pt.stack([x, y]))[1:], 0).owner.inputs
+    >>> element_of(pt.exp(pt.stack([x, y]))[1:], 0).owner.inputs
     [y]
     """
     node = vector.owner
@@ -93,7 +93,7 @@ def element(vector: TensorVariable, place: int) -> TensorVariable:
         inputs = [_of_input(i, 0 if i.type.broadcastable[0] else place) for i in map(pt.as_tensor, node.inputs)]
         return cast(Any, node.op)(*inputs)
     if isinstance(node.op, CumOp) and length_of(node.inputs[0]) is not None:
-        parts = [element(pt.as_tensor(node.inputs[0]), k) for k in range(place + 1)]
+        parts = [element_of(pt.as_tensor(node.inputs[0]), k) for k in range(place + 1)]
         return reduce(pt.mul if node.op.mode == "mul" else pt.add, parts)
     if isinstance(node.op, Subtensor):
         return _of_slice(vector, place)
@@ -103,7 +103,7 @@ def element(vector: TensorVariable, place: int) -> TensorVariable:
 def _of_input(vector: TensorVariable, place: int) -> TensorVariable:
     if isinstance(vector, Constant):
         return pt.constant(vector.data[place])
-    return element(vector, place)
+    return element_of(vector, place)
 
 
 def _of_joined(parts: list[Variable], place: int) -> TensorVariable | None:
@@ -126,4 +126,4 @@ def _of_slice(vector: TensorVariable, place: int) -> TensorVariable:
     if any(isinstance(end, Variable) for end in ends) or not isinstance(index, slice):
         return vector[place]
     whole = range(length)[index]
-    return element(pt.as_tensor(node.inputs[0]), whole[place]) if place < len(whole) else vector[place]
+    return element_of(pt.as_tensor(node.inputs[0]), whole[place]) if place < len(whole) else vector[place]

@@ -16,7 +16,7 @@ from graphs.log_scale.polynomials import (
     bernstein,
     by_power,
     common_monomial,
-    factors_of,
+    factors_in,
     inverse,
     multiply,
 )
@@ -84,7 +84,7 @@ class LogExpansion:
 
     def _is_needed(self, quotient: Quotient) -> bool:
         """Whether something fragile takes part, and the result may come near zero or be without bound."""
-        factors = {*factors_of(quotient.above), *factors_of(quotient.below)}
+        factors = {*factors_in(quotient.above), *factors_in(quotient.below)}
         if not any(self._factor_of(factor).is_fragile for factor in factors):
             return False
         is_bounded = all(self._factor_of(factor).kind == "chance" for factor in factors)
@@ -93,7 +93,7 @@ class LogExpansion:
 
     def _kinds(self, polynomial: Polynomial) -> set[str]:
         """Return the kinds of the factors; plain numbers without bound that are subtracted are of unknown kind."""
-        kinds: set[str] = {self._factor_of(factor).kind for factor in factors_of(polynomial)}
+        kinds: set[str] = {self._factor_of(factor).kind for factor in factors_in(polynomial)}
         for monomial, number in polynomial.items():
             taken = [self._factor_of(factor) for factor, _ in monomial]
             if number < 0 and any(factor.kind == "positive" and not factor.is_fragile for factor in taken):
@@ -136,13 +136,13 @@ class LogExpansion:
                 weights += [log(comb(degree, power))]
             positive += [] if part.positive is None else [added([part.positive, *weights])]
             negative += [] if part.negative is None else [added([part.negative, *weights])]
-        may_vanish = any(self._factor_of(each).may_be_zero for each in factors_of(polynomial))
+        may_vanish = any(self._factor_of(each).may_be_zero for each in factors_in(polynomial))
         return _SignedLogs(log_sum(positive, may_vanish=may_vanish), log_sum(negative, may_vanish=may_vanish))
 
     def _split(self, polynomial: Polynomial) -> tuple[int, int, dict[int, Polynomial]]:
         """Choose the factor after which least is left; return its degree, and what stands beside its powers."""
         candidates = []
-        for number in factors_of(polynomial):
+        for number in factors_in(polynomial):
             powers = by_power(polynomial, number)
             is_chance = self._factor_of(number).kind == "chance" and min(powers) >= 0
             rests = {k: rest for k, rest in enumerate(bernstein(powers)) if rest} if is_chance else powers
@@ -152,7 +152,7 @@ class LogExpansion:
 
 def _least(polynomial: Polynomial) -> float:
     """Return a lower bound of a polynomial in numbers between zero and one; zero where powers are too many."""
-    factors = factors_of(polynomial)
+    factors = factors_in(polynomial)
     if not factors:
         return polynomial.get((), 0.0)
     powers = by_power(polynomial, factors[0])

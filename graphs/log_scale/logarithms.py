@@ -31,9 +31,9 @@ from graphs.log_scale.arithmetic import (
     negative,
     number_of,
 )
-from graphs.log_scale.arrangements import arranged, parts_of
+from graphs.log_scale.arrangements import arranged, arranged_places
 from graphs.log_scale.expansion import KnownFactor, LogExpansion
-from graphs.log_scale.polynomials import factors_of
+from graphs.log_scale.polynomials import factors_in
 from graphs.log_scale.quotients import Quotients
 from graphs.log_scale.shares import as_chance, find_share
 from graphs.log_scale.weighted import as_sum, as_weighted
@@ -105,7 +105,7 @@ class Logarithms:
         return as_chance(self._quotients, x)
 
     def _of_node(self, node: Apply, x: TensorVariable) -> Log | None:
-        if parts_of(x):
+        if arranged_places(x):
             found = arranged(x, self.of, _plain_log)
             return self._expansion.of(self._quotients.of(x)) if found is None else found
         if isinstance(node.op, Softmax):
@@ -145,7 +145,7 @@ class Logarithms:
         return self._of_ratio(node) if found is None and kind is ps.TrueDiv else found
 
     def _complement_of_node(self, node: Apply, p: TensorVariable) -> Log | None:
-        if parts_of(p):
+        if arranged_places(p):
             found = arranged(p, self.complement, _plain_complement)
             return self._complement_by_expansion(p) if found is None else found
         if isinstance(node.op, Sum):
@@ -302,7 +302,7 @@ class Logarithms:
     def _is_never_nan(self, x: Variable) -> bool:
         """Whether the form of a logarithm is minus infinity where there is none."""
         quotient = self._quotients.of(x)
-        factors = {*factors_of(quotient.above), *factors_of(quotient.below)}
+        factors = {*factors_in(quotient.above), *factors_in(quotient.below)}
         return all(self._factor(factor).kind != "unknown" for factor in factors)
 
     def _log_or_plain(self, x: Variable) -> TensorVariable:

@@ -76,7 +76,7 @@ def common_monomial(polynomial: Polynomial) -> Monomial:
     return tuple((factor, power) for factor, power in least if power != 0)
 
 
-def factors_of(polynomial: Polynomial) -> list[int]:
+def factors_in(polynomial: Polynomial) -> list[int]:
     """Return the factors that take part."""
     return sorted({factor for monomial in polynomial for factor, _ in monomial})
 

@@ -19,7 +19,7 @@ from pytensor.tensor.subtensor import Subtensor
 from pytensor.tensor.variable import TensorVariable
 
 from graphs.log_scale.arithmetic import is_elementwise, negated, negative, number_of
-from graphs.log_scale.elements import element, indexed, length_of, vectors_of_product
+from graphs.log_scale.elements import element_of, indexed, length_of, vectors_of_product
 from graphs.log_scale.polynomials import (
     ONE,
     Polynomial,
@@ -150,7 +150,7 @@ class Quotients:
         found = indexed(node.outputs[0])
         if found is None:
             return None
-        taken = element(*found)
+        taken = element_of(*found)
         found = indexed(taken)
         if found is None:
             return self.of(taken, depth)
@@ -166,12 +166,12 @@ class Quotients:
             return None
         if vector.owner is not None and isinstance(vector.owner.op, Softmax):
             logits = pt.as_tensor(vector.owner.inputs[0])
-            return [self.of(pt.exp(element(logits, k)), depth) for k in range(length)]
+            return [self.of(pt.exp(element_of(logits, k)), depth) for k in range(length)]
         return [self.factor(vector[k]) for k in range(length)] if self._is_simplex(vector) else None
 
     def _of_sum(self, vector: TensorVariable, depth: int) -> Quotient | None:
         length = length_of(vector)
-        return None if length is None else added_up([self.of(element(vector, k), depth) for k in range(length)])
+        return None if length is None else added_up([self.of(element_of(vector, k), depth) for k in range(length)])
 
     def _moved(self, node: Apply, inner: Quotient) -> Quotient | None:
         """Move the axes of every factor."""

@@ -121,7 +121,7 @@ def _numba_draw(op: SparseDraw, node: Apply, **options: Any) -> tuple[Any, str |
     return solve_with_noise, digest_of(solve_with_noise)
 
 
-def draw_normal(
+def draw_sparse_normal(
     values: TensorVariable, linear: TensorVariable, noise: TensorVariable, pattern: Pattern
 ) -> TensorVariable:
     """Return a draw of the normal law with a sparse precision matrix and linear coefficients.

@@ -18,7 +18,7 @@ from graphs.surgery.printing import dprint
 from ppl.declaring.declaration import Declaration, Dims, check_axes, check_name, declare, read_dims
 from ppl.declaring.flat import flat_variable
 from ppl.declaring.forgotten import remember
-from ppl.reading.alignment import check_labels, in_order, own_dims
+from ppl.reading.alignment import check_labels, own_dims, with_axes_in_order
 from ppl.reading.arrays import read_complete
 
 __all__ = ["Data", "Declaration", "Density", "Deterministic", "Potential"]
@@ -128,7 +128,7 @@ def Data(name: str, array: Any, dims: Dims | None = None) -> TensorVariable:
     axes = read_dims(own_dims(array) if dims is None else dims, name)
     what = f"The elements of {name}"
     if axes is not None:
-        array = in_order(array, axes.dims, what, name)
+        array = with_axes_in_order(array, axes.dims, what, name)
         check_labels(array, axes.dims, axes.coords, what, name)
     values = read_complete(array, what, name)
     variable = pt.constant(values, name=name)

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ppl.diagnosing.columns import shared
-from ppl.diagnosing.ranks import in_order, normal_scores, quantiles
+from ppl.diagnosing.ranks import normal_scores, quantiles, sorted_with_places
 from samplers.tuning.effective import Centred, Series, effective_sizes
 
 LEAST_DRAWS = 4
@@ -79,9 +79,9 @@ def convergence(draws: NDArray, num_threads: int = 1) -> Convergence:
 
 def _block(draws: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the three of an array (size, chains, draws), one after the other."""
-    halves = split(draws)
+    halves = halves_of(draws)
     # Sorted once: ranks, quantiles and the ranks of distances from the median follow from it.
-    places, in_halves = in_order(halves.reshape(len(draws), -1))
+    places, in_halves = sorted_with_places(halves.reshape(len(draws), -1))
     is_all = halves.size == draws.size
     whole = in_halves if is_all else np.sort(draws.reshape(len(draws), -1), axis=1)
     varies = whole[:, 0] < whole[:, -1]
@@ -89,7 +89,7 @@ def _block(draws: NDArray[np.float64]) -> NDArray[np.float64]:
     r_hat = np.full(len(draws), np.nan)
     if draws.shape[1] > 1:
         distances = np.abs(in_halves - quantiles(in_halves, 0.5)[:, None])
-        order, folded = in_order(distances)
+        order, folded = sorted_with_places(distances)
         of_distances = Centred.of(normal_scores(places.ravel()[order], folded).reshape(halves.shape))
         r_hat = np.fmax(scores.r_hat, of_distances.r_hat)
     tails = np.concatenate([halves <= quantiles(whole, share)[:, None, None] for share in _TAILS])
@@ -97,7 +97,7 @@ def _block(draws: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.where(varies, [r_hat, bulk, tail.reshape(2, -1).min(axis=0)], np.nan)
 
 
-def split(draws: NDArray) -> NDArray:
+def halves_of(draws: NDArray) -> NDArray:
     """Return the halves of chains as chains; draws are on the last axis, chains before it."""
     half = draws.shape[-1] // 2
     return np.concatenate([draws[..., :half], draws[..., draws.shape[-1] - half :]], axis=-2)

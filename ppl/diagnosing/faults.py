@@ -13,7 +13,7 @@ from ppl.diagnosing.convergence import (
     LEAST_DRAWS,
     Convergence,
     convergence,
-    split,
+    halves_of,
     split_r_hat,
     standardised,
 )
@@ -88,7 +88,7 @@ def _modes(evidence: Evidence, found: Convergence) -> Finding | None:
     apart = _above(found.r_hat, BAD_R_HAT)
     for i in apart:
         own = standardised(evidence.draws[:, :, i])
-        within = np.nan_to_num(split_r_hat(split(own[:, None, :])), nan=1.0)
+        within = np.nan_to_num(split_r_hat(halves_of(own[:, None, :])), nan=1.0)
         if within.max() < BAD_R_HAT and np.ptp(own.mean(axis=-1)) > _GAP * own.std(axis=-1).mean():
             label = evidence.labels[i]
             message = f"the chains have settled in different places (R-hat {found.r_hat[i]:.2f}): "

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ppl.diagnosing.convergence import BAD_R_HAT, Convergence, split, split_r_hat, standardised
+from ppl.diagnosing.convergence import BAD_R_HAT, Convergence, halves_of, split_r_hat, standardised
 from ppl.diagnosing.evidence import Evidence
 from ppl.diagnosing.finding import Finding, and_others, name_chains
 from ppl.diagnosing.screening import LARGEST
@@ -69,7 +69,7 @@ def _wandering(evidence: Evidence) -> list[int]:
     if not columns:
         return []
     rows = standardised(evidence.draws[..., columns].transpose(2, 0, 1)).transpose(1, 0, 2)
-    of_chains = split_r_hat(split(rows[:, :, None, :])).mean(axis=0)
+    of_chains = split_r_hat(halves_of(rows[:, :, None, :])).mean(axis=0)
     worst = np.argsort(-of_chains)
     return [columns[i] for i in worst if of_chains[i] > BAD_R_HAT]
 

@@ -11,7 +11,7 @@ from scipy.special import ndtri
 _BLOM = 3 / 8
 
 
-def in_order(rows: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+def sorted_with_places(rows: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Return where the numbers of sorted rows are, counted through all rows of finite numbers, and the rows sorted.
 
     Numbers are sorted with their places in the bits that tell least, in half the time that it takes to sort places by
@@ -68,7 +68,7 @@ def average_ranks(values: NDArray[np.float64]) -> NDArray[np.float64]:
 
     They are SciPy's ``rankdata``, which takes seven times as long.
     """
-    return _by_rank(*in_order(values), 0.5 * np.arange(2 * values.shape[1] - 1) + 1.0)
+    return _by_rank(*sorted_with_places(values), 0.5 * np.arange(2 * values.shape[1] - 1) + 1.0)
 
 
 def _by_rank(

@@ -10,7 +10,7 @@ from pytensor.tensor.variable import TensorVariable
 from graphs.errors import ModelError
 from graphs.surgery.random_graph import static_shape
 from ppl.declaring.declaration import Declaration, read_dims
-from ppl.reading.labels import Labels, are_equal, check_dim, read_labels
+from ppl.reading.labels import Labels, are_same_labels, check_dim, read_labels
 
 
 def find_dimensions(
@@ -47,7 +47,7 @@ def find_dimensions(
 
 def _add_labels(labels: dict[str, Labels], coords: Mapping[str, Labels], name: str) -> None:
     for dim, values in coords.items():
-        if not are_equal(labels.setdefault(dim, values), values):
+        if not are_same_labels(labels.setdefault(dim, values), values):
             raise ModelError(f"The dim {dim!r} of {name} has other labels than elsewhere in the model.", name)
 
 

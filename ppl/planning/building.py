@@ -18,7 +18,7 @@ from graphs.joint.joint_logprob import LogProb
 from graphs.surgery.random_graph import depends_on
 from ppl.modelling.model import Model
 from ppl.planning.choosing import choose
-from ppl.planning.grouping import explain_groups, join, with_fixed_points, with_groups
+from ppl.planning.grouping import explain_groups, join_normals, with_fixed_points, with_groups
 from ppl.planning.integrating import Collapsed
 from ppl.planning.plans import Assignment, Choice, How, Plan, Sampler
 from ppl.planning.sweeps import build_sweep
@@ -144,7 +144,7 @@ def build(
     doing("Looking for variables that are drawn together")
     mixed, groups = with_groups(summed, assignments, laws, methods.augmenter, augmented, named, no_gradient)
     laws = {n: law for n, law in laws.items() if not any(n in group.laws for group in groups)}
-    join(summed, assignments, laws)
+    join_normals(summed, assignments, laws)
     explain_groups(groups, assignments)
     doing("Compressing the likelihood")
     if summed.integrals:

@@ -112,7 +112,7 @@ def with_fixed_points(summed: LogProb, mixed: LogProb) -> LogProb:
     return replace(fixed.replace({fixed.values[n]: mixed.values[n] for n in moving}), values=mixed.values)
 
 
-def join(summed: LogProb, assignments: dict[str, Assignment], laws: dict[str, Law]) -> None:
+def join_normals(summed: LogProb, assignments: dict[str, Assignment], laws: dict[str, Law]) -> None:
     """Let variables that are normal together be drawn together."""
     normal = [n for n, law in laws.items() if is_normal(law)]
     names = {summed.values[n]: n for n in normal}

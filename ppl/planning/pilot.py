@@ -150,7 +150,7 @@ def pilot(plan: Plan, num_sweeps: int) -> Pilot | None:
     return Pilot(draws, seen, num_gradients, compiled, result, columns, centre, before, num_metric)
 
 
-def continued(run: Pilot, num_sweeps: int) -> Pilot:
+def prolonged(run: Pilot, num_sweeps: int) -> Pilot:
     """Let a pilot run go on, with what it has learnt; it remains as it was if that fails.
 
     Parameters

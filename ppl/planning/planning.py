@@ -21,7 +21,7 @@ from ppl.planning.building import build, find_methods
 from ppl.planning.choosing import with_blame
 from ppl.planning.integrating import Collapsed, candidates, collapse
 from ppl.planning.plans import BY_GRADIENT, EXACT, Plan, Sampler
-from ppl.planning.policy import NO_LAWS, NONE_LEFT, decide
+from ppl.planning.policy import NO_LAWS, NONE_LEFT, choose_plan
 from ppl.planning.summing import Marginalize, marginalized
 from ppl.reporting.stages import doing, stages
 from samplers import BUILDERS
@@ -119,7 +119,7 @@ def _planned(
     by_laws, policy = _by_laws(model, joint, collapsed, reasons, compress, no_gradient)
     if by_laws is None:
         return replace(chosen, policy=policy)
-    best, policy = decide(chosen, by_laws)
+    best, policy = choose_plan(chosen, by_laws)
     if best.assignments is by_laws.assignments:
         told = tuple(with_blame(collapsed.joint, a, no_gradient.get(a.name)) for a in best.assignments)
         best = replace(best, assignments=told)

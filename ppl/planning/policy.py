@@ -24,9 +24,9 @@ from ppl.planning.pilot import (
     PER_GRADIENT_AND_DIMENSION,
     WORK_OF_GRADIENT,
     Pilot,
-    continued,
     num_affordable,
     pilot,
+    prolonged,
 )
 from ppl.planning.plans import BY_GRADIENT, Plan
 from ppl.planning.work import work_of
@@ -129,7 +129,7 @@ def _times(gain: float) -> str:
 @optional(
     "the choice of a sampler", otherwise=lambda why, by_nuts, by_laws: (by_nuts, f"{ALONE}{why}; sampler=... overrides")
 )
-def decide(by_nuts: Plan, by_laws: Plan) -> tuple[Plan, str]:
+def choose_plan(by_nuts: Plan, by_laws: Plan) -> tuple[Plan, str]:
     """Return one of two plans, and why.
 
     Parameters
@@ -207,7 +207,7 @@ def _longer(plan: Plan, own: Pilot) -> Pilot:
     cost = _sweep_cost(plan, own.num_gradients)
     wanted = max(COMPETITION, int(SHARE_OF_COMPETITION * HARDLY_ANY_SECONDS * 1e9 / cost))
     most = min(LONGER * len(own.draws), int(SHARE_OF_COMPETITION * MOST_SECONDS * 1e9 / cost))
-    return continued(own, min(wanted, most)) if most >= FEWEST_SWEEPS else own
+    return prolonged(own, min(wanted, most)) if most >= FEWEST_SWEEPS else own
 
 
 def _nuts_alone(plan: Plan) -> _Alone:

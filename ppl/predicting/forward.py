@@ -16,7 +16,7 @@ from xarray import Dataset, DataTree
 
 from graphs.backends.base import NO_INTEGER
 from graphs.errors import ModelError, SamplingError
-from graphs.joint.drawing import draws_of
+from graphs.joint.drawing import with_draws
 from graphs.surgery.interpreting import interpret
 from graphs.surgery.random_graph import named_input
 from graphs.surgery.rebuilding import substitute
@@ -24,7 +24,7 @@ from graphs.variables.truncated_draws import is_truncated
 from ppl.modelling.model import Model
 from ppl.predicting.missing_draws import over_draws, present_draws
 from ppl.predicting.new_units import NewUnits
-from ppl.reading.alignment import in_order, own_dims
+from ppl.reading.alignment import own_dims, with_axes_in_order
 from ppl.reading.arrays import first, read_complete, to_integers
 from ppl.reading.labels import as_coordinate, read_labels
 
@@ -40,7 +40,7 @@ def new_data(model: Model, data: Mapping[str, Any]) -> dict[Variable, Variable]:
             raise ModelError(f"data names {name!r}; the data that variables depend on (ppl.Data) are {known}.", name)
         old = constants[name]
         what = f"The new data of {name}"
-        values = read_complete(in_order(array, model.dims.get(name), what, name), what, name)
+        values = read_complete(with_axes_in_order(array, model.dims.get(name), what, name), what, name)
         if values.ndim != old.type.ndim or not np.isfinite(values).all():
             raise ModelError(f"The new data of {name} have to be {old.type.ndim}-dimensional finite numbers.", name)
         found[old] = pt.constant(_as_type(values, old.type.dtype, name), name=name)
@@ -81,7 +81,7 @@ def draw_forward(
     except (ValueError, TypeError) as error:
         raise _unfit(error) from error
     rng = pt.random.rng("rng")
-    drawn = draws_of([pt.as_tensor(g) for g in graphs], rng)
+    drawn = with_draws([pt.as_tensor(g) for g in graphs], rng)
     used = set(ancestors(drawn))
     needed = {v: arguments[rv] for rv, v in inputs.items() if v in used}
     data = [new for old, new in stand_ins.items() if isinstance(old, Constant)]

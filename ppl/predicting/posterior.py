@@ -14,7 +14,7 @@ from graphs.errors import ModelError
 from graphs.surgery.random_graph import static_shape
 from ppl.modelling.model import Model
 from ppl.predicting.missing_draws import in_one_row
-from ppl.reading.labels import Labels, are_equal, read_labels
+from ppl.reading.labels import Labels, are_same_labels, read_labels
 
 SAMPLE_DIMS = ("chain", "draw")
 _KEPT_BY_FILES = (str, int, float)
@@ -70,7 +70,7 @@ def _check_labels(name: str, dim: str, model: Model, draws: DataArray) -> None:
     if dim not in model.coords or dim not in draws.coords:
         return
     known, found = read_labels(model.coords[dim], dim), read_labels(draws.coords[dim], dim)
-    if are_equal(known, found) or _are_positions(known) or _are_positions(found):
+    if are_same_labels(known, found) or _are_positions(known) or _are_positions(found):
         return
     # Files change some labels, such as None and dates: what is no other order may be the same then.
     is_certain = all(isinstance(label, _KEPT_BY_FILES) for label in (*known, *found))

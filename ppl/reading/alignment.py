@@ -9,7 +9,7 @@ from pytensor.tensor.variable import TensorVariable
 
 from graphs.errors import ModelError
 from ppl.declaring.declaration import Dims, declaration_of, read_dims
-from ppl.reading.labels import are_equal, read_labels
+from ppl.reading.labels import are_same_labels, read_labels
 
 
 def own_dims(array: Any) -> Dims | None:
@@ -20,7 +20,7 @@ def own_dims(array: Any) -> Dims | None:
     return {str(d): read_labels(coords[d], str(d)) if d in coords else array.sizes[d] for d in dims}
 
 
-def in_order(array: Any, dims: Sequence[str] | None, what: str, name: str) -> Any:
+def with_axes_in_order(array: Any, dims: Sequence[str] | None, what: str, name: str) -> Any:
     """Return an xarray array with its axes in the order of ``dims``; what has no names of its own as it is.
 
     Parameters
@@ -60,7 +60,7 @@ def data_in_order(rv: Any, data: Any, dims: Mapping[str, Sequence[str] | str]) -
     axes = read_dims(dims.get(name), name)
     declaration = declaration_of(rv) if isinstance(rv, TensorVariable) else None
     own = axes.dims if axes is not None else declaration.dims if declaration is not None else None
-    return in_order(data, own, f"The data of {name}", name)
+    return with_axes_in_order(data, own, f"The data of {name}", name)
 
 
 def check_labels(array: Any, dims: Sequence[str], coords: Mapping[str, Sequence[Any]], what: str, name: str) -> None:
@@ -76,7 +76,7 @@ def check_labels(array: Any, dims: Sequence[str], coords: Mapping[str, Sequence[
     for dim, labels in own.items() if isinstance(own, Mapping) else ():
         if dim not in dims or dim not in coords or isinstance(labels, int):
             continue
-        if not are_equal(labels, tuple(coords[dim])) and set(labels) & set(coords[dim]):
+        if not are_same_labels(labels, tuple(coords[dim])) and set(labels) & set(coords[dim]):
             raise ModelError(
                 f"{what} have other labels along {dim!r} than the model, or in another order: {_some(labels)}, there "
                 f"{_some(coords[dim])}. Give data.sel({dim}=labels), or .to_numpy() for the order alone.",

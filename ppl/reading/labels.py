@@ -72,7 +72,7 @@ def read_labels(given: Any, dim: str) -> Labels:
     return labels
 
 
-def are_equal(first: Labels, second: Labels) -> bool:
+def are_same_labels(first: Labels, second: Labels) -> bool:
     """Whether labels are the same; missing ones are equal to each other."""
     return len(first) == len(second) and _index(first).equals(_index(second))
 

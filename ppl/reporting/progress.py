@@ -11,7 +11,7 @@ from typing import Any
 from rich.progress import BarColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from ppl.reporting.live_table import LiveTable
-from ppl.reporting.progress_lines import ProgressLines, log
+from ppl.reporting.progress_lines import ProgressLines, log_stream
 
 _WIDTH = 12
 
@@ -42,7 +42,7 @@ class ProgressBar(LiveTable):
             is_shown=is_shown,
         )
         self._tune = tune
-        stream = log(is_shown)
+        stream = log_stream(is_shown)
         self._lines = None if stream is None else ProgressLines(chains, tune, draws, stream)
         self._tasks: list[TaskID] = [
             self.rows.add_task("", total=tune + draws, chain=chain, phase="waiting", detail="")

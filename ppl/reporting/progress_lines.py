@@ -18,7 +18,7 @@ MOST_CHAINS = 8
 _WIDTH = 160
 
 
-def log(is_shown: bool) -> TextIO | None:
+def log_stream(is_shown: bool) -> TextIO | None:
     """Return where progress is to be told in lines, ``None`` if nowhere: a terminal or a notebook has its bar.
 
     That is stdout where it goes to a file or to another program, also while stderr is a terminal with the bar; else

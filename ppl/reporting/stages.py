@@ -12,7 +12,7 @@ from typing import Any
 
 from rich.console import Console
 
-from ppl.reporting.progress_lines import log, say
+from ppl.reporting.progress_lines import log_stream, say
 
 LEAST_SECONDS = 1.0
 """A stage that takes less is not spoken of in a log; what takes less in all is not spoken of in a terminal."""
@@ -23,7 +23,7 @@ class _Stages:
 
     def __init__(self, is_shown: bool):
         console = Console(stderr=True)
-        self._log = log(is_shown)
+        self._log = log_stream(is_shown)
         self._is_notebook = is_shown and console.is_jupyter
         has_bar = is_shown and console.is_terminal and not console.is_jupyter
         self._status = console.status("") if has_bar else None

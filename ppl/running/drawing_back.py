@@ -123,7 +123,9 @@ class DrawingBack:
         self.function(drawn, list(self.given.unpack(rows, copy=False).values()), parts, num_threads)
 
 
-def draws_of(plan: Plan, wanted: Sequence[TensorVariable]) -> tuple[Variable, dict[TensorVariable, TensorVariable]]:
+def draws_of_integrals(
+    plan: Plan, wanted: Sequence[TensorVariable]
+) -> tuple[Variable, dict[TensorVariable, TensorVariable]]:
     """Return a generator, and by value the graph of a draw of what a plan integrates out, given what is sampled.
 
     All are drawn where one is wanted, and none where none is.

@@ -18,7 +18,7 @@ from graphs.layout import Layout
 from graphs.surgery.random_graph import depends_on, static_shape
 from ppl.planning.plans import Plan
 from ppl.predicting.missing_draws import in_one_row
-from ppl.running.drawing_back import DrawingBack, Seed, draws_of
+from ppl.running.drawing_back import DrawingBack, Seed, draws_of_integrals
 from ppl.running.losses import Losses
 from ppl.running.memory import bytes_of_draw
 from ppl.running.wanted import LOGDENSITY, asked_for, elements_of, is_logdensity_given, outputs_of, room_of
@@ -105,7 +105,7 @@ class DrawExpansion:
         order = list(dict.fromkeys(elements[n][0] if n in elements else n for n in wanted))
         variables = list(plan.sweep.variables)
         wanted_graphs = {n: outputs[n] for n in order}
-        rng, draws = draws_of(plan, list(wanted_graphs.values()))
+        rng, draws = draws_of_integrals(plan, list(wanted_graphs.values()))
         if var_names is not None:
             kept = [*wanted_graphs.values(), *draws.values()]
             needed = {v for v in variables if any(depends_on(graph, [v]) for graph in kept)}

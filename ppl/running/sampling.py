@@ -19,7 +19,7 @@ from ppl.modelling.bad_constants import explained
 from ppl.modelling.model import Model
 from ppl.planning.planning import plan
 from ppl.planning.plans import Sampler
-from ppl.reporting.progress_lines import log, say
+from ppl.reporting.progress_lines import log_stream, say
 from ppl.reporting.stages import stages
 from ppl.running.compiled import CompiledModel, Init
 from ppl.running.counts import check_counts
@@ -176,7 +176,7 @@ def sample(
     unknown = set(options) - set(OPTIONS)
     if unknown:
         raise SamplingError(f"Unknown option {sorted(unknown)[0]!r}; there are {', '.join(OPTIONS)}.")
-    say(f"Planning, compiling and sampling {model!r}.", log(progress))
+    say(f"Planning, compiling and sampling {model!r}.", log_stream(progress))
     compiled = compile(
         model,
         backend=backend,

@@ -20,7 +20,7 @@ from pytensor.tensor.sharedvar import TensorSharedVariable
 from pytensor.tensor.variable import TensorVariable
 
 from graphs.errors import SamplingError
-from graphs.joint.drawing import draws_of
+from graphs.joint.drawing import with_draws
 from graphs.joint.joint_logprob import LogProb
 from graphs.joint.preparation import prepare
 from graphs.joint.terms import given_the_others
@@ -152,7 +152,7 @@ def _drawn(rv: TensorVariable) -> str | Variable:
     shared: dict[Variable, Variable] = {pt.random.rng("rng"): pytensor.shared(np.random.default_rng())}
     [rng] = shared
     shared |= {v.type(): v for v in graph_inputs([rv]) if isinstance(v, TensorSharedVariable)}
-    drawn = draws_of(substitute([rv], {v: stand_in for stand_in, v in shared.items()}), rng)
+    drawn = with_draws(substitute([rv], {v: stand_in for stand_in, v in shared.items()}), rng)
     return substitute(drawn, shared)[0]
 
 

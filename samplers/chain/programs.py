@@ -22,7 +22,7 @@ BEGIN = 2
 """Where a generator's first word would be: asks a preconditioned density for a position, or tells it the origin."""
 
 
-def evaluate(logdensity: Any, position: Vector, context: Vector, gradient: Vector) -> float:
+def evaluate_density(logdensity: Any, position: Vector, context: Vector, gradient: Vector) -> float:
     """Return the log-density at ``position`` and write its gradient.
 
     Parameters
@@ -44,7 +44,7 @@ def evaluate(logdensity: Any, position: Vector, context: Vector, gradient: Vecto
     return float(logdensity(position, context, gradient))
 
 
-lower_as_call(evaluate, x=1, context=2, out=3)
+lower_as_call(evaluate_density, x=1, context=2, out=3)
 
 
 def begin(logdensity: Any, position: Vector, context: Vector, coordinates: Vector) -> None:

@@ -98,7 +98,7 @@ def store_end(side: int, workspace: Workspace) -> None:
 
 
 @njit(cache=True, inline="always")
-def propose(workspace: Workspace) -> None:
+def keep_current(workspace: Workspace) -> None:
     """Let the current point be the one chosen from the sub-tree."""
     rows = workspace.rows
     for i in range(workspace.position.size):
@@ -145,7 +145,7 @@ def start_subtree(workspace: Workspace) -> None:
 
 
 @njit(cache=True, inline="always")
-def join(row: int, workspace: Workspace) -> None:
+def join_momenta(row: int, workspace: Workspace) -> None:
     """Add the momenta of the waiting sub-tree."""
     rows = workspace.rows
     for i in range(workspace.momentum.size):

@@ -24,7 +24,7 @@ def registered[F: Callable[..., Any]](move: F) -> F:
     return move
 
 
-def kind_of(move: Callable[..., int]) -> int:
+def kind_of_move(move: Callable[..., int]) -> int:
     """Return the number of a move in the table of blocks."""
     return KIND_DRAW + 1 + _MOVES.index(move)
 

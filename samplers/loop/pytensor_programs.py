@@ -91,7 +91,7 @@ def evaluated_function(
     Returns
     -------
     callable
-        ``(position, context, out) -> float`` as in ``samplers.chain.programs.evaluate``.
+        ``(position, context, out) -> float`` as in ``samplers.chain.programs.evaluate_density``.
     """
     own, contexts = Layout.of(program.moving), Layout.of(variables)
     values = [] if program.value is None else [program.value]

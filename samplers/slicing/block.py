@@ -22,7 +22,7 @@ from graphs.surgery.random_graph import depends_on
 from graphs.surgery.rebuilding import substitute
 from samplers.blocks import Block, BlockProgram, Sweep
 from samplers.chain import state
-from samplers.loop.moves import kind_of
+from samplers.loop.moves import kind_of_move
 from samplers.slicing.move import move_slice
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ class SliceBlock(Block):
     def describe(self, row: NDArray[np.int64], targets: list[int], sweep: Sweep) -> None:
         """Write where the variable and the groups of its elements are; see `samplers.blocks.Block.describe`."""
         elements = sweep.elements(self.variable)
-        row[state.KIND] = kind_of(move_slice)
+        row[state.KIND] = kind_of_move(move_slice)
         row[state.OFFSET] = elements[0] if elements else 0
         row[state.SCALE] = sweep.elements(self.scale)[0]
         row[state.NUM_LOGPROBS] = self.num_logprobs

@@ -15,7 +15,7 @@ from graphs.backends.numba.library.intrinsics import as_rows
 from graphs.backends.numba.library.rng import fill_exponential, fill_uniform
 from graphs.backends.numba.machine_code.inlined import inlined
 from graphs.backends.numba.machine_code.kept import njit
-from samplers.chain.programs import evaluate
+from samplers.chain.programs import evaluate_density
 from samplers.chain.result import STATUS_DONE, STATUS_NOT_FINITE_LOGDENSITY, STATUS_STRIDE
 from samplers.chain.state import (
     FIRST_STATISTIC,
@@ -73,7 +73,7 @@ def _step_out(
                 point[i] = floor(point[i])
         if num_waiting == 0:
             return count
-        evaluate(logprobs, point, context, out)
+        evaluate_density(logprobs, point, context, out)
         count += 1
         for i in members:
             if steps[i] >= 1.0:
@@ -107,7 +107,7 @@ def _shrink(
             if left[i] < right[i]:
                 uniform[k] = left[i] + uniform[k] * (right[i] - left[i])
                 point[i] = floor(uniform[k]) if is_integer else uniform[k]
-        evaluate(logprobs, point, context, out)
+        evaluate_density(logprobs, point, context, out)
         count += 1
         num_waiting = 0
         for k in range(members.size):
@@ -149,8 +149,8 @@ def slice_sweep(
     rng : array, shape (4,), uint64
         Generator.
     logprobs : callable, or array, shape (4,), int64
-        As in ``samplers.chain.programs.evaluate``; it writes the log-probability of each element given all others, or
-        that of all, into the last argument.
+        As in ``samplers.chain.programs.evaluate_density``; it writes the log-probability of each element given all
+        others, or that of all, into the last argument.
     context : array, float64
         The joint state.
     position : array, shape (d,), float64
@@ -185,7 +185,7 @@ def slice_sweep(
     for _ in range(num_groups):
         members = groups[at + 1 : at + 1 + groups[at]]
         at += 1 + groups[at]
-        evaluate(logprobs, point, context, out)
+        evaluate_density(logprobs, point, context, out)
         fill_exponential(rng, uniform[: members.size])
         for k in range(members.size):
             i = members[k]

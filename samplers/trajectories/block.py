@@ -14,7 +14,7 @@ from graphs.errors import ModelError
 from graphs.layout import Layout
 from samplers.blocks import Block, BlockProgram, Sweep
 from samplers.chain import state
-from samplers.loop.moves import kind_of
+from samplers.loop.moves import kind_of_move
 from samplers.trajectories.move import move_nuts
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ class NUTSBlock(Block):
         """Write where the variables begin, and whether others move what the density depends on; see the base class."""
         moved = {v for other in sweep.blocks if other is not self for v in other.variables}
         moved |= {v for other in sweep.blocks for v in other.tuned}
-        row[state.KIND] = kind_of(move_nuts)
+        row[state.KIND] = kind_of_move(move_nuts)
         row[state.OFFSET] = self._first_element(sweep)
         row[state.IS_STALE] = bool(moved.intersection(self.logdensity.inputs))
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from graphs.backends.numba.machine_code.inlined import inlined
 from graphs.backends.numba.machine_code.kept import njit
-from samplers.chain.programs import evaluate
+from samplers.chain.programs import evaluate_density
 
 type Vector = NDArray[np.float64]
 type LogDensityFunction = Callable[[Vector, Vector, Vector], float]
@@ -68,7 +68,7 @@ def leapfrog(
         The log-density and the kinetic energy at the new point.
     """
     kick_and_drift(step_size, inverse_mass_matrix, gradient, momentum, position)
-    value = evaluate(logdensity, position, context, gradient)
+    value = evaluate_density(logdensity, position, context, gradient)
     return value, kick(step_size, inverse_mass_matrix, gradient, momentum)
 
 

@@ -12,7 +12,7 @@ from graphs.backends.numba.library.intrinsics import as_rows
 from graphs.backends.numba.library.rng import fill_normal
 from graphs.backends.numba.machine_code.inlined import inlined
 from graphs.backends.numba.machine_code.kept import njit
-from samplers.chain.programs import begin, evaluate, locate
+from samplers.chain.programs import begin, evaluate_density, locate
 from samplers.chain.result import STATUS_DONE, STATUS_NOT_FINITE_GRADIENT, STATUS_NOT_FINITE_LOGDENSITY, STATUS_STRIDE
 from samplers.chain.state import (
     FIRST_STATISTIC,
@@ -158,7 +158,7 @@ def _look_at_divergence(chain: Chain, first: int, size: int, logdensity: Any, is
     """Count a trajectory that ended where there is a log-density but no gradient, and keep the first such place."""
     if _find_not_finite(work.gradient) < 0:
         return
-    value = evaluate(logdensity, work.position, chain.state, work.gradient)
+    value = evaluate_density(logdensity, work.position, chain.state, work.gradient)
     chain.counters[NUM_GRADIENTS] += 1
     if not isfinite(value):
         return
@@ -209,7 +209,7 @@ def move_nuts(
     targets : array, int64
         Not used.
     logdensity : callable, or array, shape (4,), int64
-        As in ``samplers.chain.programs.evaluate``.
+        As in ``samplers.chain.programs.evaluate_density``.
     iteration : int
         Number of the sweep, from zero.
     """
@@ -227,7 +227,7 @@ def move_nuts(
         begin(logdensity, position, chain.state, work.position)
         _copy(work.position, position)
     if iteration == 0 or row[IS_STALE]:
-        chain.logdensity[block] = evaluate(logdensity, position, chain.state, gradient)
+        chain.logdensity[block] = evaluate_density(logdensity, position, chain.state, gradient)
         chain.counters[NUM_GRADIENTS] += 1
         if not isfinite(chain.logdensity[block]):
             return STATUS_NOT_FINITE_LOGDENSITY + STATUS_STRIDE * first

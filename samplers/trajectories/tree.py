@@ -34,10 +34,10 @@ from samplers.chain.workspace import (
     Workspace,
     adopt,
     begin_waiting,
-    join,
+    join_momenta,
+    keep_current,
     keep_waiting,
     load_end,
-    propose,
     start_subtree,
     start_trajectory,
     store_end,
@@ -132,7 +132,7 @@ def close_subtrees(leaf: int, num_leaves: int, inverse_mass_matrix: Vector, work
             SUBTREE_TOTAL,
         ):
             return True
-        join(row, workspace)
+        join_momenta(row, workspace)
         next_first = row
         row += 3
         remaining >>= 1
@@ -181,7 +181,7 @@ def build_subtree(
         weight += leaf_weight
         acceptance += leaf_weight if leaf_weight < 1.0 else 1.0
         if accept(rng, leaf_weight, weight):
-            propose(workspace)
+            keep_current(workspace)
             chosen = leaf
             chosen_logdensity = value
             chosen_energy = kinetic_energy
@@ -232,7 +232,7 @@ def sample_tree(
     directions : int
         Bit ``k`` tells whether the doubling ``k`` goes forwards in time.
     logdensity : callable or bound program
-        As in ``samplers.chain.programs.evaluate``.
+        As in ``samplers.chain.programs.evaluate_density``.
     context : array, float64
         The joint state.
     step_size : float

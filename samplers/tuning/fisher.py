@@ -94,7 +94,7 @@ def learn_low_rank(draws: Matrix, gradients: Matrix, previous: Metric) -> Metric
     return Metric("low_rank", scale, rows, np.sqrt(eigenvalues[is_far]) - 1.0)
 
 
-def choose(draws: Matrix, gradients: Matrix, previous: Metric, *, is_early: bool = False) -> Metric:
+def choose_metric(draws: Matrix, gradients: Matrix, previous: Metric, *, is_early: bool = False) -> Metric:
     """Return the dense metric where it pays, else the diagonal one; the parameters are those of `learn_diagonal`.
 
     In the coordinates of a diagonal metric a normal density has standard deviations from ``s`` to ``S``, and a

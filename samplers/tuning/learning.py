@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from graphs.errors import SamplingError
 from samplers.chain.metric import Learnt, Metric
 from samplers.tuning.adaptation import FINAL_FRACTION
-from samplers.tuning.fisher import MOST_DENSE, choose, learn_dense, learn_diagonal, learn_low_rank
+from samplers.tuning.fisher import MOST_DENSE, choose_metric, learn_dense, learn_diagonal, learn_low_rank
 
 MetricChoice = Literal["auto", "diag", "dense", "low_rank"]
 METRICS: tuple[MetricChoice, ...] = ("auto", "diag", "dense", "low_rank")
@@ -218,7 +218,7 @@ def learn(kind: MetricChoice, draws: NDArray[np.float64], previous: Metric, *, i
         return None
     try:
         with np.errstate(all="ignore"):
-            learn_kind = partial(choose, is_early=is_early) if kind == "auto" else LEARNERS[kind]
+            learn_kind = partial(choose_metric, is_early=is_early) if kind == "auto" else LEARNERS[kind]
             learnt = learn_kind(draws[:, 0], draws[:, 1], previous)
     except np.linalg.LinAlgError:
         return None

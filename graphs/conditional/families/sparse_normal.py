@@ -12,7 +12,7 @@ from pytensor.graph.basic import Variable
 from pytensor.tensor.variable import TensorVariable
 
 from graphs.conditional.law import Law
-from graphs.sparse.ops import SparseFactor, draw_normal
+from graphs.sparse.ops import SparseFactor, draw_sparse_normal
 from graphs.sparse.pattern import Pattern
 
 
@@ -64,7 +64,7 @@ class SparseNormal(Law):
     def draw_graph(self, rng: Variable) -> tuple[Variable, TensorVariable]:
         """Return the next generator and a draw."""
         next_rng, noise = rng.normal(0.0, 1.0, size=(self.pattern.size,))
-        flat = draw_normal(self.parameters["precision"], self.parameters["linear"], noise, self.pattern)
+        flat = draw_sparse_normal(self.parameters["precision"], self.parameters["linear"], noise, self.pattern)
         return next_rng, flat.reshape(self.variable.type.shape)
 
     def mean(self) -> TensorVariable:

@@ -79,7 +79,7 @@ class JointNormal(Law):
     def draw_parts(self, rng: Variable) -> tuple[Variable, dict[TensorVariable, TensorVariable]]:
         """Return the next generator and a joint draw by variable."""
         next_rng, vector = self.draw_graph(rng)
-        return next_rng, dict(zip(self.parts, split(vector, self.parts), strict=True))
+        return next_rng, dict(zip(self.parts, split_vector(vector, self.parts), strict=True))
 
     def mean(self) -> TensorVariable:
         """Return the mean of the vector."""
@@ -99,7 +99,7 @@ def is_normal(law: Law) -> bool:
     return isinstance(law, Normal | MultivariateNormal | SparseNormal)
 
 
-def split(vector: TensorVariable, parts: Sequence[TensorVariable]) -> list[TensorVariable]:
+def split_vector(vector: TensorVariable, parts: Sequence[TensorVariable]) -> list[TensorVariable]:
     """Take a vector apart into arrays of the shapes of some variables."""
     pieces, start = [], 0
     for part in parts:
@@ -139,7 +139,7 @@ def find_joint_normal(logdensity: LogDensity, variables: Sequence[TensorVariable
     size = sum(prod(v.type.shape) for v in variables)
     stacked = pt.tensor(shape=(size,), dtype="float64")
     stacked.name = ", ".join(str(v.name) for v in variables)
-    stand_ins: Mapping[Variable, Variable] = dict(zip(variables, split(stacked, variables), strict=True))
+    stand_ins: Mapping[Variable, Variable] = dict(zip(variables, split_vector(stacked, variables), strict=True))
     [joined] = substitute([total], stand_ins)
     assert isinstance(joined, TensorVariable)
     law = multivariate_normal_law(joined, stacked)

@@ -59,10 +59,10 @@ def _shuffled_atoms(atoms: Atoms, order: Sequence[int | str]) -> Atoms:
 def _lift_reduction(op: CAReduce, node: Apply, lifting: Lifting) -> list[Lifted]:
     lifted = lifting.get(node.inputs[0])
     axes = range(len(lifted.shape)) if op.axis is None else op.axis
-    return [reduced(lifted, sorted((axis % len(lifted.shape) for axis in axes), reverse=True), op, lifting)]
+    return [reduce_axes(lifted, sorted((axis % len(lifted.shape) for axis in axes), reverse=True), op, lifting)]
 
 
-def reduced(lifted: Lifted, axes: Sequence[int], op: CAReduce, lifting: Lifting) -> Lifted:
+def reduce_axes(lifted: Lifted, axes: Sequence[int], op: CAReduce, lifting: Lifting) -> Lifted:
     """Reduce over axes, the last one first; elements that depend on different atoms are combined one by one."""
     if any(lifted.shape[axis] == 0 for axis in axes):
         # What is made of no elements depends on none: any state will do.
@@ -168,7 +168,7 @@ def _lift_dot(op: Dot, node: Apply, lifting: Lifting) -> list[Lifted]:
     first = _laid_out(left, [*range(rows), *["x"] * (total_ndim - rows - 1), axis])
     second = _laid_out(right, [*["x"] * rows, *range(1, len(right.shape)), 0])
     [product] = apply_elementwise(Elemwise(ps.mul), [first, second], lifting)
-    return [reduced(product, [total_ndim - 1], Sum(), lifting)]
+    return [reduce_axes(product, [total_ndim - 1], Sum(), lifting)]
 
 
 def _times(lifted: Lifted, other: Lifted, *, is_left: bool) -> Lifted:

@@ -13,7 +13,7 @@ from pytensor.tensor.basic import MakeVector, ScalarFromTensor, TensorFromScalar
 from pytensor.tensor.elemwise import DimShuffle, Elemwise
 from pytensor.tensor.math import All
 
-from graphs.marginal.lifting.elementwise import apply_elementwise, reduced
+from graphs.marginal.lifting.elementwise import apply_elementwise, reduce_axes
 from graphs.marginal.lifting.state import Lifted, Lifting, folded
 
 _SWITCH = Elemwise(switch)
@@ -77,8 +77,8 @@ def _aligned_condition(condition: Lifted, guarded: Lifted, lifting: Lifting) -> 
     extra = len(condition.shape) - len(guarded.shape)
     if extra > 0:
         last = range(len(condition.shape) - 1, len(guarded.shape) - 1, -1)
-        condition = reduced(condition, list(last), _ALL, lifting)
+        condition = reduce_axes(condition, list(last), _ALL, lifting)
     own = guarded.shape[len(guarded.shape) - len(condition.shape) :]
     if any(n not in (1, m) for n, m in zip(condition.shape, own, strict=True)):
-        condition = reduced(condition, list(range(len(condition.shape)))[::-1], _ALL, lifting)
+        condition = reduce_axes(condition, list(range(len(condition.shape)))[::-1], _ALL, lifting)
     return condition

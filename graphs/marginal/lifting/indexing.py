@@ -23,7 +23,7 @@ Entry = Any
 """A slice of numbers, an integer array, or a variable."""
 
 
-def entries_of(op: Any, inputs: Sequence[Variable], lifting: Lifting) -> list[Entry]:
+def indices_of(op: Any, inputs: Sequence[Variable], lifting: Lifting) -> list[Entry]:
     """Return what an array is indexed by: slices and integer arrays where these are known, variables else.
 
     Raises
@@ -62,7 +62,7 @@ def _number(bound: Any, lifting: Lifting) -> int | None:
 
 def _lift_indexing(op: Any, node: Apply, lifting: Lifting) -> list[Lifted]:
     array, *inputs = node.inputs
-    entries = entries_of(op, inputs, lifting)
+    entries = indices_of(op, inputs, lifting)
     lifted = lifting.get(array)
     if any(isinstance(e, Variable) for e in entries):
         return [_index_by_states(lifted, array, entries, lifting)]
@@ -153,7 +153,7 @@ def _index_by_states(array: Lifted, source: Variable, entries: Sequence[Entry], 
     slots, values = aligned(parts, index_ndim + rest, lifting)
     index_values = [_without_last(v, rest) for v in values[1:]]
     if not array.slots:
-        check_range(index_values, lengths, source)
+        check_states(index_values, lengths, source)
     result = _gather(moved, slots, index_values, index_ndim)
     return _in_place(Lifted(result, slots, (*index_shape, *rest_shape)), index_ndim, len(before))
 
@@ -221,7 +221,7 @@ def _without_last(value: TensorVariable, rest: int) -> TensorVariable:
     return shuffled(value, list(range(value.type.ndim - rest))) if rest else value
 
 
-def check_range(indices: Sequence[TensorVariable], lengths: Sequence[int], source: Variable) -> None:
+def check_states(indices: Sequence[TensorVariable], lengths: Sequence[int], source: Variable) -> None:
     """Raise if an array is indexed by states that it has no element for."""
     for index, length in zip(indices, lengths, strict=True):
         if (

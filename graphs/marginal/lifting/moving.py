@@ -18,7 +18,7 @@ from pytensor.tensor.variable import TensorVariable
 
 from graphs.marginal.lifting.elementwise import apply_elementwise
 from graphs.marginal.lifting.engine import lift_nodes
-from graphs.marginal.lifting.indexing import check_range, entries_of, index_fixed
+from graphs.marginal.lifting.indexing import check_states, index_fixed, indices_of
 from graphs.marginal.lifting.slots import joined
 from graphs.marginal.lifting.state import ABSENT, Lifted, Lifting, MixingError, Slot, folded, padded, shuffled, widened
 from graphs.surgery.known import known_value
@@ -86,7 +86,7 @@ def _lift_repeat(op: Repeat, node: Apply, lifting: Lifting) -> list[Lifted]:
 def _lift_set(op: Any, node: Apply, lifting: Lifting) -> list[Lifted]:
     """Lift setting or increasing a part of an array."""
     array, part, *inputs = node.inputs
-    entries = entries_of(op, inputs, lifting)
+    entries = indices_of(op, inputs, lifting)
     if any(lifting.depends(i) for i in inputs):
         written = _set_where_equal(op, array, part, entries, lifting)
         lift_nodes([written], lifting)
@@ -132,7 +132,7 @@ def _set_where_equal(op: Any, array: Any, part: Any, entries: list[Any], lifting
         raise MixingError(f"{op} sets elements at positions that depend on two discrete variables")
     index = entries[place]
     length = lifting.shape_of(array)[place]
-    check_range([lifting.get(index).value], [length], array)
+    check_states([lifting.get(index).value], [length], array)
     shape = np.broadcast_shapes(*(lifting.shape_of(e) if isinstance(e, Variable) else np.shape(e) for e in entries))
     known = [np.broadcast_to(e, shape)[..., None] for e in entries if not isinstance(e, Variable)]
     rows = np.stack([k.ravel() for k in known], axis=-1) if known else np.zeros((int(np.prod(shape)), 0))

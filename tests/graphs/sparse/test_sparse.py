@@ -11,7 +11,7 @@ import pytest
 from scipy import sparse
 
 from graphs.backends import get_backend
-from graphs.sparse.ops import SparseFactor, draw_normal
+from graphs.sparse.ops import SparseFactor, draw_sparse_normal
 from graphs.sparse.pattern import find_pattern, find_probes
 from graphs.surgery.interpreting import interpret
 
@@ -89,7 +89,7 @@ def test_factor_and_solutions(backend, graph):
     values, b = pt.vector("values", shape=(len(pattern.first),)), pt.vector("b", shape=(49,))
     factor = SparseFactor.of(values, pattern)
     outputs = [factor.colour(factor.whiten(b)), pt.log(factor.diagonal).sum(), factor.colour(b)]
-    outputs += [draw_normal(values, 2.0 * b, b, pattern)]
+    outputs += [draw_sparse_normal(values, 2.0 * b, b, pattern)]
     compiled = (interpret if backend == "interpreted" else get_backend(backend).function)([values, b], outputs)
     solved, half, coloured, drawn = compiled(matrix[pattern.first, pattern.second], right)
     np.testing.assert_allclose(drawn, 2.0 * np.linalg.solve(matrix, right) + coloured, rtol=1e-9, atol=1e-11)

@@ -14,7 +14,7 @@ from scipy import special, stats
 import ppl
 from graphs.backends import get_backend
 from graphs.errors import SamplingError
-from graphs.joint.drawing import draws_of
+from graphs.joint.drawing import with_draws
 from ppl.starting.initial import StartingPoints
 
 NUM_DRAWS = 4000
@@ -57,7 +57,7 @@ ARRAY = np.array([0.5, 30.0, 500.0])
 
 def drawn(variables, backend, seed=1):
     rng = pt.random.rng("rng")
-    return get_backend(backend).function([], draws_of(variables, rng), rng=rng)(np.random.default_rng(seed))
+    return get_backend(backend).function([], with_draws(variables, rng), rng=rng)(np.random.default_rng(seed))
 
 
 def assert_follows(draws, cdf):

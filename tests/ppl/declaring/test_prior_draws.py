@@ -14,7 +14,7 @@ from scipy import stats
 
 import ppl
 from graphs.backends import get_backend
-from graphs.joint.drawing import draws_of
+from graphs.joint.drawing import with_draws
 from graphs.joint.logprob import logprob, unconstrain
 from graphs.surgery.interpreting import interpret, without_c
 from graphs.variables.transforms import transforms_of
@@ -105,7 +105,7 @@ DISCRETE = {
 def drawn(variables, backend, seed=1):
     """Draw variables of one model once."""
     rng = pt.random.rng("rng")
-    graphs = draws_of([pt.as_tensor(v) for v in variables], rng)
+    graphs = with_draws([pt.as_tensor(v) for v in variables], rng)
     if backend == "interpreter":
         with without_c():
             return interpret([rng], graphs)(np.random.default_rng(seed))
@@ -196,7 +196,7 @@ def test_vectors_and_matrices(name, backend):
     """Stein's identity on the real line: ``E g = 0`` and ``E (y - m) g' = -1`` with ``g`` the gradient at ``y``."""
     rv = VECTORS[name]()
     rng, number = pt.random.rng("rng"), pt.dscalar("number")
-    graphs = draws_of([rv], rng)
+    graphs = with_draws([rv], rng)
     if backend == "numba":
         [draws] = get_backend("numba").map([number], graphs, rng=rng)(np.random.default_rng(1), np.zeros(NUM_VECTORS))
     else:

@@ -17,9 +17,9 @@ import ppl.planning.pilot
 import ppl.planning.policy
 from graphs.backends.numba.lowering.random import UNIVARIATE, VECTOR
 from graphs.errors import BackendError
-from graphs.sparse.ops import draw_normal
+from graphs.sparse.ops import draw_sparse_normal
 from graphs.sparse.pattern import find_pattern
-from ppl.planning.pilot import continued, effective_fractions, pilot
+from ppl.planning.pilot import effective_fractions, pilot, prolonged
 from ppl.planning.policy import Prediction
 from ppl.planning.work import (
     PER_CALL_OF_SPARSE,
@@ -230,7 +230,7 @@ def test_draws_by_sparse_factors_are_counted_by_their_columns() -> None:
     values = pt.tensor("values", shape=pattern.places.shape)
     linear, noise = pt.tensor("linear", shape=(30,)), pt.tensor("noise", shape=(30,))
     expected = 117 * PER_PRODUCT_OF_SPARSE + 30 * PER_COLUMN_OF_SPARSE + PER_CALL_OF_SPARSE + PER_NODE
-    assert work_of([draw_normal(values, linear, noise, pattern)]) == pytest.approx(expected)
+    assert work_of([draw_sparse_normal(values, linear, noise, pattern)]) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("sampler", ["nuts", "gibbs"])
@@ -239,7 +239,7 @@ def test_a_pilot_run_goes_on_where_it_was(sampler: str) -> None:
     plan = ppl.plan(regression(), sampler=sampler)
     run = pilot(plan, 400)
     assert run is not None
-    longer, again = (continued(run, 600) for _ in range(2))
+    longer, again = (prolonged(run, 600) for _ in range(2))
     assert len(longer.draws) == len(run.draws) + 600
     np.testing.assert_array_equal(longer.draws[: len(run.draws)], run.draws)
     np.testing.assert_array_equal(longer.draws, again.draws)

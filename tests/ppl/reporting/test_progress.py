@@ -65,12 +65,12 @@ def test_nothing_is_said_of_a_short_run_but_what_runs(compiled, capsys):
 def test_a_log_is_stdout_where_it_is_redirected(tmp_path, monkeypatch):
     with (tmp_path / "log").open("w") as file:
         monkeypatch.setattr("sys.stdout", file)
-        assert progress_lines.log(True) is file
-        assert progress_lines.log(False) is None
+        assert progress_lines.log_stream(True) is file
+        assert progress_lines.log_stream(False) is None
         # A bar in the terminal of stderr does not take the place of the log.
         monkeypatch.setenv("FORCE_COLOR", "1")
-        assert progress_lines.log(True) is file
-    assert progress_lines.log(True) is None  # closed
+        assert progress_lines.log_stream(True) is file
+    assert progress_lines.log_stream(True) is None  # closed
     progress_lines.say("The log is gone.", file)
 
 

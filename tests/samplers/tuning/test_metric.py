@@ -17,7 +17,7 @@ from graphs.density import LogDensity
 from graphs.errors import SamplingError
 from samplers import NUTSBlock, RunSettings, Sweep, compile_sweep
 from samplers.chain.metric import Metric
-from samplers.tuning.fisher import choose, fisher_divergence, learn_dense, learn_diagonal, learn_low_rank
+from samplers.tuning.fisher import choose_metric, fisher_divergence, learn_dense, learn_diagonal, learn_low_rank
 from samplers.tuning.learning import METRICS, Trail, update_times
 
 SCALE = np.logspace(-3, 3, 6)
@@ -87,11 +87,11 @@ def test_automatic_choice() -> None:
     """Dense where strongly correlated; diagonal where independent, of few draws and of a heavy tail too."""
     random = np.random.default_rng(5)
     unit = Metric.diagonal(np.ones(6))
-    assert choose(*draws_of(correlated(6, 1e3), 40), unit).kind == "dense"
-    assert choose(*draws_of(np.diag(SCALE), 40), unit).kind == "diag"
+    assert choose_metric(*draws_of(correlated(6, 1e3), 40), unit).kind == "dense"
+    assert choose_metric(*draws_of(np.diag(SCALE), 40), unit).kind == "diag"
     draws = random.standard_t(4.0, size=(30, 20))
     gradients = -5.0 * draws / (4.0 + draws**2)
-    assert choose(draws, gradients, Metric.diagonal(np.ones(20))).kind == "diag"
+    assert choose_metric(draws, gradients, Metric.diagonal(np.ones(20))).kind == "diag"
 
 
 def test_fisher_divergence_of_a_normal() -> None:

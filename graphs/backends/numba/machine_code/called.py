@@ -102,7 +102,7 @@ class _Context:
         return _codegen()
 
 
-def read(parts: Any, target_context: Any) -> CompileResult:
+def read_called(parts: Any, target_context: Any) -> CompileResult:
     """Return a function of the parts to which Numba reduced it.
 
     Parameters

@@ -26,7 +26,7 @@ from numba.core.sigutils import normalize_signature
 
 from graphs.backends.numba.machine_code import called, storage
 from graphs.backends.numba.machine_code.engines import MachineCode, close_library, free_unused, load, separate
-from graphs.backends.numba.machine_code.reachable import digest_of, versions
+from graphs.backends.numba.machine_code.reachable import digest_of, versions_of_code
 
 
 class CodeCache(_Cache):
@@ -81,7 +81,7 @@ class CodeCache(_Cache):
         digests = (self._digest(), digest_of(tuple(sig.args) if hasattr(sig, "args") else tuple(sig)))
         if not self._is_enabled or None in digests:
             return None
-        parts = f"{digests} {codegen.magic_tuple()} {versions()}"
+        parts = f"{digests} {codegen.magic_tuple()} {versions_of_code()}"
         return f"{self._name}-{hashlib.sha256(parts.encode()).hexdigest()[:24]}.{self._ending}"
 
     def enable(self) -> None:
@@ -131,7 +131,7 @@ class _BitcodeCache(CodeCache):
     _ending = "bitcode"
 
     def _rebuilt(self, data: bytes, target_context: Any) -> Any:
-        return called.read(pickle.loads(data), target_context)
+        return called.read_called(pickle.loads(data), target_context)
 
 
 class _ObjectCache(CodeCache):

@@ -60,7 +60,7 @@ _DIGESTS: WeakKeyDictionary[Any, str | None] = WeakKeyDictionary()
 
 
 @cache
-def versions() -> str:
+def versions_of_code() -> str:
     """Return the versions of what all machine code depends on."""
     packages = [f"{module.__name__} {module.__version__}" for module in FOREIGN]
     return ", ".join([platform.python_implementation(), sys.version, *packages])
@@ -79,7 +79,7 @@ class _Walk:
     """Describes objects one after the other; each is a list of values and of numbers of other objects."""
 
     def __init__(self, known: Mapping[str, str | None]):
-        self.hash = hashlib.sha256(versions().encode())
+        self.hash = hashlib.sha256(versions_of_code().encode())
         self._known = known
         self._numbers: dict[int, int] = {}
         self._objects: list[Any] = []  # in the order of their numbers; kept alive, so that no other gets their id

@@ -15,7 +15,7 @@ import graphs
 import ppl
 import samplers
 from graphs.conditional import MultivariateNormal, find_conditional, find_discrepancy, find_joint_blocks, joint_normal
-from graphs.conditional.quadratic.joint import split
+from graphs.conditional.quadratic.joint import split_vector
 from graphs.density import LogDensity
 from graphs.joint.logprob import logprob
 from graphs.supports import POSITIVE
@@ -108,7 +108,7 @@ def test_wrong_joint_laws_are_rejected():
     values = named(density)
     law = joint_normal(density, [values["ma"], values["a"]])
     assert law is not None
-    stand_ins = dict(zip(law.parts, split(law.variable, law.parts), strict=True))
+    stand_ins = dict(zip(law.parts, split_vector(law.variable, law.parts), strict=True))
     [joined] = substitute([density.total], stand_ins)
     wrong = replace(
         law, law=MultivariateNormal(law.variable, {**law.parameters, "linear": 2 * law.parameters["linear"]})

@@ -14,7 +14,7 @@ from scipy import stats
 
 import ppl
 from graphs.backends import get_backend
-from graphs.joint.drawing import draws_of
+from graphs.joint.drawing import with_draws
 
 RNG = np.random.default_rng(5)
 
@@ -52,7 +52,7 @@ def test_joint_distribution(name, backend):
     chain = ppl.MarkovChain("s", transition, initial, **options)
     count = 4000 if backend != "c" else 1500
     rng, number = pt.random.rng("rng"), pt.dscalar("number")
-    function = get_backend(backend).map([number], draws_of([chain], rng), rng=rng)
+    function = get_backend(backend).map([number], with_draws([chain], rng), rng=rng)
     [paths] = function(np.random.default_rng(3), np.zeros(count))
     states, steps = transition.shape[-1], options["steps"]
     everything = list(itertools.product(range(states), repeat=steps))
