@@ -115,7 +115,7 @@ def standard_normal(position: np.ndarray, context: np.ndarray, gradient: np.ndar
 
 
 def run_transitions(rng, program, step_size, metric, position, gradient, work, draws) -> int:
-    value = hamiltonian.evaluate(program, position, position, gradient)
+    value = hamiltonian.evaluate_density(program, position, position, gradient)
     num_steps = 0
     for i in range(draws.shape[0]):
         info = transition(rng, program, position, step_size, metric, 8, position, gradient, value, work)
