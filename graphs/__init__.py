@@ -18,7 +18,7 @@ from graphs.layout import Layout
 from graphs.marginal.summing_out import sum_out
 from graphs.step import StepGraph
 from graphs.supports import Support
-from graphs.surgery import lengths  # noqa: F401  (it registers how PyTensor reads lengths)
+from graphs.surgery import lengths, nodes  # noqa: F401  (they register how PyTensor reads lengths and makes nodes)
 from graphs.surgery.printing import dprint
 
 __all__ = [

@@ -245,6 +245,19 @@ PYTENSOR = (
         ("pytensor.tensor.blockwise.Blockwise._create_dummy_core_node",),
     ),
     Use(
+        "Graphs that are rewritten tell of changes only what listens to them.",
+        ("graphs/surgery/rewriting/graph.py",),
+        ("pytensor.graph.fg.FunctionGraph._features",),
+    ),
+    Use(
+        "Properties of matrices are not looked for in what is none.",
+        ("graphs/surgery/rewriting/facts.py",),
+        (
+            "pytensor.assumptions.core.AssumptionFeature._compute",
+            "pytensor.assumptions.core.AssumptionFeature._var_to_keys",
+        ),
+    ),
+    Use(
         "A scan is interpreted; PyTensor would compile its steps to C.",
         ("graphs/surgery/evaluating.py",),
         ("pytensor.scan.op.Scan._fn",),

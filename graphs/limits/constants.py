@@ -16,7 +16,6 @@ import pytensor.tensor as pt
 from pytensor.compile.builders import OpFromGraph
 from pytensor.compile.mode import Mode
 from pytensor.graph.basic import Apply, Constant, Variable
-from pytensor.graph.fg import FunctionGraph
 from pytensor.graph.rewriting.db import RewriteDatabaseQuery
 from pytensor.graph.traversal import toposort
 from pytensor.tensor.elemwise import Elemwise
@@ -25,9 +24,10 @@ from pytensor.tensor.variable import TensorVariable
 
 from graphs.limits.stable_logits import stabilized
 from graphs.surgery.evaluating import evaluate
-from graphs.surgery.passes import Passes
 from graphs.surgery.random_graph import is_random
 from graphs.surgery.rebuilding import rebuild, substitute
+from graphs.surgery.rewriting.graph import Graph
+from graphs.surgery.rewriting.passes import Passes
 from graphs.surgery.traces import FORGET
 
 STABLE = RewriteDatabaseQuery(
@@ -132,7 +132,7 @@ def folded(graphs: Sequence[Variable]) -> list[Variable]:
 
 
 def _stable_values(roots: Sequence[TensorVariable]) -> list[np.ndarray] | None:
-    fgraph = FunctionGraph([], stabilized(roots), clone=True, features=[FORGET])
+    fgraph = Graph([], stabilized(roots), clone=True, features=[FORGET])
     _STABLE_PASSES.rewrite(fgraph)
     return evaluate(fgraph.outputs, {})
 

@@ -20,7 +20,8 @@ from pytensor.tensor.rewriting.math import local_sum_prod_of_mul_or_div
 from pytensor.tensor.variable import TensorVariable
 
 from graphs.surgery.evaluating import evaluate
-from graphs.surgery.passes import Passes
+from graphs.surgery.rewriting.graph import Graph
+from graphs.surgery.rewriting.passes import Passes
 from graphs.surgery.traces import FORGET
 
 _LARGEST_FOLDED = 100_000
@@ -71,7 +72,7 @@ def with_data_folded(outputs: Sequence[TensorVariable]) -> list[TensorVariable]:
 def _as_function_graph(outputs: Sequence[TensorVariable]) -> FunctionGraph:
     inputs = [i for i in graph_inputs(outputs) if not isinstance(i, Constant)]
     equivalent = clone_get_equiv(inputs, outputs, copy_inputs=False, copy_orphans=False)
-    return FunctionGraph(inputs, [equivalent[output] for output in outputs], clone=False, features=[FORGET])
+    return Graph(inputs, [equivalent[output] for output in outputs], clone=False, features=[FORGET])
 
 
 def _fold_data(fgraph: FunctionGraph) -> None:

@@ -24,12 +24,17 @@ from pytensor.tensor.elemwise import Elemwise
 from pytensor.tensor.special import softmax
 from pytensor.tensor.variable import TensorVariable
 
-from graphs.surgery.passes import Passes
+from graphs.surgery.rewriting.passes import Passes
 
 
 def _sum_by_loop() -> TensorVariable:
     totals = pytensor.scan(lambda a, total: total + a, [x], [pt.constant(np.zeros(()))], return_updates=False)
     return totals[-1]
+
+
+def _misfit() -> TensorVariable:
+    design = np.random.default_rng(1).normal(size=(5, 3))
+    return -0.5 * pt.sum(((np.arange(5.0) - pt.dot(design, x)) / pt.exp(m[0, 0])) ** 2) - pt.sum(x**2 / 3)
 
 
 QUERY = RewriteDatabaseQuery(include=["fast_run"], exclude=["inplace", "fusion", "BlasOpt", "cxx_only"])
@@ -41,6 +46,12 @@ GRAPHS: dict[str, Callable[[], TensorVariable]] = {
     "a written element": lambda: pt.set_subtensor((x * 1)[2], 0.0)[2:],
     "a symbolic function": lambda: pt.logsumexp(x - 1.0),
     "a loop": _sum_by_loop,
+    "products with diagonals": lambda: pt.dot(pt.diag(x), m) @ pt.diag(m[0]) + pt.eye(3),
+    "the choice of columns": lambda: m @ pt.eye(3)[:, np.array([2, 0])],
+    "a product with itself": lambda: pt.linalg.cholesky(m @ m.T + pt.diag(pt.exp(x))),
+    "the slope of a regression": lambda: pytensor.grad(_misfit(), x),
+    "slopes of slopes": lambda: pytensor.grad((pytensor.grad(_misfit(), x) * m[0]).sum(), x),
+    "constants by way of others": lambda: x * pt.exp(pt.constant(np.arange(3.0)) + 1).sum(),
     "a gradient": lambda: pytensor.grad(pt.sum(softmax(m[0]) * m[1]), m),
 }
 

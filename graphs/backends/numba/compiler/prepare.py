@@ -21,8 +21,9 @@ from pytensor.tensor.type import TensorType
 from graphs.errors import BackendError
 from graphs.limits.constants import folded
 from graphs.surgery.inlining import inline_graphs
-from graphs.surgery.passes import Passes
 from graphs.surgery.rebuilding import rebuild
+from graphs.surgery.rewriting.graph import Graph
+from graphs.surgery.rewriting.passes import Passes
 from graphs.surgery.traces import FORGET
 
 REWRITES = RewriteDatabaseQuery(
@@ -76,7 +77,7 @@ def rewritten(inputs: Sequence[Variable], outputs: Sequence[Variable]) -> Functi
     _check_closed(inputs, outputs)
     # Generators that the caller does not name need no order of their own: a program has one.
     generators = [v for v in graph_inputs(outputs, inputs) if isinstance(v.type, RandomType) and v not in set(inputs)]
-    fgraph = FunctionGraph([*inputs, *generators], outputs, clone=True, features=[FORGET])
+    fgraph = Graph([*inputs, *generators], outputs, clone=True, features=[FORGET])
     # PyTensor's rewrites know its own symbolic functions, such as logsumexp: those are expanded after the first pass,
     # and stabilised no more, since each pass would subtract the maximum again.
     inline_graphs(fgraph, keep=(TensorSymbolicOp,))
@@ -140,4 +141,4 @@ def _single_precision_as_double(fgraph: FunctionGraph) -> FunctionGraph:
         return fgraph
     # Nodes that hold no such number are those of the old graph, which nobody has any more.
     outputs = [memo.get(output, output) for output in fgraph.outputs]
-    return FunctionGraph(fgraph.inputs, outputs, clone=False, features=[FORGET])
+    return Graph(fgraph.inputs, outputs, clone=False, features=[FORGET])

@@ -13,6 +13,7 @@ from typing import Any
 
 from pytensor import config
 from pytensor.compile.mode import optdb
+from pytensor.graph.basic import Constant
 from pytensor.graph.fg import FunctionGraph
 from pytensor.graph.rewriting.basic import (
     EquilibriumGraphRewriter,
@@ -24,6 +25,12 @@ from pytensor.graph.rewriting.basic import (
 )
 from pytensor.graph.rewriting.db import RewriteDatabase
 from pytensor.graph.rewriting.unify import OpPattern
+from pytensor.graph.traversal import toposort
+from pytensor.tensor.basic import second
+from pytensor.tensor.rewriting.basic import topo_constant_folding, topological_second_sink
+
+from graphs.surgery.rewriting.facts import Facts
+from graphs.surgery.rewriting.rounds import Rounds
 
 
 class Passes:
@@ -47,6 +54,7 @@ class Passes:
         decides.
         """
         _, rewriter, trackers = self._known()
+        fgraph.attach_feature(Facts())
         said = "ignore" if config.on_opt_error == "warn" else config.on_opt_error
         try:
             with config.change_flags(on_opt_error=said):
@@ -65,24 +73,53 @@ class Passes:
         return made
 
 
-class _Occasional(GraphRewriter):
-    """A walk over a graph that is left out where no operation of those that it looks for occurs."""
+class _Part(GraphRewriter):
+    """A walk over a graph that is cut short."""
 
-    def __init__(self, walk: WalkingGraphRewriter, kinds: tuple[Any, ...]):
-        self._walk = walk
-        self._kinds = kinds
+    def __init__(self, walk: WalkingGraphRewriter):
+        self.walk = walk
         self.name = getattr(walk, "name", None)
 
     def add_requirements(self, fgraph: FunctionGraph) -> None:
-        self._walk.add_requirements(fgraph)
+        self.walk.add_requirements(fgraph)
 
-    def apply(self, fgraph: FunctionGraph) -> Any:
+
+class _Occasional(_Part):
+    """A walk over a graph that is left out where no operation of those that it looks for occurs."""
+
+    def __init__(self, walk: WalkingGraphRewriter, kinds: tuple[Any, ...]):
+        super().__init__(walk)
+        self._kinds = kinds
+
+    def apply(self, fgraph: FunctionGraph) -> None:
         present = {type(node.op) for node in fgraph.apply_nodes}
-        return self._walk.apply(fgraph) if any(issubclass(kind, self._kinds) for kind in present) else None
+        if any(issubclass(kind, self._kinds) for kind in present):
+            self.walk.apply(fgraph)
+
+
+class _Sinking(_Part):
+    """The walk that moves the filling of arrays past other operations, left out where no array is filled."""
+
+    def apply(self, fgraph: FunctionGraph) -> None:
+        if any(node.op == second for node in fgraph.apply_nodes):
+            self.walk.apply(fgraph)
+
+
+class _Folding(_Part):
+    """The walk that evaluates what is made of constants, by way of nothing else."""
+
+    def apply(self, fgraph: FunctionGraph) -> None:
+        for node in list(toposort(fgraph.outputs)):
+            if node in fgraph.apply_nodes and all(isinstance(i, Constant) for i in node.inputs):
+                self.walk.process_node(fgraph, node)
 
 
 def _shortened(part: Any) -> Any:
     """Return a pass whose walks are left out where they find nothing."""
+    if part is topo_constant_folding:
+        return _Folding(part)
+    if part is topological_second_sink:
+        return _Sinking(part)
     if type(part) is WalkingGraphRewriter:
         kinds = _kinds(part.node_rewriter)
         return part if kinds is None else _Occasional(part, tuple(kinds))
@@ -92,9 +129,7 @@ def _shortened(part: Any) -> Any:
         return short
     if type(part) is EquilibriumGraphRewriter:
         # Where nothing else looks it up, PyTensor hands out the one that was registered.
-        short = copy(part)
-        short.global_rewriters = [_shortened(each) for each in part.global_rewriters]
-        return short
+        return Rounds(part, *(list(map(_shortened, each)) for each in (part.global_rewriters, part.final_rewriters)))
     return part
 
 
@@ -115,14 +150,14 @@ def _kind(tracked: Any) -> Any:
 
 def _trackers(part: Any) -> Iterator[Any]:
     """Yield what finds the rewrites that concern an operation."""
-    if isinstance(part, _Occasional):
-        yield from _trackers(part._walk)
+    if isinstance(part, _Part):
+        yield from _trackers(part.walk)
     elif isinstance(part, SequentialNodeRewriter):
         yield part.tracker
     elif isinstance(part, WalkingGraphRewriter):
         yield from _trackers(part.node_rewriter)
-    elif isinstance(part, EquilibriumGraphRewriter):
-        yield part.node_tracker
+    elif isinstance(part, Rounds):
+        yield part.rewriter.node_tracker
         for each in part.global_rewriters:
             yield from _trackers(each)
     elif hasattr(part, "data"):
