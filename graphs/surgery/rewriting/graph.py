@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
-from functools import cache
 from typing import Any
 
 from pytensor.graph.features import Feature
@@ -19,10 +17,12 @@ class Graph(FunctionGraph):
     def execute_callbacks(self, name: str, *args: Any, **options: Any) -> None:
         """Tell of a change."""
         for feature in self._features:
-            if _is_listening(type(feature), name):
+            kind = type(feature)
+            if (kind, name) not in _LISTENS:
+                _LISTENS[kind, name] = getattr(kind, name, None) is not getattr(Feature, name, None)
+            if _LISTENS[kind, name]:
                 getattr(feature, name)(self, *args, **options)
 
 
-@cache
-def _is_listening(kind: Hashable, name: str) -> bool:
-    return getattr(kind, name, None) is not getattr(Feature, name, None)
+_LISTENS: dict[tuple[type[Feature], str], bool] = {}
+"""Whether a kind of listeners has a method of its own; that of all does nothing."""
