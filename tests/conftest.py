@@ -15,13 +15,15 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numpy as np
+import pytensor
 import pytest
 from hypothesis import settings
+from pytensor.link.basic import PerformLinker
 
 from graphs.backends.base import as_arrays
 from graphs.backends.numba.backend import NumbaBackend
 from graphs.optional import FAILURES
-from graphs.surgery.interpreting import interpret
+from graphs.surgery.interpreting import interpret, without_c
 
 settings.register_profile("rvgraph", derandomize=True, deadline=None, max_examples=30, database=None)
 settings.load_profile("rvgraph")
@@ -42,6 +44,30 @@ def _interpreted(backend: NumbaBackend, inputs: Any, outputs: Any, rng: Any = No
     assert rng is None
     function = interpret(inputs, outputs)
     return lambda *arrays: [np.asarray(out) for out in function(*as_arrays(arrays, inputs))]
+
+
+_link = PerformLinker.make_all
+
+
+def _linked_without_c(linker: PerformLinker, *arguments: Any, **options: Any) -> Any:
+    """Link a graph that is interpreted; PyTensor would have gcc compile the bodies of its loops all the same."""
+    with without_c():
+        return _link(linker, *arguments, **options)
+
+
+@pytest.fixture(autouse=True)
+def _what_is_interpreted_is_not_compiled(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In `make test`, whose flags say so; for seconds each, and the answers of many tests come from loops.
+
+    But for tests of what is compiled where users are.
+    """
+    if pytensor.config.linker == "py" and "as_users_have_it" not in request.fixturenames:
+        monkeypatch.setattr(PerformLinker, "make_all", _linked_without_c)
+
+
+@pytest.fixture
+def as_users_have_it() -> None:
+    """Let PyTensor compile what it would compile for users."""
 
 
 @pytest.fixture(params=["interpreted", pytest.param("compiled", marks=pytest.mark.slow)])

@@ -256,7 +256,7 @@ def test_missing_jax_says_what_to_install(monkeypatch):
 
 
 @pytest.mark.parametrize("sampler", [None, "nuts"])
-def test_nothing_is_compiled_to_c_on_the_way_to_numba(sampler, monkeypatch):
+def test_nothing_is_compiled_to_c_on_the_way_to_numba(sampler, monkeypatch, as_users_have_it):
     """The starting point of such a factor holds a loop with an inner graph, which PyTensor compiles by itself."""
 
     def refuse(*arguments, **options):
