@@ -20,7 +20,8 @@ import pytest
 from hypothesis import settings
 from pytensor.link.basic import PerformLinker
 
-from graphs.backends.base import as_arrays
+from graphs.backends.base import Backend, as_arrays
+from graphs.backends.c import CBackend
 from graphs.backends.numba.backend import NumbaBackend
 from graphs.optional import FAILURES
 from graphs.surgery.interpreting import interpret, without_c
@@ -41,9 +42,14 @@ def pytest_collection_finish() -> None:
 
 def _interpreted(backend: NumbaBackend, inputs: Any, outputs: Any, rng: Any = None) -> Any:
     """Return what ``NumbaBackend.function`` does, without machine code."""
-    assert rng is None
-    function = interpret(inputs, outputs)
-    return lambda *arrays: [np.asarray(out) for out in function(*as_arrays(arrays, inputs))]
+    function = interpret([*inputs] if rng is None else [rng, *inputs], outputs)
+
+    def call(*arrays: Any) -> list[np.ndarray]:
+        generators, values = arrays[: len(arrays) - len(inputs)], arrays[len(arrays) - len(inputs) :]
+        given = [np.random.default_rng(g.integers(2**63, size=4)) for g in generators]
+        return [np.asarray(out) for out in function(*given, *as_arrays(values, inputs))]
+
+    return call
 
 
 _link = PerformLinker.make_all
@@ -72,13 +78,16 @@ def as_users_have_it() -> None:
 
 @pytest.fixture(params=["interpreted", pytest.param("compiled", marks=pytest.mark.slow)])
 def few_calls(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Functions that a test calls a hundred times are interpreted; in the long tests they are compiled, too.
+    """Functions that a test calls a hundred times are interpreted, maps row by row; in the long tests compiled, too.
 
     To compile them takes ten times as long as all else. It is for tests of what is derived: another one beside them has
     to compile functions of the same kind.
     """
     if request.param == "interpreted":
         monkeypatch.setattr(NumbaBackend, "function", _interpreted)
+        monkeypatch.setattr(NumbaBackend, "map", CBackend.map)
+        monkeypatch.setattr(NumbaBackend, "shared_map", Backend.shared_map)
+        monkeypatch.setattr(NumbaBackend, "fill", Backend.fill)
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ import re
 import subprocess
 from collections import Counter
 from collections.abc import Collection, Iterator
+from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -31,9 +32,14 @@ def modules(*folders: str) -> list[Path]:
     return sorted(path for folder in folders for path in (ROOT / folder).rglob("*.py"))
 
 
+@cache
+def tree_of(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
 def imported_packages(path: Path) -> Iterator[tuple[int, str]]:
     """The top-level packages that a module imports anywhere in it, with the line."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(tree_of(path)):
         if isinstance(node, ast.Import):
             yield from ((node.lineno, alias.name.split(".")[0]) for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
@@ -120,7 +126,7 @@ def test_functions_are_short():
     lengths = {
         f"{path.relative_to(ROOT)}:{function.lineno} {function.name}": num_lines(function)
         for path in modules(*LAYERS, "tests", "benchmarks", "notebooks")
-        for function in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        for function in ast.walk(tree_of(path))
         if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef)
     }
     long = {name: length for name, length in lengths.items() if length > MAX_FUNCTION_LINES}
@@ -161,11 +167,7 @@ def test_public_names_exist_and_have_docstrings(layer):
 
 @pytest.mark.parametrize("layer", LAYERS)
 def test_every_module_says_what_it_holds(layer):
-    silent = [
-        str(path.relative_to(ROOT))
-        for path in modules(layer)
-        if not ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
-    ]
+    silent = [str(path.relative_to(ROOT)) for path in modules(layer) if not ast.get_docstring(tree_of(path))]
     assert silent == []
 
 
@@ -200,7 +202,7 @@ def paths_by_name() -> dict[str, Path]:
 
 def test_no_module_imports_itself_by_way_of_others():
     paths = paths_by_name()
-    trees = {name: ast.parse(path.read_text(encoding="utf-8")) for name, path in paths.items()}
+    trees = {name: tree_of(path) for name, path in paths.items()}
     needs = {name: {*imported_modules(tree, paths)} - {name} for name, tree in trees.items()}
     TopologicalSorter(needs).prepare()  # raises an error that names the circle
 
@@ -217,7 +219,7 @@ def test_the_table_of_rooms_is_that_of_the_folders():
     rooms = {path.parent.relative_to(ROOT).as_posix(): path for path in modules(*LAYERS) if path.name == "__init__.py"}
     table = table_of_rooms()
     assert set(table) == {path.parent.relative_to(ROOT).as_posix() for path in modules(*LAYERS)} == set(rooms)
-    docstrings = {room: ast.get_docstring(ast.parse(path.read_text("utf-8"))) or "" for room, path in rooms.items()}
+    docstrings = {room: ast.get_docstring(tree_of(path)) or "" for room, path in rooms.items()}
     sentences = {room: " ".join(text.split("\n\n")[0].split()) for room, text in docstrings.items()}
     assert sentences == {room: sentence for room, (sentence, _) in table.items()}
 
@@ -237,7 +239,7 @@ def imports_between_rooms() -> Iterator[tuple[str, str, str, str]]:
     paths = paths_by_name()
     for path in paths.values():
         folder = path.parent.relative_to(ROOT).as_posix()
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in ast.walk(tree_of(path)):
             if not isinstance(node, ast.Import | ast.ImportFrom):
                 continue
             origin = node.module if isinstance(node, ast.ImportFrom) else None
@@ -272,7 +274,7 @@ def test_what_has_an_underscore_stays_in_its_file():
 def test_what_has_an_underscore_is_not_reached_through_a_module():
     paths, found = paths_by_name(), []
     for path in paths.values():
-        tree = ast.parse(path.read_text(encoding="utf-8"))
+        tree = tree_of(path)
         ours = {
             alias.asname or alias.name
             for node in ast.walk(tree)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numba.extending import is_jitted
 
 import ppl
 from benchmarks import (
@@ -37,6 +38,19 @@ from graphs.surgery.interpreting import interpret, without_c
 
 # By quadrature: SciPy's dblquad over x in (0, 8), y in (-6, 6).
 BIVARIATE_MEANS = 0.6510590629974939, 0.6359707143845065
+
+
+@pytest.fixture(params=["interpreted", pytest.param("compiled", marks=pytest.mark.slow)])
+def loops_by_hand(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Loops that are written by hand for Numba run as they stand; in the long tests they are compiled, as when timed.
+
+    To compile them takes ten seconds, and there are a few steps to make.
+    """
+    if request.param == "interpreted":
+        for module in (hand_hmm, marginal_recovery):
+            for name, function in [*vars(module).items()]:
+                if is_jitted(function):
+                    monkeypatch.setattr(module, name, function.py_func)
 
 
 def assert_mean(draws: np.ndarray, expected: float) -> None:
@@ -163,6 +177,7 @@ CASES = {
 
 
 @pytest.mark.parametrize("kind", CASES)
+@pytest.mark.usefixtures("loops_by_hand")
 def test_marginalization(kind: str) -> None:
     """All contenders that are installed say how much more probable one point is than another; constants may differ."""
     case = CASES[kind]()
@@ -184,6 +199,7 @@ def test_marginalization(kind: str) -> None:
         assert difference == pytest.approx(expected, abs=1e-3)
 
 
+@pytest.mark.usefixtures("loops_by_hand")
 def test_hidden_markov_model_by_hand() -> None:
     """The gradient written by hand is that of the value."""
     case, rng = CASES["hmm"](), np.random.default_rng(1)
@@ -204,6 +220,7 @@ def test_chains_written_one_by_one() -> None:
 
 
 @pytest.mark.parametrize("kind", ["mixture", "hmm"])
+@pytest.mark.usefixtures("loops_by_hand")
 def test_recovery(kind: str) -> None:
     """Ours and the loop written by hand draw each state equally often."""
     case = CASES[kind]()

@@ -85,6 +85,7 @@ def test_a_loop_gets_the_plan_of_an_array():
     assert {a.method for a in laws.assignments} == {"gibbs"}
 
 
+@pytest.mark.usefixtures("few_calls")
 def test_states_of_a_loop_are_recovered_under_their_names():
     """Given the chances, each animal's three years are enumerated."""
     model = survival()

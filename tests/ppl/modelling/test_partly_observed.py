@@ -146,6 +146,7 @@ def test_chains_of_which_some_states_are_known():
         np.testing.assert_allclose(slope, (OUTCOMES - at - np.array(states)).sum() - at, rtol=1e-10)
 
 
+@pytest.mark.usefixtures("few_calls")
 def test_states_that_are_not_known_are_recovered():
     model = chain_model()
     trace = ppl.sample(model, draws=40, tune=100, chains=2, seed=1, progress=False)
@@ -184,6 +185,7 @@ def test_counts_that_sum_to_what_is_known():
     np.testing.assert_allclose(found.total.eval(mode=INTERPRETED), expected, rtol=1e-12)
 
 
+@pytest.mark.usefixtures("few_calls")
 def test_predictions_of_a_series_with_gaps_are_whole():
     sigma = ppl.HalfNormal("sigma", 1.0)
     y = ppl.GaussianRandomWalk("y", 0.0, sigma, init_dist=NORMAL(0, 0.5), steps=4)

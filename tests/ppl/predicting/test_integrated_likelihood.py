@@ -17,6 +17,9 @@ from xarray import DataArray, Dataset, DataTree
 import ppl
 from graphs.errors import DerivationError, ModelError
 
+# Three to six draws each; `test_likelihood.py` compiles.
+pytestmark = pytest.mark.usefixtures("few_calls")
+
 RNG = np.random.default_rng(11)
 group = np.repeat(np.arange(4), [3, 5, 2, 6])
 Y, X = RNG.normal(size=16), RNG.normal(size=16)

@@ -47,6 +47,7 @@ def test_a_mixture_has_one_number_per_row():
     assert "log_likelihood" not in trace
 
 
+@pytest.mark.usefixtures("few_calls")
 def test_it_is_the_same_after_the_index_was_drawn():
     k = ppl.Categorical("k", W, size=7)
     model = ppl.Model({ppl.Normal("y", mean_parameter()[k], 0.9): Y})
@@ -55,6 +56,7 @@ def test_it_is_the_same_after_the_index_was_drawn():
     np.testing.assert_allclose(again.log_likelihood["y"], tree.log_likelihood["y"], rtol=1e-12)
 
 
+@pytest.mark.usefixtures("few_calls")
 def test_a_group_has_one_number():
     group = np.array([2, 0, 0, 2, 2, 0, 1])
     k = ppl.Categorical("k", W, size=3, dims="class")
@@ -66,6 +68,7 @@ def test_a_group_has_one_number():
     np.testing.assert_allclose(tree.log_likelihood["y"], np.stack(expected, axis=-1), rtol=1e-10)
 
 
+@pytest.mark.usefixtures("few_calls")
 def test_visits_to_a_site_have_one_number_and_two_variables_a_joint_one():
     z = ppl.Bernoulli("z", 0.3, size=3, dims="site")
     p = ppl.Beta("p", 2, 3)
@@ -104,6 +107,7 @@ def test_a_series_has_one_number():
         np.testing.assert_allclose(tree.log_likelihood["y"][1, 5, series], logsumexp(alpha), rtol=1e-10)
 
 
+@pytest.mark.usefixtures("few_calls")
 def test_what_a_continuous_variable_tells_about_the_index_is_no_likelihood():
     """Both theta and y depend on k: the likelihood of y is p(y | theta), the sum over k given theta."""
     k = ppl.Categorical("k", W, size=4)
@@ -118,6 +122,7 @@ def test_what_a_continuous_variable_tells_about_the_index_is_no_likelihood():
     )
 
 
+@pytest.mark.usefixtures("few_calls")
 def test_without_discrete_variables_it_is_the_density_of_each_row():
     trace, tree = run(ppl.Model({ppl.Normal("y", ppl.Normal("m", 0, 1), 1.3): Y}))
     expected = stats.norm.logpdf(Y, trace.posterior["m"].to_numpy()[..., None], 1.3)

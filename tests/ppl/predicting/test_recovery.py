@@ -107,6 +107,7 @@ def stopped(trace):
     return tree
 
 
+@pytest.mark.usefixtures("few_calls")
 def test_what_is_computed_from_missing_draws_is_missing():
     """Of a run in which a chain stops: states, probabilities, deterministics, predictions, log-likelihoods."""
     mu, n = ppl.Normal("mu", 0, 3, size=2), ppl.Poisson("n", 3.0)
@@ -143,6 +144,7 @@ def tree_of(**draws):
     return DataTree.from_dict({"posterior": Dataset(variables, coords={"chain": [3], "draw": numbers})})
 
 
+@pytest.mark.usefixtures("few_calls")
 def test_draws_of_a_trace_that_was_cut_keep_their_numbers():
     """And so in every group; xarray would take others for other draws."""
     mu = np.random.default_rng(1).normal(size=(6, 2))
@@ -156,6 +158,7 @@ def test_draws_of_a_trace_that_was_cut_keep_their_numbers():
         np.testing.assert_array_equal(found[group]["chain"], [3])
 
 
+@pytest.mark.usefixtures("few_calls")
 def test_variables_of_length_zero_are_part_of_a_trace():
     """And a trace without draws has nothing to compute from."""
     mu, empty = ppl.Normal("mu", 0, 3, size=2), ppl.Dirichlet("empty", np.ones((0, 2)))
@@ -180,6 +183,7 @@ def test_traces_without_an_axis(dim):
             use(mixture(), trace)
 
 
+@pytest.mark.usefixtures("few_calls")
 def test_names_that_the_model_has_itself(caplog):
     """The probability of success is called k_probability, an axis k_state: neither is what is recovered."""
     p = ppl.Beta("k_probability", 1, 1)

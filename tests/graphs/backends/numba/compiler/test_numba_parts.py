@@ -16,6 +16,7 @@ from graphs.backends.numba.compiler import parts
 from graphs.backends.numba.compiler.compiling import compile_program
 from graphs.backends.numba.compiler.parts import in_parts
 from graphs.joint.logprob import logprob
+from graphs.surgery.interpreting import interpret
 from graphs.surgery.random_graph import named_input
 
 
@@ -62,33 +63,35 @@ def conditions():
     largest = pt.max(x)
     y = pt.switch(pt.gt(x, largest - 1), x**2, pt.log1p(pt.abs(x)))
     z = pt.set_subtensor(y[k], largest)
-    return [x, k], [z, pt.cumsum(z), pt.sort(x)], pt.sum(z) / largest
+    return [x, k], [z, pt.cumsum(z), pt.flip(x)], pt.sum(z) / largest
 
 
 CASES = {make.__name__: make for make in (gradient_of_regression, factors_and_checks, hidden_chain, loop, conditions)}
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_values_are_those_of_the_whole(name, monkeypatch):
+def test_values_are_those_of_numpy(name, short):
     inputs, outputs, value = CASES[name]()
-    monkeypatch.setattr(parts, "MOST_LINES", 10**6)
-    whole = compile_program(inputs, outputs, value=value)
-    monkeypatch.setattr(parts, "MOST_LINES", 2)
-    monkeypatch.setattr(parts, "LINES_OF_A_PART", 4)
-    split = compile_program(inputs, outputs, value=value)
-    assert "part2(" in split.source
-    assert "part1(" not in whole.source
+    outputs = outputs if isinstance(outputs, list) else [outputs]
+    program = compile_program(inputs, outputs, value=value)
+    assert "part2(" in program.source
+    by_numpy = interpret(inputs, [value, *outputs])
     rng = np.random.default_rng(2)
     for scale in (0.3, 1.0, 3.0):
         points = [
-            np.full(v.type.shape, 2.0) if v.type.dtype == "int64" else scale * rng.normal(size=v.type.shape)
+            np.full(v.type.shape, 2) if v.type.dtype == "int64" else scale * rng.normal(size=v.type.shape)
             for v in inputs
         ]
-        x = np.concatenate([point.ravel() for point in points])
-        expected, found = whole(x), split(x)
-        # Sums may be made in another order.
-        np.testing.assert_allclose(found[0], expected[0], rtol=1e-13)
-        np.testing.assert_allclose(found[1], expected[1], rtol=1e-12, atol=1e-13)
+        found, out = program(np.concatenate([point.ravel().astype(float) for point in points]))
+        expected = by_numpy(*points)
+        np.testing.assert_allclose(found, expected[0], rtol=1e-12)
+        for one, other in zip(program.unpack(out), expected[1:], strict=True):
+            np.testing.assert_allclose(one, other, rtol=1e-11, atol=1e-13)
+
+
+def test_short_programs_stay_whole():
+    [x, k], outputs, value = conditions()
+    assert "part1(" not in compile_program([x, k], outputs, value=value).source
 
 
 def test_a_check_that_fails_in_a_part(short):
