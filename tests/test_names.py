@@ -1,10 +1,13 @@
-"""One word has one meaning: classes and functions have names of their own."""
+"""One word has one meaning: classes and functions have names of their own.
+
+Answers: the names in the files, read by Python.
+"""
 
 from __future__ import annotations
 
 import ast
 
-from tests.test_architecture import LAYERS, ROOT, modules
+from tests.test_architecture import LAYERS, ROOT, modules, tree_of
 
 ONE_MEANING = {
     "add added chosen log_of log_sum multiplied multiply power product scaled times": "of another algebra",
@@ -22,7 +25,7 @@ ONE_MEANING = {
 def test_a_class_has_a_name_of_its_own():
     places: dict[str, list[str]] = {}
     for path in modules(*LAYERS):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in ast.walk(tree_of(path)):
             if isinstance(node, ast.ClassDef):
                 places.setdefault(node.name.strip("_"), []).append(f"{path.relative_to(ROOT)}:{node.lineno}")
     assert {name: found for name, found in places.items() if len(found) > 1} == {}
@@ -31,7 +34,7 @@ def test_a_class_has_a_name_of_its_own():
 def test_a_public_function_has_a_name_of_its_own():
     places: dict[str, list[str]] = {}
     for path in modules(*LAYERS):
-        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        for node in tree_of(path).body:
             if isinstance(node, ast.FunctionDef) and not node.name.startswith("_"):
                 places.setdefault(node.name, []).append(f"{path.relative_to(ROOT)}:{node.lineno}")
     shared = {name: found for name, found in places.items() if len(found) > 1}

@@ -1,4 +1,7 @@
-"""The contract of every sampler that moves variables in sweeps, discovered as in `test_kernels`."""
+"""The contract of every sampler that moves variables in sweeps, discovered as in `test_kernels`.
+
+Answers: closed forms, SciPy's distributions and quadrature, as in `test_kernels`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Types and operations on elements are those that PyTensor makes by itself, and so is what it refuses."""
+"""Types and operations on elements are those that PyTensor makes by itself, and so is what it refuses.
+
+Answers: PyTensor's own.
+"""
 
 from __future__ import annotations
 
