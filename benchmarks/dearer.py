@@ -45,6 +45,10 @@ class _Everything:
         self.times = self._counted.times_of(after)
         return ""
 
+    def take(self, after: Any) -> None:
+        if self.is_taken:
+            self._counted.take(after)
+
 
 def measured(declare: Any, repeats: int) -> str | None:
     """Return a row of the table, None where there is nothing to compare."""

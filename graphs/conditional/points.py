@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from math import inf
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytensor.tensor as pt
@@ -32,6 +32,39 @@ _LENGTH_OF_UNKNOWN_AXIS = 3
 _RELATIVE_TOLERANCE = 1e-8
 ASSUMED = ("real", "positive", "unit")
 """Where variables without a declared support are taken to lie, in turn."""
+
+
+class RandomPoint(NamedTuple):
+    """Values of variables, and how they were drawn."""
+
+    values: dict[Variable, NDArray]
+    assumed: str  # where variables lie that have no declared support
+    least: int  # how far above their bound counts without an upper bound are
+
+
+def random_points(
+    variables: Collection[Variable], supports: Mapping[Any, Support], rng: np.random.Generator, attempts: int
+) -> Iterator[RandomPoint]:
+    """Yield points in the supports of variables; those without one are taken to lie elsewhere each time.
+
+    Parameters
+    ----------
+    variables : collection of Variable
+        What is random.
+    supports : mapping of Variable to Support
+        Of some of them.
+    rng : numpy.random.Generator
+        Source of randomness.
+    attempts : int
+        Number of points.
+    """
+    for attempt in range(attempts):
+        rounds, place = divmod(attempt, len(ASSUMED))
+        # Larger counts leave room for those that cannot exceed them.
+        assumed, least = ASSUMED[place], 10**rounds if rounds else 0
+        yield RandomPoint(
+            {v: draw_in_support(rng, v, supports.get(v), assumed, least) for v in variables}, assumed, least
+        )
 
 
 def inputs_of(outputs: Sequence[Variable]) -> list[Variable]:
@@ -67,10 +100,8 @@ def finite_values(
     """
     given = given or {}
     free = [i for i in (inputs_of(outputs) if inputs is None else inputs) if i not in given]
-    for attempt in range(attempts):
-        assumed = ASSUMED[attempt % len(ASSUMED)]
-        point = {i: draw_in_support(rng, i, supports.get(i), assumed) for i in free}
-        values = evaluate(outputs, {**point, **given})
+    for point in random_points(free, supports, rng, attempts):
+        values = evaluate(outputs, {**point.values, **given})
         if values is not None and all(np.isfinite(v).all() for v in values):
             yield values
 

@@ -18,7 +18,7 @@ from pytensor.tensor.variable import TensorVariable
 from graphs.conditional.expanding.expansion import Obstacle, ObstacleKind
 from graphs.conditional.families.counts import CountLaw
 from graphs.conditional.law import Law
-from graphs.conditional.points import ASSUMED, PointSearch, are_close, draw_in_support, inputs_of, summands_with
+from graphs.conditional.points import PointSearch, are_close, draw_in_support, inputs_of, random_points, summands_with
 from graphs.supports import Support
 from graphs.surgery.evaluating import evaluate
 
@@ -68,11 +68,7 @@ def find_discrepancy(
     rng = np.random.default_rng(_SEED)
     search = PointSearch(summands, supports, np.random.default_rng(_SEED))
     found, was_proper, was_possible = 0, False, True
-    for attempt in range(12):
-        assumed = ASSUMED[attempt % 3]
-        # Larger counts leave room for those that cannot exceed them.
-        least = 0 if attempt < 3 else 10 ** (attempt // 3)
-        rest = {i: draw_in_support(rng, i, supports.get(i), assumed, least) for i in others}
+    for rest, assumed, least in random_points(others, supports, rng, 12):
         if not was_possible:
             start = draw_in_support(rng, x, supports.get(x), assumed, least)
             rest = {i: v for i, v in search.possible({**rest, x: start}).items() if i is not x}

@@ -20,7 +20,7 @@ from pytensor.tensor.variable import TensorVariable
 
 from graphs.bounds.guards import strip_guards
 from graphs.conditional.expanding.simplify import simplify
-from graphs.conditional.points import ASSUMED, are_close, draw_in_support, inputs_of
+from graphs.conditional.points import are_close, draw_in_support, inputs_of, random_points
 from graphs.density import LogDensity
 from graphs.supports import POSITIVE_DEFINITE, REAL, Support
 from graphs.surgery.evaluating import evaluate
@@ -142,9 +142,12 @@ def _is_form_of(found: MatrixMode, total: TensorVariable, supports: Mapping[Vari
     outputs = [total, found.logprob(x).sum()]
     others = [i for i in inputs_of(outputs) if i is not x]
     rng = np.random.default_rng(20250611)
-    for attempt in range(6):
-        assumed = ASSUMED[attempt % 3]
-        rest = {i: draw_in_support(rng, i, _support_of(i, supports, attempt < 3), assumed) for i in others}
+    # Square matrices of real numbers may have to be positive definite, or may be any.
+    definite = {
+        **supports,
+        **{i: POSITIVE_DEFINITE for i in others if is_square(i) and supports.get(i) in (None, REAL)},
+    }
+    for rest, _, _ in (point for known in (definite, supports) for point in random_points(others, known, rng, 3)):
         values = [
             evaluate(outputs, {**rest, x: draw_in_support(rng, x, POSITIVE_DEFINITE)}) for _ in range(_NUM_VALUES)
         ]
@@ -154,12 +157,6 @@ def _is_form_of(found: MatrixMode, total: TensorVariable, supports: Mapping[Vari
             continue
         return are_close(joint - form, joint, form)
     return False
-
-
-def _support_of(variable: Variable, supports: Mapping[Variable, Support], is_definite: bool) -> Support | None:
-    """Return a support, that of square matrices of real numbers being positive definite ones where that is wanted."""
-    found = supports.get(variable)
-    return POSITIVE_DEFINITE if is_definite and is_square(variable) and found in (None, REAL) else found
 
 
 def is_square(variable: Variable) -> bool:

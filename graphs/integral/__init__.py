@@ -6,7 +6,7 @@ from graphs.integral.by_group import GroupLikelihood, groups_of, log_likelihood_
 from graphs.integral.choosing import Integrated, integrate, integrate_all, may_be_integrated
 from graphs.integral.field_normal import FieldNormal
 from graphs.integral.grouping import is_tied_by_prior
-from graphs.integral.integrating import at_fixed_points, drawn_back, find_step, integrate_out, with_step
+from graphs.integral.integrating import at_fixed_points, drawn_back, find_step, with_step
 from graphs.integral.step import Factor, Step
 from graphs.integral.whitened import WhitenedNormal
 
@@ -24,7 +24,6 @@ __all__ = [
     "groups_of",
     "integrate",
     "integrate_all",
-    "integrate_out",
     "is_tied_by_prior",
     "law_of",
     "log_likelihood_of_groups",

@@ -12,7 +12,7 @@ from pytensor.tensor.variable import TensorVariable
 
 from graphs.conditional import MultivariateNormal, Obstacle, ObstacleKind, SparseNormal
 from graphs.conditional.families.row_normal import RowNormal
-from graphs.conditional.points import ASSUMED, are_close, draw_in_support, finite_values, inputs_of
+from graphs.conditional.points import are_close, draw_in_support, finite_values, inputs_of, random_points
 from graphs.density import LogDensity
 from graphs.integral.step import Step, innermost
 from graphs.integral.whitened import WhitenedNormal
@@ -50,17 +50,15 @@ def find_fault(
     rest = [i for i in inputs_of(outputs) if i not in step.at]
     rng = np.random.default_rng(_SEED)
     found, was_proper = 0, False
-    for attempt in range(_ATTEMPTS):
-        assumed, least = ASSUMED[attempt % 3], 0 if attempt < 3 else 10 ** (attempt // 3)
-        point: dict[Variable, NDArray] = {i: draw_in_support(rng, i, _get(supports, i), assumed, least) for i in rest}
+    for point, assumed, _ in random_points(rest, supports, rng, _ATTEMPTS):
         point |= _values(step, point, supports, rng, assumed)
         proper = evaluate([step.law.condition], point)
         was_proper = was_proper or (proper is not None and bool(np.all(proper[0])))
         values = evaluate(outputs, point)
         if values is None or not all(np.isfinite(v).all() for v in values):
             continue
-        difference, total, logprob, least = map(float, values)
-        if least < _ROUNDINGS * step.num_elements * np.finfo("float64").eps:
+        difference, total, logprob, least_pivot = map(float, values)
+        if least_pivot < _ROUNDINGS * step.num_elements * np.finfo("float64").eps:
             return _improper(step, "the data do not tell its elements apart")
         if not are_close(np.array([0.0, difference]), total, logprob):
             return Obstacle(f"its law, {step.law.family}, does not leave what it should")
@@ -91,7 +89,7 @@ def has_changing_factor(density: LogDensity, variables: Sequence[TensorVariable]
     directions = [[rng.normal(size=shape) for shape in shapes] for _ in range(_DIRECTIONS)]
     found = []
     for _ in range(_POINTS):
-        point: dict[Variable, NDArray] = {i: draw_in_support(rng, i, _get(density.supports, i)) for i in rest}
+        point = {i: draw_in_support(rng, i, _get(density.supports, i)) for i in rest}
         along = [[0.0 * d for d in directions[0]], *directions, *([-d for d in each] for each in directions)]
         values = [evaluate([density.total], {**point, **dict(zip(variables, each, strict=True))}) for each in along]
         totals = np.array([np.nan if value is None else float(value[0]) for value in values])

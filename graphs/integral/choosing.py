@@ -44,6 +44,9 @@ class Worth(Protocol):
     def objection(self, before: LogProb, names: Sequence[str], after: LogProb, is_whole: bool) -> str:
         """Return why an integral does not pay, or nothing where it does; ``after`` is what is left."""
 
+    def take(self, after: LogProb) -> None:
+        """Measure the integrals that follow by what is left after this one, too."""
+
 
 @dataclass(frozen=True, eq=False)
 class Integrated:
@@ -224,6 +227,8 @@ class _Search:
         if objection:
             self._obstacles[key] = terms, Obstacle(objection)
             return False
+        if worth is not None:
+            worth.take(after)
         self.joint = after
         self.names = [n for n in self.names if n not in names]
         return True

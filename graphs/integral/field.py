@@ -24,7 +24,7 @@ from pytensor.tensor.variable import TensorVariable
 from graphs.bounds.guards import strip_guards
 from graphs.conditional import Obstacle
 from graphs.integral.field_normal import FieldNormal
-from graphs.integral.normal import Quadratic, quadratic_of
+from graphs.integral.normal import Quadratic, quadratic_of_others
 from graphs.integral.step import Step
 from graphs.joint.joint_logprob import LogProb
 from graphs.sparse.dense import log_determinants_of
@@ -48,10 +48,9 @@ def field_step(joint: LogProb, name: str) -> Step | Obstacle:
     prior = covariance_of(joint, name)
     if prior is None:
         return Obstacle("its prior is no normal vector with a covariance matrix")
-    x, supports = joint.values[name], joint.logdensity.supports
-    mean, covariance = strip_guards(list(prior), supports, almost_surely=True)
-    others = [pt.sum(t) for n, t in joint.terms.items() if n != name and depends_on(t, [x])]
-    rest = quadratic_of(strip_guards(pt.add(*others, 0.0), supports, almost_surely=True), x, joint)
+    x = joint.values[name]
+    mean, covariance = strip_guards(list(prior), joint.logdensity.supports, almost_surely=True)
+    rest = quadratic_of_others(joint, name)
     if isinstance(rest, Obstacle):
         return rest
     parameters = {"mean": pt.broadcast_to(mean, x.type.shape), "covariance": covariance, **_whole(rest, x)}

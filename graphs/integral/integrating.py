@@ -11,7 +11,6 @@ from pytensor.graph.basic import Variable
 from pytensor.tensor.variable import TensorVariable
 
 from graphs.conditional import Law, Obstacle, ObstacleKind
-from graphs.errors import DerivationError, ModelError
 from graphs.integral.anchored import anchored_step
 from graphs.integral.blocks import block_step
 from graphs.integral.checking import are_the_same, find_fault
@@ -23,40 +22,6 @@ from graphs.joint.joint_logprob import LogProb
 from graphs.optional import optional
 from graphs.surgery.random_graph import depends_on
 from graphs.surgery.rebuilding import substitute
-
-
-def integrate_out(joint: LogProb, names: Sequence[str | tuple[str, ...]]) -> LogProb:
-    """Return a log-probability from which variables are integrated out.
-
-    Parameters
-    ----------
-    joint : LogProb
-        In natural space.
-    names : sequence of str or tuple of str
-        The variables, in this order; those of a tuple together.
-
-    Raises
-    ------
-    ModelError
-        If a name is unknown.
-    DerivationError
-        If there is no law: says which term prevents it.
-    """
-    for group in names:
-        together = (group,) if isinstance(group, str) else tuple(group)
-        for name in together:
-            if name not in joint.values:
-                known = ", ".join(joint.values) or "none"
-                raise ModelError(f"{name!r} cannot be integrated out: the latent variables are {known}.", name)
-        step = find_step(joint, together)
-        if isinstance(step, Obstacle):
-            raise DerivationError(
-                f"{', '.join(together)} cannot be integrated out: {step.reason}.",
-                together[0],
-                joint.values[together[0]],
-            )
-        joint = with_step(joint, step)
-    return joint
 
 
 @optional("an integral", otherwise=lambda why, *_, **__: Obstacle(why))

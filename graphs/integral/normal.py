@@ -43,12 +43,10 @@ def normal_step(joint: LogProb, name: str) -> Step | Obstacle:
     name : str
         The variable.
     """
-    x, supports = joint.values[name], joint.logdensity.supports
-    prior = prior_of(joint, name)
+    x, prior = joint.values[name], prior_of(joint, name)
     if isinstance(prior, Obstacle):
         return prior
-    others = [pt.sum(t) for n, t in joint.terms.items() if n != name and depends_on(t, [x])]
-    rest = quadratic_of(strip_guards(pt.add(*others, 0.0), supports, almost_surely=True), x, joint)
+    rest = quadratic_of_others(joint, name)
     if isinstance(rest, Obstacle):
         return rest
     mean, variance = prior.mean, prior.variance
@@ -127,6 +125,22 @@ class Quadratic:
 
     linear: TensorVariable
     precision: TensorVariable
+
+
+def quadratic_of_others(joint: LogProb, name: str) -> Quadratic | Obstacle:
+    """Return the coefficients of all terms in a variable, its own left out, where they are quadratic in it.
+
+    Parameters
+    ----------
+    joint : LogProb
+        In natural space.
+    name : str
+        The variable.
+    """
+    x = joint.values[name]
+    others = [pt.sum(t) for n, t in joint.terms.items() if n != name and depends_on(t, [x])]
+    total = strip_guards(pt.add(*others, 0.0), joint.logdensity.supports, almost_surely=True)
+    return quadratic_of(total, x, joint)
 
 
 def quadratic_of(total: TensorVariable, x: TensorVariable, joint: LogProb) -> Quadratic | Obstacle:

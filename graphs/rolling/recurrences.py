@@ -54,8 +54,8 @@ def with_recurrences(
     plain = [rv for rv in rv_values if isinstance(rv.owner.op, RandomVariable) and not is_simulator(rv)]
     parameters = {rv: list(rv.owner.op.dist_params(rv.owner)) for rv in plain}
     old = [*(parameter for rv in plain for parameter in parameters[rv]), *graph.potentials.values()]
-    nodes = _nodes(old, rv_values)
-    found = _found(nodes, old, rv_values)
+    nodes = nodes_of(old, rv_values)
+    found = find_recurrences(old, rv_values, nodes)
     if not found and not has_long_stacks(nodes):
         return graph, {}
     stand_ins: dict[Variable, Variable] = {variable: variable.type() for variable in found}
@@ -96,7 +96,7 @@ def _with_parameters(rv: TensorVariable, parameters: Sequence[Variable]) -> Tens
 
 
 def find_recurrences(
-    graphs: Sequence[Variable], values: Mapping[TensorVariable, Variable] | None = None
+    graphs: Sequence[Variable], values: Mapping[Any, Variable], nodes: Sequence[Apply]
 ) -> dict[Variable, tuple[TensorVariable, int]]:
     """Find recurrences, and return arrays that hold their steps.
 
@@ -104,8 +104,10 @@ def find_recurrences(
     ----------
     graphs : sequence of Variable
         Where they are looked for.
-    values : mapping of TensorVariable to Variable, optional
+    values : mapping of Variable to Variable
         The values of all random variables in them, which the arrays are functions of.
+    nodes : sequence of Apply
+        What the graphs are computed by, parents first.
 
     Returns
     -------
@@ -119,25 +121,14 @@ def find_recurrences(
     >>> for t in range(100):
     ...     level = weight * level + (1 - weight) * float(t)
     ...     levels.append(level)
-    >>> found = find_recurrences([pt.stack(levels)])
+    >>> stacked = [pt.stack(levels)]
+    >>> found = find_recurrences(stacked, {}, nodes_of(stacked, {}))
     >>> len(found), len({array for array, _ in found.values()})
     (99, 1)
     """
-    values = values or {}
-    return _found(_nodes(graphs, values), graphs, values)
-
-
-def _nodes(graphs: Sequence[Variable], values: Mapping[TensorVariable, Variable]) -> list[Apply]:
-    """Return what graphs are computed by from values, parents first."""
-    return list(toposort([v for v in graphs if v.owner is not None and v not in values], blockers=values))
-
-
-def _found(
-    nodes: Sequence[Apply], outputs: Sequence[Variable], values: Mapping[Any, Variable]
-) -> dict[Variable, tuple[TensorVariable, int]]:
     if _depth(nodes) < FEWEST_STEPS:
         return {}
-    is_read = _readers(nodes, outputs)
+    is_read = _readers(nodes, graphs)
     found: dict[Variable, tuple[TensorVariable, int]] = {}
     done: set[Apply] = set()
     for group in _alike(nodes, values):
@@ -154,6 +145,11 @@ def _found(
             for column, array in zip(read, steps.arrays(read), strict=True):
                 found |= {variable: (array, t) for t, variable in enumerate(column)}
     return found
+
+
+def nodes_of(graphs: Sequence[Variable], values: Mapping[Any, Variable]) -> list[Apply]:
+    """Return what graphs are computed by from values, parents first."""
+    return list(toposort([v for v in graphs if v.owner is not None and v not in values], blockers=values))
 
 
 def _depth(nodes: Iterable[Apply]) -> int:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from graphs.backends.numba.machine_code.kept import njit
+from graphs.sparse.kernels import by_elimination
 
 
 @njit(cache=True, error_model="numpy")
@@ -51,9 +52,7 @@ def solve(
 ) -> NDArray:
     """Return ``A^-1 b``, b and the result in the order of the matrix."""
     count = order.size
-    x = np.empty(count)
-    for j in range(count):
-        x[j] = right[order[j]]
+    x = by_elimination(right, order)
     for j in range(count):
         value = x[j] * factor[starts[j]]
         x[j] = value

@@ -11,7 +11,7 @@ from pytensor.link.jax.dispatch import jax_funcify
 
 from graphs.sparse.dense import Inverses, LogDeterminants
 from graphs.sparse.differentiable import SparseInverse, SparseLogDeterminant, SparseSolution
-from graphs.sparse.ops import SparseCholesky, SparseDraw, SparseSolve
+from graphs.sparse.ops import SparseCholesky, SparseDraw
 from graphs.sparse.row_ops import GramSolution, RowFactor, RowLogDeterminant, RowProjections, RowSolution
 
 
@@ -39,17 +39,6 @@ def sparse_cholesky(op: SparseCholesky, **options: Any) -> Callable[..., jax.Arr
         return _inverted(factor[rows, _columns(starts, rows)], starts)
 
     return factorize
-
-
-@jax_funcify.register(SparseSolve)
-def sparse_solve(op: SparseSolve, **options: Any) -> Callable[..., jax.Array]:
-    """Solve."""
-
-    def solve(factor: jax.Array, right: jax.Array, starts: jax.Array, rows: jax.Array) -> jax.Array:
-        matrix = _dense(_inverted(factor, starts), starts, rows)
-        return jax.scipy.linalg.solve_triangular(matrix, right, trans=1 if op.is_transposed else 0, lower=True)
-
-    return solve
 
 
 @jax_funcify.register(SparseDraw)

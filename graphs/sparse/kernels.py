@@ -9,6 +9,15 @@ from graphs.backends.numba.machine_code.kept import njit
 
 
 @njit(cache=True, error_model="numpy")
+def by_elimination(vector: NDArray, order: NDArray) -> NDArray:
+    """Return a vector, which is in the order of the matrix, in the order of elimination."""
+    result = np.empty(order.size)
+    for j in range(order.size):
+        result[j] = vector[order[j]]
+    return result
+
+
+@njit(cache=True, error_model="numpy")
 def factorize(
     values: NDArray,
     places: NDArray,
@@ -82,30 +91,6 @@ def _eliminate_behind(
 
 
 @njit(cache=True, error_model="numpy")
-def solve_lower(factor: NDArray, right: NDArray, starts: NDArray, rows: NDArray) -> NDArray:
-    """Return the solution x of ``L x = b``."""
-    x = right.copy()
-    for j in range(starts.size - 1):
-        value = x[j] * factor[starts[j]]
-        x[j] = value
-        for p in range(starts[j] + 1, starts[j + 1]):
-            x[rows[p]] -= factor[p] * value
-    return x
-
-
-@njit(cache=True, error_model="numpy")
-def solve_upper(factor: NDArray, right: NDArray, starts: NDArray, rows: NDArray) -> NDArray:
-    """Return the solution x of ``L' x = b``."""
-    x = right.copy()
-    for j in range(starts.size - 2, -1, -1):
-        total = x[j]
-        for p in range(starts[j] + 1, starts[j + 1]):
-            total -= factor[p] * x[rows[p]]
-        x[j] = total * factor[starts[j]]
-    return x
-
-
-@njit(cache=True, error_model="numpy")
 def solve_with_noise(
     values: NDArray,
     right: NDArray,
@@ -124,9 +109,7 @@ def solve_with_noise(
         return _solve_without_roots(values, right, noise, order, places, starts, rows, targets)
     factor = factorize(values, places, starts, rows, row_starts, row_columns, row_places, targets)
     count = order.size
-    x = np.empty(count)
-    for j in range(count):
-        x[j] = right[order[j]]
+    x = by_elimination(right, order)
     for j in range(count):
         value = x[j] * factor[starts[j]]
         x[j] = value + noise[j]
@@ -159,11 +142,9 @@ def _solve_without_roots(
     """
     count = order.size
     factor = np.zeros(rows.size)
-    x, variances = np.empty(count), np.empty(count)
+    x, variances = by_elimination(right, order), np.empty(count)
     for k in range(places.size):
         factor[places[k]] = values[k]
-    for j in range(count):
-        x[j] = right[order[j]]
     if not _eliminate_without_roots(factor, variances, x, starts, rows, targets):
         return np.full(count, np.nan)
     for j in range(count):

@@ -25,7 +25,7 @@ from pytensor.tensor.variable import TensorVariable
 
 from graphs.backends.numba.machine_code.reachable import digest_of
 from graphs.sparse.differentiable import SparseInverse, SparseLogDeterminant, SparseSolution
-from graphs.sparse.kernels import factorize, solve_lower, solve_upper, solve_with_noise
+from graphs.sparse.kernels import factorize, solve_with_noise
 from graphs.sparse.pattern import Pattern
 
 
@@ -61,34 +61,6 @@ class SparseCholesky(Op):
         """Return what says that there is no gradient."""
         reason = "of a sparse factor there is none; SparseFactor.log_determinant and SparseFactor.solve have one"
         return [grad_not_implemented(self, 0, inputs[0], reason)] + [DisconnectedType()() for _ in inputs[1:]]
-
-
-class SparseSolve(Op):
-    """Solution of a triangular system of a sparse factor.
-
-    Parameters
-    ----------
-    is_transposed : bool
-        Whether the matrix is the transpose of the factor.
-    """
-
-    __props__ = ("is_transposed",)
-
-    def __init__(self, is_transposed: bool):
-        self.is_transposed = is_transposed
-
-    def make_node(self, *inputs: Any) -> Apply:
-        """Return the node."""
-        factor, right, *arrays = (pt.as_tensor(i) for i in inputs)
-        return Apply(self, [factor, right, *arrays], [right.type()])
-
-    def perform(self, node: Apply, inputs: Sequence[Any], outputs: Sequence[list[Any]]) -> None:
-        """Solve."""
-        outputs[0][0] = (solve_upper if self.is_transposed else solve_lower)(*inputs)
-
-    def num_products(self, node: Apply) -> tuple[int, int]:
-        """Return about how many products are made, and in how many columns."""
-        return counted(node.inputs[2], is_factor=False)
 
 
 class SparseDraw(Op):
@@ -146,12 +118,6 @@ def _numba_cholesky(op: SparseCholesky, node: Apply, **options: Any) -> tuple[An
     return factorize, digest_of(factorize)
 
 
-@register_funcify_and_cache_key(SparseSolve)
-def _numba_solve(op: SparseSolve, node: Apply, **options: Any) -> tuple[Any, str | None]:
-    solve = solve_upper if op.is_transposed else solve_lower
-    return solve, digest_of(solve)
-
-
 @dataclass(frozen=True, eq=False)
 class SparseFactor:
     """The Cholesky factor of a sparse matrix, as a graph.
@@ -202,18 +168,3 @@ class SparseFactor:
         p = self.pattern
         found: TensorVariable = SparseInverse()(self.elements, p.places, p.starts, p.rows, p.targets)
         return found
-
-    def whiten(self, right: TensorVariable) -> TensorVariable:
-        """Return ``L^-1 b``, b in the order of the matrix and the result in the order of elimination."""
-        p = self.pattern
-        solved: TensorVariable = SparseSolve(False)(self.elements, right[p.order], p.starts, p.rows)
-        return solved
-
-    def colour(self, right: TensorVariable) -> TensorVariable:
-        """Return ``L'^-1 b``, b in the order of elimination and the result in the order of the matrix."""
-        p = self.pattern
-        solved = SparseSolve(True)(self.elements, right, p.starts, p.rows)
-        place_of = np.empty(p.size, np.int64)
-        place_of[p.order] = np.arange(p.size)
-        result: TensorVariable = solved[place_of]
-        return result

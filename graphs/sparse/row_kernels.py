@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from graphs.backends.numba.machine_code.kept import njit
 from graphs.sparse.inverse_kernels import selected_inverse
-from graphs.sparse.kernels import factorize
+from graphs.sparse.kernels import by_elimination, factorize
 from graphs.sparse.row_kernels_twice import factorize_twice, least_squares_twice, project_twice, solve_twice
 from graphs.sparse.two_floats import added, product
 
@@ -158,10 +158,16 @@ def solve_rows(
         x, left = least_squares_twice(right, elements, factor, begins, columns, starts, rows)
     else:
         x, left = _least_squares(right, elements, factor, begins, columns, starts, rows)
-    for k in range(count):
-        result[order[k]] = x[k]
+    _put_back(x, order, result)
     result[count:] = left
     return result
+
+
+@njit(cache=True, error_model="numpy")
+def _put_back(x: NDArray, order: NDArray, result: NDArray) -> None:
+    """Write a vector, which is in the order of elimination, in the order of the matrix."""
+    for k in range(order.size):
+        result[order[k]] = x[k]
 
 
 @njit(cache=True, error_model="numpy")
@@ -221,17 +227,13 @@ def solve_gram(
     rows: NDArray,
 ) -> NDArray:
     """Return ``(A'A)^-1 b``, b and the result in the order of the matrix."""
-    count = order.size
-    x, x_low = np.empty(count), np.zeros(count)
-    for k in range(count):
-        x[k] = right[order[k]]
+    x, x_low = by_elimination(right, order), np.zeros(order.size)
     if factor[1, rows.size] > 0.0:
         solve_twice(x, x_low, factor, starts, rows)
     else:
         _solve(x, factor, starts, rows)
-    result = np.empty(count)
-    for k in range(count):
-        result[order[k]] = x[k]
+    result = np.empty(x.size)
+    _put_back(x, order, result)
     return result
 
 

@@ -87,6 +87,7 @@ class CountedWorth:
         self._size = _num_continuous(whole)
         self._before = self._now = self._cost(_gradient(whole), self._size)
         self._limits: dict[tuple[str, ...], float] = {}
+        self._counted: tuple[LogProb, float] | None = None
 
     def refusal(self, before: LogProb, names: Sequence[str], found: Law | Factor, is_whole: bool) -> str:
         """Return why no integral by a law of this kind pays, or with such a factor, or nothing where some may."""
@@ -98,16 +99,22 @@ class CountedWorth:
         return self._why(cost, before, names, is_whole, "at least ")
 
     def objection(self, before: LogProb, names: Sequence[str], after: LogProb, is_whole: bool) -> str:
-        """Return why an integral does not pay, or nothing where it does; that one is then taken."""
-        cost = self._cost(_gradient(after), _num_continuous(after))
-        why = self._why(cost, before, names, is_whole)
-        if not why:
-            self._now = cost
-        return why
+        """Return why an integral does not pay, or nothing where it does."""
+        return self._why(self._cost_after(after), before, names, is_whole)
+
+    def take(self, after: LogProb) -> None:
+        """Measure the integrals that follow by what is left after this one, too."""
+        self._now = self._cost_after(after)
 
     def times_of(self, after: LogProb) -> float:
         """Return how many times longer a draw takes, with its share of the warm-up."""
-        return self._cost(_gradient(after), _num_continuous(after)) / self._before
+        return self._cost_after(after) / self._before
+
+    def _cost_after(self, after: LogProb) -> float:
+        """Return about how many nanoseconds a draw takes of what is left."""
+        if self._counted is None or self._counted[0] is not after:
+            self._counted = after, self._cost(_gradient(after), _num_continuous(after))
+        return self._counted[1]
 
     def _cost(self, gradient: float, size: int) -> float:
         """Return about how many nanoseconds a draw takes, with its share of the warm-up."""

@@ -14,7 +14,7 @@ from scipy.optimize import approx_fprime
 
 import graphs
 import ppl
-from graphs.rolling.recurrences import FEWEST_STEPS, find_recurrences
+from graphs.rolling.recurrences import FEWEST_STEPS, find_recurrences, nodes_of
 from graphs.surgery.evaluating import evaluate
 
 N = FEWEST_STEPS + 20
@@ -220,9 +220,8 @@ def test_sums_few_steps_and_what_may_be_summed_out_stay():
         total, count = total + x * w[t], 0.5 * (count + z[t])
     for t in range(FEWEST_STEPS // 4):
         short = 0.5 * short + w[t]
-    assert find_recurrences([total]) == {}
-    assert find_recurrences([count]) == {}
-    assert find_recurrences([short]) == {}
+    for stays in (total, count, short):
+        assert find_recurrences([stays], {}, nodes_of([stays], {})) == {}
 
 
 def test_the_depth_of_a_loop_is_not_limited_by_python():

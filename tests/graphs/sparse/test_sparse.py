@@ -88,8 +88,8 @@ def test_factor_and_solutions(backend, graph):
     right = RNG.normal(size=49)
     values, b = pt.vector("values", shape=(len(pattern.first),)), pt.vector("b", shape=(49,))
     factor = SparseFactor.of(values, pattern)
-    outputs = [factor.colour(factor.whiten(b)), pt.log(factor.diagonal).sum(), factor.colour(b)]
-    outputs += [draw_sparse_normal(values, 2.0 * b, b, pattern)]
+    outputs = [factor.solve(b), pt.log(factor.diagonal).sum()]
+    outputs += [draw_sparse_normal(values, scale * b, b, pattern) for scale in (0.0, 2.0)]
     compiled = (interpret if backend == "interpreted" else get_backend(backend).function)([values, b], outputs)
     solved, half, coloured, drawn = compiled(matrix[pattern.first, pattern.second], right)
     np.testing.assert_allclose(drawn, 2.0 * np.linalg.solve(matrix, right) + coloured, rtol=1e-9, atol=1e-11)

@@ -138,7 +138,6 @@ fixed_floats = _pointer_at(FLOATS, "fixed")
 fixed_integers = _pointer_at(INTEGERS, "fixed")
 out_floats = _pointer_at(FLOATS, "out")
 work_floats = _pointer_at(FLOATS, "work")
-work_integers = _pointer_at(INTEGERS, "work")
 
 
 @intrinsic
