@@ -134,10 +134,12 @@ def _pointer_at(pointers: dict[str, ScopedPointer], scope: str) -> Any:
     return pointer_at
 
 
+# By names that `Generator.pointer_function` makes of a buffer.
 fixed_floats = _pointer_at(FLOATS, "fixed")
 fixed_integers = _pointer_at(INTEGERS, "fixed")
 out_floats = _pointer_at(FLOATS, "out")
 work_floats = _pointer_at(FLOATS, "work")
+work_integers = _pointer_at(INTEGERS, "work")
 
 
 @intrinsic
