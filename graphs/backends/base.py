@@ -175,6 +175,17 @@ def words_of(rng: np.random.Generator) -> NDArray[np.uint64]:
     return rng.integers(0, 2**64, size=4, dtype=np.uint64)
 
 
+def row_by_row(function: ArrayFunction, num_generators: int) -> ArrayFunction:
+    """Return what calls a function for every row of its arguments, those after the generators."""
+
+    def call(*arrays: Any) -> list[NDArray]:
+        generators, batches = arrays[:num_generators], arrays[num_generators:]
+        rows = [function(*generators, *row) for row in zip(*batches, strict=True)]
+        return [np.stack(column) for column in zip(*rows, strict=True)]
+
+    return call
+
+
 def as_arrays(values: Sequence[Any], variables: Sequence[TensorVariable]) -> list[NDArray]:
     """Return values as arrays of the dtypes of their variables.
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pytensor.graph.basic import Variable
 from pytensor.tensor.variable import TensorVariable
 
-from graphs.backends.base import ArrayFunction, Backend, CompiledStep, as_arrays
+from graphs.backends.base import ArrayFunction, Backend, CompiledStep, as_arrays, row_by_row
 from graphs.backends.failures import checked
 from graphs.limits.constants import folded
 from graphs.step import StepGraph
@@ -71,15 +71,7 @@ class CBackend(Backend):
         self, inputs: Sequence[TensorVariable], outputs: Sequence[TensorVariable], rng: Variable | None = None
     ) -> ArrayFunction:
         """Compile a graph to a function over a leading axis; see :meth:`graphs.backends.base.Backend.map`."""
-        function = self.function(inputs, outputs, rng)
-        num_generators = 0 if rng is None else 1
-
-        def call(*arrays: Any) -> list[NDArray]:
-            generators, batches = arrays[:num_generators], arrays[num_generators:]
-            rows = [function(*generators, *row) for row in zip(*batches, strict=True)]
-            return [np.stack(column) for column in zip(*rows, strict=True)]
-
-        return call
+        return row_by_row(self.function(inputs, outputs, rng), 0 if rng is None else 1)
 
     def step(self, step_graph: StepGraph) -> CStep:
         """Compile a step graph to a function that Python calls once a step."""

@@ -10,7 +10,7 @@ from graphs.bounds.differentiability import NoGradient, without_gradient
 from graphs.errors import ModelError
 from graphs.garbage import rarely_collected
 from graphs.joint.joint_logprob import LogProb
-from graphs.joint.logprob import logprob
+from graphs.joint.logprob import Marginalize, logprob
 from graphs.marginal.lifting import MOST_STATES
 from graphs.optional import optional
 from graphs.remembering import remembering
@@ -22,7 +22,7 @@ from ppl.planning.choosing import with_blame
 from ppl.planning.integrating import Collapsed, candidates, collapse
 from ppl.planning.plans import BY_GRADIENT, EXACT, Plan, Sampler
 from ppl.planning.policy import NO_LAWS, NONE_LEFT, choose_plan
-from ppl.planning.summing import Marginalize, marginalized
+from ppl.planning.summing import marginalized
 from ppl.reporting.stages import doing, stages
 from samplers import BUILDERS
 from samplers.move import Move

@@ -37,11 +37,11 @@ from samplers.tuning.fisher import MOST_DENSE
 FEWEST_GRADIENTS, GRADIENTS_IN_A_POINT, GRADIENTS_PER_DIMENSION = 7.0, 2.0, 0.3
 """Of a trajectory along axes of one length: measured on normal distributions 2.1, 2.9, 4.4, 5.8 and 7.0 gradients in 1,
 3, 8, 12 and 40 dimensions, steps tuned to accept 0.8."""
-PER_DRAW, PER_NUMBER, FEW_NUMBERS, PER_FURTHER_NUMBER = 1500.0, 50.0, 130, 15.0
+PER_KEPT_DRAW, PER_NUMBER, FEW_NUMBERS, PER_FURTHER_NUMBER = 1500.0, 50.0, 130, 15.0
 """Nanoseconds of a sweep: what is kept is also recorded, transformed and judged, and a run takes milliseconds beside.
 Measured in whole calls of ``sample`` less the loop over sweeps, two chains of 1000, of 14 ordinary models of 4 to 253
 numbers."""
-PER_GRADIENT, PER_DIMENSION, PER_TRAJECTORY = 35.0, 17.0, 200.0
+PER_STEP, PER_DIMENSION, PER_TRAJECTORY = 35.0, 17.0, 200.0
 """Nanoseconds that a step of a trajectory takes beside the gradient, and what a trajectory takes beside its steps:
 measured on normal variables of 3 to 250 elements, in trajectories of 3 to 31 steps."""
 PER_METRIC, PER_NUMBER_OF_METRIC = 100.0, 0.2
@@ -286,7 +286,7 @@ def _cost_of_keeping(plan: Plan) -> float:
 def cost_of_keeping(size: int) -> float:
     """Return about how many nanoseconds it takes to keep and to judge a draw of so many numbers."""
     few = min(size, FEW_NUMBERS)
-    return PER_DRAW + PER_NUMBER * few + PER_FURTHER_NUMBER * (size - few)
+    return PER_KEPT_DRAW + PER_NUMBER * few + PER_FURTHER_NUMBER * (size - few)
 
 
 def _cost_of_logprob(by_nuts: Plan) -> float:
@@ -328,7 +328,7 @@ def _sweep_cost(plan: Plan, num_gradients: float) -> float:
     for block, work in zip(plan.sweep.blocks, _works(plan), strict=True):
         if block.has_metric:
             size = sum(prod(v.type.shape) for v in block.variables)
-            total += num_gradients * (work + PER_GRADIENT + PER_GRADIENT_AND_DIMENSION * size)
+            total += num_gradients * (work + PER_STEP + PER_GRADIENT_AND_DIMENSION * size)
             total += PER_TRAJECTORY + PER_DIMENSION * size
         else:
             total += block.num_evaluations * work + PER_BLOCK

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Literal
 
 from graphs.conditional import find_conditional
 from graphs.conditional.enumeration import MOST_VALUES
 from graphs.errors import DerivationError, ModelError
 from graphs.joint.joint_logprob import LogProb, states_of
+from graphs.joint.logprob import Marginalize
 from graphs.marginal.elimination.costs import Cost, costs_of
 from graphs.marginal.summing_out import sum_out_all
 from graphs.surgery.random_graph import depends_on
-
-Marginalize = Literal["auto", "require"] | bool | Iterable[str]
 
 
 def marginalized(

@@ -47,7 +47,7 @@ what was integrated out before, if that has to be drawn back anyway."""
 MOST_TIMES_DEARER_IN_PART = 1.0
 """And where only a part goes of what is normal together: with one of two crossed effects left there are as many
 effective draws as before."""
-PER_GRADIENT, PER_NODE, PER_ELEMENT, PER_WORK, PER_SPARSE_NODE = 35.0, 3.5, 5.0, 1.2, 2500.0
+PER_GRADIENT, PER_OPERATION, PER_ELEMENT, PER_WORK, PER_SPARSE_NODE = 35.0, 3.5, 5.0, 1.2, 2500.0
 PER_SMALL_FACTOR = 8.0
 """Nanoseconds of a log-density and its gradient: for each operation of the former, element of the state, nanosecond of
 what it is counted to take, operation on sparse factors, and once more so many times what small dense ones are counted
@@ -152,7 +152,7 @@ def _most_times(before: LogProb, names: Sequence[str]) -> float:
 def _gradient(joint: LogProb) -> float:
     """Return about how many nanoseconds a log-density and its gradient take."""
     num_nodes, num_sparse = _num_nodes(joint.total)
-    per_graph = PER_NODE * num_nodes + PER_WORK * work_of([joint.total]) + PER_SPARSE_NODE * num_sparse
+    per_graph = PER_OPERATION * num_nodes + PER_WORK * work_of([joint.total]) + PER_SPARSE_NODE * num_sparse
     besides = PER_SMALL_FACTOR * work_of_small_factors(joint.total)
     return PER_GRADIENT + PER_ELEMENT * _num_continuous(joint) + per_graph + besides
 

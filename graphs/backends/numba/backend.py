@@ -12,7 +12,17 @@ from numpy.typing import NDArray
 from pytensor.graph.basic import Variable
 from pytensor.tensor.variable import TensorVariable
 
-from graphs.backends.base import ArrayFunction, Backend, CompiledStep, Filling, Part, SharedMap, as_arrays, words_of
+from graphs.backends.base import (
+    ArrayFunction,
+    Backend,
+    CompiledStep,
+    Filling,
+    Part,
+    SharedMap,
+    as_arrays,
+    row_by_row,
+    words_of,
+)
 from graphs.backends.c import settle_blas
 from graphs.backends.numba.compiler.compiling import compile_program
 from graphs.backends.numba.machine_code.kept import njit
@@ -80,7 +90,7 @@ class NumbaBackend(Backend):
     ) -> ArrayFunction:
         """Compile a graph to a function over a leading axis; see :meth:`graphs.backends.base.Backend.map`."""
         if any(None in variable.type.shape for variable in inputs):
-            return _looped(self.function(inputs, outputs, rng), 0 if rng is None else 1)
+            return row_by_row(self.function(inputs, outputs, rng), 0 if rng is None else 1)
         program = compile_program(_named(inputs), outputs, rng=rng)
         num_generators = 0 if rng is None else 1
 
@@ -154,17 +164,6 @@ def _pytensor_function(
             return [np.asarray(out) for out in compiled(*as_arrays(arrays, inputs))]
         generator = np.random.default_rng(words_of(arrays[0]))
         return [np.asarray(out) for out in compiled(generator, *as_arrays(arrays[1:], inputs))]
-
-    return call
-
-
-def _looped(function: ArrayFunction, num_generators: int) -> ArrayFunction:
-    """Call a function for every row of its arguments."""
-
-    def call(*arrays: Any) -> list[NDArray]:
-        generators, batches = arrays[:num_generators], arrays[num_generators:]
-        rows = [function(*generators, *row) for row in zip(*batches, strict=True)]
-        return [np.stack(column) for column in zip(*rows, strict=True)]
 
     return call
 

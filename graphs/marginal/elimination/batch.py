@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import pytensor.tensor as pt
@@ -14,8 +13,7 @@ from pytensor.tensor.variable import TensorVariable
 
 from graphs.marginal.elimination.factor_tables import Family, Integers, columns_of, family, first_equal, merged
 from graphs.marginal.lifting.state import shuffled
-
-Mode = Literal["sum", "max"]
+from graphs.recursion.op import Mode
 
 
 @dataclass(frozen=True, eq=False)

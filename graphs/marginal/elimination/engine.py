@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from graphs.marginal.elimination.batch import BatchStep, Mode, eliminate_batch
+from graphs.marginal.elimination.batch import BatchStep, eliminate_batch
 from graphs.marginal.elimination.factor_tables import Family, Integers
 from graphs.marginal.elimination.network import Network
 from graphs.marginal.elimination.sequence import Row, SequenceStep, eliminate_rows, find_row
 from graphs.marginal.lifting import MOST_STATES, TooLargeError
+from graphs.recursion.op import Mode
 
 EliminationStep = BatchStep | SequenceStep
 TABLES = 8

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import prod
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pytensor.tensor.variable import TensorVariable
 
 from graphs.marginal.lifting import ABSENT, Lifted
-from graphs.marginal.lifting.state import folded, shuffled, widened
+from graphs.marginal.lifting.state import first_along, folded, shuffled, widened
 
 Integers = NDArray[np.int64]
 
@@ -129,15 +129,11 @@ def _summed_over_fixed_axes(lifted: Lifted) -> Lifted:
         value = folded(value * np.float64(times))
     if wide:
         value = folded(pt.sum(value, axis=tuple(axis + count for axis in wide), keepdims=True))
-    slots = tuple(replace(s, atoms=_first_along(s.atoms, axes)) for s in lifted.slots)
+    slots = tuple(replace(s, atoms=first_along(s.atoms, axes)) for s in lifted.slots)
     kept = [axis for axis in range(len(lifted.shape)) if axis not in axes]
     value = shuffled(value, [*range(count), *(axis + count for axis in kept)])
     slots = tuple(replace(s, atoms=s.atoms.squeeze(tuple(axes))) for s in slots)
     return Lifted(value, slots, tuple(lifted.shape[axis] for axis in kept))
-
-
-def _first_along(atoms: Integers, axes: Iterable[int]) -> Integers:
-    return atoms[tuple(slice(0, 1) if i in axes else slice(None) for i in range(atoms.ndim))]
 
 
 def first_equal(columns: Sequence[Integers]) -> Integers:

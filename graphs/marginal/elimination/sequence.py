@@ -16,10 +16,10 @@ import pytensor.tensor as pt
 from pytensor.tensor.variable import TensorVariable
 from scipy.sparse.csgraph import reverse_cuthill_mckee
 
-from graphs.marginal.elimination.batch import Mode
 from graphs.marginal.elimination.factor_tables import Family, Integers, columns_of, family
 from graphs.marginal.elimination.network import Network
 from graphs.marginal.lifting.state import folded, shuffled
+from graphs.recursion.op import Mode
 
 
 @dataclass(frozen=True, eq=False)

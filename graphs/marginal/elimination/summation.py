@@ -10,11 +10,11 @@ import pytensor.tensor as pt
 from pytensor.tensor.variable import TensorVariable
 
 from graphs.joint.terms import joint_name
-from graphs.marginal.elimination.batch import Mode
 from graphs.marginal.elimination.engine import Eliminated, eliminate_all
 from graphs.marginal.elimination.factor_tables import Integers, family
 from graphs.marginal.elimination.factoring import CannotSumError, FiniteVariable, factors_of
 from graphs.marginal.lifting import MOST_STATES, TooLargeError
+from graphs.recursion.op import Mode
 from graphs.surgery.random_graph import unused_name
 
 

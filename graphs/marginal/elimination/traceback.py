@@ -11,11 +11,12 @@ import pytensor.tensor as pt
 from pytensor.graph.basic import Variable
 from pytensor.tensor.variable import TensorVariable
 
-from graphs.marginal.elimination.batch import BatchStep, Mode
+from graphs.marginal.elimination.batch import BatchStep
 from graphs.marginal.elimination.factor_tables import Integers
 from graphs.marginal.elimination.factoring import FiniteVariable
 from graphs.marginal.elimination.sequence import SequenceStep
 from graphs.marginal.elimination.summation import Summation
+from graphs.recursion.op import Mode
 
 
 def draw_summed_out(summation: Summation, rng: Any, mode: Mode = "sum") -> tuple[Variable, dict[str, TensorVariable]]:

@@ -17,7 +17,18 @@ from pytensor.tensor.math import Dot, Sum
 from pytensor.tensor.shape import SpecifyShape
 
 from graphs.marginal.lifting.slots import aligned, check_number
-from graphs.marginal.lifting.state import Atoms, Lifted, Lifting, MixingError, Slot, folded, shuffled, take, widened
+from graphs.marginal.lifting.state import (
+    Atoms,
+    Lifted,
+    Lifting,
+    MixingError,
+    Slot,
+    first_along,
+    folded,
+    shuffled,
+    take,
+    widened,
+)
 
 _IDEMPOTENT = (ps.ScalarMaximum, ps.ScalarMinimum, ps.AND, ps.OR)
 
@@ -99,7 +110,7 @@ def _reduced_together(lifted: Lifted, axes: Sequence[int], op: CAReduce, keepdim
         value = shuffled(reduction, order)
     elif value.type.dtype != (dtype := op.make_node(value).outputs[0].type.dtype):
         value = folded(pt.cast(value, dtype))
-    slots = tuple(Slot(s.size, _first(s.atoms, axes)) for s in lifted.slots)
+    slots = tuple(Slot(s.size, first_along(s.atoms, axes)) for s in lifted.slots)
     shape = tuple(1 if i in axes else n for i, n in enumerate(lifted.shape))
     return Lifted(value, slots, shape)
 
@@ -116,10 +127,6 @@ def _repeated(lifted: Lifted, axes: Sequence[int], op: CAReduce) -> Any:
 
 def _product_dtype(dtype: str) -> str:
     return "int64" if np.dtype(dtype).kind in "biu" else dtype
-
-
-def _first(atoms: Atoms, axes: Sequence[int]) -> Atoms:
-    return atoms[tuple(slice(0, 1) if i in axes else slice(None) for i in range(atoms.ndim))]
 
 
 def _reduced_one_by_one(lifted: Lifted, axis: int, op: CAReduce, lifting: Lifting) -> Lifted:

@@ -195,6 +195,11 @@ def folded(value: TensorVariable) -> TensorVariable:
     return value if results is None else pt.constant(np.asarray(results[0], dtype=value.type.dtype))
 
 
+def first_along(atoms: Atoms, axes: Iterable[int]) -> Atoms:
+    """Return the first of the atoms along axes, which stay."""
+    return atoms[tuple(slice(0, 1) if i in axes else slice(None) for i in range(atoms.ndim))]
+
+
 def shuffled(value: TensorVariable, order: Sequence[int | str]) -> TensorVariable:
     """Reorder axes, evaluated at once where the value is constant."""
     if list(order) == list(range(value.type.ndim)):

@@ -10,7 +10,8 @@ import ast
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-INDENT = "    "
+from graphs.backends.numba.compiler.loops import INDENT
+
 MOST_LINES = 400
 """Programs of so many lines stay whole."""
 LINES_OF_A_PART = 200
