@@ -64,6 +64,9 @@ class Augmenter:
     def __init__(self, logprob: LogProb):
         self.logprob = logprob
         self._terms: dict[str, Auxiliary | None] = {}
+        # What is found for a variable alone is asked again of all together.
+        self._augmented: dict[tuple[str, ...], Augmented] = {}
+        self._laws: dict[tuple[Augmented, str], Law | None] = {}
 
     @optional("auxiliary variables", otherwise=lambda *_: ())
     def find(self, name: str) -> tuple[str, ...]:
@@ -72,7 +75,7 @@ class Augmenter:
         for candidate in self._candidates(name):
             auxiliaries = {n: self._auxiliary(n) for n in candidate}
             chosen = {n: a for n, a in auxiliaries.items() if a is not None and usable_for(a, value)}
-            if len(chosen) == len(candidate) and self._law(augment(self.logprob, chosen), name) is not None:
+            if len(chosen) == len(candidate) and self._law(self._with(chosen), name) is not None:
                 return tuple(chosen)
         return ()
 
@@ -104,7 +107,7 @@ class Augmenter:
         values = {n: self.logprob.values[n] for n in names}
         if any(not usable_for(a, v) for a in auxiliaries.values() for v in values.values()):
             return None
-        augmented = augment(self.logprob, auxiliaries)
+        augmented = self._with(auxiliaries)
         laws: dict[str, Law] = {}
         for name in names:
             law = self._law(augmented, name)
@@ -120,9 +123,19 @@ class Augmenter:
                 laws |= {normal[v]: joint for v in block}
         return Group(augmented, laws)
 
+    def _with(self, auxiliaries: Mapping[str, Auxiliary]) -> Augmented:
+        """Return the log-density with the auxiliary variables of some terms."""
+        terms = tuple(auxiliaries)
+        if terms not in self._augmented:
+            self._augmented[terms] = augment(self.logprob, auxiliaries)
+        return self._augmented[terms]
+
     def _law(self, augmented: Augmented, name: str) -> Law | None:
         value = self.logprob.values[name]
-        return find_conditional(augmented.logdensity, value, support=self.logprob.supports[name])[0]
+        if (augmented, name) not in self._laws:
+            found, _ = find_conditional(augmented.logdensity, value, support=self.logprob.supports[name])
+            self._laws[augmented, name] = found
+        return self._laws[augmented, name]
 
     def _candidates(self, name: str) -> Iterator[list[str]]:
         value = self.logprob.values[name]

@@ -14,6 +14,7 @@ from pytensor.graph.rewriting.basic import GraphRewriter
 from pytensor.tensor.elemwise import Elemwise
 
 from graphs.surgery.inlining import inline_graphs
+from graphs.surgery.rewriting.passes import Passes
 from graphs.surgery.traces import forgetting
 
 MOST_OPERANDS = 31
@@ -47,6 +48,17 @@ def _nested(op: Elemwise, operands: Sequence[Variable]) -> Variable:
 
 # PyTensor's rewrites know some of these nodes, and come first.
 INTERPRETED = forgetting(Mode(linker="py", optimizer="fast_compile").register((OpeningRewriter(), 49.0)))
+_PASSES = Passes(lambda: INTERPRETED.optimizer)
+
+
+class _LookedUp(GraphRewriter):
+    """The rewrites of `INTERPRETED`, which to look up takes longer than to rewrite."""
+
+    def apply(self, fgraph: FunctionGraph) -> None:
+        _PASSES.rewrite(fgraph)
+
+
+_AT_ONCE = Mode(linker="py", optimizer=_LookedUp())
 
 
 def without_c() -> AbstractContextManager[Any]:
@@ -68,5 +80,5 @@ def interpret(inputs: Sequence[Variable], outputs: Any) -> Callable[..., Any]:
     outputs : Variable or sequence of Variable
         Graphs.
     """
-    function: Callable[..., Any] = pytensor.function(list(inputs), outputs, mode=INTERPRETED, on_unused_input="ignore")
+    function: Callable[..., Any] = pytensor.function(list(inputs), outputs, mode=_AT_ONCE, on_unused_input="ignore")
     return function

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import cast
 
@@ -57,6 +57,7 @@ def find_methods(
     no_gradient: Mapping[str, NoGradient],
     *,
     is_blamed: bool = True,
+    first: Collection[str] = (),
 ) -> Methods:
     """Decide how each variable is moved.
 
@@ -76,13 +77,18 @@ def find_methods(
         Of which variables there is no gradient, and why.
     is_blamed : bool
         Whether reasons name the terms without which there would be a law.
+    first : collection of str
+        Variables that are looked at first: where none of them has a law, nothing else is looked at.
     """
     summed, before = collapsed.joint, collapsed.whole
     assignments: dict[str, Assignment] = {}
     laws: dict[str, Law] = {}
     augmenter = Augmenter(summed)
     augmented: dict[str, tuple[str, ...]] = {}
-    for name in joint.values:
+    names = sorted(joint.values, key=lambda name: name not in first)
+    for name in names:
+        if first and name not in first and not any(assignments[n].method == "gibbs" for n in first):
+            break
         if name not in before.values:
             assignments[name] = _assignment(joint, name, "marginalize", reasons[name])
             continue
@@ -111,7 +117,13 @@ def find_methods(
             reason += f"; not integrated out: {why}"
         found = _assignment(joint, name, how, reason)
         assignments[name] = replace(found, obstacle=law) if isinstance(law, Obstacle) else found
-    return Methods(assignments, laws, augmenter, {name: terms for name, terms in augmented.items() if terms})
+    in_order = [name for name in joint.values if name in assignments]
+    return Methods(
+        {name: assignments[name] for name in in_order},
+        {name: laws[name] for name in in_order if name in laws},
+        augmenter,
+        {name: augmented[name] for name in in_order if augmented.get(name)},
+    )
 
 
 def build(

@@ -116,7 +116,7 @@ def _planned(
     if sampler is not None or not any(a.method == BY_GRADIENT for a in chosen.assignments):
         return chosen
     # What was asked for is integrated out whatever samples the rest; nothing else is.
-    by_laws, policy = _by_laws(model, joint, collapsed, reasons, compress, no_gradient)
+    by_laws, policy = _by_laws(model, joint, collapsed, reasons, compress, no_gradient, chosen)
     if by_laws is None:
         return replace(chosen, policy=policy)
     best, policy = choose_plan(chosen, by_laws)
@@ -156,11 +156,16 @@ def _by_laws(
     reasons: Mapping[str, str],
     compress: bool,
     no_gradient: Mapping[str, NoGradient],
+    chosen: Plan,
 ) -> tuple[Plan | None, str]:
-    """Return the plan that draws what it can from laws; None, and what the plan says then, where that is nothing."""
-    methods = find_methods(joint, collapsed, reasons, "gibbs", {}, no_gradient, is_blamed=False)
-    if not any(a.method == "gibbs" and not a.support.is_discrete for a in methods.assignments.values()):
-        return None, NONE_LEFT if collapsed.joint.integrals else NO_LAWS
+    """Return the plan that draws what it can from laws; None, and what the plan says then, where that is nothing.
+
+    It is nothing, too, where the plan that was chosen integrates it all out: what that moves by its gradient counts.
+    """
+    moved = [a.name for a in chosen.assignments if a.method == BY_GRADIENT]
+    methods = find_methods(joint, collapsed, reasons, "gibbs", {}, no_gradient, is_blamed=False, first=moved)
+    if not any(methods.assignments[name].method == "gibbs" for name in moved):
+        return None, NONE_LEFT if chosen.natural.integrals else NO_LAWS
     return build(model, collapsed, methods, {}, compress, no_gradient), ""
 
 

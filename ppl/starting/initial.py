@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import nullcontext
 from functools import cached_property
 from itertools import islice
 from math import inf, isfinite, nan
@@ -15,7 +14,6 @@ from numpy.typing import NDArray
 
 from graphs.errors import ModelError, SamplingError
 from graphs.supports import REAL
-from graphs.surgery.interpreting import without_c
 from graphs.variables.simulators import NUM_SEEDS, NoiseRV
 from ppl.planning.plans import Assignment, Plan
 from ppl.starting.centres import central_values, outside
@@ -58,9 +56,8 @@ class StartingPoints:
 
     @cached_property
     def _log_terms(self) -> LogTerms:
-        # To compile a loop to C takes seconds; beside a compiled log-density it only has to say once what is wrong.
-        with nullcontext() if self._new_logdensity is None else without_c():
-            return LogTerms(self.plan)
+        # Beside a compiled log-density they only have to say once what is wrong.
+        return LogTerms(self.plan, is_often=self._new_logdensity is None)
 
     @cached_property
     def _possible_values(self) -> PossibleValues:

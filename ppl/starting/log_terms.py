@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from functools import cached_property
 from math import nan
+from typing import Any
 
 import numpy as np
 import pytensor
@@ -16,7 +19,7 @@ from graphs.backends.failures import checked
 from graphs.joint.joint_logprob import finite_of, strip
 from graphs.joint.logprob import logprob
 from graphs.marginal.elimination.pointwise import best_over_states
-from graphs.surgery.interpreting import interpret
+from graphs.surgery.interpreting import interpret, without_c
 from ppl.planning.plans import Plan
 
 
@@ -27,20 +30,30 @@ class LogTerms:
     ----------
     plan : Plan
         What is sampled.
+    is_often : bool
+        Whether they are evaluated often: loops in them are then compiled to C, which takes seconds.
     """
 
-    def __init__(self, plan: Plan):
+    def __init__(self, plan: Plan, is_often: bool = True):
+        self._compiling: Callable[[], AbstractContextManager[Any]] = nullcontext if is_often else without_c
         self.names = list(plan.mixed.terms)
         self.inputs: list[TensorVariable] = list(plan.mixed.values.values())
-        terms = list(plan.mixed.terms.values())
-        self.function = checked(interpret(self.inputs, [pt.sum(t) for t in terms]))
-        self.sampled = checked(interpret(self.inputs, [pt.sum(t) for t in plan.sampled.terms.values()]))
-        self.terms = terms
+        self.terms = list(plan.mixed.terms.values())
         self.plan = plan
+
+    @cached_property
+    def _sums(self) -> Callable[..., Any]:
+        with self._compiling():
+            return checked(interpret(self.inputs, [pt.sum(t) for t in self.terms]))
+
+    @cached_property
+    def _sums_sampled(self) -> Callable[..., Any]:
+        with self._compiling():
+            return checked(interpret(self.inputs, [pt.sum(t) for t in self.plan.sampled.terms.values()]))
 
     def total(self, values: Mapping[str, NDArray]) -> float:
         """Return the sum of the terms at a point; not a number unless each is finite."""
-        terms = np.asarray(self.sampled(*self._arguments(values)), np.float64)
+        terms = np.asarray(self._sums_sampled(*self._arguments(values)), np.float64)
         return float(terms.sum()) if np.isfinite(terms).all() else nan
 
     def _arguments(self, values: Mapping[str, NDArray]) -> list[NDArray]:
@@ -49,7 +62,7 @@ class LogTerms:
     def failure(self, values: Mapping[str, NDArray]) -> str | None:
         """Say which term is not finite at a point, and where; None if all are."""
         arguments = self._arguments(values)
-        sums = self.function(*arguments)
+        sums = self._sums(*arguments)
         for name, term, total in zip(self.names, self.terms, sums, strict=True):
             if np.isfinite(total):
                 continue

@@ -165,6 +165,8 @@ def find_joint_blocks(
     largest : int
         Most elements of a group that is drawn by a dense matrix.
     """
+    if len(variables) < 2:
+        return []
     blocks = _Blocks(logdensity, variables, largest)
     groups: list[list[TensorVariable]] = []
     for component in blocks.components():
@@ -196,10 +198,10 @@ class _Blocks:
         self.total = strip_guards(logdensity.total, dict(logdensity.supports))
         self.largest = largest
         self.variables = list(variables)
-        gradients = pytensor.grad(self.total, self.variables, disconnected_inputs="ignore") if variables else []
+        gradients = pytensor.grad(self.total, self.variables, disconnected_inputs="ignore")
         self.ties: dict[TensorVariable, set[TensorVariable]] = {v: set() for v in variables}
         """Which variables depend on each other given the rest."""
-        for variable, gradient in zip(variables, simplify(gradients) if gradients else [], strict=True):
+        for variable, gradient in zip(variables, simplify(gradients), strict=True):
             for other in self.ties.keys() & explicit_graph_inputs([gradient]):
                 self.ties[variable].add(other)
                 self.ties[other].add(variable)
