@@ -11,7 +11,7 @@ PYTEST := $(RUN) -m pytest --numprocesses $(WORKERS) --dist worksteal
 # less. What we generate ourselves, for Numba, is compiled as users have it, and all of it by `make test-all`.
 # PyTensor's own default, which nothing of ours uses but tests do to look at a number (`.eval()`), compiles to Numba for
 # seconds: it is to interpret.
-QUICK := PYTENSOR_FLAGS="$${PYTENSOR_FLAGS:+$$PYTENSOR_FLAGS,}gcc__cxxflags=-O0,linker=py,optimizer=fast_compile" \
+QUICK := PYTENSOR_FLAGS="$${PYTENSOR_FLAGS:+$$PYTENSOR_FLAGS,}gcc__cxxflags=-O0 -g0,linker=py,optimizer=fast_compile" \
     XLA_FLAGS="$${XLA_FLAGS:-} --xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
 CHECKED := $(wildcard graphs samplers ppl tests benchmarks notebooks)
 

@@ -16,7 +16,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import arviz as az
 import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
@@ -24,6 +23,7 @@ import pytest
 from scipy import stats
 
 import ppl
+from tests.laws.plans import assert_is_uniform
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 X = np.random.default_rng(4).normal(size=(6, 2))
@@ -163,15 +163,4 @@ def test_parameters_keep_their_prior(case: Callable[[], Case]) -> None:
             uniform = 2.0 * prior.cdf(draws) - 1.0
         else:
             uniform = prior.cdf(draws)
-        shown = {
-            "mean": (uniform, 1 / 2),
-            "variance": ((uniform - 0.5) ** 2, 1 / 12),
-            "lowest": ((uniform < 0.1).astype(float), 0.1),
-        }
-        for what, (values, expected) in shown.items():
-            for i in range(values.shape[-1]):
-                column = az.convert_to_dataset({"x": values[..., i]})
-                ess = float(az.ess(column)["x"])
-                assert ess > 300, (name, what, ess)
-                z = (values[..., i].mean() - expected) / (values[..., i].std() / np.sqrt(ess))
-                assert abs(z) < 4.5, (name, what, z)
+        assert_is_uniform(uniform, name)

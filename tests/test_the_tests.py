@@ -34,6 +34,17 @@ def test_what_pages_say_of_tests_is_there():
     assert [name for name in sorted(named) if not (ROOT / name).exists()] == []
 
 
+def test_every_law_is_in_use_and_on_the_page():
+    laws = [*(ROOT / "tests" / "laws").glob("*.py")]
+    tests = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("*.py"))
+    page = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    assert [
+        path.stem for path in laws if not re.search(rf"tests\.laws(\.{path.stem} import| import {path.stem})\b", tests)
+    ] == []
+    kinds = {path.stem for path in laws} - {"enumeration"}  # which laws of sums stand on
+    assert [stem for stem in kinds if f"`tests/laws/{stem}.py`" not in page] == []
+
+
 def test_every_file_says_where_its_answers_are_from():
     """From outside what is tested: a closed form, an enumeration, quadrature, another package, a law, or print."""
     docstrings = {

@@ -12,6 +12,7 @@ from scipy import integrate, special, stats
 
 from graphs.density import LogDensity
 from graphs.supports import POSITIVE, integers
+from tests.laws.kernels import assert_means
 
 SHAPE = 2.0
 FALSE_ALARM = 1e-4
@@ -85,7 +86,4 @@ def row(values: dict[str, NDArray], i: int) -> dict[str, NDArray]:
 
 def assert_stationary(after: dict[str, NDArray], target: Target) -> None:
     """Independent draws of the target: means within the error of independent draws."""
-    for function, expected in target.expected:
-        found = np.asarray(function(after), float)
-        error = found.std() / np.sqrt(len(found))
-        assert abs(found.mean() - expected) < stats.norm.isf(FALSE_ALARM / 2) * error
+    assert_means(after, target.expected, FALSE_ALARM)

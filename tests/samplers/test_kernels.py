@@ -25,7 +25,7 @@ from graphs.surgery.interpreting import interpret
 from graphs.surgery.random_graph import depends_on, find_random_variables, is_random
 from graphs.surgery.rebuilding import substitute
 from samplers import SAMPLERS, Kernel
-from tests.laws import assert_leaves_exactly
+from tests.laws.kernels import assert_leaves_exactly
 from tests.samplers.targets import (
     FALSE_ALARM,
     WEIGHTS,

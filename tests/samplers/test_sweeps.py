@@ -14,7 +14,7 @@ from samplers import BUILDERS as BY_NAME
 from samplers import SAMPLERS, DrawBlock, Move, RunSettings, Sweep, compile_sweep
 from samplers.builders import BlockBuilder, SweepTarget
 from samplers.renewal import Renewal
-from tests.laws import assert_leaves_exactly
+from tests.laws.kernels import assert_leaves_exactly
 from tests.samplers.targets import WEIGHTS, Target, assert_stationary, finite, row, skewed
 
 NUM_STARTS = 800

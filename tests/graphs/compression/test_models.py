@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import pytensor
 import pytensor.tensor as pt
 import pytest
 from hypothesis import given, settings
@@ -16,27 +15,10 @@ from hypothesis import strategies as st
 
 import ppl
 from graphs.compression import compressed
-from graphs.joint.joint_logprob import LogProb
 from graphs.joint.logprob import logprob
 from graphs.surgery.interpreting import interpret
 from tests.graphs.compression.catalogue import MODELS
-
-
-def assert_is_same(before: LogProb, after: LogProb, seed: int = 0, spread: float = 0.6) -> None:
-    """Compare values and gradients at points where no two parameters are equal."""
-    values = list(before.values.values())
-    both = interpret(
-        values,
-        [g for density in (before, after) for g in (density.total, *pytensor.grad(density.total, values))],
-    )
-    rng = np.random.default_rng(seed)
-    for _ in range(3):
-        results = both(*(rng.normal(0, spread, v.type.shape) for v in values))
-        expected, found = results[: len(values) + 1], results[len(values) + 1 :]
-        assert np.isfinite(expected[0])
-        assert found[0] == pytest.approx(expected[0], rel=1e-10)
-        for a, b in zip(expected[1:], found[1:], strict=True):
-            np.testing.assert_allclose(b, a, rtol=1e-10, atol=1e-10 * np.abs(a).max())
+from tests.laws.likelihoods import assert_is_same
 
 
 @pytest.mark.parametrize("name", MODELS)

@@ -16,7 +16,7 @@ from graphs.conditional import find_conditional
 from graphs.density import LogDensity
 from graphs.supports import POSITIVE, REAL, SIMPLEX, UNIT, integers
 from tests.graphs.conditional.joint import joint, with_values
-from tests.laws import assert_is_full_conditional
+from tests.laws.conditionals import assert_is_full_conditional
 
 rng = np.random.default_rng(20)
 DATA = rng.normal(1.3, 2.2, size=7)

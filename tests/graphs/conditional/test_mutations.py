@@ -28,7 +28,7 @@ from graphs.conditional import (
 from graphs.density import LogDensity
 from graphs.supports import POSITIVE, REAL, SIMPLEX, UNIT, integers
 from tests.graphs.conditional.joint import joint, with_values
-from tests.laws import assert_is_full_conditional
+from tests.laws.conditionals import assert_is_full_conditional
 
 DATA = np.random.default_rng(5).normal(1.3, 2.2, size=6)
 CLASS = np.array([0, 2, 1, 2, 2, 0])

@@ -17,7 +17,7 @@ from graphs.conditional import InverseGamma, conditional, find_conditional
 from graphs.density import LogDensity
 from graphs.supports import POSITIVE, REAL
 from tests.graphs.conditional.joint import joint, with_values
-from tests.laws import assert_is_full_conditional
+from tests.laws.conditionals import assert_is_full_conditional
 
 NU = 6.4
 X = np.random.default_rng(3).normal(-3.1, 5.0, size=9)

@@ -10,8 +10,8 @@ import numpy as np
 
 import ppl
 from tests.graphs.integral import exact
-from tests.graphs.integral.cases import Case
 from tests.graphs.integral.exact import lgamma, log, log_beta, log_choose, number, total
+from tests.laws.integrals import Case
 
 REALS = np.array([0.31, -1.27, 2.4, 0.83, 1.19])
 POSITIVES = np.array([0.41, 1.7, 2.3, 0.09, 3.1])

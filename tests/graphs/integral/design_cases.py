@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 import ppl
-from tests.graphs.integral.cases import Case
 from tests.graphs.integral.exact import diagonal, linear_normal, mv_normal, number
 from tests.graphs.integral.normal_cases import Y, _half_normals, _scales
+from tests.laws.integrals import Case
 
 
 def columns_alike() -> Case:

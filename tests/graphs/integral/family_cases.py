@@ -10,9 +10,9 @@ import pytensor.tensor as pt
 
 import ppl
 from tests.graphs.integral import exact
-from tests.graphs.integral.cases import Case
 from tests.graphs.integral.conjugate_cases import COUNTS, POSITIVES, REALS, _gamma_integral
 from tests.graphs.integral.exact import lgamma, log, log_beta, log_cdf, number, total
+from tests.laws.integrals import Case
 
 VECTORS = np.array([[0.4, -1.1], [1.7, 0.3], [-0.6, 0.9], [0.2, 2.1]])
 SCATTER = np.array([[1.3, 0.4], [0.4, 0.8]])

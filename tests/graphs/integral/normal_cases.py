@@ -11,8 +11,8 @@ import pytensor.tensor as pt
 
 import ppl
 from tests.graphs.integral import exact
-from tests.graphs.integral.cases import Case
 from tests.graphs.integral.exact import diagonal, linear_normal, mv_normal, number, total
+from tests.laws.integrals import Case
 
 EFFECTS = np.array([28.0, 8.0, -3.0, 7.0, -1.0, 1.0, 18.0, 12.0])
 ERRORS = np.array([15.0, 10.0, 16.0, 11.0, 9.0, 11.0, 10.0, 18.0])

@@ -12,9 +12,9 @@ import pytensor.tensor as pt
 
 import ppl
 from tests.graphs.integral import exact
-from tests.graphs.integral.cases import Case
 from tests.graphs.integral.exact import diagonal, linear_normal, mv_normal, number, total
 from tests.graphs.integral.normal_cases import EYE, GROUP, OTHER, X, Y, _half_normals, _scales
+from tests.laws.integrals import Case
 
 T = 10
 SERIES = np.array([0.3, 1.1, 0.4, 1.9, 2.2, 1.4, 3.0, 2.6, 3.7, 3.1])

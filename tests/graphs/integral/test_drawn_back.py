@@ -17,10 +17,10 @@ from scipy import stats
 from graphs.integral import drawn_back
 from graphs.surgery.interpreting import interpret
 from tests.graphs.integral import conjugate_cases, family_cases, normal_cases
-from tests.graphs.integral.cases import Case, derived
 from tests.graphs.integral.conjugate_cases import COUNTS, POSITIVES, REALS, TRIALS
 from tests.graphs.integral.family_cases import SCATTER, VECTORS
 from tests.graphs.integral.normal_cases import EFFECTS, ERRORS, EYE, GROUP, OTHER, Y
+from tests.laws.integrals import Case, derived
 
 DRAWS = 1000
 LEAST = 1e-5

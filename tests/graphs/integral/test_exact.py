@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.graphs.integral import conjugate_cases, design_cases, family_cases, normal_cases, process_cases
-from tests.graphs.integral.cases import Case, errors
+from tests.laws.integrals import Case, errors
 
 CASES = [*conjugate_cases.ALL, *design_cases.ALL, *family_cases.ALL, *normal_cases.ALL, *process_cases.ALL]
 LONG = {

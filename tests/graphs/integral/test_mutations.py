@@ -21,7 +21,7 @@ from graphs.integral.checking import find_fault
 from graphs.integral.whitened import WhitenedNormal
 from graphs.joint.joint_logprob import LogProb
 from tests.graphs.integral import conjugate_cases, family_cases, normal_cases
-from tests.graphs.integral.cases import Case
+from tests.laws.integrals import Case
 
 Mutate = Callable[[Step], Step]
 

@@ -14,8 +14,8 @@ import pytest
 
 from graphs.backends import get_backend
 from tests.graphs.integral import conjugate_cases, design_cases, normal_cases, process_cases
-from tests.graphs.integral.cases import Case, errors
 from tests.graphs.integral.exact import values_and_slopes
+from tests.laws.integrals import Case, errors
 
 SCALES = (1e-8, 1e-2, 1.0, 1e3, 1e8)
 NOISE = (1e-4, 1.0, 1e4)

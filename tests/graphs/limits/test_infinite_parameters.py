@@ -19,7 +19,7 @@ from scipy import stats
 import ppl
 from graphs.joint.logprob import logprob
 from graphs.log_scale.arithmetic import is_elementwise
-from tests.enumeration import evaluator
+from tests.laws.sums import evaluator
 
 P, Z = 0.37, 0.3
 

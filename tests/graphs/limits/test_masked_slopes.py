@@ -5,7 +5,7 @@ Answers: the enumeration, and central differences of the log-density.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -22,7 +22,8 @@ from graphs.conditional import find_conditional
 from graphs.joint.logprob import logprob
 from graphs.limits.masked_slopes import has_masked_slopes
 from graphs.surgery.interpreting import interpret
-from tests.enumeration import assert_is_marginal, evaluator
+from tests.laws.operations import differences
+from tests.laws.sums import assert_is_marginal, evaluator
 
 pytestmark = pytest.mark.filterwarnings("ignore::pymc.distributions.mixture.MixtureTransformWarning")
 
@@ -45,17 +46,6 @@ def test_states_that_the_data_exclude(name: str) -> None:
     p, z = ppl.Uniform("p", 0, 1), ppl.DiscreteUniform("z", 0, 2, size=3)
     model = ppl.Model({ppl.Bernoulli("y", CURVES[name](z, p)): np.array([0, 1, 1])})
     assert_is_marginal(model, {"p": 0.37})
-
-
-def differences(function: Callable[..., Any], at: Mapping[str, Any], name: str) -> np.ndarray:
-    """Return central differences of a log-density."""
-    found = np.zeros(np.shape(at[name]))
-    for index in np.ndindex(found.shape):
-        step = np.zeros(found.shape)
-        step[index] = 1e-6
-        up, down = (function({**at, name: at[name] + sign * step})[0] for sign in (1, -1))
-        found[index] = (up - down) / 2e-6
-    return found
 
 
 CLOSED = np.array([[0, 0, 0], [0, 0, 1], [0, 1, 0]])
@@ -113,7 +103,8 @@ def test_gradients_are_central_differences(name: str) -> None:
     function = evaluator(logprob(MODELS[name]()), with_gradient=True)
     value, gradient = function({"x": np.float64(0.37)})
     assert np.isfinite(value)
-    np.testing.assert_allclose(gradient["x"], differences(function, {"x": np.float64(0.37)}, "x"), rtol=1e-6)
+    expected = differences(lambda **at: function(at)[0], {"x": 0.37}, "x")
+    np.testing.assert_allclose(gradient["x"], expected, rtol=1e-6)
 
 
 def test_expectations_and_rows_have_no_nan() -> None:

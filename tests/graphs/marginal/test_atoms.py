@@ -17,7 +17,7 @@ from scipy import stats
 import ppl
 from graphs.errors import DerivationError
 from graphs.joint.logprob import logprob
-from tests.enumeration import evaluator
+from tests.laws.sums import evaluator
 
 pytestmark = pytest.mark.filterwarnings("ignore::pymc.distributions.mixture.MixtureTransformWarning")
 

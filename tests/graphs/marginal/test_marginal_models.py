@@ -13,10 +13,10 @@ import pytest
 
 from graphs.backends import get_backend
 from graphs.joint.logprob import logprob
-from tests.enumeration import assert_is_marginal, evaluator
 from tests.graphs.marginal.indexed_models import CASES
 from tests.graphs.marginal.marginal_models import MODELS
 from tests.graphs.variables.sequence.test_scans import CASES as SCANS
+from tests.laws.sums import assert_is_marginal, evaluator
 from tests.ppl.declaring.test_chains import CASES as CHAINS
 
 ALL = [*MODELS, *CASES, *SCANS, *CHAINS]

@@ -20,7 +20,6 @@ import ppl
 from graphs.errors import DerivationError, ModelError
 from graphs.joint.logprob import logprob
 from graphs.surgery.interpreting import INTERPRETED, interpret
-from tests.enumeration import assert_is_marginal
 from tests.graphs.marginal.indexed_models import (
     CASES,
     MU,
@@ -30,6 +29,7 @@ from tests.graphs.marginal.indexed_models import (
     shared_by_two,
     states_that_give_several_latents_their_scale,
 )
+from tests.laws.sums import assert_is_marginal
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda c: c.__name__)

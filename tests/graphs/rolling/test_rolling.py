@@ -15,7 +15,7 @@ import graphs.rolling.rolling
 import ppl
 from graphs.joint.logprob import logprob
 from graphs.surgery.interpreting import interpret
-from tests.enumeration import assert_is_marginal
+from tests.laws.sums import assert_is_marginal
 
 P = np.array([[0.7, 0.2, 0.1], [0.15, 0.55, 0.3], [0.25, 0.3, 0.45]])
 

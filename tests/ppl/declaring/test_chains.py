@@ -16,7 +16,7 @@ import ppl
 from graphs.errors import ModelError
 from graphs.joint.logprob import logprob
 from graphs.surgery.interpreting import interpret
-from tests.enumeration import assert_is_marginal
+from tests.laws.sums import assert_is_marginal
 
 RNG = np.random.default_rng(7)
 P = np.array([[0.7, 0.2, 0.1], [0.15, 0.55, 0.3], [0.25, 0.3, 0.45]])

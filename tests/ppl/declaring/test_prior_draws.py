@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import numpy as np
 import pymc as pm
-import pytensor
 import pytensor.tensor as pt
 import pytest
 from scipy import stats
@@ -15,14 +14,18 @@ from scipy import stats
 import ppl
 from graphs.backends import get_backend
 from graphs.joint.drawing import with_draws
-from graphs.joint.logprob import logprob, unconstrain
 from graphs.surgery.interpreting import interpret, without_c
-from graphs.variables.transforms import transforms_of
 from ppl import distributions as D
+from tests.laws.distributions import (
+    FALSE_ALARM,
+    NUM_STATES,
+    assert_follows_density,
+    assert_follows_probabilities,
+    assert_obeys_stein,
+)
 
 NUM_DRAWS = 4000
 NUM_VECTORS = 1500
-FALSE_ALARM = 1e-6
 BACKENDS = ["numba", *(pytest.param(name, marks=pytest.mark.slow) for name in ("interpreter", "jax"))]
 """The interpreter draws what the C backend draws."""
 
@@ -112,49 +115,19 @@ def drawn(variables, backend, seed=1):
     return get_backend(backend).function([], graphs, rng=rng)(np.random.default_rng(seed))
 
 
-def log_density_at(rv, points):
-    """Of a variable declared with as many elements as there are points."""
-    joint = logprob({rv: points.astype(rv.type.dtype)})
-    with without_c():
-        return np.asarray(interpret([], joint.terms["v"])())
-
-
-def assert_continuous(draws, grid, rv):
-    density = np.exp(log_density_at(rv, grid))
-    below = np.concatenate([[0.0], np.cumsum(0.5 * (density[1:] + density[:-1]) * np.diff(grid))])
-    # Heavy tails lie beyond the grid; what does is told apart by the counts inside.
-    assert below[-1] == pytest.approx(1.0, abs=2e-3)
-    found = stats.kstest(draws, lambda x: np.interp(x, grid, below, left=0.0, right=below[-1]))
-    assert found.pvalue > FALSE_ALARM, found
-
-
-def assert_discrete(draws, rv):
-    states = np.arange(60)
-    expected = np.exp(log_density_at(rv, states)) * draws.size
-    assert expected.sum() == pytest.approx(draws.size, rel=1e-3)
-    seen = np.bincount(draws.astype(int), minlength=60)
-    assert seen[expected < 1e-9].sum() == 0
-    is_rare = expected < 5
-    seen = np.append(seen[~is_rare], seen[is_rare].sum())
-    expected = np.append(expected[~is_rare], expected[is_rare].sum())
-    kept = expected > 0
-    found = stats.chisquare(seen[kept], expected[kept] * seen[kept].sum() / expected[kept].sum())
-    assert kept.sum() == 1 or found.pvalue > FALSE_ALARM
-
-
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_continuous_distributions(backend):
     """All of them drawn by one program."""
     draws = drawn([build(NUM_DRAWS) for _, build in CONTINUOUS.values()], backend)
     for found, (grid, build) in zip(draws, CONTINUOUS.values(), strict=True):
-        assert_continuous(found, grid, build(grid.size))
+        assert_follows_density(found, grid, build(grid.size))
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_discrete_distributions(backend):
     draws = drawn([build(NUM_DRAWS) for build in DISCRETE.values()], backend)
     for found, build in zip(draws, DISCRETE.values(), strict=True):
-        assert_discrete(found, build(60))
+        assert_follows_probabilities(found, build(NUM_STATES))
 
 
 COV = np.array([[2.0, 0.3], [0.3, 1.5]])
@@ -203,22 +176,7 @@ def test_vectors_and_matrices(name, backend):
         with without_c():
             one = interpret([rng], graphs)
             draws = [one(generator)[0] for generator in np.random.default_rng(1).spawn(NUM_VECTORS)]
-    joint = logprob(ppl.Model(rv), marginalize=False)
-    moved = unconstrain(joint)
-    [value], [natural] = moved.values.values(), joint.values.values()
-    transforms = transforms_of({"v": joint.graph.latent["v"]}, joint.graph.transforms)
-    inputs = joint.graph.latent["v"].owner.inputs
-    with without_c():
-        forward = interpret([natural], transforms["v"].forward(natural, *inputs) if transforms else natural)
-        gradient = interpret([value], pytensor.grad(moved.total, value))
-        points = [np.asarray(forward(draw)) for draw in draws]
-        slopes = np.array([np.ravel(gradient(point)) for point in points])
-    centred = np.array([p.ravel() for p in points])
-    centred = centred - centred.mean(axis=0)
-    products = (centred[:, :, None] * slopes[:, None, :] + np.eye(slopes.shape[1])).reshape(len(slopes), -1)
-    terms = np.concatenate([slopes, products], axis=1)
-    scores = terms.mean(axis=0) / (terms.std(axis=0) / np.sqrt(len(terms)))
-    assert np.abs(scores).max() < stats.norm.isf(FALSE_ALARM / terms.shape[1])
+    assert_obeys_stein(draws, rv)
 
 
 @pytest.mark.parametrize("backend", ["numba", "c", pytest.param("jax", marks=pytest.mark.slow)])

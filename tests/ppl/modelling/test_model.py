@@ -17,7 +17,7 @@ import ppl
 from graphs.errors import DerivationError, ModelError
 from graphs.joint.logprob import logprob
 from graphs.surgery.interpreting import interpret
-from tests.enumeration import evaluator
+from tests.laws.sums import evaluator
 
 
 def test_latent_variables_are_found_parents_first():

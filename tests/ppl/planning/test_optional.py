@@ -22,7 +22,7 @@ from graphs.conditional import find_conditional
 from graphs.errors import DerivationError
 from graphs.joint.logprob import logprob
 from graphs.optional import optional
-from tests.laws import assert_is_full_conditional
+from tests.laws.conditionals import assert_is_full_conditional
 
 N = 3
 FORMS: dict[str, Callable] = {

@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytensor.tensor as pt
 import pytest
-from numpy.typing import NDArray
 from scipy import stats
 
 import graphs
@@ -21,7 +20,8 @@ from graphs.conditional.quadratic.blocks import block_normal_law
 from graphs.errors import DerivationError, ModelError
 from graphs.expectation.continuous import average
 from graphs.surgery.interpreting import interpret
-from tests.laws import assert_is_full_conditional
+from tests.laws.conditionals import assert_is_full_conditional
+from tests.laws.operations import differences
 
 RNG = np.random.default_rng(8)
 FACTORS = RNG.normal(size=(4, 1))
@@ -111,21 +111,6 @@ CASES = [
 ]
 
 
-def gradient(likelihood: Callable[..., float], point: dict[str, NDArray]) -> dict[str, NDArray]:
-    """Return central differences."""
-    found = {}
-    for name, value in point.items():
-        found[name] = np.zeros(value.shape)
-        for place in np.ndindex(value.shape):
-            step = 1e-5 * max(1.0, abs(float(value[place])))
-            ends = [value.copy(), value.copy()]
-            ends[0][place] += step
-            ends[1][place] -= step
-            values = [likelihood(**{**point, name: end}) for end in ends]
-            found[name][place] = (values[0] - values[1]) / (2 * step)
-    return found
-
-
 # One is compiled to C; what Numba compiles are the steps by hand, below.
 @pytest.mark.usefixtures("few_calls")
 @pytest.mark.parametrize("case", CASES, ids=lambda c: c.__name__)
@@ -137,7 +122,8 @@ def test_ends_at_a_stationary_point_of_the_exact_likelihood(case):
     assert result.is_converged
     assert (np.diff(result.trace) >= -1e-9).all()
     np.testing.assert_allclose(result.trace[-1], likelihood(**result.point), rtol=1e-10)
-    for name, value in gradient(likelihood, result.point).items():
+    for name in result.point:
+        value = differences(likelihood, result.point, name, 1e-5)
         np.testing.assert_allclose(value, 0, atol=2e-3, err_msg=name)
     assert result.means[latent[0]].shape == model.graph.latent[latent[0]].type.shape
     assert not result.responsibilities
@@ -175,7 +161,8 @@ def test_posterior_mode_of_a_hierarchy():
         return case.likelihood(mu, t2, s2) + priors
 
     np.testing.assert_allclose(result.trace[-1], posterior(**result.point), rtol=1e-10)
-    for value in gradient(posterior, result.point).values():
+    for name in result.point:
+        value = differences(posterior, result.point, name, 1e-5)
         np.testing.assert_allclose(value, 0, atol=2e-3)
 
 

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-import pytensor
 import pytensor.tensor as pt
 
 from graphs.backends.c import settle_blas
-from graphs.backends.numba import compile_program
-from graphs.surgery.interpreting import INTERPRETED
+from tests.laws.operations import assert_is_compiled
 
 settle_blas()
 RNG = np.random.default_rng(20240917)
@@ -36,12 +34,4 @@ def label(item: object) -> str:
 
 def check(*outputs: pt.TensorVariable, rtol: float = 1e-12) -> None:
     """Compare a program with PyTensor's NumPy implementation, without any of its rewrites."""
-    program = compile_program(INPUTS, outputs)
-    values = [DATA[str(variable.name)] for variable in INPUTS]
-    _, out = program(np.concatenate([np.ravel(value).astype(float) for value in values]))
-    with np.errstate(all="ignore"):
-        expected = pytensor.function(INPUTS, outputs, mode=INTERPRETED, on_unused_input="ignore")(*values)
-    for got, want in zip(program.unpack(out), expected, strict=True):
-        assert got.shape == want.shape
-        assert got.dtype == want.dtype
-        np.testing.assert_allclose(got, want, rtol=rtol, atol=1e-13)
+    assert_is_compiled(INPUTS, outputs, [DATA[str(variable.name)] for variable in INPUTS], rtol=rtol)

@@ -18,6 +18,7 @@ from pytensor.scalar.basic import autocast_float_as
 from graphs.backends.numba import call_program, compile_program
 from graphs.backends.numba.library.rng import seed_states
 from graphs.surgery.interpreting import INTERPRETED
+from tests.laws.operations import assert_computes
 
 RNG = np.random.default_rng(7)
 
@@ -33,14 +34,9 @@ def check(inputs, logdensity, values, *, rtol=1e-9, draws=3):
     """Compare value and gradient at several points."""
     gradients = pt.grad(logdensity, inputs, disconnected_inputs="ignore")
     program = compile_program(inputs, gradients, value=logdensity)
-    expected = pytensor.function(inputs, [logdensity, *gradients], mode=INTERPRETED, on_unused_input="ignore")
     for scale in np.linspace(1.0, 1.2, draws):
         point = [np.asarray(value * scale) for value in values]
-        value, out = program(np.concatenate([np.ravel(v) for v in point]))
-        want, *want_gradients = expected(*point)
-        np.testing.assert_allclose(value, want, rtol=rtol)
-        for got, wanted in zip(program.unpack(out), want_gradients, strict=True):
-            np.testing.assert_allclose(got, wanted, rtol=rtol, atol=1e-11)
+        assert_computes(program, inputs, gradients, point, value=logdensity, rtol=rtol, atol=1e-11)
 
 
 def data(values):

@@ -5,8 +5,6 @@ Answers: SciPy's quadrature of the density.
 
 from __future__ import annotations
 
-import itertools
-
 import numpy as np
 import pymc as pm
 import pytensor
@@ -17,6 +15,7 @@ from scipy import integrate, stats
 import ppl
 from graphs.conditional import conditional, find_conditional
 from graphs.surgery.interpreting import INTERPRETED, interpret
+from tests.laws.conditionals import assert_draws_follow
 
 X, Y = pt.dscalars("x", "y")
 CASES = {
@@ -53,12 +52,7 @@ def test_density_mean_and_draws(written: str) -> None:
     rng = pytensor.shared(np.random.default_rng(3))
     next_rng, drawn = law.draw(rng)
     draw = pytensor.function([Y], drawn, updates={rng: next_rng}, on_unused_input="ignore", mode=INTERPRETED)
-    draws = np.sort([draw(y) for _ in range(500)])
-    assert ((draws > support[0]) & (draws < support[1])).all()
-    # From each draw to the next, not from the end of the support to each.
-    ends = itertools.pairwise([support[0], *draws])
-    ranks = np.cumsum([integrate.quad(lambda v: density(v, y), low, high)[0] for low, high in ends]) / mass
-    assert stats.kstest(ranks, "uniform").pvalue > 1e-6
+    assert_draws_follow(np.array([draw(y) for _ in range(500)]), lambda v: density(v, y), support)
 
 
 def test_improper_with_its_parameters() -> None:

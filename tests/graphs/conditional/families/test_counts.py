@@ -21,7 +21,7 @@ from graphs.density import LogDensity
 from graphs.supports import POSITIVE, REAL, UNIT, integers
 from graphs.surgery.interpreting import INTERPRETED, interpret
 from tests.graphs.conditional.joint import joint, with_values
-from tests.laws import generic_value
+from tests.laws.conditionals import generic_value
 
 COUNTS = integers(0, np.inf)
 SEEN = np.array([3, 4, 0])

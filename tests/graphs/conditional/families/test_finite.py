@@ -12,7 +12,7 @@ import pytest
 from graphs.conditional import Finite, find_conditional
 from graphs.density import LogDensity
 from graphs.supports import integers
-from tests.laws import assert_is_full_conditional
+from tests.laws.conditionals import assert_is_full_conditional
 
 rng = np.random.default_rng(8)
 DATA = rng.normal(size=6)

@@ -22,7 +22,7 @@ from graphs.supports import POSITIVE, POSITIVE_DEFINITE, REAL, integers
 from graphs.surgery.interpreting import INTERPRETED, interpret
 from graphs.variables.inverse_wishart import InverseWishartRV
 from tests.graphs.conditional.joint import joint, with_values
-from tests.laws import assert_is_full_conditional
+from tests.laws.conditionals import assert_is_full_conditional
 
 rng = np.random.default_rng(21)
 DATA = rng.normal(0.4, 1.7, size=(6, 3))

@@ -18,7 +18,7 @@ from graphs.conditional import find_conditional
 from graphs.joint.logprob import logprob
 from graphs.supports import POSITIVE_DEFINITE
 from graphs.surgery.interpreting import interpret
-from tests.laws import assert_is_full_conditional
+from tests.laws.conditionals import assert_is_full_conditional
 
 rng = np.random.default_rng(3)
 DATA = rng.normal(1.3, 2.2, size=7)

@@ -20,7 +20,7 @@ from graphs.density import LogDensity
 from graphs.supports import POSITIVE, REAL
 from graphs.surgery.interpreting import interpret
 from tests.graphs.conditional.joint import joint, with_values
-from tests.laws import assert_is_full_conditional
+from tests.laws.conditionals import assert_is_full_conditional
 
 rng = np.random.default_rng(20)
 DESIGN = rng.normal(size=(9, 3))

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import ppl
-from tests.enumeration import assert_is_marginal
+from tests.laws.sums import assert_is_marginal
 
 MOST_CONFIGURATIONS = 700
 

@@ -11,7 +11,6 @@ from typing import Any, ClassVar
 
 import pytest
 
-from tests.graphs.marginal.kinds import laws
 from tests.graphs.marginal.models import (
     chains,
     counts,
@@ -25,6 +24,7 @@ from tests.graphs.marginal.models import (
     series,
 )
 from tests.graphs.marginal.models.catalogue import Case
+from tests.laws import sums_of_models
 
 KINDS: list[ModuleType] = [
     mixtures,
@@ -59,24 +59,24 @@ class LawsOfSums:
         metafunc.parametrize("case", [pytest.param(case, id=name_of(case)) for case in cls.kind.MODELS])
 
     def test_sum_is_the_enumeration(self, case: Any) -> None:
-        model, values, expected = laws.enumerated(case)
-        laws.assert_sum_is_that_of(model, values, expected)
+        model, values, expected = sums_of_models.enumerated(case)
+        sums_of_models.assert_sum_is_that_of(model, values, expected)
 
     @pytest.mark.parametrize("backend", ["numba", "c", "jax"])
     def test_sum_is_the_enumeration_in_all_backends(self, case: Any, backend: str) -> None:
         if backend == "jax":
             pytest.importorskip("jax", reason="JAX is an extra")
-        model, values, expected = laws.enumerated(case)
-        laws.assert_sum_is_that_of(model, values, expected, backend)
+        model, values, expected = sums_of_models.enumerated(case)
+        sums_of_models.assert_sum_is_that_of(model, values, expected, backend)
 
     def test_one_variable_is_summed_given_the_others(self, case: Any) -> None:
-        model, values, expected = laws.enumerated(case)
+        model, values, expected = sums_of_models.enumerated(case)
         if len(expected.states) > 1:
             for name in list(expected.states)[:3]:
-                laws.assert_part_is_summed(model, values, expected, name)
+                sums_of_models.assert_part_is_summed(model, values, expected, name)
 
     def test_what_is_recovered_is_exact(self, case: Any) -> None:
-        model, values, expected = laws.enumerated(case)
+        model, values, expected = sums_of_models.enumerated(case)
         if not values:
             pytest.skip("nothing is left to be sampled")
-        laws.assert_recovered(model, values, expected)
+        sums_of_models.assert_recovered(model, values, expected)

@@ -20,7 +20,7 @@ from graphs.errors import DerivationError
 from graphs.joint.logprob import logprob
 from graphs.surgery.interpreting import INTERPRETED, interpret
 from graphs.variables.sequence.inner import without_casts
-from tests.enumeration import assert_is_marginal
+from tests.laws.sums import assert_is_marginal
 
 RNG = np.random.default_rng(3)
 P = np.array([[0.7, 0.2, 0.1], [0.15, 0.55, 0.3], [0.25, 0.3, 0.45]])

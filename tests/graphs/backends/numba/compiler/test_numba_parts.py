@@ -16,8 +16,8 @@ from graphs.backends.numba.compiler import parts
 from graphs.backends.numba.compiler.compiling import compile_program
 from graphs.backends.numba.compiler.parts import in_parts
 from graphs.joint.logprob import logprob
-from graphs.surgery.interpreting import interpret
 from graphs.surgery.random_graph import named_input
+from tests.laws.operations import assert_computes
 
 
 @pytest.fixture
@@ -75,18 +75,13 @@ def test_values_are_those_of_numpy(name, short):
     outputs = outputs if isinstance(outputs, list) else [outputs]
     program = compile_program(inputs, outputs, value=value)
     assert "part2(" in program.source
-    by_numpy = interpret(inputs, [value, *outputs])
     rng = np.random.default_rng(2)
     for scale in (0.3, 1.0, 3.0):
         points = [
             np.full(v.type.shape, 2) if v.type.dtype == "int64" else scale * rng.normal(size=v.type.shape)
             for v in inputs
         ]
-        found, out = program(np.concatenate([point.ravel().astype(float) for point in points]))
-        expected = by_numpy(*points)
-        np.testing.assert_allclose(found, expected[0], rtol=1e-12)
-        for one, other in zip(program.unpack(out), expected[1:], strict=True):
-            np.testing.assert_allclose(one, other, rtol=1e-11, atol=1e-13)
+        assert_computes(program, inputs, outputs, points, value=value, rtol=1e-11, atol=1e-13, value_rtol=1e-12)
 
 
 def test_short_programs_stay_whole():

@@ -17,7 +17,7 @@ from scipy import stats
 from graphs.backends.c import settle_blas
 from graphs.backends.numba import compile_program
 from graphs.errors import BackendError
-from graphs.surgery.interpreting import INTERPRETED
+from tests.laws.operations import assert_is_compiled
 
 settle_blas()
 RNG = np.random.default_rng(20240918)
@@ -196,13 +196,8 @@ MODELS = [
 def test_value_and_gradient_are_those_of_a_loop_in_python(model):
     value = model()
     gradients = pt.grad(value, INPUTS, disconnected_inputs="ignore")
-    program = compile_program(INPUTS, gradients, value=value)
+    program = assert_is_compiled(INPUTS, gradients, DATA, value=value, rtol=1e-10, atol=1e-12, value_rtol=1e-12)
     assert not any("foreign" in line for line in program.source.splitlines())
-    number, out = program(np.concatenate([d.ravel() for d in DATA]))
-    expected = pytensor.function(INPUTS, [value, *gradients], mode=INTERPRETED, on_unused_input="ignore")(*DATA)
-    np.testing.assert_allclose(number, expected[0], rtol=1e-12)
-    for got, want in zip(program.unpack(out), expected[1:], strict=True):
-        np.testing.assert_allclose(got, want, rtol=1e-10, atol=1e-12)
 
 
 def test_draws_inside_a_loop_are_new_at_every_step():

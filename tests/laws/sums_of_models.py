@@ -19,8 +19,8 @@ from graphs.backends import get_backend
 from graphs.joint.joint_logprob import LogProb
 from graphs.joint.logprob import logprob
 from graphs.surgery.interpreting import interpret
-from tests.graphs.marginal.kinds.enumerated import Enumeration, enumerate_joint
 from tests.graphs.marginal.models.catalogue import Case
+from tests.laws.enumeration import Enumeration, enumerate_joint
 
 RTOL = 1e-10
 """Both sides add the same numbers, at most 6000 of them, in another order: they differ by 1e-13 at most, mistakes by
