@@ -23,6 +23,8 @@ from graphs.supports import Support
 from graphs.surgery.evaluating import evaluate
 
 _SEED = 20240607
+_NUM_POINTS, _NUM_VALUES = 2, 3
+"""Of the other variables, and values of the variable at each."""
 _LARGEST_COUNT = 6
 _MOST_OUTSIDE = 4
 _UNBOUNDED = 2**62
@@ -32,9 +34,6 @@ def find_discrepancy(
     total: TensorVariable,
     law: Law,
     supports: Mapping[Variable, Support],
-    *,
-    num_points: int = 2,
-    num_values: int = 3,
 ) -> Obstacle | None:
     """Return why a law is not the full conditional of its variable, or None where it is.
 
@@ -49,10 +48,6 @@ def find_discrepancy(
         The law in question.
     supports : mapping of Variable to Support
         Supports of the variables, that of the law's own included.
-    num_points : int
-        Number of points of the other variables.
-    num_values : int
-        Number of values of the variable at each.
 
     Returns
     -------
@@ -72,7 +67,7 @@ def find_discrepancy(
         if not was_possible:
             start = draw_in_support(rng, x, supports.get(x), assumed, least)
             rest = {i: v for i, v in search.possible({**rest, x: start}).items() if i is not x}
-        points = [{**rest, x: value} for value in _values(law, rest, rng, supports, assumed, num_values)]
+        points = [{**rest, x: value} for value in _values(law, rest, rng, supports, assumed)]
         known = evaluate(unmoved, rest)
         if known is not None:
             # Loops over which the variable has no power are run once.
@@ -88,7 +83,7 @@ def find_discrepancy(
         if difference is not None:
             return Obstacle(f"the law {law.family} that was found {difference}")
         found += 1
-        if found == num_points:
+        if found == _NUM_POINTS:
             return None
     if not was_proper:
         return _improper(law)
@@ -133,19 +128,18 @@ def _values(
     rng: np.random.Generator,
     supports: Mapping[Variable, Support],
     assumed: str,
-    num_values: int,
 ) -> list[NDArray]:
     """Return values of the variable of a law in its support given the rest; none where there are none."""
     x = law.variable
     if not isinstance(law, CountLaw):
-        return [draw_in_support(rng, x, supports.get(x), assumed) for _ in range(num_values)]
+        return [draw_in_support(rng, x, supports.get(x), assumed) for _ in range(_NUM_VALUES)]
     # Where the length of an axis is unknown, the ends are as long as the value.
     ends = _ends(law, {**rest, x: draw_in_support(rng, x, supports.get(x), assumed)})
     if ends is None or np.any(ends[1] < ends[0]):
         return []
     lowest, highest = ends
     highest = np.minimum(highest, lowest + _LARGEST_COUNT)
-    return [np.asarray(rng.integers(lowest, highest, endpoint=True), x.type.dtype) for _ in range(2 * num_values)]
+    return [np.asarray(rng.integers(lowest, highest, endpoint=True), x.type.dtype) for _ in range(2 * _NUM_VALUES)]
 
 
 def _is_outside(value: NDArray, support: Support | None) -> bool:

@@ -86,7 +86,7 @@ def interpolate(table: TensorVariable, parameters: Mapping[TensorVariable, Suppo
     num_rows = table.type.shape[-1]
     if num_rows is None or num_rows < _FEWEST_ROWS:
         return None
-    table = _without_guard(table, num_rows)
+    table = _without_guard(table)
     data = _data_by_row(table, num_rows)
     degree = degree_of(table, list(data)) if data else None
     if not degree:
@@ -105,7 +105,7 @@ def interpolate(table: TensorVariable, parameters: Mapping[TensorVariable, Suppo
     return found if _is_exact(found, table, rows, parameters) else None
 
 
-def _without_guard(table: TensorVariable, num_rows: int) -> TensorVariable:
+def _without_guard(table: TensorVariable) -> TensorVariable:
     """Remove a check of parameters that is the same for all rows: it holds wherever they are in their supports."""
     node = table.owner
     if node is None or not isinstance(node.op, Elemwise) or not isinstance(node.op.scalar_op, Switch):

@@ -153,7 +153,7 @@ def cannot_be_a_name(name: str) -> bool:
     return name in ("chain", "draw", ".", "..") or "/" in name or "\0" in name
 
 
-def name_variables(variables: Sequence[TensorVariable], taken: Iterable[str] = ()) -> dict[TensorVariable, str]:
+def name_variables(variables: Sequence[TensorVariable]) -> dict[TensorVariable, str]:
     """Return a stable name for each random variable: its own, or its distribution with a counter.
 
     Raises
@@ -162,7 +162,7 @@ def name_variables(variables: Sequence[TensorVariable], taken: Iterable[str] = (
         If two variables have the same name.
     """
     names: dict[TensorVariable, str] = {}
-    used = set(taken)
+    used: set[str] = set()
     for variable in variables:
         if cannot_be_a_name(variable.name or ""):
             raise ModelError(

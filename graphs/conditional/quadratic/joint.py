@@ -151,9 +151,7 @@ def find_joint_normal(logdensity: LogDensity, variables: Sequence[TensorVariable
 
 
 @optional("groups of variables", otherwise=lambda *_, **__: [])
-def find_joint_blocks(
-    logdensity: LogDensity, variables: Sequence[TensorVariable], largest: int = LARGEST_BLOCK
-) -> list[tuple[TensorVariable, ...]]:
+def find_joint_blocks(logdensity: LogDensity, variables: Sequence[TensorVariable]) -> list[tuple[TensorVariable, ...]]:
     """Return groups of variables in which a log-density is quadratic together, and that depend on each other.
 
     Parameters
@@ -162,12 +160,10 @@ def find_joint_blocks(
         The log-density.
     variables : sequence of TensorVariable
         Inputs of it that have normal laws of their own.
-    largest : int
-        Most elements of a group that is drawn by a dense matrix.
     """
     if len(variables) < 2:
         return []
-    blocks = _Blocks(logdensity, variables, largest)
+    blocks = _Blocks(logdensity, variables)
     groups: list[list[TensorVariable]] = []
     for component in blocks.components():
         groups += [component] if blocks.is_joint(component) else _grown(component, blocks)
@@ -194,9 +190,8 @@ def _grown(variables: Sequence[TensorVariable], blocks: _Blocks) -> list[list[Te
 class _Blocks:
     """Decides which variables can be drawn together."""
 
-    def __init__(self, logdensity: LogDensity, variables: Sequence[TensorVariable], largest: int):
+    def __init__(self, logdensity: LogDensity, variables: Sequence[TensorVariable]):
         self.total = strip_guards(logdensity.total, dict(logdensity.supports))
-        self.largest = largest
         self.variables = list(variables)
         gradients = pytensor.grad(self.total, self.variables, disconnected_inputs="ignore")
         self.ties: dict[TensorVariable, set[TensorVariable]] = {v: set() for v in variables}
@@ -228,7 +223,7 @@ class _Blocks:
         """Whether variables are normal together, and cheap to draw together."""
         if degree_of(self.total, variables) != HIGHEST:
             return False
-        return sum(len(self.elements[v]) for v in variables) <= self.largest or self._is_sparse(variables)
+        return sum(len(self.elements[v]) for v in variables) <= LARGEST_BLOCK or self._is_sparse(variables)
 
     def _is_sparse(self, variables: Sequence[TensorVariable]) -> bool:
         if not self._has_ties:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -119,7 +118,7 @@ def _values_of(variable: FiniteVariable, summation: Summation, known: _Known) ->
     return index.reshape(variable.shape)
 
 
-def probabilities_of(summation: Summation, names: Sequence[str] | None = None) -> dict[str, TensorVariable]:
+def probabilities_of(summation: Summation) -> dict[str, TensorVariable]:
     """Return the marginal probability of each state of each element; shape (K, *shape).
 
     They are the gradient of the log of the sum with respect to the log-potential of each state.
@@ -128,11 +127,8 @@ def probabilities_of(summation: Summation, names: Sequence[str] | None = None) -
     ----------
     summation : Summation
         With probes.
-    names : sequence of str, optional
-        All variables by default.
     """
-    names = list(summation.probes) if names is None else list(names)
     parts = [pt.sum(piece.graph) for piece in summation.pieces]
     total = pt.add(*parts) if len(parts) > 1 else parts[0]
-    gradients = pytensor.grad(total, [summation.probes[name] for name in names])
-    return dict(zip(names, gradients, strict=True))
+    gradients = pytensor.grad(total, list(summation.probes.values()))
+    return dict(zip(summation.probes, gradients, strict=True))

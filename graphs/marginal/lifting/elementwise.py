@@ -82,7 +82,7 @@ def reduce_axes(lifted: Lifted, axes: Sequence[int], op: CAReduce, lifting: Lift
     if varying and lifting.is_cautious and isinstance(op.scalar_op, ps.Add):
         raise MixingError("a sum combines different discrete elements")
     fixed = [axis for axis in axes if axis not in varying]
-    lifted = _reduced_together(lifted, fixed, op, keepdims=True) if fixed else lifted
+    lifted = _reduced_together(lifted, fixed, op) if fixed else lifted
     for axis in varying:
         lifted = _reduced_one_by_one(lifted, axis, op, lifting)
     return _without_axes(lifted, axes)
@@ -96,7 +96,7 @@ def _without_axes(lifted: Lifted, axes: Sequence[int]) -> Lifted:
     return Lifted(value, slots, tuple(lifted.shape[axis] for axis in kept))
 
 
-def _reduced_together(lifted: Lifted, axes: Sequence[int], op: CAReduce, keepdims: bool) -> Lifted:
+def _reduced_together(lifted: Lifted, axes: Sequence[int], op: CAReduce) -> Lifted:
     """Reduce over axes along which no atom varies; they stay as axes of length one."""
     count = len(lifted.slots)
     is_idempotent = isinstance(op.scalar_op, _IDEMPOTENT) and all(lifted.shape[axis] for axis in axes)
@@ -132,7 +132,7 @@ def _product_dtype(dtype: str) -> str:
 def _reduced_one_by_one(lifted: Lifted, axis: int, op: CAReduce, lifting: Lifting) -> Lifted:
     check_number(lifted, axis, lifting)
     groups = _groups_along(lifted, axis)
-    pieces = [_reduced_together(take(lifted, axis, group), [axis], op, keepdims=True) for group in groups]
+    pieces = [_reduced_together(take(lifted, axis, group), [axis], op) for group in groups]
     total = pieces[0]
     for piece in pieces[1:]:
         [total] = apply_elementwise(_pairwise(op), [total, piece], lifting)

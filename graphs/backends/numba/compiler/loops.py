@@ -37,9 +37,9 @@ def combine(operation: str, kind: Kind, total: str, term: str) -> str:
     return f"{total} {symbols[operation]} {term}" if operation in symbols else f"{operation}({total}, {term})"
 
 
-def loop_nest(lengths: Sequence[int], names: Sequence[str], body: Sequence[str], indent: str = "") -> list[str]:
+def loop_nest(lengths: Sequence[int], names: Sequence[str], body: Sequence[str]) -> list[str]:
     """Return nested loops around statements."""
-    lines = []
+    lines, indent = [], ""
     for length, name in zip(lengths, names, strict=True):
         if length == 1:
             lines.append(f"{indent}{name} = 0")

@@ -121,7 +121,7 @@ def lower_reduction(op: CAReduce, node: Apply, generator: Generator) -> None:
     loops = generator.loops(shape)
     reduced = frozenset(loops[axis] for axis in axes if loops[axis] is not None)
     if not reduced:
-        _keep_elements(generator, source, target, [d for d in range(len(shape)) if d not in set(axes)])
+        _keep_elements(generator, source, target)
         return
     domain = _squeezed(shape)
     index = generator.place_kernel(domain, earliest_step(generator, [source], domain))
@@ -138,7 +138,7 @@ def lower_reduction(op: CAReduce, node: Apply, generator: Generator) -> None:
     generator.reduction(target, kernel, index, operation, term, kind, reduced, dims)  # type: ignore[arg-type]
 
 
-def _keep_elements(generator: Generator, source: Variable, target: Variable, dims: list[int]) -> None:
+def _keep_elements(generator: Generator, source: Variable, target: Variable) -> None:
     """Represent a reduction over dimensions of length one: the elements stay as they are."""
     kind = kind_of(target.type.dtype)
     value = generator.value(source)
