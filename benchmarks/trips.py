@@ -21,7 +21,7 @@ import ppl
 
 ROOT = Path(ppl.__file__).parent.parent
 PACKAGES = ("graphs", "samplers", "ppl")
-EVERYWHERE = {"graphs", "graphs/surgery", "ppl/reading"}
+EVERYWHERE = {"graphs", "graphs/surgery", "graphs/surgery/rewriting", "ppl/reading"}
 
 
 class Trip(NamedTuple):
