@@ -62,7 +62,10 @@ def factorize_rows(
     if not condition < MOST_CONDITION:
         return factorize_twice(elements, firsts, seconds, ends, starts, rows, row_starts, row_columns, row_places)
     factor = np.zeros((2, size + 1))
-    factor[0, :size], factor[0, size] = plain, condition
+    # Element by element: for slices Numba compiles what is said of those that do not fit, for as long as all this.
+    for k in range(size):
+        factor[0, k] = plain[k]
+    factor[0, size] = condition
     return factor
 
 
@@ -159,7 +162,8 @@ def solve_rows(
     else:
         x, left = _least_squares(right, elements, factor, begins, columns, starts, rows)
     _put_back(x, order, result)
-    result[count:] = left
+    for i in range(right.size):
+        result[count + i] = left[i]
     return result
 
 
