@@ -11,7 +11,6 @@ import pytensor.scalar.basic as ps
 import pytensor.scalar.math as psm
 import pytensor.tensor as pt
 from pytensor.graph.basic import Apply, Constant, Variable
-from pytensor.graph.traversal import toposort
 from pytensor.tensor.elemwise import DimShuffle, Elemwise
 from pytensor.tensor.math import Sum
 from pytensor.tensor.special import Softmax
@@ -29,6 +28,7 @@ from graphs.log_scale.polynomials import (
     inverse,
     multiply,
 )
+from graphs.surgery.rebuilding import nodes_above
 from graphs.tails.small_probabilities import log_normal_lower
 
 _MOST_MONOMIALS = 32
@@ -192,7 +192,7 @@ class Quotients:
         return Quotient(of_polynomial(inner.above), of_polynomial(inner.below))
 
     def _key(self, variable: Variable) -> int:
-        for node in toposort([variable], blockers=self._keys):
+        for node in nodes_above(variable, self._keys):
             key = (node.op, *map(self._key_of_input, node.inputs))
             for place, out in enumerate(node.outputs):
                 self._keys[out] = self._known_keys.setdefault((place, key), len(self._known_keys))

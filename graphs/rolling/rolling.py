@@ -15,7 +15,6 @@ import numpy as np
 import pytensor.tensor as pt
 from pymc.logprob.abstract import _logprob
 from pytensor.graph.basic import Apply, Constant, Variable
-from pytensor.graph.traversal import toposort
 from pytensor.scalar.basic import ScalarType
 from pytensor.tensor.random.op import RandomVariable
 from pytensor.tensor.type import TensorType
@@ -26,7 +25,7 @@ from graphs.limits.infinite_parameters import Ends, with_limits
 from graphs.optional import optional
 from graphs.rolling.gathering import Places, below_each_other
 from graphs.surgery.batching import aligned_parameter, apply_batched
-from graphs.surgery.rebuilding import substitute
+from graphs.surgery.rebuilding import nodes_above, substitute
 from graphs.tails.ordered import with_stable_categories
 
 FEWEST = 20
@@ -127,7 +126,7 @@ class Signatures:
         """Return the number of a form, and how many nodes it has."""
         if variable not in self._known:
             # Not by calling itself: graphs of loops are deeper than Python calls functions.
-            for node in toposort([variable], blockers=self._known):
+            for node in nodes_above(variable, self._known):
                 self._known.update({out: self._form_of(node, i) for i, out in enumerate(node.outputs)})
         return self._known[variable] if variable in self._known else self._leaf(variable)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from typing import Any
 
 from pytensor.graph.basic import Apply, Variable
@@ -64,6 +64,40 @@ def substitute(outputs: Sequence[Variable], replacements: Mapping[Variable, Vari
     return [memo.get(out, out) for out in outputs]
 
 
+def nodes_above(variable: Variable, known: Container[Variable]) -> Iterator[Apply]:
+    """Yield the nodes that a variable is computed by from what is known, parents first.
+
+    Parameters
+    ----------
+    variable : Variable
+        The variable.
+    known : container of Variable
+        What is not looked into. The outputs of a node are to be in it before the next is asked for: PyTensor's toposort
+        would copy what is known each time, which takes time that is quadratic in the length of a loop.
+
+    Examples
+    --------
+    >>> import pytensor.tensor as pt
+    >>> x, known = pt.dscalar("x"), {}
+    >>> for node in nodes_above(pt.exp(-x), known):
+    ...     known[node.outputs[0]] = str(node.op)
+    >>> list(known.values())
+    ['Neg', 'Exp']
+    """
+    waiting = [variable]
+    while waiting:
+        current = waiting.pop()
+        node = current.owner
+        if node is None or current in known:
+            continue
+        missing = [i for i in node.inputs if i.owner is not None and i not in known]
+        if missing:
+            waiting.append(current)
+            waiting += missing
+        else:
+            yield node
+
+
 def copied[V: Variable](outputs: Sequence[V]) -> list[V]:
     """Return copies of graphs on the same inputs."""
     memo: dict[Variable, Any] = {}
@@ -71,7 +105,9 @@ def copied[V: Variable](outputs: Sequence[V]) -> list[V]:
         outs = [o.type.make_variable(o.name) for o in node.outputs]
         copy = Apply(node.op, [memo.get(i, i) for i in node.inputs], outs)
         for old, new in zip((node, *node.outputs), (copy, *outs), strict=True):
-            new.tag.__dict__.update(old.tag.__dict__)
+            # Tags are asked by way of Python code of PyTensor's, and most hold nothing.
+            if noted := object.__getattribute__(old.tag, "__dict__"):
+                new.tag.__dict__.update(noted)
         memo.update(zip(node.outputs, outs, strict=True))
     return [memo.get(out, out) for out in outputs]
 
