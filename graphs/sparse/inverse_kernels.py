@@ -123,8 +123,13 @@ def _invert_searched(inverse: NDArray, factor: NDArray, starts: NDArray, rows: N
             total = multiplier * inverse[place]
             for q in range(p + 1, end):
                 place += 1
-                if rows[place] != rows[q]:
-                    place += np.searchsorted(rows[place:stop], rows[q])
+                high = stop if rows[place] != rows[q] else place
+                while place < high:
+                    middle = (place + high) // 2
+                    if rows[middle] < rows[q]:
+                        place = middle + 1
+                    else:
+                        high = middle
                 element = inverse[place]
                 total += factor[q] * element
                 inverse[q] += multiplier * element

@@ -57,12 +57,15 @@ def factorize_rows(
             total += elements[firsts[t]] * elements[seconds[t]]
         gram[k] = total
     plain = factorize(gram, places, starts, rows, row_starts, row_columns, row_places, targets)
-    condition = _condition(plain, np.sqrt(gram[starts[:-1]]), starts, rows)
+    # Element by element: of roots of slices, and of their copies, Numba compiles more than of all these loops.
+    sides = np.empty(starts.size - 1)
+    for j in range(sides.size):
+        sides[j] = np.sqrt(gram[starts[j]])
+    condition = _condition(plain, sides, starts, rows)
     # Written so that what is no number is too large.
     if not condition < MOST_CONDITION:
         return factorize_twice(elements, firsts, seconds, ends, starts, rows, row_starts, row_columns, row_places)
     factor = np.zeros((2, size + 1))
-    # Element by element: for slices Numba compiles what is said of those that do not fit, for as long as all this.
     for k in range(size):
         factor[0, k] = plain[k]
     factor[0, size] = condition
