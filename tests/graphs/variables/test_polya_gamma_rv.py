@@ -28,11 +28,18 @@ def by_numpy(case):
     return polya_gamma.rng_fn(np.random.default_rng(3), *map(np.asarray, case), (NUM_DRAWS,))
 
 
-def by_numba(case):
+@cache
+def numba_program():
+    """One program for all cases."""
     rng = pt.random.rng("rng")
-    next_rng, draw = polya_gamma(*case, size=(NUM_DRAWS,), rng=rng, return_next_rng=True)
-    program = compile_program([], [draw], rng=rng, next_rng=next_rng)
-    return program.unpack(program([], rng=seed_states(2, 1)[0])[1])[0]
+    parameters = [pt.dscalar("count"), pt.dscalar("tilt")]
+    next_rng, draw = polya_gamma(*parameters, size=(NUM_DRAWS,), rng=rng, return_next_rng=True)
+    return compile_program(parameters, [draw], rng=rng, next_rng=next_rng)
+
+
+def by_numba(case):
+    program = numba_program()
+    return program.unpack(program(np.asarray(case, float), rng=seed_states(2, 1)[0])[1])[0]
 
 
 @cache
