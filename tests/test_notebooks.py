@@ -58,6 +58,6 @@ def test_notebook_runs(name, kernel):
         pytest.importorskip("blackjax", reason="this notebook compares backends, and JAX is an extra")
     assert "assert" in build.notebook_of(name).cells[-1].source
     notebook = build.notebook_of(name)
-    # No name is left from another notebook.
-    notebook.cells.insert(0, nbformat.v4.new_code_cell("%reset -f"))
+    # No name is left from another notebook, and garbage is looked for as seldom as in the tests (`conftest.py`).
+    notebook.cells.insert(0, nbformat.v4.new_code_cell("%reset -f\nimport gc\ngc.set_threshold(20_000, 10, 10)"))
     build.execute(notebook, kernel)

@@ -100,7 +100,7 @@ def test_counts_between_bounds_far_apart_keep_to_both() -> None:
     """N uniform to 5000 and data that point above it: the posterior is cut off, by enumeration."""
     data, upper = np.array([3000, 3010, 2990, 2960]), 5000
     model = ppl.Model({ppl.Binomial("y", ppl.DiscreteUniform("N", 100, upper), 0.6, size=4): data})
-    trace = ppl.sample(model, marginalize=False, draws=1000, tune=200, chains=2, seed=1, backend="c", progress=False)
+    trace = ppl.sample(model, marginalize=False, draws=1000, tune=200, chains=2, seed=1, progress=False)
     values = np.arange(data.max(), upper + 1)
     weights = stats.binom.logpmf(data[:, None], values, 0.6).sum(axis=0)
     weights = np.exp(weights - weights.max())
