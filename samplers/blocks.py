@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -103,6 +103,18 @@ class Block(ABC):
         sweep : Sweep
             All blocks, and the joint state.
         """
+
+    def compiled_alone(self, sweep: Sweep, backend: str) -> Any:
+        """Return what runs a sweep of nothing else in a way of its own, or None where the loop over sweeps does.
+
+        Parameters
+        ----------
+        sweep : Sweep
+            Of this block.
+        backend : {"numba", "c", "interpreter"}
+            What compiles.
+        """
+        return None
 
     @abstractmethod
     def jax(self, layout: Layout, options: JaxOptions) -> JaxBlock:

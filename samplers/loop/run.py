@@ -65,7 +65,8 @@ def compile_sweep(sweep: Sweep, backend: str = "numba", precision: str = "float6
         return compile_sweep_jax(sweep, precision)
     if precision != "float64":
         raise BackendError(f'The {backend} backend computes in double precision; use backend="jax".', backend)
-    return CompiledSweep(sweep, backend)
+    alone = sweep.blocks[0].compiled_alone(sweep, backend) if len(sweep.blocks) == 1 else None
+    return alone or CompiledSweep(sweep, backend)
 
 
 class CompiledSweep:
