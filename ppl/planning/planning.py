@@ -21,6 +21,7 @@ from ppl.planning.building import build, find_methods
 from ppl.planning.choosing import with_blame
 from ppl.planning.integrating import Collapsed, candidates, collapse
 from ppl.planning.plans import BY_GRADIENT, EXACT, Plan, Sampler
+from ppl.planning.few import by_table, is_few
 from ppl.planning.policy import NO_LAWS, NONE_LEFT, choose_plan
 from ppl.planning.summing import marginalized
 from ppl.reporting.stages import doing, stages
@@ -115,6 +116,8 @@ def _planned(
         return replace(chosen, policy=EXACT)
     if sampler is not None or not any(a.method == BY_GRADIENT for a in chosen.assignments):
         return chosen
+    if is_few(chosen):
+        return by_table(chosen)
     # What was asked for is integrated out whatever samples the rest; nothing else is.
     by_laws, policy = _by_laws(model, joint, collapsed, reasons, compress, no_gradient, chosen)
     if by_laws is None:

@@ -33,8 +33,9 @@ Choice = str | Move | None
 """What is asked for of one variable."""
 How = Method | Move
 """What is decided of one variable: a move where it is none that has a name."""
-BY_GRADIENT, WITHOUT_GRADIENT, WITHOUT_LAW = "nuts", "slice", "rmh"
-"""What moves continuous variables, those of which there is no gradient, and discrete ones, where nobody says."""
+BY_GRADIENT, WITHOUT_GRADIENT, WITHOUT_LAW, FEW_NUMBERS = "nuts", "slice", "rmh", "tabulated"
+"""What moves continuous variables, those of which there is no gradient, discrete ones, and continuous ones where they
+are a few numbers and nothing else is left, where nobody says."""
 
 
 def builder_of(choice: Choice) -> BlockBuilder | None:

@@ -8,9 +8,6 @@ from typing import TYPE_CHECKING, Any
 from samplers.blocks import Sweep
 from samplers.trajectories.block import NUTSBlock
 
-MOST_AXES = 4
-"""Numbers of which a table is made: for a normal distribution it has 15, 101, 691 and 4429 cells, and above 20,000 then."""
-
 
 @dataclass(frozen=True, eq=False)
 class TabulatedBlock(NUTSBlock):

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from graphs.backends.numba.machine_code.kept import njit
-from samplers.chain.programs import BindPrograms, Programs, evaluate
+from samplers.chain.programs import BindPrograms, Programs, evaluate_density
 from samplers.tabulated.cells import Matrix, Vector
 
 _WORTH_A_THREAD = 2e-3
@@ -19,7 +19,7 @@ _WORTH_A_THREAD = 2e-3
 def _evaluate_all(program: Any, positions: Matrix, context: Vector, values: Vector, gradients: Matrix) -> None:
     """Evaluate a program at each position."""
     for row in range(len(positions)):
-        values[row] = evaluate(program, positions[row], context, gradients[row])
+        values[row] = evaluate_density(program, positions[row], context, gradients[row])
 
 
 _compiled = njit(nogil=True, cache=True)(_evaluate_all)

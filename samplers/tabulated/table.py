@@ -37,13 +37,13 @@ class Table:
         return self.cells.log_masses
 
     @cached_property
-    def _heights(self) -> Vector:
+    def heights(self) -> Vector:
         """The logarithm of the normalised density in the middle of each cell."""
         found: Vector = self.cells.heights - logsumexp(self._logs) + log1p(-WIDE)
         return found
 
     @cached_property
-    def _shares(self) -> Vector:
+    def shares(self) -> Vector:
         """Probabilities of the cells, added up."""
         found: Vector = np.cumsum(np.exp(self._logs - logsumexp(self._logs)))
         return found / found[-1]
@@ -70,11 +70,11 @@ class Table:
         """Return the same in the coordinates of the cells."""
         num_axes = self.origin.size
         which, inside = rng.random(number), rng.random((number, num_axes))
-        chosen = np.searchsorted(self._shares, which * (1.0 - 1e-16), side="right")
+        chosen = np.searchsorted(self.shares, which * (1.0 - 1e-16), side="right")
         slopes, halves = self.cells.inclines[chosen], self.cells.halves[chosen]
         away = _along(slopes, halves, inside)
         z = self.cells.middles[chosen] + away
-        logs = self._heights[chosen] + (slopes * away).sum(axis=1)
+        logs = self.heights[chosen] + (slopes * away).sum(axis=1)
         is_wide = rng.random(number) < WIDE
         if is_wide.any():
             z[is_wide] = _cauchy(rng, int(is_wide.sum()), num_axes)
