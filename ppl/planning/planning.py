@@ -20,13 +20,14 @@ from ppl.modelling.model import Model
 from ppl.planning.building import build, find_methods
 from ppl.planning.choosing import with_blame
 from ppl.planning.integrating import Collapsed, candidates, collapse
-from ppl.planning.plans import BY_GRADIENT, EXACT, Plan, Sampler
-from ppl.planning.few import by_table, is_few
+from ppl.planning.plans import BY_GRADIENT, EXACT, FEW_NUMBERS, INDEPENDENT, Plan, Sampler
 from ppl.planning.policy import NO_LAWS, NONE_LEFT, choose_plan
 from ppl.planning.summing import marginalized
 from ppl.reporting.stages import doing, stages
 from samplers import BUILDERS
+from samplers.blocks import Sweep
 from samplers.move import Move
+from samplers.tabulated.block import of_few_numbers
 
 _METHODS = ("gibbs", *sorted(BUILDERS))
 
@@ -116,8 +117,8 @@ def _planned(
         return replace(chosen, policy=EXACT)
     if sampler is not None or not any(a.method == BY_GRADIENT for a in chosen.assignments):
         return chosen
-    if is_few(chosen):
-        return by_table(chosen)
+    if (few := of_few_numbers(chosen.sweep)) is not None:
+        return _by_table(chosen, few)
     # What was asked for is integrated out whatever samples the rest; nothing else is.
     by_laws, policy = _by_laws(model, joint, collapsed, reasons, compress, no_gradient, chosen)
     if by_laws is None:
@@ -127,6 +128,13 @@ def _planned(
         told = tuple(with_blame(collapsed.joint, a, no_gradient.get(a.name)) for a in best.assignments)
         best = replace(best, assignments=told)
     return replace(best, policy=policy)
+
+
+def _by_table(plan: Plan, sweep: Sweep) -> Plan:
+    """Return a plan whose sweep draws a few numbers from a table, which is said."""
+    few = "few numbers are left"
+    told = [replace(a, method=FEW_NUMBERS, reason=few) if a.method == BY_GRADIENT else a for a in plan.assignments]
+    return replace(plan, assignments=tuple(told), sweep=sweep, policy=INDEPENDENT)
 
 
 def _collapsed(

@@ -47,6 +47,10 @@ EXACT = (
     "Exact: nothing is left to sample, so that draws come from the posterior itself, independent of each other. "
     "log_evidence, an attribute of the trace, is the log-probability of the data; ppl.recover adds probabilities."
 )
+INDEPENDENT = (
+    "Few numbers are left: proposals come from a table of their density, independent of each other, and nearly all are "
+    "accepted. NUTS moves them where the density has no table, and in JAX; sampler='nuts' asks for that."
+)
 
 
 @dataclass(frozen=True)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import Any
 
 from samplers.blocks import Sweep
+from samplers.tabulated.kernel import MOST_AXES
 from samplers.trajectories.block import NUTSBlock
 
 
@@ -21,3 +22,11 @@ class TabulatedBlock(NUTSBlock):
         from samplers.tabulated.sweep import TabulatedSweep
 
         return TabulatedSweep(sweep, backend)
+
+
+def of_few_numbers(sweep: Sweep) -> Sweep | None:
+    """Return the sweep that draws the same from a table; None unless NUTS alone moves all, and that is little."""
+    blocks = sweep.blocks
+    if len(blocks) != 1 or not isinstance(blocks[0], NUTSBlock) or not 0 < sweep.layout.size <= MOST_AXES:
+        return None
+    return replace(sweep, blocks=(TabulatedBlock(blocks[0].variables, blocks[0].logdensity),))

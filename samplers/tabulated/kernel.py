@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from math import lgamma, log, log1p, pi
+from math import lgamma, log, pi
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -19,13 +19,15 @@ from graphs.surgery.interpreting import interpret
 from samplers.gradient_kernel import FlatDensity, as_continuous
 from samplers.kernel import Kernel, check_start
 from samplers.metropolis import AcceptanceInfo, decide
-from samplers.tabulated.cells import Matrix, Vector
 from samplers.tabulated.making import made_table
 from samplers.tabulated.table import WIDE, WIDTH, Table
+from samplers.tabulated.tiling import Matrix, Vector
 
 MOST_AXES = 4
-"""Numbers of which a table is made: of a normal distribution it has 45, 171, 691 and 1575 cells, of five numbers 5100."""
+"""Numbers of which a table is made at most: of normal ones it has 45, 171, 691 and 1575 cells, of five numbers 5100."""
 _MOST_CELLS = 20_000
+_STRAIGHT = 1e-6
+_NUM_TRAJECTORIES, _MOST_STEPS = 30, 13
 
 
 class TabulatedState(NamedTuple):
@@ -87,9 +89,7 @@ class TabulatedKernel(Kernel):
         chosen = pt.minimum((pt.constant(self.table.shares) <= uniform[0]).sum(), len(cells.values) - 1)
         slope, half = pt.constant(cells.inclines)[chosen], pt.constant(cells.halves)[chosen]
         size = pt.maximum(abs(slope), _STRAIGHT)
-        away = pt.switch(slope < 0.0, -1.0, 1.0) * (
-            half + pt.log1p(uniform[2:] * pt.expm1(-2.0 * size * half)) / size
-        )
+        away = pt.switch(slope < 0.0, -1.0, 1.0) * (half + pt.log1p(uniform[2:] * pt.expm1(-2.0 * size * half)) / size)
         inside = pt.constant(cells.middles)[chosen] + away
         return next_rng, pt.switch(uniform[1] < WIDE, WIDTH * normal[1:] / abs(normal[0]), inside)
 
@@ -103,9 +103,6 @@ class TabulatedKernel(Kernel):
         constant = lgamma(0.5 * (1 + num_axes)) - 0.5 * (1 + num_axes) * log(pi) - num_axes * log(WIDTH) + log(WIDE)
         wide = constant - 0.5 * (1 + num_axes) * pt.log1p((z**2).sum() / WIDTH**2)
         return pt.logaddexp(pt.switch(is_inside[here], linear, -np.inf), wide)
-
-
-_STRAIGHT = 1e-6
 
 
 def tabulated(logdensity: Any) -> TabulatedKernel:
@@ -218,6 +215,3 @@ class _Explorer:
             value, gradient = np.where(is_accepted, ends, value), np.where(is_accepted[:, None], slope, gradient)
             seen.append(position)
         return np.concatenate(seen)
-
-
-_NUM_TRAJECTORIES, _MOST_STEPS = 30, 13

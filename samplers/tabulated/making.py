@@ -8,9 +8,9 @@ from math import log
 import numpy as np
 from scipy.special import logsumexp
 
-from samplers.tabulated.cells import MOST_TOO_LOW, Cells, EvaluateMany, Matrix, Vector, refined, whole_box
 from samplers.tabulated.modes import climbed
 from samplers.tabulated.table import Table
+from samplers.tabulated.tiling import MOST_TOO_LOW, EvaluateMany, Matrix, Tiling, Vector, refined, whole_box
 
 REACH = 40.5
 """Half the width of the box, in lengths that the curvature at a mode gives: an exponential tail has e^-40 beyond."""
@@ -19,7 +19,7 @@ _FURTHER, _FARTHEST, _LEAST_OUTSIDE = 27.0, 1e7, 1e-4
 _FLAT = 0.5
 """Below it a log-density counts as concave, of which nothing can be missed."""
 _MOST_STIFF = 16.0
-"""Where it is not concave, and so much steeper somewhere than a normal one, ridges may bend: others are better at it."""
+"""Where it is not concave, and bends so much more somewhere than a normal one, ridges may turn: others are better."""
 LONGEST_STEP = 0.5
 _EVERYWHERE = np.linspace(-20.0, 20.0, 41)[:, None]
 """Of a density of one number so many places are looked at, whatever its form."""
@@ -72,7 +72,7 @@ class _Making:
         self._points = np.zeros((1, len(origin))) if len(origin) > 1 else _EVERYWHERE
         self._values = self._within(self._points)[0]
         self._radius = REACH
-        self._cells: Cells | None = None
+        self._cells: Tiling | None = None
 
     def made(self, most: int, explore: Explore) -> Table | None:
         """Return the table, or None."""

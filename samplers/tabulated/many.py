@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from time import perf_counter
 from typing import Any
 
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from graphs.backends.numba.machine_code.kept import njit
 from samplers.chain.programs import BindPrograms, Programs, evaluate_density
-from samplers.tabulated.cells import Matrix, Vector
+from samplers.tabulated.tiling import Matrix, Vector
 
 _WORTH_A_THREAD = 2e-3
 
@@ -73,7 +74,7 @@ class ManyEvaluated:
             self._programs.append(self._bind(np.random.SeedSequence(0)))
         bounds = np.linspace(0, len(positions), self._num_threads + 1).astype(int)
         with ThreadPoolExecutor(self._num_threads) as pool:
-            parts = [slice(a, b) for a, b in zip(bounds[:-1], bounds[1:], strict=True)]
+            parts = [slice(a, b) for a, b in pairwise(bounds)]
             list(
                 pool.map(
                     lambda own, part: self._run(own, positions[part], values[part], gradients[part]),

@@ -1,4 +1,4 @@
-"""Where a density of few dimensions is largest, and how wide it is there: Newton's method with differences of gradients."""
+"""Where a density of few dimensions is largest, and how wide it is there, by Newton's method."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from samplers.tabulated.cells import EvaluateMany, Matrix, Vector
+from samplers.tabulated.tiling import EvaluateMany, Matrix, Vector
 
 _MOST_STEPS, _MOST_HALVINGS = 40, 12
 _STEP = 1e-4
@@ -33,7 +33,7 @@ class Mode(NamedTuple):
         return bool(away @ self.precision @ away < _SAME**2)
 
     def frame(self) -> tuple[Vector, Matrix]:
-        """Return the mode, shape (d,), and axes of the length of the density there as columns, shape (d, d); rounded."""
+        """Return the mode, (d,), and axes of the length of the density there as columns, (d, d); rounded."""
         axes = _rounded(np.linalg.inv(np.linalg.cholesky(self.precision)).T)
         return axes @ (np.round(np.linalg.solve(axes, self.position) * 2.0**_DIGITS) / 2.0**_DIGITS), axes
 

@@ -18,17 +18,17 @@ from samplers.chain.metric import Learnt, Metric
 from samplers.chain.result import STATUS_DONE, STATUS_INTERRUPTED, SweepResult
 from samplers.loop.interrupts import HeldInterrupts
 from samplers.loop.run import CompiledSweep
-from samplers.tabulated.cells import Matrix, Vector
-from samplers.tabulated.many import ManyEvaluated
 from samplers.tabulated.making import made_table
+from samplers.tabulated.many import ManyEvaluated
 from samplers.tabulated.table import Table
+from samplers.tabulated.tiling import Matrix, Vector
 
 BURN_IN = 10
 """Proposals before the first draw: at an acceptance rate of 0.9 nothing is left of where a chain began."""
 CELLS_PER_DRAW, FEWEST_CELLS = 0.5, 500
 """So many cells a table may have: not many more than a run has draws, each of which takes an evaluation, too."""
 LEAST_ACCEPTANCE, MOST_WEIGHT = 0.7, 30.0
-"""Of proposals on average; and the largest weight of one, relative to the average. A table that is worse is not used."""
+"""Of proposals on average; and the largest weight of one over the average: a table that is worse is not used."""
 NUM_EXPLORING = 30
 """Trajectories, one after the other, that look for what a table lacks."""
 _CHUNK_SECONDS, _FIRST_CHUNK = 0.2, 16
@@ -183,9 +183,11 @@ class _Proposals:
         return bool(logs.max() - mean < np.log(MOST_WEIGHT) and rates.mean() > LEAST_ACCEPTANCE)
 
     def chains(self) -> tuple[NDArray[np.int64], Matrix]:
-        """Return which proposal each chain is at after each, (chains, n), and with what probability each was accepted."""
+        """Return which proposal each chain is at after each, (chains, n), and how probably each was accepted."""
         logs = self.log_weights
-        chosen, rates = zip(*(_accepted(own, np.log(u)) for own, u in zip(logs, self.uniform, strict=True)), strict=True)
+        chosen, rates = zip(
+            *(_accepted(own, np.log(u)) for own, u in zip(logs, self.uniform, strict=True)), strict=True
+        )
         return np.stack(chosen), np.stack(rates)
 
 
@@ -193,14 +195,15 @@ def _accepted(logs: Vector, uniform: Vector) -> tuple[NDArray[np.int64], Vector]
     """Return the proposal that a chain is at after each, and with what probability each was accepted."""
     at = np.arange(len(logs))
     # Each against the one before: where that one was accepted, too, as nearly all are, nothing has to be done.
-    refused = np.flatnonzero(~(uniform[1:] < logs[1:] - logs[:-1])) + 1
+    with np.errstate(invalid="ignore"):
+        refused = np.flatnonzero(~(uniform[1:] < logs[1:] - logs[:-1])) + 1
     done = 0
     for first in refused:
         if first < done:
             continue
         here = first - 1
-        done = first
-        while done < len(logs) and not uniform[done] < logs[done] - logs[here]:
+        done = int(first)
+        while done < len(logs) and not logs[here] + uniform[done] < logs[done]:
             at[done] = here
             done += 1
         # That one is accepted; what comes after was compared with it.

@@ -9,7 +9,7 @@ from math import lgamma, log, log1p, pi
 import numpy as np
 from scipy.special import logsumexp
 
-from samplers.tabulated.cells import Cells, Matrix, Vector
+from samplers.tabulated.tiling import Matrix, Tiling, Vector
 
 WIDE, WIDTH = 1e-3, 3.0
 """Share and scale of the Cauchy distribution that proposals come from otherwise: everything can be proposed."""
@@ -22,13 +22,13 @@ class Table:
 
     Parameters
     ----------
-    cells : Cells
+    cells : Tiling
         In coordinates z of positions ``origin + axes z``.
     origin : array, shape (d,), float64
     axes : array, shape (d, d), float64
     """
 
-    cells: Cells
+    cells: Tiling
     origin: Vector
     axes: Matrix
 

@@ -38,8 +38,8 @@ _SMALL = 1e-4
 
 
 @dataclass(frozen=True, eq=False)
-class Cells:
-    """Cells of a box, in coordinates in which the density is about as wide along all axes.
+class Tiling:
+    """Tiling of a box, in coordinates in which the density is about as wide along all axes.
 
     Parameters
     ----------
@@ -117,7 +117,7 @@ class Cells:
         largest = known.sum(axis=2).max(axis=1)
         order = np.argsort(largest)
         shares = np.cumsum(np.exp(self.log_masses - logsumexp(self.log_masses))[order])
-        return float(largest[order[min(np.searchsorted(shares, 0.99), len(order) - 1)]])
+        return float(largest[order[min(int(np.searchsorted(shares, 0.99)), len(order) - 1)]])
 
     def log_outside(self, radius: float) -> float:
         """Return the logarithm of what the cells that touch the surface of the box would hold, were all of it there."""
@@ -128,19 +128,19 @@ class Cells:
         return float(logsumexp(logs[outwards.any(axis=1)])) if outwards.any() else -np.inf
 
 
-def whole_box(evaluate: EvaluateMany, radius: float, num_axes: int) -> Cells:
+def whole_box(evaluate: EvaluateMany, radius: float, num_axes: int) -> Tiling:
     """Return one cell, ``|z| < radius``."""
     middle = np.zeros((1, num_axes))
     values, slopes = _possible(*evaluate(middle))
-    return Cells(middle, np.full_like(middle, radius), values, slopes, np.full((1, num_axes, num_axes), np.inf))
+    return Tiling(middle, np.full_like(middle, radius), values, slopes, np.full((1, num_axes, num_axes), np.inf))
 
 
-def refined(cells: Cells, evaluate: EvaluateMany, points: Matrix, values: Vector, most: int) -> Cells | None:
+def refined(cells: Tiling, evaluate: EvaluateMany, points: Matrix, values: Vector, most: int) -> Tiling | None:
     """Return smaller cells, as many as are needed; None where that is more than ``most``.
 
     Parameters
     ----------
-    cells : Cells
+    cells : Tiling
         To begin with.
     evaluate : callable
         The log-density and its slopes at positions.
@@ -169,7 +169,7 @@ def refined(cells: Cells, evaluate: EvaluateMany, points: Matrix, values: Vector
     return None
 
 
-def _too_low(cells: Cells, points: Matrix, values: Vector) -> NDArray[np.bool_]:
+def _too_low(cells: Tiling, points: Matrix, values: Vector) -> NDArray[np.bool_]:
     """Return which cells hold a point where the density is much larger than they say."""
     found = np.zeros(len(cells.values), bool)
     inside = cells.holding(points)
@@ -193,7 +193,7 @@ def _those_that_matter(scores: Vector, tolerance: float) -> NDArray[np.int64]:
     return chosen[scores[chosen] > 1e-2 * scores[order[0]]]
 
 
-def _split(cells: Cells, chosen: NDArray[np.int64], axes: NDArray[np.int64], evaluate: EvaluateMany) -> Cells:
+def _split(cells: Tiling, chosen: NDArray[np.int64], axes: NDArray[np.int64], evaluate: EvaluateMany) -> Tiling:
     """Return cells of which some are three, side by side; that in the middle knows its density already."""
     rows, number = np.arange(len(chosen)), len(chosen)
     halves = cells.halves[chosen]
@@ -217,7 +217,7 @@ def _split(cells: Cells, chosen: NDArray[np.int64], axes: NDArray[np.int64], eva
     bends = [_with_column(cells.bends[chosen], rows, axes, rate, second) for rate in rates]
     kept = np.ones(len(cells.values), bool)
     kept[chosen] = False
-    return Cells(
+    return Tiling(
         np.concatenate([cells.middles[kept], below, above, cells.middles[chosen]]),
         np.concatenate([cells.halves[kept], halves, halves, halves]),
         np.concatenate([cells.values[kept], low, high, here]),
@@ -235,7 +235,7 @@ def _possible(values: Vector, slopes: Matrix) -> tuple[Vector, Matrix]:
 def _with_column(
     bends: NDArray[np.float64], rows: NDArray[np.int64], axes: NDArray[np.int64], rate: Matrix, second: Vector
 ) -> NDArray[np.float64]:
-    """Return second derivatives of which those along one axis are seen: by slopes, and by values where these say more."""
+    """Return second derivatives of which those along one axis are known: by slopes, or values where they say more."""
     found = bends.copy()
     rate = np.where(np.isfinite(rate), rate, 0.0)
     own = rate[rows, axes]
@@ -251,4 +251,6 @@ def _log_sinhc(x: Matrix) -> Matrix:
     """Return ``log(sinh(x) / x)``."""
     size = np.abs(x)
     safe = np.maximum(size, _SMALL)
-    return np.where(size < _SMALL, np.minimum(size, _SMALL) ** 2 / 6.0, safe + np.log1p(-np.exp(-2.0 * safe)) - np.log(2.0 * safe))
+    return np.where(
+        size < _SMALL, np.minimum(size, _SMALL) ** 2 / 6.0, safe + np.log1p(-np.exp(-2.0 * safe)) - np.log(2.0 * safe)
+    )

@@ -1,0 +1,245 @@
+"""Tables of densities, and chains of independent proposals from them.
+
+Answers: closed forms and SciPy's distributions; a plain loop where proposals are accepted; the law that independent
+Metropolis-Hastings leaves a density unchanged, whatever it proposes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+from math import log, pi
+
+import numpy as np
+import pytensor.tensor as pt
+import pytest
+from numpy.typing import NDArray
+from pytensor.tensor.variable import TensorVariable
+from scipy import special, stats
+
+import graphs
+import samplers
+from graphs.density import LogDensity
+from graphs.errors import ModelError, SamplingError
+from graphs.surgery.interpreting import interpret
+from samplers import RunSettings, Sweep, TabulatedKernel, compile_sweep, tabulated
+from samplers.tabulated.block import TabulatedBlock
+from tests.samplers.targets import assert_stationary, row, skewed
+
+run_by_table = import_module("samplers.tabulated.sweep")
+_accepted, _Proposals = run_by_table._accepted, run_by_table._Proposals
+type Density = Callable[[TensorVariable], TensorVariable]
+NUM = 4000
+FALSE_ALARM = 1e-4
+
+
+def normal(x: TensorVariable) -> TensorVariable:
+    """Correlated by 0.9, of variance one, about 3."""
+    size = x.type.shape[0]
+    precision = np.linalg.inv(0.9 + 0.1 * np.eye(size))
+    return -0.5 * (x - 3.0) @ precision @ (x - 3.0)
+
+
+def log_gamma(x: TensorVariable) -> TensorVariable:
+    """Logarithms of gamma variables of shape 1/2: one tail is exponential, the other doubly so."""
+    return (0.5 * x - pt.exp(x)).sum()
+
+
+def student(x: TensorVariable) -> TensorVariable:
+    """Independent ones of three degrees of freedom."""
+    return -2.0 * pt.log1p(x**2 / 3.0).sum()
+
+
+def two(x: TensorVariable) -> TensorVariable:
+    """Two normal distributions, eight standard deviations from each other along each axis."""
+    return pt.logaddexp(-0.5 * pt.sqr(x - 4.0).sum(), log(0.5) - 0.5 * pt.sqr(x + 4.0).sum())
+
+
+def cauchy(x: TensorVariable) -> TensorVariable:
+    return -pt.log1p(x**2).sum()
+
+
+def of_normal(size: int) -> float:
+    return 0.5 * size * log(2 * pi) + 0.5 * np.linalg.slogdet(0.9 + 0.1 * np.eye(size))[1]
+
+
+CASES = [
+    *(pytest.param(normal, d, of_normal(d), stats.norm(3.0).cdf, id=f"normal-{d}") for d in (1, 2, 3, 4)),
+    *(
+        pytest.param(log_gamma, d, d * special.gammaln(0.5), lambda x: stats.gamma.cdf(np.exp(x), 0.5), id=f"gamma-{d}")
+        for d in (1, 2, 3)
+    ),
+    *(pytest.param(student, d, -d * stats.t.logpdf(0.0, 3), stats.t(3).cdf, id=f"student-{d}") for d in (1, 2)),
+    pytest.param(cauchy, 1, log(pi), stats.cauchy.cdf, id="cauchy"),
+    *(
+        pytest.param(
+            two,
+            d,
+            log(1.5) + 0.5 * d * log(2 * pi),
+            lambda x: (2 * stats.norm.cdf(x, 4) + stats.norm.cdf(x, -4)) / 3,
+            id=f"two-{d}",
+        )
+        for d in (1, 2)
+    ),
+]
+
+
+def sweep_of(density: Density, size: int) -> Sweep:
+    x = pt.tensor("x", shape=(size,), dtype="float64")
+    return Sweep((x,), (TabulatedBlock((x,), LogDensity(density(x), (x,))),))
+
+
+def starts(size: int, chains: int = 4) -> NDArray[np.float64]:
+    return np.random.default_rng(0).uniform(-5.0, 5.0, (chains, size))
+
+
+@pytest.mark.parametrize(("density", "size", "log_integral", "cdf"), CASES)
+def test_draws_and_integrals(density: Density, size: int, log_integral: float, cdf: Callable) -> None:
+    """Draws have the marginal distributions; the mean of the weights is the integral of the density.
+
+    Kolmogorov-Smirnov of 1000 draws, every fourth, in which what refused proposals repeat has gone: 1e-4 by chance.
+    """
+    compiled = compile_sweep(sweep_of(density, size))
+    result = compiled.run(starts(size), RunSettings(0, NUM // 4, seed=1))
+    assert set(result.stats) == {"lp", "acceptance_rate"}, "there is a table"
+    assert result.stats["acceptance_rate"].mean() > 0.8
+    assert result.num_gradients < 2.5 * NUM
+    draws = result.draws.reshape(-1, size)
+    for axis in range(size):
+        assert stats.kstest(draws[::4, axis], cdf).pvalue > FALSE_ALARM
+    x = pt.tensor("x", shape=(size,), dtype="float64")
+    value = interpret([x], density(x))
+    total = np.array([value(draw) for draw in draws[::500]])
+    np.testing.assert_allclose(result.stats["lp"].ravel()[::500], total, rtol=1e-9, atol=1e-9)
+    if density is two:
+        return  # the other mode is not looked for from zero
+    table = tabulated((density(x), [x])).table
+    positions, logs = table.draw(np.random.default_rng(2), 4000)
+    weights = np.exp([float(value(p)) - own for p, own in zip(positions, logs, strict=True)])
+    found = log(weights.mean()) + np.linalg.slogdet(table.axes)[1]
+    # Five errors of a mean.
+    assert abs(found - log_integral) < 5 * weights.std() / weights.mean() / len(weights) ** 0.5
+
+
+@pytest.mark.parametrize("table_of", ["itself", "another"])
+def test_any_table_leaves_a_density_unchanged(table_of: str) -> None:
+    """From exact draws of a skewed density, by proposals from its table, and from that of a normal one elsewhere."""
+    target = skewed()
+    own = tabulated(target.logdensity)
+    inputs = target.logdensity.inputs
+    away = pt.add(*(-0.5 * pt.sqr(v - 0.7).sum() / 4.0 for v in inputs))
+    kernel = own if table_of == "itself" else TabulatedKernel(own.logdensity, tabulated((away, list(inputs))).table)
+    step = graphs.compile(kernel)
+    rng = np.random.default_rng(3)
+    before = target.draws(rng, 1000)
+    after: dict[str, list[NDArray]] = {name: [] for name in before}
+    for i in range(1000):
+        state, info = step(rng, kernel.init(row(before, i)))
+        assert 0.0 <= float(info.acceptance_rate) <= 1.0
+        for name, value in state.position.items():
+            after[name].append(value)
+    assert_stationary({name: np.array(values) for name, values in after.items()}, target)
+
+
+def test_proposals_are_accepted_as_by_a_plain_loop() -> None:
+    rng = np.random.default_rng(4)
+    for spread in (0.01, 1.0, 5.0):
+        for _ in range(20):
+            logs, uniform = rng.normal(0.0, spread, 200), np.log(rng.random(200))
+            logs[rng.random(200) < 0.05] = -np.inf
+            logs[0] = 0.0
+            here, expected = 0, [0]
+            for i in range(1, 200):
+                here = i if logs[here] + uniform[i] < logs[i] else here
+                expected.append(here)
+            found, rates = _accepted(logs, uniform)
+            np.testing.assert_array_equal(found, expected)
+            before = logs[[0, *expected[:-1]]]
+            np.testing.assert_allclose(rates, np.minimum(1.0, np.exp(logs - before)))
+
+
+def ridge(x: TensorVariable) -> TensorVariable:
+    """A normal variable and one that is its square, but for a fifth: thinner than cells, and it turns."""
+    return -0.5 * x[0] ** 2 - 0.5 * ((x[1] - x[0] ** 2) / 0.2) ** 2
+
+
+def funnel(x: TensorVariable) -> TensorVariable:
+    """Neal's, of one number in the neck."""
+    return -0.5 * x[0] ** 2 / 9.0 - 0.5 * x[0] - 0.5 * x[1] ** 2 * pt.exp(-x[0])
+
+
+@pytest.mark.parametrize("density", [ridge, funnel])
+def test_what_has_no_table_is_moved_by_nuts(density: Density) -> None:
+    """As by NUTS alone, draw for draw."""
+    found = compile_sweep(sweep_of(density, 2)).run(starts(2) / 5, RunSettings(200, 100, seed=1))
+    assert "diverging" in found.stats
+    x = pt.tensor("x", shape=(2,), dtype="float64")
+    alone = Sweep((x,), (samplers.NUTSBlock((x,), LogDensity(density(x), (x,))),))
+    expected = compile_sweep(alone).run(starts(2) / 5, RunSettings(200, 100, seed=1))
+    np.testing.assert_array_equal(found.draws, expected.draws)
+
+
+def test_draws_of_a_chain_are_its_own() -> None:
+    """They depend on the seed, not on how many chains, threads or cores there are, nor on where chains start."""
+    compiled = compile_sweep(sweep_of(log_gamma, 2))
+    all_of_them = compiled.run(starts(2), RunSettings(10, 50, seed=5, cores=2)).draws
+    fewer = compiled.run(starts(2, 3)[1:], RunSettings(0, 50, seed=5, cores=1)).draws
+    np.testing.assert_array_equal(all_of_them[:2], fewer)
+    assert (all_of_them[0] != all_of_them[1]).any()
+    assert (compiled.run(starts(2), RunSettings(10, 50, seed=6)).draws != all_of_them).any()
+
+
+def test_warm_up_is_kept_where_asked() -> None:
+    compiled = compile_sweep(sweep_of(normal, 1))
+    kept = compiled.run(starts(1), RunSettings(30, 20, seed=1, keep_tuning=True))
+    assert kept.tuning_draws is not None
+    assert kept.tuning_draws.shape == (4, 30, 1)
+    assert kept.draws.shape == (4, 20, 1)
+    assert kept.stats["lp"].shape == (4, 20)
+    assert compiled.run(starts(1), RunSettings(30, 0, seed=1)).draws.shape == (4, 0, 1)
+
+
+def test_an_interrupt_leaves_what_was_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    compiled = compile_sweep(sweep_of(normal, 1))
+    whole = compiled.run(starts(1), RunSettings(0, 500, seed=1)).draws
+
+    def stop(states: list[dict]) -> None:
+        if states[0]["draw"] > 0:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(run_by_table, "_CHUNK_SECONDS", 1e-4)
+    cut = compiled.run(starts(1), RunSettings(0, 500, seed=1, callback=stop))
+    assert cut.interrupted
+    assert 0 < cut.draws.shape[1] < 500
+    np.testing.assert_array_equal(cut.draws, whole[:, : cut.draws.shape[1]])
+
+
+def test_a_poor_table_is_not_used() -> None:
+    """Weights that differ by much: the density is not that of the table."""
+    rng = np.random.default_rng(0)
+    shape = (2, 100)
+    good = _Proposals(np.zeros((*shape, 1)), np.zeros(shape), rng.normal(0, 0.1, shape), rng.random(shape))
+    poor = _Proposals(np.zeros((*shape, 1)), np.zeros(shape), rng.normal(0, 3.0, shape), rng.random(shape))
+    assert good.are_good()
+    assert not poor.are_good()
+
+
+def test_backends_agree() -> None:
+    draws = [
+        compile_sweep(sweep_of(log_gamma, 2), backend).run(starts(2), RunSettings(0, 20, seed=1)).draws
+        for backend in ("numba", "interpreter")
+    ]
+    np.testing.assert_allclose(*draws, rtol=1e-9)
+
+
+def test_what_has_no_table_is_refused_by_the_kernel() -> None:
+    x = pt.tensor("x", shape=(5,), dtype="float64")
+    with pytest.raises(ModelError, match="x: 5 numbers are more than the 4") as raised:
+        tabulated((normal(x), [x]))
+    assert raised.value.variable == "x"
+    y = pt.tensor("y", shape=(2,), dtype="float64")
+    with pytest.raises(SamplingError, match="density of y has no table"):
+        tabulated((ridge(y), [y]))
+    k = pt.lscalar("k")
+    with pytest.raises(ModelError, match="k is discrete"):
+        tabulated((-(k**2), [k]))
