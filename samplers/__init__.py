@@ -19,7 +19,7 @@ from samplers.random_walk.kernel import RMHKernel, rmh
 from samplers.random_walk.move import RandomWalk
 from samplers.registry import BUILDERS, SAMPLERS
 from samplers.slicing.slice import SliceKernel, slice
-from samplers.tabulated.kernel import TabulatedKernel, tabulated
+from samplers.tables.kernel import TabulatedKernel, tabulated
 from samplers.trajectories.block import NUTSBlock
 from samplers.trajectories.hmc import HMCKernel, hmc
 from samplers.trajectories.nuts import NUTSKernel, nuts

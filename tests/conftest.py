@@ -6,6 +6,7 @@ import gc
 import os
 from collections import Counter
 from collections.abc import Iterator
+from importlib import import_module
 from typing import Any
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
@@ -104,3 +105,9 @@ def _no_unforeseen_failure(request: pytest.FixtureRequest) -> Iterator[None]:
         failed = FAILURES - before
         assert not failed, f"{dict(failed)} failed; --log-level=DEBUG shows where"
     FAILURES.clear()
+
+
+@pytest.fixture
+def without_tables(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Few numbers are planned for as many are."""
+    monkeypatch.setattr(import_module("samplers.tables.block"), "MOST_AXES", 0)

@@ -27,7 +27,7 @@ from ppl.reporting.stages import doing, stages
 from samplers import BUILDERS
 from samplers.blocks import Sweep
 from samplers.move import Move
-from samplers.tabulated.block import of_few_numbers
+from samplers.tables.block import of_few_numbers
 
 _METHODS = ("gibbs", *sorted(BUILDERS))
 
@@ -117,10 +117,10 @@ def _planned(
         return replace(chosen, policy=EXACT)
     if sampler is not None or not any(a.method == BY_GRADIENT for a in chosen.assignments):
         return chosen
-    if (few := of_few_numbers(chosen.sweep)) is not None:
-        return _by_table(chosen, few)
     # What was asked for is integrated out whatever samples the rest; nothing else is.
     by_laws, policy = _by_laws(model, joint, collapsed, reasons, compress, no_gradient, chosen)
+    if (few := of_few_numbers(chosen.sweep)) is not None:
+        return _by_table(chosen, few)
     if by_laws is None:
         return replace(chosen, policy=policy)
     best, policy = choose_plan(chosen, by_laws)

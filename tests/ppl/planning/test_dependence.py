@@ -58,6 +58,7 @@ def test_independent_variables_lose_nothing() -> None:
     assert foreseen(model) >= 0.7
 
 
+@pytest.mark.usefixtures("without_tables")
 def test_gibbs_steps_that_cannot_mix_are_not_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two scales, of which each nearly fixes the other."""
     plans = []

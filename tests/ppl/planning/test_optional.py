@@ -113,6 +113,7 @@ def break_derivation(monkeypatch: pytest.MonkeyPatch, place: str) -> None:
 
 
 @pytest.mark.parametrize("place", list(PLACES))
+@pytest.mark.usefixtures("without_tables")
 def test_a_derivation_that_fails_leaves_a_plan(place: str, monkeypatch, unforeseen) -> None:
     """With sampler=None nothing that may be left out is missed; each variable is still moved or summed out."""
     break_derivation(monkeypatch, place)

@@ -96,6 +96,7 @@ def test_gibbs_sampling_is_chosen_where_it_mixes_well() -> None:
     assert plan.policy in plan._repr_html_()
 
 
+@pytest.mark.usefixtures("without_tables")
 def test_nuts_is_chosen_where_gibbs_sampling_hardly_moves() -> None:
     plan = ppl.plan(scales_that_hang_together(), marginalize=False)
     assert {a.method for a in plan.assignments} == {"nuts"}
@@ -118,6 +119,7 @@ def counts_with_rates(size: int) -> ppl.Model:
     return ppl.Model({ppl.Poisson("y", rates * exposures): counts})
 
 
+@pytest.mark.usefixtures("without_tables")
 def test_there_is_no_choice_where_no_variable_has_a_law() -> None:
     b = ppl.Normal("b", 0, 1)
     plan = ppl.plan(ppl.Model({ppl.Poisson("y", pt.exp(b), size=3): np.array([1, 0, 2])}))
@@ -160,6 +162,7 @@ def test_pilot_runs_that_would_take_long_are_not_made(monkeypatch: pytest.Monkey
     assert "would take too long; sampler='gibbs' draws rates from full conditionals" in plan.policy
 
 
+@pytest.mark.usefixtures("without_tables")
 def test_no_pilot_run_is_made_where_nothing_can_be_gained(monkeypatch: pytest.MonkeyPatch) -> None:
     """A sweep draws 3000 Polya-gamma variables: were it independent of the last, gradients would still be cheaper."""
     monkeypatch.setattr(ppl.planning.policy, "pilot", None)

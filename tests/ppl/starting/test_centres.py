@@ -80,6 +80,7 @@ def test_a_mixture_of_one_array_lies_between_the_outermost_bounds() -> None:
     assert stats.kstest(x, lambda t: 0.5 * stats.uniform.cdf(t, 0, 5) + 0.5 * stats.uniform.cdf(t, 1, 5)).pvalue > 1e-4
 
 
+@pytest.mark.usefixtures("without_tables")
 def test_what_a_pilot_run_found_is_where_chains_start() -> None:
     """Central values are not computed again, and are what they would be."""
     mu, sigma = ppl.Normal("mu", 0, 10), ppl.HalfNormal("sigma", 2)

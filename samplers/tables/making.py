@@ -8,14 +8,16 @@ from math import log
 import numpy as np
 from scipy.special import logsumexp
 
-from samplers.tabulated.modes import climbed
-from samplers.tabulated.table import Table
-from samplers.tabulated.tiling import MOST_TOO_LOW, EvaluateMany, Matrix, Tiling, Vector, refined, whole_box
+from samplers.tables.modes import climbed
+from samplers.tables.table import Table
+from samplers.tables.tiling import MOST_TOO_LOW, EvaluateMany, Matrix, Tiling, Vector, refined, whole_box
 
-REACH = 40.5
-"""Half the width of the box, in lengths that the curvature at a mode gives: an exponential tail has e^-40 beyond."""
+REACH = 121.5
+"""Half the width of the box, in lengths that the curvature at a mode gives: an exponential tail has e^-120 beyond."""
 _FURTHER, _FARTHEST, _LEAST_OUTSIDE = 27.0, 1e7, 1e-4
 """So many times larger where a tail is so heavy that more than this stands in the cells of the surface."""
+_MOST_AXES_WIDENED = 2
+"""Of more numbers a density with such tails would take too many cells."""
 _FLAT = 0.5
 """Below it a log-density counts as concave, of which nothing can be missed."""
 _MOST_STIFF = 16.0
@@ -133,6 +135,8 @@ class _Making:
                 return None
             if self._cells.log_outside(self._radius) - logsumexp(self._cells.log_masses) < log(_LEAST_OUTSIDE):
                 return Table(self._cells, self._origin, self._axes)
+            if len(self._origin) > _MOST_AXES_WIDENED:
+                return None
             self._widen()
         return None
 

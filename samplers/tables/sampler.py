@@ -10,8 +10,8 @@ from typing import ClassVar
 from graphs.surgery.random_graph import depends_on
 from samplers.blocks import Block
 from samplers.builders import BlockBuilder, OfferedSampler, SweepTarget
-from samplers.tabulated.block import TabulatedBlock
-from samplers.tabulated.kernel import check_size, tabulated
+from samplers.tables.block import TabulatedBlock
+from samplers.tables.kernel import check_size, tabulated
 
 
 class TabulatedBuilder(BlockBuilder):

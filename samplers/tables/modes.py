@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from samplers.tabulated.tiling import EvaluateMany, Matrix, Vector
+from samplers.tables.tiling import EvaluateMany, Matrix, Vector
 
 _MOST_STEPS, _MOST_HALVINGS = 40, 12
 _STEP = 1e-4

@@ -19,12 +19,13 @@ from graphs.surgery.interpreting import interpret
 from samplers.gradient_kernel import FlatDensity, as_continuous
 from samplers.kernel import Kernel, check_start
 from samplers.metropolis import AcceptanceInfo, decide
-from samplers.tabulated.making import made_table
-from samplers.tabulated.table import WIDE, WIDTH, Table
-from samplers.tabulated.tiling import Matrix, Vector
+from samplers.tables.making import made_table
+from samplers.tables.table import WIDE, WIDTH, Table
+from samplers.tables.tiling import Matrix, Vector
 
-MOST_AXES = 4
-"""Numbers of which a table is made at most: of normal ones it has 45, 171, 691 and 1575 cells, of five numbers 5100."""
+MOST_AXES = 3
+"""Numbers of which a table is made at most: of normal ones it has 45, 171 and 691 cells; of four 1575, which would gain
+little, and where there is no table to try takes half as long as NUTS does."""
 _MOST_CELLS = 20_000
 _STRAIGHT = 1e-6
 _NUM_TRAJECTORIES, _MOST_STEPS = 30, 13
@@ -43,7 +44,7 @@ class TabulatedKernel(Kernel):
     Parameters
     ----------
     logdensity : LogDensity
-        The target; its inputs are continuous, unconstrained, and hold four numbers at most.
+        The target; its inputs are continuous, unconstrained, and hold three numbers at most.
     table : Table
         What proposals come from.
     """
@@ -114,7 +115,7 @@ def tabulated(logdensity: Any) -> TabulatedKernel:
     Parameters
     ----------
     logdensity : LogDensity, LogProb, or pair of a scalar graph and its inputs
-        The target, up to a constant; continuous, unconstrained, of four numbers at most.
+        The target, up to a constant; continuous, unconstrained, of three numbers at most.
 
     Returns
     -------

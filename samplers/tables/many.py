@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from graphs.backends.numba.machine_code.kept import njit
 from samplers.chain.programs import BindPrograms, Programs, evaluate_density
-from samplers.tabulated.tiling import Matrix, Vector
+from samplers.tables.tiling import Matrix, Vector
 
 _WORTH_A_THREAD = 2e-3
 

@@ -22,7 +22,7 @@ type Matrix = NDArray[np.float64]
 type EvaluateMany = Callable[[Matrix], tuple[Vector, Matrix]]
 """``positions (n, d) -> log-densities (n,), gradients (n, d)``."""
 
-TOLERANCES = (0.05, 0.12, 0.25, 0.5, 0.8)
+TOLERANCES = (0.05, 0.12, 0.25)
 """Error of the logarithm at the ends of cells, on average, by the number of axes: what more cells would gain in
 accepted proposals has to be worth their evaluation."""
 _MOST_ERROR = 2.0

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from samplers.blocks import Sweep
-from samplers.tabulated.kernel import MOST_AXES
+from samplers.tables.kernel import MOST_AXES
 from samplers.trajectories.block import NUTSBlock
 
 
@@ -19,7 +19,7 @@ class TabulatedBlock(NUTSBlock):
 
     def compiled_alone(self, sweep: Sweep, backend: str) -> Any:
         """Return the sweep compiled."""
-        from samplers.tabulated.sweep import TabulatedSweep
+        from samplers.tables.sweep import TabulatedSweep
 
         return TabulatedSweep(sweep, backend)
 

@@ -9,7 +9,7 @@ from math import lgamma, log, log1p, pi
 import numpy as np
 from scipy.special import logsumexp
 
-from samplers.tabulated.tiling import Matrix, Tiling, Vector
+from samplers.tables.tiling import Matrix, Tiling, Vector
 
 WIDE, WIDTH = 1e-3, 3.0
 """Share and scale of the Cauchy distribution that proposals come from otherwise: everything can be proposed."""

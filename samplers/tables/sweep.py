@@ -18,10 +18,10 @@ from samplers.chain.metric import Learnt, Metric
 from samplers.chain.result import STATUS_DONE, STATUS_INTERRUPTED, SweepResult
 from samplers.loop.interrupts import HeldInterrupts
 from samplers.loop.run import CompiledSweep
-from samplers.tabulated.making import made_table
-from samplers.tabulated.many import ManyEvaluated
-from samplers.tabulated.table import Table
-from samplers.tabulated.tiling import Matrix, Vector
+from samplers.tables.making import made_table
+from samplers.tables.many import ManyEvaluated
+from samplers.tables.table import Table
+from samplers.tables.tiling import Matrix, Vector
 
 BURN_IN = 10
 """Proposals before the first draw: at an acceptance rate of 0.9 nothing is left of where a chain began."""
