@@ -25,13 +25,16 @@ from samplers.tables.tiling import Matrix, Vector
 
 BURN_IN = 10
 """Proposals before the first draw: at an acceptance rate of 0.9 nothing is left of where a chain began."""
-CELLS_PER_DRAW, FEWEST_CELLS = 0.5, 500
-"""So many cells a table may have: not many more than a run has draws, each of which takes an evaluation, too."""
+MOST_CELLS = 2000
+"""So many cells a table may have: half as many as an ordinary run has draws, each of which takes an evaluation, too."""
 LEAST_ACCEPTANCE, MOST_WEIGHT = 0.7, 30.0
 """Of proposals on average; and the largest weight of one over the average: a table that is worse is not used."""
+NUM_JUDGED = 1000
+"""By so many proposals of each chain: whether a table is good does not depend on how many draws are asked for."""
 NUM_EXPLORING = 30
 """Trajectories, one after the other, that look for what a table lacks."""
 _CHUNK_SECONDS, _FIRST_CHUNK = 0.2, 16
+_BLOCK = 1000
 _NO_STEP = float("nan")
 
 
@@ -46,24 +49,24 @@ class TabulatedSweep(CompiledSweep):
         are nearly independent of each other where it is good.
         """
         init = checked_starts(init, self.layout.size)
-        found = self._tabulated(init, settings)
-        if found is not None:
-            return found
-        return super().run(init, replace(settings, learnt=settings.learnt if _is_learnt(settings) else None))
-
-    @optional("a table of a density", otherwise=lambda *_: None)
-    def _tabulated(self, init: Matrix, settings: RunSettings) -> SweepResult | None:
-        """Return draws by a table; None where there is none that is good."""
-        start = perf_counter()
         num_threads = settings.cores or os.cpu_count() or 1
         evaluate = ManyEvaluated(self._bind, num_threads if self.backend == "numba" else 1)
+        found = self._tabulated(init, settings, evaluate)
+        if found is not None:
+            return found
+        found = super().run(init, replace(settings, learnt=settings.learnt if _is_learnt(settings) else None))
+        return replace(found, num_gradients=found.num_gradients + evaluate.number)
+
+    @optional("a table of a density", otherwise=lambda *_: None)
+    def _tabulated(self, init: Matrix, settings: RunSettings, evaluate: ManyEvaluated) -> SweepResult | None:
+        """Return draws by a table; None where there is none that is good."""
+        start = perf_counter()
         if not np.isfinite(evaluate(init)[0]).all():
             return None  # NUTS says what is wrong
-        number = len(init) * settings.draws
         with HeldInterrupts() as interrupts, one_blas_thread():
             try:
                 with interrupts.allowed():
-                    table = made_table(evaluate, init, max(FEWEST_CELLS, int(CELLS_PER_DRAW * number)), self._explored)
+                    table = made_table(evaluate, init, MOST_CELLS, self._explored)
             except KeyboardInterrupt:
                 nothing = _Proposals.none(*init.shape)
                 return self._result(nothing, settings, evaluate.number, (start, perf_counter(), perf_counter()), True)
@@ -71,16 +74,20 @@ class TabulatedSweep(CompiledSweep):
                 return None
             tuned = perf_counter()
             proposed = _Proposals.of(table, settings, len(init))
-            interrupted = _evaluated(proposed, evaluate, settings, interrupts)
-        if not interrupted and not proposed.are_good():
-            return None
+            interrupted = _evaluated(proposed, NUM_JUDGED, evaluate, settings, interrupts)
+            if not interrupted and not proposed.are_good():
+                return None
+            interrupted = interrupted or _evaluated(proposed, None, evaluate, settings, interrupts)
         return self._result(proposed, settings, evaluate.number, (start, tuned, perf_counter()), interrupted)
 
     def _explored(self, starts: Matrix, axes: Matrix, step_size: float) -> Matrix:
         """Return where NUTS gets to."""
         learnt = [[Learnt(step_size, Metric.dense(axes))]] * len(starts)
         settings = RunSettings(0, NUM_EXPLORING, seed=0, learnt=learnt)
-        found: Matrix = super().run(starts, settings).draws.reshape(-1, self.layout.size)
+        result = super().run(starts, settings)
+        if result.interrupted:
+            raise KeyboardInterrupt
+        found: Matrix = result.draws.reshape(-1, self.layout.size)
         return found[np.isfinite(found).all(axis=1)]
 
     def _result(
@@ -146,22 +153,25 @@ class _Proposals:
     logs: Matrix
     values: Matrix
     uniform: Matrix
+    num_done: int = 0
 
     @classmethod
     def of(cls, table: Table, settings: RunSettings, chains: int) -> _Proposals:
-        """Return what all chains propose; those of a chain do not depend on how many there are."""
+        """Return what all chains propose; those of a chain do not depend on how many chains or draws there are."""
         number = BURN_IN + settings.draws + settings.tune * settings.keep_tuning
         found = []
         for seed in spawn_seeds(settings.seed, chains):
             rng = np.random.default_rng(seed)
-            positions, logs = table.draw(rng, number)
-            found.append((positions, logs, np.full(number, np.nan), rng.random(number)))
-        return cls(*map(np.stack, zip(*found, strict=True)))
+            blocks = [(*table.draw(rng, _BLOCK), rng.random(_BLOCK)) for _ in range(0, number, _BLOCK)]
+            found.append([np.concatenate(parts)[:number] for parts in zip(*blocks, strict=True)])
+        positions, logs, uniform = map(np.stack, zip(*found, strict=True))
+        return cls(positions, logs, np.full(logs.shape, np.nan), uniform)
 
     @classmethod
     def none(cls, chains: int, size: int) -> _Proposals:
         """Return no proposals."""
-        return cls(np.zeros((chains, 0, size)), *(np.zeros((chains, 0)) for _ in range(3)))
+        empty = np.zeros((chains, 0))
+        return cls(np.zeros((chains, 0, size)), empty, empty, empty)
 
     def until(self, number: int) -> None:
         """Forget what was not evaluated."""
@@ -176,11 +186,13 @@ class _Proposals:
         return found
 
     def are_good(self) -> bool:
-        """Whether the table is close enough to the density."""
-        logs = self.log_weights
-        mean = logsumexp(logs) - np.log(logs.size)
-        _, rates = self.chains()
-        return bool(logs.max() - mean < np.log(MOST_WEIGHT) and rates.mean() > LEAST_ACCEPTANCE)
+        """Whether the table is close enough to the density, as far as that has been evaluated."""
+        seen = replace(self)
+        seen.until(self.num_done)
+        logs = seen.log_weights
+        mean = logsumexp(logs) - np.log(max(logs.size, 1))
+        _, rates = seen.chains()
+        return not logs.size or bool(logs.max() - mean < np.log(MOST_WEIGHT) and rates.mean() > LEAST_ACCEPTANCE)
 
     def chains(self) -> tuple[NDArray[np.int64], Matrix]:
         """Return which proposal each chain is at after each, (chains, n), and how probably each was accepted."""
@@ -215,19 +227,24 @@ def _accepted(logs: Vector, uniform: Vector) -> tuple[NDArray[np.int64], Vector]
 
 
 def _evaluated(
-    proposed: _Proposals, evaluate: ManyEvaluated, settings: RunSettings, interrupts: HeldInterrupts
+    proposed: _Proposals,
+    most: int | None,
+    evaluate: ManyEvaluated,
+    settings: RunSettings,
+    interrupts: HeldInterrupts,
 ) -> bool:
-    """Evaluate the log-density of proposals; whether somebody interrupted that, which leaves those of before."""
+    """Evaluate the log-density of so many proposals; whether somebody interrupted that, which leaves those before."""
     chains, number, size = proposed.positions.shape
-    done, chunk = 0, _FIRST_CHUNK
+    number = number if most is None else min(number, most)
+    done, chunk = proposed.num_done, _FIRST_CHUNK
     try:
         with interrupts.allowed():
             while done < number:
                 start = perf_counter()
-                part = proposed.positions[:, done : done + chunk]
+                part = proposed.positions[:, done : min(done + chunk, number)]
                 values = evaluate(part.reshape(-1, size))[0].reshape(chains, -1)
-                proposed.values[:, done : done + chunk] = values
-                done += values.shape[1]
+                proposed.values[:, done : done + values.shape[1]] = values
+                done = proposed.num_done = done + values.shape[1]
                 chunk = int(np.clip(chunk * _CHUNK_SECONDS / max(perf_counter() - start, 1e-9), 1, 16 * chunk))
                 _report(proposed, done, evaluate.number, settings)
     except KeyboardInterrupt:

@@ -185,6 +185,8 @@ def test_draws_of_a_chain_are_its_own() -> None:
     all_of_them = compiled.run(starts(2), RunSettings(10, 50, seed=5, cores=2)).draws
     fewer = compiled.run(starts(2, 3)[1:], RunSettings(0, 50, seed=5, cores=1)).draws
     np.testing.assert_array_equal(all_of_them[:2], fewer)
+    longer = compiled.run(starts(2), RunSettings(10, 2500, seed=5)).draws
+    np.testing.assert_array_equal(all_of_them, longer[:, :50])
     assert (all_of_them[0] != all_of_them[1]).any()
     assert (compiled.run(starts(2), RunSettings(10, 50, seed=6)).draws != all_of_them).any()
 
@@ -218,8 +220,10 @@ def test_a_poor_table_is_not_used() -> None:
     """Weights that differ by much: the density is not that of the table."""
     rng = np.random.default_rng(0)
     shape = (2, 100)
-    good = _Proposals(np.zeros((*shape, 1)), np.zeros(shape), rng.normal(0, 0.1, shape), rng.random(shape))
-    poor = _Proposals(np.zeros((*shape, 1)), np.zeros(shape), rng.normal(0, 3.0, shape), rng.random(shape))
+    good, poor = (
+        _Proposals(np.zeros((*shape, 1)), np.zeros(shape), rng.normal(0, spread, shape), rng.random(shape), shape[1])
+        for spread in (0.1, 3.0)
+    )
     assert good.are_good()
     assert not poor.are_good()
 
