@@ -23,4 +23,4 @@ def test_the_trace_of_a_scan_has_no_rows_to_follow():
         return_updates=False,
     )
     model = ppl.Model({ppl.Normal("y", y - errors, 1.0): y})
-    assert ppl.plan(model).assignments[0].method == "nuts"
+    assert ppl.plan(model).assignments[0].method == "tabulated"
