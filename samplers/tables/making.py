@@ -6,11 +6,10 @@ from collections.abc import Callable
 from math import log
 
 import numpy as np
-from scipy.special import logsumexp
 
 from samplers.tables.modes import climbed
 from samplers.tables.table import Table
-from samplers.tables.tiling import MOST_TOO_LOW, EvaluateMany, Matrix, Tiling, Vector, refined, whole_box
+from samplers.tables.tiling import MOST_TOO_LOW, EvaluateMany, Matrix, Tiling, Vector, log_total, refined, whole_box
 
 REACH = 121.5
 """Half the width of the box, in lengths that the curvature at a mode gives: an exponential tail has e^-120 beyond."""
@@ -133,7 +132,7 @@ class _Making:
             self._cells = refined(cells, self._within, self._points, self._values, most)
             if self._cells is None:
                 return None
-            if self._cells.log_outside(self._radius) - logsumexp(self._cells.log_masses) < log(_LEAST_OUTSIDE):
+            if self._cells.log_outside(self._radius) - log_total(self._cells.log_masses) < log(_LEAST_OUTSIDE):
                 return Table(self._cells, self._origin, self._axes)
             if len(self._origin) > _MOST_AXES_WIDENED:
                 return None

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import logsumexp
 
 from graphs.backends.blas import one_blas_thread
 from graphs.optional import optional
@@ -21,7 +20,7 @@ from samplers.loop.run import CompiledSweep
 from samplers.tables.making import made_table
 from samplers.tables.many import ManyEvaluated
 from samplers.tables.table import Table
-from samplers.tables.tiling import Matrix, Vector
+from samplers.tables.tiling import Matrix, Vector, log_total
 
 BURN_IN = 10
 """Proposals before the first draw: at an acceptance rate of 0.9 nothing is left of where a chain began."""
@@ -190,7 +189,7 @@ class _Proposals:
         seen = replace(self)
         seen.until(self.num_done)
         logs = seen.log_weights
-        mean = logsumexp(logs) - np.log(max(logs.size, 1))
+        mean = log_total(logs) - np.log(max(logs.size, 1))
         _, rates = seen.chains()
         return not logs.size or bool(logs.max() - mean < np.log(MOST_WEIGHT) and rates.mean() > LEAST_ACCEPTANCE)
 

@@ -7,9 +7,8 @@ from functools import cached_property
 from math import lgamma, log, log1p, pi
 
 import numpy as np
-from scipy.special import logsumexp
 
-from samplers.tables.tiling import Matrix, Tiling, Vector
+from samplers.tables.tiling import Matrix, Tiling, Vector, log_total
 
 WIDE, WIDTH = 1e-3, 3.0
 """Share and scale of the Cauchy distribution that proposals come from otherwise: everything can be proposed."""
@@ -39,13 +38,13 @@ class Table:
     @cached_property
     def heights(self) -> Vector:
         """The logarithm of the normalised density in the middle of each cell."""
-        found: Vector = self.cells.heights - logsumexp(self._logs) + log1p(-WIDE)
+        found: Vector = self.cells.heights - log_total(self._logs) + log1p(-WIDE)
         return found
 
     @cached_property
     def shares(self) -> Vector:
         """Probabilities of the cells, added up."""
-        found: Vector = np.cumsum(np.exp(self._logs - logsumexp(self._logs)))
+        found: Vector = np.cumsum(np.exp(self._logs - log_total(self._logs)))
         return found / found[-1]
 
     def draw(self, rng: np.random.Generator, number: int) -> tuple[Matrix, Vector]:
@@ -89,7 +88,7 @@ class Table:
     def _of_cells(self, z: Matrix) -> Vector:
         """Return the logarithm of the density of the cells at any points."""
         inside = self.cells.holding(z)
-        scale = log1p(-WIDE) - logsumexp(self._logs)
+        scale = log1p(-WIDE) - log_total(self._logs)
         found: Vector = np.where(inside < 0, -np.inf, self.cells.linear(z, inside) + scale)
         return found
 

@@ -15,7 +15,6 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import logsumexp
 
 type Vector = NDArray[np.float64]
 type Matrix = NDArray[np.float64]
@@ -116,7 +115,7 @@ class Tiling:
         known = np.where(np.isfinite(self.bends), np.abs(self.bends), 0.0)
         largest = known.sum(axis=2).max(axis=1)
         order = np.argsort(largest)
-        shares = np.cumsum(np.exp(self.log_masses - logsumexp(self.log_masses))[order])
+        shares = np.cumsum(np.exp(self.log_masses - log_total(self.log_masses))[order])
         return float(largest[order[min(int(np.searchsorted(shares, 0.99)), len(order) - 1)]])
 
     def log_outside(self, radius: float) -> float:
@@ -125,7 +124,13 @@ class Tiling:
         along = self.inclines * self.halves
         there = np.where(outwards, np.sign(self.middles) * along - _log_sinhc(along), 0.0).sum(axis=1)
         logs = self.log_masses + there
-        return float(logsumexp(logs[outwards.any(axis=1)])) if outwards.any() else -np.inf
+        return float(log_total(logs[outwards.any(axis=1)])) if outwards.any() else -np.inf
+
+
+def log_total(logs: NDArray[np.float64]) -> float:
+    """Return the logarithm of a sum of exponentials; SciPy's takes 0.2 ms, whatever it adds up."""
+    largest = float(logs.max(initial=-np.inf))
+    return largest + float(np.log(np.exp(logs - largest).sum())) if np.isfinite(largest) else largest
 
 
 def whole_box(evaluate: EvaluateMany, radius: float, num_axes: int) -> Tiling:
@@ -154,7 +159,7 @@ def refined(cells: Tiling, evaluate: EvaluateMany, points: Matrix, values: Vecto
     tolerance = TOLERANCES[cells.middles.shape[1] - 1]
     for _ in range(_MOST_ROUNDS):
         errors = cells.errors()
-        masses = np.exp(cells.log_masses - logsumexp(cells.log_masses))
+        masses = np.exp(cells.log_masses - log_total(cells.log_masses))
         scores = masses * np.minimum(np.sqrt((np.minimum(errors, _MOST_ERROR) ** 2).sum(axis=1)), _MOST_ERROR)
         low = _too_low(cells, points, values)
         if not low.any() and scores.sum() <= tolerance:
