@@ -83,6 +83,8 @@ class CompiledSweep:
     ----------
     compile_seconds : float
         Time that compiling took.
+    bind : callable
+        ``SeedSequence -> Programs``, a chain's own.
     """
 
     def __init__(self, sweep: Sweep, backend: str):
@@ -92,7 +94,7 @@ class CompiledSweep:
         self.layout = sweep.layout
         self._blocks = lowering.block_table(sweep)
         self._nuts_blocks = [i for i, block in enumerate(sweep.blocks) if block.has_metric]
-        self._bind = lowering.compile_numba(sweep) if backend == "numba" else compile_functions(sweep, backend)
+        self.bind = lowering.compile_numba(sweep) if backend == "numba" else compile_functions(sweep, backend)
         self._advance: Callable[..., int] = compiled_advance(self._blocks[0]) if backend == "numba" else chain.advance
         # No sweep is done, but the loop is compiled here rather than by the first thread.
         nothing = Record.empty(sweep, 1, 0, 0)
@@ -107,7 +109,7 @@ class CompiledSweep:
 
     def compiled_graphs(self) -> list[list[Variable]]:
         """Return the outputs of the graph that was compiled for each block, by Numba."""
-        return [list(bound.program.fgraph.outputs) for bound in self._bind(np.random.SeedSequence(0)).owners]
+        return [list(bound.program.fgraph.outputs) for bound in self.bind(np.random.SeedSequence(0)).owners]
 
     def logdensities(self, states: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return the log-density and its gradient, where one block of NUTS is the sweep, compiled by Numba.
@@ -122,7 +124,7 @@ class CompiledSweep:
         values : array, shape (n,), float64
         gradients : array, shape (n, size), float64
         """
-        [bound] = self._bind(np.random.SeedSequence(0)).owners
+        [bound] = self.bind(np.random.SeedSequence(0)).owners
         values, gradients = zip(*(bound.program(state, state) for state in states), strict=True)
         return np.array(values), np.array(gradients)
 
@@ -182,7 +184,7 @@ class CompiledSweep:
         state : array, shape (size,), float64
             The joint state; what a block does not move is held.
         """
-        programs = self._bind(np.random.SeedSequence(0))
+        programs = self.bind(np.random.SeedSequence(0))
         table, found = self._blocks[0], []
         for b in self._nuts_blocks:
             where = slice(int(table[b, OFFSET]), int(table[b, OFFSET] + table[b, SIZE]))
@@ -225,7 +227,7 @@ class CompiledSweep:
                     num_window,
                 ),
                 in_loop,
-                self._bind(seeds[i]),
+                self.bind(seeds[i]),
                 self._blocks,
                 record.draws.shape[1],
                 int(settings.thin),

@@ -49,7 +49,7 @@ class TabulatedSweep(CompiledSweep):
         """
         init = checked_starts(init, self.layout.size)
         num_threads = settings.cores or os.cpu_count() or 1
-        evaluate = ManyEvaluated(self._bind, num_threads if self.backend == "numba" else 1)
+        evaluate = ManyEvaluated(self.bind, num_threads if self.backend == "numba" else 1)
         found = self._tabulated(init, settings, evaluate)
         if found is not None:
             return found
