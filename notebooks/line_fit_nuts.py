@@ -23,13 +23,14 @@ theta = ppl.Uniform("theta", -np.pi / 2, np.pi / 2)
 b_perp = ppl.Normal("b_perp", 0, 1)
 y = ppl.Normal("y", pt.tan(theta) * x + b_perp / pt.cos(theta), y_error)
 model = ppl.Model({y: y_data})
-print(ppl.plan(model, marginalize=False))
+print(ppl.plan(model, sampler="nuts"))
 
 # %% [markdown]
 # ## Three backends, one posterior
 #
 # The exact moments come from quadrature in the two dimensions; the runs agree within 4.5 Monte Carlo errors. The
-# distance, normal given the angle, could be integrated out, `marginalize=["b_perp"]`; here NUTS moves both.
+# distance, normal given the angle, could be integrated out, `marginalize=["b_perp"]`, and two numbers are drawn from a
+# table of their density by default; here NUTS moves both.
 
 
 # %%
@@ -39,9 +40,7 @@ def log_posterior(t, b):
 
 
 traces = {
-    backend: ppl.sample(
-        model, draws=500, tune=500, chains=2, seed=1, backend=backend, marginalize=False, progress=False
-    )
+    backend: ppl.sample(model, draws=500, tune=500, chains=2, seed=1, backend=backend, sampler="nuts", progress=False)
     for backend in ("numba", "c", "jax")
 }
 centre = {name: float(traces["numba"].posterior[name].mean()) for name in ("theta", "b_perp")}

@@ -107,7 +107,7 @@ mu_t = ppl.Flat("mu")
 log_sigma = ppl.Flat("log_sigma")
 x_t = ppl.StudentT("x", nu=nu, mu=mu_t, sigma=pt.exp(log_sigma), size=n)
 student = ppl.Model({x_t: data}, ppl.Deterministic("sigma2", pt.exp(2 * log_sigma)))
-nuts = ppl.sample(student, draws=2000, tune=1000, chains=2, seed=5, progress=False)
+nuts = ppl.sample(student, draws=2000, tune=1000, chains=2, seed=5, sampler="nuts", progress=False)
 
 names = ["mu", "sigma2"]
 table = {"Gibbs": az.summary(gibbs, var_names=names), "NUTS": az.summary(nuts, var_names=names)}
