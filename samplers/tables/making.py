@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from math import log
 
 import numpy as np
 
-from samplers.tables.modes import climbed
+from samplers.tables.modes import Mode, climbed
 from samplers.tables.table import Table
 from samplers.tables.tiling import MOST_TOO_LOW, EvaluateMany, Matrix, Tiling, Vector, log_total, refined, whole_box
 
@@ -46,14 +46,17 @@ def made_table(evaluate: EvaluateMany, starts: Matrix, most: int, explore: Explo
     evaluate : callable
         The log-density and its gradient at positions.
     starts : array, shape (n, d), float64
-        From where modes are looked for; all but the first where the density is not concave.
+        From where modes are looked for.
     most : int
         Number of cells.
     explore : callable
         The other sampler.
     """
-    first = climbed(evaluate, starts[0])
-    return None if first is None else _Making(evaluate, starts, *first.frame()).made(most, explore)
+    modes: list[Mode] = []
+    for end in (climbed(evaluate, start) for start in starts):
+        if end is not None and not any(end.is_near(mode) for mode in modes):
+            modes.append(end)
+    return _Making(evaluate, modes).made(most, explore) if modes else None
 
 
 class _Making:
@@ -61,16 +64,19 @@ class _Making:
 
     Parameters
     ----------
-    evaluate, starts
+    evaluate : callable
         As in `made_table`.
-    origin, axes : array
-        Of the coordinates in which there are cells.
+    modes : sequence of Mode
+        Different ones: the highest is the origin of the coordinates in which there are cells.
     """
 
-    def __init__(self, evaluate: EvaluateMany, starts: Matrix, origin: Vector, axes: Matrix):
-        self._evaluate, self._starts = evaluate, starts
-        self._origin, self._axes = origin, axes
-        self._points = np.zeros((1, len(origin))) if len(origin) > 1 else _EVERYWHERE
+    def __init__(self, evaluate: EvaluateMany, modes: Sequence[Mode]):
+        self._evaluate, self._has_several = evaluate, len(modes) > 1
+        self._origin, self._axes = max(modes, key=lambda mode: mode.value).frame()
+        positions = np.array([mode.position for mode in modes])
+        self._points = np.linalg.solve(self._axes, (positions - self._origin).T).T
+        if len(self._origin) == 1:
+            self._points = np.concatenate([self._points, _EVERYWHERE])
         self._values = self._within(self._points)[0]
         self._radius = REACH
         self._cells: Tiling | None = None
@@ -78,11 +84,7 @@ class _Making:
     def made(self, most: int, explore: Explore) -> Table | None:
         """Return the table, or None."""
         table = self._fitting(most)
-        if table is None or table.cells.bulge() < _FLAT:
-            return table
-        self._look_for_modes()
-        table = self._fitting(most)
-        if len(self._origin) == 1:
+        if table is None or len(self._origin) == 1 or not (self._has_several or table.cells.bulge() > _FLAT):
             return table
         rng = np.random.default_rng(0)
         for _ in range(_MOST_FINDINGS):
@@ -110,12 +112,6 @@ class _Making:
         values, gradients = self._evaluate(self._origin + z @ self._axes.T)
         with np.errstate(invalid="ignore", over="ignore"):
             return values, gradients @ self._axes
-
-    def _look_for_modes(self) -> None:
-        ends = [climbed(self._evaluate, start) for start in self._starts[1:]]
-        modes = np.array([end.position for end in ends if end is not None]).reshape(-1, len(self._origin))
-        points = np.linalg.solve(self._axes, (modes - self._origin).T).T
-        self._look_at(points, np.array([end.value for end in ends if end is not None]))
 
     def _look_at(self, points: Matrix, values: Vector) -> None:
         """Look at more points."""
