@@ -81,6 +81,12 @@ class Tiling:
         found: Vector = self.heights + widths.sum(axis=1)
         return found
 
+    @cached_property
+    def _log_middles(self) -> Vector:
+        """The logarithm of what each cell would hold, were the density everywhere what it is in the middle; (n,)."""
+        found: Vector = self.values + np.log(2.0 * self.halves).sum(axis=1)
+        return found
+
     def errors(self) -> Matrix:
         """Return how far the logarithm is from its linear form at the ends of each cell along each axis; (n, d)."""
         bends = np.abs(self.bends)
@@ -115,7 +121,8 @@ class Tiling:
         known = np.where(np.isfinite(self.bends), np.abs(self.bends), 0.0)
         largest = known.sum(axis=2).max(axis=1)
         order = np.argsort(largest)
-        shares = np.cumsum(np.exp(self.log_masses - log_total(self.log_masses))[order])
+        # By values in the middle: forms that rise above the density at an end of their cell do not count.
+        shares = np.cumsum(np.exp(self._log_middles - log_total(self._log_middles))[order])
         return float(largest[order[min(int(np.searchsorted(shares, 0.99)), len(order) - 1)]])
 
     def log_outside(self, radius: float) -> float:
@@ -123,7 +130,8 @@ class Tiling:
         outwards = np.abs(self.middles) + self.halves >= radius * (1.0 - 1e-9)
         along = self.inclines * self.halves
         there = np.where(outwards, np.sign(self.middles) * along - _log_sinhc(along), 0.0).sum(axis=1)
-        logs = self.log_masses + there
+        at_middle = self._log_middles + np.where(outwards, np.sign(self.middles) * along, 0.0).sum(axis=1)
+        logs = np.minimum(self.log_masses + there, at_middle)
         return float(log_total(logs[outwards.any(axis=1)])) if outwards.any() else -np.inf
 
 
