@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from math import lgamma, log, pi
+from math import log
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -20,7 +20,7 @@ from samplers.gradient_kernel import FlatDensity, as_continuous
 from samplers.kernel import Kernel, check_start
 from samplers.metropolis import AcceptanceInfo, decide
 from samplers.tables.making import made_table
-from samplers.tables.table import WIDE, WIDTH, Table
+from samplers.tables.table import WIDE, WIDTH, Table, log_peak_of_cauchy
 from samplers.tables.tiling import Matrix, Vector
 
 MOST_AXES = 3
@@ -101,8 +101,7 @@ class TabulatedKernel(Kernel):
         is_inside = pt.all(abs(away) <= pt.constant(cells.halves), axis=1)
         here = pt.argmax(is_inside)
         linear = pt.constant(self.table.heights)[here] + (pt.constant(cells.inclines)[here] * away[here]).sum()
-        constant = lgamma(0.5 * (1 + num_axes)) - 0.5 * (1 + num_axes) * log(pi) - num_axes * log(WIDTH) + log(WIDE)
-        wide = constant - 0.5 * (1 + num_axes) * pt.log1p((z**2).sum() / WIDTH**2)
+        wide = log(WIDE) + log_peak_of_cauchy(num_axes) - 0.5 * (1 + num_axes) * pt.log1p((z**2).sum() / WIDTH**2)
         return pt.logaddexp(pt.switch(is_inside[here], linear, -np.inf), wide)
 
 

@@ -40,6 +40,10 @@ _NO_STEP = float("nan")
 class TabulatedSweep(CompiledSweep):
     """A sweep of one `TabulatedBlock` that is ready to run; as `CompiledSweep`."""
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # As of any sweep: machine code belongs to a process.
+        return TabulatedSweep, (self.sweep, self.backend)
+
     def run(self, init: NDArray[np.float64], settings: RunSettings) -> SweepResult:
         """Draw; see `CompiledSweep.run`.
 

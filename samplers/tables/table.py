@@ -32,19 +32,20 @@ class Table:
     axes: Matrix
 
     @cached_property
-    def _logs(self) -> Vector:
-        return self.cells.log_masses
+    def _scale(self) -> float:
+        """What makes the linear forms of the cells a normalised density."""
+        return log1p(-WIDE) - log_total(self.cells.log_masses)
 
     @cached_property
     def heights(self) -> Vector:
         """The logarithm of the normalised density in the middle of each cell."""
-        found: Vector = self.cells.heights - log_total(self._logs) + log1p(-WIDE)
+        found: Vector = self.cells.heights + self._scale
         return found
 
     @cached_property
     def shares(self) -> Vector:
         """Probabilities of the cells, added up."""
-        found: Vector = np.cumsum(np.exp(self._logs - log_total(self._logs)))
+        found: Vector = np.cumsum(np.exp(self.cells.log_masses + self._scale))
         return found / found[-1]
 
     def draw(self, rng: np.random.Generator, number: int) -> tuple[Matrix, Vector]:
@@ -69,7 +70,7 @@ class Table:
         """Return the same in the coordinates of the cells."""
         num_axes = self.origin.size
         which, inside = rng.random(number), rng.random((number, num_axes))
-        chosen = np.searchsorted(self.shares, which * (1.0 - 1e-16), side="right")
+        chosen = np.searchsorted(self.shares, which, side="right")
         slopes, halves = self.cells.inclines[chosen], self.cells.halves[chosen]
         away = _along(slopes, halves, inside)
         z = self.cells.middles[chosen] + away
@@ -88,8 +89,7 @@ class Table:
     def _of_cells(self, z: Matrix) -> Vector:
         """Return the logarithm of the density of the cells at any points."""
         inside = self.cells.holding(z)
-        scale = log1p(-WIDE) - log_total(self._logs)
-        found: Vector = np.where(inside < 0, -np.inf, self.cells.linear(z, inside) + scale)
+        found: Vector = np.where(inside < 0, -np.inf, self.cells.linear(z, inside) + self._scale)
         return found
 
 
@@ -111,8 +111,13 @@ def _cauchy(rng: np.random.Generator, number: int, num_axes: int) -> Matrix:
     return found
 
 
+def log_peak_of_cauchy(num_axes: int) -> float:
+    """Return the log-density of the wide distribution where it is largest."""
+    power = 0.5 * (1 + num_axes)
+    return lgamma(power) - power * log(pi) - num_axes * log(WIDTH)
+
+
 def _log_cauchy(z: Matrix) -> Vector:
     d = z.shape[1]
-    constant = lgamma(0.5 * (1 + d)) - 0.5 * (1 + d) * log(pi) - d * log(WIDTH)
-    found: Vector = constant - 0.5 * (1 + d) * np.log1p((z**2).sum(axis=1) / WIDTH**2)
+    found: Vector = log_peak_of_cauchy(d) - 0.5 * (1 + d) * np.log1p((z**2).sum(axis=1) / WIDTH**2)
     return found

@@ -116,8 +116,7 @@ class Rounds(GraphRewriter):
     def _has_changed(self, fgraph: FunctionGraph, node: Apply, rewriter: Any) -> bool:
         try:
             found = rewriter.transform(fgraph, node, enforce_tracks=False)
-        except Exception:
-            # It fails once more where PyTensor deals with it.
+        except Exception:  # whatever a rewrite raises: it raises it once more where PyTensor deals with it
             return bool(self.rewriter.process_node(fgraph, node, rewriter, enforce_tracks=False))
         if found is None or found is False:
             return False

@@ -6,6 +6,7 @@ Metropolis-Hastings leaves a density unchanged, whatever it proposes.
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable
 from importlib import import_module
 from math import log, pi
@@ -205,6 +206,13 @@ def test_draws_of_a_chain_are_its_own() -> None:
     np.testing.assert_array_equal(all_of_them, longer[:, :50])
     assert (all_of_them[0] != all_of_them[1]).any()
     assert (compiled.run(starts(2), RunSettings(10, 50, seed=6)).draws != all_of_them).any()
+
+
+def test_another_process_draws_the_same() -> None:
+    compiled = compile_sweep(sweep_of(log_gamma, 2))
+    again = pickle.loads(pickle.dumps(compiled))
+    draws = [one.run(starts(2), RunSettings(0, 20, seed=1)).draws for one in (compiled, again)]
+    np.testing.assert_array_equal(*draws)
 
 
 def test_warm_up_is_kept_where_asked() -> None:
