@@ -25,7 +25,7 @@ INSIDE = 0.5
 """What stands for an infinite value, of which gradients would be NaN: a number in most supports."""
 
 
-def register(distribution: Any, *, upper: Tail, lower: Tail | None = None) -> None:
+def register(distribution: Any, *, upper: Tail, lower: Tail | None = None, checks: Tail | None = None) -> None:
     """Let PyMC know the tails of a distribution.
 
     Parameters
@@ -36,19 +36,17 @@ def register(distribution: Any, *, upper: Tail, lower: Tail | None = None) -> No
         ``log P(X > value)`` of a finite value and the parameters.
     lower : callable, optional
         ``log P(X <= value)``, where PyMC's own does not hold.
+    checks : callable, optional
+        What of PyMC checks the parameters, where its ``logcdf`` takes no arrays.
     """
-    rv_type = rv_type_of(distribution)
-    _logccdf.register(rv_type)(_dispatched(distribution, upper, 0.0, -np.inf))
+    rv_type, checked = rv_type_of(distribution), checks or _checks_of(distribution)
+    _logccdf.register(rv_type)(_dispatched(upper, 0.0, -np.inf, checked))
     if lower is not None:
-        conditions = _checks_of(distribution)
-        _logcdf.register(rv_type)(_dispatched(distribution, lower, -np.inf, 0.0, conditions))
+        _logcdf.register(rv_type)(_dispatched(lower, -np.inf, 0.0, checked))
 
 
-def _dispatched(
-    distribution: Any, tail: Tail, at_lowest: float, at_highest: float, checked: Any = None
-) -> Callable[..., TensorVariable]:
+def _dispatched(tail: Tail, at_lowest: float, at_highest: float, checked: Tail) -> Callable[..., TensorVariable]:
     """Return what PyMC calls: the tail at any value, with PyMC's checks of the parameters."""
-    checked = checked or _checks_of(distribution)
 
     def dispatched(op: Any, value: TensorVariable, *inputs: Any) -> TensorVariable:
         parameters, size = parameters_and_size(op, inputs)

@@ -1,7 +1,7 @@
-"""The law of distributions: the density integrates to one, and draws follow it.
+"""The law of distributions: the density integrates to one, draws follow it, and so do cumulative probabilities.
 
-In one dimension by integration on a grid; in more by Stein's identity, which takes no integral. Cumulative
-probabilities are compared with those of mpmath in `tests/graphs/tails/`.
+In one dimension by integration on a grid; in more by Stein's identity, which takes no integral. How many digits
+cumulative probabilities have far out is compared with mpmath in `tests/graphs/tails/`.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import pymc as pm
 import pytensor
 import pytest
 from numpy.typing import NDArray
@@ -32,6 +33,33 @@ def log_density_at(rv: Any, points: NDArray) -> NDArray[np.float64]:
         return np.asarray(interpret([], joint.terms["v"])())
 
 
+def assert_accumulates(rv: Any, points: NDArray, below: NDArray[np.float64], tolerance: float) -> None:
+    """Assert that both cumulative probabilities are what is below and above points; of a variable that has them.
+
+    Parameters
+    ----------
+    rv : TensorVariable
+        The variable, of the shape of the points.
+    points : (m,) array
+    below : (m,) float64 array
+        The probability of no more than each point, by adding the density up.
+    tolerance : float
+        How exact that is.
+    """
+    # What a model has under such names: a registered tail, or PyMC's own.
+    place = points.astype(rv.type.dtype)
+    try:
+        graphs = pm.logcdf(rv, place), pm.logccdf(rv, place)
+    except NotImplementedError:
+        return
+    with without_c():
+        lower, upper = (np.asarray(value) for value in interpret([], list(graphs))())
+    np.testing.assert_allclose(np.exp(lower), below, rtol=0, atol=tolerance)
+    np.testing.assert_allclose(np.exp(upper), 1.0 - below, rtol=0, atol=tolerance)
+    for rising in (np.exp(lower), -np.exp(upper)):
+        assert (rising[1:] >= rising[:-1] - 1e-14).all()
+
+
 def assert_follows_density(draws: NDArray[np.float64], grid: NDArray[np.float64], rv: Any) -> None:
     """Assert that a density integrates to one, and that draws follow its integral.
 
@@ -50,6 +78,7 @@ def assert_follows_density(draws: NDArray[np.float64], grid: NDArray[np.float64]
     assert below[-1] == pytest.approx(1.0, abs=2e-3)
     found = stats.kstest(draws, lambda x: np.interp(x, grid, below, left=0.0, right=below[-1]))
     assert found.pvalue > FALSE_ALARM, found
+    assert_accumulates(rv, grid, below, 2e-3)
 
 
 def assert_follows_probabilities(draws: NDArray, rv: Any) -> None:
@@ -65,6 +94,7 @@ def assert_follows_probabilities(draws: NDArray, rv: Any) -> None:
     states = np.arange(NUM_STATES)
     expected = np.exp(log_density_at(rv, states)) * draws.size
     assert expected.sum() == pytest.approx(draws.size, rel=1e-3)
+    assert_accumulates(rv, states, np.cumsum(expected) / draws.size, 1e-3)
     seen = np.bincount(draws.astype(int), minlength=NUM_STATES)
     assert seen[expected < 1e-9].sum() == 0
     is_rare = expected < 5
