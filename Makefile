@@ -13,7 +13,8 @@ PYTEST := $(RUN) -m pytest --numprocesses $(WORKERS) --dist worksteal
 # seconds: it is to interpret.
 QUICK := PYTENSOR_FLAGS="$${PYTENSOR_FLAGS:+$$PYTENSOR_FLAGS,}gcc__cxxflags=-O0 -g0,linker=py,optimizer=fast_compile" \
     XLA_FLAGS="$${XLA_FLAGS:-} --xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
-CHECKED := $(wildcard graphs samplers ppl tests benchmarks notebooks)
+CHECKED := $(wildcard graphs samplers ppl tests benchmarks notebooks docs)
+DOCS_STAMP := $(VENV)/.rvgraph-docs-installed
 
 # pymc-extras trails PyMC by a minor version: peers are measured in an environment of their own.
 BENCH_VENV := .venv-bench
@@ -46,7 +47,7 @@ define make_venv
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all check format notebooks bench posteriordb clean
+.PHONY: help setup demo test test-all check format notebooks docs bench posteriordb clean
 
 help:
 	@echo "make demo       set up if needed, then the main job on real data"
@@ -55,6 +56,7 @@ help:
 	@echo "make check      format, lint, types, tests"
 	@echo "make format     rewrite the files in the house format"
 	@echo "make notebooks  build and run every notebook"
+	@echo "make docs       build the site into docs/build/html, executing every code cell"
 	@echo "make bench      measure against peers"
 	@echo "make posteriordb  compare with published reference posteriors"
 	@echo "make clean      remove caches and build outputs, not $(VENV)"
@@ -89,6 +91,15 @@ format: $(STAMP)
 notebooks: $(STAMP)
 	@$(RUN) notebooks/build.py
 
+$(DOCS_STAMP): $(STAMP)
+	@$(RUN) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[docs]'
+	@touch $@
+
+# Warnings are errors, broken links among them; what cells print is kept until the library or the cell changes.
+docs: $(DOCS_STAMP)
+	@rm -rf docs/reference/generated
+	$(RUN) -m sphinx -q -W --keep-going -b html docs docs/build/html
+
 $(BENCH_STAMP): pyproject.toml constraints.txt
 	@$(call make_venv,$(BENCH_VENV))
 	@grep -v '^pymc==' constraints.txt > $(BENCH_VENV)/constraints.txt
@@ -102,5 +113,5 @@ posteriordb: $(STAMP)
 	$(RUN) -m benchmarks.posteriordb
 
 clean:
-	rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf build dist docs/build docs/reference/generated *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find $(CHECKED) -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -44,10 +44,22 @@ class Kernel(ABC):
         position : mapping of str to array
             A value for every variable that the kernel moves.
 
+        Returns
+        -------
+        NamedTuple
+            Of the type ``state_type``: the position, and what the next step needs besides.
+
         Raises
         ------
         SamplingError
             If a value is missing or has another shape, or the log-density or its gradient is not finite there.
+
+        Examples
+        --------
+        >>> import pytensor.tensor as pt, samplers
+        >>> x = pt.dscalar("x")
+        >>> samplers.rmh((-(x**2) / 2, [x]), scale=1.0).init({"x": 0.0}).position
+        {'x': array(0.)}
         """
         for v in self.variables:
             if v.name not in position:
@@ -70,19 +82,58 @@ class Kernel(ABC):
 
     @abstractmethod
     def graph(self) -> StepGraph:
-        """Return the step as one graph."""
+        """Return the step as one graph.
+
+        Returns
+        -------
+        StepGraph
+            From a generator and a state to the next ones, and the diagnostics of the step.
+        """
 
     def to_values(self, state: Any) -> list[NDArray]:
-        """Return the arrays of a state in the order of the graph's state."""
+        """Return the arrays of a state in the order of the graph's state.
+
+        Parameters
+        ----------
+        state : NamedTuple
+            Of the type ``state_type``.
+
+        Returns
+        -------
+        list of array
+            Positions first, in the order of ``variables``.
+        """
         return [*(state.position[str(v.name)] for v in self.variables), *state[1:]]
 
     def from_values(self, values: Sequence[NDArray]) -> Any:
-        """Return the state of arrays in the order of the graph's state."""
+        """Return the state of arrays in the order of the graph's state: the inverse of ``to_values``.
+
+        Parameters
+        ----------
+        values : sequence of array
+            Positions first, in the order of ``variables``.
+
+        Returns
+        -------
+        NamedTuple
+            Of the type ``state_type``.
+        """
         names = [str(v.name) for v in self.variables]
         return self.state_type(dict(zip(names, values, strict=False)), *values[len(names) :])
 
     def from_info(self, info: Mapping[str, NDArray]) -> Any:
-        """Return the diagnostics of the graph as a named tuple."""
+        """Return the diagnostics of the graph as a named tuple.
+
+        Parameters
+        ----------
+        info : mapping of str to array
+            By name, as the graph of the step has them.
+
+        Returns
+        -------
+        NamedTuple
+            Of the type ``info_type``.
+        """
         return self.info_type(**info)
 
     def compile(self, backend: str = "numba") -> KernelStep:
@@ -107,7 +158,18 @@ class Kernel(ABC):
         return get_backend(backend).step(self.graph())
 
     def dprint(self, **options: Any) -> Any:
-        """Print the graph of the step; options are those of ``pytensor.dprint``."""
+        """Print the graph of the step.
+
+        Parameters
+        ----------
+        **options
+            As of ``pytensor.dprint``; ``file="str"`` returns the text.
+
+        Returns
+        -------
+        str or None
+            The text, where it was asked for.
+        """
         step = self.graph()
         options.setdefault("print_type", True)
         printed = pytensor.dprint([*step.next_state, *step.info.values()], **options)

@@ -47,13 +47,42 @@ class Law(ABC):
     def logprob(self, value: TensorVariable) -> TensorVariable:
         """Return the log-density at ``value``, element by element (vector by vector for a Dirichlet law).
 
-        A graph, also at a number: ``law.logprob(1.0).eval()`` is the number where the parameters depend on nothing,
-        else ``.eval({variable: value, ...})`` with the variables that they depend on.
+        Parameters
+        ----------
+        value : TensorVariable, or array
+            Where, of the shape of the variable.
+
+        Returns
+        -------
+        TensorVariable
+            A graph, also at a number: ``law.logprob(1.0).eval()`` is the number where the parameters depend on nothing,
+            else ``.eval({variable: value, ...})`` with the variables that they depend on.
+
+        Examples
+        --------
+        >>> import numpy as np, ppl, graphs
+        >>> joint = graphs.logprob(ppl.Model({ppl.Poisson("y", ppl.Gamma("a", 2, 3)): [1, 0, 2, 1]}))
+        >>> law = graphs.conditional(joint.logdensity, joint.values["a"])
+        >>> print(law)
+        a | rest ~ Gamma(shape=6, rate=7)
+        >>> round(float(law.logprob(np.float64(1.0)).eval()), 6)
+        -0.112031
         """
 
     @abstractmethod
     def draw_graph(self, rng: Variable) -> tuple[Variable, TensorVariable]:
-        """Return the next generator and a draw, of the shape and dtype of the variable."""
+        """Return a draw as a graph.
+
+        Parameters
+        ----------
+        rng : Variable
+            A generator in a graph, ``pytensor.tensor.random.rng()``.
+
+        Returns
+        -------
+        (Variable, TensorVariable)
+            The next generator, and the draw, of the shape and dtype of the variable.
+        """
 
     def draw(self, rng: Any, values: Mapping[str, Any] | None = None) -> Any:
         """Draw: a graph of a draw, given a generator in a graph, or numbers, given NumPy's generator.

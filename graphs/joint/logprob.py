@@ -194,6 +194,11 @@ def unconstrain(natural: LogProb, names: Iterable[str] | None = None) -> LogProb
         In natural space.
     names : iterable of str, optional
         The variables to transform; all that have a transform by default.
+
+    Returns
+    -------
+    LogProb
+        The same terms, log-Jacobians added; its values are free inputs on the real line.
     """
     rvs = {name: natural.graph.latent[name] for name in natural.values}
     transforms = transforms_of(rvs, natural.graph.transforms)

@@ -75,6 +75,20 @@ def _attempted_sum(logprob: LogProb, names: Sequence[str], max_states: int) -> L
 def sum_out(logprob: LogProb, names: Iterable[str], max_states: int = MOST_STATES) -> LogProb:
     """Sum finite discrete variables out of a log-probability in natural space.
 
+    Parameters
+    ----------
+    logprob : LogProb
+        In natural space, with these variables among its values.
+    names : iterable of str
+        Finite discrete variables, to be summed out together.
+    max_states : int, default 2**24
+        Most joint states of discrete elements that one factor may depend on.
+
+    Returns
+    -------
+    LogProb
+        Of the other variables.
+
     Raises
     ------
     CannotSumError

@@ -114,11 +114,15 @@ def _signature_source(title: str) -> Callable[..., Any]:
 
 
 def _described_parameters(title: str) -> str:
-    """Return the section on parameters of PyMC's docstring, without its underline."""
+    """Return the section on parameters of PyMC's docstring, without its underline.
+
+    Shapes with a star are code there, which PyMC does not mark; references that are not carried over leave no mark.
+    """
     text = inspect.getdoc(getattr(pm, title)) or ""
     match = re.search(r"^Parameters\n-+\n(.*?)(?=^\w[^\n]*\n-+$|\Z)", text, flags=re.MULTILINE | re.DOTALL)
     lines = match.group(1).rstrip().splitlines() if match else []
-    return "\n".join(line.rstrip() for line in lines if not line.startswith("name "))
+    text = "\n".join(line.rstrip() for line in lines if not line.startswith("name "))
+    return re.sub(r"(?<!`)\(\*[^()]*\)(?!`)", r"``\g<0>``", re.sub(r" ?\[\d+\]_", "", text))
 
 
 def _check_components(arguments: dict[str, Any], name: str) -> None:

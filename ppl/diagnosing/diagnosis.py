@@ -73,6 +73,8 @@ class Diagnosis:
             _extreme("effective sample size at least", self.ess_bulk, np.nanargmin, ",.0f"),
             _extreme("in the tails", self.ess_tail, np.nanargmin, ",.0f"),
         ]
+        cleared = f"{self.left_out:,} numbers cleared by a first look at R-hat and effective sample sizes"
+        parts += [cleared] if self.left_out else []
         parts += ["no divergences"] if self.divergences is not None else []
         parts += [f"E-BFMI at least {self.e_bfmi.min():.2f}"] if self.e_bfmi is not None else []
         alone = "" if self.num_chains > 1 else " A single chain cannot disagree with another: run four."

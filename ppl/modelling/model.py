@@ -88,7 +88,18 @@ class Model:
 
     @classmethod
     def from_parts(cls, parts: Parts) -> Model:
-        """Return the model of parts that have been found and checked; `ppl.from_pymc` makes models so."""
+        """Return the model of parts that have been found and checked; `ppl.from_pymc` makes models so.
+
+        Parameters
+        ----------
+        parts : Parts
+            Variables, data, transforms, dims and coords, as the attribute ``parts`` of a model has them.
+
+        Returns
+        -------
+        Model
+            With these parts.
+        """
         model = cls.__new__(cls)
         model._set(parts)
         return model
@@ -135,11 +146,24 @@ class Model:
 
     @property
     def named_variables(self) -> dict[str, TensorVariable]:
-        """All variables by name."""
+        """All variables by name: latent ones, observed ones, deterministics, potentials, in this order."""
         return {**self.latent, **self.observed, **self.parts.deterministics, **self.parts.potentials}
 
     def dprint(self, file: Any = None) -> None:
-        """Print the graph of every observed variable and potential, with the latent variables above them."""
+        """Print the graph of every observed variable and potential, with the latent variables above them.
+
+        Parameters
+        ----------
+        file : text stream, optional
+            Where to print; standard output by default.
+
+        Examples
+        --------
+        >>> import ppl
+        >>> ppl.Model({ppl.Poisson("n", ppl.Gamma("rate", 2, 1)): [3, 1, 4]}).dprint()
+        poisson_rv{"()->()"}.1 [id A] 'n'
+        ...
+        """
         outputs = [*self.observed.values(), *self.parts.potentials.values()]
         seen = set(ancestors(outputs))
         outputs += [v for v in self.latent.values() if v not in seen]
@@ -147,7 +171,20 @@ class Model:
         dprint(outputs, file=file)
 
     def to_graphviz(self) -> Any:
-        """Draw the model: ``graphviz.Source`` where that package is installed, else an object with DOT ``.source``."""
+        """Draw the model.
+
+        Returns
+        -------
+        graphviz.Source
+            Where that package is installed, else an object whose ``source`` is the same text, in the language DOT.
+
+        Examples
+        --------
+        >>> import ppl
+        >>> model = ppl.Model({ppl.Poisson("n", ppl.Gamma("rate", 2, 1)): [3, 1, 4]})
+        >>> '"rate" -> "n"' in model.to_graphviz().source
+        True
+        """
         return model_to_graphviz(
             {**self.latent, **self.observed},
             observed=tuple(self.observed),

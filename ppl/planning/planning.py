@@ -80,6 +80,13 @@ def plan(
         If a name or a method is unknown or does not fit the variable.
     DerivationError
         If a sum or a law that was asked for does not exist.
+
+    Examples
+    --------
+    >>> import ppl
+    >>> z = ppl.Bernoulli("z", 0.3)
+    >>> print(ppl.plan(ppl.Model({ppl.Normal("y", 2.0 * z, 1): 1.2})).assignments[0].reason)
+    2 states at once
     """
     sampler = _checked(model, sampler)
     named = dict(sampler) if isinstance(sampler, Mapping) else {}

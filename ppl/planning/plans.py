@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from html import escape
 from typing import Any
@@ -13,12 +13,14 @@ from pytensor.tensor.variable import TensorVariable
 from graphs.augmentation import Group
 from graphs.compression import Compressed
 from graphs.conditional import Law, Obstacle
+from graphs.errors import ModelError
 from graphs.integral import Step
 from graphs.joint.joint_logprob import LogProb
 from graphs.marginal.elimination.costs import Cost, costs_of
 from graphs.supports import Support
 from graphs.surgery.pickling import PartsFirst, reduced
 from ppl.modelling.model import Model
+from ppl.reporting.text_tables import aligned, html_table
 from samplers import BUILDERS
 from samplers.blocks import Sweep
 from samplers.builders import BlockBuilder
@@ -172,7 +174,7 @@ class Plan(PartsFirst):
 
     @property
     def costs(self) -> list[Cost]:
-        """What the sums over discrete variables cost per evaluation of the log-density."""
+        """What the sums over discrete variables cost per evaluation of the log-density: name, order, operations, ..."""
         return [cost for s in self.natural.sums for cost in costs_of(s)]
 
     @property
@@ -206,7 +208,7 @@ class Plan(PartsFirst):
         return [*slow, *left, *([self.policy] if self.policy else []), *unkept]
 
     def __str__(self) -> str:
-        blocks = ["\n".join(_aligned(table)) for table in self._tables()]
+        blocks = ["\n".join(aligned(table)) for table in self._tables()]
         late = [] if self.is_exact else list(self.later)
         later = [f"{name}: computed by ppl.recover, it depends on a summed-out variable" for name in late]
         blocks += self._notes()
@@ -216,7 +218,7 @@ class Plan(PartsFirst):
 
     def _repr_html_(self) -> str:
         return "".join(
-            [*map(_html, self._tables()), *(f"<p>{escape(note, quote=False)}</p>" for note in self._notes())]
+            [*map(html_table, self._tables()), *(f"<p>{escape(note, quote=False)}</p>" for note in self._notes())]
         )
 
     @property
@@ -225,11 +227,43 @@ class Plan(PartsFirst):
         return [each for assignment in self.assignments for each in assignment.each()]
 
     def method_of(self, name: str) -> Method:
-        """Return the method of a variable."""
-        return next(a.method for a in (*self.assignments, *self.declared) if a.name == name)
+        """Return the method of a variable.
+
+        Parameters
+        ----------
+        name : str
+            The variable.
+
+        Returns
+        -------
+        str
+            ``marginalize``, ``integrate``, ``gibbs``, or the name of a sampler.
+
+        Raises
+        ------
+        ModelError
+            If the plan has no such variable.
+
+        Examples
+        --------
+        >>> import ppl
+        >>> z = ppl.Bernoulli("z", 0.3)
+        >>> ppl.plan(ppl.Model({ppl.Normal("y", 2.0 * z, 1): 1.2})).method_of("z")
+        'marginalize'
+        """
+        methods = {a.name: a.method for a in (*self.declared, *self.assignments)}
+        if name not in methods:
+            raise ModelError(f"The plan has no variable {name!r}; it has {', '.join(methods) or 'none'}.", name)
+        return methods[name]
 
     def dprint(self, file: Any = None) -> None:
-        """Print the plan, the laws, and the graph of the log-density that NUTS, RMH and slice sampling see."""
+        """Print the plan, the laws, and the graph of the log-density that NUTS, RMH and slice sampling see.
+
+        Parameters
+        ----------
+        file : text stream, optional
+            Where to print; standard output by default.
+        """
         print(self, file=file)
         for step in self.natural.integrals:
             print(file=file)
@@ -263,16 +297,3 @@ def _cost_row(cost: Cost) -> tuple[str, ...]:
 def _integral_row(order: int, step: Step) -> tuple[str, ...]:
     numbers = (step.num_elements, step.num_factor, step.num_operations)
     return (", ".join(step.names), str(order), step.law.family, *(f"{n:,}" for n in numbers))
-
-
-def _aligned(table: Sequence[tuple[str, ...]]) -> list[str]:
-    last = len(table[0]) - 1
-    widths = [max(len(row[i]) for row in table) for i in range(last)]
-    return ["  ".join([*(c.ljust(w) for c, w in zip(row, widths, strict=False)), row[last]]) for row in table]
-
-
-def _html(table: Sequence[tuple[str, ...]]) -> str:
-    head, *rows = table
-    first = "".join(f"<th>{escape(cell, quote=False)}</th>" for cell in head)
-    rest = "".join(f"<tr>{''.join(f'<td>{escape(cell, quote=False)}</td>' for cell in row)}</tr>" for row in rows)
-    return f"<table><tr>{first}</tr>{rest}</table>"

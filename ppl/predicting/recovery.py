@@ -81,6 +81,15 @@ def recover(
     ------
     ModelError
         If the trace is not one of this model, or all its draws are missing.
+
+    Examples
+    --------
+    >>> import ppl
+    >>> z = ppl.Bernoulli("z", 0.5, size=2)
+    >>> model = ppl.Model({ppl.Normal("y", 4.0 * z, ppl.HalfNormal("scale", 1)): [0.1, 3.8]})
+    >>> trace = ppl.sample(model, draws=100, chains=2, seed=1, progress=False)
+    >>> ppl.recover(model, trace, seed=1).posterior["z_probability"].dims
+    ('chain', 'draw', 'z_dim_0', 'z_state')
     """
     posterior = posterior_of(trace)
     drawn = set(posterior.data_vars)

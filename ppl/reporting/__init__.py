@@ -1,1 +1,1 @@
-"""How far planning and runs are, said while they last: bars in terminals and notebooks, lines in logs."""
+"""How far planning and runs are, said while they last in bars and lines; and tables, as text and HTML."""

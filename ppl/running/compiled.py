@@ -78,7 +78,13 @@ class CompiledModel:
         return f"CompiledModel({self.plan.model!r}, backend={self.backend!r})"
 
     def dprint(self, file: Any = None) -> None:
-        """Print the plan and its graphs."""
+        """Print the plan and its graphs.
+
+        Parameters
+        ----------
+        file : text stream, optional
+            Where to print; standard output by default.
+        """
         self.plan.dprint(file=file)
 
     @explained
@@ -100,7 +106,41 @@ class CompiledModel:
         metric: str = "auto",
         adapt: str = "chain",
     ) -> DataTree:
-        """Sample; the arguments are those of `ppl.sample`."""
+        """Draw from the posterior; what each argument means is said at `ppl.sample`.
+
+        Parameters
+        ----------
+        draws, tune, chains : int
+            Draws kept of each chain, iterations before them, number of chains.
+        cores, seed : int, optional
+            Threads; the seed of everything that is random.
+        init : str, mapping, sequence of mappings, or DataTree, optional
+            Where chains start, or a trace that they go on from.
+        progress : bool, default True
+            Show a bar, or lines.
+        target_accept, max_tree_depth, metric, adapt
+            Of NUTS: what step sizes are tuned to, how long trajectories may be, the metric, and who learns it.
+        thin, keep_tuning, var_names
+            Keep one draw out of so many; the warm-up, too; these variables only.
+
+        Returns
+        -------
+        xarray.DataTree
+            Arrays of shape ``(chains, draws // thin, *shape)``, in ArviZ's groups.
+
+        Raises
+        ------
+        SamplingError
+            If an argument is impossible, the log-density is not finite at the start, or memory would not suffice.
+
+        Examples
+        --------
+        >>> import ppl
+        >>> model = ppl.Model({ppl.Poisson("n", ppl.Gamma("rate", 2, 1)): [3, 1, 4]})
+        >>> sampler = ppl.compile(model, progress=False)
+        >>> sampler.sample(draws=50, chains=2, seed=1, progress=False).posterior["rate"].shape
+        (2, 50)
+        """
         check_counts(draws=draws, tune=tune, chains=chains, cores=cores, thin=thin, max_tree_depth=max_tree_depth)
         check_options(target_accept, adapt)
         seed = checked_seed(seed)
@@ -224,7 +264,18 @@ class CompiledModel:
         return self._chosen_expansion[1]
 
     def expand(self, draws: NDArray[np.float64]) -> dict[str, NDArray]:
-        """Return the named values in natural space, and the deterministics, of flat draws (chains, draws, size)."""
+        """Return the named values in natural space, and the deterministics, of flat draws.
+
+        Parameters
+        ----------
+        draws : float64 array, shape (chains, draws, size)
+            As a sweep moves them, continuous variables on the real line.
+
+        Returns
+        -------
+        dict of str to array
+            Each of shape ``(chains, draws, *shape)``.
+        """
         return self._expansion(draws)
 
 

@@ -118,7 +118,27 @@ class ExactModel:
         metric: str = "auto",
         adapt: str = "chain",
     ) -> DataTree:
-        """Draw; the arguments are those of `ppl.sample`, of which those of chains that move have nothing to do."""
+        """Draw; the arguments are those of `ppl.sample`, of which those of chains that move have nothing to do.
+
+        Parameters
+        ----------
+        draws, chains : int
+            Independent draws of each chain, and chains, which are no different from each other.
+        seed, var_names
+            As of `ppl.sample`.
+        tune, cores, init, progress, target_accept, max_tree_depth, thin, keep_tuning, metric, adapt
+            Checked as for `ppl.sample`, and not used: nothing moves, so that nothing is tuned.
+
+        Returns
+        -------
+        xarray.DataTree
+            As `ppl.sample` gives it; its attribute ``log_evidence`` is the log-probability of the data.
+
+        Raises
+        ------
+        SamplingError
+            If the data are impossible, or an argument is.
+        """
         check_counts(draws=draws, tune=tune, chains=chains, cores=cores, thin=thin, max_tree_depth=max_tree_depth)
         check_options(target_accept, adapt)
         check_metric(metric, tune)

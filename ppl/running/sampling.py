@@ -75,6 +75,13 @@ def compile(
         If the model cannot be sampled as asked.
     BackendError
         If the backend is unknown, not installed, or lacks an operation.
+
+    Examples
+    --------
+    >>> import ppl
+    >>> sampler = ppl.compile(ppl.Model({ppl.Poisson("n", ppl.Gamma("rate", 2, 1)): [3, 1, 4]}), progress=False)
+    >>> [float(sampler.sample(draws=2, chains=1, seed=seed).posterior["rate"][0, 0]) > 0 for seed in (1, 2)]
+    [True, True]
     """
     if not isinstance(model, Model):
         raise ModelError(f"A ppl.Model is needed, not {type(model).__name__}; see ppl.Model and ppl.from_pymc.")

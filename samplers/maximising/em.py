@@ -39,7 +39,7 @@ class EMResult:
         it never decreases.
     responsibilities : dict of str to array
         For each discrete latent variable the probability of each state of each element, given the data and the point;
-        shape (*shape, K).
+        shape ``(*shape, K)``.
     means : dict of str to array
         The mean of each continuous latent variable, given the same.
     is_converged : bool

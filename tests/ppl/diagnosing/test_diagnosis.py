@@ -62,6 +62,15 @@ def test_nothing_is_wrong_with_independent_draws(seed):
     assert diagnosis.divergences.tolist() == [0] * 4
 
 
+def test_what_a_first_look_clears_is_counted():
+    """Of very many numbers those that are not looked at closely: the paragraph is never empty."""
+    draws = np.random.default_rng(1).normal(size=(4, 1000, 400))
+    diagnosis = ppl.diagnose(az.from_dict({"posterior": {"x": draws}}))
+    assert diagnosis.is_ok
+    assert f"{diagnosis.left_out} numbers cleared by a first look" in str(diagnosis)
+    assert diagnosis.left_out + len(diagnosis.r_hat) == 400
+
+
 def test_divergences_where_a_scale_is_small():
     posterior, stats = healthy()
     stats["diverging"] = posterior["tau"] < np.quantile(posterior["tau"], 0.02)
