@@ -20,7 +20,7 @@ from graphs.marginal.elimination.costs import Cost, costs_of
 from graphs.supports import Support
 from graphs.surgery.pickling import PartsFirst, reduced
 from ppl.modelling.model import Model
-from ppl.reporting.text_tables import aligned, html_table
+from ppl.reporting.text_tables import html_table, text_table
 from samplers import BUILDERS
 from samplers.blocks import Sweep
 from samplers.builders import BlockBuilder
@@ -208,7 +208,7 @@ class Plan(PartsFirst):
         return [*slow, *left, *([self.policy] if self.policy else []), *unkept]
 
     def __str__(self) -> str:
-        blocks = ["\n".join(aligned(table)) for table in self._tables()]
+        blocks = ["\n".join(text_table(table)) for table in self._tables()]
         late = [] if self.is_exact else list(self.later)
         later = [f"{name}: computed by ppl.recover, it depends on a summed-out variable" for name in late]
         blocks += self._notes()

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from html import escape
 
 
-def aligned(table: Sequence[tuple[str, ...]]) -> list[str]:
+def text_table(table: Sequence[tuple[str, ...]]) -> list[str]:
     """Return one line a row, the columns below each other."""
     last = len(table[0]) - 1
     widths = [max(len(row[i]) for row in table) for i in range(last)]
