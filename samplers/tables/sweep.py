@@ -19,21 +19,22 @@ from samplers.loop.interrupts import HeldInterrupts
 from samplers.loop.run import CompiledSweep
 from samplers.tables.making import made_table
 from samplers.tables.many import ManyEvaluated
-from samplers.tables.table import Table
-from samplers.tables.tiling import Matrix, Vector, log_total
+from samplers.tables.orbits import NUM_IMAGES, accepted, images
+from samplers.tables.table import MadeOf, Table
+from samplers.tables.tiling import Matrix, log_total
 
-BURN_IN = 10
+BURN_IN = 16
 """Proposals before the first draw: at an acceptance rate of 0.9 nothing is left of where a chain began."""
 MOST_CELLS = 2000
 """So many cells a table may have: half as many as an ordinary run has draws, each of which takes an evaluation, too."""
 LEAST_ACCEPTANCE, MOST_WEIGHT = 0.7, 30.0
 """Of proposals on average; and the largest weight of one over the average: a table that is worse is not used."""
-NUM_JUDGED = 1000
+NUM_JUDGED = 1024
 """By so many proposals of each chain: whether a table is good does not depend on how many draws are asked for."""
 NUM_EXPLORING = 30
 """Trajectories, one after the other, that look for what a table lacks."""
 _CHUNK_SECONDS, _FIRST_CHUNK = 0.2, 16
-_BLOCK = 1000
+_BLOCK = 1024
 _NO_STEP = float("nan")
 
 
@@ -48,8 +49,9 @@ class TabulatedSweep(CompiledSweep):
         """Draw; see `CompiledSweep.run`.
 
         The draws of a chain are those of an independent Metropolis-Hastings sampler (Tierney 1994, Annals of
-        Statistics 22), whose proposals are from a table: they leave the density unchanged, whatever the table, and
-        are nearly independent of each other where it is good.
+        Statistics 22), whose proposals are from a table, fifteen of sixteen being images of the one before them: they
+        leave the density unchanged, whatever the table, and where it is good they balance each other
+        (`samplers.tables.orbits`).
         """
         init = checked_starts(init, self.layout.size)
         num_threads = settings.cores or os.cpu_count() or 1
@@ -112,7 +114,8 @@ class TabulatedSweep(CompiledSweep):
         def part(where: slice) -> tuple[NDArray[np.float64], dict[str, NDArray]]:
             return draws[:, where, kept], {"lp": values[:, where], "acceptance_rate": rates[:, where]}
 
-        after, stats = part(slice(BURN_IN + tune, None))
+        stop = BURN_IN + tune + settings.draws
+        after, stats = part(slice(BURN_IN + tune, stop))
         before, tuning_stats = part(slice(BURN_IN, BURN_IN + tune))
         is_whole = not interrupted
         return SweepResult(
@@ -130,7 +133,7 @@ class TabulatedSweep(CompiledSweep):
             num_tuned=np.full(chains, settings.tune),
             status=np.full(chains, STATUS_DONE if is_whole else STATUS_INTERRUPTED),
             reasons=("",) * chains,
-            state=draws[:, -1] if draws.shape[1] else np.full((chains, size), np.nan),
+            state=draws[:, :stop][:, -1] if draws.shape[1] else np.full((chains, size), np.nan),
             learnt=((),) * chains,
             num_without_gradient=np.zeros(chains, np.int64),
             without_gradient=np.full((chains, size), np.nan),
@@ -161,14 +164,23 @@ class _Proposals:
     @classmethod
     def of(cls, table: Table, settings: RunSettings, chains: int) -> _Proposals:
         """Return what all chains propose; those of a chain do not depend on how many chains or draws there are."""
-        number = BURN_IN + settings.draws + settings.tune * settings.keep_tuning
-        found = []
+        number = _in_sets(BURN_IN + settings.draws + settings.tune * settings.keep_tuning)
+        num_axes = table.origin.size
+        made_of, uniform = [], []
         for seed in spawn_seeds(settings.seed, chains):
             rng = np.random.default_rng(seed)
-            blocks = [(*table.draw(rng, _BLOCK), rng.random(_BLOCK)) for _ in range(0, number, _BLOCK)]
-            found.append([np.concatenate(parts)[:number] for parts in zip(*blocks, strict=True)])
-        positions, logs, uniform = map(np.stack, zip(*found, strict=True))
-        return cls(positions, logs, np.full(logs.shape, np.nan), uniform)
+            for start in range(0, number, _BLOCK):
+                used = min(_BLOCK, number - start)
+                made_of.append([part[:used] for part in images(MadeOf.drawn(rng, _BLOCK // NUM_IMAGES, num_axes))])
+                uniform.append(rng.random(_BLOCK)[:used])
+        positions, logs = table.placed(MadeOf(*map(np.concatenate, zip(*made_of, strict=True))))
+        shape = chains, number
+        return cls(
+            positions.reshape(*shape, num_axes),
+            logs.reshape(shape),
+            np.full(shape, np.nan),
+            np.concatenate(uniform).reshape(shape),
+        )
 
     @classmethod
     def none(cls, chains: int, size: int) -> _Proposals:
@@ -200,33 +212,13 @@ class _Proposals:
     def chains(self) -> tuple[NDArray[np.int64], Matrix]:
         """Return which proposal each chain is at after each, (chains, n), and how probably each was accepted."""
         logs = self.log_weights
-        chosen, rates = zip(
-            *(_accepted(own, np.log(u)) for own, u in zip(logs, self.uniform, strict=True)), strict=True
-        )
+        chosen, rates = zip(*(accepted(own, np.log(u)) for own, u in zip(logs, self.uniform, strict=True)), strict=True)
         return np.stack(chosen), np.stack(rates)
 
 
-def _accepted(logs: Vector, uniform: Vector) -> tuple[NDArray[np.int64], Vector]:
-    """Return the proposal that a chain is at after each, and with what probability each was accepted."""
-    at = np.arange(len(logs))
-    # Each against the one before: where that one was accepted, too, as nearly all are, nothing has to be done.
-    with np.errstate(invalid="ignore"):
-        refused = np.flatnonzero(~(uniform[1:] < logs[1:] - logs[:-1])) + 1
-    done = 0
-    for first in refused:
-        if first < done:
-            continue
-        here = first - 1
-        done = int(first)
-        while done < len(logs) and not logs[here] + uniform[done] < logs[done]:
-            at[done] = here
-            done += 1
-        # That one is accepted; what comes after was compared with it.
-        done += 1
-    before = np.concatenate([[0], at[:-1]])
-    with np.errstate(invalid="ignore"):
-        rates = np.exp(np.minimum(logs - logs[before], 0.0))
-    return at, np.where(np.isnan(rates), 0.0, rates)
+def _in_sets(number: int) -> int:
+    """Return the number rounded up."""
+    return -(-number // NUM_IMAGES) * NUM_IMAGES
 
 
 def _evaluated(
@@ -248,7 +240,8 @@ def _evaluated(
                 values = evaluate(part.reshape(-1, size))[0].reshape(chains, -1)
                 proposed.values[:, done : done + values.shape[1]] = values
                 done = proposed.num_done = done + values.shape[1]
-                chunk = int(np.clip(chunk * _CHUNK_SECONDS / max(perf_counter() - start, 1e-9), 1, 16 * chunk))
+                fitting = chunk * _CHUNK_SECONDS / max(perf_counter() - start, 1e-9)
+                chunk = _in_sets(int(np.clip(fitting, 1, 16 * chunk)))
                 _report(proposed, done, evaluate.number, settings)
     except KeyboardInterrupt:
         proposed.until(done)

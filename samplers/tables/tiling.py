@@ -16,6 +16,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from samplers.tables.splits import Splits
+
 type Vector = NDArray[np.float64]
 type Matrix = NDArray[np.float64]
 type EvaluateMany = Callable[[Matrix], tuple[Vector, Matrix]]
@@ -50,6 +52,10 @@ class Tiling:
         Its derivatives there.
     bends : array, shape (n, d, d), float64
         Its second derivatives, about; infinite where nothing is known of them.
+    boxes : array, shape (n,), int64
+        The number of each among the boxes of ``splits``.
+    splits : Splits
+        The cuts that made them.
     """
 
     middles: Matrix
@@ -57,6 +63,8 @@ class Tiling:
     values: Vector
     slopes: Matrix
     bends: NDArray[np.float64]
+    boxes: NDArray[np.int64]
+    splits: Splits
 
     @cached_property
     def heights(self) -> Vector:
@@ -77,8 +85,11 @@ class Tiling:
     @cached_property
     def log_masses(self) -> Vector:
         """The logarithm of the integral of the linear form over each cell, (n,)."""
-        widths = np.log(2.0 * self.halves) + _log_sinhc(self.inclines * self.halves)
-        found: Vector = self.heights + widths.sum(axis=1)
+        along = np.abs(self.inclines) * self.halves
+        # From the corner where it is largest: where slopes are 1e40, as of exponentials far out, what it is in the
+        # middle and how much it rises are two such numbers, of which nothing is left but rounding.
+        corners = np.minimum(self.heights + along.sum(axis=1), self.values.max() + 1.0 + _MOST_BEND)
+        found: Vector = corners + (np.log(2.0 * self.halves) + _log_sinhc_less(along)).sum(axis=1)
         return found
 
     @cached_property
@@ -129,7 +140,8 @@ class Tiling:
         """Return the logarithm of what the cells that touch the surface of the box would hold, were all of it there."""
         outwards = np.abs(self.middles) + self.halves >= radius * (1.0 - 1e-9)
         along = self.inclines * self.halves
-        there = np.where(outwards, np.sign(self.middles) * along - _log_sinhc(along), 0.0).sum(axis=1)
+        size = np.abs(along)
+        there = np.where(outwards, np.sign(self.middles) * along - size - _log_sinhc_less(size), 0.0).sum(axis=1)
         at_middle = self._log_middles + np.where(outwards, np.sign(self.middles) * along, 0.0).sum(axis=1)
         logs = np.minimum(self.log_masses + there, at_middle)
         return float(log_total(logs[outwards.any(axis=1)])) if outwards.any() else -np.inf
@@ -145,7 +157,8 @@ def whole_box(evaluate: EvaluateMany, radius: float, num_axes: int) -> Tiling:
     """Return one cell, ``|z| < radius``."""
     middle = np.zeros((1, num_axes))
     values, slopes = _possible(*evaluate(middle))
-    return Tiling(middle, np.full_like(middle, radius), values, slopes, np.full((1, num_axes, num_axes), np.inf))
+    bends = np.full((1, num_axes, num_axes), np.inf)
+    return Tiling(middle, np.full_like(middle, radius), values, slopes, bends, np.array([0]), Splits.none())
 
 
 def refined(cells: Tiling, evaluate: EvaluateMany, points: Matrix, values: Vector, most: int) -> Tiling | None:
@@ -230,12 +243,16 @@ def _split(cells: Tiling, chosen: NDArray[np.int64], axes: NDArray[np.int64], ev
     bends = [_with_column(cells.bends[chosen], rows, axes, rate, second) for rate in rates]
     kept = np.ones(len(cells.values), bool)
     kept[chosen] = False
+    splits = cells.splits.cut(cells.boxes[chosen], axes)
+    first = splits.parts[cells.boxes[chosen]]
     return Tiling(
         np.concatenate([cells.middles[kept], below, above, cells.middles[chosen]]),
         np.concatenate([cells.halves[kept], halves, halves, halves]),
         np.concatenate([cells.values[kept], low, high, here]),
         np.concatenate([cells.slopes[kept], slope_low, slope_high, slope]),
         np.concatenate([cells.bends[kept], *bends]),
+        np.concatenate([cells.boxes[kept], first, first + 2, first + 1]),
+        splits,
     )
 
 
@@ -260,10 +277,8 @@ def _with_column(
     return found
 
 
-def _log_sinhc(x: Matrix) -> Matrix:
-    """Return ``log(sinh(x) / x)``."""
-    size = np.abs(x)
+def _log_sinhc_less(size: Matrix) -> Matrix:
+    """Return ``log(sinh(x) / x) - x`` of what is not negative."""
     safe = np.maximum(size, _SMALL)
-    return np.where(
-        size < _SMALL, np.minimum(size, _SMALL) ** 2 / 6.0, safe + np.log1p(-np.exp(-2.0 * safe)) - np.log(2.0 * safe)
-    )
+    small = np.minimum(size, _SMALL)
+    return np.where(size < _SMALL, small**2 / 6.0 - small, np.log1p(-np.exp(-2.0 * safe)) - np.log(2.0 * safe))

@@ -28,7 +28,7 @@ from samplers.tables.block import TabulatedBlock
 from tests.samplers.targets import assert_stationary, row, skewed
 
 run_by_table = import_module("samplers.tables.sweep")
-_accepted, _Proposals = run_by_table._accepted, run_by_table._Proposals
+_Proposals = run_by_table._Proposals
 type Density = Callable[[TensorVariable], TensorVariable]
 NUM = 4000
 FALSE_ALARM = 1e-4
@@ -98,7 +98,8 @@ def starts(size: int, chains: int = 4) -> NDArray[np.float64]:
 def test_draws_and_integrals(density: Density, size: int, log_integral: float, cdf: Callable) -> None:
     """Draws have the marginal distributions; the mean of the weights is the integral of the density.
 
-    Kolmogorov-Smirnov of 1000 draws, every fourth, in which what refused proposals repeat has gone: 1e-4 by chance.
+    Kolmogorov-Smirnov of 250 draws, every sixteenth, in which what refused proposals repeat has gone, and none is the
+    image of another: 1e-4 by chance.
     """
     compiled = compile_sweep(sweep_of(density, size))
     result = compiled.run(starts(size), RunSettings(0, NUM // 4, seed=1))
@@ -107,7 +108,8 @@ def test_draws_and_integrals(density: Density, size: int, log_integral: float, c
     assert result.num_gradients < 2.5 * NUM
     draws = result.draws.reshape(-1, size)
     for axis in range(size):
-        assert stats.kstest(draws[::4, axis], cdf).pvalue > FALSE_ALARM
+        for image in range(16):
+            assert stats.kstest(draws[image::16, axis], cdf).pvalue > FALSE_ALARM
     x = pt.tensor("x", shape=(size,), dtype="float64")
     value = interpret([x], density(x))
     total = np.array([value(draw) for draw in draws[::500]])
@@ -140,23 +142,6 @@ def test_any_table_leaves_a_density_unchanged(table_of: str) -> None:
         for name, value in state.position.items():
             after[name].append(value)
     assert_stationary({name: np.array(values) for name, values in after.items()}, target)
-
-
-def test_proposals_are_accepted_as_by_a_plain_loop() -> None:
-    rng = np.random.default_rng(4)
-    for spread in (0.01, 1.0, 5.0):
-        for _ in range(20):
-            logs, uniform = rng.normal(0.0, spread, 200), np.log(rng.random(200))
-            logs[rng.random(200) < 0.05] = -np.inf
-            logs[0] = 0.0
-            here, expected = 0, [0]
-            for i in range(1, 200):
-                here = i if logs[here] + uniform[i] < logs[i] else here
-                expected.append(here)
-            found, rates = _accepted(logs, uniform)
-            np.testing.assert_array_equal(found, expected)
-            before = logs[[0, *expected[:-1]]]
-            np.testing.assert_allclose(rates, np.minimum(1.0, np.exp(logs - before)))
 
 
 def ridge(x: TensorVariable) -> TensorVariable:
