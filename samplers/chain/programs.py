@@ -113,5 +113,9 @@ class Programs:
         for owner in self.owners:
             owner.program.reraise()
 
+    def generators(self) -> dict[str, np.random.Generator]:
+        """Return NumPy's generators that programs in Python draw from, by the number of the block."""
+        return {str(b): program.rng for b, program in enumerate(self.callables) if hasattr(program, "rng")}
+
 
 type BindPrograms = Callable[[np.random.SeedSequence], Programs]

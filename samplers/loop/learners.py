@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import exp
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from samplers.chain.metric import Learnt, Metric
+from samplers.chain.plain_arrays import State
 from samplers.chain.programs import Programs
 from samplers.chain.state import NUM_GRADIENTS, NUM_ITERATIONS, Chain
 from samplers.tuning.adaptation import IS_ADAPTING, IS_FACTOR, IS_NEW, LOG_STEP_SIZE, start_averaging
@@ -69,6 +71,16 @@ class Member:
         self.chain.tuning[self.block, IS_NEW] = 0
         self.chain.tuning[self.block, IS_ADAPTING] = learnt.metric.kind == "diag"
 
+    def state(self) -> State:
+        """Return what the block remembers besides what is in its chain, as arrays."""
+        return self.trail.state(int(self.chain.counters[NUM_ITERATIONS]))
+
+    def restore(self, state: Mapping[str, NDArray]) -> None:
+        """Go on from what `state` returned; the chain is already as it was then."""
+        self.trail.restore(state)
+        factor = self.trail.factor
+        self.programs.callables[self.block] = self._plain if factor is None else self._preconditioned(factor)
+
     def _preconditioned(self, metric: Metric) -> Any:
         factor = (self.size, metric.kind_number, len(metric.rows), metric.numbers)
         if isinstance(self._plain, np.ndarray):
@@ -86,17 +98,22 @@ class GroupLearner:
         What learns.
     chains : sequence of sequence of Member
         The NUTS blocks of each chain.
+
+    Attributes
+    ----------
+    times : list of int
+        Numbers of sweeps after which metrics are learnt.
     """
 
     def __init__(self, learner: MetricLearner, chains: Sequence[Sequence[Member]]):
         self.times = learner.times
         self.num_chains = len(chains)
-        self._learner = learner
+        self.learner = learner
         self._chains = chains
 
     def update(self, num_done: int) -> None:
         """Learn from the draws after some sweeps."""
-        found = self._learner.learn(num_done, [_so_far(members) for members in self._chains])
+        found = self.learner.learn(num_done, [_so_far(members) for members in self._chains])
         for metric, members in zip(found, zip(*self._chains, strict=True), strict=True):
             if metric is not None:
                 for member in members:

@@ -9,20 +9,18 @@ import numpy as np
 from samplers.blocks import Sweep
 from samplers.chain.result import STATUS_DONE, STATUS_INTERRUPTED, STATUS_STRIDE, SweepResult, explain_status
 from samplers.chain.state import NUM_GRADIENTS, NUM_WITHOUT_GRADIENT
-from samplers.loop.learners import Member
+from samplers.loop.chain_run import ChainRun
 from samplers.loop.record import Record
-from samplers.loop.workers import ChainRun
 from samplers.tuning.learning import variances_of
 
 
 def result_of(
     sweep: Sweep,
     runs: Sequence[ChainRun],
-    members: Sequence[Sequence[Member]],
     record: Record,
     tuning_record: Record | None,
     tune: int,
-    times: tuple[float, float],
+    seconds: float,
     interrupted: bool,
 ) -> SweepResult:
     """Return what chains have drawn, cut where they stopped.
@@ -33,26 +31,23 @@ def result_of(
         What they ran.
     runs : sequence of ChainRun
         The chains.
-    members : sequence of sequence of Member
-        The NUTS blocks of each.
     record, tuning_record : Record
         Draws after and during the warm-up; None if the latter are not returned.
     tune : int
         Number of sweeps of the warm-up.
-    times : (float, float)
-        Seconds at which all of them started and ended.
+    seconds : float
+        How long they took so far.
     interrupted : bool
         Whether somebody interrupted them.
     """
-    start, end = times
     num_draws = np.array([run.num_kept for run in runs])
     num_tuned = np.array([min(run.num_done, tune) for run in runs])
     has_stopped = np.array([run.status != STATUS_DONE for run in runs])
     record = record.until(num_draws, has_stopped, interrupted)
     if tuning_record is not None:
         tuning_record = tuning_record.until(num_tuned, has_stopped, interrupted)
-    tuned = start if tune == 0 else np.nanmax([end if np.isnan(run.tuned_at) else run.tuned_at for run in runs])
-    found = tuple(tuple(member.learnt for member in chain_members) for chain_members in members)
+    tuned = 0.0 if tune == 0 else max(seconds if np.isnan(run.tuned_at) else run.tuned_at for run in runs)
+    found = tuple(tuple(member.learnt for member in run.members) for run in runs)
     unfinished = np.array([not run.is_finished for run in runs])
     return SweepResult(
         draws=record.draws,
@@ -62,8 +57,8 @@ def result_of(
         learnt=found,
         state=np.where(has_stopped[:, None], np.nan, [run.chain.state for run in runs]),
         num_gradients=sum(int(run.chain.counters[NUM_GRADIENTS]) for run in runs),
-        tuning_seconds=float(tuned - start),
-        sampling_seconds=float(end - tuned),
+        tuning_seconds=float(tuned),
+        sampling_seconds=float(seconds - tuned),
         tuning_draws=None if tuning_record is None else tuning_record.draws,
         tuning_stats=None if tuning_record is None else tuning_record.named(sweep),
         interrupted=interrupted,

@@ -129,18 +129,37 @@ def _draw(
     function = _function([In(program.rng, mutable=True, borrow=True), *variables], outputs, mode)
     num_draws = len(program.outputs)
 
-    def bind(rng: np.random.Generator) -> Callable[[NDArray, NDArray, NDArray], float]:
-        def call(state: NDArray, out: NDArray, _: NDArray) -> float:
-            nonlocal rng
-            try:
-                rng, *parts = function(rng, *_unpack(state, layout))
-            except ValueError:
-                # NumPy's generator refuses parameters outside of their domain.
-                out[:] = np.nan
-                return 0.0
-            _flatten(parts[:num_draws], out)
-            return float(parts[num_draws]) if len(parts) > num_draws else 0.0
+    return lambda rng: DrawFunction(function, layout, num_draws, rng)
 
-        return call
 
-    return bind
+class DrawFunction:
+    """A draw block of one chain as a Python function ``(state, out, _) -> float``.
+
+    Parameters
+    ----------
+    function : callable
+        ``(rng, *arrays) -> rng, *draws``, and the acceptance rate where there is one.
+    layout : Layout
+        Of the joint state.
+    num_draws : int
+        Number of arrays that are drawn.
+    rng : Generator
+        Of the chain.
+    """
+
+    def __init__(self, function: Any, layout: Layout, num_draws: int, rng: np.random.Generator):
+        self._function = function
+        self._layout = layout
+        self._num_draws = num_draws
+        self.rng = rng
+
+    def __call__(self, state: NDArray, out: NDArray, _: NDArray) -> float:
+        """Draw."""
+        try:
+            self.rng, *parts = self._function(self.rng, *_unpack(state, self._layout))
+        except ValueError:
+            # NumPy's generator refuses parameters outside of their domain.
+            out[:] = np.nan
+            return 0.0
+        _flatten(parts[: self._num_draws], out)
+        return float(parts[self._num_draws]) if len(parts) > self._num_draws else 0.0

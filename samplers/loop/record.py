@@ -1,14 +1,64 @@
-"""Draws and statistics while chains run."""
+"""Draws and statistics while chains run: those of all, and rows of one that somebody takes."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from samplers.blocks import Sweep
+from samplers.chain.going import Taken
 from samplers.chain.result import STATISTIC_DTYPES, statistic_names
+
+
+class Gathered:
+    """Consecutive rows of one chain.
+
+    Parameters
+    ----------
+    chain : int
+        Its number.
+    is_tuning : bool
+        Whether these are of the warm-up.
+    draws, statistics : array, shape (num_rows, ...), float64
+        Memory for rows; without any nothing is recorded.
+    names : tuple of str
+        Of the statistics.
+
+    Attributes
+    ----------
+    first : int
+        Number of the row that is first in memory.
+    """
+
+    def __init__(
+        self,
+        chain: int,
+        is_tuning: bool,
+        draws: NDArray[np.float64],
+        statistics: NDArray[np.float64],
+        names: tuple[str, ...],
+    ):
+        self.chain = chain
+        self.names = names
+        self.is_tuning = is_tuning
+        self.draws = draws
+        self.statistics = statistics
+        self.first = 0
+
+    @property
+    def end(self) -> int | None:
+        """Number of the first row for which there is no memory; None where nothing is recorded."""
+        return self.first + len(self.draws) if len(self.draws) else None
+
+    def hand_over(self, num_done: int, take: Callable[[Taken], None]) -> None:
+        """Let rows be taken, of which so many have been recorded since the beginning; their memory is free then."""
+        count = num_done - self.first
+        if count > 0 and len(self.draws):
+            take(Taken(self.chain, self.is_tuning, self.first, self.draws[:count], self.statistics[:count], self.names))
+            self.first = num_done
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,10 +71,13 @@ class Record:
         What is kept of the joint states.
     statistics : array, shape (chains, rows, num_statistics), float64
         Statistics of the blocks, one after the other.
+    names : tuple of str
+        Of the statistics.
     """
 
     draws: NDArray[np.float64]
     statistics: NDArray[np.float64]
+    names: tuple[str, ...] = ()
 
     @classmethod
     def empty(cls, sweep: Sweep, num_chains: int, num_rows: int, num_kept: int) -> Record:
@@ -33,11 +86,24 @@ class Record:
         return cls(
             np.empty((num_chains, num_rows, num_kept)),
             np.empty((num_chains, num_rows, num_statistics)),
+            tuple(name for names in statistic_names(sweep) for name in names),
         )
 
-    def of_chain(self, number: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def of_chain(self, number: int, *, is_tuning: bool) -> Gathered:
         """Return the rows that one chain fills."""
-        return self.draws[number], self.statistics[number]
+        return Gathered(number, is_tuning, self.draws[number], self.statistics[number], self.names)
+
+    def extended(self, num_rows: int) -> Record:
+        """Return a record with so many rows of each chain, the first of which are these."""
+        draws, statistics = (np.empty((len(a), num_rows, a.shape[2])) for a in (self.draws, self.statistics))
+        found = Record(draws, statistics, self.names)
+        found.draws[:, : self.draws.shape[1]] = self.draws
+        found.statistics[:, : self.statistics.shape[1]] = self.statistics
+        return found
+
+    def first(self, num_rows: int) -> Record:
+        """Return the first rows of each chain."""
+        return Record(self.draws[:, :num_rows], self.statistics[:, :num_rows], self.names)
 
     def until(self, num_rows: NDArray[np.int64], has_stopped: NDArray[np.bool_], interrupted: bool) -> Record:
         """Return what has been filled.
@@ -57,7 +123,7 @@ class Record:
         for number in np.flatnonzero(has_stopped):
             self.draws[number, num_rows[number] :] = np.nan
             self.statistics[number, num_rows[number] :] = np.nan
-        return Record(self.draws[:, :length], self.statistics[:, :length])
+        return Record(self.draws[:, :length], self.statistics[:, :length], self.names)
 
     def named(self, sweep: Sweep) -> dict[str, NDArray]:
         """Return the statistics by name; integers and booleans are zero where a chain had stopped."""

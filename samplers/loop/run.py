@@ -12,20 +12,21 @@ from numpy.typing import NDArray
 from pytensor.graph.basic import Variable
 
 from graphs.backends import get_backend
-from graphs.backends.blas import one_blas_thread
 from graphs.errors import BackendError
 from samplers.blocks import Sweep
 from samplers.chain.arguments import RunSettings, checked_starts, spawn_seeds
-from samplers.chain.result import STATUS_DONE, STATUS_FAILED, SweepResult, cannot_start
-from samplers.chain.state import OFFSET, SIZE, Settings, new_chain
+from samplers.chain.going import Keeper, Stopwatch, SweepRun
+from samplers.chain.programs import Programs
+from samplers.chain.result import SweepResult
+from samplers.chain.state import OFFSET, SIZE, Chain, Settings, new_chain
 from samplers.loop import advance as chain
 from samplers.loop import block_table as lowering
+from samplers.loop.chain_run import ChainRun
+from samplers.loop.chains_run import ChainsRun
 from samplers.loop.compiled_loop import compiled_advance
 from samplers.loop.learners import GroupLearner, Member, resume
-from samplers.loop.outcome import result_of
 from samplers.loop.pytensor_programs import compile_functions
 from samplers.loop.record import Record
-from samplers.loop.workers import ChainRun, run_chains
 from samplers.tuning.learning import MetricLearner
 from samplers.tuning.pathfinder import Evaluate, evaluator
 
@@ -148,33 +149,43 @@ class CompiledSweep:
         SamplingError
             If the start has another shape or is not finite, or a chain cannot start.
         """
+        run = self.begin(init, settings)
+        run.advance()
+        return run.result()
+
+    def begin(self, init: NDArray[np.float64], settings: RunSettings, keeper: Keeper | None = None) -> SweepRun:
+        """Return a run that has not drawn yet, and can go on.
+
+        Parameters
+        ----------
+        init, settings
+            As in `run`.
+        keeper : Keeper, optional
+            Takes what is drawn; by default the run itself keeps it.
+
+        Raises
+        ------
+        SamplingError
+            If the start has another shape or is not finite.
+        """
         init = checked_starts(init, self.layout.size)
+        watch = Stopwatch()
         kept = self.layout.elements(settings.keep)
-        tuning_record = Record.empty(self.sweep, len(init), settings.tune if settings.keep_tuning else 0, kept.size)
-        record = Record.empty(self.sweep, len(init), int(settings.draws), kept.size)
+        rows, tuning_rows = int(settings.draws), settings.tune if settings.keep_tuning else 0
+        if keeper is not None:
+            rows, tuning_rows = keeper.num_rows, min(keeper.num_rows, tuning_rows)
+        tuning_record = Record.empty(self.sweep, len(init), tuning_rows, kept.size)
+        record = Record.empty(self.sweep, len(init), rows, kept.size)
         num_window = settings.num_window(self.sweep.metric_sizes)
-        runs = self._start(init, settings, kept, tuning_record, record, num_window)
-        members = [self._members(run) for run in runs]
+        chains = self._start(init, settings, kept, tuning_record, record, num_window)
+        for each in chains:
+            each.watch, each.keeper = watch, keeper
         if num_window:
-            self._share_learners(runs, members, settings)
+            self._share_learners(chains, settings)
         if settings.learnt is not None:
-            resume(members, settings.learnt)
+            resume([each.members for each in chains], settings.learnt)
         num_workers = min(len(init), settings.cores or os.cpu_count() or 1) if self.backend == "numba" else 1
-        start = perf_counter()
-        with one_blas_thread():
-            interrupted = run_chains(runs, num_workers, settings.callback)
-        end = perf_counter()
-        self._check_started(runs)
-        return result_of(
-            self.sweep,
-            runs,
-            members,
-            record,
-            tuning_record if settings.keep_tuning else None,
-            settings.tune,
-            (start, end),
-            interrupted,
-        )
+        return ChainsRun(self.sweep, settings, chains, record, tuning_record, num_workers, watch, keeper)
 
     def evaluators(self, state: NDArray[np.float64]) -> list[tuple[slice, Evaluate]]:
         """Return, for each NUTS block, its elements and a function ``position -> (log-density, gradient)``.
@@ -214,53 +225,36 @@ class CompiledSweep:
         seeds = spawn_seeds(settings.seed, len(init))
         num_statistics = record.statistics.shape[-1]
         in_loop = Settings(int(settings.tune), float(settings.target_accept), int(settings.max_tree_depth))
-        return [
-            ChainRun(
+        num_blocks, depth = len(self.sweep.blocks), settings.max_tree_depth
+        found = []
+        for i, position in enumerate(init):
+            memory = new_chain(position, seeds[i], num_blocks, num_statistics, depth, kept, num_window)
+            programs = self.bind(seeds[i])
+            run = ChainRun(
                 self._advance,
-                new_chain(
-                    position,
-                    seeds[i],
-                    len(self.sweep.blocks),
-                    num_statistics,
-                    settings.max_tree_depth,
-                    kept,
-                    num_window,
-                ),
+                memory,
                 in_loop,
-                self.bind(seeds[i]),
+                programs,
                 self._blocks,
-                record.draws.shape[1],
+                int(settings.draws),
                 int(settings.thin),
-                tuning_record.of_chain(i),
-                record.of_chain(i),
-                self._nuts_blocks[0] if self._nuts_blocks else -1,
+                tuning_record.of_chain(i, is_tuning=True),
+                record.of_chain(i, is_tuning=False),
+                self._members(memory, programs),
             )
-            for i, position in enumerate(init)
-        ]
+            found.append(run)
+        return found
 
-    def _share_learners(
-        self, runs: Sequence[ChainRun], members: Sequence[Sequence[Member]], settings: RunSettings
-    ) -> None:
+    def _share_learners(self, runs: Sequence[ChainRun], settings: RunSettings) -> None:
         """Give each chain what learns its metric, or all of them one."""
         groups = [range(len(runs))] if settings.is_pooled else [[number] for number in range(len(runs))]
         for group in groups:
             learner = MetricLearner(settings.metric, self.sweep.metric_sizes, settings.tune)
-            shared = GroupLearner(learner, [members[number] for number in group])
+            shared = GroupLearner(learner, [runs[number].members for number in group])
             for number in group:
                 runs[number].learner = shared
 
-    def _members(self, run: ChainRun) -> list[Member]:
+    def _members(self, memory: Chain, programs: Programs) -> list[Member]:
         """Return the NUTS blocks of a chain."""
         table = self._blocks[0]
-        return [
-            Member(run.chain, run.programs, b, int(table[b, OFFSET]), int(table[b, SIZE])) for b in self._nuts_blocks
-        ]
-
-    def _check_started(self, runs: list[ChainRun]) -> None:
-        """Raise if a chain could not even make its first sweep, or failed before any had kept a draw."""
-        failures = [run.failure for run in runs if run.failure is not None]
-        if failures and not any(run.num_kept for run in runs):
-            raise failures[0]
-        for number, run in enumerate(runs):
-            if run.status not in (STATUS_DONE, STATUS_FAILED) and run.num_done == 0:
-                raise cannot_start(number, run.status, self.sweep)
+        return [Member(memory, programs, b, int(table[b, OFFSET]), int(table[b, SIZE])) for b in self._nuts_blocks]

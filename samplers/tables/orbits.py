@@ -37,6 +37,11 @@ def turned_digits(num_axes: int) -> NDArray[np.int64]:
     return found
 
 
+def in_sets(number: int) -> int:
+    """Return a number of proposals rounded up to whole sets."""
+    return -(-number // NUM_IMAGES) * NUM_IMAGES
+
+
 def images(made_of: MadeOf) -> MadeOf:
     """Return points in sets of sixteen: each point as it is, then its images."""
     num_axes = made_of.uniform.shape[1]

@@ -7,7 +7,7 @@ gradients.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, Literal, NamedTuple
 
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from graphs.errors import SamplingError
 from samplers.chain.metric import Learnt, Metric
+from samplers.chain.plain_arrays import State, arrays_of_metric, fill, metric_of_arrays, part_of, with_prefix
 from samplers.tuning.adaptation import FINAL_FRACTION
 from samplers.tuning.fisher import MOST_DENSE, choose_metric, learn_dense, learn_diagonal, learn_low_rank
 
@@ -91,12 +92,14 @@ class Trail:
     ----------
     factor : Metric or None
         The metric in use where it is not diagonal: that of the coordinates.
+    num_known : int
+        Number of sweeps whose gradients are those of positions already.
     """
 
     def __init__(self, window: NDArray[np.float64]):
         self.window = window
         self.factor: Metric | None = None
-        self._num_known = 0
+        self.num_known = 0
 
     def metric(self, inverse_mass_matrix: NDArray[np.float64]) -> Metric:
         """Return the metric in use, of which the diagonal is given if it has one; shape (d,)."""
@@ -114,9 +117,25 @@ class Trail:
         num_done = min(num_done, num_made)
         window = self.window[:num_done]
         if self.factor is not None:
-            window[self._num_known :, 1] = self.factor.gradients(window[self._num_known :, 1])
-        self._num_known = num_done
+            window[self.num_known :, 1] = self.factor.gradients(window[self.num_known :, 1])
+        self.num_known = num_done
         return window[start:]
+
+    def state(self, num_made: int) -> State:
+        """Return all that is remembered after so many sweeps, as arrays.
+
+        Of the window only what is still to be learnt from: nothing once the warm-up is over.
+        """
+        rows = self.window[:num_made] if num_made < len(self.window) else self.window[:0]
+        found = {"window": rows.copy(), "num_known": np.array(self.num_known)}
+        return found | ({} if self.factor is None else with_prefix("factor_", arrays_of_metric(self.factor)))
+
+    def restore(self, state: Mapping[str, NDArray]) -> None:
+        """Remember what `state` returned."""
+        rows = state["window"]
+        fill(self.window[: len(rows)], state, "window")
+        self.num_known = int(state["num_known"])
+        self.factor = metric_of_arrays(part_of(state, "factor_")) if "factor_kind" in state else None
 
     def turned(self, gradient: NDArray[np.float64], metric: Metric) -> NDArray[np.float64]:
         """Return a gradient, shape (d,), in the coordinates of another metric, which is in use from now on."""
@@ -153,13 +172,15 @@ class MetricLearner:
     ----------
     times : list of int
         Numbers of sweeps after which metrics are learnt.
+    has_chosen : bool
+        Whether the late choice has been made.
     """
 
     def __init__(self, kind: MetricChoice, sizes: Sequence[int], tune: int):
         self.kind = kind
         self.tune = tune
         self.times = update_times(tune, max(sizes))
-        self._has_chosen = False
+        self.has_chosen = False
 
     def learn(self, num_done: int, chains: Sequence[SoFar]) -> list[Metric | None]:
         """Return the metric that each block has to use after some sweeps, None where it keeps what it has.
@@ -179,7 +200,7 @@ class MetricLearner:
     def _is_idle(self, num_done: int, chains: Sequence[SoFar]) -> bool:
         """Whether there is nothing to choose: early and trajectories are short, or the late choice was diagonal."""
         if not self._is_early(num_done):
-            has_chosen, self._has_chosen = self._has_chosen, True
+            has_chosen, self.has_chosen = self.has_chosen, True
             return has_chosen and all(metric.kind == "diag" for chain in chains for metric in chain.metrics)
         return max(chain.num_gradients for chain in chains) < _EARLY_STEPS * num_done
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from time import perf_counter
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -159,13 +159,6 @@ def _advance(
     return jax.lax.fori_loop(0, num_draws * thin, body, (chains, buffers))
 
 
-class Recorder(Protocol):
-    """What draws are kept in."""
-
-    def add(self, chunk: Chunk) -> None:
-        """Append a chunk."""
-
-
 class ChunkLoop:
     """The loop over chunks of draws.
 
@@ -188,8 +181,20 @@ class ChunkLoop:
         self.callback = callback
         self._chunk_draws = FIRST_CHUNK_DRAWS
 
-    def run(self, phases: Phase, thin: int, records: Sequence[Recorder]) -> None:
-        """Make one draw for each of ``phases``, and keep it in ``records``."""
+    def run(self, phases: Phase, thin: int, first: int, pause: Callable[[int, Chunk], None]) -> None:
+        """Make one draw for each of ``phases``.
+
+        Parameters
+        ----------
+        phases : Phase
+            Each field of shape (n,).
+        thin : int
+            Sweeps for each draw.
+        first : int
+            Number of draws of this kind before these.
+        pause : callable
+            Given how many draws of this kind there are after each chunk, and the chunk.
+        """
         total = len(phases.is_tuning)
         done = 0
         while done < total:
@@ -197,12 +202,11 @@ class ChunkLoop:
             started = perf_counter()
             chunk = self._advance(Phase(*(field[done : done + num] for field in phases)), num, thin)
             self._resize_chunk(num, perf_counter() - started)
-            for record in records:
-                record.add(chunk)
             done += num
+            pause(first + done, chunk)
             self._check_started()
             if self.callback is not None:
-                self.callback(self._progress(done, bool(phases.is_tuning[0])))
+                self.callback(self._progress(first + done, bool(phases.is_tuning[0])))
 
     def _advance(self, phases: Phase, num: int, thin: int) -> Chunk:
         padding = self.programs.capacity - num

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import exp
 from typing import Any
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from samplers.blocks import Sweep
 from samplers.chain.arguments import RunSettings
 from samplers.chain.metric import Learnt, Metric
+from samplers.chain.plain_arrays import State, part_of, with_prefix
 from samplers.loop.jax.block import MetricMemory
 from samplers.loop.jax.chunks import JaxChain
 from samplers.loop.jax.record import Chunk
@@ -141,6 +142,24 @@ class JaxLearning:
             shaped = type(averaging)(*(np.broadcast_to(field, steps.shape) for field in averaging))
             memories.append(block.written(shaped))
         return self._written(chains, memories)
+
+    def state(self) -> State:
+        """Return what is remembered besides what is in the chains, as arrays."""
+        found: State = {"num_sweeps": np.array(self._num_sweeps)}
+        found["has_chosen"] = np.array([learner.has_chosen for learner in self.learners], bool)
+        for block, trails in enumerate(self._trails):
+            for chain, trail in enumerate(trails):
+                found |= with_prefix(f"block_{block}_chain_{chain}_", trail.state(self._num_sweeps))
+        return found
+
+    def restore(self, state: Mapping[str, NDArray]) -> None:
+        """Remember what `state` returned."""
+        self._num_sweeps = int(state["num_sweeps"])
+        for learner, has_chosen in zip(self.learners, state["has_chosen"], strict=True):
+            learner.has_chosen = bool(has_chosen)
+        for block, trails in enumerate(self._trails):
+            for chain, trail in enumerate(trails):
+                trail.restore(part_of(state, f"block_{block}_chain_{chain}_"))
 
     def learnt(self, chains: JaxChain) -> tuple[tuple[Learnt, ...], ...]:
         """Return step sizes and metrics of all chains."""

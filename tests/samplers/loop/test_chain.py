@@ -19,7 +19,7 @@ from scipy import special, stats
 import samplers
 from graphs.density import LogDensity
 from samplers import DrawBlock, NUTSBlock, RunSettings, Sweep, compile_sweep
-from samplers.loop import compiled_loop, workers
+from samplers.loop import chain_run, compiled_loop
 
 SCALE = np.logspace(-2, 2, 10)
 
@@ -129,7 +129,7 @@ def test_draws_depend_on_the_seed_alone(monkeypatch: pytest.MonkeyPatch, sweep: 
     np.testing.assert_array_equal(draws(num_chains=2), expected[:2])
     assert not np.array_equal(draws(seed=7), expected)
     assert not np.array_equal(expected[0], expected[1])
-    monkeypatch.setattr(workers, "CHUNK_SECONDS", 1e-6)
+    monkeypatch.setattr(chain_run, "CHUNK_SECONDS", 1e-6)
     np.testing.assert_array_equal(draws(), expected)
 
 

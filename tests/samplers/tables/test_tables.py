@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Callable
-from importlib import import_module
 from math import log, pi
 
 import numpy as np
@@ -24,11 +23,11 @@ from graphs.density import LogDensity
 from graphs.errors import ModelError, SamplingError
 from graphs.surgery.interpreting import interpret
 from samplers import RunSettings, Sweep, TabulatedKernel, compile_sweep, tabulated
+from samplers.tables import going
 from samplers.tables.block import TabulatedBlock
+from samplers.tables.proposals import Proposals, are_good
 from tests.samplers.targets import assert_stationary, row, skewed
 
-run_by_table = import_module("samplers.tables.sweep")
-_Proposals = run_by_table._Proposals
 type Density = Callable[[TensorVariable], TensorVariable]
 NUM = 4000
 FALSE_ALARM = 1e-4
@@ -212,16 +211,16 @@ def test_warm_up_is_kept_where_asked() -> None:
 
 def test_an_interrupt_leaves_what_was_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
     compiled = compile_sweep(sweep_of(normal, 1))
-    whole = compiled.run(starts(1), RunSettings(0, 500, seed=1)).draws
+    whole = compiled.run(starts(1), RunSettings(0, 5000, seed=1)).draws
 
     def stop(states: list[dict]) -> None:
         if states[0]["draw"] > 0:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(run_by_table, "_CHUNK_SECONDS", 1e-4)
-    cut = compiled.run(starts(1), RunSettings(0, 500, seed=1, callback=stop))
+    monkeypatch.setattr(going, "_CHUNK_SECONDS", 1e-4)
+    cut = compiled.run(starts(1), RunSettings(0, 5000, seed=1, callback=stop))
     assert cut.interrupted
-    assert 0 < cut.draws.shape[1] < 500
+    assert 0 < cut.draws.shape[1] < 5000
     np.testing.assert_array_equal(cut.draws, whole[:, : cut.draws.shape[1]])
 
 
@@ -230,11 +229,11 @@ def test_a_poor_table_is_not_used() -> None:
     rng = np.random.default_rng(0)
     shape = (2, 100)
     good, poor = (
-        _Proposals(np.zeros((*shape, 1)), np.zeros(shape), rng.normal(0, spread, shape), rng.random(shape), shape[1])
+        are_good(Proposals(np.zeros((*shape, 1)), np.zeros(shape), rng.random(shape)), rng.normal(0, spread, shape))
         for spread in (0.1, 3.0)
     )
-    assert good.are_good()
-    assert not poor.are_good()
+    assert good
+    assert not poor
 
 
 def test_backends_agree() -> None:

@@ -225,7 +225,7 @@ def test_c_and_numba_agree(metric: str) -> None:
 
 @pytest.mark.parametrize("is_pooled", [False, True])
 def test_draws_do_not_depend_on_threads(is_pooled: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    from samplers.loop import workers
+    from samplers.loop import chain_run
 
     compiled = compile_sweep(normal_sweep(correlated(5, 1e3)))
 
@@ -236,7 +236,7 @@ def test_draws_do_not_depend_on_threads(is_pooled: bool, monkeypatch: pytest.Mon
     expected = draws(1)
     np.testing.assert_array_equal(draws(2), expected)
     np.testing.assert_array_equal(draws(3), expected)
-    monkeypatch.setattr(workers, "CHUNK_SECONDS", 1e-6)
+    monkeypatch.setattr(chain_run, "CHUNK_SECONDS", 1e-6)
     np.testing.assert_array_equal(draws(2), expected)
 
 

@@ -1,0 +1,149 @@
+"""A run of chains by threads, which can go on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from graphs.backends.blas import one_blas_thread
+from samplers.blocks import Sweep
+from samplers.chain.arguments import RunSettings
+from samplers.chain.going import Keeper, Stopwatch
+from samplers.chain.plain_arrays import State, part_of, with_prefix
+from samplers.chain.result import STATUS_DONE, STATUS_FAILED, SweepResult, cannot_start
+from samplers.chain.state import NUM_ITERATIONS
+from samplers.loop.chain_run import ChainRun
+from samplers.loop.outcome import result_of
+from samplers.loop.record import Record
+from samplers.loop.workers import run_chains
+
+
+class ChainsRun:
+    """A run of chains by threads; see `samplers.chain.going.SweepRun`.
+
+    Parameters
+    ----------
+    sweep : Sweep
+        What they run.
+    settings : RunSettings
+        How.
+    chains : sequence of ChainRun
+        The chains.
+    record, tuning_record : Record
+        Memory for draws after and during the warm-up.
+    num_workers : int
+        Number of threads.
+    watch : Stopwatch
+        Counts the seconds of the run.
+    keeper : Keeper, optional
+        Takes what is drawn.
+    """
+
+    def __init__(
+        self,
+        sweep: Sweep,
+        settings: RunSettings,
+        chains: Sequence[ChainRun],
+        record: Record,
+        tuning_record: Record,
+        num_workers: int,
+        watch: Stopwatch,
+        keeper: Keeper | None,
+    ):
+        self.sweep = sweep
+        self.settings = settings
+        self.chains = chains
+        self._record = record
+        self._tuning_record = tuning_record
+        self._num_workers = num_workers
+        self._watch = watch
+        self._keeper = keeper
+        self._interrupted = False
+
+    @property
+    def num_kept(self) -> NDArray[np.int64]:
+        """Number of draws that each chain has kept so far, (chains,)."""
+        return np.array([chain.num_kept for chain in self.chains])
+
+    def advance(self, draws: int | None = None) -> bool:
+        """Go on; see `samplers.chain.going.SweepRun.advance`.
+
+        Raises
+        ------
+        SamplingError
+            If a chain cannot start.
+        """
+        self._extend(int(self.settings.draws if draws is None else draws))
+        self._watch.start()
+        try:
+            with one_blas_thread():
+                self._interrupted = run_chains(
+                    self.chains, self._num_workers, self.settings.callback, self._keeper, self._commit
+                )
+        finally:
+            self._watch.stop()
+        self._check_started()
+        if self._keeper is not None:
+            self._keeper.commit(self.state())
+        return not self._interrupted
+
+    def _extend(self, draws: int) -> None:
+        """Make room for so many draws of each chain."""
+        if self._keeper is None and draws > self._record.draws.shape[1]:
+            self._record = self._record.extended(draws)
+            for number, chain in enumerate(self.chains):
+                chain.rows = self._record.of_chain(number, is_tuning=False)
+        for chain in self.chains:
+            chain.num_draws = draws
+
+    def _commit(self, snapshots: Sequence[State]) -> None:
+        if self._keeper is not None:
+            self._keeper.commit(self._joined(snapshots))
+
+    def _joined(self, snapshots: Sequence[State]) -> State:
+        """Return the snapshots of all chains as one."""
+        found: State = {"seconds": np.array(self._watch.seconds)}
+        for number, snapshot in enumerate(snapshots):
+            found |= with_prefix(f"chain_{number}_", snapshot)
+        # What a keeper has to know, whatever it is that runs.
+        done = [int(snapshot["counters"][NUM_ITERATIONS]) for snapshot in snapshots]
+        num_tuned = [min(n, int(snapshot["tune"])) for n, snapshot in zip(done, snapshots, strict=True)]
+        kept = [(n - tuned) // self.settings.thin for n, tuned in zip(done, num_tuned, strict=True)]
+        stopped = [int(snapshot["status"]) != STATUS_DONE for snapshot in snapshots]
+        return found | {"num_tuned": np.array(num_tuned), "num_kept": np.array(kept), "has_stopped": np.array(stopped)}
+
+    def state(self) -> State:
+        """Return all that the next sweep needs; see `samplers.chain.going.SweepRun.state`."""
+        return self._joined([chain.snapshot() for chain in self.chains])
+
+    def restore(self, state: Mapping[str, NDArray]) -> None:
+        """Go on from a state; see `samplers.chain.going.SweepRun.restore`."""
+        for number, chain in enumerate(self.chains):
+            chain.restore(part_of(state, f"chain_{number}_"))
+        self._watch.stop(float(state["seconds"]))
+
+    def result(self) -> SweepResult:
+        """Return what has been drawn; see `samplers.chain.going.SweepRun.result`."""
+        record, tuning_record = self._record.first(self.chains[0].num_draws), self._tuning_record
+        if self._keeper is not None:
+            record, tuning_record = record.first(0), tuning_record.first(0)
+        return result_of(
+            self.sweep,
+            self.chains,
+            record,
+            tuning_record if self.settings.keep_tuning else None,
+            self.chains[0].settings.tune,
+            self._watch.seconds,
+            self._interrupted,
+        )
+
+    def _check_started(self) -> None:
+        """Raise if a chain could not even make its first sweep, or failed before any had kept a draw."""
+        failures = [chain.failure for chain in self.chains if chain.failure is not None]
+        if failures and not any(chain.num_kept for chain in self.chains):
+            raise failures[0]
+        for number, chain in enumerate(self.chains):
+            if chain.status not in (STATUS_DONE, STATUS_FAILED) and chain.num_done == 0:
+                raise cannot_start(number, chain.status, self.sweep)
