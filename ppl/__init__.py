@@ -17,9 +17,11 @@ from ppl.declaring.odes import odeint
 from ppl.diagnosing.diagnosis import Diagnosis, diagnose
 from ppl.distributions import *  # noqa: F403
 from ppl.modelling.interop import from_pymc
+from ppl.modelling.interventions import do, observe
 from ppl.modelling.model import Model
 from ppl.planning.planning import plan
 from ppl.planning.plans import Plan
+from ppl.predicting.from_trace import condition_on_trace
 from ppl.predicting.likelihood import log_likelihood
 from ppl.predicting.predictive import posterior_predictive, prior_predictive
 from ppl.predicting.recovery import recover
@@ -48,11 +50,14 @@ __all__ = [
     "Potential",
     "SamplingError",
     "compile",
+    "condition_on_trace",
     "datasets",
     "diagnose",
+    "do",
     "em",
     "from_pymc",
     "log_likelihood",
+    "observe",
     "odeint",
     "plan",
     "posterior_predictive",

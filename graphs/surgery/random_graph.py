@@ -11,7 +11,7 @@ from pymc.distributions.mixture import _BaseMixtureRV
 from pymc.distributions.multivariate import _LKJCholeskyCovRV
 from pymc.distributions.timeseries import GARCH11RV, AutoRegressiveRV, EulerMaruyamaRV, RandomWalkRV
 from pytensor.graph.basic import Apply, Variable
-from pytensor.graph.traversal import ancestors
+from pytensor.graph.traversal import ancestors, toposort
 from pytensor.graph.utils import MissingInputError
 from pytensor.tensor.elemwise import DimShuffle, Elemwise
 from pytensor.tensor.random.op import RandomVariable
@@ -146,6 +146,13 @@ def static_shape(variable: Variable) -> tuple[int, ...]:
             f"{variable.name or variable} has the shape ({lengths}): give no negative size.", variable.name
         )
     return tuple(int(n) for n in value)
+
+
+def parents_first(variables: Sequence[TensorVariable]) -> list[TensorVariable]:
+    """Return variables in their order, but for those that others before them depend on."""
+    wanted = set(variables)
+    nodes = toposort(list(variables[::-1]))
+    return list(dict.fromkeys(out for node in nodes for out in node.outputs if out in wanted))
 
 
 def cannot_be_a_name(name: str) -> bool:

@@ -24,7 +24,7 @@ from ppl.declaring.declaration import declaration_of
 from ppl.declaring.declare import Density
 from ppl.declaring.forgotten import forgotten
 from ppl.declaring.probabilities import check_probabilities
-from ppl.modelling.conditioning import Observation, observe
+from ppl.modelling.conditioning import Observation, observation_of
 from ppl.modelling.dimensions import find_dimensions
 from ppl.modelling.lengths import with_lengths
 from ppl.modelling.ranges import check_ranges
@@ -131,7 +131,7 @@ def _observe_all(observed: Mapping[TensorVariable, Any]) -> tuple[list[Observati
             current: Any = renamed.get(rv, rv)
             if getattr(current.tag, "deterministic", False):
                 current = _outcome(current)
-            observation = observe(current, names[rv], observed[rv])
+            observation = observation_of(current, names[rv], observed[rv])
             found[rv] = observation
             new = observation.joined if observation.joined is not None else observation.variable
             if new is not rv:

@@ -56,7 +56,7 @@ class Observation:
     initial: NDArray | None = None
 
 
-def observe(rv: TensorVariable, name: str, data: Any) -> Observation:
+def observation_of(rv: TensorVariable, name: str, data: Any) -> Observation:
     """Check data against a random variable and split off missing elements.
 
     Raises

@@ -13,13 +13,19 @@ from pymc.distributions.truncated import TruncatedRV
 from pymc.logprob.transforms import Transform
 from pytensor.compile.sharedvalue import SharedVariable
 from pytensor.graph.basic import Constant, Variable
-from pytensor.graph.traversal import ancestors, toposort
+from pytensor.graph.traversal import ancestors
 from pytensor.tensor.variable import TensorConstant, TensorVariable
 
 from graphs.errors import ModelError
 from graphs.garbage import rarely_collected
 from graphs.surgery.fixing import value_of_data, with_fixed_arrays
-from graphs.surgery.random_graph import find_consumed, find_random_variables, name_variables, static_shape
+from graphs.surgery.random_graph import (
+    find_consumed,
+    find_random_variables,
+    name_variables,
+    parents_first,
+    static_shape,
+)
 from graphs.surgery.rebuilding import copied, substitute
 from graphs.variables.opening import open_distributions
 from graphs.variables.transforms import default_transform, is_logit_normal
@@ -73,7 +79,7 @@ def from_pymc(pm_model: pm.Model) -> Model:
     observed = {str(rv.name): (fixed[rv], _data_of(rv, pm_model.rvs_to_values[rv])) for rv in pm_model.observed_RVs}
     return Model.from_parts(
         Parts(
-            latent={str(rv.name): rv for rv in _parents_first([*free.values(), *hidden])},
+            latent={str(rv.name): rv for rv in parents_first([*free.values(), *hidden])},
             observed=observed,
             observed_data={name: np.asarray(value.data) for name, (_, value) in observed.items()},
             deterministics=deterministics,
@@ -170,10 +176,3 @@ def _transform(rv: Any, transform: Transform | None) -> Transform | None:
         return default_transform(rv)
     check_transform(rv, transform, str(rv.name))
     return transform
-
-
-def _parents_first(variables: list[Any]) -> list[Any]:
-    """Return variables in their order, but for those that others before them depend on."""
-    wanted = set(variables)
-    nodes = toposort(variables[::-1])
-    return list(dict.fromkeys(out for node in nodes for out in node.outputs if out in wanted))

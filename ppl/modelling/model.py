@@ -16,6 +16,7 @@ from graphs.surgery.pickling import reduced
 from graphs.surgery.printing import dprint
 from ppl.declaring.declare import Density
 from ppl.modelling.assembling import Parts, assemble
+from ppl.modelling.changing import with_variables
 from ppl.modelling.dimensions import check_clashes
 from ppl.modelling.graphviz import DotSource, model_to_graphviz
 
@@ -125,6 +126,38 @@ class Model:
         }
         for name, value in fields.items():
             object.__setattr__(self, name, value)
+
+    def replace(self, variables: Mapping[str, TensorVariable]) -> Model:
+        """Return the model with other variables in the place of some: other priors, another likelihood.
+
+        Parameters
+        ----------
+        variables : mapping of str to TensorVariable
+            By the name of the variable that each takes the place of: random variables, which have data where that had,
+            or expressions, which become deterministics. Of its shape and type. They may depend on variables of this
+            model, ``model["mu"]``, and on new ones.
+
+        Returns
+        -------
+        Model
+            This one is not changed.
+
+        Raises
+        ------
+        ModelError
+            If there is no such variable, or what takes its place is of another shape or type, has another name, or
+            depends on it.
+
+        Examples
+        --------
+        >>> import ppl
+        >>> sigma = ppl.HalfNormal("sigma", 1)
+        >>> model = ppl.Model({ppl.Normal("y", 0, sigma): [0.3, -1.2]})
+        >>> heavier = model.replace({"sigma": ppl.HalfCauchy("sigma", 1)})
+        >>> heavier, heavier["sigma"].owner.op.name
+        (Model(latent: sigma; observed: y), 'halfcauchy')
+        """
+        return Model.from_parts(with_variables(self.parts, variables))
 
     def __reduce__(self) -> tuple[Any, ...]:
         return reduced(Model.from_parts, self.parts)
