@@ -52,6 +52,7 @@ autosummary_generate = True
 autosummary_imported_members = True
 # Names that differ in case alone would share a file where the file system does not tell them apart.
 autosummary_filename_map = {
+    "ppl.laplace": "ppl.laplace-function",
     "graphs.logprob": "graphs.logprob-function",
     "ppl.Lognormal": "ppl.Lognormal-alias",
     "ppl.plan": "ppl.plan-function",

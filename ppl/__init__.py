@@ -10,6 +10,8 @@ from __future__ import annotations
 import ppl.companions  # noqa: F401  (before all others)
 from graphs.errors import BackendError, DerivationError, ModelError, PPLError, SamplingError
 from ppl import datasets, distributions
+from ppl.approximating.laplace import laplace
+from ppl.approximating.modes import find_map
 from ppl.declaring.declare import Data, Density, Deterministic, Potential
 from ppl.declaring.inverse_wishart import InverseWishart
 from ppl.declaring.markov_chain import MarkovChain
@@ -55,7 +57,9 @@ __all__ = [
     "diagnose",
     "do",
     "em",
+    "find_map",
     "from_pymc",
+    "laplace",
     "log_likelihood",
     "observe",
     "odeint",

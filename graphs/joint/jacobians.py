@@ -52,3 +52,38 @@ def unconstrained_total(logprob: LogProb, names: Iterable[str]) -> TensorVariabl
         # Where nothing else has this name: terms are summed.
         terms[f"{name} on the real line"] = pt.sum(transform.log_jac_det(value, *inputs))
     return replace(logprob, terms=dict(zip(terms, widen(list(terms.values())), strict=True))).total
+
+
+def log_jacobian_total(logprob: LogProb) -> TensorVariable:
+    """Return the log-Jacobians that a log-probability on the real line has beyond the one in natural space.
+
+    Parameters
+    ----------
+    logprob : LogProb
+        With all its continuous values on the real line.
+
+    Returns
+    -------
+    TensorVariable
+        Shape (), float64: the total less this is the density of the values in natural space.
+
+    Examples
+    --------
+    >>> import pymc as pm
+    >>> from graphs.joint.logprob import logprob, unconstrain
+    >>> s = pm.HalfNormal.dist(1)
+    >>> s.name = "s"
+    >>> moved = unconstrain(logprob({pm.Normal.dist(0, s): 0.3}))
+    >>> round(float(log_jacobian_total(moved).eval({moved.values["s"]: 0.7})), 12)
+    0.7
+    """
+    graph = logprob.graph
+    wanted = {n: graph.latent[n] for n in logprob.values if n in graph.latent and not logprob.supports[n].is_discrete}
+    stand_ins = {rv: logprob.natural[name] for name, rv in graph.latent.items() if name in logprob.natural}
+    stand_ins |= dict(graph.observed.values())
+    sums = []
+    for name, transform in transforms_of(wanted, graph.transforms).items():
+        inputs = substitute(wanted[name].owner.inputs, stand_ins)
+        sums.append(pt.sum(transform.log_jac_det(logprob.values[name], *inputs)))
+    total = pt.add(*sums) if len(sums) > 1 else sums[0] if sums else pt.constant(0.0)
+    return pt.cast(total, "float64")

@@ -1,0 +1,1 @@
+"""Posteriors without chains: modes, and the normal distributions at them."""

@@ -1,0 +1,180 @@
+"""The normal distribution at the mode of a posterior."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterable
+from math import log, pi
+from typing import Any
+
+import numpy as np
+from arviz_stats.base import array_stats
+from numpy.typing import NDArray
+from scipy.linalg import cholesky, solve_triangular
+from scipy.special import logsumexp
+from xarray import DataTree
+
+from graphs.errors import ModelError, SamplingError
+from ppl.approximating.density import ModelDensity, Vector
+from ppl.approximating.optimising import MOST_DENSE, modes_from
+from ppl.modelling.bad_constants import explained
+from ppl.modelling.model import Model
+from ppl.running.counts import check_counts, checked_seed
+from ppl.running.results import to_datatree, versions
+
+type Matrix = NDArray[np.float64]
+
+logger = logging.getLogger("rvgraph")
+BAD_K = 0.7
+"""Pareto k above which importance weights cannot be relied on (Vehtari et al. 2024, JMLR 25)."""
+
+
+@explained
+def laplace(
+    model: Model,
+    draws: int = 1000,
+    chains: int = 4,
+    *,
+    marginalize: str | bool | Iterable[str] = "auto",
+    starts: int = 4,
+    init: Any = None,
+    seed: int | None = None,
+    backend: str = "numba",
+) -> DataTree:
+    """Approximate the posterior by a normal distribution at its mode, on the real line.
+
+    Parameters
+    ----------
+    model : Model
+        The model.
+    draws, chains : int
+        Independent draws: so many of each "chain", which are only their arrangement.
+    marginalize
+        As of `ppl.plan`; continuous variables that are named are integrated out, and drawn back.
+    starts, init, seed, backend
+        As of `ppl.find_map`.
+
+    Returns
+    -------
+    DataTree
+        As of `ppl.sample`. ``sample_stats`` has ``lp``, the log-density on the real line, and ``log_weight``, its
+        excess over that of the normal distribution; attributes: ``pareto_k`` of these weights (above 0.7 the
+        approximation is poor), ``log_evidence`` (Laplace's estimate) and ``log_evidence_by_weights`` with
+        ``log_evidence_error``, the logarithm of their mean and its standard error.
+
+    Raises
+    ------
+    ModelError
+        If a variable is discrete and not summed out, or has no gradient; if there are more than a thousand numbers.
+    SamplingError
+        If there is no mode, or the density is flat in some direction there; names the variables.
+
+    References
+    ----------
+    .. [1] Tierney and Kadane (1986). Accurate approximations for posterior moments. JASA 81.
+    .. [2] Vehtari, Simpson, Gelman, Yao and Gabry (2024). Pareto smoothed importance sampling. JMLR 25.
+
+    Examples
+    --------
+    >>> import ppl
+    >>> mu = ppl.Normal("mu", 0, 10)
+    >>> found = ppl.laplace(ppl.Model({ppl.Normal("y", mu, 1): [1.0, 2.0]}), seed=1)
+    >>> round(float(found.attrs["log_evidence"]), 3)  # of a normal distribution of two dimensions: exact
+    -4.751
+    """
+    check_counts(draws=draws, tune=0, chains=chains, cores=None)
+    seed = checked_seed(seed)
+    begin = time.perf_counter()
+    density = ModelDensity(model, "a normal approximation", marginalize, backend)
+    size = density.layout.size
+    if size > MOST_DENSE:
+        raise ModelError(
+            f"The normal distribution at the mode would have a matrix of {size} x {size} numbers: more than "
+            f"{MOST_DENSE} rows are too many. Integrate variables out (marginalize=[...]), or use ppl.sample."
+        )
+    centre, factor, evidence = _normal_at_mode(density, density.starts(init, starts, seed))
+    positions, values, weights = _weighted(density, centre, factor, chains * draws, seed)
+    by_weights, error = _evidence(weights)
+    pareto_k = _pareto_k(weights)
+    shape = (chains, draws)
+    attributes = {
+        "inference_library": "rvgraph",
+        "method": "laplace",
+        "backend": backend,
+        "space": "unconstrained",
+        "seed": seed,
+        "log_evidence": evidence,
+        "log_evidence_by_weights": by_weights,
+        "log_evidence_error": error,
+        "pareto_k": pareto_k,
+        "seconds": time.perf_counter() - begin,
+        "plan": str(density.plan),
+        "versions": versions(),
+    }
+    if not pareto_k <= BAD_K:
+        logger.warning(
+            "The posterior is far from the normal distribution at its mode (Pareto k %.2f, more than %.1f): use "
+            "ppl.sample.",
+            pareto_k,
+            BAD_K,
+        )
+    groups = {
+        "posterior": density.named(positions.reshape(*shape, size), seed),
+        "sample_stats": {"lp": values.reshape(shape), "log_weight": weights.reshape(shape)},
+    }
+    return to_datatree(model, groups, attributes)
+
+
+def _normal_at_mode(density: ModelDensity, starts: Matrix) -> tuple[Vector, Matrix, float]:
+    """Return the mode, the factor of the curvature there, and the logarithm of the integral of the normal peak."""
+    best = modes_from(density, starts)[0]
+    if best.flat or best.at_bound or best.curvature is None:
+        names = ", ".join(dict.fromkeys([*best.flat, *best.at_bound]))
+        raise SamplingError(
+            f"The density has no peak along {names}: there is no normal distribution at its mode. Give a proper prior, "
+            "or integrate out what depends on it (marginalize=[...])."
+        )
+    try:
+        factor = cholesky(best.curvature, lower=True)
+    except (np.linalg.LinAlgError, ValueError) as fault:
+        raise SamplingError(
+            "The density is not concave where the search for its mode ended: give more starts, or use ppl.sample."
+        ) from fault
+    evidence = best.value + 0.5 * len(factor) * log(2.0 * pi) - float(np.log(np.diag(factor)).sum())
+    return best.position, factor, evidence
+
+
+def _weighted(
+    density: ModelDensity, centre: Vector, factor: Matrix, number: int, seed: int
+) -> tuple[Matrix, Vector, Vector]:
+    """Return draws of the normal distribution, the log-density there, and by how much that is more than its own."""
+    normal = np.random.default_rng(seed).normal(size=(number, len(centre)))
+    positions = centre + solve_triangular(factor, normal.T, lower=True, trans="T").T
+    with np.errstate(all="ignore"):
+        values = np.array([density(position)[0] for position in positions])
+    values = np.where(np.isnan(values), -np.inf, values)
+    constant = 0.5 * len(centre) * log(2.0 * pi) - float(np.log(np.diag(factor)).sum())
+    return positions, values, values + 0.5 * (normal**2).sum(axis=1) + constant
+
+
+def _evidence(weights: NDArray[np.float64]) -> tuple[float, float]:
+    """Return the logarithm of the mean of weights, and its standard error."""
+    largest = weights.max()
+    if not np.isfinite(largest):
+        return -np.inf, np.inf
+    relative = np.exp(weights - largest)
+    error = relative.std(ddof=1) / relative.mean() / len(weights) ** 0.5 if len(weights) > 1 else np.inf
+    return float(logsumexp(weights) - log(len(weights))), float(error)
+
+
+def _pareto_k(weights: NDArray[np.float64]) -> float:
+    """Return the shape of the tail of weights, by ArviZ."""
+    if not np.isfinite(weights).any():
+        return np.inf
+    if np.ptp(weights[np.isfinite(weights)]) < 1e-9:
+        return -np.inf  # all weights are the same: the approximation is exact
+    lowest = weights[np.isfinite(weights)].min()
+    # ArviZ takes log-likelihoods, whose negatives are weights.
+    _, k = array_stats.psislw(-np.where(np.isfinite(weights), weights, lowest - 700.0))
+    return float(k)
