@@ -1,4 +1,4 @@
-"""Every snippet of the README runs, in order and in one namespace, and prints what it shows.
+"""Every snippet of the README runs, in order and in one namespace, and prints what it shows; it is short.
 
 Answers: what the README shows.
 """
@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import io
 import re
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +15,9 @@ import pytest
 
 import ppl
 
-README = (Path(__file__).resolve().parents[1] / "README.md").read_text(encoding="utf-8")
-HAS_JAX = find_spec("blackjax") is not None  # the JAX backend is an extra
+ROOT = Path(__file__).resolve().parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+MOST_LINES = 150
 SNIPPETS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 EXAMPLE, *OTHERS = SNIPPETS
 [OUTPUT] = re.findall(rf"{re.escape(EXAMPLE)}```\n```\n(.*?)```", README, re.DOTALL)
@@ -64,29 +64,25 @@ def test_the_plan_with_integrals_is_what_it_shows():
     assert [line.rstrip() for line in printed.getvalue().splitlines()] == shown.splitlines()
 
 
-def test_snippets_run(example, monkeypatch, capsys):
-    """In one test, as each takes its names from those before it: the tests of a file are divided among processes.
-
-    With few draws and restarts; a law in a comment after ``print(...)`` is what it prints.
-    """
-    sample, em = ppl.sample, ppl.em
-
-    def short(model, **options):
-        few = {"draws": 40, "tune": min(options.get("tune", 1000), 60), "chains": 4, "progress": False}
-        return sample(model, **{**options, **few})
-
-    monkeypatch.setattr(ppl, "sample", short)
-    monkeypatch.setattr(ppl, "em", lambda model, **options: em(model, **{**options, "restarts": 1}))
+def test_snippets_run(example, monkeypatch):
+    """In one test, as each takes its names from those before it; with few draws."""
+    sample = ppl.sample
+    few = {"draws": 40, "tune": 60, "progress": False}
+    monkeypatch.setattr(ppl, "sample", lambda model, **options: sample(model, **{**options, **few}))
     names = dict(example[0])
     for number, snippet in enumerate(OTHERS, 2):
-        if 'backend="jax"' in snippet and not HAS_JAX:
-            continue
         exec(compile(snippet, f"README.md, snippet {number}", "exec"), names)
-        printed = capsys.readouterr().out.splitlines()
-        shown = re.findall(r"^print\(\w+\) +# (.* ~ .*)$", snippet, re.MULTILINE)
-        assert [law for law in shown if law not in printed] == []
 
 
 def test_all_snippets_are_found():
     assert len(SNIPPETS) == README.count("```python")
-    assert len(OTHERS) >= 10
+    assert len(OTHERS) >= 2
+
+
+def test_it_is_short():
+    assert len(README.splitlines()) <= MOST_LINES
+
+
+def test_what_it_points_to_is_there():
+    linked = {link.split("#")[0] for link in re.findall(r"\]\(([^)\s]+)\)", README) if "://" not in link}
+    assert [link for link in sorted(linked) if not (ROOT / link).is_file()] == []
