@@ -93,7 +93,8 @@ class Generator:
 
     def pointer_function(self, buffer: Buffer) -> str:
         """Return the name of the intrinsic that gives pointers into the memory of a buffer."""
-        return self.script.intrinsic(f"{buffer.scope}_{'floats' if buffer.storage == 'f' else 'integers'}")
+        scope = "gathered" if buffer.is_apart else buffer.scope
+        return self.script.intrinsic(f"{scope}_{'floats' if buffer.storage == 'f' else 'integers'}")
 
     def use(self, array: Array, step: int) -> None:
         """Note that a step reads or writes an array."""

@@ -120,7 +120,9 @@ class Buffers:
         """Give scratch buffers their offsets, reusing memory no longer needed; return the total size."""
         active: list[Buffer] = []
         total = 0
-        for buffer in sorted((b for b in self.used() if b.scope == "work"), key=lambda b: b.first):
+        scratch = [b for b in self.used() if b.scope == "work"]
+        apart = [b for b in scratch if b.is_apart and self._outer is None]
+        for buffer in sorted((b for b in scratch if b not in apart), key=lambda b: b.first):
             active = [b for b in active if b.last >= buffer.first]
             offset = 0
             for other in sorted(active, key=lambda b: b.offset):
@@ -130,4 +132,7 @@ class Buffers:
             buffer.offset = offset
             active.append(buffer)
             total = max(total, offset + buffer.size)
+        for buffer in apart:
+            buffer.offset = total
+            total += buffer.size
         return total

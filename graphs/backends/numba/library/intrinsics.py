@@ -17,12 +17,13 @@ from numpy.typing import NDArray
 intrinsic: Any = extending.intrinsic
 """Numba's decorator; its own annotation takes the function for one that is called with the typing context."""
 
-SCOPES = ("fixed", "out", "work")
-"""Memory that is only read (inputs, context, constants), the outputs, and scratch: they never overlap."""
+SCOPES = ("fixed", "out", "work", "gathered")
+"""Memory that is only read (inputs, context, constants), the outputs, scratch, and scratch that is read by positions
+which only data tell: they never overlap."""
 
 
 class ScopedPointer(types.CPointer):
-    """A pointer that tells LLVM which of the three disjoint memories it points into.
+    """A pointer that tells LLVM which of the disjoint memories it points into.
 
     Without this LLVM has to assume that every store may change every input, and neither hoists loads nor vectorises
     loops that touch several arrays.
@@ -140,6 +141,8 @@ fixed_integers = _pointer_at(INTEGERS, "fixed")
 out_floats = _pointer_at(FLOATS, "out")
 work_floats = _pointer_at(FLOATS, "work")
 work_integers = _pointer_at(INTEGERS, "work")
+gathered_floats = _pointer_at(FLOATS, "gathered")
+gathered_integers = _pointer_at(INTEGERS, "gathered")
 
 
 @intrinsic

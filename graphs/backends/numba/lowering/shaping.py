@@ -65,6 +65,8 @@ def subscripted(base: Array, subscripts: Sequence[Subscript], shape: tuple[int, 
             terms.append(str(fixed))
         offset = " + ".join(terms) or "0"
         return View(base.buffer, base.kind, shape, tuple(strides), offset, step)
+    for buffer in base.buffers():
+        buffer.is_gathered = True
     return Gather(base, tuple(subscripts), shape, step)
 
 
