@@ -19,6 +19,7 @@ from samplers.chain import state
 from samplers.tuning.adaptation import SCALAR_ACCEPTANCE
 
 if TYPE_CHECKING:
+    from samplers.centring.coordinates import CoordinateMap
     from samplers.loop.jax.block import JaxBlock, JaxOptions
 
 
@@ -38,6 +39,8 @@ class BlockProgram:
         Variables that are given apart from the joint state, in which they are out of date while the block moves them.
     rng, next_rng : Variable, optional
         The generator before and after, where the graphs draw.
+    context : tuple of TensorVariable, optional
+        What it is given besides: the joint state by default.
     """
 
     name: str
@@ -46,6 +49,14 @@ class BlockProgram:
     moving: tuple[TensorVariable, ...] = ()
     rng: Variable | None = None
     next_rng: Variable | None = None
+    context: tuple[TensorVariable, ...] | None = None
+
+
+class BlockCoordinates(NamedTuple):
+    """Coordinates of its own in which a block moves its variables, whose density is that of its program."""
+
+    parameters: BlockProgram  # locations, logarithms of scales and scores, at positions
+    where: CoordinateMap
 
 
 class Block(ABC):
@@ -64,6 +75,16 @@ class Block(ABC):
 
     variables: tuple[TensorVariable, ...]
     has_metric: ClassVar[bool] = False
+
+    @property
+    def has_coordinates(self) -> bool:
+        """Whether it moves in coordinates of its own, which are learnt."""
+        return False
+
+    @property
+    def described_coordinates(self) -> str:
+        """What these are, in words; empty where there are none."""
+        return ""
 
     @property
     @abstractmethod
@@ -103,6 +124,16 @@ class Block(ABC):
         sweep : Sweep
             All blocks, and the joint state.
         """
+
+    def coordinates(self, sweep: Sweep) -> BlockCoordinates | None:
+        """Return the coordinates in which it moves, where these are not positions; see `samplers.centring.coordinates`.
+
+        Parameters
+        ----------
+        sweep : Sweep
+            All blocks, and the joint state.
+        """
+        return None
 
     def compiled_alone(self, sweep: Sweep, backend: str) -> Any:
         """Return what runs a sweep of nothing else in a way of its own, or None where the loop over sweeps does.
@@ -246,6 +277,11 @@ class Sweep(PartsFirst):
     def metric_sizes(self) -> list[int]:
         """Number of elements of each block that has a metric."""
         return [Layout.of(block.variables).size for block in self.blocks if block.has_metric]
+
+    @property
+    def has_coordinates(self) -> bool:
+        """Whether a block moves in coordinates of its own."""
+        return any(block.has_coordinates for block in self.blocks)
 
     def elements(self, variable: TensorVariable) -> range:
         """Return the elements of the joint state that hold a variable.

@@ -17,6 +17,8 @@ from graphs.errors import DerivationError
 from graphs.joint.joint_logprob import LogProb
 from graphs.surgery.random_graph import depends_on
 from ppl.modelling.model import Model
+from ppl.planning.centring.asked import CentringChoice
+from ppl.planning.centring.deciding import with_centring
 from ppl.planning.choosing import choose
 from ppl.planning.grouping import explain_groups, join_normals, with_fixed_points, with_groups
 from ppl.planning.integrating import Collapsed
@@ -133,6 +135,7 @@ def build(
     named: Mapping[str, str | Move],
     compress: bool,
     no_gradient: Mapping[str, NoGradient],
+    centring: CentringChoice,
 ) -> Plan:
     """Return the plan in which each variable is moved as was decided.
 
@@ -150,6 +153,8 @@ def build(
         Whether data are compressed to sufficient statistics.
     no_gradient : mapping of str to NoGradient
         Of which variables there is no gradient, and why.
+    centring : CentringChoice
+        In which coordinates NUTS moves variables.
     """
     summed = collapsed.joint
     assignments, laws, augmented = methods.assignments, methods.laws, methods.augmented
@@ -164,6 +169,7 @@ def build(
     else:
         sampled, statistics = compressed(mixed) if compress else (mixed, ())
     sweep = build_sweep(summed, mixed, sampled, assignments, laws, groups)
+    sweep = with_centring(sweep, sampled, assignments, centring)
     laws |= {name: law for group in groups for name, law in group.laws.items()}
     later = {n: d for n, d in model.deterministics.items() if _depends_on_summed(d, model, assignments)}
     found = tuple(assignments.values())

@@ -18,6 +18,7 @@ from graphs.surgery.traces import untraced
 from ppl.modelling.bad_constants import explained
 from ppl.modelling.model import Model
 from ppl.planning.building import build, find_methods
+from ppl.planning.centring.asked import Centring, CentringChoice, check_named, checked_centring
 from ppl.planning.choosing import with_blame
 from ppl.planning.integrating import Collapsed, candidates, collapse
 from ppl.planning.plans import BY_GRADIENT, EXACT, FEW_NUMBERS, INDEPENDENT, Plan, Sampler
@@ -40,6 +41,7 @@ def plan(
     sampler: Sampler = None,
     max_states: int = MOST_STATES,
     compress: bool = True,
+    centring: Centring | CentringChoice = "auto",
     progress: bool = True,
 ) -> Plan:
     """Decide how each latent variable of a model is dealt with.
@@ -66,6 +68,12 @@ def plan(
     compress : bool, default True
         Rewrite likelihoods to sufficient statistics of the data where there are any: the same function but for
         rounding, in fewer operations. The plan says what was compressed, and by how much.
+    centring : "auto", float, or mapping of str to float, default "auto"
+        Coordinates in which NUTS moves variables that have a location and a scale, normal ones and others, whose
+        parameters are sampled: 1 are the variables as declared, 0 their distance from the location in scales, and what
+        lies between is of use where data tell some groups much and others little. By default numbers are learnt, for
+        each element, while tuning. Draws are of the variables as declared, whatever the coordinates. With a mapping,
+        those that are not named are learnt.
     progress : bool, default True
         Say what is done, where planning takes more than a second.
 
@@ -89,11 +97,13 @@ def plan(
     2 states at once
     """
     sampler = _checked(model, sampler)
+    choice = checked_centring(centring, list(model.latent))
+    sampler = _moved_by_nuts(sampler, choice.named)
     named = dict(sampler) if isinstance(sampler, Mapping) else {}
     if not isinstance(compress, bool):
         raise ModelError(f"compress is True or False, not {compress!r}.")
     with untraced(), rarely_collected(), stages(progress), remembering():
-        return _planned(model, marginalize, sampler, named, max_states, compress)
+        return _planned(model, marginalize, sampler, named, max_states, compress, choice)
 
 
 def _planned(
@@ -103,12 +113,14 @@ def _planned(
     named: dict[str, str | Move],
     max_states: int,
     compress: bool,
+    choice: CentringChoice,
 ) -> Plan:
     if isinstance(marginalize, Iterable) and not isinstance(marginalize, str):
         marginalize = list(marginalize)
     listed = marginalize if isinstance(marginalize, list) else []
     doing("Deriving the log-density")
     joint = logprob(model, marginalize=False, apart={*named, *listed})
+    check_named(joint, choice)
     doing("Summing out discrete variables")
     summed, reasons = marginalized(joint, marginalize, named, max_states)
     collapsed = _collapsed(summed, marginalize, sampler, named, compress)
@@ -117,15 +129,15 @@ def _planned(
     no_gradient = {continuous[v]: why for v, why in found.items()}
     chosen = None
     if collapsed.joint.integrals and not _is_asked(marginalize):
-        chosen = _with_integrals(model, joint, collapsed, reasons, sampler, named, compress, no_gradient)
+        chosen = _with_integrals(model, joint, collapsed, reasons, sampler, named, compress, no_gradient, choice)
         collapsed = Collapsed(summed, summed)
-    chosen = chosen or _assigned(model, joint, collapsed, reasons, sampler, named, compress, no_gradient)
+    chosen = chosen or _assigned(model, joint, collapsed, reasons, sampler, named, compress, no_gradient, choice)
     if chosen.is_exact:
         return replace(chosen, policy=EXACT)
     if sampler is not None or not any(a.method == BY_GRADIENT for a in chosen.assignments):
         return chosen
     # What was asked for is integrated out whatever samples the rest; nothing else is.
-    by_laws, policy = _by_laws(model, joint, collapsed, reasons, compress, no_gradient, chosen)
+    by_laws, policy = _by_laws(model, joint, collapsed, reasons, compress, no_gradient, chosen, choice)
     if (few := of_few_numbers(chosen.sweep)) is not None:
         return _by_table(chosen, few)
     if by_laws is None:
@@ -175,6 +187,7 @@ def _by_laws(
     compress: bool,
     no_gradient: Mapping[str, NoGradient],
     chosen: Plan,
+    centring: CentringChoice,
 ) -> tuple[Plan | None, str]:
     """Return the plan that draws what it can from laws; None, and what the plan says then, where that is nothing.
 
@@ -184,7 +197,7 @@ def _by_laws(
     methods = find_methods(joint, collapsed, reasons, "gibbs", {}, no_gradient, is_blamed=False, first=moved)
     if not any(methods.assignments[name].method == "gibbs" for name in moved):
         return None, NONE_LEFT if chosen.natural.integrals else NO_LAWS
-    return build(model, collapsed, methods, {}, compress, no_gradient), ""
+    return build(model, collapsed, methods, {}, compress, no_gradient, centring), ""
 
 
 def _assigned(
@@ -196,15 +209,23 @@ def _assigned(
     named: Mapping[str, str | Move],
     compress: bool,
     no_gradient: Mapping[str, NoGradient],
+    centring: CentringChoice,
 ) -> Plan:
     methods = find_methods(joint, collapsed, reasons, sampler, named, no_gradient)
-    return build(model, collapsed, methods, named, compress, no_gradient)
+    return build(model, collapsed, methods, named, compress, no_gradient, centring)
 
 
 @optional("a plan with integrals", otherwise=lambda *_: None)
 def _with_integrals(*arguments: Any) -> Plan | None:
     """Return the plan of what is left, where nobody has asked for the integrals: there is one without."""
     return _assigned(*arguments)
+
+
+def _moved_by_nuts(sampler: Sampler, centred: Mapping[str, Any]) -> Sampler:
+    """Return what is asked for, with NUTS for variables whose centring is named and nothing else."""
+    if not centred or not (sampler is None or isinstance(sampler, Mapping)):
+        return sampler
+    return dict.fromkeys(centred, BY_GRADIENT) | dict(sampler or {})
 
 
 def _checked(model: Model, sampler: Sampler) -> Sampler:

@@ -273,7 +273,8 @@ class Plan(PartsFirst):
             print(file=file)
             law.dprint(file=file)
         if any(a.is_stepped for a in self.assignments):
-            print("\nlog-density of " + ", ".join(str(v.name) for v in self.sweep.variables) + ":", file=file)
+            print("".join(f"\n{b.described_coordinates}\n" for b in self.sweep.blocks if b.has_coordinates), file=file)
+            print("log-density of " + ", ".join(str(v.name) for v in self.sweep.variables) + ":", file=file)
             self.sampled.dprint(file=file)
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import repeat
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,10 +14,11 @@ from graphs.errors import SamplingError
 from graphs.layout import Layout
 from ppl.predicting.recovery import LOG_EVIDENCE
 from samplers.blocks import Sweep
-from samplers.chain.metric import Kind, Learnt, Metric
+from samplers.chain.metric import Centring, Kind, Learnt, Metric
 from samplers.chain.result import SweepResult
 
 ADAPTATION = "adaptation"
+_CENTRING = {"share": "centring", "scale": "centring_scale", "pull": "centring_pull"}
 _KINDS: tuple[Kind, ...] = ("diag", "dense", "low_rank")
 _VERSION = 2
 
@@ -33,6 +36,7 @@ def what_was_learnt(result: SweepResult, sweep: Sweep) -> Dataset:
     variables = {"state": Variable(("chain", "element"), result.state)}
     for block, learnt in enumerate(zip(*result.learnt, strict=True)):
         variables |= _arrays(block, [known.step_size for known in learnt], [known.metric for known in learnt])
+        variables |= _centrings(block, [known.centring for known in learnt])
     attributes = {
         "variables": _described(sweep.layout),
         "moves": _moves(sweep),
@@ -118,8 +122,11 @@ def _last_values(trace: DataTree, shapes: Mapping[str, tuple[int, ...]]) -> list
 
 
 def _moves(sweep: Sweep) -> str:
-    """Return what each block does, and the names of what it moves."""
-    kinds = (getattr(block, "kind", type(block).__name__) for block in sweep.blocks)
+    """Return what each block does, the names of what it moves, and whether in coordinates that are not these."""
+    kinds = (
+        getattr(block, "kind", type(block).__name__) + " in coordinates" * block.has_coordinates
+        for block in sweep.blocks
+    )
     names = (" ".join(str(variable.name) for variable in block.variables) for block in sweep.blocks)
     return "; ".join(f"{kind}: {moved}" for kind, moved in zip(kinds, names, strict=True))
 
@@ -152,17 +159,30 @@ def _arrays(block: int, step_sizes: Sequence[float], metrics: Sequence[Metric]) 
     }
 
 
+def _centrings(block: int, centrings: Sequence[Centring | None]) -> dict[str, Variable]:
+    """Return shares, scales and pulls of the coordinates of one block, where it has some."""
+    known = [centring for centring in centrings if centring is not None]
+    dims = ("chain", f"centred_{block}")
+    names = (f"{_CENTRING[part]}_{block}" for part in Centring._fields)
+    return dict(zip(names, (Variable(dims, np.stack(each)) for each in zip(*known, strict=True)), strict=False))
+
+
 def _learnt(group: Dataset, block: int) -> list[Learnt]:
     """Return what each chain had learnt about one block."""
     names = ("step_size", "metric", "scale", "rows", "coefficients")
     columns = [np.array(group[f"{name}_{block}"]) for name in names]
+    parts = [f"{_CENTRING[part]}_{block}" for part in Centring._fields]
+    centrings: Any = repeat(None)
+    if parts[0] in group:
+        centrings = (Centring(*each) for each in zip(*(np.array(group[name]) for name in parts), strict=True))
     found = []
-    for step_size, number, scale, rows, coefficients in zip(*columns, strict=True):
+    for centring, known in zip(centrings, zip(*columns, strict=True), strict=False):
+        step_size, number, scale, rows, coefficients = known
         kind = _KINDS[int(number)]
         if kind == "dense":
             metric = Metric.dense(rows)
         else:
             used = coefficients != 0
             metric = Metric(kind, scale, np.ascontiguousarray(rows[used]), coefficients[used])
-        found.append(Learnt(float(step_size), metric))
+        found.append(Learnt(float(step_size), metric, centring))
     return found

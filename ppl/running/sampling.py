@@ -5,18 +5,20 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 from functools import cache
+from math import isnan
 from typing import Any
 
 from xarray import DataTree
 
 from graphs.backends import get_backend
 from graphs.backends.c import blas_notice
-from graphs.errors import ModelError, SamplingError
+from graphs.errors import BackendError, ModelError, SamplingError
 from graphs.garbage import rarely_collected
 from graphs.marginal.lifting import MOST_STATES
 from graphs.surgery.traces import untraced
 from ppl.modelling.bad_constants import explained
 from ppl.modelling.model import Model
+from ppl.planning.centring.asked import AS_DECLARED_IN_JAX, Centring, checked_centring
 from ppl.planning.planning import plan
 from ppl.planning.plans import Sampler
 from ppl.reporting.progress_lines import log_stream, say
@@ -44,6 +46,7 @@ def compile(
     marginalize: str | bool | Iterable[str] = "auto",
     max_states: int = MOST_STATES,
     compress: bool = True,
+    centring: Centring = "auto",
     precision: str = "float64",
     progress: bool = True,
 ) -> CompiledModel | ExactModel:
@@ -55,8 +58,8 @@ def compile(
         The model.
     backend : {"numba", "c", "jax"}
         What makes machine code.
-    sampler, marginalize, max_states, compress
-        As in `ppl.plan`.
+    sampler, marginalize, max_states, compress, centring
+        As in `ppl.plan`; in JAX variables stay as they are declared.
     precision : {"float64", "float32"}
         In which NUTS evaluates the log-density and its gradient. Single precision is for JAX on accelerators: it has
         seven digits, too few for log-densities of many observations.
@@ -88,9 +91,23 @@ def compile(
     get_backend(backend)
     if backend == "c":
         _say_once(blas_notice())
+    choice = checked_centring(centring, list(model.latent))
+    if backend == "jax":
+        if choice.named or (choice.share not in (1.0,) and not isnan(choice.share)):
+            raise BackendError(
+                "In JAX variables are moved as they are declared: leave centring out, or use backend='numba'.", backend
+            )
+        choice = AS_DECLARED_IN_JAX
     start = time.perf_counter()
     with untraced(), rarely_collected(), stages(progress):
-        planned = plan(model, marginalize=marginalize, sampler=sampler, max_states=max_states, compress=compress)
+        planned = plan(
+            model,
+            marginalize=marginalize,
+            sampler=sampler,
+            max_states=max_states,
+            compress=compress,
+            centring=choice,
+        )
         if not model.latent:
             raise ModelError("There is nothing to sample: none of the variables is latent.")
         seconds = time.perf_counter() - start
@@ -111,6 +128,7 @@ def sample(
     marginalize: str | bool | Iterable[str] = "auto",
     max_states: int = MOST_STATES,
     compress: bool = True,
+    centring: Centring = "auto",
     precision: str = "float64",
     init: Init = None,
     progress: bool = True,
@@ -132,8 +150,8 @@ def sample(
         With the same seed and backend the draws are identical. Random if not given, and recorded.
     backend : {"numba", "c", "jax"}
         What makes machine code.
-    sampler, marginalize, max_states, compress
-        As in `ppl.plan`.
+    sampler, marginalize, max_states, compress, centring
+        As in `ppl.compile`.
     precision : {"float64", "float32"}
         In which NUTS evaluates the log-density and its gradient. Single precision is for JAX on accelerators: it has
         seven digits, too few for log-densities of many observations.
@@ -191,6 +209,7 @@ def sample(
         marginalize=marginalize,
         max_states=max_states,
         compress=compress,
+        centring=centring,
         precision=precision,
         progress=progress,
     )

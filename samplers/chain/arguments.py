@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from graphs.errors import SamplingError
+from samplers.centring.observations import rows_of_window
 from samplers.chain.metric import Learnt
 from samplers.chain.workspace import MAX_TREE_DEPTH
 from samplers.tuning.learning import MetricChoice, check_metric, is_learnt_between
@@ -88,16 +89,20 @@ class RunSettings:
             raise SamplingError(f"target_accept is {self.target_accept}; it must lie between 0 and 1.")
         check_metric(self.metric, self.tune)
 
-    def num_window(self, sizes: Iterable[int]) -> int:
-        """Return the number of tuning sweeps whose positions and gradients are kept to learn metrics from.
+    def num_window(self, sizes: Iterable[int], num_centred: int = 0) -> int:
+        """Return the number of tuning sweeps whose positions and gradients are kept to learn from.
 
         Parameters
         ----------
         sizes : iterable of int
             Number of elements of each block that has a metric, ``Sweep.metric_sizes``.
+        num_centred : int
+            Number of elements of the joint state, where coordinates are learnt, too.
         """
         is_learning = any(is_learnt_between(self.metric, size, is_pooled=self.is_pooled) for size in sizes)
-        return self.tune if is_learning else 0
+        if is_learning or not num_centred:
+            return self.tune if is_learning else 0
+        return rows_of_window(self.tune, num_centred)
 
 
 def checked_starts(init: NDArray[np.float64], size: int) -> NDArray[np.float64]:

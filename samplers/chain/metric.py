@@ -157,8 +157,27 @@ class Metric:
         return (transformed + (transformed @ self.rows.T * self._inverse_coefficients) @ self.rows) / self.scale
 
 
+class Centring(NamedTuple):
+    """Between which coordinates a chain moves: what these depend on, as in `graphs.centring`, each of shape (k,)."""
+
+    share: Vector  # 1 centred, 0 not
+    scale: Vector  # positive
+    pull: Vector
+
+    @property
+    def is_declared(self) -> bool:
+        """Whether coordinates are positions."""
+        return bool((self.share == 1.0).all())
+
+    @property
+    def floor(self) -> Vector:
+        """The part of the squared scale of coordinates that does not follow that of variables."""
+        return (1.0 - self.share) * self.scale**2
+
+
 class Learnt(NamedTuple):
     """What a NUTS block has learnt."""
 
     step_size: float
     metric: Metric
+    centring: Centring | None = None

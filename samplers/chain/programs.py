@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -48,11 +48,11 @@ lower_as_call(evaluate_density, x=1, context=2, out=3)
 
 
 def begin(logdensity: Any, position: Vector, context: Vector, coordinates: Vector) -> None:
-    """Let a preconditioned density have its origin at a position, and write the coordinates of that: zeros.
+    """Write the coordinates of a position; a preconditioned density has its origin there, and they are zeros.
 
     Parameters
     ----------
-    logdensity : PreconditionedFunction, or array, shape (4,), int64
+    logdensity : PreconditionedFunction, CentredFunction, or array, shape (4,), int64
         As in ``samplers.tuning.preconditioning``; the row of a bound program in compiled code.
     position : array, shape (d,), float64
         Where the trajectory starts.
@@ -61,18 +61,18 @@ def begin(logdensity: Any, position: Vector, context: Vector, coordinates: Vecto
     coordinates : array, shape (d,), float64
         Overwritten; not ``position``.
     """
-    logdensity.begin(position, coordinates)
+    logdensity.begin(position, context, coordinates)
 
 
 lower_as_call(begin, x=1, context=2, out=3, word=BEGIN)
 
 
-def locate(logdensity: Any, coordinates: Vector, context: Vector, position: Vector) -> None:
-    """Write the position that coordinates of a preconditioned density stand for.
+def locate(logdensity: Any, coordinates: Vector, context: Vector, position: Vector) -> float:
+    """Write the position that coordinates stand for; return the logarithm of the Jacobian, where that is not constant.
 
     Parameters
     ----------
-    logdensity : PreconditionedFunction, or array, shape (4,), int64
+    logdensity : PreconditionedFunction, CentredFunction, or array, shape (4,), int64
         As in ``samplers.tuning.preconditioning``; the row of a bound program in compiled code.
     coordinates : array, shape (d,), float64
         Relative to the origin.
@@ -81,7 +81,7 @@ def locate(logdensity: Any, coordinates: Vector, context: Vector, position: Vect
     position : array, shape (d,), float64
         Overwritten; not ``coordinates``.
     """
-    logdensity.locate(coordinates, position)
+    return float(logdensity.locate(coordinates, context, position))
 
 
 lower_as_call(locate, x=1, context=2, out=3, word=LOCATE)
@@ -97,10 +97,13 @@ class Programs:
         What ``samplers.loop.advance.advance`` takes.
     owners : tuple of BoundProgram
         What must stay alive as long as they are used.
+    coordinates : mapping of int to CentredProgram or CentredFunction
+        Of blocks that are moved in coordinates of their own, these.
     """
 
     callables: Any
     owners: tuple[BoundProgram, ...] = ()
+    coordinates: Mapping[int, Any] = field(default_factory=dict)
 
     def reraise(self) -> None:
         """Raise what went wrong, in this thread, in Python code that compiled programs called.

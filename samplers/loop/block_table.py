@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pytensor.tensor.variable import TensorVariable
 
 from samplers.blocks import BlockProgram, Sweep
+from samplers.centring.coordinates import CentredProgram
 from samplers.chain import state
 from samplers.chain.programs import BindPrograms, Programs
 
@@ -40,6 +43,15 @@ def block_table(sweep: Sweep) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     return table, np.array(targets, np.int64)
 
 
+def _context(program: BlockProgram, sweep: Sweep) -> Sequence[TensorVariable]:
+    """Return what a program is given besides the variables that it moves."""
+    if program.context is not None:
+        return program.context
+    # Its own elements of the joint state are out of date while the block moves them.
+    moving = program.moving
+    return [v.type(name=v.name) if v in moving else v for v in sweep.variables] if moving else ()
+
+
 def compile_numba(sweep: Sweep) -> BindPrograms:
     """Compile each block to a C function by Numba.
 
@@ -61,17 +73,24 @@ def compile_numba(sweep: Sweep) -> BindPrograms:
             list(moving or sweep.variables),
             list(program.outputs),
             value=program.value,
-            # Its own elements of the joint state are out of date while the block moves them.
-            context=[v.type(name=v.name) if v in moving else v for v in sweep.variables] if moving else (),
+            context=_context(program, sweep),
             rng=program.rng,
             next_rng=program.next_rng,
             name=program.name,
         )
 
     compiled = [compile_block(block.program) for block in sweep.blocks]
+    found = {number: own for number, block in enumerate(sweep.blocks) if (own := block.coordinates(sweep)) is not None}
+    parameters = {number: compile_block(own.parameters) for number, own in found.items()}
+    num_state = sweep.layout.size
 
     def bind(seed: np.random.SeedSequence) -> Programs:
         bound = tuple(program.bind() for program in compiled)
-        return Programs(np.array([b.row for b in bound], np.int64).reshape(-1, 4), bound)
+        centred = {
+            number: CentredProgram(bound[number], program.bind(), found[number].where, num_state)
+            for number, program in parameters.items()
+        }
+        rows = [centred[number].row if number in centred else b.row for number, b in enumerate(bound)]
+        return Programs(np.array(rows, np.int64).reshape(-1, 4), bound, centred)
 
     return bind

@@ -43,6 +43,11 @@ class Member:
         self._owner: Any = None
 
     @property
+    def has_coordinates(self) -> bool:
+        """Whether positions are not what trajectories run in, even if the metric is diagonal."""
+        return False
+
+    @property
     def metric(self) -> Metric:
         """The metric in use."""
         return self.trail.metric(self.chain.inverse_mass_matrix[self.where])
@@ -58,7 +63,7 @@ class Member:
         is_new, is_diagonal = self.metric.kind != metric.kind, metric.kind == "diag"
         chain.gradient[where] = self.trail.turned(chain.gradient[where], metric)
         chain.inverse_mass_matrix[where] = metric.scale**2 if is_diagonal else 1.0
-        chain.tuning[block, IS_FACTOR] = not is_diagonal
+        chain.tuning[block, IS_FACTOR] = not is_diagonal or self.has_coordinates
         chain.tuning[block, IS_ADAPTING] = 0
         if is_new:
             chain.tuning[block, IS_NEW] = 1
@@ -82,11 +87,12 @@ class Member:
         self.programs.callables[self.block] = self._plain if factor is None else self._preconditioned(factor)
 
     def _preconditioned(self, metric: Metric) -> Any:
+        is_centred = self.block in self.programs.coordinates
         factor = (self.size, metric.kind_number, len(metric.rows), metric.numbers)
         if isinstance(self._plain, np.ndarray):
-            self._owner = PreconditionedProgram(self._plain, *factor)
+            self._owner = PreconditionedProgram(self._plain, *factor, is_centred=is_centred)
             return self._owner.row
-        return PreconditionedFunction(self._plain, *factor)
+        return PreconditionedFunction(self._plain, *factor, is_centred=is_centred)
 
 
 class GroupLearner:

@@ -19,6 +19,7 @@ from graphs.backends.failures import checked
 from graphs.layout import Layout
 from graphs.surgery.interpreting import INTERPRETED
 from samplers.blocks import BlockProgram, Sweep
+from samplers.centring.coordinates import CentredFunction
 from samplers.chain.programs import BindPrograms, Programs
 
 MODES: dict[str, Mode] = {"c": COMPILED, "interpreter": INTERPRETED}
@@ -42,11 +43,16 @@ def compile_functions(sweep: Sweep, backend: str) -> BindPrograms:
         Gives each chain its own programs.
     """
     layout = sweep.layout
-    makers = [_program(block.program, sweep.variables, layout, MODES[backend]) for block in sweep.blocks]
+    mode = MODES[backend]
+    makers = [_program(block.program, sweep.variables, layout, mode) for block in sweep.blocks]
+    found = {number: own for number, block in enumerate(sweep.blocks) if (own := block.coordinates(sweep)) is not None}
+    parameters = {n: evaluated_function(own.parameters, sweep.variables, mode) for n, own in found.items()}
 
     def bind(seed: np.random.SeedSequence) -> Programs:
         rng = np.random.default_rng(seed)
-        return Programs([make(rng) for make in makers])
+        functions = [make(rng) for make in makers]
+        centred = {n: CentredFunction(functions[n], parameters[n], own.where) for n, own in found.items()}
+        return Programs([centred.get(n, function) for n, function in enumerate(functions)], coordinates=centred)
 
     return bind
 
@@ -84,7 +90,7 @@ def evaluated_function(
     program : BlockProgram
         What is evaluated.
     variables : sequence of TensorVariable
-        The joint state.
+        The joint state, which is the context of a program that has none of its own.
     mode : Mode or str
         PyTensor's mode.
 
@@ -93,6 +99,7 @@ def evaluated_function(
     callable
         ``(position, context, out) -> float`` as in ``samplers.chain.programs.evaluate_density``.
     """
+    variables = variables if program.context is None else program.context
     own, contexts = Layout.of(program.moving), Layout.of(variables)
     values = [] if program.value is None else [program.value]
     graphs = [*values, *program.outputs]

@@ -14,6 +14,7 @@ from pytensor.graph.basic import Variable
 from graphs.backends import get_backend
 from graphs.errors import BackendError
 from samplers.blocks import Sweep
+from samplers.centring.members import CentredLearner, CentredMember
 from samplers.chain.arguments import RunSettings, checked_starts, spawn_seeds
 from samplers.chain.going import Keeper, Stopwatch, SweepRun
 from samplers.chain.programs import Programs
@@ -125,8 +126,8 @@ class CompiledSweep:
         values : array, shape (n,), float64
         gradients : array, shape (n, size), float64
         """
-        [bound] = self.bind(np.random.SeedSequence(0)).owners
-        values, gradients = zip(*(bound.program(state, state) for state in states), strict=True)
+        [(_, evaluate)] = self.evaluators(np.zeros(self.layout.size))
+        values, gradients = zip(*map(evaluate, states), strict=True)
         return np.array(values), np.array(gradients)
 
     def run(self, init: NDArray[np.float64], settings: RunSettings) -> SweepResult:
@@ -176,11 +177,11 @@ class CompiledSweep:
             rows, tuning_rows = keeper.num_rows, min(keeper.num_rows, tuning_rows)
         tuning_record = Record.empty(self.sweep, len(init), tuning_rows, kept.size)
         record = Record.empty(self.sweep, len(init), rows, kept.size)
-        num_window = settings.num_window(self.sweep.metric_sizes)
+        num_window = settings.num_window(self.sweep.metric_sizes, self.sweep.layout.size * self.sweep.has_coordinates)
         chains = self._start(init, settings, kept, tuning_record, record, num_window)
         for each in chains:
             each.watch, each.keeper = watch, keeper
-        if num_window:
+        if num_window or self.sweep.has_coordinates:
             self._share_learners(chains, settings)
         if settings.learnt is not None:
             resume([each.members for each in chains], settings.learnt)
@@ -250,11 +251,19 @@ class CompiledSweep:
         groups = [range(len(runs))] if settings.is_pooled else [[number] for number in range(len(runs))]
         for group in groups:
             learner = MetricLearner(settings.metric, self.sweep.metric_sizes, settings.tune)
-            shared = GroupLearner(learner, [runs[number].members for number in group])
+            make = CentredLearner if self.sweep.has_coordinates else GroupLearner
+            shared = make(learner, [runs[number].members for number in group])
+            if settings.learnt is None and isinstance(shared, CentredLearner):
+                shared.start()
             for number in group:
                 runs[number].learner = shared
 
     def _members(self, memory: Chain, programs: Programs) -> list[Member]:
         """Return the NUTS blocks of a chain."""
         table = self._blocks[0]
-        return [Member(memory, programs, b, int(table[b, OFFSET]), int(table[b, SIZE])) for b in self._nuts_blocks]
+        return [
+            (CentredMember if b in programs.coordinates else Member)(
+                memory, programs, b, int(table[b, OFFSET]), int(table[b, SIZE])
+            )
+            for b in self._nuts_blocks
+        ]

@@ -141,9 +141,9 @@ def _keep(position: Vector, gradient: Vector, window: NDArray[np.float64]) -> No
 
 
 @inlined
-def _write_statistics(statistics: Vector, at: int, info: Transition, step_size: float) -> None:
+def _write_statistics(statistics: Vector, at: int, info: Transition, step_size: float, log_jacobian: float) -> None:
     """Write the statistics of a transition in the order of ``samplers.trajectories.block.NUTS_STATISTICS``."""
-    statistics[at] = info.logdensity
+    statistics[at] = info.logdensity - log_jacobian
     statistics[at + 1] = info.energy
     statistics[at + 2] = info.acceptance_rate
     statistics[at + 3] = step_size
@@ -261,11 +261,12 @@ def move_nuts(
     chain.counters[NUM_GRADIENTS] += info.num_steps
     if info.is_divergent and not is_tuning:
         _look_at_divergence(chain, first, size, logdensity, is_factor, work)
+    log_jacobian = 0.0
     if is_factor:
-        locate(logdensity, position, chain.state, work.position)
+        log_jacobian = locate(logdensity, position, chain.state, work.position)
         _copy(work.position, position)
     if is_tuning and iteration < chain.window.shape[0]:
         _keep(position, gradient, chain.window[iteration, :, first : first + size])
     _adapt_step_size(chain, settings, tuning, info, iteration)
-    _write_statistics(chain.statistics, row[FIRST_STATISTIC], info, step_size)
+    _write_statistics(chain.statistics, row[FIRST_STATISTIC], info, step_size, log_jacobian)
     return STATUS_DONE

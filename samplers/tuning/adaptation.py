@@ -152,6 +152,25 @@ def _estimate(moments: NDArray[np.float64], inverse_mass_matrix: Vector) -> None
             inverse_mass_matrix[i] = np.sqrt(ratio)
 
 
+def start_moments(tuning: Vector, moments: NDArray[np.float64], draws: NDArray[np.float64]) -> None:
+    """Let the foreground window hold draws, and the background none.
+
+    Parameters
+    ----------
+    tuning : array, shape (10,), float64
+        The block's tuning record.
+    moments : array, shape (8, d), float64
+        Both windows.
+    draws : array, shape (n, 2, d), float64
+        Positions and gradients.
+    """
+    moments[:] = 0.0
+    for row, values in ((_DRAWS, draws[:, 0]), (_GRADIENTS, draws[:, 1])):
+        moments[row] = values.mean(axis=0)
+        moments[row + 1] = ((values - moments[row]) ** 2).sum(axis=0)
+    tuning[_NUM_FOREGROUND], tuning[_NUM_BACKGROUND] = len(draws), 0.0
+
+
 @inlined
 def update_inverse_mass_matrix(
     tuning: Vector,

@@ -131,19 +131,25 @@ def _compiled() -> Any:
 
 _SOURCE = """
 def PROGRAM(x, context, out, rng, fdata, idata, work):
-    numbers = carray(idata, (8,))
-    size, kind, rank = numbers[4], numbers[5], numbers[6]
+    numbers = carray(idata, (9,))
+    size, kind, rank, is_centred = numbers[4], numbers[5], numbers[6], numbers[8]
     scale, coefficients, rows = split_factor(kind, size, rank, carray(fdata, (numbers[7],)))
     point = carray(work, (3, size))
     words, inputs, outputs = carray(rng, (4,)), carray(x, (size,)), carray(out, (size,))
     if words[0] == BEGIN:
+        if is_centred:
+            call_program(numbers[:4], inputs, carray(context, (1,)), point[2], words)
         for i in range(size):
-            point[2, i] = inputs[i]
+            if not is_centred:
+                point[2, i] = inputs[i]
             outputs[i] = 0.0
         return 0.0
     if words[0] == LOCATE:
-        to_position(kind, point[2], scale, coefficients, rows, inputs, outputs)
-        return 0.0
+        if not is_centred:
+            to_position(kind, point[2], scale, coefficients, rows, inputs, outputs)
+            return 0.0
+        to_position(kind, point[2], scale, coefficients, rows, inputs, point[0])
+        return call_program(numbers[:4], point[0], carray(context, (1,)), outputs, words)
     to_position(kind, point[2], scale, coefficients, rows, inputs, point[0])
     value = call_program(numbers[:4], point[0], carray(context, (1,)), point[1], words)
     to_gradient(kind, scale, coefficients, rows, point[1], outputs)
@@ -164,6 +170,8 @@ class PreconditionedProgram:
         Of the factor.
     numbers : array, float64
         The factor.
+    is_centred : bool
+        Whether the program has coordinates of its own, of which these are coordinates.
 
     Attributes
     ----------
@@ -171,9 +179,11 @@ class PreconditionedProgram:
         What compiled loops call; this object must stay alive as long.
     """
 
-    def __init__(self, row: NDArray[np.int64], size: int, kind: int, rank: int, numbers: Vector):
+    def __init__(
+        self, row: NDArray[np.int64], size: int, kind: int, rank: int, numbers: Vector, *, is_centred: bool = False
+    ):
         function = _compiled()
-        integers = np.array([*row, size, kind, rank, numbers.size], np.int64)
+        integers = np.array([*row, size, kind, rank, numbers.size, is_centred], np.int64)
         work = np.zeros(3 * size)
         self._memory = (function, numbers, integers, work)
         addresses = [function.address, numbers.ctypes.data, integers.ctypes.data, work.ctypes.data]
@@ -190,24 +200,34 @@ class PreconditionedFunction:
         kind: int,
         rank: int,
         numbers: Vector,
+        *,
+        is_centred: bool = False,
     ):
-        self._logdensity = logdensity
+        self._logdensity: Any = logdensity
+        self._is_centred = is_centred
         self._kind = kind
         self._factor = split_factor(kind, size, rank, numbers)
         self._origin, self._position, self._gradient = np.zeros(size), np.empty(size), np.empty(size)
 
     def __call__(self, coordinates: Vector, context: Vector, gradient: Vector) -> float:
         """Return the log-density and write its gradient, both as functions of the coordinates."""
-        self.locate(coordinates, self._position)
+        to_position(self._kind, self._origin, *self._factor, coordinates, self._position)
         value = self._logdensity(self._position, context, self._gradient)
         to_gradient(self._kind, *self._factor, self._gradient, gradient)
         return value
 
-    def begin(self, position: Vector, coordinates: Vector) -> None:
+    def begin(self, position: Vector, context: Vector, coordinates: Vector) -> None:
         """Let the origin be at a position, and write its coordinates."""
-        self._origin[:] = position
+        if self._is_centred:
+            self._logdensity.begin(position, context, self._origin)
+        else:
+            self._origin[:] = position
         coordinates[:] = 0.0
 
-    def locate(self, coordinates: Vector, position: Vector) -> None:
-        """Write the position of coordinates."""
-        to_position(self._kind, self._origin, *self._factor, coordinates, position)
+    def locate(self, coordinates: Vector, context: Vector, position: Vector) -> float:
+        """Write the position of coordinates; return the logarithm of the Jacobian that is not constant."""
+        if not self._is_centred:
+            to_position(self._kind, self._origin, *self._factor, coordinates, position)
+            return 0.0
+        to_position(self._kind, self._origin, *self._factor, coordinates, self._position)
+        return float(self._logdensity.locate(self._position, context, position))

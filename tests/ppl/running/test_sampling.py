@@ -276,6 +276,7 @@ def test_trajectories_are_cut_short_while_the_metric_is_a_guess(backend):
     a = ppl.Normal("a", 0.0, 1.0)
     model = ppl.Model(a, ppl.Normal("b", a, 1e-3))
     options = {"metric": "diag", "keep_tuning": True, "backend": backend, "sampler": "nuts", "progress": False}
+    options["centring"] = 1
     trace = ppl.sample(model, draws=20, tune=200, chains=1, seed=1, **options)
     early = trace["warmup_sample_stats"]["n_steps"].to_numpy()[:, :60]
     assert early.max() == 127

@@ -65,9 +65,9 @@ def evaluated(metric: Metric, backend: str) -> tuple[float, np.ndarray, np.ndarr
     gradient, position = np.empty(SIZE), np.empty(SIZE)
     if backend == "c":
         function = in_python(metric)
-        function.begin(STATE[BEFORE:], gradient)
+        function.begin(STATE[BEFORE:], STATE, gradient)
         assert not gradient.any()
-        function.locate(COORDINATES, position)
+        function.locate(COORDINATES, STATE, position)
         return function(COORDINATES, STATE, gradient), gradient, position
     x, others = pt.tensor("x", shape=(SIZE,)), pt.tensor("s", shape=(BEFORE + SIZE,))
     plain = compile_program([x], [pt.cos(x) * others[0]], value=pt.sin(x).sum() * others[0], context=[others]).bind()

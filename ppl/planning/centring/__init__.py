@@ -1,0 +1,1 @@
+"""Coordinates in which trajectories run: what was asked for, and where there are any."""

@@ -1,0 +1,272 @@
+"""Densities in partially centred coordinates: from positions to coordinates and back, for the loop over sweeps.
+
+The joint state holds positions, whatever a trajectory runs in. Before it begins, and when it has ended, the coordinates
+of `graphs.centring` are computed from positions and back, by one program that evaluates locations and scales.
+
+The loops are compiled functions wherever they are called from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from math import log, sqrt
+from typing import Any
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+from graphs.backends.numba.machine_code.c_functions import compile_function
+from graphs.backends.numba.machine_code.inlined import inlined
+from graphs.backends.numba.machine_code.kept import njit
+from graphs.backends.numba.program import BoundProgram, call_program
+from samplers.chain.metric import Centring
+from samplers.chain.programs import BEGIN, LOCATE
+
+type Vector = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class CoordinateMap:
+    """Which elements have coordinates of their own.
+
+    Parameters
+    ----------
+    size : int
+        Number of elements of the position.
+    elements : array, shape (k,), int64
+        Those of the position that have coordinates of their own.
+    levels : array, shape (k,), int64
+        In which order they are computed from coordinates.
+    context : array, int64
+        The elements of the joint state that the density depends on besides.
+    start : array, shape (k,), float64
+        The share that was asked for; NaN where it is learnt.
+    """
+
+    size: int
+    elements: NDArray[np.int64]
+    levels: NDArray[np.int64]
+    context: NDArray[np.int64]
+    start: Vector
+
+    @property
+    def num_levels(self) -> int:
+        """How often locations and scales are evaluated on the way back."""
+        return int(self.levels.max(initial=-1)) + 1
+
+    @property
+    def declared(self) -> Centring:
+        """Where coordinates are positions."""
+        count = self.elements.size
+        return Centring(np.ones(count), np.ones(count), np.zeros(count))
+
+
+@njit(cache=True, error_model="numpy")
+def to_coordinates(
+    elements: NDArray[np.int64], share: Vector, floor: Vector, pull: Vector, known: Vector, out: Vector
+) -> None:
+    """Turn positions into coordinates.
+
+    Parameters
+    ----------
+    elements, share, floor, pull
+        As in `CoordinateMap` and `samplers.chain.metric.Centring`; those whose share is one stay as they are.
+    known : array, shape (3 * k,), float64
+        Locations, then scales.
+    out : array, shape (d,), float64
+        Positions; overwritten.
+    """
+    count = elements.size
+    for j in range(count):
+        if share[j] != 1.0:
+            scale, i = known[count + j], elements[j]
+            factor = scale / sqrt(floor[j] + share[j] * scale * scale)
+            out[i] = (out[i] - known[j]) / factor - factor * (pull[j] - share[j] * known[j])
+
+
+@njit(cache=True, error_model="numpy")
+def to_positions(
+    elements: NDArray[np.int64],
+    levels: NDArray[np.int64],
+    level: int,
+    share: Vector,
+    floor: Vector,
+    pull: Vector,
+    known: Vector,
+    out: Vector,
+) -> float:
+    """Turn the coordinates of one level into positions, and return the logarithm of the Jacobian of that."""
+    count = elements.size
+    total = 0.0
+    for j in range(count):
+        if levels[j] == level and share[j] != 1.0:
+            scale, i = known[count + j], elements[j]
+            factor = scale / sqrt(floor[j] + share[j] * scale * scale)
+            out[i] = known[j] + factor * (factor * (pull[j] - share[j] * known[j]) + out[i])
+            total += log(factor)
+    return total
+
+
+@inlined
+def split_data(held: Vector, num_context: int, count: int) -> tuple[Vector, Vector, Vector]:
+    """Return shares, floors and pulls, which come after the context."""
+    second, third = num_context + count, num_context + 2 * count
+    return held[num_context:second], held[second:third], held[third : third + count]
+
+
+@cache
+def _compiled() -> Any:
+    """Return the program that evaluates others in coordinates of their own: compiled once for all models."""
+    names = {
+        "carray": numba.carray,
+        "call_program": call_program,
+        "split_data": split_data,
+        "to_coordinates": to_coordinates,
+        "to_positions": to_positions,
+        "BEGIN": BEGIN,
+        "LOCATE": LOCATE,
+    }
+    return compile_function(_SOURCE, "centred", names)
+
+
+_SOURCE = """
+def PROGRAM(x, context, out, rng, fdata, idata, work):
+    head = carray(idata, (13,))
+    size, count, num_levels, num_context = head[8], head[9], head[10], head[11]
+    state = carray(context, (head[12],))
+    indices = carray(idata, (13 + 2 * count + num_context,))
+    held = carray(fdata, (num_context + 3 * count,))
+    words, inputs, outputs = carray(rng, (4,)), carray(x, (size,)), carray(out, (size,))
+    if words[0] == BEGIN or words[0] == LOCATE:
+        elements, levels = indices[13 : 13 + count], indices[13 + count : 13 + 2 * count]
+        share, floor, pull = split_data(held, num_context, count)
+        known = carray(work, (3 * count,))
+        for i in range(size):
+            outputs[i] = inputs[i]
+        if words[0] == BEGIN:
+            call_program(head[4:8], inputs, state, known, words)
+            to_coordinates(elements, share, floor, pull, known, outputs)
+            return 0.0
+        total = 0.0
+        for level in range(num_levels):
+            call_program(head[4:8], outputs, state, known, words)
+            total += to_positions(elements, levels, level, share, floor, pull, known, outputs)
+        return total
+    for i in range(num_context):
+        held[i] = state[indices[13 + 2 * count + i]]
+    return call_program(head[:4], inputs, held, outputs, words)
+"""
+
+
+class CentredProgram:
+    """A bound program of a density, seen in coordinates of its own.
+
+    Parameters
+    ----------
+    density, parameters : BoundProgram
+        Of coordinates, and of positions: as in `graphs.centring.PartialCentring`.
+    where : CoordinateMap
+        Which elements have them.
+    num_state : int
+        Number of elements of the joint state.
+
+    Attributes
+    ----------
+    row : array, shape (4,), int64
+        What compiled loops call; this object must stay alive as long.
+    """
+
+    def __init__(self, density: BoundProgram, parameters: BoundProgram, where: CoordinateMap, num_state: int):
+        self.where = where
+        count, num_context = where.elements.size, where.context.size
+        self._held = np.zeros(num_context + 3 * count)
+        head = [*density.row, *parameters.row, where.size, count, where.num_levels, num_context, num_state]
+        integers = np.concatenate([np.array(head, np.int64), where.elements, where.levels, where.context])
+        function, work = _compiled(), np.zeros(3 * count + 1)
+        self._memory = (function, density, parameters, integers, work)
+        self._parameters = parameters
+        addresses = [function.address, self._held.ctypes.data, integers.ctypes.data, work.ctypes.data]
+        self.row = np.array(addresses, np.int64)
+        self.use(where.declared)
+
+    def use(self, centring: Centring) -> None:
+        """Change the coordinates."""
+        self._held[self.where.context.size :] = np.concatenate([centring.share, centring.floor, centring.pull])
+
+    @property
+    def callable(self) -> NDArray[np.int64]:
+        """What `samplers.chain.programs.evaluate_density` takes."""
+        return self.row
+
+    def parameters(self, position: Vector, state: Vector) -> Vector:
+        """Return locations, scales and scores at a position; shape (3 * k,)."""
+        found = np.empty(3 * self.where.elements.size)
+        call_program(self._parameters.row, position, state, found, np.zeros(4, np.uint64))
+        return found
+
+    def begin(self, position: Vector, state: Vector, coordinates: Vector) -> None:
+        """Write the coordinates of a position."""
+        call_program(self.row, position, state, coordinates, np.array([BEGIN, 0, 0, 0], np.uint64))
+
+    def locate(self, coordinates: Vector, state: Vector, position: Vector) -> float:
+        """Write the position of coordinates; return the logarithm of the Jacobian."""
+        return call_program(self.row, coordinates, state, position, np.array([LOCATE, 0, 0, 0], np.uint64))
+
+    def evaluate(self, coordinates: Vector, state: Vector, gradient: Vector) -> float:
+        """Return the log-density at coordinates, and write its gradient."""
+        return call_program(self.row, coordinates, state, gradient, np.zeros(4, np.uint64))
+
+
+class CentredFunction:
+    """A log-density in Python, seen in coordinates of its own; the parameters are as in `CentredProgram`."""
+
+    def __init__(
+        self,
+        density: Callable[[Vector, Vector, Vector], float],
+        parameters: Callable[[Vector, Vector, Vector], float],
+        where: CoordinateMap,
+    ):
+        self.where = where
+        self._density, self._parameters = density, parameters
+        self._held = np.zeros(where.context.size + 3 * where.elements.size)
+        self.use(where.declared)
+
+    def use(self, centring: Centring) -> None:
+        """Change the coordinates."""
+        self._data = (centring.share, centring.floor, centring.pull)
+        self._held[self.where.context.size :] = np.concatenate([centring.share, centring.floor, centring.pull])
+
+    @property
+    def callable(self) -> CentredFunction:
+        """What `samplers.chain.programs.evaluate_density` takes."""
+        return self
+
+    def __call__(self, coordinates: Vector, state: Vector, gradient: Vector) -> float:
+        """Return the log-density at coordinates, and write its gradient."""
+        self._held[: self.where.context.size] = state[self.where.context]
+        return self._density(coordinates, self._held, gradient)
+
+    evaluate = __call__
+
+    def parameters(self, position: Vector, state: Vector) -> Vector:
+        """Return locations, scales and scores at a position; shape (3 * k,)."""
+        found = np.empty(3 * self.where.elements.size)
+        self._parameters(position, state, found)
+        return found
+
+    def begin(self, position: Vector, state: Vector, coordinates: Vector) -> None:
+        """Write the coordinates of a position."""
+        coordinates[:] = position
+        to_coordinates(self.where.elements, *self._data, self.parameters(position, state), coordinates)
+
+    def locate(self, coordinates: Vector, state: Vector, position: Vector) -> float:
+        """Write the position of coordinates; return the logarithm of the Jacobian."""
+        position[:] = coordinates
+        where, total = self.where, 0.0
+        for level in range(where.num_levels):
+            known = self.parameters(position, state)
+            total += to_positions(where.elements, where.levels, level, *self._data, known, position)
+        return total
