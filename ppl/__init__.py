@@ -31,6 +31,7 @@ from ppl.reading import numpy_functions, operands
 from ppl.running.compiled import CompiledModel
 from ppl.running.maximising import em
 from ppl.running.sampling import compile, sample
+from ppl.storing.resuming import resume
 
 operands.install()
 numpy_functions.install()
@@ -67,6 +68,7 @@ __all__ = [
     "posterior_predictive",
     "prior_predictive",
     "recover",
+    "resume",
     "sample",
     *distributions.__all__,
 ]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from typing import Any, cast
 
@@ -15,24 +15,24 @@ from xarray import Dataset, DataTree
 
 from graphs.errors import SamplingError
 from graphs.surgery.traces import untraced
-from ppl.declaring.flat import flat_priors
-from ppl.diagnosing.judged import drawn_attributes
+from ppl.keeping.manifest import check_free
 from ppl.modelling.bad_constants import explained
 from ppl.planning.plans import Plan
 from ppl.reporting.progress import ProgressBar
 from ppl.reporting.stages import doing
 from ppl.running.continuation import ADAPTATION, continued, what_was_learnt
 from ppl.running.counts import check_counts, check_options, checked_seed
-from ppl.running.drawing_back import Seed
 from ppl.running.expansion import DrawExpansion
 from ppl.running.losses import Losses
 from ppl.running.memory import check_memory_of_run
-from ppl.running.results import logger, report, say_losses, to_datatree, versions
-from ppl.running.wanted import LOGDENSITY
+from ppl.running.named import named_groups
+from ppl.running.results import attributes_of, logger, report, say_losses, to_datatree
 from ppl.starting.initial import StartingPoints
 from ppl.starting.pathfinding import found_paths
+from ppl.storing.stored import StoredRun
 from samplers import SweepResult, compile_sweep
 from samplers.chain.arguments import RunSettings
+from samplers.chain.going import Keeper, SweepRun
 from samplers.loop.interrupts import HeldInterrupts
 from samplers.loop.memory import bytes_of_chains, bytes_of_draws
 from samplers.tuning.learning import MetricChoice
@@ -53,6 +53,8 @@ class CompiledModel:
         In which NUTS evaluates the log-density.
     compile_seconds : float
         How long planning and compiling took.
+    compile_options : dict
+        What `ppl.compile` was asked for, as far as that can be written down.
     """
 
     def __init__(self, plan: Plan, backend: str, precision: str = "float64"):
@@ -60,6 +62,7 @@ class CompiledModel:
         self.plan = plan
         self.backend = backend
         self.precision = precision
+        self.compile_options: dict[str, Any] = {}
         doing("Compiling what samples")
         known = plan.compiled if (backend, precision) == ("numba", "float64") else None
         self._sweep: Any = known or compile_sweep(plan.sweep, backend, precision)
@@ -105,6 +108,8 @@ class CompiledModel:
         var_names: Sequence[str] | None = None,
         metric: str = "auto",
         adapt: str = "chain",
+        store: str | os.PathLike[str] | None = None,
+        overwrite: bool = False,
     ) -> DataTree:
         """Draw from the posterior; what each argument means is said at `ppl.sample`.
 
@@ -122,6 +127,8 @@ class CompiledModel:
             Of NUTS: what step sizes are tuned to, how long trajectories may be, the metric, and who learns it.
         thin, keep_tuning, var_names
             Keep one draw out of so many; the warm-up, too; these variables only.
+        store, overwrite
+            The folder that draws are written to while chains run, and whether one that exists may be replaced.
 
         Returns
         -------
@@ -143,6 +150,7 @@ class CompiledModel:
         """
         check_counts(draws=draws, tune=tune, chains=chains, cores=cores, thin=thin, max_tree_depth=max_tree_depth)
         check_options(target_accept, adapt)
+        path = None if store is None else check_free(store, overwrite)
         seed = checked_seed(seed)
         settings = RunSettings(
             tune,
@@ -156,34 +164,57 @@ class CompiledModel:
             metric=cast(MetricChoice, metric),
             is_pooled=adapt == "pooled",
         )
-        num_threads = cores or os.cpu_count() or 1
-        chosen = self._expansion if var_names is None else self._expansion_of(var_names)
-        expansion = replace(chosen, num_threads=num_threads)
-        rows = draws + tune * keep_tuning
-        kept = bytes_of_draws(self.plan.sweep, expansion.layout.size, rows, chains)
-        learning = bytes_of_chains(self.plan.sweep, chains, settings)
-        check_memory_of_run(rows, chains, learning, kept, expansion.new_bytes)
+        expansion = self.expansion_for(var_names, cores)
+        self._check_memory(settings, expansion, chains, draws if path is None else 0)
         try:
             with untraced():
                 start, learnt = self._start(init, chains, seed, tune)
         except SamplingError as error:
             raise self._starting_points.explained(error) from error
+        settings = replace(settings, keep=expansion.layout.names, learnt=learnt)
+        if path is not None:
+            asked = {"var_names": None if var_names is None else list(var_names), "adapt": adapt}
+            return StoredRun.begun(self, path, settings, start, expansion, asked).sample(progress)
         with HeldInterrupts() as interrupts:
             with ProgressBar(chains, tune, draws, progress) as bar:
-                keep = expansion.layout.names
-                settings = replace(settings, keep=keep, callback=bar, learnt=learnt)
-                result = self._run(start, settings, interrupts)
+                result = self._run(start, replace(settings, callback=bar), interrupts)
             losses = Losses(interrupts)
             trace = self._to_datatree(result, seed, max_tree_depth, expansion, losses)
-            losses.attempt("report", lambda: report(result, trace, num_threads), None, is_long=True)
+            losses.attempt("report", lambda: report(result, trace, expansion.num_threads), None, is_long=True)
             say_losses(trace, losses)
         return trace
 
+    def expansion_for(self, var_names: Sequence[str] | None, cores: int | None) -> DrawExpansion:
+        """Return what a run has to keep, and by how many threads that is computed."""
+        chosen = self._expansion if var_names is None else self._expansion_of(var_names)
+        return replace(chosen, num_threads=cores or os.cpu_count() or 1)
+
+    def _check_memory(self, settings: RunSettings, expansion: DrawExpansion, chains: int, draws: int) -> None:
+        """Raise if there is no memory for a run that keeps so many draws of each chain in it."""
+        rows = draws + settings.tune * settings.keep_tuning if draws else 0
+        kept = bytes_of_draws(self.plan.sweep, expansion.layout.size, rows, chains)
+        learning = bytes_of_chains(self.plan.sweep, chains, settings)
+        check_memory_of_run(rows, chains, learning, kept, expansion.new_bytes)
+
+    def begin(self, start: NDArray[np.float64], settings: RunSettings, keeper: Keeper | None = None) -> SweepRun:
+        """Return a run that has not drawn yet, from joint states (chains, size) on."""
+        run: SweepRun = self._sweep.begin(start, settings, keeper)
+        return run
+
     def _run(self, start: NDArray[np.float64], settings: RunSettings, interrupts: HeldInterrupts) -> SweepResult:
-        """Run the sweeps; those of the Numba and C backends let interrupts through themselves."""
-        try:
+        """Run the sweeps, which let interrupts through themselves."""
+        with self.explaining(start):
             with interrupts.allowed() if self.backend == "jax" else nullcontext():
-                return self._sweep.run(start, settings)
+                # JAX compiles for the number of chains.
+                run = self.begin(start, settings)
+            run.advance()
+            return run.result()
+
+    @contextmanager
+    def explaining(self, start: NDArray[np.float64]) -> Iterator[None]:
+        """Say more of what goes wrong in a run from joint states (chains, size)."""
+        try:
+            yield
         except MemoryError as error:
             raise SamplingError(f"There is no memory for the run ({error}): ask for fewer draws or chains.") from error
         except SamplingError as error:
@@ -215,24 +246,22 @@ class CompiledModel:
     def _to_datatree(
         self, result: SweepResult, seed: int, max_tree_depth: int, expansion: DrawExpansion, losses: Losses
     ) -> DataTree:
-        # JAX compiles at the first run, when the number of chains is known.
-        lazy = getattr(self._sweep, "compile_seconds", 0.0)
-        self.compile_seconds += lazy - self._lazy_seconds
-        self._lazy_seconds = lazy
-        groups = _named(expansion, result.draws, result.stats, losses, (seed, 0))
+        groups = named_groups(expansion, result.draws, result.stats, losses, (seed, 0))
         if result.tuning_draws is not None and result.tuning_draws.size:
-            warmup = _named(expansion, result.tuning_draws, result.tuning_stats or {}, losses, (seed, 1))
+            warmup = named_groups(expansion, result.tuning_draws, result.tuning_stats or {}, losses, (seed, 1))
             groups |= {f"warmup_{group}": values for group, values in warmup.items()}
-        attributes = self._attributes(result, seed, max_tree_depth, losses)
+        attributes = self.attributes(result, seed, max_tree_depth, losses)
         none: dict[str, Dataset] = {}
         learnt = losses.attempt(ADAPTATION, lambda: {ADAPTATION: what_was_learnt(result, self.plan.sweep)}, none)
         return to_datatree(self.plan.model, groups, attributes, extra_groups=learnt, losses=losses)
 
-    def _attributes(self, result: SweepResult, seed: int, max_tree_depth: int, losses: Losses) -> dict[str, Any]:
+    def attributes(self, result: SweepResult, seed: int, max_tree_depth: int, losses: Losses) -> dict[str, Any]:
         """Return what is worth knowing about the run."""
-        none: dict[str, str] = {}
-        no_names: list[str] = []
-        attributes = {
+        # JAX compiles at the first run, when the number of chains is known.
+        lazy = getattr(self._sweep, "compile_seconds", 0.0)
+        self.compile_seconds += lazy - self._lazy_seconds
+        self._lazy_seconds = lazy
+        about = {
             "inference_library": "rvgraph",
             "backend": self.backend,
             "seed": seed,
@@ -240,21 +269,8 @@ class CompiledModel:
             "sampling_seconds": result.sampling_seconds,
             "tuning_seconds": result.tuning_seconds,
             "compile_seconds": self.compile_seconds,
-            "num_gradients": int(result.num_gradients),
-            "interrupted": result.interrupted,
-            "plan": losses.attempt("plan", lambda: str(self.plan), ""),
-            **losses.attempt("drawn", lambda: drawn_attributes(self.plan.declared), none),
-            "versions": losses.attempt("versions", versions, none),
         }
-        flat = losses.attempt("flat_priors", lambda: flat_priors(self.plan.model), no_names)
-        if flat:
-            attributes["flat_priors"] = ", ".join(flat)
-        count = int(result.num_without_gradient.sum())
-        if count:
-            state = result.without_gradient[np.argmax(result.num_without_gradient > 0)]
-            term = losses.attempt("term_without_gradient", lambda: self._starting_points.without_gradient(state), "")
-            attributes |= {"num_without_gradient": count, "term_without_gradient": term}
-        return attributes
+        return about | attributes_of(result, self.plan, self._starting_points.without_gradient, losses)
 
     def _expansion_of(self, var_names: Sequence[str]) -> DrawExpansion:
         """Return what a run has to keep; compiled once for runs that keep the same."""
@@ -277,16 +293,3 @@ class CompiledModel:
             Each of shape ``(chains, draws, *shape)``.
         """
         return self._expansion(draws)
-
-
-def _named(
-    expansion: DrawExpansion, draws: NDArray[np.float64], stats: Mapping[str, NDArray], losses: Losses, seed: Seed
-) -> dict[str, Mapping[str, NDArray]]:
-    """Return named values and statistics; the log-density, where that of a block is not that of the draws."""
-    values = losses.attempt("posterior", lambda: expansion(draws, in_place=True, losses=losses, seed=seed), None)
-    if values is None:
-        values = expansion.recorded(draws, losses)
-    unconstrained, losses.unconstrained = losses.unconstrained, {}
-    others = {n: array for n, array in stats.items() if n != "lp" or expansion.is_logdensity_given}
-    lp = {"lp": values.pop(LOGDENSITY)} if LOGDENSITY in values else {}
-    return {"posterior": values, "sample_stats": {**lp, **others}, "unconstrained_posterior": unconstrained}

@@ -22,6 +22,7 @@ from ppl.planning.plans import Plan
 ROWS_AT_ONCE = 2**12
 FEWEST_SHARED = 2**16
 """So many numbers are worth the start of threads: a millisecond of draws."""
+Place = tuple[int, int]
 Seed = tuple[int, ...]
 """The seed of a run, and which part of it this is, each of which has numbers of its own."""
 _STREAM = 20261201
@@ -79,7 +80,9 @@ class DrawingBack:
         dependent = tuple(n for n, graph in outputs.items() if depends_on(graph, kept))
         return cls(Layout.of(variables), Layout.of(kept), Layout.of(draws), function, dependent)
 
-    def __call__(self, rows: NDArray[np.float64], chains: int, seed: Seed, num_threads: int = 1) -> NDArray[np.float64]:
+    def __call__(
+        self, rows: NDArray[np.float64], chains: int, seed: Seed, num_threads: int = 1, place: Place = (0, 0)
+    ) -> NDArray[np.float64]:
         """Return a draw for each row, (number, size): the same whatever is computed at once, and of how many chains.
 
         Parameters
@@ -92,12 +95,17 @@ class DrawingBack:
             Of the run, and of its part.
         num_threads : int
             How many threads may share the rows.
+        place : (int, int)
+            Numbers of the first chain, and of the first row of each, which is a multiple of `ROWS_AT_ONCE`.
         """
+        first_chain, first_number = place[0], place[1] // ROWS_AT_ONCE
         length = len(rows) // max(chains, 1)
         parts = []
         for chain in range(chains):
-            for number, first in enumerate(range(0, length, ROWS_AT_ONCE)):
-                generator = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(_STREAM, chain, number)))
+            for number, first in enumerate(range(0, length, ROWS_AT_ONCE), first_number):
+                generator = np.random.default_rng(
+                    np.random.SeedSequence(seed, spawn_key=(_STREAM, first_chain + chain, number))
+                )
                 start, stop = chain * length + first, chain * length + min(first + ROWS_AT_ONCE, length)
                 parts.append((slice(start, stop), generator))
         if len(rows) * self.every.size < FEWEST_SHARED:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import isfinite
 from typing import Any
 
@@ -21,6 +22,8 @@ from graphs.joint.joint_logprob import strip
 from graphs.joint.logprob import logprob
 from graphs.surgery.interpreting import interpret
 from graphs.surgery.rebuilding import substitute
+from ppl.keeping.keeper import BLOCK
+from ppl.keeping.manifest import check_free
 from ppl.modelling.members import by_member, given_arrays
 from ppl.planning.plans import Plan
 from ppl.predicting.missing_draws import NUMBER
@@ -30,9 +33,12 @@ from ppl.running.memory import check_memory_of_draws
 from ppl.running.results import to_datatree, versions
 from ppl.starting.initial import given_values
 from ppl.starting.log_terms import LogTerms
+from ppl.storing.exact_store import begun
 from samplers.tuning.learning import check_metric
 
-_LP = ""
+LOG_PROBABILITY = ""
+_STREAM = 20261204
+"""Tells the generators of these draws from others that have the same seed."""
 
 
 class ExactModel:
@@ -50,6 +56,8 @@ class ExactModel:
         Double: no gradient is evaluated.
     compile_seconds : float
         How long planning and compiling took.
+    compile_options : dict
+        What `ppl.compile` was asked for, as far as that can be written down.
     log_evidence : float
         Log-probability of the data, all latent variables summed out.
     """
@@ -60,6 +68,7 @@ class ExactModel:
         start = time.perf_counter()
         self.plan = plan
         self.backend = backend
+        self.compile_options: dict[str, Any] = {}
         self.log_evidence = float(interpret([], _without_elements(plan, [plan.mixed.total])[0])())
         self._graphs, self._rng = self._all_graphs()
         self._function = get_backend(backend).map([NUMBER], list(self._graphs.values()), rng=self._rng)
@@ -96,7 +105,7 @@ class ExactModel:
         outputs = {
             **{n: array for n, array in arrays.items() if n in model.latent or n in joint.plates},
             **dict(zip(model.deterministics, computed, strict=True)),
-            _LP: total,
+            LOG_PROBABILITY: total,
         }
         return {name: pt.as_tensor(graph) for name, graph in outputs.items()}, rng
 
@@ -117,6 +126,8 @@ class ExactModel:
         var_names: Sequence[str] | None = None,
         metric: str = "auto",
         adapt: str = "chain",
+        store: str | os.PathLike[str] | None = None,
+        overwrite: bool = False,
     ) -> DataTree:
         """Draw; the arguments are those of `ppl.sample`, of which those of chains that move have nothing to do.
 
@@ -124,7 +135,7 @@ class ExactModel:
         ----------
         draws, chains : int
             Independent draws of each chain, and chains, which are no different from each other.
-        seed, var_names
+        seed, var_names, store, overwrite
             As of `ppl.sample`.
         tune, cores, init, progress, target_accept, max_tree_depth, thin, keep_tuning, metric, adapt
             Checked as for `ppl.sample`, and not used: nothing moves, so that nothing is tuned.
@@ -146,20 +157,45 @@ class ExactModel:
             given_values(self.plan, init, chains)
         if not isfinite(self.log_evidence):
             raise SamplingError(LogTerms(self.plan).failure(self._nowhere()) or "The data are impossible.")
-        seed = checked_seed(seed)
-        names = self._chosen(var_names)
+        seed, names = checked_seed(seed), self._chosen(var_names)
+        if store is not None:
+            asked = {"draws": draws, "chains": chains, "seed": seed, "var_names": names}
+            return begun(self, check_free(store, overwrite), asked)
         start = time.perf_counter()
         check_memory_of_draws(self._graphs, chains * draws)
-        arrays = self._function(np.random.default_rng(seed), np.zeros(chains * draws))
-        values = {
-            n: np.asarray(a).reshape(chains, draws, *a.shape[1:]) for n, a in zip(self._graphs, arrays, strict=True)
-        }
-        values = by_member(values, self.plan.natural.plates)
-        attributes = {
+        parts = [[self.block(seed, chain, first, draws) for first in range(0, draws, BLOCK)] for chain in range(chains)]
+        values = {n: np.stack([np.concatenate([part[n] for part in own]) for own in parts]) for n in parts[0][0]}
+        return self.trace(values, names, self.attributes(seed, time.perf_counter() - start))
+
+    def block(self, seed: int, chain: int, first: int, stop: int) -> dict[str, NDArray]:
+        """Return the draws of one block of a chain, (n, ...): those before a number, and no others whatever is asked.
+
+        Parameters
+        ----------
+        seed, chain : int
+            Which generator the block has, with its number.
+        first, stop : int
+            Number of its first draw, a multiple of `BLOCK`; and of the first that is not wanted.
+        """
+        rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(_STREAM, chain, first // BLOCK)))
+        count = min(stop - first, BLOCK)
+        # XLA may round otherwise for another number of draws.
+        arrays = self._function(rng, np.zeros(BLOCK if self.backend == "jax" else count))
+        return {name: np.asarray(array)[:count] for name, array in zip(self._graphs, arrays, strict=True)}
+
+    def trace(self, values: Mapping[str, NDArray], names: Sequence[str], attributes: Mapping[str, Any]) -> DataTree:
+        """Return the trace of draws (chains, draws, ...), as `block` names them."""
+        declared = by_member(dict(values), self.plan.natural.plates)
+        groups = {"posterior": {n: declared[n] for n in names}, "sample_stats": {"lp": declared[LOG_PROBABILITY]}}
+        return to_datatree(self.plan.model, groups, attributes)
+
+    def attributes(self, seed: int, seconds: float) -> dict[str, Any]:
+        """Return what is worth knowing about a run that took so many seconds."""
+        return {
             "inference_library": "rvgraph",
             "backend": self.backend,
             "seed": seed,
-            "sampling_seconds": time.perf_counter() - start,
+            "sampling_seconds": seconds,
             "tuning_seconds": 0.0,
             "compile_seconds": self.compile_seconds,
             "num_gradients": 0,
@@ -168,8 +204,6 @@ class ExactModel:
             "plan": str(self.plan),
             "versions": versions(),
         }
-        groups = {"posterior": {n: values[n] for n in names}, "sample_stats": {"lp": values[_LP]}}
-        return to_datatree(self.plan.model, groups, attributes)
 
     def _nowhere(self) -> dict[str, NDArray]:
         return {str(v.name): np.zeros(v.type.shape, v.type.dtype) for v in self.plan.mixed.values.values()}

@@ -18,9 +18,10 @@ from graphs.layout import Layout
 from graphs.surgery.random_graph import depends_on, static_shape
 from ppl.planning.plans import Plan
 from ppl.predicting.missing_draws import in_one_row
-from ppl.running.drawing_back import DrawingBack, Seed, draws_of_integrals
+from ppl.running.drawing_back import DrawingBack, Place, Seed, draws_of_integrals
 from ppl.running.losses import Losses
 from ppl.running.memory import bytes_of_draw
+from ppl.running.some_rows import put_rows, without_rows
 from ppl.running.wanted import LOGDENSITY, asked_for, elements_of, is_logdensity_given, outputs_of, room_of
 
 logger = logging.getLogger("rvgraph")
@@ -134,7 +135,13 @@ class DrawExpansion:
         return cls(layout, names, computed, room, sources, function, new, given, one, elements, wanted, back)
 
     def __call__(
-        self, draws: NDArray[np.float64], *, in_place: bool = False, losses: Losses | None = None, seed: Seed = (0,)
+        self,
+        draws: NDArray[np.float64],
+        *,
+        in_place: bool = False,
+        losses: Losses | None = None,
+        seed: Seed = (0,),
+        place: Place = (0, 0),
     ) -> dict[str, NDArray]:
         """Return the named values in natural space of flat draws, shape (chains, draws, size).
 
@@ -148,10 +155,10 @@ class DrawExpansion:
             rows = np.where(missing[:, None], 1.0 if missing.all() else rows[~missing][0], rows)
         elif not in_place and self.room:
             rows = rows.copy()
-        values = self._values(rows, self._drawn_back(rows, len(draws), seed, losses), losses)
+        values = self._values(rows, self._drawn_back(rows, len(draws), seed, losses, place), losses)
 
         def shaped(array: NDArray) -> NDArray:
-            whole = _without(np.asarray(array), missing) if missing.any() else np.asarray(array)
+            whole = without_rows(np.asarray(array), missing) if missing.any() else np.asarray(array)
             return whole.reshape(draws.shape[:2] + whole.shape[1:])
 
         if losses is None:
@@ -161,17 +168,17 @@ class DrawExpansion:
         return self._declared({name: array for name, array in found.items() if array is not None})
 
     def _drawn_back(
-        self, rows: NDArray[np.float64], chains: int, seed: Seed, losses: Losses | None
+        self, rows: NDArray[np.float64], chains: int, seed: Seed, losses: Losses | None, place: Place
     ) -> NDArray[np.float64] | None:
         """Return a draw of what was integrated out for each row (number, size); None where there is none."""
         back = self.drawing_back
         if back is None:
             return None
         if losses is None:
-            return back(rows, chains, seed, self.num_threads)
+            return back(rows, chains, seed, self.num_threads, place)
         try:
             with losses.interrupts.allowed():
-                return back(rows, chains, seed, self.num_threads)
+                return back(rows, chains, seed, self.num_threads, place)
         except (Exception, KeyboardInterrupt) as error:
             if isinstance(error, KeyboardInterrupt):
                 self._lose_what_is_computed(losses, error)
@@ -217,7 +224,7 @@ class DrawExpansion:
             part = rows[some]
             arrays = self._arrays(part, None if drawn is None else drawn[some], losses)
             for name in [n for n in arrays if n not in self.room]:
-                put = partial(_put, new, name, arrays[name], first, len(rows))
+                put = partial(put_rows, new, name, arrays[name], first, len(rows))
                 if not (put() if losses is None else losses.attempt(shown(name), put, False)):
                     del arrays[name]
             # At last, for everything is computed of what is overwritten here.
@@ -277,22 +284,6 @@ class DrawExpansion:
         return np.asarray(self.function_of(name)(arguments, self.num_threads)[0])
 
 
-def _put(new: dict[str, NDArray], name: str, array: NDArray, first: int, num_rows: int) -> bool:
-    """Put the values of some rows into those of all."""
-    if len(array) == num_rows:
-        new[name] = array
-        return True
-    if name not in new:
-        new[name] = np.empty((num_rows, *np.shape(array)[1:]), np.asarray(array).dtype)
-    new[name][first : first + len(array)] = array
-    return True
-
-
 def shown(name: str) -> str:
     """Return how a value is called in the trace."""
     return name or "lp"
-
-
-def _without(array: NDArray, missing: NDArray[np.bool_]) -> NDArray:
-    """Return the array, of floats, without the rows that are missing."""
-    return np.where(missing.reshape(-1, *[1] * (array.ndim - 1)), np.nan, array)

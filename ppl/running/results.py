@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,9 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 from xarray import Dataset, DataTree
 
+from ppl.declaring.flat import flat_priors
 from ppl.diagnosing.diagnosis import judge
+from ppl.diagnosing.judged import drawn_attributes
 from ppl.modelling.dimensions import automatic_dims
 from ppl.modelling.model import Model
+from ppl.planning.plans import Plan
 from ppl.reading.labels import as_coordinate
 from ppl.running.losses import Losses
 from samplers.chain.result import SweepResult
@@ -70,7 +73,7 @@ def to_datatree(
     if model.parts.constant_data:
         everything["constant_data"] = dict(model.parts.constant_data)
     losses = losses or Losses()
-    attrs = {key: _plain(value) for key, value in attributes.items()}
+    attrs = plain_attributes(attributes)
     labels = {
         dim: losses.attempt(f"the labels of {dim}", partial(as_coordinate, values), None)
         for dim, values in {**model.coords, **(extra_coords or {})}.items()
@@ -160,6 +163,11 @@ def _dataset(values: Mapping[str, NDArray], sample_dims: list[str], axes: _AxesB
     return Dataset(variables, coords=coords, attrs=attrs)
 
 
+def plain_attributes(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return attributes as a trace has them."""
+    return {key: _plain(value) for key, value in attributes.items()}
+
+
 def _plain(value: Any) -> Any:
     """Keep what a netCDF file can hold."""
     if isinstance(value, Mapping):
@@ -167,6 +175,42 @@ def _plain(value: Any) -> Any:
     if isinstance(value, bool | np.bool_):
         return int(value)
     return value
+
+
+def attributes_of(
+    result: SweepResult, plan: Plan, term_without_gradient: Callable[[NDArray[np.float64]], str], losses: Losses
+) -> dict[str, Any]:
+    """Return what a run says of itself, whatever it was compiled by.
+
+    Parameters
+    ----------
+    result : SweepResult
+        The run.
+    plan : Plan
+        What was sampled.
+    term_without_gradient : callable
+        ``joint state -> name`` of the term of the density that has no gradient there.
+    losses : Losses
+        Where what cannot be said is noted.
+    """
+    none: dict[str, str] = {}
+    no_names: list[str] = []
+    attributes = {
+        "num_gradients": int(result.num_gradients),
+        "interrupted": result.interrupted,
+        "plan": losses.attempt("plan", lambda: str(plan), ""),
+        **losses.attempt("drawn", lambda: drawn_attributes(plan.declared), none),
+        "versions": losses.attempt("versions", versions, none),
+    }
+    flat = losses.attempt("flat_priors", lambda: flat_priors(plan.model), no_names)
+    if flat:
+        attributes["flat_priors"] = ", ".join(flat)
+    count = int(result.num_without_gradient.sum())
+    if count:
+        state = result.without_gradient[np.argmax(result.num_without_gradient > 0)]
+        term = losses.attempt("term_without_gradient", lambda: term_without_gradient(state), "")
+        attributes |= {"num_without_gradient": count, "term_without_gradient": term}
+    return attributes
 
 
 def say_losses(trace: DataTree, losses: Losses) -> None:

@@ -16,6 +16,8 @@ from graphs.errors import BackendError, ModelError, SamplingError
 from graphs.garbage import rarely_collected
 from graphs.marginal.lifting import MOST_STATES
 from graphs.surgery.traces import untraced
+from ppl.keeping.keeper import as_json
+from ppl.keeping.manifest import check_free
 from ppl.modelling.bad_constants import explained
 from ppl.modelling.model import Model
 from ppl.planning.centring.asked import AS_DECLARED_IN_JAX, Centring, checked_centring
@@ -27,8 +29,19 @@ from ppl.running.compiled import CompiledModel, Init
 from ppl.running.counts import check_counts
 from ppl.running.exact import ExactModel
 from ppl.running.results import logger
+from ppl.storing.stored import written_sampler
 
-OPTIONS = ("target_accept", "max_tree_depth", "thin", "keep_tuning", "var_names", "metric", "adapt")
+OPTIONS = (
+    "target_accept",
+    "max_tree_depth",
+    "thin",
+    "keep_tuning",
+    "var_names",
+    "metric",
+    "adapt",
+    "store",
+    "overwrite",
+)
 
 
 @cache
@@ -113,6 +126,15 @@ def compile(
         seconds = time.perf_counter() - start
         compiled = ExactModel(planned, backend) if planned.is_exact else CompiledModel(planned, backend, precision)
     compiled.compile_seconds += seconds
+    compiled.compile_options = {
+        "backend": backend,
+        "sampler": written_sampler(sampler),
+        "marginalize": marginalize if isinstance(marginalize, str | bool) else sorted(marginalize),
+        "max_states": int(max_states),
+        "compress": bool(compress),
+        "precision": precision,
+        "centring": as_json({"": centring})[""],
+    }
     return compiled
 
 
@@ -171,7 +193,10 @@ def sample(
         which needs all where NUTS does not move everything, is left out then. ``metric``: the inverse mass matrix that
         NUTS learns: "diag", "dense", "low_rank" (a diagonal and few directions), or "auto" (default), dense where
         correlations are strong enough to pay for it. ``adapt``: "chain" (default), or "pooled": all chains learn one
-        metric from the draws of all, and can be tuned for fewer iterations.
+        metric from the draws of all, and can be tuned for fewer iterations. ``store``: a folder to which draws are
+        written while chains run, in Zarr, with all that `ppl.resume` needs to go on after whatever ended the run.
+        Memory does not grow with the number of draws then, and the trace is read from there when it is used.
+        ``overwrite``: whether a store that exists may be replaced.
 
     Returns
     -------
@@ -201,6 +226,8 @@ def sample(
     unknown = set(options) - set(OPTIONS)
     if unknown:
         raise SamplingError(f"Unknown option {sorted(unknown)[0]!r}; there are {', '.join(OPTIONS)}.")
+    if options.get("store") is not None:
+        check_free(options["store"], bool(options.get("overwrite")))
     say(f"Planning, compiling and sampling {model!r}.", log_stream(progress))
     compiled = compile(
         model,

@@ -23,6 +23,14 @@ STATISTIC_DTYPES = {
     "diverging": "bool",
 }
 
+
+def statistic_dtypes(sweep: Sweep) -> dict[str, str]:
+    """Return the types of statistics by their names in ``SweepResult.stats``."""
+    named = zip(sweep.blocks, statistic_names(sweep), strict=True)
+    pairs = [pair for block, names in named for pair in zip(names, block.statistics, strict=True)]
+    return {name: STATISTIC_DTYPES.get(plain, "float64") for name, plain in pairs}
+
+
 STATUS_DONE = 0
 STATUS_INTERRUPTED = 1
 STATUS_NOT_FINITE_DRAW = 2

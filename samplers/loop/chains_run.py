@@ -11,7 +11,7 @@ from graphs.backends.blas import one_blas_thread
 from samplers.blocks import Sweep
 from samplers.chain.arguments import RunSettings
 from samplers.chain.going import Keeper, Stopwatch
-from samplers.chain.plain_arrays import State, part_of, with_prefix
+from samplers.chain.plain_arrays import State, packed, part_of, with_prefix
 from samplers.chain.result import STATUS_DONE, STATUS_FAILED, SweepResult, cannot_start
 from samplers.chain.state import NUM_ITERATIONS
 from samplers.loop.chain_run import ChainRun
@@ -104,7 +104,7 @@ class ChainsRun:
 
     def _joined(self, snapshots: Sequence[State]) -> State:
         """Return the snapshots of all chains as one."""
-        found: State = {"seconds": np.array(self._watch.seconds)}
+        found: State = {"seconds": np.array(self._watch.seconds), "names": packed("\n".join(self._record.names))}
         for number, snapshot in enumerate(snapshots):
             found |= with_prefix(f"chain_{number}_", snapshot)
         # What a keeper has to know, whatever it is that runs.

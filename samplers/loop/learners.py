@@ -132,7 +132,7 @@ def _so_far(members: Sequence[Member]) -> SoFar:
     return SoFar(int(counters[NUM_ITERATIONS]), int(counters[NUM_GRADIENTS]), metrics, trails)
 
 
-def resume(chains: Sequence[Sequence[Member]], learnt: Sequence[Sequence[Learnt]]) -> None:
+def resume_learnt(chains: Sequence[Sequence[Member]], learnt: Sequence[Sequence[Learnt]]) -> None:
     """Let the blocks of each chain start with what was learnt before.
 
     Parameters

@@ -50,8 +50,12 @@ class Gathered:
 
     @property
     def end(self) -> int | None:
-        """Number of the first row for which there is no memory; None where nothing is recorded."""
-        return self.first + len(self.draws) if len(self.draws) else None
+        """Number of the row before which memory is to be emptied; None where nothing is recorded.
+
+        A multiple of what there is room for, so that rows are taken in pieces that do not depend on the clock.
+        """
+        room = len(self.draws)
+        return (self.first // room + 1) * room if room else None
 
     def hand_over(self, num_done: int, take: Callable[[Taken], None]) -> None:
         """Let rows be taken, of which so many have been recorded since the beginning; their memory is free then."""

@@ -25,7 +25,7 @@ from samplers.loop import block_table as lowering
 from samplers.loop.chain_run import ChainRun
 from samplers.loop.chains_run import ChainsRun
 from samplers.loop.compiled_loop import compiled_advance
-from samplers.loop.learners import GroupLearner, Member, resume
+from samplers.loop.learners import GroupLearner, Member, resume_learnt
 from samplers.loop.pytensor_programs import compile_functions
 from samplers.loop.record import Record
 from samplers.tuning.learning import MetricLearner
@@ -184,7 +184,7 @@ class CompiledSweep:
         if num_window or self.sweep.has_coordinates:
             self._share_learners(chains, settings)
         if settings.learnt is not None:
-            resume([each.members for each in chains], settings.learnt)
+            resume_learnt([each.members for each in chains], settings.learnt)
         num_workers = min(len(init), settings.cores or os.cpu_count() or 1) if self.backend == "numba" else 1
         return ChainsRun(self.sweep, settings, chains, record, tuning_record, num_workers, watch, keeper)
 

@@ -114,7 +114,7 @@ class TableChains:
         for chain, (source, place) in enumerate(zip(self._sources, self._places, strict=True)):
             found |= with_prefix(f"source_{chain}_", source.state())
             if place is not None:
-                found |= {f"place_{chain}": np.array([*place.position, place.value, place.log_weight])}
+                found |= with_prefix(f"place_{chain}_", place._asdict())
         for chain, been in enumerate(self._ahead):
             found |= with_prefix(f"ahead_{chain}_", been._asdict())
         return found
@@ -128,8 +128,8 @@ class TableChains:
             chains._judged = Evaluated(chains.proposals(NUM_JUDGED), np.array(state["judged"]))
         for chain, source in enumerate(chains._sources):
             source.restore(part_of(state, f"source_{chain}_"))
-            if (numbers := state.get(f"place_{chain}")) is not None:
-                chains._places[chain] = PlaceOfChain(np.array(numbers[:-2]), float(numbers[-2]), float(numbers[-1]))
+            if place := part_of(state, f"place_{chain}_"):
+                chains._places[chain] = PlaceOfChain(**{name: np.array(array) for name, array in place.items()})
             if been := part_of(state, f"ahead_{chain}_"):
                 chains._ahead.append(Been(**{name: np.array(array) for name, array in been.items()}))
         return chains

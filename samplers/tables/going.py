@@ -230,6 +230,7 @@ class TabulatedRun:
         if self._by_nuts is not None:
             return self._tried() | self._by_nuts.state()
         found = self._tried() | {
+            "names": packed("\n".join(STATISTICS)),
             "num_tuned": np.full(len(self._init), np.clip(self._num_done - BURN_IN, 0, self._num_tuning)),
             "num_kept": self.num_kept,
             "has_stopped": np.full(len(self._init), bool(self._failure)),

@@ -58,7 +58,7 @@ def images(made_of: MadeOf) -> MadeOf:
     return MadeOf(uniform.reshape(flat), np.repeat(made_of.is_wide, NUM_IMAGES), wide.reshape(flat))
 
 
-def accepted(logs: Vector, uniform: Vector) -> tuple[NDArray[np.int64], Vector]:
+def accepted(logs: Vector, uniform: Vector, num_before: int = 0) -> tuple[NDArray[np.int64], Vector]:
     """Return the proposal that a chain is at after each, and with what probability each was accepted.
 
     Parameters
@@ -67,12 +67,15 @@ def accepted(logs: Vector, uniform: Vector) -> tuple[NDArray[np.int64], Vector]:
         Logarithms of the weights of proposals, whole sets one after the other.
     uniform : array, shape (n,), float64
         Logarithms of uniform numbers.
+    num_before : int
+        So many are where the chain has been, the last of them where it is; by default it begins at the first.
     """
     at = np.arange(len(logs))
     proposed = at.copy()
     # Each against the one before: where that one was accepted, too, as nearly all are, nothing has to be done.
     with np.errstate(invalid="ignore"):
-        refused = np.flatnonzero(~(uniform[1:] < logs[1:] - logs[:-1])) + 1
+        begin = max(num_before, 1)
+        refused = np.flatnonzero(~(uniform[begin:] < logs[begin:] - logs[begin - 1 : -1])) + begin
     done = 0
     for first in refused.tolist():
         if first < done:

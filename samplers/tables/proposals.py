@@ -82,11 +82,11 @@ class ProposalSource:
 
 
 class PlaceOfChain(NamedTuple):
-    """Where a chain is after a set of proposals."""
+    """The set of proposals that a chain is in, its last being where the chain is."""
 
-    position: NDArray[np.float64]  # (d,) float64
-    value: float  # log-density
-    log_weight: float  # logarithm of the density over that of proposals
+    positions: Matrix  # (16, d) float64
+    values: Vector  # (16,) float64: log-densities
+    log_weights: Vector  # (16,) float64: logarithms of the density over that of proposals
 
 
 class Been(NamedTuple):
@@ -112,19 +112,20 @@ def moved(place: PlaceOfChain | None, proposals: Proposals, values: Vector) -> t
 
     Without a place it is at the first proposal.
     """
-    weights, uniform, positions = log_weights(values, proposals.logs), proposals.uniform, proposals.positions
+    weights, uniform, positions = log_weights(values, proposals.logs), np.log(proposals.uniform), proposals.positions
     before = 0
     if place is not None:
-        # A set before the others, all of which is where the chain is.
+        # Where a chain does not move to the next set it goes on among the images of where it is.
         before = NUM_IMAGES
-        weights = np.concatenate([np.full(before, place.log_weight), weights])
-        uniform = np.concatenate([np.ones(before), uniform])
-        values = np.concatenate([np.full(before, place.value), values])
-        positions = np.concatenate([np.tile(place.position, (before, 1)), positions])
-    chosen, rates = accepted(weights, np.log(uniform))
-    last = int(chosen[-1])
-    there = PlaceOfChain(positions[last].copy(), float(values[last]), float(weights[last]))
-    at = chosen[before:]
+        weights = np.concatenate([place.log_weights, weights])
+        uniform = np.concatenate([np.zeros(before), uniform])
+        values = np.concatenate([place.values, values])
+        positions = np.concatenate([place.positions, positions])
+    chosen, rates = accepted(weights, uniform, before)
+    at, last = chosen[before:], int(chosen[-1])
+    # The maps between images are the same from wherever one begins to count them.
+    same_set = last // NUM_IMAGES * NUM_IMAGES + (np.arange(NUM_IMAGES) ^ last % NUM_IMAGES ^ NUM_IMAGES - 1)
+    there = PlaceOfChain(positions[same_set], values[same_set], weights[same_set])
     return there, Been(positions[at], values[at], rates[before:])
 
 

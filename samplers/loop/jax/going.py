@@ -13,7 +13,7 @@ from graphs.backends.jax.callback import reraising
 from samplers.blocks import Sweep
 from samplers.chain.arguments import RunSettings
 from samplers.chain.going import Keeper, Stopwatch, Taken
-from samplers.chain.plain_arrays import State, part_of, with_prefix
+from samplers.chain.plain_arrays import State, packed, part_of, with_prefix
 from samplers.chain.result import (
     STATUS_DONE,
     STATUS_INTERRUPTED,
@@ -165,6 +165,7 @@ class JaxRun:
             "num_updates": np.array(self._num_updates),
             "num_sweeps": np.array([self._num_tuned, self._num_drawn]),
             "seconds": np.array(self._watch.seconds),
+            "names": packed("\n".join(self._names)),
             "tuned_at": np.array(self._tuned_at),
             "num_tuned": np.minimum(completed, self._num_tuned),
             "num_kept": np.array(self.num_kept),

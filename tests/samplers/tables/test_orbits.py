@@ -16,6 +16,7 @@ from graphs.density import LogDensity
 from samplers import RunSettings, Sweep, compile_sweep, tabulated
 from samplers.tables.block import TabulatedBlock
 from samplers.tables.orbits import NUM_IMAGES, accepted, images, turned_digits
+from samplers.tables.proposals import Proposals, log_weights, moved
 from samplers.tables.table import MadeOf, Table
 
 
@@ -125,6 +126,25 @@ def test_proposals_are_accepted_as_by_a_plain_loop() -> None:
             found, rates = accepted(logs, uniform)
             np.testing.assert_array_equal(found, expected)
             np.testing.assert_allclose(rates, probable)
+
+
+def test_proposals_are_accepted_in_pieces_as_at_once() -> None:
+    """Wherever a chain is when a piece ends: also among the images of a set that it did not leave for many others."""
+    rng = np.random.default_rng(5)
+    for spread in (0.01, 1.0, 5.0):
+        for _ in range(20):
+            number = 12 * NUM_IMAGES
+            values, logs, uniform = rng.normal(0.0, spread, number), np.zeros(number), rng.random(number)
+            values[rng.random(number) < 0.05] = np.nan
+            values[0] = 0.0
+            positions = np.arange(number)[:, None].astype(float)
+            at, rates = accepted(log_weights(values, logs), np.log(uniform))
+            place, been = None, []
+            for part in np.split(np.arange(number), NUM_IMAGES * np.sort(rng.choice(11, 4, replace=False) + 1)):
+                place, found = moved(place, Proposals(positions[part], logs[part], uniform[part]), values[part])
+                been.append(found)
+            np.testing.assert_array_equal(np.concatenate([found.positions[:, 0] for found in been]), at)
+            np.testing.assert_array_equal(np.concatenate([found.rates for found in been]), rates)
 
 
 @pytest.mark.parametrize("kind", ["normal", "exponential"])

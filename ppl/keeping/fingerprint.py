@@ -1,0 +1,127 @@
+"""What a model is, in few words: whether a store was made from it, and which variable or data differ."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from pytensor.graph.basic import Constant, Variable
+from pytensor.graph.traversal import toposort
+
+from graphs.errors import SamplingError
+from ppl.modelling.model import Model
+
+type Fingerprint = dict[str, dict[str, str]]
+"""Digests by what they are of, and by name."""
+
+_LENGTH = 16
+_WORDS = {
+    "variables": "the variable",
+    "data": "the data of",
+    "constants": "the constant data",
+    "coords": "the labels of",
+    "plan": "the",
+}
+
+
+def fingerprint(model: Model, plan: Any) -> Fingerprint:
+    """Return what tells a model and its plan from others.
+
+    Parameters
+    ----------
+    model : Model
+        The model.
+    plan : Plan
+        How it is sampled.
+    """
+    drawn = {**model.latent, **model.observed, **model.deterministics, **model.potentials}
+    return {
+        "variables": _digests_of_graphs(drawn),
+        "data": {name: _digest_of_array(array) for name, array in model.observed_data.items()},
+        "constants": {name: _digest_of_array(array) for name, array in model.constant_data.items()},
+        "coords": {str(dim): _digest(repr(list(labels))) for dim, labels in model.coords.items()},
+        "plan": {"plan": _digest(str(plan))},
+    }
+
+
+def check_same(stored: Mapping[str, Mapping[str, str]], found: Fingerprint, store: str) -> None:
+    """Raise if a store was made from another model.
+
+    Raises
+    ------
+    SamplingError
+        Names what differs.
+    """
+    lines = []
+    for what, digests in found.items():
+        before = stored.get(what, {})
+        lines += [f"{_WORDS[what]} {n} is not in the model" for n in before if n not in digests]
+        lines += [f"{_WORDS[what]} {n} is not in the store" for n in digests if n not in before]
+        lines += [f"{_WORDS[what]} {n} differs" for n in digests if n in before and before[n] != digests[n]]
+    if lines:
+        raise SamplingError(
+            f"The store {store!r} is of another model: {'; '.join(lines)}. A run goes on with the model that it was "
+            "begun with; sample this one to another store, or with overwrite=True."
+        )
+
+
+def _digests_of_graphs(variables: Mapping[str, Variable]) -> dict[str, str]:
+    """Return digests of named variables; what a named one is computed from counts by its name."""
+    names = {variable: name for name, variable in variables.items()}
+    return {name: _digest("\n".join(_lines(variable, names))) for name, variable in variables.items()}
+
+
+def _lines(variable: Variable, names: Mapping[Variable, str]) -> list[str]:
+    """Return the graph of a variable, operation by operation, down to other named ones."""
+    known: dict[Variable, str] = {}
+
+    def word(each: Variable) -> str:
+        if each is not variable and each in names:
+            return names[each]
+        if each not in known:
+            if isinstance(each, Constant):
+                known[each] = f"{each.type} {_digest_of_value(each.data)}"
+            elif each.owner is None:
+                value = getattr(each, "get_value", lambda **_: "")(borrow=True)
+                known[each] = f"{each.type} {_digest_of_value(value)}"
+        return known.get(each, "?")
+
+    blockers = [each for each in names if each is not variable]
+    lines = []
+    for number, node in enumerate(toposort([variable], blockers=blockers)):
+        lines.append(f"{number}: {_of_op(node.op)} {[word(each) for each in node.inputs]}")
+        known |= {out: f"{number}.{i} {out.type}" for i, out in enumerate(node.outputs)}
+    return [*lines, word(variable)]
+
+
+def _of_op(op: Any) -> str:
+    """Return an operation in words, with its own graph where it has one."""
+    own: Sequence[Any] = getattr(op, "__props__", ()) or ()
+    properties = [f"{name}={_in_words(getattr(op, name, None))}" for name in own]
+    inner = getattr(op, "fgraph", None)
+    if inner is not None:
+        properties += [line for output in inner.outputs for line in _lines(output, {})]
+    return f"{type(op).__module__}.{type(op).__qualname__}({', '.join(properties)})"
+
+
+def _in_words(value: Any) -> str:
+    """Return a property of an operation without the address that it has in memory."""
+    text = repr(value)
+    return text.partition(" at 0x")[0]
+
+
+def _digest_of_value(value: Any) -> str:
+    return _digest_of_array(value) if isinstance(value, np.ndarray | np.generic) else _digest(_in_words(value))
+
+
+def _digest_of_array(array: Any) -> str:
+    array = np.asarray(array)
+    if array.dtype == object:
+        return _digest(repr(array.tolist()))
+    return _digest(f"{array.dtype} {array.shape} {hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()}")
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:_LENGTH]

@@ -1,0 +1,202 @@
+"""What chains draw, written to a store while they run, and with it at every commit all that is needed to go on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from threading import Lock
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from xarray import Dataset, DataTree
+
+from ppl.keeping.folder import OWN, StoreFolder
+from ppl.keeping.layout import GrowingArrays, lengths_of
+from samplers.chain.going import Taken
+from samplers.chain.plain_arrays import unpacked
+
+COMMITTED = f"{OWN}/committed.json"
+FIRST_SECONDS, SECONDS, COST_SHARE = 1.0, 5.0, 0.01
+"""A commit comes after so many seconds, and takes at most such a share of the time."""
+BLOCK = 2**12
+"""Rows that are computed together where what one becomes depends on those before it."""
+_BUFFER_BYTES, _BUFFER_OF_ALL, _MOST_ROWS = 2**24, 2**26, 2**16
+
+type Named = Mapping[str, Mapping[str, NDArray]]
+"""Groups of named arrays (1, n, ...)."""
+
+
+def rows_at_once(row_bytes: int, chains: int) -> int:
+    """Return how many rows a chain may gather; a multiple of a block where it is no fraction of one."""
+    most = min(_BUFFER_BYTES, _BUFFER_OF_ALL // chains) // max(row_bytes, 1)
+    return 2 ** int(np.log2(np.clip(most, 1, _MOST_ROWS)))
+
+
+def as_json(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return attributes as they are written down."""
+    found: dict[str, Any] = json.loads(json.dumps(dict(attributes), default=_plain))
+    return found
+
+
+def _plain(value: Any) -> Any:
+    return value.tolist() if isinstance(value, np.ndarray | np.generic) else str(value)
+
+
+class StoreKeeper:
+    """Keeps a run in a store; see `samplers.chain.going.Keeper`.
+
+    Parameters
+    ----------
+    folder : StoreFolder
+        The store.
+    num_rows : int
+        How many rows a chain gathers.
+    named : callable
+        ``(taken, first) -> groups``: the named values of the rows of one chain that end with those taken, the first of
+        them having that number.
+    tree : callable
+        ``names of statistics -> DataTree`` without rows.
+    expected : int
+        Rows of each chain that are wanted.
+    in_blocks : bool
+        Whether rows become what they are together with those before them in their block.
+    """
+
+    def __init__(
+        self,
+        folder: StoreFolder,
+        num_rows: int,
+        named: Callable[[Taken], Named],
+        tree: Callable[[tuple[str, ...]], DataTree],
+        expected: int,
+        in_blocks: bool,
+    ):
+        self.num_rows = num_rows
+        self._folder = folder
+        self._named = named
+        self._tree = tree
+        self._expected = expected
+        self._in_blocks = in_blocks
+        self._arrays: GrowingArrays | None = None
+        self._lock = Lock()
+        self._tails: dict[tuple[int, bool], list[tuple[int, NDArray]]] = {}
+        self._filled: set[int] = set()
+        self._number = 0
+        self._due = perf_counter() + FIRST_SECONDS
+
+    def restore(self) -> dict[str, NDArray] | None:
+        """Return the state that was committed last, from which the run has to go on; None where there is none."""
+        if not (self._folder.path / COMMITTED).exists():
+            return None
+        self._number = int(self._folder.read_json(COMMITTED)["number"])
+        state = self._folder.read_arrays(self._checkpoint(self._number))
+        self._arrays = GrowingArrays.found(self._folder)
+        for name in [name for name in state if name.startswith("tail_")]:
+            chain, is_tuning, end = (int(word) for word in name.split("_")[1:])
+            self._tails[chain, bool(is_tuning)] = [(end, state.pop(name))]
+        return state
+
+    @staticmethod
+    def _checkpoint(number: int) -> str:
+        return f"{OWN}/checkpoint_{number}.npz"
+
+    def arrays(self, names: tuple[str, ...]) -> GrowingArrays:
+        """Return the arrays of the store, which are made when it is known which statistics there are."""
+        with self._lock:
+            if self._arrays is None:
+                self._arrays = GrowingArrays.made(self._folder, self._tree(names), self._expected)
+            return self._arrays
+
+    def take(self, rows: Taken) -> None:
+        """Write rows; see `samplers.chain.going.Keeper.take`."""
+        arrays = self.arrays(rows.names)
+        for taken in self._with_tails(rows) if self._in_blocks else [rows]:
+            skipped = len(taken.draws) - len(taken.statistics)
+            for group, values in self._named(taken).items():
+                prefix = "warmup_" if rows.is_tuning else ""
+                for name, array in values.items():
+                    is_statistic = group == "sample_stats" and len(array[0]) == len(taken.statistics)
+                    new = array[0] if is_statistic else array[0][skipped:]
+                    arrays.write(f"{prefix}{group}/{name}", rows.chain, taken.first + skipped, new)
+
+    def _with_tails(self, rows: Taken) -> list[Taken]:
+        """Return the rows block by block, each with those of its block that came before them."""
+        history = self._tails.setdefault((rows.chain, rows.is_tuning), [])
+        tail = history[-1][1] if history else rows.draws[:0]
+        found, done = [], 0
+        while done < len(rows.draws):
+            first = rows.first + done
+            count = min(BLOCK - first % BLOCK, len(rows.draws) - done)
+            draws = np.concatenate([tail, rows.draws[done : done + count]])
+            statistics = rows.statistics[done : done + count]
+            found.append(rows._replace(first=first - len(tail), draws=draws, statistics=statistics))
+            tail = draws if len(draws) < BLOCK else draws[:0]
+            done += count
+        with self._lock:
+            history.append((rows.first + done, tail))
+        return found
+
+    def is_due(self) -> bool:
+        """Whether it is time to commit."""
+        return perf_counter() >= self._due
+
+    def commit(self, state: Mapping[str, NDArray], attributes: Mapping[str, Any] | None = None) -> None:
+        """Put on disk what was taken, and the state; see `samplers.chain.going.Keeper.commit`."""
+        start = perf_counter()
+        arrays = self.arrays(tuple(unpacked(state["names"]).split("\n")))
+        counts = {name: np.asarray(state[f"num_{name}"]) for name in ("kept", "tuned")}
+        stopped = np.asarray(state["has_stopped"])
+        for chain in {*np.flatnonzero(stopped).tolist()} - self._filled:
+            self._fill(arrays, chain, counts)
+        self._folder.sync()
+        number = self._number + 1
+        self._folder.write_arrays(self._checkpoint(number), {**state, **self._tails_at(counts)})
+        rows = {name: int(min(found[~stopped], default=max(found))) for name, found in counts.items()}
+        self._folder.write_json(COMMITTED, {"number": number, "rows": rows})
+        for old in self._folder.path.glob(self._checkpoint(0).replace("_0", "_*")):
+            if old.name != self._checkpoint(number).rpartition("/")[2]:
+                old.unlink(missing_ok=True)
+        self._number = number
+        arrays.commit(lengths_of(rows, {name.partition("/")[0] for name in arrays.names}), attributes)
+        now = perf_counter()
+        self._due = now + max(SECONDS, (now - start) / COST_SHARE)
+
+    def finish(
+        self, state: Mapping[str, NDArray], attributes: Mapping[str, Any], groups: Mapping[str, Dataset]
+    ) -> None:
+        """Commit how a run ended, with what is known only then.
+
+        Parameters
+        ----------
+        state : mapping
+            As of `commit`.
+        attributes : mapping
+            Of the tree and of its posterior.
+        groups : mapping of str to Dataset
+            Other groups of the tree.
+        """
+        arrays = self.arrays(tuple(unpacked(state["names"]).split("\n")))
+        for name, dataset in groups.items():
+            arrays.replace_group(name, dataset)
+        self.commit(state, as_json(attributes))
+        arrays.settle()
+
+    def _fill(self, arrays: GrowingArrays, chain: int, counts: Mapping[str, NDArray]) -> None:
+        """Write what stands for no number where a chain has stopped."""
+        for name in arrays.names:
+            rows = counts["tuned" if name.startswith("warmup_") else "kept"]
+            arrays.fill(name, chain, int(rows[chain]))
+        self._filled.add(chain)
+
+    def _tails_at(self, counts: Mapping[str, NDArray]) -> dict[str, NDArray]:
+        """Return the rows of blocks that are not full, as they were when the state was taken."""
+        found = {}
+        with self._lock:
+            for (chain, is_tuning), history in self._tails.items():
+                end = int(counts["tuned" if is_tuning else "kept"][chain])
+                history[:] = [(at, tail) for at, tail in history if at >= end]
+                if history and history[0][0] == end:
+                    found[f"tail_{chain}_{int(is_tuning)}_{end}"] = history[0][1]
+        return found

@@ -1,0 +1,220 @@
+"""Draws in Zarr: arrays that grow at their ends, and one file that says how long all of them are."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Iterable, Mapping
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from xarray import Dataset, DataTree
+
+from ppl.keeping.folder import OWN, StoreFolder
+
+ROOT = "zarr.json"
+DRAWN = ("posterior", "sample_stats", "unconstrained_posterior")
+_CHUNK_BYTES, _MOST_ROWS = 2**20, 2**17
+_DRAW = "draw"
+_NO_INTEGER = int(np.iinfo(np.int64).min)
+
+
+def is_drawn(group: str) -> bool:
+    """Whether the arrays of a group have chains and draws, and grow."""
+    return group.removeprefix("warmup_") in DRAWN
+
+
+class GrowingArrays:
+    """A tree of arrays on disk, those of draws with a first axis of chains and a second that grows.
+
+    The pieces of an array are files of numbers as they are, so that rows are written behind those that are there, which
+    are never touched again. The file of the root holds the shapes of all arrays (consolidated metadata): replacing it
+    makes all of them longer at once, and whoever reads sees the rows of one instant.
+
+    Parameters
+    ----------
+    folder : StoreFolder
+        Where the tree is.
+    """
+
+    def __init__(self, folder: StoreFolder):
+        self._folder = folder
+        self._nodes: dict[str, dict[str, Any]] = {}
+        self._attributes: dict[str, Any] = {}
+
+    @classmethod
+    def made(cls, folder: StoreFolder, tree: DataTree, num_rows: int) -> GrowingArrays:
+        """Write a tree whose arrays of draws have no rows yet.
+
+        Parameters
+        ----------
+        folder : StoreFolder
+            Where to.
+        tree : DataTree
+            Groups, coordinates, attributes and data; arrays of draws are (chains, 0, ...).
+        num_rows : int
+            Rows that a run is going to have, if all goes well.
+        """
+        folder.clear()
+        new = folder.path / OWN / "new"
+        with folder.failing():
+            _write_tree(tree, new, num_rows)
+            # The file of the root comes last: with it there is something to read.
+            for part in sorted(new.iterdir(), key=lambda part: part.name == ROOT):
+                part.rename(folder.path / part.name)
+        made = cls(folder)
+        made._attributes = folder.read_json(ROOT)["attributes"]
+        for group, node in tree.children.items():
+            # In the order that they have in memory.
+            for name in (group, *(f"{group}/{own}" for own in node.to_dataset().variables)):
+                made._nodes[name] = folder.read_json(f"{name}/{ROOT}")
+        return made
+
+    @classmethod
+    def found(cls, folder: StoreFolder) -> GrowingArrays:
+        """Return the arrays that are there."""
+        root, found = folder.read_json(ROOT), cls(folder)
+        found._attributes = root["attributes"]
+        found._nodes = root["consolidated_metadata"]["metadata"]
+        return found
+
+    @property
+    def names(self) -> list[str]:
+        """The arrays that grow, with their groups."""
+        return [name for name, node in self._nodes.items() if self._grows(name, node)]
+
+    def _grows(self, name: str, node: Mapping[str, Any]) -> bool:
+        group, _, own = name.partition("/")
+        return node["node_type"] == "array" and is_drawn(group) and own != _DRAW and _DRAW in node["dimension_names"]
+
+    def write(self, name: str, chain: int, first: int, values: NDArray) -> None:
+        """Write rows of one chain, the first of which has a number.
+
+        Parameters
+        ----------
+        name : str
+            Of the array, with its group.
+        chain, first : int
+            Where they go.
+        values : array, shape (n, ...)
+            The rows.
+        """
+        node = self._nodes[name]
+        rows, item = _chunk(node)[1], _chunk(node)[2:]
+        dtype = np.dtype(_dtype(node))
+        row_bytes = prod(item) * dtype.itemsize
+        values = np.ascontiguousarray(values, dtype)
+        if not values.size:
+            return
+        done = 0
+        while done < len(values):
+            number, inside = divmod(first + done, rows)
+            count = min(rows - inside, len(values) - done)
+            key = "/".join([name, "c", str(chain), str(number), *["0"] * len(item)])
+            self._folder.write_at(key, inside * row_bytes, values[done : done + count], rows * row_bytes)
+            done += count
+
+    def fill(self, name: str, chain: int, first: int) -> None:
+        """Write what stands for no number from a row on, where a chain has stopped; whole numbers become missing."""
+        node = self._nodes[name]
+        dtype = np.dtype(_dtype(node))
+        is_whole = dtype.kind in "iu" and not name.partition("/")[0].endswith("sample_stats")
+        nothing: Any = np.nan if dtype.kind == "f" else _NO_INTEGER if is_whole else 0
+        if is_whole:
+            node["fill_value"] = node["attributes"]["_FillValue"] = _NO_INTEGER
+        rows, item = _chunk(node)[1], _chunk(node)[2:]
+        left = -first % rows
+        if left:
+            self.write(name, chain, first, np.full((left, *item), nothing, dtype))
+
+    def commit(self, lengths: Mapping[str, int], attributes: Mapping[str, Any] | None = None) -> None:
+        """Let all arrays be so long: at once.
+
+        Parameters
+        ----------
+        lengths : mapping of str to int
+            Number of rows by group.
+        attributes : mapping, optional
+            Of the tree and of its posterior, in addition.
+        """
+        for name, node in self._nodes.items():
+            group, _, own = name.partition("/")
+            if node["node_type"] != "array" or group not in lengths:
+                continue
+            if own == _DRAW:
+                self._number(name, node, lengths[group])
+                node["shape"] = [lengths[group]]
+            elif self._grows(name, node):
+                node["shape"][1] = lengths[group]
+        self._attributes |= attributes or {}
+        for group in [g for g in self._nodes if g.endswith("posterior")] if attributes else []:
+            self._nodes[group]["attributes"] |= attributes or {}
+        self._folder.sync()
+        consolidated = {"kind": "inline", "must_understand": False, "metadata": self._nodes}
+        node = {"attributes": self._attributes, "zarr_format": 3, "consolidated_metadata": consolidated}
+        self._folder.write(ROOT, json.dumps(node | {"node_type": "group"}).encode())
+
+    def _number(self, name: str, node: Mapping[str, Any], length: int) -> None:
+        """Write the numbers of draws, whole pieces at once."""
+        [rows], dtype = _chunk(node), np.dtype(_dtype(node))
+        for number in range(node["shape"][0] // rows, -(-length // rows)):
+            numbers = np.arange(number * rows, (number + 1) * rows, dtype=dtype)
+            self._folder.write_at(f"{name}/c/{number}", 0, numbers, numbers.nbytes)
+
+    def settle(self) -> None:
+        """Write the shape of each array where readers look that do not know of the file of the root."""
+        for name, node in self._nodes.items():
+            own = {key: value for key, value in node.items() if key != "consolidated_metadata"}
+            self._folder.write(f"{name}/{ROOT}", json.dumps(own).encode())
+
+    def replace_group(self, name: str, dataset: Dataset) -> None:
+        """Write a group that does not grow anew."""
+        with self._folder.failing():
+            for known in [n for n in self._nodes if n == name or n.startswith(f"{name}/")]:
+                del self._nodes[known]
+            _to_zarr(DataTree(dataset), self._folder.path / name, {})
+        for own in (name, *(f"{name}/{variable}" for variable in dataset.variables)):
+            self._nodes[own] = self._folder.read_json(f"{own}/{ROOT}")
+
+
+def _chunk(node: Mapping[str, Any]) -> list[int]:
+    found: list[int] = node["chunk_grid"]["configuration"]["chunk_shape"]
+    return found
+
+
+def _dtype(node: Mapping[str, Any]) -> str:
+    return str(node["data_type"])
+
+
+def _write_tree(tree: DataTree, path: Path, num_rows: int) -> None:
+    """Write a tree with pieces that are about as large as is good to read, each of one chain."""
+    encodings: dict[str, dict[str, dict[str, Any]]] = {}
+    for group, node in tree.children.items():
+        if not is_drawn(group):
+            continue
+        encoding = encodings[f"/{group}"] = {}
+        for name, variable in node.to_dataset().variables.items():
+            if _DRAW not in variable.dims:
+                continue
+            item = [max(n, 1) for d, n in variable.sizes.items() if d not in ("chain", _DRAW)]
+            rows = _CHUNK_BYTES // (prod(item) * variable.dtype.itemsize)
+            rows = int(np.clip(min(rows, num_rows), 1, _MOST_ROWS))
+            chunks = (rows,) if name == _DRAW else (1, rows, *item)
+            # Draws hardly become smaller, and rows are written behind those that are there.
+            encoding[str(name)] = {"chunks": chunks, "compressors": None}
+    _to_zarr(tree, path, encodings)
+
+
+def _to_zarr(tree: DataTree, path: Path, encoding: Mapping[str, Any]) -> None:
+    with warnings.catch_warnings():
+        # Labels of any length are not in the specification of Zarr yet.
+        warnings.simplefilter("ignore")
+        tree.to_zarr(path, mode="w", zarr_format=3, consolidated=False, encoding=dict(encoding))
+
+
+def lengths_of(num_rows: Mapping[str, int], groups: Iterable[str]) -> dict[str, int]:
+    """Return the number of rows by group, given those of the warm-up and after it."""
+    return {g: num_rows["tuned" if g.startswith("warmup_") else "kept"] for g in groups if is_drawn(g)}

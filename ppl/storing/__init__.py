@@ -1,0 +1,1 @@
+"""Runs of models in stores: begun there, gone on with, extended."""

@@ -1,0 +1,125 @@
+"""Runs of stores gone on with: to the number of draws that was asked for, or to more."""
+
+from __future__ import annotations
+
+import os
+from typing import Any, cast
+
+from xarray import DataTree
+
+from graphs.errors import SamplingError
+from ppl.keeping.fingerprint import check_same, fingerprint
+from ppl.keeping.manifest import MANIFEST, open_store, warn_of_versions
+from ppl.modelling.model import Model
+from ppl.planning.plans import Sampler
+from ppl.running.compiled import CompiledModel
+from ppl.running.counts import check_counts
+from ppl.running.exact import ExactModel
+from ppl.running.results import versions
+from ppl.running.sampling import compile
+from ppl.storing.exact_store import gone_on
+from ppl.storing.stored import StoredRun, known_at_start
+from samplers.chain.arguments import RunSettings
+from samplers.tuning.learning import MetricChoice
+
+
+def resume(
+    store: str | os.PathLike[str],
+    model: Model | CompiledModel | ExactModel,
+    draws: int | None = None,
+    *,
+    cores: int | None = None,
+    sampler: Sampler = None,
+    progress: bool = True,
+) -> DataTree:
+    """Go on with a run that was begun with ``store=``, whatever ended it.
+
+    The draws are, bit for bit, those of a run that was never interrupted: as long as the model, the options and the
+    versions of the libraries are the same. Options are those that the run was begun with.
+
+    Parameters
+    ----------
+    store : path
+        What was given as ``store=``.
+    model : Model, or what `ppl.compile` returned
+        The model that the run was begun with, made again.
+    draws : int, optional
+        Draws of each chain; as many as were asked for by default. More extend the run.
+    cores : int, optional
+        Threads; the draws do not depend on it.
+    sampler : optional
+        As in `ppl.sample`; needed only where it was an object of your own.
+    progress : bool, default True
+        As in `ppl.sample`.
+
+    Returns
+    -------
+    xarray.DataTree
+        The trace, read from the store when it is used.
+
+    Raises
+    ------
+    SamplingError
+        If there is no store, it is of another model or damaged, or another process writes it.
+
+    Examples
+    --------
+    >>> import tempfile, numpy as np, ppl
+    >>> model = ppl.Model({ppl.Normal("y", ppl.Normal("mu", 0, 10), 1): np.ones(5)})
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     store = folder + "/run.zarr"
+    ...     _ = ppl.sample(model, draws=100, tune=100, seed=1, sampler="nuts", store=store, progress=False)
+    ...     ppl.resume(store, model, draws=150, progress=False).posterior["mu"].shape
+    (4, 150)
+    """
+    check_counts(draws=draws, cores=cores)
+    folder, lock, manifest = open_store(store)
+    try:
+        asked: dict[str, Any] = manifest["sample"]
+        done = int(asked["draws"])
+        if draws is not None and draws < done:
+            raise SamplingError(
+                f"The run of the store {str(store)!r} was asked for {done} draws; it cannot have fewer."
+            )
+        compiled = _compiled(model, manifest["compile"], sampler, progress, str(store))
+        check_same(manifest["fingerprint"], fingerprint(compiled.plan.model, compiled.plan), str(store))
+        warn_of_versions(manifest["versions"], versions(), compiled.backend)
+        asked = {**asked, "draws": done if draws is None else draws}
+        folder.write_json(MANIFEST, {**manifest, "sample": asked})
+        if isinstance(compiled, ExactModel):
+            return gone_on(compiled, folder, asked)
+        start, learnt = known_at_start(folder, int(asked["chains"]))
+        expansion = compiled.expansion_for(asked["var_names"], cores)
+        settings = RunSettings(
+            asked["tune"],
+            asked["draws"],
+            asked["seed"],
+            cores or asked["cores"],
+            asked["target_accept"],
+            asked["max_tree_depth"],
+            asked["thin"],
+            asked["keep_tuning"],
+            expansion.layout.names,
+            metric=cast(MetricChoice, asked["metric"]),
+            is_pooled=asked["adapt"] == "pooled",
+            learnt=learnt,
+        )
+        return StoredRun(compiled, folder, lock, settings, start, expansion).sample(progress)
+    finally:
+        lock.release()
+
+
+def _compiled(
+    model: Any, options: dict[str, Any], sampler: Sampler, progress: bool, store: str
+) -> CompiledModel | ExactModel:
+    """Return a model compiled as the run was begun with."""
+    if isinstance(model, CompiledModel | ExactModel):
+        return model
+    if options.get("sampler") == {"": "given again"}:
+        if sampler is None:
+            raise SamplingError(
+                f"The run of the store {store!r} was begun with a sampler of your own: give it again, "
+                "ppl.resume(store, model, sampler=...)."
+            )
+        options = {**options, "sampler": sampler}
+    return compile(model, **options, progress=progress)

@@ -1,0 +1,277 @@
+"""A run that is kept in a store: begun there, or gone on with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from xarray import DataTree
+
+from graphs.errors import SamplingError
+from ppl.diagnosing.diagnosis import judge
+from ppl.keeping.fingerprint import fingerprint
+from ppl.keeping.folder import StoreFolder
+from ppl.keeping.keeper import BLOCK, StoreKeeper, rows_at_once
+from ppl.keeping.locking import StoreLock
+from ppl.keeping.manifest import START, begin_store
+from ppl.keeping.opening import SMALL_BYTES, opened_trace
+from ppl.reporting.progress import ProgressBar
+from ppl.running.continuation import ADAPTATION, what_was_learnt
+from ppl.running.drawing_back import Seed
+from ppl.running.expansion import DrawExpansion
+from ppl.running.losses import Losses
+from ppl.running.named import named_groups
+from ppl.running.results import logger, plain_attributes, to_datatree, versions
+from samplers import SweepResult
+from samplers.chain.arguments import RunSettings
+from samplers.chain.going import Taken
+from samplers.chain.metric import Centring, Learnt
+from samplers.chain.plain_arrays import State, arrays_of_metric, metric_of_arrays, part_of, with_prefix
+from samplers.chain.result import statistic_dtypes
+from samplers.loop.interrupts import HeldInterrupts
+
+if TYPE_CHECKING:
+    from ppl.running.compiled import CompiledModel
+
+
+@dataclass(eq=False)
+class StoredRun:
+    """A run in a store that this process may write.
+
+    Parameters
+    ----------
+    compiled : CompiledModel
+        What samples.
+    folder, lock
+        The store, and the right to write it.
+    settings : RunSettings
+        How it runs.
+    start : array, shape (chains, size), float64
+        Where chains start, or did.
+    expansion : DrawExpansion
+        What becomes of draws.
+    """
+
+    compiled: CompiledModel
+    folder: StoreFolder
+    lock: StoreLock
+    settings: RunSettings
+    start: NDArray[np.float64]
+    expansion: DrawExpansion
+
+    @classmethod
+    def begun(
+        cls,
+        compiled: CompiledModel,
+        path: Path,
+        settings: RunSettings,
+        start: NDArray[np.float64],
+        expansion: DrawExpansion,
+        asked: Mapping[str, Any],
+    ) -> StoredRun:
+        """Make a store for a run.
+
+        Raises
+        ------
+        SamplingError
+            If it cannot be written.
+        """
+        options = {
+            name: _plain_number(getattr(settings, name))
+            for name in (
+                "draws",
+                "tune",
+                "seed",
+                "cores",
+                "target_accept",
+                "max_tree_depth",
+                "thin",
+                "keep_tuning",
+                "metric",
+            )
+        }
+        manifest = {
+            "compile": compiled.compile_options,
+            "sample": {**options, "chains": len(start), **asked},
+            "fingerprint": fingerprint(compiled.plan.model, compiled.plan),
+            "versions": versions(),
+        }
+        folder, lock = begin_store(path, manifest, {"start": start, **_arrays_of_learnt(settings)})
+        return cls(compiled, folder, lock, settings, start, expansion)
+
+    def sample(self, progress: bool) -> DataTree:
+        """Draw, from where the store ends, and return its trace."""
+        try:
+            with HeldInterrupts() as interrupts:
+                chains, settings = len(self.start), self.settings
+                with ProgressBar(chains, settings.tune, settings.draws, progress) as bar:
+                    result, losses = self._run(replace(settings, callback=bar), interrupts)
+                trace = opened_trace(self.folder.path)
+                if not losses.found:
+                    losses.attempt("report", lambda: self._report(result, trace), None, is_long=True)
+                if losses.found:
+                    logger.warning("Left out of the store, which failed: %s.", losses)
+        finally:
+            self.lock.release()
+        return trace
+
+    def _run(self, settings: RunSettings, interrupts: HeldInterrupts) -> tuple[SweepResult, Losses]:
+        """Advance the run, and commit how it ended."""
+        losses = Losses(interrupts)
+        chains, expansion = len(self.start), self.expansion
+        num_statistics = sum(len(block.statistics) for block in self.compiled.plan.sweep.blocks)
+        row_bytes = 8 * (expansion.layout.size + num_statistics) + sum(expansion.new_bytes.values())
+        keeper = StoreKeeper(
+            self.folder,
+            rows_at_once(row_bytes, chains),
+            lambda taken: self._named(taken, losses),
+            self._tree,
+            max(settings.draws, settings.tune if settings.keep_tuning else 0),
+            in_blocks=self._in_blocks,
+        )
+        with self.compiled.explaining(self.start):
+            with interrupts.allowed():
+                run = self.compiled.begin(self.start, settings, keeper)
+            state = keeper.restore()
+            if state is not None:
+                run.restore(state)
+            is_whole = run.advance()
+            result = run.result()
+        attributes = self.compiled.attributes(result, int(settings.seed), settings.max_tree_depth, losses)
+        if losses.found:
+            attributes["left_out"] = str(losses)
+        keeper.finish(
+            run.state(), plain_attributes(attributes), {ADAPTATION: what_was_learnt(result, self.compiled.plan.sweep)}
+        )
+        if not is_whole:
+            logger.warning(
+                "Interrupted: %d draws of each chain are in the store. ppl.resume(%r, model) goes on.",
+                int(result.num_draws.min()),
+                str(self.folder.path),
+            )
+        return result, losses
+
+    @property
+    def _in_blocks(self) -> bool:
+        """Whether rows become what they are together with those before them.
+
+        Draws of what was integrated out come from one generator after the other for each block of rows; XLA may round
+        otherwise for another number of rows.
+        """
+        return self.expansion.drawing_back is not None or self.compiled.backend == "jax"
+
+    def _named(self, taken: Taken, losses: Losses) -> dict[str, Mapping[str, NDArray]]:
+        """Return the named values of rows of one chain."""
+        draws, number = taken.draws, len(taken.draws)
+        if self.compiled.backend == "jax" and self._in_blocks:
+            draws = np.concatenate([draws, np.repeat(draws[:1], BLOCK - number, axis=0)])
+        seed: Seed = (int(self.settings.seed), int(taken.is_tuning))
+        expansion, own = replace(self.expansion, num_threads=1), Losses(losses.interrupts)
+        stats = self._statistics(taken)
+        # The rows themselves are used again.
+        groups = named_groups(expansion, draws[None].copy(), stats, own, seed, (taken.chain, taken.first))
+        losses.found |= own.found
+        found: dict[str, Mapping[str, NDArray]] = {}
+        for group in ("posterior", "sample_stats"):
+            found[group] = {
+                n: a if n in stats and group == "sample_stats" else a[:, :number] for n, a in groups[group].items()
+            }
+        return found
+
+    def _statistics(self, taken: Taken) -> dict[str, NDArray]:
+        dtypes = statistic_dtypes(self.compiled.plan.sweep)
+        columns = zip(taken.names, taken.statistics.T, strict=True)
+        return {name: column[None].astype(dtypes.get(name, "float64")) for name, column in columns}
+
+    def _tree(self, names: tuple[str, ...]) -> DataTree:
+        """Return the trace without draws."""
+        chains, settings, losses = len(self.start), self.settings, Losses()
+        dtypes = statistic_dtypes(self.compiled.plan.sweep)
+        stats = {name: np.zeros((chains, 1), dtypes.get(name, "float64")) for name in names if name}
+        # Types and shapes of values are those of where chains started.
+        first = self.start[:, None, self.compiled.plan.sweep.layout.elements(settings.keep)].copy()
+        found = named_groups(self.expansion, first, stats, losses, (int(settings.seed), 0))
+        groups = {group: {name: array[:, :0] for name, array in values.items()} for group, values in found.items()}
+        if losses.found:
+            raise SamplingError(f"What is kept of a draw cannot be computed: {losses}.")
+        if settings.keep_tuning and settings.tune:
+            groups |= {f"warmup_{group}": values for group, values in groups.items()}
+        attributes = {
+            "inference_library": "rvgraph",
+            "backend": self.compiled.backend,
+            "seed": settings.seed,
+            # As long as it has not ended.
+            "interrupted": True,
+            "plan": str(self.compiled.plan),
+            "versions": versions(),
+        }
+        return to_datatree(self.compiled.plan.model, groups, attributes)
+
+    def _report(self, result: SweepResult, trace: DataTree) -> None:
+        """Log, once, what went wrong; of a very long trace as many draws are looked at as fit in memory."""
+        for chain, (reason, draws) in enumerate(zip(result.reasons, result.num_draws, strict=True)):
+            if reason:
+                logger.warning(
+                    "Chain %d stopped after %d draws: %s. Its remaining draws are missing.", chain, draws, reason
+                )
+        if not trace["posterior"].sizes["draw"]:
+            return
+        step = -(-trace.nbytes // SMALL_BYTES)
+        looked_at = trace if step == 1 else _thinned(trace, step)
+        diagnosis = judge(looked_at, None, None, self.expansion.num_threads)
+        if not diagnosis.is_ok:
+            share = "" if step == 1 else f"Of every {step}-th draw: "
+            logger.warning("%s%s", share, diagnosis)
+
+
+def _thinned(trace: DataTree, step: int) -> DataTree:
+    """Return one draw out of so many, in memory."""
+    found = DataTree()
+    groups = {
+        name: (node.to_dataset().isel(draw=slice(None, None, step)) if "draw" in node.sizes else node.to_dataset())
+        for name, node in trace.children.items()
+        if not name.startswith("warmup_")
+    }
+    found.children = {name: DataTree(dataset.load()) for name, dataset in groups.items()}
+    found.attrs = trace.attrs
+    return found
+
+
+def _plain_number(value: Any) -> Any:
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _arrays_of_learnt(settings: RunSettings) -> State:
+    """Return what chains knew when they began."""
+    found: State = {}
+    for chain, blocks in enumerate(settings.learnt or ()):
+        for block, known in enumerate(blocks):
+            found |= with_prefix(f"learnt_{chain}_{block}_", arrays_of_metric(known.metric))
+            found[f"learnt_{chain}_{block}_step_size"] = np.array(known.step_size)
+            if known.centring is not None:
+                found |= with_prefix(f"learnt_{chain}_{block}_centring_", known.centring._asdict())
+    return found
+
+
+def known_at_start(folder: StoreFolder, chains: int) -> tuple[NDArray[np.float64], list[list[Learnt]] | None]:
+    """Return where the chains of a store started, and what they knew then."""
+    arrays = folder.read_arrays(START)
+    learnt: list[list[Learnt]] = [[] for _ in range(chains)]
+    for chain, blocks in enumerate(learnt):
+        while own := part_of(arrays, f"learnt_{chain}_{len(blocks)}_"):
+            centring = Centring(**found) if (found := part_of(own, "centring_")) else None
+            blocks.append(Learnt(float(own["step_size"]), metric_of_arrays(own), centring))
+    return arrays["start"], learnt if any(name.startswith("learnt_") for name in arrays) else None
+
+
+def written_sampler(sampler: Any) -> Any:
+    """Return a choice of samplers as it is written down; those of users have to be given again."""
+    if sampler is None or isinstance(sampler, str):
+        return sampler
+    if isinstance(sampler, Mapping) and all(isinstance(each, str) for each in sampler.values()):
+        return {str(name): each for name, each in sampler.items()}
+    return {"": "given again"}

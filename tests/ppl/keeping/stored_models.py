@@ -1,0 +1,83 @@
+"""Models and options of runs in stores: one of each kind of sweep, and what tells two traces apart."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from xarray import DataTree
+
+import ppl
+
+X = np.random.default_rng(0).normal(size=(40, 2))
+COUNTS = np.random.default_rng(1).poisson(np.exp(0.3 + X @ [0.5, -0.2]))
+
+
+def regression() -> ppl.Model:
+    """Moved by NUTS; with a deterministic and labels."""
+    level, scale = ppl.Normal("level", 0, 1), ppl.HalfNormal("scale", 1)
+    slopes = ppl.Normal("slopes", 0, 1, shape=2, dims="column")
+    rate = ppl.Deterministic("rate", np.exp(level * scale + X @ slopes))
+    return ppl.Model({ppl.Poisson("y", rate): COUNTS}, coords={"column": ["first", "second"]})
+
+
+def failures() -> ppl.Model:
+    """Drawn from full conditionals; with a discrete variable among them."""
+    shape, rate = ppl.DiscreteUniform("shape", 1, 4), ppl.Gamma("rate", 2, 1)
+    rates = ppl.Gamma("rates", shape, rate, shape=6)
+    return ppl.Model({ppl.Poisson("n", rates): np.array([3, 1, 4, 1, 5, 9])})
+
+
+def few() -> ppl.Model:
+    """Two numbers, drawn from a table."""
+    return ppl.Model({ppl.Normal("z", ppl.Normal("mu", 0, 10), ppl.HalfNormal("sd", 5)): COUNTS[:10].astype(float)})
+
+
+def groups() -> ppl.Model:
+    """Means of groups that are integrated out and drawn back."""
+    level, between, within = ppl.Normal("level", 0, 5), ppl.HalfNormal("between", 2), ppl.HalfNormal("within", 2)
+    means = ppl.Normal("means", level, between, shape=8)
+    return ppl.Model({ppl.Normal("w", means[np.arange(40) % 8], within): X[:, 0]})
+
+
+def exact() -> ppl.Model:
+    """Nothing is left to sample."""
+    return ppl.Model({ppl.Normal("v", ppl.Normal("mean", 0, 3), 1.0): X[:, 1]})
+
+
+class Case:
+    """A model and how it is sampled."""
+
+    def __init__(self, model: Callable[[], ppl.Model], **options: Any):
+        self.model = model
+        self.options = {"draws": 60, "tune": 50, "chains": 2, "seed": 7, "progress": False, **options}
+
+
+CASES: Mapping[str, Case] = {
+    "nuts": Case(regression, sampler="nuts", keep_tuning=True, metric="dense"),
+    "pooled": Case(regression, sampler="nuts", adapt="pooled", chains=3, thin=2),
+    "gibbs": Case(failures, sampler="gibbs", marginalize=False, var_names=["shape", "rates"]),
+    "rmh": Case(failures, sampler="rmh", marginalize=False),
+    "slice": Case(regression, sampler="slice", thin=3),
+    "table": Case(few, draws=3000, chains=2),
+    "drawn back": Case(groups, draws=5000, tune=100),
+    "exact": Case(exact, draws=5000),
+    "C": Case(failures, backend="c", sampler="gibbs", marginalize=False),
+    "JAX": Case(regression, backend="jax", keep_tuning=True),
+}
+
+
+def assert_same(found: DataTree, expected: DataTree) -> None:
+    """Compare all that a trace holds, but for what the clock says."""
+    assert set(found.children) == set(expected.children)
+    for group, node in expected.children.items():
+        own, other = found[group].to_dataset(), node.to_dataset()
+        assert list(own.variables) == list(other.variables), group
+        for name, variable in other.variables.items():
+            assert own[name].dims == variable.dims
+            assert own[name].dtype.kind == variable.dtype.kind
+            np.testing.assert_array_equal(own[name].values, variable.values, err_msg=f"{group}/{name}")
+    for key, value in expected.attrs.items():
+        if not key.endswith("_seconds"):
+            assert found.attrs[key] == value, key
