@@ -44,7 +44,18 @@ class Layout:
 
     @classmethod
     def of(cls, variables: Iterable[TensorVariable]) -> Layout:
-        """Lay out variables of fully static shape under their own names."""
+        """Lay out variables of fully static shape under their own names.
+
+        Parameters
+        ----------
+        variables : iterable of TensorVariable
+            With names, in the order of the vector.
+
+        Raises
+        ------
+        ModelError
+            If a length is not known.
+        """
         variables = tuple(variables)
         for variable in variables:
             if None in variable.type.shape:
@@ -75,13 +86,25 @@ class Layout:
         return sum(self.sizes)
 
     def name_of(self, element: int) -> str:
-        """Return the name of the array that an element of the flat vector belongs to."""
+        """Return the name of the array that an element of the flat vector belongs to.
+
+        Parameters
+        ----------
+        element : int
+            Its position, from zero.
+        """
         return next(
             n for n, start, size in zip(self.names, self.offsets, self.sizes, strict=True) if element < start + size
         )
 
     def only(self, names: Iterable[str] | None) -> Layout:
-        """Return the layout of some of the arrays, in their order here; of all if ``names`` is None."""
+        """Return the layout of some of the arrays, in their order here.
+
+        Parameters
+        ----------
+        names : iterable of str, or None
+            Which; all if None.
+        """
         if names is None:
             return self
         chosen = set(names)
@@ -89,17 +112,40 @@ class Layout:
         return Layout(tuple(r[0] for r in rows), tuple(r[1] for r in rows), tuple(r[2] for r in rows))
 
     def elements(self, names: Iterable[str] | None) -> NDArray[np.int64]:
-        """Return the positions of the elements of some of the arrays, in order; of all if ``names`` is None."""
+        """Return the positions of the elements of some of the arrays, in order.
+
+        Parameters
+        ----------
+        names : iterable of str, or None
+            Which; all if None.
+        """
         slices = [self.slice_of(name) for name in self.only(names).names]
         return np.concatenate([np.zeros(0, np.int64), *(np.arange(s.start, s.stop) for s in slices)])
 
     def slice_of(self, name: str) -> slice:
-        """Return the slice of the flat vector that holds ``name``."""
+        """Return the slice of the flat vector that holds an array.
+
+        Parameters
+        ----------
+        name : str
+            Of the array.
+        """
         i = self.names.index(name)
         return slice(self.offsets[i], self.offsets[i] + self.sizes[i])
 
     def pack(self, values: Mapping[str, object]) -> NDArray[np.float64]:
-        """Return the flat vector of ``values`` (each array broadcast-free, of its declared shape)."""
+        """Return the flat vector of values.
+
+        Parameters
+        ----------
+        values : mapping of str to array
+            One for each name, of its declared shape: nothing is broadcast.
+
+        Raises
+        ------
+        ModelError
+            If one is missing or has another shape.
+        """
         vector = np.empty(self.size)
         for name, shape, offset, size in zip(self.names, self.shapes, self.offsets, self.sizes, strict=True):
             if name not in values:
@@ -111,9 +157,19 @@ class Layout:
         return vector
 
     def unpack(self, vector: NDArray[np.float64], *, copy: bool = True) -> dict[str, NDArray]:
-        """Return the named arrays of a flat vector, or of an array of them (vectors on the last axis).
+        """Return the named arrays of a flat vector, or of an array of them.
 
-        Without ``copy`` those of float64 are views where NumPy can make them.
+        Parameters
+        ----------
+        vector : float64 array, shape (..., size)
+            Vectors on the last axis.
+        copy : bool, default True
+            If not, those of float64 are views where NumPy can make them.
+
+        Returns
+        -------
+        dict of str to array
+            Of shape ``(..., *shape)``, in their dtypes.
         """
         batch = vector.shape[:-1]
         return {

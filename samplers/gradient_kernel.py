@@ -117,7 +117,15 @@ class GradientKernel(Kernel):
 
     @abstractmethod
     def step(self, rng: Variable, before: Place) -> tuple[Variable, Place, Mapping[str, TensorVariable]]:
-        """Return the generator, the next place, and the diagnostics."""
+        """Return the generator, the next place, and the diagnostics.
+
+        Parameters
+        ----------
+        rng : Variable
+            A generator in a graph.
+        before : Place
+            The position, its log-density and gradient.
+        """
 
     def graph(self) -> StepGraph:
         """Return the step as one graph."""

@@ -129,7 +129,15 @@ class Move(BlockBuilder):
         """
 
     def blocks(self, target: SweepTarget, names: Sequence[str]) -> list[Block]:
-        """Return one block for all variables, or one for each."""
+        """Return one block for all variables, or one for each.
+
+        Parameters
+        ----------
+        target : SweepTarget
+            The log-density and its values, as a sweep sees them.
+        names : sequence of str
+            The variables that it moves.
+        """
         groups = [list(names)] if self.is_joint else [[name] for name in names]
         return [
             move_block(self, target.logdensity, {n: target.values[n] for n in group}, target.unused) for group in groups

@@ -177,13 +177,30 @@ class LogProb:
         return LogDensity(total, tuple(inputs), supports)
 
     def dprint(self, file: Any = None) -> None:
-        """Print the graph of every term."""
+        """Print the graph of every term.
+
+        Parameters
+        ----------
+        file : text stream, optional
+            Where to print; standard output by default.
+        """
         for name, term in self.terms.items():
             print(f"{name}:", file=file)
             term.dprint(file=file)
 
     def replace(self, replacements: Mapping[Variable, Variable]) -> LogProb:
-        """Return the same log-probability with variables of its graphs replaced."""
+        """Return the same log-probability with variables of its graphs replaced.
+
+        Parameters
+        ----------
+        replacements : mapping of Variable to Variable
+            What stands in the place of what; of the same types.
+
+        Returns
+        -------
+        LogProb
+            Another one; this one is not changed.
+        """
         graphs = [*self.terms.values(), *self.natural.values()]
         new = substitute(graphs, replacements)
         terms = dict(zip(self.terms, new[: len(self.terms)], strict=True))

@@ -235,7 +235,13 @@ class Density:
         return f"Density({self.potential.name!r}, variables: {', '.join(self.variables)})"
 
     def dprint(self, file: Any = None) -> Any:
-        """Print the graph of the log-density; ``file="str"`` returns it instead."""
+        """Print the graph of the log-density; ``file="str"`` returns it instead.
+
+        Parameters
+        ----------
+        file : text stream or "str", optional
+            Where to print; standard output by default.
+        """
         return dprint(self.potential, file=file)
 
 

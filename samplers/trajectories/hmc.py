@@ -63,6 +63,13 @@ class HMCKernel(GradientKernel):
         """Return position, velocity, gradient and log-density after all leapfrog steps.
 
         Velocities are those of the coordinates in which the inverse mass matrix is the identity.
+
+        Parameters
+        ----------
+        position, velocity, gradient : TensorVariable, shape (d,), float64
+            Where it starts.
+        step_size : TensorVariable, shape ()
+            Of each leapfrog step.
         """
 
         def leapfrog(position: Any, velocity: Any, gradient: Any, _: Any, step_size: Any) -> list[TensorVariable]:
