@@ -286,11 +286,6 @@ class Sweep(PartsFirst):
     def elements(self, variable: TensorVariable) -> range:
         """Return the elements of the joint state that hold a variable.
 
-        Parameters
-        ----------
-        variable : TensorVariable
-            One of the joint state.
-
         Raises
         ------
         ModelError
