@@ -42,6 +42,7 @@ from graphs.density import LogDensity
 from graphs.joint.joint_logprob import LogProb
 from graphs.joint.preparation import widen
 from graphs.limits.masked_slopes import with_masked_branches
+from graphs.roots import log_sqrt, reciprocal_sqrt
 from graphs.supports import REAL, Support
 from graphs.surgery.evaluating import evaluate
 from graphs.surgery.printing import dprint
@@ -226,11 +227,12 @@ def _of(
         share, floor, pull = (pt.reshape(v[first:stop], shapes[name]) for v in data)
         location, scale, *inputs = substitute([*one, *inputs_of[name]], undone)
         coordinate = coordinates[value] = value.type(name=value.name)
-        divisor = pt.sqrt(floor + share * scale**2)
-        standard = (coordinate + scale / divisor * (pull - share * location)) / divisor
+        square = floor + share * scale**2
+        inverse = reciprocal_sqrt(square)
+        standard = (coordinate + scale * inverse * (pull - share * location)) * inverse
         density = standard_logprob(logprob.graph.latent[name], inputs, standard)
-        terms[name] = density - pt.log(divisor)
-        jacobians[name] = pt.log(scale / divisor)
+        terms[name] = density - log_sqrt(square)
+        jacobians[name] = pt.log(scale * inverse)
         undone[value] = location + scale * standard
         first = stop
     supports = _supports(logprob) | dict.fromkeys(coordinates.values(), REAL)

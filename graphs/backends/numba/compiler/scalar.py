@@ -13,6 +13,7 @@ from pytensor.tensor.math import MulWithoutZeros
 
 from graphs.backends.numba.compiler.foreign import call_foreign
 from graphs.backends.numba.compiler.values import Kind, Operand, convert, kind_of
+from graphs.roots import LogSqrt, ReciprocalSqrt
 
 if TYPE_CHECKING:
     from graphs.backends.numba.compiler.generator import Generator
@@ -41,6 +42,8 @@ FLOAT_FUNCTIONS: dict[type[ps.ScalarOp], str] = {
     ps.ArcTanh: "math.atanh({})",
     ps.TrueDiv: "({} / {})",
     ps.Reciprocal: "(1.0 / {})",
+    ReciprocalSqrt: "(1.0 / math.sqrt({}))",
+    LogSqrt: "(0.5 * math.log({}))",
     psm.Erf: "math.erf({})",
     psm.Erfc: "math.erfc({})",
     psm.Erfcx: "vector_erfcx({})",
@@ -56,6 +59,7 @@ FLOAT_FUNCTIONS: dict[type[ps.ScalarOp], str] = {
 IN_LOOPS: dict[type[ps.ScalarOp], str] = {
     ps.Exp: "vector_exp({})",
     ps.Log: "vector_log({})",
+    LogSqrt: "(0.5 * vector_log({}))",
     ps.Log1p: "vector_log1p({})",
     ps.Expm1: "vector_expm1({})",
     ps.Tanh: "vector_tanh({})",
