@@ -37,7 +37,8 @@ from pytensor.graph.basic import Variable
 from pytensor.tensor.variable import TensorVariable
 
 from graphs.bounds.guards import strip_guards
-from graphs.centring.families import Located, is_located, located, standard_logprob
+from graphs.centring.families import Located, is_located, is_sequence, located, located_sequence, standard_logprob
+from graphs.centring.recursions import from_below, recursion
 from graphs.density import LogDensity
 from graphs.joint.joint_logprob import LogProb
 from graphs.joint.preparation import widen
@@ -68,6 +69,8 @@ class PartialCentring:
         Location and scale of each, as graphs of values.
     coordinates : mapping of TensorVariable to TensorVariable
         Of the values, what stands for them in the density.
+    undone : mapping of TensorVariable to TensorVariable
+        The values as graphs of coordinates.
     logdensity : LogDensity
         Of coordinates and of all other values, and of the data; with the log-Jacobian.
     scores : tuple of TensorVariable
@@ -82,17 +85,19 @@ class PartialCentring:
     levels: tuple[int, ...]
     located: tuple[Located, ...]
     coordinates: Mapping[TensorVariable, TensorVariable]
+    undone: Mapping[Variable, Variable]
     logdensity: LogDensity
     scores: tuple[TensorVariable, ...]
     data: tuple[TensorVariable, ...]
 
     @property
     def parameters(self) -> tuple[TensorVariable, ...]:
-        """Locations of all variables, then their scales, then scores; of the shapes of the variables."""
+        """Locations of all variables, then scales, then scores, then ratios; of the shapes of the variables."""
         pairs = list(zip(self.located, self.values, strict=True))
         graphs = [*((one.location, v) for one, v in pairs), *((one.scale, v) for one, v in pairs)]
         found = [g if g.type.shape == v.type.shape else pt.broadcast_to(g, v.type.shape) for g, v in graphs]
-        return (*found, *self.scores)
+        ratios = [pt.broadcast_to(one.ratio, v.type.shape) for one, v in pairs]
+        return (*found, *self.scores, *ratios)
 
     @property
     def described(self) -> str:
@@ -123,8 +128,11 @@ def why_not_located(logprob: LogProb, name: str) -> str:
         The variable.
     """
     rv = logprob.graph.latent[name]
-    if not is_located(rv):
-        return "its distribution is not a location plus a scale times what has neither, on the whole real line"
+    if not (is_located(rv) or is_sequence(rv)):
+        return (
+            "its distribution is not a location plus a scale times what has neither, on the whole real line, nor a "
+            "vector of such steps, one after the other (a random walk, an autoregression of first order)"
+        )
     if logprob.natural[name] is not logprob.values[name]:
         return "it has a transform of its own"
     if name not in logprob.terms:
@@ -171,8 +179,9 @@ def partial_centring(
         rv, value = logprob.graph.latent[name], logprob.values[name]
         if why_not_located(logprob, name) or 0 in value.type.shape:
             continue
-        inputs = substitute(rv.owner.inputs, stand_ins)
-        one = located(rv, inputs)
+        inputs = substitute(rv.owner.inputs, stand_ins) if is_located(rv) else []
+        size = prod(value.type.shape)
+        one = located(rv, inputs) if inputs else located_sequence(rv, stand_ins, size)
         one = Located(*strip_guards(widen(list(one)), _supports(logprob)))
         if name in always or _depends_on(one, others):
             found[name], inputs_of[name] = one, inputs
@@ -225,10 +234,20 @@ def _of(
     for name, one in found.items():
         value, stop = logprob.values[name], first + prod(shapes[name])
         share, floor, pull = (pt.reshape(v[first:stop], shapes[name]) for v in data)
-        location, scale, *inputs = substitute([*one, *inputs_of[name]], undone)
+        location, scale, ratio, *inputs = substitute([*one, *inputs_of[name]], undone)
         coordinate = coordinates[value] = value.type(name=value.name)
+        is_chained = not inputs
+        if is_chained:
+            share, pull = from_below(share, floor, pull, location, scale, ratio)
         square = floor + share * scale**2
         inverse = reciprocal_sqrt(square)
+        if is_chained:
+            remains = floor * inverse**2
+            middle = remains * location + (scale * inverse) ** 2 * pull + scale * inverse * coordinate
+            undone[value] = recursion(remains * ratio, middle)
+            jacobians[name] = pt.log(scale * inverse)
+            first = stop
+            continue
         standard = (coordinate + scale * inverse * (pull - share * location)) * inverse
         density = standard_logprob(logprob.graph.latent[name], inputs, standard)
         terms[name] = density - log_sqrt(square)
@@ -241,6 +260,8 @@ def _of(
     masked = dict(zip(logprob.terms, with_masked_branches(list(logprob.terms.values())), strict=True))
     everything = replace(logprob, terms=masked).replace(undone)
     inputs = [*(coordinates.get(v, v) for v in logprob.logdensity.inputs), *data]
+    for name in jacobians.keys() - terms.keys():
+        terms[name] = pt.sum(everything.terms[name]) + pt.sum(jacobians[name])
     for name, term in terms.items():
         if not _are_equal(term, pt.sum(everything.terms[name]) + pt.sum(jacobians[name]), inputs):
             return None
@@ -251,6 +272,7 @@ def _of(
         tuple(levels[name] for name in found),
         tuple(found.values()),
         coordinates,
+        undone,
         LogDensity(total, tuple(inputs)),
         tuple(_score(logprob, name, one, inputs_of[name]) for name, one in found.items()),
         data,
@@ -260,6 +282,8 @@ def _of(
 def _score(logprob: LogProb, name: str, one: Located, inputs: Sequence[Variable]) -> TensorVariable:
     """Return the derivative of the term of a variable with respect to its value, element by element."""
     value = logprob.values[name]
+    if not inputs:
+        return pt.as_tensor(pytensor.grad(pt.sum(logprob.terms[name]), value))
     stand_in = value.type()
     term = standard_logprob(logprob.graph.latent[name], inputs, stand_in)
     [slope] = widen(strip_guards([pytensor.grad(pt.sum(term), stand_in)], _supports(logprob) | {stand_in: REAL}))

@@ -74,17 +74,24 @@ def to_coordinates(
     ----------
     elements, share, floor, pull
         As in `CoordinateMap` and `samplers.chain.metric.Centring`; those whose share is one stay as they are.
-    known : array, shape (3 * k,), float64
-        Locations, then scales.
+    known : array, shape (4 * k,), float64
+        Locations, scales, scores and ratios.
     out : array, shape (d,), float64
         Positions; overwritten.
     """
     count = elements.size
-    for j in range(count):
+    # From the last to the first: what an element is told by those after it, and positions of those before it.
+    below, told = 0.0, 0.0
+    for j in range(count - 1, -1, -1):
+        i, location, scale, ratio = elements[j], known[j], known[count + j], known[3 * count + j]
+        own, pulled = share[j] + floor[j] * below, pull[j] + floor[j] * told
+        if ratio != 0.0:
+            location += ratio * out[elements[j - 1]]
+        square = floor[j] + own * scale * scale
         if share[j] != 1.0:
-            scale, i = known[count + j], elements[j]
-            factor = scale / sqrt(floor[j] + share[j] * scale * scale)
-            out[i] = (out[i] - known[j]) / factor - factor * (pull[j] - share[j] * known[j])
+            factor = scale / sqrt(square)
+            out[i] = (out[i] - location) / factor - factor * (pulled - own * location)
+        below, told = ratio * ratio * own / square, ratio * (pulled - own * known[j]) / square
 
 
 @njit(cache=True, error_model="numpy")
@@ -96,16 +103,24 @@ def to_positions(
     floor: Vector,
     pull: Vector,
     known: Vector,
+    work: Vector,
     out: Vector,
 ) -> float:
     """Turn the coordinates of one level into positions, and return the logarithm of the Jacobian of that."""
     count = elements.size
-    total = 0.0
+    total, below, told = 0.0, 0.0, 0.0
+    for j in range(count - 1, -1, -1):
+        scale, ratio = known[count + j], known[3 * count + j]
+        work[j], work[count + j] = share[j] + floor[j] * below, pull[j] + floor[j] * told
+        square = floor[j] + work[j] * scale * scale
+        below, told = ratio * ratio * work[j] / square, ratio * (work[count + j] - work[j] * known[j]) / square
     for j in range(count):
         if levels[j] == level and share[j] != 1.0:
-            scale, i = known[count + j], elements[j]
-            factor = scale / sqrt(floor[j] + share[j] * scale * scale)
-            out[i] = known[j] + factor * (factor * (pull[j] - share[j] * known[j]) + out[i])
+            i, location, scale, ratio = elements[j], known[j], known[count + j], known[3 * count + j]
+            if ratio != 0.0:
+                location += ratio * out[elements[j - 1]]
+            factor = scale / sqrt(floor[j] + work[j] * scale * scale)
+            out[i] = location + factor * (factor * (work[count + j] - work[j] * location) + out[i])
             total += log(factor)
     return total
 
@@ -143,7 +158,7 @@ def PROGRAM(x, context, out, rng, fdata, idata, work):
     if words[0] == BEGIN or words[0] == LOCATE:
         elements, levels = indices[13 : 13 + count], indices[13 + count : 13 + 2 * count]
         share, floor, pull = split_data(held, num_context, count)
-        known = carray(work, (3 * count,))
+        known, told = carray(work, (4 * count,)), carray(work, (6 * count,))[4 * count :]
         for i in range(size):
             outputs[i] = inputs[i]
         if words[0] == BEGIN:
@@ -153,7 +168,7 @@ def PROGRAM(x, context, out, rng, fdata, idata, work):
         total = 0.0
         for level in range(num_levels):
             call_program(head[4:8], outputs, state, known, words)
-            total += to_positions(elements, levels, level, share, floor, pull, known, outputs)
+            total += to_positions(elements, levels, level, share, floor, pull, known, told, outputs)
         return total
     for i in range(num_context):
         held[i] = state[indices[13 + 2 * count + i]]
@@ -185,7 +200,7 @@ class CentredProgram:
         self._held = np.zeros(num_context + 3 * count)
         head = [*density.row, *parameters.row, where.size, count, where.num_levels, num_context, num_state]
         integers = np.concatenate([np.array(head, np.int64), where.elements, where.levels, where.context])
-        function, work = _compiled(), np.zeros(3 * count + 1)
+        function, work = _compiled(), np.zeros(6 * count + 1)
         self._memory = (function, density, parameters, integers, work)
         self._parameters = parameters
         addresses = [function.address, self._held.ctypes.data, integers.ctypes.data, work.ctypes.data]
@@ -194,7 +209,7 @@ class CentredProgram:
 
     def use(self, centring: Centring) -> None:
         """Change the coordinates."""
-        self._held[self.where.context.size :] = np.concatenate([centring.share, centring.floor, centring.pull])
+        self._held[self.where.context.size :] = np.concatenate(centring.data)
 
     @property
     def callable(self) -> NDArray[np.int64]:
@@ -202,8 +217,8 @@ class CentredProgram:
         return self.row
 
     def parameters(self, position: Vector, state: Vector) -> Vector:
-        """Return locations, scales and scores at a position; shape (3 * k,)."""
-        found = np.empty(3 * self.where.elements.size)
+        """Return locations, scales, scores and ratios at a position; shape (4 * k,)."""
+        found = np.empty(4 * self.where.elements.size)
         call_program(self._parameters.row, position, state, found, np.zeros(4, np.uint64))
         return found
 
@@ -236,8 +251,8 @@ class CentredFunction:
 
     def use(self, centring: Centring) -> None:
         """Change the coordinates."""
-        self._data = (centring.share, centring.floor, centring.pull)
-        self._held[self.where.context.size :] = np.concatenate([centring.share, centring.floor, centring.pull])
+        self._data = centring.data
+        self._held[self.where.context.size :] = np.concatenate(centring.data)
 
     @property
     def callable(self) -> CentredFunction:
@@ -252,8 +267,8 @@ class CentredFunction:
     evaluate = __call__
 
     def parameters(self, position: Vector, state: Vector) -> Vector:
-        """Return locations, scales and scores at a position; shape (3 * k,)."""
-        found = np.empty(3 * self.where.elements.size)
+        """Return locations, scales, scores and ratios at a position; shape (4 * k,)."""
+        found = np.empty(4 * self.where.elements.size)
         self._parameters(position, state, found)
         return found
 
@@ -265,8 +280,8 @@ class CentredFunction:
     def locate(self, coordinates: Vector, state: Vector, position: Vector) -> float:
         """Write the position of coordinates; return the logarithm of the Jacobian."""
         position[:] = coordinates
-        where, total = self.where, 0.0
+        where, total, told = self.where, 0.0, np.empty(2 * self.where.elements.size)
         for level in range(where.num_levels):
             known = self.parameters(position, state)
-            total += to_positions(where.elements, where.levels, level, *self._data, known, position)
+            total += to_positions(where.elements, where.levels, level, *self._data, known, told, position)
         return total

@@ -14,6 +14,7 @@ from samplers.centring.observations import (
     as_asked,
     centring_times,
     first_centring,
+    gradients_of_positions,
     is_worth_changing,
     learn_centring,
 )
@@ -96,11 +97,9 @@ class CentredMember(Member):
         rows = rows[np.isfinite(rows).all(axis=(1, 2))]
         known = np.array([self.coordinates.parameters(x, self.chain.state) for x in np.ascontiguousarray(rows[:, 0])])
         elements = self.coordinates.where.elements
-        known = known.reshape(len(rows), 3 * elements.size)
-        scale = np.split(known, 3, axis=1)[1]
-        with np.errstate(all="ignore"):
-            factor = scale / np.sqrt(self.centring.floor + self.centring.share * scale**2)
-        return known, rows[:, 0, elements], rows[:, 1, elements] / factor
+        known = known.reshape(len(rows), 4 * elements.size)
+        gradients = gradients_of_positions(known, rows[:, 1, elements], self.centring)
+        return known, rows[:, 0, elements], gradients
 
     def change(self, centring: Centring, num_done: int) -> NDArray[np.float64]:
         """Go on in other coordinates; return positions and gradients in these, of some of the draws so far."""

@@ -80,14 +80,14 @@ def learn_centring(known: Matrix, positions: Matrix, gradients: Matrix, previous
 
     Parameters
     ----------
-    known : array, shape (n, 3 * k), float64
-        Locations, scales and scores of the elements, at each draw.
+    known : array, shape (n, 4 * k), float64
+        Locations, scales, scores and ratios of the elements, at each draw.
     positions, gradients : array, shape (n, k), float64
         Of the elements, and of the log-density with respect to them.
     previous : Centring
         What was used.
     """
-    _, scales, scores = np.split(known, 3, axis=1)
+    _, scales, scores, _ = np.split(known, 4, axis=1)
     with np.errstate(all="ignore"):
         weights = scales / scales.max(axis=0)
         weights /= weights.sum(axis=0)
@@ -96,6 +96,34 @@ def learn_centring(known: Matrix, positions: Matrix, gradients: Matrix, previous
         middle, slope = (weights * positions).sum(axis=0), (weights * left).sum(axis=0)
         unit = np.exp(np.log(scales).mean(axis=0))
     return _centring(unit, precision, middle, slope, previous)
+
+
+def gradients_of_positions(known: Matrix, gradients: Matrix, centring: Centring) -> Matrix:
+    """Return gradients with respect to positions, of those with respect to coordinates.
+
+    Parameters
+    ----------
+    known : array, shape (n, 4 * k), float64
+        As in `learn_centring`.
+    gradients : array, shape (n, k), float64
+        With respect to coordinates.
+    centring : Centring
+        Which these are.
+    """
+    _, scales, _, ratios = np.split(known, 4, axis=1)
+    share, floor = np.broadcast_to(centring.share, scales.shape), centring.floor
+    with np.errstate(all="ignore"):
+        if not ratios.any():
+            return gradients * np.sqrt(floor + share * scales**2) / scales
+        squares, own = np.empty_like(scales), share.copy()
+        for j in reversed(range(scales.shape[1])):
+            squares[:, j] = floor[j] + own[:, j] * scales[:, j] ** 2
+            if j:
+                own[:, j - 1] += floor[j - 1] * ratios[:, j] ** 2 * own[:, j] / squares[:, j]
+        found = gradients * np.sqrt(squares) / scales
+        # An element is a part of the next one that its location does not tell.
+        found[:, :-1] -= ratios[:, 1:] * floor[1:] / squares[:, 1:] * found[:, 1:].copy()
+    return found
 
 
 def _centring(unit: Vector, precision: Vector, middle: Vector, slope: Vector, previous: Centring) -> Centring:
@@ -125,7 +153,7 @@ def first_centring(coordinates: Any, position: Vector, state: Vector) -> Centrin
     """
     elements = coordinates.where.elements
     there, here, ahead = position.copy(), np.empty(position.size), np.empty(position.size)
-    _, scale, score = np.split(coordinates.parameters(position, state), 3)
+    _, scale, score, _ = np.split(coordinates.parameters(position, state), 4)
     # Signs at random: what elements have with each other cancels.
     step = np.random.default_rng(0).choice([-_STEP, _STEP], elements.size) * scale
     with np.errstate(all="ignore"):
@@ -133,7 +161,7 @@ def first_centring(coordinates: Any, position: Vector, state: Vector) -> Centrin
         coordinates.evaluate(position, state, here)
         coordinates.evaluate(there, state, ahead)
         before = here[elements] - score
-        after = ahead[elements] - np.split(coordinates.parameters(there, state), 3)[2]
+        after = ahead[elements] - np.split(coordinates.parameters(there, state), 4)[2]
         precision = (before - after) / step
     return _centring(scale, precision, position[elements], before, coordinates.where.declared)
 

@@ -174,6 +174,11 @@ class Centring(NamedTuple):
         """The part of the squared scale of coordinates that does not follow that of variables."""
         return (1.0 - self.share) * self.scale**2
 
+    @property
+    def data(self) -> tuple[Vector, Vector, Vector]:
+        """Shares, floors and pulls as densities take them; where the share is one coordinates are positions."""
+        return self.share, self.floor, np.where(self.share == 1.0, 0.0, self.pull)
+
 
 class Learnt(NamedTuple):
     """What a NUTS block has learnt."""

@@ -114,3 +114,53 @@ def test_what_has_none():
     assert "transform" in why_not_located(density, "ordered")
     assert not why_not_located(density, "fixed")
     assert not is_located(gamma)
+
+
+def walk(s):
+    return ppl.GaussianRandomWalk("x", mu=0.3, sigma=s, init_dist=pm.Normal.dist(0.5, 2), steps=4)
+
+
+def heavy_walk(s):
+    start, step = pm.Laplace.dist(0.5, 2), pm.StudentT.dist(nu=4, mu=0.3, sigma=s)
+    return ppl.RandomWalk("x", init_dist=start, innovation_dist=step, steps=4)
+
+
+def autoregression(s):
+    rho = ppl.Uniform("rho", -1, 1)
+    return ppl.AR("x", rho=[0.4, rho], sigma=s, constant=True, init_dist=pm.Normal.dist(0.5, 2), steps=4)
+
+
+@pytest.mark.parametrize("declare", [walk, heavy_walk, autoregression])
+def test_of_sequences(declare):
+    """Given what the coordinates take as observed, positions are normal with the mean and covariance of matrices."""
+    s = ppl.HalfNormal("s", 1)
+    x = declare(s)
+    density = joint(ppl.Model({ppl.Poisson("y", pm.math.exp(x)): np.array([2, 0, 3, 1, 2])}))
+    centring = partial_centring(density, list(density.values), list(density.values))
+    at = somewhere(density, centring, 1)
+    [value] = centring.values
+    share, floor, pull = (at[v] for v in centring.data)
+    others = {v: given for v, given in at.items() if v is not centring.coordinates[value]}
+    location, scale, ratio = (
+        np.broadcast_to(found, 5) for found in interpreted(list(centring.located[0]), {**others, value: np.zeros(5)})
+    )
+    # The prior's precision, and that of what is observed; coordinates have the variances of observations.
+    back = np.eye(5) - np.diag(ratio[1:], -1)
+    prior = back.T @ np.diag(1 / scale**2) @ back
+    covariance = np.linalg.inv(prior + np.diag(share / floor))
+    mean = covariance @ (back.T @ (location / scale**2) + pull / floor)
+
+    def positions(z):
+        [found] = interpreted([centring.undone[value]], {**others, centring.coordinates[value]: z})
+        return found
+
+    slopes = np.array([positions(e) - positions(np.zeros(5)) for e in np.eye(5)]).T
+    np.testing.assert_allclose(positions(np.zeros(5)), mean, rtol=1e-9)
+    # An inverse is right to so much of its largest elements.
+    np.testing.assert_allclose(slopes @ np.diag(floor) @ slopes.T, covariance, rtol=1e-9, atol=1e-14)
+    z = at[centring.coordinates[value]]
+    [expected] = interpreted(
+        [density.total], {v: g for v, g in others.items() if v not in centring.data} | {value: positions(z)}
+    )
+    [found] = interpreted([centring.logdensity.total], at)
+    np.testing.assert_allclose(found, expected + np.linalg.slogdet(slopes)[1], rtol=1e-9)

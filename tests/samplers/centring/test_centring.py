@@ -19,6 +19,7 @@ from samplers.centring.observations import (
     as_asked,
     centring_times,
     first_centring,
+    gradients_of_positions,
     is_worth_changing,
     learn_centring,
     rows_of_window,
@@ -41,7 +42,7 @@ def test_normal_observations_are_found():
     positions = rng.normal(variance * (location / scale**2 + PRECISION * DATA), np.sqrt(variance))
     scores = -(positions - location) / scale**2
     gradients = scores - PRECISION * (positions - DATA)
-    known = np.concatenate([location + 0 * positions, scale + 0 * positions, scores], axis=1)
+    known = np.concatenate([location + 0 * positions, scale + 0 * positions, scores, 0 * scores], axis=1)
     found = learn_centring(known, positions, gradients, Centring(*np.ones((3, 4))))
     unit = np.exp(np.log(scale).mean())
     ratio = found.share / (1 - found.share) / unit**2
@@ -54,7 +55,7 @@ def test_normal_observations_are_found():
 
 def test_what_tells_nothing_stays():
     before = Centring(np.full(2, 0.4), np.full(2, 3.0), np.full(2, 0.1))
-    known = np.concatenate([np.zeros((8, 2)), np.full((8, 2), [np.nan, 1e-200]), np.zeros((8, 2))], axis=1)
+    known = np.concatenate([np.zeros((8, 2)), np.full((8, 2), [np.nan, 1e-200]), np.zeros((8, 4))], axis=1)
     found = learn_centring(known, np.zeros((8, 2)), np.zeros((8, 2)), before)
     for part, expected in zip(found, before, strict=True):
         np.testing.assert_array_equal(part, expected)
@@ -104,7 +105,7 @@ def seen(backend: str, is_preconditioned: bool = False) -> Any:
     if backend == "c":
 
         def parameters(x, context, out):
-            out[:] = [x[0] * context[4], x[2], np.exp(x[1]), np.exp(x[1]), 0.0, 0.0]
+            out[:] = [x[0] * context[4], x[2], np.exp(x[1]), np.exp(x[1]), 0.0, 0.0, 0.0, 0.0]
             return 0.0
 
         def value(x, held, out):
@@ -116,7 +117,7 @@ def seen(backend: str, is_preconditioned: bool = False) -> Any:
         x, s, o = pt.tensor("x", shape=(4,)), pt.tensor("s", shape=(5,)), pt.tensor("o", shape=(1,))
         data = [pt.tensor(f"data_{i}", shape=(2,)) for i in range(3)]
         scale = pt.exp(x[1])
-        known = pt.stack([x[0] * s[4], x[2], scale, scale, pt.constant(0.0), pt.constant(0.0)])
+        known = pt.stack([x[0] * s[4], x[2], scale, scale, *[pt.constant(0.0)] * 4])
         first = compile_program([x], [-x], value=density(x, data) + o[0], context=[o, *data]).bind()
         found = CentredProgram(first, compile_program([x], [known], context=[s]).bind(), where, state.size)
     return found, state
@@ -184,7 +185,7 @@ def test_the_start_tells_by_its_curvature():
     where = CoordinateMap(2, np.array([1]), np.array([0]), np.zeros(0, np.int64), np.array([np.nan]))
 
     def parameters(x, context, out):
-        out[:] = [x[0], 0.5, -(x[1] - x[0]) / 0.25]
+        out[:] = [x[0], 0.5, -(x[1] - x[0]) / 0.25, 0.0]
         return 0.0
 
     def value(x, held, out):
@@ -196,3 +197,46 @@ def test_the_start_tells_by_its_curvature():
     np.testing.assert_allclose(found.share, 0.5)
     np.testing.assert_allclose(found.scale, 0.5)
     np.testing.assert_allclose(found.pull, 0.5 * 3.0)
+
+
+def test_where_all_is_known_coordinates_are_positions():
+    """A share that rounds to one: density and map agree, whatever was learnt besides."""
+    share, floor, pull = Centring(np.array([1.0, 0.5]), np.full(2, 2.0), np.array([3.0, 1.0])).data
+    np.testing.assert_array_equal([share, floor, pull], [[1.0, 0.5], [0.0, 2.0], [0.0, 1.0]])
+
+
+def test_of_a_sequence():
+    """Positions are those of matrices: normal ones, given the element before and an observation of each."""
+    rng, n = np.random.default_rng(2), 5
+    location, scale, ratio = rng.normal(size=n), rng.uniform(0.5, 2, n), np.append(0.0, rng.normal(size=n - 1))
+    share, unit, pull = rng.uniform(0.1, 0.9, n), rng.uniform(0.5, 2, n), rng.normal(size=n)
+    centring = Centring(share, unit, pull)
+    where = CoordinateMap(n, np.arange(n), np.zeros(n, np.int64), np.zeros(0, np.int64), np.full(n, np.nan))
+
+    def parameters(x, context, out):
+        out[:] = np.concatenate([location, scale, 0 * scale, ratio])
+        return 0.0
+
+    function = CentredFunction(lambda *_: 0.0, parameters, where)
+    function.use(centring)
+    back = np.eye(n) - np.diag(ratio[1:], -1)
+    precision = back.T @ np.diag(1 / scale**2) @ back + np.diag(share / centring.floor)
+    mean = np.linalg.solve(precision, back.T @ (location / scale**2) + pull / centring.floor)
+    columns, state, position = [], np.zeros(n), np.empty(n)
+    log_jacobian = function.locate(np.zeros(n), state, position)
+    np.testing.assert_allclose(position, mean)
+    for unit_vector in np.eye(n):
+        function.locate(unit_vector, state, position)
+        columns.append(position - mean)
+    slopes = np.array(columns).T
+    np.testing.assert_allclose(slopes @ np.diag(centring.floor) @ slopes.T, np.linalg.inv(precision))
+    np.testing.assert_allclose(log_jacobian, np.linalg.slogdet(slopes)[1])
+    coordinates, again = rng.normal(size=n), np.empty(n)
+    function.locate(coordinates, state, position)
+    function.begin(position, state, again)
+    np.testing.assert_allclose(again, coordinates)
+    # The chain rule, in matrices.
+    gradient = rng.normal(size=n)
+    known = np.concatenate([location, scale, 0 * scale, ratio])[None]
+    found = gradients_of_positions(known, (slopes.T @ gradient)[None], centring)
+    np.testing.assert_allclose(found[0], gradient)
