@@ -3,4 +3,4 @@
 from graphs.centring.families import is_located as is_located
 from graphs.centring.partial import PartialCentring as PartialCentring
 from graphs.centring.partial import partial_centring as partial_centring
-from graphs.centring.partial import why_not_located as why_not_located
+from graphs.centring.reasons import why_not_located as why_not_located

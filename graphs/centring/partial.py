@@ -37,7 +37,8 @@ from pytensor.graph.basic import Variable
 from pytensor.tensor.variable import TensorVariable
 
 from graphs.bounds.guards import strip_guards
-from graphs.centring.families import Located, is_located, is_sequence, located, located_sequence, standard_logprob
+from graphs.centring.families import Located, is_located, located, located_sequence, standard_logprob
+from graphs.centring.reasons import why_not_located
 from graphs.centring.recursions import from_below, recursion
 from graphs.density import LogDensity
 from graphs.joint.joint_logprob import LogProb
@@ -115,29 +116,6 @@ class PartialCentring:
     def sizes(self) -> tuple[int, ...]:
         """Number of elements of each variable."""
         return tuple(prod(value.type.shape) for value in self.values)
-
-
-def why_not_located(logprob: LogProb, name: str) -> str:
-    """Return why a variable cannot be partially centred, in words; empty where it can.
-
-    Parameters
-    ----------
-    logprob : LogProb
-        What NUTS sees.
-    name : str
-        The variable.
-    """
-    rv = logprob.graph.latent[name]
-    if not (is_located(rv) or is_sequence(rv)):
-        return (
-            "its distribution is not a location plus a scale times what has neither, on the whole real line, nor a "
-            "vector of such steps, one after the other (a random walk, an autoregression of first order)"
-        )
-    if logprob.natural[name] is not logprob.values[name]:
-        return "it has a transform of its own"
-    if name not in logprob.terms:
-        return "its log-probability is not known apart from that of other variables"
-    return ""
 
 
 def partial_centring(

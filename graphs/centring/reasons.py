@@ -1,0 +1,29 @@
+"""Why a variable has no coordinates between centred and non-centred ones."""
+
+from __future__ import annotations
+
+from graphs.centring.families import is_located, is_sequence
+from graphs.joint.joint_logprob import LogProb
+
+
+def why_not_located(logprob: LogProb, name: str) -> str:
+    """Return why a variable cannot be partially centred, in words; empty where it can.
+
+    Parameters
+    ----------
+    logprob : LogProb
+        What NUTS sees.
+    name : str
+        The variable.
+    """
+    rv = logprob.graph.latent[name]
+    if not (is_located(rv) or is_sequence(rv)):
+        return (
+            "its distribution is not a location plus a scale times what has neither, on the whole real line, nor a "
+            "vector of such steps, one after the other (a random walk, an autoregression of first order)"
+        )
+    if logprob.natural[name] is not logprob.values[name]:
+        return "it has a transform of its own"
+    if name not in logprob.terms:
+        return "its log-probability is not known apart from that of other variables"
+    return ""
