@@ -87,8 +87,10 @@ def located_sequence(rv: TensorVariable, stand_ins: Mapping[Variable, Variable],
         rhos, scale = (pt.cast(pt.as_tensor(v), "float64") for v in substitute(inputs[:2], stand_ins))
         constant = rhos[0] if op.constant_term else pt.constant(0.0)
         following, ratio = (constant, scale), ones * rhos[-1]
-    joined = [pt.concatenate([_vector(a, 1), _vector(b, size - 1)]) for a, b in zip(first, following, strict=True)]
-    return Located(*joined, pt.concatenate([pt.zeros(1), ratio]))
+    location, deviation = (
+        pt.concatenate([_vector(a, 1), _vector(b, size - 1)]) for a, b in zip(first, following, strict=True)
+    )
+    return Located(location, deviation, pt.concatenate([pt.zeros(1), ratio]))
 
 
 def _vector(graph: TensorVariable, size: int) -> TensorVariable:
