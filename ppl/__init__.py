@@ -12,6 +12,7 @@ from graphs.errors import BackendError, DerivationError, ModelError, PPLError, S
 from ppl import datasets, distributions
 from ppl.approximating.laplace import laplace
 from ppl.approximating.modes import find_map
+from ppl.background.started import StartedRun, start
 from ppl.declaring.declare import Data, Density, Deterministic, Potential
 from ppl.declaring.inverse_wishart import InverseWishart
 from ppl.declaring.markov_chain import MarkovChain
@@ -31,6 +32,7 @@ from ppl.reading import numpy_functions, operands
 from ppl.running.compiled import CompiledModel
 from ppl.running.maximising import em
 from ppl.running.sampling import compile, sample
+from ppl.stopping.until import Until
 from ppl.storing.resuming import resume
 
 operands.install()
@@ -52,6 +54,8 @@ __all__ = [
     "Plan",
     "Potential",
     "SamplingError",
+    "StartedRun",
+    "Until",
     "compile",
     "condition_on_trace",
     "datasets",
@@ -70,5 +74,6 @@ __all__ = [
     "recover",
     "resume",
     "sample",
+    "start",
     *distributions.__all__,
 ]

@@ -383,6 +383,11 @@ OTHERS = (
         ("ppl/reading/numpy_functions.py",),
         ("numpy.mean._implementation", "sys._getframe"),
     ),
+    Use(
+        "Runs in the background are stopped before Python waits for their threads at its exit.",
+        ("ppl/background/started.py",),
+        ("threading._register_atexit",),
+    ),
 )
 
 USES = (*NUMBA, *PYTENSOR, *PYMC, *OTHERS)

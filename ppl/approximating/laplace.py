@@ -20,8 +20,8 @@ from ppl.approximating.density import ModelDensity, Vector
 from ppl.approximating.optimising import MOST_DENSE, modes_from
 from ppl.modelling.bad_constants import explained
 from ppl.modelling.model import Model
-from ppl.running.counts import check_counts, checked_seed
 from ppl.running.results import to_datatree, versions
+from ppl.stopping.counts import check_counts, checked_seed
 
 type Matrix = NDArray[np.float64]
 

@@ -15,8 +15,8 @@ from ppl.approximating.density import ModelDensity, Space
 from ppl.approximating.optimising import Peak, different, modes_from
 from ppl.modelling.bad_constants import explained
 from ppl.modelling.model import Model
-from ppl.running.counts import checked_seed
 from ppl.running.results import to_datatree, versions
+from ppl.stopping.counts import checked_seed
 
 logger = logging.getLogger("rvgraph")
 _OTHER = 3

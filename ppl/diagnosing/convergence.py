@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ppl.diagnosing.columns import shared
-from ppl.diagnosing.ranks import normal_scores, quantiles, sorted_with_places
 from samplers.tuning.effective import Centred, Series, effective_sizes
+from samplers.tuning.ranks import normal_scores, quantiles, sorted_with_places
 
 LEAST_DRAWS = 4
 BAD_R_HAT = 1.1
@@ -95,6 +95,20 @@ def _block(draws: NDArray[np.float64]) -> NDArray[np.float64]:
     tails = np.concatenate([halves <= quantiles(whole, share)[:, None, None] for share in _TAILS])
     bulk, tail = effective_sizes([Series.of(scores), Series.of_events(tails)])
     return np.where(varies, [r_hat, bulk, tail.reshape(2, -1).min(axis=0)], np.nan)
+
+
+def mean_errors(draws: NDArray) -> NDArray[np.float64]:
+    """Return the Monte Carlo standard error of the mean of every column, as ArviZ does; zero where nothing varies.
+
+    Parameters
+    ----------
+    draws : array, shape (chains, draws, size)
+        Finite numbers.
+    """
+    columns = np.ascontiguousarray(np.moveaxis(draws, 2, 0), np.float64)
+    [sizes] = effective_sizes([Series.of(Centred.of(halves_of(columns)))])
+    errors: NDArray[np.float64] = columns.std(axis=(1, 2), ddof=1) / np.sqrt(sizes)
+    return errors
 
 
 def halves_of(draws: NDArray) -> NDArray:

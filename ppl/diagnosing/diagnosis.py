@@ -18,6 +18,7 @@ from ppl.diagnosing.evidence import FEW_DIVERGENCES, gather
 from ppl.diagnosing.faults import find_faults
 from ppl.diagnosing.finding import Finding
 from ppl.diagnosing.hamiltonian_faults import e_bfmi
+from ppl.diagnosing.judged import attribute
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +41,8 @@ class Diagnosis:
         Estimated Bayesian fraction of missing information of each chain.
     left_out : int
         Of very many numbers, how many a first look at all of them cleared: they are not among those by label.
+    stopped_because : str
+        Why a run that was to go on until its draws are enough stopped; empty for others.
     """
 
     findings: tuple[Finding, ...]
@@ -52,6 +55,7 @@ class Diagnosis:
     saturated: NDArray[np.int64] | None
     e_bfmi: NDArray[np.float64] | None
     left_out: int = 0
+    stopped_because: str = ""
 
     @property
     def is_ok(self) -> bool:
@@ -78,7 +82,8 @@ class Diagnosis:
         parts += ["no divergences"] if self.divergences is not None else []
         parts += [f"E-BFMI at least {self.e_bfmi.min():.2f}"] if self.e_bfmi is not None else []
         alone = "" if self.num_chains > 1 else " A single chain cannot disagree with another: run four."
-        return f"No fault found in {run}: {', '.join(p for p in parts if p)}.{alone}"
+        why = f" Sampling stopped as {self.stopped_because}." if self.stopped_because else ""
+        return f"No fault found in {run}: {', '.join(p for p in parts if p)}.{alone}{why}"
 
     @property
     def _headline(self) -> str:
@@ -89,7 +94,7 @@ class Diagnosis:
             return "Sound but slow"
         if kinds == {"divergences"} and self.divergences is not None and self.divergences.sum() < FEW_DIVERGENCES:
             return "Probably sound"
-        return "Too few effective draws" if kinds <= {"ess", "tree_depth"} else "Not to be trusted as they are"
+        return "Too few effective draws" if kinds <= {"ess", "tree_depth", "until"} else "Not to be trusted as they are"
 
     def __str__(self) -> str:
         return self.verdict
@@ -171,6 +176,7 @@ def judge(trace: DataTree, var_names: Iterable[str] | None, max_tree_depth: int 
         saturated=None if evidence.saturated is None else evidence.saturated.sum(axis=1),
         e_bfmi=e_bfmi(evidence),
         left_out=evidence.left_out,
+        stopped_because=attribute(trace, "stopped_because"),
     )
 
 

@@ -62,6 +62,8 @@ class Evidence:
         Variables whose prior is flat, and those with bounds on both sides, as far as the trace says.
     left_out : int
         Number of columns that were not looked at.
+    unmet : str
+        Why a run that was to go on until its draws are enough stopped before; empty where it did not.
     """
 
     labels: Sequence[str]
@@ -81,6 +83,7 @@ class Evidence:
     flat_priors: tuple[str, ...] = ()
     bounded: tuple[str, ...] = ()
     left_out: int = 0
+    unmet: str = ""
 
 
 def gather(
@@ -156,6 +159,7 @@ def gather(
         flat_priors=tuple(attribute(trace, "flat_priors").split(", ")),
         bounded=bounded_variables(trace),
         left_out=num_good - len(looked_at),
+        unmet="" if attribute(trace, "until_met", "1") == "1" else attribute(trace, "stopped_because"),
     )
 
 

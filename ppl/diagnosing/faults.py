@@ -161,6 +161,13 @@ def _ess(evidence: Evidence, found: Convergence) -> Finding | None:
     return Finding("ess", labels, message, f"draws={draws}, or a parametrisation that mixes faster")
 
 
+def _unmet(evidence: Evidence, found: Convergence) -> Finding | None:
+    if not evidence.unmet:
+        return None
+    message = f"sampling stopped before the draws were what was asked for: {evidence.unmet}"
+    return Finding("until", (), message, "go on from here (init=trace), or ask for less (ppl.Until)")
+
+
 def _above(numbers: NDArray[np.float64], bound: float) -> list[int]:
     """Return where numbers exceed a bound, largest first."""
     large = np.flatnonzero(numbers > bound)
@@ -181,4 +188,5 @@ _RULES: tuple[Callable[[Evidence, Convergence], Finding | None], ...] = (
     low_e_bfmi,
     saturated_trees,
     _ess,
+    _unmet,
 )

@@ -9,7 +9,7 @@ from scipy.special import chdtrc
 from ppl.diagnosing.convergence import Convergence
 from ppl.diagnosing.evidence import FEW_DIVERGENCES, Evidence
 from ppl.diagnosing.finding import Finding, name_chains
-from ppl.diagnosing.ranks import average_ranks
+from samplers.tuning.ranks import average_ranks
 
 LEAST_E_BFMI = 0.3
 MANY_SATURATED = 0.05

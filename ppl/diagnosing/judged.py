@@ -22,6 +22,11 @@ def drawn_attributes(assignments: Iterable[Assignment]) -> dict[str, str]:
     }
 
 
+def constant_variables(assignments: Iterable[Assignment]) -> tuple[str, ...]:
+    """Return the variables that have one possible value."""
+    return tuple(each.name for a in assignments if not _can_vary(a) for each in a.each())
+
+
 def drawn_variables(trace: DataTree) -> tuple[str, ...]:
     """Return the variables that were drawn, as far as the trace says and still has them; none if it does not say."""
     return _names(trace, _DRAWN)

@@ -24,12 +24,14 @@ class ProgressBar(LiveTable):
     chains : int
         Number of chains.
     tune, draws : int
-        Tuning sweeps and kept draws of each.
+        Tuning sweeps and kept draws of each, as far as that is known before: states that are shown say it, too.
     is_shown : bool
         Whether to show anything.
+    planned : str
+        What each chain does, in words; by default that it makes so many sweeps and draws.
     """
 
-    def __init__(self, chains: int, tune: int, draws: int, is_shown: bool):
+    def __init__(self, chains: int, tune: int, draws: int, is_shown: bool, planned: str = ""):
         super().__init__(
             TextColumn("chain {task.fields[chain]}"),
             BarColumn(bar_width=_WIDTH),
@@ -41,9 +43,8 @@ class ProgressBar(LiveTable):
             TextColumn("{task.fields[detail]}"),
             is_shown=is_shown,
         )
-        self._tune = tune
         stream = log_stream(is_shown)
-        self._lines = None if stream is None else ProgressLines(chains, tune, draws, stream)
+        self._lines = None if stream is None else ProgressLines(chains, tune, draws, stream, planned)
         self._tasks: list[TaskID] = [
             self.rows.add_task("", total=tune + draws, chain=chain, phase="waiting", detail="")
             for chain in range(chains)
@@ -73,10 +74,11 @@ class ProgressBar(LiveTable):
             self._lines.update(chains)
         seconds = max(time.perf_counter() - self._start, 1e-9)
         for state in chains:
-            done = state["draw"] if state["tuning"] else self._tune + state["draw"]
+            done = state["draw"] if state["tuning"] else state["tune"] + state["draw"]
             self.rows.update(
                 self._tasks[state["chain"]],
                 completed=done,
+                total=state["tune"] + state["draws"],
                 phase="tuning" if state["tuning"] else "sampling",
                 detail=_detail(state, done / seconds, state["num_gradients"] / seconds),
             )

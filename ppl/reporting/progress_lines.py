@@ -52,13 +52,16 @@ class ProgressLines:
     Parameters
     ----------
     chains, tune, draws : int
-        Number of chains; tuning sweeps and kept draws of each.
+        Number of chains; tuning sweeps and kept draws of each, as far as that is known before.
     stream : TextIO
         The log.
+    planned : str
+        What each chain does, in words; by default that it makes so many sweeps and draws.
     """
 
-    def __init__(self, chains: int, tune: int, draws: int, stream: TextIO):
-        self._chains, self._tune, self._draws = chains, tune, draws
+    def __init__(self, chains: int, tune: int, draws: int, stream: TextIO, planned: str = ""):
+        self._chains = chains
+        self._planned = planned or f"{tune:,} tuning sweeps, then {draws:,} draws of each"
         self._stream = stream
         self._is_begun = False
         self._start = time.monotonic()
@@ -76,8 +79,7 @@ class ProgressLines:
         self._next = seconds + min(max(seconds / 2, LEAST_SECONDS), MOST_SECONDS)
         if not self._is_begun:
             self._is_begun = True
-            plan = f"{self._tune:,} tuning sweeps, then {self._draws:,} draws of each"
-            self._say(f"Sampling {self._chains} chains: {plan}.")
+            self._say(f"Sampling {self._chains} chains: {self._planned}.")
         parts = [self._described(state) for state in states[:MOST_CHAINS]]
         rest = [f"{len(states) - MOST_CHAINS} more chains"] if len(states) > MOST_CHAINS else []
         divergent = sum(state["divergences"] for state in states)
@@ -91,13 +93,13 @@ class ProgressLines:
 
     def _left(self, states: Sequence[dict[str, Any]], seconds: float) -> list[str]:
         """Return how long the rest takes, if its sweeps take as long as those before."""
-        done = sum(state["draw"] + (0 if state["tuning"] else self._tune) for state in states)
-        missing = self._chains * (self._tune + self._draws) - done
+        done = sum(state["draw"] + (0 if state["tuning"] else state["tune"]) for state in states)
+        missing = sum(state["tune"] + state["draws"] for state in states) - done
         return [f"about {seconds * missing / done:.0f} s left"] if done and missing > 0 else []
 
     def _say(self, line: str) -> None:
         say(line, self._stream)
 
     def _described(self, state: dict[str, Any]) -> str:
-        phase, total = ("tuning", self._tune) if state["tuning"] else ("draw", self._draws)
+        phase, total = ("tuning", state["tune"]) if state["tuning"] else ("draw", state["draws"])
         return f"chain {state['chain']} {phase} {state['draw']:,} of {total:,}"

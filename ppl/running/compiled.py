@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, cast
 
@@ -15,27 +15,29 @@ from xarray import Dataset, DataTree
 
 from graphs.errors import SamplingError
 from graphs.surgery.traces import untraced
+from ppl.diagnosing.judged import constant_variables
 from ppl.keeping.manifest import check_free
 from ppl.modelling.bad_constants import explained
 from ppl.planning.plans import Plan
 from ppl.reporting.progress import ProgressBar
 from ppl.reporting.stages import doing
 from ppl.running.continuation import ADAPTATION, continued, what_was_learnt
-from ppl.running.counts import check_counts, check_options, checked_seed
+from ppl.running.drawing import Drawing
 from ppl.running.expansion import DrawExpansion
 from ppl.running.losses import Losses
-from ppl.running.memory import check_memory_of_run
+from ppl.running.memory import room_of_run
 from ppl.running.named import named_groups
 from ppl.running.results import attributes_of, logger, report, say_losses, to_datatree
 from ppl.starting.initial import StartingPoints
 from ppl.starting.pathfinding import found_paths
+from ppl.stopping.asked import Asked, Tune
+from ppl.stopping.conducting import Ending
+from ppl.stopping.until import Until
 from ppl.storing.stored import StoredRun
 from samplers import SweepResult, compile_sweep
 from samplers.chain.arguments import RunSettings
 from samplers.chain.going import Keeper, SweepRun
 from samplers.loop.interrupts import HeldInterrupts
-from samplers.loop.memory import bytes_of_chains, bytes_of_draws
-from samplers.tuning.learning import MetricChoice
 
 Init = str | Mapping[str, Any] | Sequence[Mapping[str, Any]] | DataTree | None
 
@@ -93,12 +95,13 @@ class CompiledModel:
     @explained
     def sample(
         self,
-        draws: int = 1000,
-        tune: int = 1000,
+        draws: int | None = None,
+        tune: Tune = 1000,
         chains: int = 4,
         cores: int | None = None,
         seed: int | None = None,
         *,
+        until: Until | None = None,
         init: Init = None,
         progress: bool = True,
         target_accept: float = 0.8,
@@ -115,10 +118,12 @@ class CompiledModel:
 
         Parameters
         ----------
-        draws, tune, chains : int
+        draws, tune, chains
             Draws kept of each chain, iterations before them, number of chains.
         cores, seed : int, optional
             Threads; the seed of everything that is random.
+        until : Until, optional
+            What draws have to meet, in the place of a number of them.
         init : str, mapping, sequence of mappings, or DataTree, optional
             Where chains start, or a trace that they go on from.
         progress : bool, default True
@@ -148,38 +153,32 @@ class CompiledModel:
         >>> sampler.sample(draws=50, chains=2, seed=1, progress=False).posterior["rate"].shape
         (2, 50)
         """
-        check_counts(draws=draws, tune=tune, chains=chains, cores=cores, thin=thin, max_tree_depth=max_tree_depth)
-        check_options(target_accept, adapt)
-        path = None if store is None else check_free(store, overwrite)
-        seed = checked_seed(seed)
-        settings = RunSettings(
-            tune,
-            draws,
-            seed,
-            cores,
-            float(target_accept),
-            max_tree_depth,
-            thin,
-            keep_tuning,
-            metric=cast(MetricChoice, metric),
-            is_pooled=adapt == "pooled",
+        asked = Asked(
+            draws, tune, chains, cores, seed, target_accept, max_tree_depth, thin, keep_tuning, metric, adapt, until
         )
-        expansion = self.expansion_for(var_names, cores)
-        self._check_memory(settings, expansion, chains, draws if path is None else 0)
+        path = None if store is None else check_free(store, overwrite)
+        settings, expansion = asked.settings(), self.expansion_for(var_names, cores)
+        asked.check(expansion.order, constant_variables(self.plan.declared), is_stored=path is not None)
+        kept = None if path is not None else expansion.layout.size
+        most = room_of_run(self.plan.sweep, chains, settings, kept, expansion.new_bytes, until is not None)
         try:
             with untraced():
-                start, learnt = self._start(init, chains, seed, tune)
+                start, learnt = self._start(init, chains, settings.seed, settings.tune)
         except SamplingError as error:
             raise self._starting_points.explained(error) from error
         settings = replace(settings, keep=expansion.layout.names, learnt=learnt)
         if path is not None:
-            asked = {"var_names": None if var_names is None else list(var_names), "adapt": adapt}
-            return StoredRun.begun(self, path, settings, start, expansion, asked).sample(progress)
+            options = {"var_names": None if var_names is None else list(var_names), "adapt": adapt}
+            return StoredRun.begun(self, path, settings, start, expansion, options).sample(progress)
+
+        def so_far(result: SweepResult) -> DataTree:
+            return self._so_far(result, settings, expansion)
+
         with HeldInterrupts() as interrupts:
-            with ProgressBar(chains, tune, draws, progress) as bar:
-                result = self._run(start, replace(settings, callback=bar), interrupts)
+            with ProgressBar(chains, settings.tune, settings.draws, progress, asked.planned) as bar:
+                result, ending = Drawing(self, asked, settings, most, bar, interrupts, so_far)(start)
             losses = Losses(interrupts)
-            trace = self._to_datatree(result, seed, max_tree_depth, expansion, losses)
+            trace = self._to_datatree(result, settings, expansion, losses, ending)
             losses.attempt("report", lambda: report(result, trace, expansion.num_threads), None, is_long=True)
             say_losses(trace, losses)
         return trace
@@ -189,26 +188,10 @@ class CompiledModel:
         chosen = self._expansion if var_names is None else self._expansion_of(var_names)
         return replace(chosen, num_threads=cores or os.cpu_count() or 1)
 
-    def _check_memory(self, settings: RunSettings, expansion: DrawExpansion, chains: int, draws: int) -> None:
-        """Raise if there is no memory for a run that keeps so many draws of each chain in it."""
-        rows = draws + settings.tune * settings.keep_tuning if draws else 0
-        kept = bytes_of_draws(self.plan.sweep, expansion.layout.size, rows, chains)
-        learning = bytes_of_chains(self.plan.sweep, chains, settings)
-        check_memory_of_run(rows, chains, learning, kept, expansion.new_bytes)
-
     def begin(self, start: NDArray[np.float64], settings: RunSettings, keeper: Keeper | None = None) -> SweepRun:
         """Return a run that has not drawn yet, from joint states (chains, size) on."""
         run: SweepRun = self._sweep.begin(start, settings, keeper)
         return run
-
-    def _run(self, start: NDArray[np.float64], settings: RunSettings, interrupts: HeldInterrupts) -> SweepResult:
-        """Run the sweeps, which let interrupts through themselves."""
-        with self.explaining(start):
-            with interrupts.allowed() if self.backend == "jax" else nullcontext():
-                # JAX compiles for the number of chains.
-                run = self.begin(start, settings)
-            run.advance()
-            return run.result()
 
     @contextmanager
     def explaining(self, start: NDArray[np.float64]) -> Iterator[None]:
@@ -243,14 +226,31 @@ class CompiledModel:
             return found_paths(self._sweep, self._starting_points("jitter", chains, seed), seed), None
         return self._starting_points(init, chains, seed), None
 
+    def _so_far(self, result: SweepResult, settings: RunSettings, expansion: DrawExpansion) -> DataTree:
+        """Return a trace of what has been drawn while chains go on, which it leaves as it is.
+
+        What they have learnt is not in it: they are learning, or between two draws.
+        """
+        losses, seed = Losses(), cast(int, settings.seed)
+        groups = named_groups(expansion, result.draws, result.stats, losses, (seed, 0), in_place=False)
+        attributes = self.attributes(result, seed, settings.max_tree_depth, losses)
+        return to_datatree(self.plan.model, groups, attributes, losses=losses)
+
     def _to_datatree(
-        self, result: SweepResult, seed: int, max_tree_depth: int, expansion: DrawExpansion, losses: Losses
+        self,
+        result: SweepResult,
+        settings: RunSettings,
+        expansion: DrawExpansion,
+        losses: Losses,
+        ending: Ending | None,
     ) -> DataTree:
+        seed = cast(int, settings.seed)
         groups = named_groups(expansion, result.draws, result.stats, losses, (seed, 0))
         if result.tuning_draws is not None and result.tuning_draws.size:
             warmup = named_groups(expansion, result.tuning_draws, result.tuning_stats or {}, losses, (seed, 1))
             groups |= {f"warmup_{group}": values for group, values in warmup.items()}
-        attributes = self.attributes(result, seed, max_tree_depth, losses)
+        attributes = self.attributes(result, seed, settings.max_tree_depth, losses)
+        attributes |= {} if ending is None else ending.attributes()
         none: dict[str, Dataset] = {}
         learnt = losses.attempt(ADAPTATION, lambda: {ADAPTATION: what_was_learnt(result, self.plan.sweep)}, none)
         return to_datatree(self.plan.model, groups, attributes, extra_groups=learnt, losses=losses)

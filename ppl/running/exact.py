@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from math import isfinite
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytensor.tensor as pt
@@ -22,19 +22,23 @@ from graphs.joint.joint_logprob import strip
 from graphs.joint.logprob import logprob
 from graphs.surgery.interpreting import interpret
 from graphs.surgery.rebuilding import substitute
+from ppl.background.control import Clock
+from ppl.diagnosing.judged import constant_variables
 from ppl.keeping.keeper import BLOCK
 from ppl.keeping.manifest import check_free
 from ppl.modelling.members import by_member, given_arrays
 from ppl.planning.plans import Plan
 from ppl.predicting.missing_draws import NUMBER
 from ppl.predicting.recovery import LOG_EVIDENCE, recovery_graphs
-from ppl.running.counts import check_counts, check_options, checked_seed
-from ppl.running.memory import check_memory_of_draws
-from ppl.running.results import to_datatree, versions
+from ppl.running.memory import bytes_of_draw, check_memory_of_draws, most_draws
+from ppl.running.results import plain_attributes, to_datatree, versions
 from ppl.starting.initial import given_values
 from ppl.starting.log_terms import LogTerms
+from ppl.stopping.asked import Asked, Tune
+from ppl.stopping.conducting import draw_until
+from ppl.stopping.judging import look_at
+from ppl.stopping.until import Until
 from ppl.storing.exact_store import begun
-from samplers.tuning.learning import check_metric
 
 LOG_PROBABILITY = ""
 _STREAM = 20261204
@@ -111,12 +115,13 @@ class ExactModel:
 
     def sample(
         self,
-        draws: int = 1000,
-        tune: int = 1000,
+        draws: int | None = None,
+        tune: Tune = 1000,
         chains: int = 4,
         cores: int | None = None,
         seed: int | None = None,
         *,
+        until: Until | None = None,
         init: Any = None,
         progress: bool = True,
         target_accept: float = 0.8,
@@ -135,7 +140,7 @@ class ExactModel:
         ----------
         draws, chains : int
             Independent draws of each chain, and chains, which are no different from each other.
-        seed, var_names, store, overwrite
+        seed, until, var_names, store, overwrite
             As of `ppl.sample`.
         tune, cores, init, progress, target_accept, max_tree_depth, thin, keep_tuning, metric, adapt
             Checked as for `ppl.sample`, and not used: nothing moves, so that nothing is tuned.
@@ -150,18 +155,36 @@ class ExactModel:
         SamplingError
             If the data are impossible, or an argument is.
         """
-        check_counts(draws=draws, tune=tune, chains=chains, cores=cores, thin=thin, max_tree_depth=max_tree_depth)
-        check_options(target_accept, adapt)
-        check_metric(metric, tune)
+        asked = Asked(
+            draws, tune, chains, cores, seed, target_accept, max_tree_depth, thin, keep_tuning, metric, adapt, until
+        )
+        seed = cast(int, asked.settings().seed)
         if not isinstance(init, DataTree) and not (isinstance(init, str) and init == "pathfinder"):
             given_values(self.plan, init, chains)
         if not isfinite(self.log_evidence):
             raise SamplingError(LogTerms(self.plan).failure(self._nowhere()) or "The data are impossible.")
-        seed, names = checked_seed(seed), self._chosen(var_names)
+        names = self._chosen(var_names)
+        asked.check(names, constant_variables(self.plan.declared), is_stored=store is not None)
         if store is not None:
-            asked = {"draws": draws, "chains": chains, "seed": seed, "var_names": names}
-            return begun(self, check_free(store, overwrite), asked)
+            wanted = {"draws": asked.num_draws, "chains": chains, "seed": seed, "var_names": names}
+            return begun(self, check_free(store, overwrite), wanted)
         start = time.perf_counter()
+        if until is None:
+            return self._drawn(asked.num_draws, chains, seed, names, start)
+        run = _Repeated(lambda number: self._drawn(number, chains, seed, names, start), Clock(until.seconds))
+        # A draw may be there twice, in a shorter run and in a longer one.
+        most = most_draws(chains, 0, 0, {name: 2 * size for name, size in bytes_of_draw(self._graphs).items()})
+        num_threads = cores or os.cpu_count() or 1
+        ending = draw_until(
+            run, until, chains, most, lambda _: look_at(run.trace, until, num_threads), lambda: run.clock.is_over
+        )
+        if run.trace is None:
+            raise SamplingError(f"Nothing was drawn: {ending.reason}. Give until more seconds.")
+        run.trace.attrs |= plain_attributes(ending.attributes() | {"interrupted": ending.is_interrupted})
+        return run.trace
+
+    def _drawn(self, draws: int, chains: int, seed: int, names: Sequence[str], start: float) -> DataTree:
+        """Return so many draws of each chain."""
         check_memory_of_draws(self._graphs, chains * draws)
         parts = [[self.block(seed, chain, first, draws) for first in range(0, draws, BLOCK)] for chain in range(chains)]
         values = {n: np.stack([np.concatenate([part[n] for part in own]) for own in parts]) for n in parts[0][0]}
@@ -195,6 +218,7 @@ class ExactModel:
             "inference_library": "rvgraph",
             "backend": self.backend,
             "seed": seed,
+            "tune": 0,
             "sampling_seconds": seconds,
             "tuning_seconds": 0.0,
             "compile_seconds": self.compile_seconds,
@@ -219,6 +243,30 @@ class ExactModel:
                 raise ModelError(f"var_names asks for {name!r}; the model has {', '.join(known)}.", name)
         chosen = set(var_names)
         return [name for name in known if name in chosen]
+
+
+class _Repeated:
+    """Draws made anew whenever there are to be more: a run of so many is then the same as one that asked for them.
+
+    Parameters
+    ----------
+    draw : callable
+        Makes so many.
+    clock : Clock
+        When to stop.
+    """
+
+    def __init__(self, draw: Callable[[int], DataTree], clock: Clock):
+        self.clock = clock
+        self.trace: Any = None
+        self._draw = draw
+
+    def advance(self, draws: int | None = None) -> bool:
+        """Make so many draws, if there is time."""
+        if draws is None or self.clock.is_over:
+            return False
+        self.trace = self._draw(draws)
+        return True
 
 
 def _without_elements(plan: Plan, graphs: Sequence[TensorVariable]) -> list[TensorVariable]:

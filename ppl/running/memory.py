@@ -12,6 +12,10 @@ import numpy as np
 from pytensor.tensor.variable import TensorVariable
 
 from graphs.errors import SamplingError
+from ppl.stopping.counts import MOST
+from samplers.blocks import Sweep
+from samplers.chain.arguments import RunSettings
+from samplers.loop.memory import bytes_of_chains, bytes_of_draws
 
 _UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
 
@@ -141,6 +145,48 @@ def check_memory_of_run(rows: int, chains: int, learning: int, kept: int, new_by
     parts["the numbers of draws"] = 2 * 8 * rows
     task = f"Keeping {rows:,} draws of each of {chains:,} chains" if chains > 1 else f"Keeping {rows:,} draws"
     check_memory(parts, task, "ask for fewer draws or chains, keep one in thin=..., or only var_names=[...]")
+
+
+def most_draws(chains: int, learning: int, of_draw: int, new_bytes: Mapping[str, int]) -> int:
+    """Return how many draws of each chain a run may make that has to make room for them as it goes, at least one.
+
+    Parameters
+    ----------
+    chains, learning, new_bytes
+        As in `check_memory_of_run`.
+    of_draw : int
+        Bytes that a draw of all chains takes as it is recorded.
+    """
+    available = available_bytes()
+    if available is None:
+        return MOST
+    # When there is more room, what was drawn is copied there; and what is judged is a copy.
+    each = 3 * of_draw + 2 * chains * sum(new_bytes.values()) + 16
+    return max((available // 2 - learning) // each, 1)
+
+
+def room_of_run(
+    sweep: Sweep, chains: int, settings: RunSettings, kept: int | None, new_bytes: Mapping[str, int], is_open: bool
+) -> int:
+    """Return how many draws of each chain a run may make; raise if there is no memory for those that are asked.
+
+    Parameters
+    ----------
+    sweep, chains, settings
+        What is run.
+    kept : int or None
+        Elements of the joint state that are recorded; None where draws are not kept in memory.
+    new_bytes : mapping of str to int
+        Bytes of what is computed of each draw.
+    is_open : bool
+        Whether it is found while the run lasts how many draws there are.
+    """
+    learning = bytes_of_chains(sweep, chains, settings)
+    of_draw = bytes_of_draws(sweep, kept or 0, 1, chains)
+    warm_up = settings.most_tune * settings.keep_tuning
+    rows = 0 if kept is None else warm_up + (1 if is_open else settings.draws)
+    check_memory_of_run(rows, chains, learning, rows * of_draw, new_bytes)
+    return max(most_draws(chains, learning, of_draw, new_bytes) - warm_up, 1) if is_open else settings.draws
 
 
 def check_memory(parts: Mapping[str, int], task: str, remedy: str) -> None:

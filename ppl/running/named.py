@@ -21,12 +21,14 @@ def named_groups(
     losses: Losses,
     seed: Seed,
     place: Place = (0, 0),
+    *,
+    in_place: bool = True,
 ) -> dict[str, Mapping[str, NDArray]]:
     """Return groups of named values and statistics of flat draws, which are overwritten where there is room.
 
     The log-density is computed where that of a block is not that of the draws. Parameters as of `DrawExpansion`.
     """
-    everything = partial(expansion, draws, in_place=True, losses=losses, seed=seed, place=place)
+    everything = partial(expansion, draws, in_place=in_place, losses=losses, seed=seed, place=place)
     values = losses.attempt("posterior", everything, None)
     if values is None:
         values = expansion.recorded(draws, losses)

@@ -41,6 +41,14 @@ def versions() -> dict[str, str]:
     return found
 
 
+@cache
+def _own_version() -> str:
+    try:
+        return version("rvgraph")
+    except PackageNotFoundError:
+        return ""
+
+
 def to_datatree(
     model: Model,
     groups: Mapping[str, Mapping[str, NDArray]],
@@ -156,7 +164,7 @@ def _dataset(values: Mapping[str, NDArray], sample_dims: list[str], axes: _AxesB
     attrs = {
         "created_at": datetime.now(UTC).isoformat(),
         "creation_library": "rvgraph",
-        "creation_library_version": versions().get("rvgraph", ""),
+        "creation_library_version": _own_version(),
         "creation_library_language": "Python",
         "sample_dims": sample_dims,
     }
@@ -196,12 +204,15 @@ def attributes_of(
     none: dict[str, str] = {}
     no_names: list[str] = []
     attributes = {
+        "tune": result.tune,
         "num_gradients": int(result.num_gradients),
         "interrupted": result.interrupted,
         "plan": losses.attempt("plan", lambda: str(plan), ""),
         **losses.attempt("drawn", lambda: drawn_attributes(plan.declared), none),
         "versions": losses.attempt("versions", versions, none),
     }
+    if result.has_agreed is not None:
+        attributes["chains_agreed"] = result.has_agreed
     flat = losses.attempt("flat_priors", lambda: flat_priors(plan.model), no_names)
     if flat:
         attributes["flat_priors"] = ", ".join(flat)

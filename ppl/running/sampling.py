@@ -26,9 +26,11 @@ from ppl.planning.plans import Sampler
 from ppl.reporting.progress_lines import log_stream, say
 from ppl.reporting.stages import stages
 from ppl.running.compiled import CompiledModel, Init
-from ppl.running.counts import check_counts
 from ppl.running.exact import ExactModel
 from ppl.running.results import logger
+from ppl.stopping.asked import Tune
+from ppl.stopping.counts import check_counts
+from ppl.stopping.until import Until
 from ppl.storing.stored import written_sampler
 
 OPTIONS = (
@@ -140,8 +142,8 @@ def compile(
 
 def sample(
     model: Model,
-    draws: int = 1000,
-    tune: int = 1000,
+    draws: int | None = None,
+    tune: Tune = 1000,
     chains: int = 4,
     cores: int | None = None,
     seed: int | None = None,
@@ -154,6 +156,7 @@ def sample(
     precision: str = "float64",
     init: Init = None,
     progress: bool = True,
+    until: Until | None = None,
     **options: Any,
 ) -> DataTree:
     """Draw from the posterior of a model.
@@ -162,8 +165,13 @@ def sample(
     ----------
     model : Model
         The model.
-    draws, tune : int, default 1000
-        Draws kept of each chain, and iterations before them in which step sizes and scales adapt.
+    draws : int, default 1000
+        Draws kept of each chain.
+    tune : int or "auto", default 1000
+        Iterations before them in which step sizes and scales adapt. "auto": until chains agree about step sizes,
+        metrics, scales of proposals and the level of the log-density, looked at after 100, 150, 225, ... iterations,
+        2000 at most; where nothing is learnt 100. The same seed gives the same number. One chain alone has to agree
+        with what it was before.
     chains : int, default 4
         Number of chains.
     cores : int, optional
@@ -187,6 +195,9 @@ def sample(
     progress : bool, default True
         Show what planning and compiling are at where they take more than a second, and a bar of the draws; lines where
         the output is no terminal.
+    until : Until, optional
+        In the place of ``draws``: sample until the draws meet it, such as ``ppl.Until(ess=400, r_hat=1.01)``. What is
+        drawn is what a run of as many draws would have drawn.
     **options
         ``target_accept`` (0.8), ``max_tree_depth`` (10), ``thin`` (1), ``keep_tuning`` (False); ``var_names``: the
         variables and deterministics to keep, all by default. What is not kept takes neither memory nor time; ``lp``,
@@ -202,7 +213,9 @@ def sample(
     -------
     xarray.DataTree
         ArviZ groups ``posterior`` (natural space), ``sample_stats``, ``observed_data``, ``constant_data``, and
-        ``warmup_*`` with ``keep_tuning=True``; run times, number of gradients, seed and versions in ``attrs``.
+        ``warmup_*`` with ``keep_tuning=True``; run times, number of gradients, seed and versions in ``attrs``, with
+        ``tune``, how many iterations the warm-up had, and with ``tune="auto"`` ``chains_agreed``, whether it ended
+        for that; with ``until`` the attributes ``until``, ``until_met`` and ``stopped_because``.
         ``sample_stats.lp`` is, whatever the sampler, the log-density of the unconstrained space at the draw, that is
         with log-Jacobians, constants included: PyMC's ``model.logp()``. What was integrated out is in it at the
         values that were drawn back; discrete variables that are summed out are summed out in it, those that are drawn
@@ -211,7 +224,8 @@ def sample(
     Raises
     ------
     ModelError, DerivationError, BackendError, SamplingError
-        As `ppl.compile`; SamplingError also for an initial point without a finite log-density.
+        As `ppl.compile`; SamplingError also for an initial point without a finite log-density, and where ``until`` can
+        never be met.
 
     Examples
     --------
@@ -222,7 +236,7 @@ def sample(
     >>> trace.posterior["mu"].shape
     (2, 200)
     """
-    check_counts(draws=draws, tune=tune, chains=chains, cores=cores)
+    check_counts(draws=draws, tune=None if tune == "auto" else tune, chains=chains, cores=cores)
     unknown = set(options) - set(OPTIONS)
     if unknown:
         raise SamplingError(f"Unknown option {sorted(unknown)[0]!r}; there are {', '.join(OPTIONS)}.")
@@ -240,4 +254,4 @@ def sample(
         precision=precision,
         progress=progress,
     )
-    return compiled.sample(draws, tune, chains, cores, seed, init=init, progress=progress, **options)
+    return compiled.sample(draws, tune, chains, cores, seed, until=until, init=init, progress=progress, **options)

@@ -13,10 +13,10 @@ from ppl.keeping.manifest import MANIFEST, open_store, warn_of_versions
 from ppl.modelling.model import Model
 from ppl.planning.plans import Sampler
 from ppl.running.compiled import CompiledModel
-from ppl.running.counts import check_counts
 from ppl.running.exact import ExactModel
 from ppl.running.results import versions
 from ppl.running.sampling import compile
+from ppl.stopping.counts import check_counts
 from ppl.storing.exact_store import gone_on
 from ppl.storing.stored import StoredRun, known_at_start
 from samplers.chain.arguments import RunSettings
@@ -103,6 +103,7 @@ def resume(
             metric=cast(MetricChoice, asked["metric"]),
             is_pooled=asked["adapt"] == "pooled",
             learnt=learnt,
+            tunes_until_agreed=asked.get("tunes_until_agreed", False),
         )
         return StoredRun(compiled, folder, lock, settings, start, expansion).sample(progress)
     finally:

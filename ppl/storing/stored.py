@@ -85,6 +85,7 @@ class StoredRun:
             for name in (
                 "draws",
                 "tune",
+                "tunes_until_agreed",
                 "seed",
                 "cores",
                 "target_accept",
@@ -130,7 +131,7 @@ class StoredRun:
             rows_at_once(row_bytes, chains),
             lambda taken: self._named(taken, losses),
             self._tree,
-            max(settings.draws, settings.tune if settings.keep_tuning else 0),
+            max(settings.draws, settings.most_tune if settings.keep_tuning else 0),
             in_blocks=self._in_blocks,
         )
         with self.compiled.explaining(self.start):

@@ -185,10 +185,18 @@ class CentredLearner(GroupLearner):
         super().__init__(learner, chains)
         blocks = [[m for m in block if isinstance(m, CentredMember)] for block in zip(*chains, strict=True)]
         self._centred = [block for block in blocks if block]
-        num_window = min(len(member.chain.window) for block in self._centred for member in block)
-        self._centring_times = centring_times(learner.tune, num_window)
-        self._metric_times = learner.times
+        self._set_times()
+
+    def _set_times(self) -> None:
+        num_window = min(len(member.trail.window) for block in self._centred for member in block)
+        self._centring_times = centring_times(self.learner.tune, num_window)
+        self._metric_times = self.learner.times
         self.times = sorted({*self._metric_times, *self._centring_times})
+
+    def set_tune(self, tune: int) -> None:
+        """Learn as in a warm-up of so many sweeps from now on."""
+        super().set_tune(tune)
+        self._set_times()
 
     def start(self) -> None:
         """Let the chains begin in coordinates of their own."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from math import ceil
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,8 @@ from graphs.errors import SamplingError
 from samplers.centring.observations import rows_of_window
 from samplers.chain.metric import Learnt
 from samplers.chain.workspace import MAX_TREE_DEPTH
+from samplers.tuning.adaptation import EARLY_FRACTION
+from samplers.tuning.agreement import EARLY_SWEEPS, MOST_TUNE
 from samplers.tuning.learning import MetricChoice, check_metric, is_learnt_between
 
 type Callback = Callable[[list[dict[str, Any]]], None]
@@ -45,7 +48,8 @@ class RunSettings:
         Variables of the joint state that are recorded, in its order; all by default.
     callback : callable, optional
         Called a few times a second, in the thread of the caller, with one dict for each chain: ``chain``, ``draw``,
-        ``tuning``, ``divergences``, ``step_size``, ``num_gradients``. It may raise KeyboardInterrupt.
+        ``tuning``, ``tune``, ``draws``, ``divergences``, ``step_size``, ``num_gradients``. It may raise
+        KeyboardInterrupt.
     metric : {"auto", "diag", "dense", "low_rank"}
         The inverse mass matrix that NUTS blocks learn; "auto": dense where it pays, else diagonal. JAX keeps one of low
         rank as a matrix.
@@ -53,6 +57,8 @@ class RunSettings:
         Whether all chains learn one metric from the draws of all.
     learnt : sequence of sequence of Learnt, optional
         Step size and metric of each NUTS block of each chain to start with, as in ``SweepResult.learnt``.
+    tunes_until_agreed : bool
+        Whether the warm-up ends when chains agree: ``tune``, `LEAST_TUNE`, is then what it lasts at least.
 
     Raises
     ------
@@ -73,6 +79,7 @@ class RunSettings:
     metric: MetricChoice = "auto"
     is_pooled: bool = False
     learnt: Sequence[Sequence[Learnt]] | None = None
+    tunes_until_agreed: bool = False
 
     def __post_init__(self) -> None:
         for name, low, high in (
@@ -89,6 +96,16 @@ class RunSettings:
             raise SamplingError(f"target_accept is {self.target_accept}; it must lie between 0 and 1.")
         check_metric(self.metric, self.tune)
 
+    @property
+    def most_tune(self) -> int:
+        """How many sweeps the warm-up may have."""
+        return MOST_TUNE if self.tunes_until_agreed else self.tune
+
+    @property
+    def num_early(self) -> int:
+        """How many sweeps at the beginning have short trajectories: the same number whenever the warm-up ends."""
+        return EARLY_SWEEPS if self.tunes_until_agreed else ceil(EARLY_FRACTION * self.tune)
+
     def num_window(self, sizes: Iterable[int], num_centred: int = 0) -> int:
         """Return the number of tuning sweeps whose positions and gradients are kept to learn from.
 
@@ -102,6 +119,9 @@ class RunSettings:
         is_learning = any(is_learnt_between(self.metric, size, is_pooled=self.is_pooled) for size in sizes)
         if is_learning or not num_centred:
             return self.tune if is_learning else 0
+        if self.tunes_until_agreed:
+            # Of a warm-up that may become longer all sweeps are kept, as far as that takes no more than of others.
+            return min(self.tune, rows_of_window(2 * self.tune, num_centred))
         return rows_of_window(self.tune, num_centred)
 
 

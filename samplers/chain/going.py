@@ -86,8 +86,11 @@ class SweepRun(Protocol):
             Whether it got there; else somebody interrupted it, and it can still go on.
         """
 
-    def result(self) -> SweepResult:
-        """Return what has been drawn so far, in the run's own memory; without rows where a keeper has taken them."""
+    def result(self, *, is_partial: bool = False) -> SweepResult:
+        """Return what has been drawn so far, in the run's own memory; without rows where a keeper has taken them.
+
+        While chains go on, cut to the shortest of them if it ``is_partial``.
+        """
 
     def state(self) -> State:
         """Return all that the next sweep needs, as arrays of their own; not while the run advances."""

@@ -121,6 +121,10 @@ class SweepResult:
         not.
     without_gradient : array, shape (chains, size), float64
         The joint state where a chain met such a gradient first; NaN where it did not.
+    tune : int
+        Number of tuning sweeps of a chain that has made them all.
+    has_agreed : bool, optional
+        Whether a warm-up whose end was not given ended because chains agreed.
     """
 
     draws: NDArray[np.float64]
@@ -141,6 +145,8 @@ class SweepResult:
     num_tuned: NDArray[np.int64] | None = None
     num_without_gradient: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
     without_gradient: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 0)))
+    tune: int = 0
+    has_agreed: bool | None = None
 
 
 def statistic_names(sweep: Sweep) -> tuple[tuple[str, ...], ...]:

@@ -151,8 +151,11 @@ class Settings(NamedTuple):
         Acceptance rate that the step size aims at.
     max_tree_depth : int
         Of NUTS.
+    early : int
+        Number of sweeps at the beginning in which trajectories of NUTS are shorter.
     """
 
     tune: int
     target_accept: float
     max_tree_depth: int
+    early: int = 0

@@ -25,9 +25,10 @@ from samplers.chain.plain_arrays import (
 from samplers.chain.programs import Programs
 from samplers.chain.result import STATUS_DONE, STATUS_FAILED
 from samplers.chain.state import NUM_DIVERGENT, NUM_GRADIENTS, NUM_ITERATIONS, Chain, Settings
-from samplers.loop.learners import GroupLearner, Member
+from samplers.loop.learners import GroupLearner, Levels, Member
 from samplers.loop.record import Gathered
 from samplers.tuning.adaptation import LOG_STEP_SIZE
+from samplers.tuning.agreement import Knowledge, decided_after
 
 CHUNK_SECONDS = 0.2
 _CHUNK_GROWTH = 8
@@ -71,6 +72,8 @@ class ChainRun:
         Takes the rows.
     learner : GroupLearner, optional
         What learns the metric between calls of the loop; chains that share one learn together.
+    levels : Levels, optional
+        Of a warm-up whose end is found while it lasts.
     """
 
     advance: Callable[..., int]
@@ -86,6 +89,7 @@ class ChainRun:
     watch: Stopwatch = field(default_factory=Stopwatch)
     keeper: Keeper | None = None
     learner: GroupLearner | None = None
+    levels: Levels | None = None
     num_updates: int = 0
     status: int = STATUS_DONE
     failure: SamplingError | None = None
@@ -108,6 +112,16 @@ class ChainRun:
         return self.status != STATUS_DONE or self.num_done >= self.settings.tune + self.num_draws * self.thin
 
     @property
+    def pause(self) -> int | None:
+        """Number of sweeps after which it is decided how long the warm-up is, if it is not yet."""
+        return decided_after(self.settings.tune) if self.levels is not None and self.levels.is_open else None
+
+    @property
+    def is_resting(self) -> bool:
+        """Whether it has nothing to do before somebody lets it go on."""
+        return self.is_finished or self.num_done == self.pause
+
+    @property
     def next_update(self) -> int | None:
         """Number of sweeps after which the metric is learnt next."""
         times = [] if self.learner is None else self.learner.times
@@ -126,12 +140,16 @@ class ChainRun:
         rows, before, thin = (self.tuning_rows, 0, 1) if is_tuning else (self.rows, tune, self.thin)
         if rows.end is not None:
             end = min(end, before + thin * rows.end)
+        if self.pause is not None:
+            end = min(end, self.pause)
+        # Of a warm-up that is not kept, what says how far it is may be.
+        memory = self.chain._replace(kept=self.chain.kept[: rows.draws.shape[1]])
         start = perf_counter()
         done = self.num_done
         count = min(self.chunk, end - done)
         try:
             self.status = self.advance(
-                self.chain,
+                memory,
                 self.settings,
                 *self.blocks,
                 self.programs.callables,
@@ -151,6 +169,8 @@ class ChainRun:
             self.chain.counters[NUM_ITERATIONS] = done
             self.status, self.failure = STATUS_FAILED, error
             return
+        if is_tuning and self.levels is not None:
+            self.levels.read(rows.statistics[done - rows.first : self.num_done - rows.first], done)
         now = perf_counter()
         fitting = count * CHUNK_SECONDS / max(now - start, 1e-9)
         self.chunk = int(max(1, min(fitting, _CHUNK_GROWTH * self.chunk)))
@@ -170,6 +190,32 @@ class ChainRun:
             self.tuning_rows.hand_over(min(self.num_done, self.settings.tune), self.keeper.take)
             self.rows.hand_over(self.num_kept, self.keeper.take)
 
+    def knowledge(self, *, is_pooled: bool) -> Knowledge:
+        """Return what the chain has learnt, while the end of its warm-up is open."""
+        assert self.levels is not None
+        return self.levels.knowledge(self.chain, self.members, is_pooled=is_pooled)
+
+    def end_warm_up(self, has_agreed: bool) -> None:
+        """Let the warm-up be as long as it is planned now."""
+        if self.levels is not None:
+            self.levels.is_open, self.levels.has_agreed = False, has_agreed
+
+    def set_tune(self, tune: int) -> None:
+        """Let the warm-up have so many sweeps, of which less than what was decided after have been made."""
+        if tune == self.settings.tune:
+            return
+        window = self.chain.window
+        if len(window) and self.levels is not None:
+            length = max(min(tune, self.levels.most_rows), len(window))
+            more = np.zeros((length - len(window), *window.shape[1:]))
+            self.chain = self.chain._replace(window=np.concatenate([window, more]))
+        self.settings = self.settings._replace(tune=tune)
+        for member in self.members:
+            member.trail.window = self.chain.window[:, :, member.where]
+        if self.learner is not None:
+            self.learner.set_tune(tune)
+            self.num_updates = sum(time <= self.num_done for time in self.learner.times)
+
     def snapshot(self) -> State:
         """Return all that the next sweep needs, as arrays of their own; what it recorded has been taken."""
         self.hand_over()
@@ -181,6 +227,7 @@ class ChainRun:
             "tuned_at": np.array(self.tuned_at),
             "failure": packed("" if self.failure is None else str(self.failure)),
             "has_chosen": np.array(self.learner is not None and self.learner.learner.has_chosen),
+            **({} if self.levels is None else self.levels.state(self.num_done)),
         }
         for name, rng in self.programs.generators().items():
             found[f"generator_{name}"] = generator_words(rng)
@@ -192,7 +239,9 @@ class ChainRun:
         """Go on from a snapshot; what it recorded has been taken."""
         for name in _REMEMBERED:
             fill(getattr(self.chain, name), state, name)
-        self.settings = self.settings._replace(tune=int(state["tune"]))
+        self.set_tune(int(state["tune"]))
+        if self.levels is not None:
+            self.levels.restore(state)
         self.num_updates, self.status = int(state["num_updates"]), int(state["status"])
         self.tuned_at, failure = float(state["tuned_at"]), unpacked(state["failure"])
         self.failure = SamplingError(failure) if failure else None
@@ -213,6 +262,8 @@ class ChainRun:
             "chain": number,
             "draw": self.num_done if self.num_done < self.settings.tune else self.num_kept,
             "tuning": self.num_done < self.settings.tune,
+            "tune": self.settings.tune,
+            "draws": self.num_draws,
             "divergences": int(self.chain.counters[NUM_DIVERGENT]),
             "step_size": float(np.exp(self.chain.tuning[block, LOG_STEP_SIZE])) if block >= 0 else np.nan,
             "num_gradients": int(self.chain.counters[NUM_GRADIENTS]),

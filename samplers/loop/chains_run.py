@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,7 @@ from samplers.loop.chain_run import ChainRun
 from samplers.loop.outcome import result_of
 from samplers.loop.record import Record
 from samplers.loop.workers import run_chains
+from samplers.tuning.agreement import Knowledge, decided_after, is_settled, next_stage
 
 
 class ChainsRun:
@@ -61,6 +63,7 @@ class ChainsRun:
         self._watch = watch
         self._keeper = keeper
         self._interrupted = False
+        self._known_before: list[Knowledge] = []
 
     @property
     def num_kept(self) -> NDArray[np.int64]:
@@ -79,15 +82,38 @@ class ChainsRun:
         self._watch.start()
         try:
             with one_blas_thread():
-                self._interrupted = run_chains(
-                    self.chains, self._num_workers, self.settings.callback, self._keeper, self._commit
-                )
+                self._interrupted = self._run()
+                while not self._interrupted and any(chain.pause is not None for chain in self.chains):
+                    self._decide()
+                    self._interrupted = self._run()
         finally:
             self._watch.stop()
         self._check_started()
         if self._keeper is not None:
             self._keeper.commit(self.state())
         return not self._interrupted
+
+    def _run(self) -> bool:
+        """Let all chains go on until they rest; whether somebody interrupted them."""
+        return run_chains(self.chains, self._num_workers, self.settings.callback, self._keeper, self._commit)
+
+    def _decide(self) -> None:
+        """Decide whether the warm-up, all chains of which have made the same number of sweeps, is long enough."""
+        tune, pooled = self.chains[0].settings.tune, self.settings.is_pooled and len(self.chains) > 1
+        going = [chain for chain in self.chains if chain.status == STATUS_DONE]
+        known = [chain.knowledge(is_pooled=pooled) for chain in going]
+        has_agreed = is_settled(known, self._known_before, decided_after(tune), is_pooled=pooled)
+        self._known_before = known
+        longer = None if has_agreed or not going else next_stage(tune)
+        for chain in self.chains:
+            if longer is None:
+                chain.end_warm_up(has_agreed)
+            else:
+                chain.set_tune(longer)
+        if longer is not None and self.settings.keep_tuning and self._keeper is None:
+            self._tuning_record = self._tuning_record.extended(longer)
+            for number, chain in enumerate(self.chains):
+                chain.tuning_rows = self._tuning_record.of_chain(number, is_tuning=True)
 
     def _extend(self, draws: int) -> None:
         """Make room for so many draws of each chain."""
@@ -105,6 +131,8 @@ class ChainsRun:
     def _joined(self, snapshots: Sequence[State]) -> State:
         """Return the snapshots of all chains as one."""
         found: State = {"seconds": np.array(self._watch.seconds), "names": packed("\n".join(self._record.names))}
+        for number, known in enumerate(self._known_before if self.chains[0].pause is not None else ()):
+            found |= with_prefix(f"known_{number}_", known.state())
         for number, snapshot in enumerate(snapshots):
             found |= with_prefix(f"chain_{number}_", snapshot)
         # What a keeper has to know, whatever it is that runs.
@@ -122,22 +150,26 @@ class ChainsRun:
         """Go on from a state; see `samplers.chain.going.SweepRun.restore`."""
         for number, chain in enumerate(self.chains):
             chain.restore(part_of(state, f"chain_{number}_"))
+        known = [part_of(state, f"known_{number}_") for number in range(len(self.chains))]
+        self._known_before = [Knowledge.of_state(each) for each in known if each]
         self._watch.stop(float(state["seconds"]))
 
-    def result(self) -> SweepResult:
+    def result(self, *, is_partial: bool = False) -> SweepResult:
         """Return what has been drawn; see `samplers.chain.going.SweepRun.result`."""
         record, tuning_record = self._record.first(self.chains[0].num_draws), self._tuning_record
         if self._keeper is not None:
             record, tuning_record = record.first(0), tuning_record.first(0)
-        return result_of(
+        found = result_of(
             self.sweep,
             self.chains,
             record,
             tuning_record if self.settings.keep_tuning else None,
             self.chains[0].settings.tune,
             self._watch.seconds,
-            self._interrupted,
+            self._interrupted or is_partial,
         )
+        levels = self.chains[0].levels
+        return found if levels is None else replace(found, has_agreed=levels.has_agreed)
 
     def _check_started(self) -> None:
         """Raise if a chain could not even make its first sweep, or failed before any had kept a draw."""

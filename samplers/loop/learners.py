@@ -13,7 +13,15 @@ from samplers.chain.metric import Learnt, Metric
 from samplers.chain.plain_arrays import State
 from samplers.chain.programs import Programs
 from samplers.chain.state import NUM_GRADIENTS, NUM_ITERATIONS, Chain
-from samplers.tuning.adaptation import IS_ADAPTING, IS_FACTOR, IS_NEW, LOG_STEP_SIZE, start_averaging
+from samplers.tuning.adaptation import (
+    IS_ADAPTING,
+    IS_FACTOR,
+    IS_NEW,
+    LOG_STEP_SIZE,
+    LOG_STEP_SIZE_AVERAGE,
+    start_averaging,
+)
+from samplers.tuning.agreement import MOST_TUNE, Knowledge
 from samplers.tuning.learning import MetricLearner, SoFar, Trail
 from samplers.tuning.preconditioning import PreconditionedFunction, PreconditionedProgram
 
@@ -108,7 +116,7 @@ class GroupLearner:
     Attributes
     ----------
     times : list of int
-        Numbers of sweeps after which metrics are learnt.
+        Numbers of sweeps after which something is learnt.
     """
 
     def __init__(self, learner: MetricLearner, chains: Sequence[Sequence[Member]]):
@@ -117,6 +125,11 @@ class GroupLearner:
         self.learner = learner
         self._chains = chains
 
+    def set_tune(self, tune: int) -> None:
+        """Learn as in a warm-up of so many sweeps from now on."""
+        self.learner = self.learner.of_length(tune)
+        self.times = self.learner.times
+
     def update(self, num_done: int) -> None:
         """Learn from the draws after some sweeps."""
         found = self.learner.learn(num_done, [_so_far(members) for members in self._chains])
@@ -124,6 +137,64 @@ class GroupLearner:
             if metric is not None:
                 for member in members:
                     member.use(metric)
+
+
+class Levels:
+    """What says how far a chain is, while the end of its warm-up is open.
+
+    Parameters
+    ----------
+    columns : sequence of int
+        Which statistics are log-densities.
+    scales : sequence of int
+        Which elements of the joint state are scales of proposals.
+    most_rows : int
+        Of how many sweeps positions and gradients may be kept.
+
+    Attributes
+    ----------
+    is_open : bool
+        Whether the end is still to be found.
+    has_agreed : bool
+        Whether it was found because chains agreed.
+    """
+
+    def __init__(self, columns: Sequence[int], scales: Sequence[int], most_rows: int):
+        self.most_rows = most_rows
+        self._columns, self._scales = list(columns), list(scales)
+        self._logdensities = np.full((MOST_TUNE, len(self._columns)), np.nan)
+        self.is_open = True
+        self.has_agreed = False
+
+    def read(self, statistics: NDArray[np.float64], first: int) -> None:
+        """Read rows of statistics, the first of which are those of a sweep of that number."""
+        self._logdensities[first : first + len(statistics)] = statistics[:, self._columns]
+
+    def knowledge(self, chain: Chain, members: Sequence[Member], *, is_pooled: bool) -> Knowledge:
+        """Return what a chain has learnt."""
+        done = int(chain.counters[NUM_ITERATIONS])
+        metrics = [member.trail.alone(done, member.metric) if is_pooled else [member.metric] for member in members]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return Knowledge(
+                self._logdensities[done // 2 : done],
+                np.array([chain.tuning[member.block, LOG_STEP_SIZE_AVERAGE] for member in members]),
+                [0.5 * np.log([each.variances for each in own]) for own in metrics],
+                tuple(member.metric.kind for member in members),
+                np.log(np.abs(chain.state[self._scales])),
+            )
+
+    def state(self, num_done: int) -> State:
+        """Return all of it after so many sweeps, as arrays."""
+        number = min(num_done, MOST_TUNE) if self.is_open else 0
+        return {
+            "is_open": np.array([self.is_open, self.has_agreed]),
+            "levels": self._logdensities[:number].copy(),
+        }
+
+    def restore(self, state: Mapping[str, NDArray]) -> None:
+        """Go on from what `state` returned."""
+        self.is_open, self.has_agreed = (bool(flag) for flag in state["is_open"])
+        self._logdensities[: len(state["levels"])] = state["levels"]
 
 
 def _so_far(members: Sequence[Member]) -> SoFar:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from samplers.blocks import Sweep
 from samplers.chain.arguments import RunSettings
 from samplers.chain.workspace import num_workspace_rows
@@ -43,6 +45,7 @@ def bytes_of_chains(sweep: Sweep, chains: int, settings: RunSettings) -> int:
     settings : RunSettings
         How it is run.
     """
-    num_window = settings.num_window(sweep.metric_sizes, sweep.layout.size * sweep.has_coordinates)
+    longest = replace(settings, tune=settings.most_tune)
+    num_window = longest.num_window(sweep.metric_sizes, sweep.layout.size * sweep.has_coordinates)
     rows = _ROWS_OF_CHAIN + num_workspace_rows(settings.max_tree_depth) + 2 * num_window
     return chains * (8 * rows * sweep.layout.size + _OVERHEAD_OF_CHAIN)

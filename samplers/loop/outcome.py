@@ -68,4 +68,5 @@ def result_of(
         reasons=tuple(str(run.failure or explain_status(run.status, sweep)).rstrip(".") for run in runs),
         num_without_gradient=np.array([run.chain.counters[NUM_WITHOUT_GRADIENT] for run in runs]),
         without_gradient=np.stack([run.chain.without_gradient for run in runs]),
+        tune=tune,
     )

@@ -60,7 +60,7 @@ class Gathered:
     def hand_over(self, num_done: int, take: Callable[[Taken], None]) -> None:
         """Let rows be taken, of which so many have been recorded since the beginning; their memory is free then."""
         count = num_done - self.first
-        if count > 0 and len(self.draws):
+        if count > 0 and self.draws.size:
             take(Taken(self.chain, self.is_tuning, self.first, self.draws[:count], self.statistics[:count], self.names))
             self.first = num_done
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from time import perf_counter
 from typing import Any
 
@@ -19,13 +20,13 @@ from samplers.chain.arguments import RunSettings, checked_starts, spawn_seeds
 from samplers.chain.going import Keeper, Stopwatch, SweepRun
 from samplers.chain.programs import Programs
 from samplers.chain.result import SweepResult
-from samplers.chain.state import OFFSET, SIZE, Chain, Settings, new_chain
+from samplers.chain.state import FIRST_STATISTIC, OFFSET, SCALE, SIZE, Chain, Settings, new_chain
 from samplers.loop import advance as chain
 from samplers.loop import block_table as lowering
 from samplers.loop.chain_run import ChainRun
 from samplers.loop.chains_run import ChainsRun
 from samplers.loop.compiled_loop import compiled_advance
-from samplers.loop.learners import GroupLearner, Member, resume_learnt
+from samplers.loop.learners import GroupLearner, Levels, Member, resume_learnt
 from samplers.loop.pytensor_programs import compile_functions
 from samplers.loop.record import Record
 from samplers.tuning.learning import MetricLearner
@@ -176,11 +177,14 @@ class CompiledSweep:
         if keeper is not None:
             rows, tuning_rows = keeper.num_rows, min(keeper.num_rows, tuning_rows)
         tuning_record = Record.empty(self.sweep, len(init), tuning_rows, kept.size)
+        if settings.tunes_until_agreed and not settings.keep_tuning:
+            tuning_record = Record.empty(self.sweep, len(init), settings.most_tune, 0)
         record = Record.empty(self.sweep, len(init), rows, kept.size)
         num_window = settings.num_window(self.sweep.metric_sizes, self.sweep.layout.size * self.sweep.has_coordinates)
         chains = self._start(init, settings, kept, tuning_record, record, num_window)
         for each in chains:
             each.watch, each.keeper = watch, keeper
+            each.levels = self._levels(settings) if settings.tunes_until_agreed else None
         if num_window or self.sweep.has_coordinates:
             self._share_learners(chains, settings)
         if settings.learnt is not None:
@@ -225,7 +229,9 @@ class CompiledSweep:
         """Set up the chains."""
         seeds = spawn_seeds(settings.seed, len(init))
         num_statistics = record.statistics.shape[-1]
-        in_loop = Settings(int(settings.tune), float(settings.target_accept), int(settings.max_tree_depth))
+        in_loop = Settings(
+            int(settings.tune), float(settings.target_accept), int(settings.max_tree_depth), settings.num_early
+        )
         num_blocks, depth = len(self.sweep.blocks), settings.max_tree_depth
         found = []
         for i, position in enumerate(init):
@@ -245,6 +251,14 @@ class CompiledSweep:
             )
             found.append(run)
         return found
+
+    def _levels(self, settings: RunSettings) -> Levels:
+        """Return what says how far a chain is."""
+        table, longest = self._blocks[0], replace(settings, tune=settings.most_tune)
+        most_rows = longest.num_window(self.sweep.metric_sizes, self.sweep.layout.size * self.sweep.has_coordinates)
+        # The log-density is the first statistic of NUTS.
+        logdensities = [int(table[b, FIRST_STATISTIC]) for b in self._nuts_blocks]
+        return Levels(logdensities, [int(at) for at in table[:, SCALE] if at >= 0], most_rows)
 
     def _share_learners(self, runs: Sequence[ChainRun], settings: RunSettings) -> None:
         """Give each chain what learns its metric, or all of them one."""

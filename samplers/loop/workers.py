@@ -36,14 +36,14 @@ class _Queue:
 
     def _put(self, numbers: Iterable[int]) -> None:
         for number in numbers:
-            if not self.runs[number].is_finished:
+            if not self.runs[number].is_resting:
                 heapq.heappush(self._waiting, (self.runs[number].num_done, number))
         self._ready.notify_all()
 
     def _take(self) -> int | None:
         with self._ready:
             # Chains that learn together wait for each other, and a thread for them.
-            while not self._waiting and not self.stop.is_set() and not all(run.is_finished for run in self.runs):
+            while not self._waiting and not self.stop.is_set() and not all(run.is_resting for run in self.runs):
                 self._ready.wait(CALLBACK_SECONDS)
             return heapq.heappop(self._waiting)[1] if self._waiting and not self.stop.is_set() else None
 
@@ -78,7 +78,7 @@ class _Queue:
     def _remember(self, numbers: Iterable[int], always: bool = False) -> None:
         """Take snapshots of chains of which these are wanted, or that wait or have ended: nobody will ask them."""
         for number in {*numbers} if self._is_kept else ():
-            if always or number in self._due or self.runs[number].is_finished:
+            if always or number in self._due or self.runs[number].is_resting:
                 self._snapshots[number] = self.runs[number].snapshot()
                 self._due.discard(number)
 
@@ -94,9 +94,9 @@ class _Queue:
     def _ask(self) -> None:
         """Ask every chain for a snapshot, which those that run give when they return."""
         with self._ready:
-            self._due = {i for i, run in enumerate(self.runs) if not run.is_finished and i not in self._parked}
+            self._due = {i for i, run in enumerate(self.runs) if not run.is_resting and i not in self._parked}
             for number, run in enumerate(self.runs):
-                if run.is_finished and number not in self._snapshots:
+                if run.is_resting and number not in self._snapshots:
                     self._snapshots[number] = run.snapshot()
 
     def _answers(self) -> list[State] | None:

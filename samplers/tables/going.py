@@ -75,6 +75,7 @@ class TabulatedRun:
         self._seeds = spawn_seeds(settings.seed, len(init))
         self._by_nuts: SweepRun | None = None
         self._chains: TableChains | None = None
+        self._num_wanted = int(settings.draws)
         self._tuned_at = 0.0
         self._chunk = _FIRST_CHUNK
         self._interrupted = False
@@ -89,7 +90,7 @@ class TabulatedRun:
     @property
     def _num_tuning(self) -> int:
         """Draws that are kept of the warm-up, in which nothing is learnt."""
-        return self.settings.tune if self.settings.keep_tuning else 0
+        return self.settings.tune * (self.settings.keep_tuning and not self.settings.tunes_until_agreed)
 
     @property
     def _num_done(self) -> int:
@@ -111,7 +112,7 @@ class TabulatedRun:
         SamplingError
             If Python code that the model holds raises an error before the first draw.
         """
-        draws = int(self.settings.draws if draws is None else draws)
+        draws = self._num_wanted = int(self.settings.draws if draws is None else draws)
         self._interrupted = False
         if self._by_nuts is None:
             self._watch.start()
@@ -218,6 +219,8 @@ class TabulatedRun:
         state: dict[str, Any] = {
             "draw": max(drawn if is_tuning else drawn - self._num_tuning, 0),
             "tuning": is_tuning,
+            "tune": self._num_tuning,
+            "draws": self._num_wanted,
             "divergences": 0,
             "step_size": _NO_STEP,
             "num_gradients": self._evaluate.number // len(self._init),
@@ -252,10 +255,10 @@ class TabulatedRun:
         self._chains = TableChains.of_state(own, self._seeds)
         self._failure = unpacked(own["failure"])
 
-    def result(self) -> SweepResult:
+    def result(self, *, is_partial: bool = False) -> SweepResult:
         """Return what has been drawn; see `samplers.chain.going.SweepRun.result`."""
         if self._by_nuts is not None:
-            found = self._by_nuts.result()
+            found = self._by_nuts.result(is_partial=is_partial)
             return replace(found, num_gradients=found.num_gradients + self._evaluate.number)
         chains, num_kept = len(self._init), int(self.num_kept[0])
         num_tuned = int(np.clip(self._num_done - BURN_IN, 0, self._num_tuning))
@@ -285,6 +288,7 @@ class TabulatedRun:
             learnt=((),) * chains,
             num_without_gradient=np.zeros(chains, np.int64),
             without_gradient=np.full((chains, size), np.nan),
+            tune=self._num_tuning,
         )
 
 

@@ -30,7 +30,6 @@ from samplers.loop.moves import registered
 from samplers.trajectories.hamiltonian import leapfrog, scale_momentum
 from samplers.trajectories.tree import Transition, refresh, sample_tree
 from samplers.tuning.adaptation import (
-    EARLY_FRACTION,
     EARLY_TREE_DEPTH,
     IS_ADAPTING,
     IS_FACTOR,
@@ -237,7 +236,7 @@ def move_nuts(
     is_tuning = iteration < settings.tune
     if iteration == 0 or is_tuning:
         _learn(chain, settings, first, size, block, logdensity, iteration, work)
-    if iteration < EARLY_FRACTION * settings.tune:
+    if iteration < settings.early:
         depth = min(depth, EARLY_TREE_DEPTH)
     step_size = exp(tuning[LOG_STEP_SIZE])
     value = chain.logdensity[block]

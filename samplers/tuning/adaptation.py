@@ -18,7 +18,7 @@ type Vector = NDArray[np.float64]
 
 # Fields of a block's tuning record.
 LOG_STEP_SIZE = 0
-_LOG_STEP_SIZE_AVERAGE = 1
+LOG_STEP_SIZE_AVERAGE = 1
 _ERROR_AVERAGE = 2
 _NUM_UPDATES = 3
 _LOG_STEP_SIZE_ANCHOR = 4
@@ -74,7 +74,7 @@ def start_averaging(tuning: Vector, step_size: float) -> None:
         A first guess; ten times as much is what the averages are drawn towards.
     """
     tuning[LOG_STEP_SIZE] = log(step_size)
-    tuning[_LOG_STEP_SIZE_AVERAGE] = log(step_size)
+    tuning[LOG_STEP_SIZE_AVERAGE] = log(step_size)
     tuning[_LOG_STEP_SIZE_ANCHOR] = log(10.0 * step_size)
     tuning[_ERROR_AVERAGE] = 0.0
     tuning[_NUM_UPDATES] = 0.0
@@ -108,13 +108,13 @@ def update_averaging(tuning: Vector, acceptance_rate: float, target: float) -> N
         log_step_size = copysign(_MAX_LOG_STEP_SIZE, log_step_size)
     tuning[LOG_STEP_SIZE] = log_step_size
     weight = count**-_FORGETTING
-    tuning[_LOG_STEP_SIZE_AVERAGE] = weight * log_step_size + (1.0 - weight) * tuning[_LOG_STEP_SIZE_AVERAGE]
+    tuning[LOG_STEP_SIZE_AVERAGE] = weight * log_step_size + (1.0 - weight) * tuning[LOG_STEP_SIZE_AVERAGE]
 
 
 @inlined
 def finish_averaging(tuning: Vector) -> None:
     """Settle on the averaged step size."""
-    tuning[LOG_STEP_SIZE] = tuning[_LOG_STEP_SIZE_AVERAGE]
+    tuning[LOG_STEP_SIZE] = tuning[LOG_STEP_SIZE_AVERAGE]
 
 
 @njit(cache=True, inline="always", error_model="numpy")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import jax
@@ -12,7 +13,6 @@ from blackjax.adaptation.step_size import DualAveragingAdaptationState, dual_ave
 from samplers.tuning.adaptation import (
     EARLY_FRACTION,
     EARLY_WINDOW,
-    FINAL_FRACTION,
     MAX_VARIANCE,
     MIN_DRAWS,
     MIN_VARIANCE,
@@ -20,6 +20,7 @@ from samplers.tuning.adaptation import (
     SCALE_GAIN,
     WINDOW,
 )
+from samplers.tuning.agreement import decided_after
 
 
 class Moments(NamedTuple):
@@ -48,23 +49,34 @@ class Phase(NamedTuple):
     is_early: jax.Array  # () bool: trajectories have `EARLY_TREE_DEPTH` doublings at most
 
 
-def tuning_phases(tune: int) -> Phase:
-    """Return the phases of ``tune`` sweeps; each field of shape (tune,), bool."""
-    last = tune - int(FINAL_FRACTION * tune)
-    iterations = np.arange(tune)
-    is_learning = iterations < last
-    is_switching = np.zeros(tune, dtype=bool)
-    num_background = 0
-    for iteration in range(last):
-        window = EARLY_WINDOW if iteration < EARLY_FRACTION * tune else WINDOW
-        num_background += 1
-        # A window that could not be filled before the end would only lose draws.
-        if num_background >= window and iteration + window < last:
-            is_switching[iteration] = True
-            num_background = 0
+def tuning_phases(lengths: Sequence[int], num_early: int) -> Phase:
+    """Return the phases of a warm-up; each field of shape (sweeps,), bool.
+
+    Parameters
+    ----------
+    lengths : sequence of int
+        How many sweeps it has; before that those that were planned and found to be too few, after all but the last
+        15% of them.
+    num_early : int
+        In so many sweeps trajectories are short.
+    """
+    iterations = np.arange(lengths[-1])
+    is_switching = np.zeros(lengths[-1], dtype=bool)
+    num_background = first = 0
+    for tune in lengths:
+        last = decided_after(tune)
+        for iteration in range(first, last):
+            window = EARLY_WINDOW if iteration < EARLY_FRACTION * tune else WINDOW
+            num_background += 1
+            # A window that could not be filled before the end would only lose draws.
+            if num_background >= window and iteration + window < last:
+                is_switching[iteration] = True
+                num_background = 0
+        first = last
+    is_learning = iterations < first
     is_searching = (iterations == 0) | (is_learning & (iterations == MIN_DRAWS))
-    is_early = iterations < EARLY_FRACTION * tune
-    return Phase(np.ones(tune, dtype=bool), is_learning, is_searching, is_switching, is_early)
+    is_early = iterations < num_early
+    return Phase(np.ones(lengths[-1], dtype=bool), is_learning, is_searching, is_switching, is_early)
 
 
 def drawing_phases(draws: int, *, is_start: bool) -> Phase:

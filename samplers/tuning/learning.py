@@ -121,6 +121,21 @@ class Trail:
         self.num_known = num_done
         return window[start:]
 
+    def alone(self, num_done: int, metric: Metric) -> list[Metric]:
+        """Return metrics that would have been learnt from this trail by itself, from each half of what is learnt from.
+
+        Parameters
+        ----------
+        num_done : int
+            Number of sweeps.
+        metric : Metric
+            The one in use, which chains share; if it is diagonal it is a third: it may be older than the others.
+        """
+        draws = self.draws(num_done, num_done)
+        half = len(draws) // 2
+        found = [learn("diag", part, metric) or metric for part in (draws[:half], draws[half:])]
+        return [*found, metric] if metric.kind == "diag" else found
+
     def state(self, num_made: int) -> State:
         """Return all that is remembered after so many sweeps, as arrays.
 
@@ -179,8 +194,13 @@ class MetricLearner:
     def __init__(self, kind: MetricChoice, sizes: Sequence[int], tune: int):
         self.kind = kind
         self.tune = tune
+        self._sizes = sizes
         self.times = update_times(tune, max(sizes))
         self.has_chosen = False
+
+    def of_length(self, tune: int) -> MetricLearner:
+        """Return what learns in a warm-up of another length, in which it has not chosen yet."""
+        return MetricLearner(self.kind, self._sizes, tune)
 
     def learn(self, num_done: int, chains: Sequence[SoFar]) -> list[Metric | None]:
         """Return the metric that each block has to use after some sweeps, None where it keeps what it has.

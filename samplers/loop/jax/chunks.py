@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from time import perf_counter
 from typing import Any, NamedTuple
@@ -172,6 +172,11 @@ class ChunkLoop:
         Acceptance rate at which NUTS's step size aims.
     callback : callable, optional
         Receives the progress of each chain after each chunk.
+
+    Attributes
+    ----------
+    totals : dict of str to int
+        What progress says of all chains: how many sweeps and draws there are to be.
     """
 
     def __init__(self, programs: ChunkPrograms, chains: JaxChain, target_accept: float, callback: Callback | None):
@@ -179,6 +184,7 @@ class ChunkLoop:
         self.chains = chains
         self.target_accept = target_accept
         self.callback = callback
+        self.totals: dict[str, int] = {}
         self._chunk_draws = FIRST_CHUNK_DRAWS
 
     def run(self, phases: Phase, thin: int, first: int, pause: Callable[[int, Chunk], None]) -> None:
@@ -255,7 +261,23 @@ class ChunkLoop:
             "num_gradients": np.asarray(self.chains.num_gradients),
         }
         return [
-            {"chain": chain, "draw": done, "tuning": is_tuning}
+            {"chain": chain, "draw": done, "tuning": is_tuning, **self.totals}
             | {name: column[chain].item() for name, column in columns.items()}
             for chain in range(len(columns["step_size"]))
         ]
+
+
+def leaves_of(chains: JaxChain) -> list[NDArray]:
+    """Return the arrays of chains, keys as words."""
+    plain = chains._replace(key=jax.random.key_data(chains.key))
+    return [np.array(leaf) for leaf in jax.tree.leaves(plain)]
+
+
+def chains_of_leaves(chains: JaxChain, state: Mapping[str, NDArray]) -> JaxChain:
+    """Return chains of the same structure with other arrays."""
+    plain = chains._replace(key=jax.random.key_data(chains.key))
+    before, structure = jax.tree.flatten(plain)
+    leaves: list[Any] = [np.asarray(state[f"leaf_{i}"], leaf.dtype) for i, leaf in enumerate(before)]
+    found = jax.tree.unflatten(structure, leaves)
+    restored: JaxChain = found._replace(key=jax.random.wrap_key_data(found.key))
+    return restored

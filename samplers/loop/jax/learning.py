@@ -13,9 +13,11 @@ from samplers.blocks import Sweep
 from samplers.chain.arguments import RunSettings
 from samplers.chain.metric import Learnt, Metric
 from samplers.chain.plain_arrays import State, part_of, with_prefix
+from samplers.chain.result import STATUS_DONE
 from samplers.loop.jax.block import MetricMemory
 from samplers.loop.jax.chunks import JaxChain
 from samplers.loop.jax.record import Chunk
+from samplers.tuning.agreement import Knowledge
 from samplers.tuning.jax_adaptation import start_averaging
 from samplers.tuning.learning import MetricLearner, SoFar, Trail
 
@@ -96,16 +98,63 @@ class JaxLearning:
         if num_window:
             self.learners = [MetricLearner(settings.metric, sizes, settings.tune) for _ in self._groups]
 
+    def set_tune(self, tune: int) -> None:
+        """Learn as in a warm-up of so many sweeps from now on."""
+        if not self.learners:
+            return
+        more = [np.zeros((len(w), tune - w.shape[1], *w.shape[2:])) for w in self._windows]
+        self._windows = [np.concatenate(pair, axis=1) for pair in zip(self._windows, more, strict=True)]
+        for window, trails in zip(self._windows, self._trails, strict=True):
+            for chain, trail in enumerate(trails):
+                trail.window = window[chain]
+        self.learners = [learner.of_length(tune) for learner in self.learners]
+
+    def knowledge(self, chains: JaxChain, levels: NDArray[np.float64], scales: Sequence[int]) -> list[Knowledge]:
+        """Return what each chain that has not stopped has learnt.
+
+        Parameters
+        ----------
+        chains : JaxChain
+            All chains.
+        levels : array, shape (sweeps, chains, blocks), float64
+            Log-densities after the last sweeps.
+        scales : sequence of int
+            Elements of the joint state that are scales of proposals.
+        """
+        blocks, done = self._metrics(chains), self._num_sweeps
+        steps = [np.asarray(chains.memories[b].adaptation.averaging.log_step_size_avg) for b in self._blocks]
+        is_pooled = any(len(group) > 1 for group in self._groups)
+        status, x = np.asarray(chains.status), np.asarray(chains.x)
+        found = []
+        for chain in np.flatnonzero(status == STATUS_DONE).tolist():
+            metrics = [block.metric(chain) for block in blocks]
+            trails = [block.trails[chain] for block in blocks]
+            alone = [
+                trail.alone(done, metric) if is_pooled else [metric]
+                for trail, metric in zip(trails, metrics, strict=True)
+            ]
+            found.append(
+                Knowledge(
+                    levels[:, chain],
+                    np.array([step[chain] for step in steps]),
+                    [0.5 * np.log([each.variances for each in own]) for own in alone],
+                    tuple(metric.kind for metric in metrics),
+                    np.log(np.abs(x[chain, list(scales)])),
+                )
+            )
+        return found
+
     def add(self, chunk: Chunk) -> None:
         """Keep positions and gradients of a chunk of tuning sweeps."""
         rows = slice(self._num_sweeps, self._num_sweeps + len(chunk.draws))
-        first = 0
+        self._num_sweeps, first = rows.stop, 0
+        if not self.learners:
+            return
         for where, window in zip(self._where, self._windows, strict=True):
             last = first + window.shape[-1]
             window[:, rows, 0] = chunk.draws[:, :, where].swapaxes(0, 1)
             window[:, rows, 1] = chunk.gradients[:, :, first:last].swapaxes(0, 1)
             first = last
-        self._num_sweeps = rows.stop
 
     def _metrics(self, chains: JaxChain) -> list[_BlockMetrics]:
         return [_BlockMetrics(chains.memories[b], t) for b, t in zip(self._blocks, self._trails, strict=True)]

@@ -31,7 +31,8 @@ def compiled():
 
 
 def _state(chain, draw, tuning):
-    return {"chain": chain, "draw": draw, "tuning": tuning, "divergences": 3, "step_size": 0.5, "num_gradients": 10}
+    counts = {"draw": draw, "tune": 1000, "draws": 2000, "num_gradients": 10, "divergences": 3}
+    return {"chain": chain, "tuning": tuning, "step_size": 0.5, **counts}
 
 
 def test_a_log_has_ever_fewer_lines(clock, capsys):

@@ -60,6 +60,9 @@ def sliced() -> Sweep:
 SWEEPS: dict[str, tuple[Callable[[], Sweep], str, dict[str, Any]]] = {
     "dense": (correlated, "numba", {}),
     "pooled": (correlated, "numba", {"is_pooled": True}),
+    "open": (correlated, "numba", {"tunes_until_agreed": True, "tune": 100}),
+    "pooled, open": (correlated, "numba", {"tunes_until_agreed": True, "tune": 100, "is_pooled": True}),
+    "JAX, open": (correlated, "jax", {"tunes_until_agreed": True, "tune": 100}),
     "low rank": (correlated, "numba", {"metric": "low_rank"}),
     "gibbs": (conditional_sweep, "numba", {"thin": 3}),
     "slice": (sliced, "numba", {}),

@@ -5,6 +5,8 @@ Answers: closed forms, by SciPy.
 
 from __future__ import annotations
 
+from math import ceil
+
 import numpy as np
 import pymc as pm
 import pytensor
@@ -30,6 +32,7 @@ from samplers.chain.jax_density import logdensity_function  # noqa: E402
 from samplers.loop.jax import chunks as jax_chunks  # noqa: E402
 from samplers.loop.jax.run import compile_sweep_jax  # noqa: E402
 from samplers.trajectories.jax_transition import nuts_transition  # noqa: E402
+from samplers.tuning.adaptation import EARLY_FRACTION  # noqa: E402
 from samplers.tuning.jax_adaptation import tuning_phases  # noqa: E402
 
 # With fixed seeds; each comparison fails by chance once in 15 000 times.
@@ -266,7 +269,7 @@ def test_a_gradient_that_only_jax_knows_is_used():
 
 @pytest.mark.parametrize("tune", [0, 1, 2, 3, 10, 100, 1000])
 def test_phases_fill_the_warm_up(tune):
-    phases = tuning_phases(tune)
+    phases = tuning_phases([tune], ceil(EARLY_FRACTION * tune))
     assert [len(field) for field in phases] == [tune] * len(phases)
     assert np.all(phases.is_learning[phases.is_switching])
     if tune >= 100:

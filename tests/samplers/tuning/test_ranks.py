@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy.stats import rankdata
 
-from ppl.diagnosing.ranks import average_ranks
+from samplers.tuning.ranks import average_ranks
 
 
 @pytest.mark.parametrize("num_values", [1, 2, 7, 1_000_000])

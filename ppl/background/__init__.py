@@ -1,0 +1,1 @@
+"""Runs that go on while others work: started, watched, stopped and waited for."""
