@@ -17,6 +17,7 @@ import ppl
 
 PACKAGES = ("ppl", "graphs", "samplers")
 BETWEEN_ROOMS = {
+    "ppl.Until": "names_among",
     "ppl.CompiledModel": "attributes begin expansion_for explaining",
     "samplers.Sweep": "elements",
 }
