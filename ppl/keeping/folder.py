@@ -57,7 +57,8 @@ class StoreFolder:
     def clear(self) -> None:
         """Remove everything that is for readers."""
         with self.failing():
-            for old in self.path.iterdir():
+            # Files first: without that of the root nobody reads.
+            for old in sorted(self.path.iterdir(), key=lambda path: path.is_dir()):
                 if old.name != OWN:
                     shutil.rmtree(old) if old.is_dir() else old.unlink()
 
@@ -144,7 +145,7 @@ class StoreFolder:
             If it is missing or damaged.
         """
         try:
-            with np.load(self.path / name, allow_pickle=False) as found:
+            with open(self.path / name, "rb") as opened, np.load(opened, allow_pickle=False) as found:
                 return {key: found[key] for key in found.files}
         except Exception as error:  # whatever a damaged file does to the reader
             raise SamplingError(

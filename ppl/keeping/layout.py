@@ -62,15 +62,17 @@ class GrowingArrays:
         new = folder.path / OWN / "new"
         with folder.failing():
             _write_tree(tree, new, num_rows)
-            # The file of the root comes last: with it there is something to read.
-            for part in sorted(new.iterdir(), key=lambda part: part.name == ROOT):
-                part.rename(folder.path / part.name)
+            for part in new.iterdir():
+                if part.name != ROOT:
+                    part.rename(folder.path / part.name)
         made = cls(folder)
-        made._attributes = folder.read_json(ROOT)["attributes"]
+        made._attributes = folder.read_json(f"{OWN}/new/{ROOT}")["attributes"]
         for group, node in tree.children.items():
             # In the order that they have in memory.
             for name in (group, *(f"{group}/{own}" for own in node.to_dataset().variables)):
                 made._nodes[name] = folder.read_json(f"{name}/{ROOT}")
+        # The file of the root comes last: with it there is something to read.
+        made.commit({})
         return made
 
     @classmethod

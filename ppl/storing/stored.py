@@ -173,8 +173,9 @@ class StoredRun:
         seed: Seed = (int(self.settings.seed), int(taken.is_tuning))
         expansion, own = replace(self.expansion, num_threads=1), Losses(losses.interrupts)
         stats = self._statistics(taken)
-        # The rows themselves are used again.
-        groups = named_groups(expansion, draws[None].copy(), stats, own, seed, (taken.chain, taken.first))
+        # What is kept of a block for the next rows must not be overwritten.
+        rows = draws[None].copy() if self._in_blocks else draws[None]
+        groups = named_groups(expansion, rows, stats, own, seed, (taken.chain, taken.first))
         losses.found |= own.found
         found: dict[str, Mapping[str, NDArray]] = {}
         for group in ("posterior", "sample_stats"):
@@ -213,7 +214,7 @@ class StoredRun:
         return to_datatree(self.compiled.plan.model, groups, attributes)
 
     def _report(self, result: SweepResult, trace: DataTree) -> None:
-        """Log, once, what went wrong; of a very long trace as many draws are looked at as fit in memory."""
+        """Log, once, what went wrong; of a very long trace only its end is looked at, which is soon read."""
         for chain, (reason, draws) in enumerate(zip(result.reasons, result.num_draws, strict=True)):
             if reason:
                 logger.warning(
@@ -221,19 +222,20 @@ class StoredRun:
                 )
         if not trace["posterior"].sizes["draw"]:
             return
-        step = -(-trace.nbytes // SMALL_BYTES)
-        looked_at = trace if step == 1 else _thinned(trace, step)
+        draws = trace["posterior"].sizes["draw"]
+        most = max(draws * SMALL_BYTES // trace.nbytes, 1)
+        looked_at = trace if draws <= most else _last(trace, most)
         diagnosis = judge(looked_at, None, None, self.expansion.num_threads)
         if not diagnosis.is_ok:
-            share = "" if step == 1 else f"Of every {step}-th draw: "
-            logger.warning("%s%s", share, diagnosis)
+            which = "" if draws <= most else f"Of the last {most:,} draws of each chain (ppl.diagnose looks at all): "
+            logger.warning("%s%s", which, diagnosis)
 
 
-def _thinned(trace: DataTree, step: int) -> DataTree:
-    """Return one draw out of so many, in memory."""
+def _last(trace: DataTree, draws: int) -> DataTree:
+    """Return the last draws of a trace, in memory."""
     found = DataTree()
     groups = {
-        name: (node.to_dataset().isel(draw=slice(None, None, step)) if "draw" in node.sizes else node.to_dataset())
+        name: (node.to_dataset().isel(draw=slice(-draws, None)) if "draw" in node.sizes else node.to_dataset())
         for name, node in trace.children.items()
         if not name.startswith("warmup_")
     }

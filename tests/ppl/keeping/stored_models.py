@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from xarray import DataTree
 
 import ppl
+from ppl.keeping import keeper
+from samplers.loop import chain_run, workers
 
+COMPILE = ("backend", "sampler", "marginalize")
 X = np.random.default_rng(0).normal(size=(40, 2))
 COUNTS = np.random.default_rng(1).poisson(np.exp(0.3 + X @ [0.5, -0.2]))
 
@@ -41,6 +46,13 @@ def groups() -> ppl.Model:
     return ppl.Model({ppl.Normal("w", means[np.arange(40) % 8], within): X[:, 0]})
 
 
+def effects() -> ppl.Model:
+    """Effects of groups in counts, which move in coordinates that are learnt."""
+    level, spread = ppl.Normal("level", 0, 1), ppl.HalfNormal("spread", 1)
+    effect = ppl.Normal("effect", level, spread, shape=8)
+    return ppl.Model({ppl.Poisson("y", np.exp(effect[np.arange(40) % 8])): COUNTS})
+
+
 def exact() -> ppl.Model:
     """Nothing is left to sample."""
     return ppl.Model({ppl.Normal("v", ppl.Normal("mean", 0, 3), 1.0): X[:, 1]})
@@ -54,9 +66,37 @@ class Case:
         self.options = {"draws": 60, "tune": 50, "chains": 2, "seed": 7, "progress": False, **options}
 
 
+class Prepared:
+    """A case compiled once, and its trace in memory."""
+
+    def __init__(self, case: Case, **options: Any):
+        given = {key: value for key, value in case.options.items() if key in COMPILE}
+        self.options = {key: value for key, value in {**case.options, **options}.items() if key not in COMPILE}
+        self.compiled = ppl.compile(case.model(), progress=False, **given)
+        self.expected: DataTree = self.compiled.sample(**self.options)
+
+    def begin(self, store: Path) -> DataTree:
+        """Begin the run in a store."""
+        return self.compiled.sample(**self.options, store=store)
+
+    def go_on(self, store: Path) -> DataTree:
+        """Go on with the run of a store."""
+        return ppl.resume(store, self.compiled, progress=False)
+
+
+def commit_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let chains return, and stores commit, as often as they can."""
+    monkeypatch.setattr(chain_run, "CHUNK_SECONDS", 1e-4)
+    monkeypatch.setattr(workers, "CALLBACK_SECONDS", 1e-3)
+    for name in ("FIRST_SECONDS", "SECONDS"):
+        monkeypatch.setattr(keeper, name, 0.0)
+    monkeypatch.setattr(keeper, "COST_SHARE", 1e9)
+
+
 CASES: Mapping[str, Case] = {
     "nuts": Case(regression, sampler="nuts", keep_tuning=True, metric="dense"),
     "pooled": Case(regression, sampler="nuts", adapt="pooled", chains=3, thin=2),
+    "centred": Case(effects, sampler="nuts", tune=300, keep_tuning=True),
     "gibbs": Case(failures, sampler="gibbs", marginalize=False, var_names=["shape", "rates"]),
     "rmh": Case(failures, sampler="rmh", marginalize=False),
     "slice": Case(regression, sampler="slice", thin=3),
@@ -81,3 +121,12 @@ def assert_same(found: DataTree, expected: DataTree) -> None:
     for key, value in expected.attrs.items():
         if not key.endswith("_seconds"):
             assert found.attrs[key] == value, key
+
+
+def check_beginning(found: DataTree, expected: DataTree) -> None:
+    """Compare what a store holds while its run goes on with the first draws of that run."""
+    for group, node in found.children.items():
+        for name, variable in node.to_dataset().data_vars.items():
+            if "draw" in variable.dims:
+                first = expected[group][name].isel(draw=slice(variable.sizes["draw"])).values
+                np.testing.assert_array_equal(variable.values, first)

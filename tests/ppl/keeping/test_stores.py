@@ -5,32 +5,17 @@ Answers: the same run in memory, never interrupted.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import xarray
-from xarray import DataTree
 
 import ppl
 from graphs.errors import SamplingError
 from ppl.keeping import keeper
-from samplers.loop import chain_run, workers
-from tests.ppl.keeping.stored_models import CASES, Case, assert_same
-
-COMPILE = ("backend", "sampler", "marginalize")
-
-
-class Prepared:
-    """A case compiled once, and its trace in memory."""
-
-    def __init__(self, case: Case):
-        given = {key: value for key, value in case.options.items() if key in COMPILE}
-        self.options = {key: value for key, value in case.options.items() if key not in COMPILE}
-        self.compiled = ppl.compile(case.model(), progress=False, **given)
-        self.expected: DataTree = self.compiled.sample(**self.options)
+from tests.ppl.keeping.stored_models import CASES, Prepared, assert_same, check_beginning, commit_often
 
 
 @pytest.fixture(scope="module", params=CASES)
@@ -41,14 +26,9 @@ def prepared(request: pytest.FixtureRequest) -> Prepared:
 
 
 @pytest.fixture
-def often(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def often(monkeypatch: pytest.MonkeyPatch) -> None:
     """Chains return, and stores commit, as often as they can."""
-    monkeypatch.setattr(chain_run, "CHUNK_SECONDS", 1e-4)
-    monkeypatch.setattr(workers, "CALLBACK_SECONDS", 1e-3)
-    for name in ("FIRST_SECONDS", "SECONDS"):
-        monkeypatch.setattr(keeper, name, 0.0)
-    monkeypatch.setattr(keeper, "COST_SHARE", 1e9)
-    return
+    commit_often(monkeypatch)
 
 
 class Crash(BaseException):
@@ -92,15 +72,6 @@ def test_a_run_goes_on_wherever_it_ended(prepared: Prepared, tmp_path: Path, mon
                 check_beginning(xarray.open_datatree(store, engine="zarr"), prepared.expected)
     assert attempts > 1
     assert_same(found, prepared.expected)
-
-
-def check_beginning(found: DataTree, expected: DataTree) -> None:
-    """Compare what a store holds while its run goes on with the first draws of that run."""
-    for group, node in found.children.items():
-        for name, variable in node.to_dataset().data_vars.items():
-            if "draw" in variable.dims:
-                first = expected[group][name].isel(draw=slice(variable.sizes["draw"])).values
-                np.testing.assert_array_equal(variable.values, first)
 
 
 def test_more_draws_extend_a_run(prepared: Prepared, tmp_path: Path) -> None:
