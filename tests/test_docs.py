@@ -135,15 +135,19 @@ def test_files_are_small_and_none_is_built():
     assert [str(file) for file in files if NOT_PAGES - {"_templates", "_static"} & set(file.parts)] == []
 
 
-@pytest.mark.parametrize("page", QUICK)
-def test_cells_run(page, monkeypatch):
-    """With few draws; the whole site runs them as they are."""
-    pytest.importorskip("matplotlib").use("Agg")
-    import matplotlib.pyplot as plt
-
+@pytest.fixture
+def few_draws(monkeypatch):
+    """Runs of few draws; the whole site is built with as many as its pages ask for."""
     sample = ppl.sample
     few = {"draws": 100, "tune": 100, "progress": False}
     monkeypatch.setattr(ppl, "sample", lambda model, **options: sample(model, **{**options, **few}))
+
+
+@pytest.mark.parametrize("page", QUICK)
+def test_cells_run(page, few_draws):
+    pytest.importorskip("matplotlib").use("Agg")
+    import matplotlib.pyplot as plt
+
     names: dict = {}
     with contextlib.redirect_stdout(io.StringIO()) as printed, np.errstate(all="ignore"):
         for number, cell in enumerate(cells_of(PAGES[page]), 1):
@@ -185,6 +189,11 @@ def test_the_site_builds_and_can_be_read(site):
     assert (site / "llms.txt").read_text(encoding="utf-8")
 
 
-def test_rules_for_programs_are_short():
+def test_rules_for_programs_are_short_and_their_program_runs(few_draws):
     text = (DOCS / "llms.txt").read_text(encoding="utf-8")
     assert 20 <= len(text.splitlines()) <= MOST_RULES
+    [program] = re.findall(r"## A complete program\n\n((?:    .*\n)+)", text)
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
+        exec(re.sub("^    ", "", program, flags=re.MULTILINE), {})
+    assert "effect[a]" in printed.getvalue()
+    assert [name for name in re.findall(r"\bppl\.(?!html)(\w+)", text) if not hasattr(ppl, name)] == []
