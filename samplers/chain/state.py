@@ -58,7 +58,7 @@ class Chain(NamedTuple):
         Diagonals, at the elements that NUTS moves; ones where the metric is not diagonal.
     window : array, shape (num_rows, 2, size), float64
         Positions and gradients after each tuning sweep, the latter in the coordinates of the trajectory.
-    tuning : array, shape (num_blocks, 10), float64
+    tuning : array, shape (num_blocks, 12), float64
         Tuning records.
     moments : array, shape (8 * size,), float64
         Moments of draws and gradients.

@@ -78,7 +78,7 @@ def nuts_block(block: NUTSBlock, layout: Layout, options: JaxOptions) -> JaxBloc
 
         def search(adaptation: Adaptation) -> Adaptation:
             found = find_step_size(search_key, before, logdensity, adaptation.inverse_mass_matrix)
-            return adaptation._replace(averaging=start_averaging(found))
+            return adaptation._replace(averaging=start_averaging(found), num_updates=jnp.zeros(()))
 
         key, search_key = jax.random.split(key)
         begin = jnp.zeros_like(origin) if has_factor else origin
@@ -90,7 +90,9 @@ def nuts_block(block: NUTSBlock, layout: Layout, options: JaxOptions) -> JaxBloc
             key, before, logdensity, step_size, adaptation.inverse_mass_matrix, max_tree_depth, deepest
         )
         position, metric = locate(state.position), adaptation.inverse_mass_matrix
-        adaptation = adapt(adaptation, phase, position, state.logdensity_grad, info.acceptance_rate, target_accept)
+        adaptation = adapt(
+            adaptation, phase, position, state.logdensity_grad, info.acceptance_rate, info.is_divergent, target_accept
+        )
         if has_factor:
             learnt = jnp.where(memory.is_adapting, adaptation.inverse_mass_matrix, metric)
             adaptation = adaptation._replace(inverse_mass_matrix=learnt)

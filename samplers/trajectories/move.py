@@ -37,6 +37,7 @@ from samplers.tuning.adaptation import (
     LOG_STEP_SIZE,
     NUM_MOMENTS,
     finish_averaging,
+    notice_divergence,
     start_averaging,
     start_inverse_mass_matrix,
     update_averaging,
@@ -175,6 +176,8 @@ def _look_at_divergence(chain: Chain, first: int, size: int, logdensity: Any, is
 def _adapt_step_size(chain: Chain, settings: Settings, tuning: Vector, info: Transition, iteration: int) -> None:
     """After a step: learn the step size while tuning, count divergences later."""
     if iteration < settings.tune:
+        if info.is_divergent and iteration >= settings.early:
+            notice_divergence(tuning)
         update_averaging(tuning, info.acceptance_rate, settings.target_accept)
         if iteration == settings.tune - 1:
             finish_averaging(tuning)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from graphs.backends.numba.machine_code.inlined import inlined
 from graphs.backends.numba.machine_code.kept import njit
+from samplers.tuning.few_slow import has_few_slow
 
 type Vector = NDArray[np.float64]
 
@@ -27,7 +28,9 @@ _NUM_BACKGROUND = 6
 IS_FACTOR = 7  # whether trajectories run in coordinates of their own, see `samplers.tuning.preconditioning`
 IS_ADAPTING = 8  # whether the loop learns the diagonal while tuning
 IS_NEW = 9  # whether a step size has to be found before the next step
-NUM_TUNING_FIELDS = 10
+IS_BY_VARIANCE = 10  # whether the diagonal is learnt from variances of draws alone
+LOG_MISS = 11  # logarithm of what the share of proposals to be refused is multiplied by
+NUM_TUNING_FIELDS = 12
 
 # Hoffman and Gelman (2014), section 3.2; as in Stan.
 _SHRINKAGE = 0.05
@@ -56,6 +59,12 @@ NUM_MOMENTS = 8
 MIN_VARIANCE, MAX_VARIANCE = 1e-20, 1e20
 _MIN_RATIO, _MAX_RATIO = 1e-40, 1e40  # their squares: powers of whole numbers are functions of their own to Numba
 
+DIVERGENT_SHRINKAGE = 0.15
+LEAST_LOG_MISS = -1.4
+SETTLED_UPDATES = 50.0
+"""Each divergent trajectory of a step size that has settled makes the share of proposals that are to be refused smaller
+by so much, down to a quarter: an acceptance rate of 0.8 becomes 0.95. Where none diverges nothing is paid."""
+
 SCALAR_ACCEPTANCE = 0.44
 VECTOR_ACCEPTANCE = 0.234
 SCALE_GAIN = 2.0
@@ -68,7 +77,7 @@ def start_averaging(tuning: Vector, step_size: float) -> None:
 
     Parameters
     ----------
-    tuning : array, shape (10,), float64
+    tuning : array, shape (12,), float64
         The block's tuning record.
     step_size : float
         A first guess; ten times as much is what the averages are drawn towards.
@@ -86,12 +95,12 @@ def update_averaging(tuning: Vector, acceptance_rate: float, target: float) -> N
 
     Parameters
     ----------
-    tuning : array, shape (10,), float64
+    tuning : array, shape (12,), float64
         The block's tuning record.
     acceptance_rate : float
         Of the last transition.
     target : float
-        What the acceptance rate should be; in (0, 1).
+        What the acceptance rate should be where nothing has diverged; in (0, 1).
 
     References
     ----------
@@ -101,7 +110,8 @@ def update_averaging(tuning: Vector, acceptance_rate: float, target: float) -> N
     count = tuning[_NUM_UPDATES] + 1.0
     tuning[_NUM_UPDATES] = count
     share = 1.0 / (count + _STABILISATION)
-    error = (1.0 - share) * tuning[_ERROR_AVERAGE] + share * (target - acceptance_rate)
+    aim = 1.0 - (1.0 - target) * exp(tuning[LOG_MISS])
+    error = (1.0 - share) * tuning[_ERROR_AVERAGE] + share * (aim - acceptance_rate)
     tuning[_ERROR_AVERAGE] = error
     log_step_size = tuning[_LOG_STEP_SIZE_ANCHOR] - sqrt(count) / _SHRINKAGE * error
     if abs(log_step_size) > _MAX_LOG_STEP_SIZE:
@@ -109,6 +119,13 @@ def update_averaging(tuning: Vector, acceptance_rate: float, target: float) -> N
     tuning[LOG_STEP_SIZE] = log_step_size
     weight = count**-_FORGETTING
     tuning[LOG_STEP_SIZE_AVERAGE] = weight * log_step_size + (1.0 - weight) * tuning[LOG_STEP_SIZE_AVERAGE]
+
+
+@inlined
+def notice_divergence(tuning: Vector) -> None:
+    """Aim at a larger acceptance rate after a divergent trajectory; not while the step size is still being found."""
+    if tuning[_NUM_UPDATES] >= SETTLED_UPDATES:
+        tuning[LOG_MISS] = max(tuning[LOG_MISS] - DIVERGENT_SHRINKAGE, LEAST_LOG_MISS)
 
 
 @inlined
@@ -144,12 +161,14 @@ def _forget_foreground(moments: NDArray[np.float64]) -> None:
 
 
 @njit(cache=True, inline="always", error_model="numpy")
-def _estimate(moments: NDArray[np.float64], inverse_mass_matrix: Vector) -> None:
+def _estimate(
+    num_draws: float, is_by_variance: bool, moments: NDArray[np.float64], inverse_mass_matrix: Vector
+) -> None:
     """Set the inverse mass matrix where draws and gradients have varied; leave it elsewhere."""
     for i in range(inverse_mass_matrix.size):
         ratio = moments[_DRAWS + 1, i] / moments[_GRADIENTS + 1, i]
         if _MIN_RATIO < ratio < _MAX_RATIO:
-            inverse_mass_matrix[i] = np.sqrt(ratio)
+            inverse_mass_matrix[i] = moments[_DRAWS + 1, i] / num_draws if is_by_variance else np.sqrt(ratio)
 
 
 def start_moments(tuning: Vector, moments: NDArray[np.float64], draws: NDArray[np.float64]) -> None:
@@ -188,9 +207,12 @@ def update_inverse_mass_matrix(
     place when it is long enough: after 10 draws in the first 30% of tuning, after 80 later. In the last 15% only
     the step size is still learnt. An element that has not varied keeps its value.
 
+    Where few elements are much slower than the others (`has_few_slow`), seen whenever a window of 80 draws is full, the
+    estimate is :math:`\mathrm{var}(x_i)` until the next one is.
+
     Parameters
     ----------
-    tuning : array, shape (10,), float64
+    tuning : array, shape (12,), float64
         The block's tuning record.
     iteration, tune : int
         Number of this tuning iteration, from zero, and of all.
@@ -204,7 +226,7 @@ def update_inverse_mass_matrix(
     Returns
     -------
     bool
-        Whether this was the first estimate: the step size then has to be found anew.
+        Whether this was the first estimate, or the first of its kind: the step size then has to be found anew.
 
     References
     ----------
@@ -220,15 +242,19 @@ def update_inverse_mass_matrix(
     _add(tuning[_NUM_FOREGROUND], gradient, _GRADIENTS, moments)
     _add(tuning[_NUM_BACKGROUND], position, _BACKGROUND + _DRAWS, moments)
     _add(tuning[_NUM_BACKGROUND], gradient, _BACKGROUND + _GRADIENTS, moments)
-    is_first = iteration + 1 == MIN_DRAWS
+    is_new = iteration + 1 == MIN_DRAWS
     # A window that could not be filled before the end would only lose draws.
     if tuning[_NUM_BACKGROUND] >= window and iteration + window < last:
         _forget_foreground(moments)
         tuning[_NUM_FOREGROUND] = tuning[_NUM_BACKGROUND]
         tuning[_NUM_BACKGROUND] = 0.0
+        if window == WINDOW:
+            before = tuning[IS_BY_VARIANCE]
+            tuning[IS_BY_VARIANCE] = has_few_slow(moments[_DRAWS + 1], moments[_GRADIENTS + 1])
+            is_new = tuning[IS_BY_VARIANCE] != before
     if tuning[_NUM_FOREGROUND] >= MIN_DRAWS:
-        _estimate(moments, inverse_mass_matrix)
-    return is_first
+        _estimate(tuning[_NUM_FOREGROUND], tuning[IS_BY_VARIANCE] != 0.0, moments, inverse_mass_matrix)
+    return is_new
 
 
 @inlined
