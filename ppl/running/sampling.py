@@ -200,7 +200,8 @@ def sample(
         drawn is what a run of as many draws would have drawn.
     **options
         ``target_accept`` (0.8; up to 0.95 where trajectories diverge late in the warm-up), ``max_tree_depth`` (10),
-        ``thin`` (1), ``keep_tuning`` (False); ``var_names``: the variables and deterministics to keep, all by default. What is not kept takes neither memory nor time; ``lp``,
+        ``thin`` (1), ``keep_tuning`` (False); ``var_names``: the variables and deterministics to keep, all by default.
+        What is not kept takes neither memory nor time; ``lp``,
         which needs all where NUTS does not move everything, is left out then. ``metric``: the inverse mass matrix that
         NUTS learns: "diag", "dense", "low_rank" (a diagonal and few directions), or "auto" (default), dense where
         correlations are strong enough to pay for it. ``adapt``: "chain" (default), or "pooled": all chains learn one

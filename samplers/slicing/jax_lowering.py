@@ -26,7 +26,7 @@ def lower_slice(op: Slice, **kwargs: Any) -> Callable[..., tuple[Any, ...]]:
     def step(rng: dict[str, Any], *inputs: Any) -> tuple[Any, ...]:
         x = pack([jnp.asarray(i, "float64") for i in inputs])
         next_key, key = jax.random.split(rng["jax_state"])
-        moved, _, status, stats = block.step(key, x, jnp.asarray(0), Phase(off, off, off, off, off), jnp.asarray(0.8))
+        moved, _, status, stats = block.step(key, x, jnp.asarray(0), Phase(*[off] * 6), jnp.asarray(0.8))
         is_finite = status == STATUS_DONE
         value = unpack(jnp.where(is_finite, moved, x), op.layout)[name].astype(dtype)
         return {**rng, "jax_state": next_key}, value, stats["n_evaluations"], is_finite
