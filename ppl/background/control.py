@@ -120,6 +120,16 @@ class Clock:
             raise KeyboardInterrupt
 
 
+def told(*listeners: Callable[[list[dict[str, Any]]], None]) -> Callable[[list[dict[str, Any]]], None]:
+    """Return a callback of a run that tells all listeners, in order."""
+
+    def tell(states: list[dict[str, Any]]) -> None:
+        for listener in listeners:
+            listener(states)
+
+    return tell
+
+
 _PRESENT: ContextVar[Control | None] = ContextVar("the control of a run", default=None)
 
 

@@ -6,13 +6,13 @@ import os
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 from xarray import DataTree
 
-from ppl.background.control import Clock, present_control
+from ppl.background.control import Clock, present_control, told
 from ppl.stopping.asked import Asked
 from ppl.stopping.conducting import Ending, draw_until
 from ppl.stopping.judging import Look, look_at
@@ -63,14 +63,9 @@ class Drawing:
         until, control = self.asked.until, present_control()
         clock = Clock(None if until is None else until.seconds)
 
-        def tell(states: list[dict[str, Any]]) -> None:
-            self.bar(states)
-            control(states)
-            clock(states)
-
         with self.interrupts.allowed() if self.compiled.backend == "jax" else nullcontext():
             # JAX compiles for the number of chains.
-            run = self.compiled.begin(start, replace(self.settings, callback=tell))
+            run = self.compiled.begin(start, replace(self.settings, callback=told(self.bar, control, clock)))
         with control.drawing(lambda: self.so_far(run.result(is_partial=True))):
             if until is None:
                 run.advance()

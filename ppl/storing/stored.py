@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from xarray import DataTree
 
 from graphs.errors import SamplingError
+from ppl.background.control import present_control, told
 from ppl.diagnosing.diagnosis import judge
 from ppl.keeping.fingerprint import fingerprint
 from ppl.keeping.folder import StoreFolder
@@ -110,7 +111,8 @@ class StoredRun:
             with HeldInterrupts() as interrupts:
                 chains, settings = len(self.start), self.settings
                 with ProgressBar(chains, settings.tune, settings.draws, progress) as bar:
-                    result, losses = self._run(replace(settings, callback=bar), interrupts)
+                    callback = told(bar, present_control())
+                    result, losses = self._run(replace(settings, callback=callback), interrupts)
                 trace = opened_trace(self.folder.path)
                 if not losses.found:
                     losses.attempt("report", lambda: self._report(result, trace), None, is_long=True)
@@ -140,7 +142,8 @@ class StoredRun:
             state = keeper.restore()
             if state is not None:
                 run.restore(state)
-            is_whole = run.advance()
+            with present_control().drawing(lambda: opened_trace(self.folder.path)):
+                is_whole = run.advance()
             result = run.result()
         attributes = self.compiled.attributes(result, int(settings.seed), settings.max_tree_depth, losses)
         if losses.found:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -26,8 +27,8 @@ are there, 43 draws have more in 1 of 30 runs."""
 _LARGEST_SPREAD = 0.25
 """Standard deviation, over chains, of logarithms of scales: step sizes, standard deviations of metrics, proposals. Of
 23 reference posteriors, chains that drew as fast as after 1000 sweeps had at most 0.21, slower ones at least 0.29."""
-_SAME_KIND_UNTIL = 500
-"""Metrics of different kinds are no agreement before; later both may be as good."""
+_SAME_KIND_UNTIL, _SAME_KIND = 500, 0.9
+"""Metrics of different kinds in more than a tenth of the chains are no agreement before; later both may be as good."""
 
 
 class Knowledge(NamedTuple):
@@ -107,8 +108,8 @@ def agree(chains: Sequence[Knowledge], num_done: int, *, is_pooled: bool = False
     if not _is_close([chain.log_proposals for chain in chains]):
         return False
     for block in range(len(chains[0].kinds)):
-        kinds = {chain.kinds[block] for chain in chains}
-        if len(kinds) > 1 and num_done < _SAME_KIND_UNTIL and not is_pooled:
+        kinds = Counter(chain.kinds[block] for chain in chains)
+        if max(kinds.values()) < _SAME_KIND * len(chains) and num_done < _SAME_KIND_UNTIL and not is_pooled:
             return False
         for kind in kinds:
             own = [chain for chain in chains if chain.kinds[block] == kind]

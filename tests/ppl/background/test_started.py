@@ -67,6 +67,20 @@ def test_what_is_drawn_so_far_is_the_beginning_of_the_result(compiled):
     assert going_on.posterior.sizes["draw"] == 10
 
 
+def test_a_run_in_a_store_is_stopped_and_holds_what_was_drawn(compiled, tmp_path):
+    options = {"tune": "auto", "chains": 2, "seed": 3, "thin": MANY // 1000}
+    run = ppl.start(compiled, draws=MANY // 1000, store=tmp_path / "run.zarr", **options)
+    until_drawing(run)
+    run.stop()
+    number = run.wait().posterior.sizes["draw"]
+    assert 0 < number < MANY // 1000
+    stored = np.array(run.wait().posterior["mu"])
+    whole = compiled.sample(number, progress=False, **options)
+    np.testing.assert_array_equal(stored, whole.posterior["mu"])
+    with pytest.raises(ppl.SamplingError, match="until and store do not go together"):
+        compiled.sample(until=ppl.Until(), store=tmp_path / "other.zarr", progress=False)
+
+
 def test_what_fails_is_raised_by_whom_waits(compiled):
     run = ppl.start(compiled, draws=-1)
     for wait in (run.wait, run.trace):

@@ -72,6 +72,14 @@ def test_metrics_of_different_kinds_may_both_be_good_in_the_end():
     assert agree(found, LATE)
 
 
+def test_a_few_of_many_chains_may_choose_another_kind_of_metric():
+    many = [chain for seed in range(16) for chain in chains(seed)]
+    assert agree(many, EARLY)
+    others = [chain._replace(kinds=("diag", "diag")) for chain in many]
+    assert agree([*others[:5], *many[5:]], EARLY)
+    assert not agree([*others[:10], *many[10:]], EARLY)
+
+
 def test_what_is_not_finite_never_agrees():
     assert not agree(other(0, log_step_sizes=np.array([np.nan, 0.0])), EARLY)
     assert not agree(other(0, log_proposals=np.array([-np.inf, 0.0, 0.0])), EARLY)
