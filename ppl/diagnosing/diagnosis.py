@@ -119,7 +119,7 @@ def diagnose(
     """Say whether the draws of a trace can be trusted, and if not, what is wrong, where, and what helps.
 
     Looks for chains that stopped, values that are not finite, draws that run away (an improper posterior), chains that
-    are stuck or have settled in different places (modes; labels that were exchanged), R-hat above 1.01 and above what
+    are stuck or have settled in different places (modes, exchanged elements, ridges), R-hat above 1.01 and above what
     independent draws reach, divergences and the variable in whose tail they are, a low E-BFMI, saturated trees, and
     effective sample sizes below 100 a chain. Of fewer than four draws, or where nothing moves, it says that they cannot
     be judged. After a run `ppl.sample` logs the same paragraph if there is a finding.

@@ -12,7 +12,6 @@ from ppl.diagnosing.convergence import (
     BAD_R_HAT,
     LEAST_DRAWS,
     Convergence,
-    convergence,
     halves_of,
     split_r_hat,
     standardised,
@@ -20,6 +19,7 @@ from ppl.diagnosing.convergence import (
 from ppl.diagnosing.evidence import Evidence
 from ppl.diagnosing.finding import Finding, and_others, means_by_chain
 from ppl.diagnosing.hamiltonian_faults import divergences, low_e_bfmi, missing_gradients, saturated_trees
+from ppl.diagnosing.identification import exchanged, order_remedy, ridge, ridge_remedy
 from ppl.diagnosing.motion import run_away, stuck
 
 GOOD_R_HAT = 1.01
@@ -37,7 +37,6 @@ _IMPLIED = {
     "r_hat": ("ess",),
 }
 """What follows from a fault and is not said again."""
-_ORDER = 'its elements exchange places: order them, e.g. by transform="ordered"'
 
 
 def find_faults(evidence: Evidence, found: Convergence) -> tuple[Finding, ...]:
@@ -94,8 +93,8 @@ def _modes(evidence: Evidence, found: Convergence) -> Finding | None:
             message = f"the chains have settled in different places (R-hat {found.r_hat[i]:.2f}): "
             message += means_by_chain(evidence, i)
             labels = tuple(evidence.labels[j] for j in [i, *(j for j in apart if j != i)])
-            if _is_exchanged(evidence, i):
-                remedy = _ORDER
+            if elements := exchanged(evidence, found, i):
+                remedy = order_remedy(elements)
             else:
                 remedy = (
                     f"the posterior has several modes: look at {label} in each, and use a prior or a reparametrisation "
@@ -103,15 +102,6 @@ def _modes(evidence: Evidence, found: Convergence) -> Finding | None:
                 )
             return Finding("modes", labels, message, remedy)
     return None
-
-
-def _is_exchanged(evidence: Evidence, column: int) -> bool:
-    """Whether the elements of a variable agree between chains once they are in order."""
-    own = [i for i, v in enumerate(evidence.variables) if v == evidence.variables[column]]
-    if len(own) < 2:
-        return False
-    in_order = convergence(np.sort(evidence.draws[:, :, own], axis=2)).r_hat
-    return bool(np.nanmax(in_order) < BAD_R_HAT)
 
 
 def _r_hat(evidence: Evidence, found: Convergence) -> Finding | None:
@@ -125,9 +115,13 @@ def _r_hat(evidence: Evidence, found: Convergence) -> Finding | None:
     if found.r_hat[large[0]] > BAD_R_HAT:
         message += f"; {means_by_chain(evidence, large[0])}"
         remedy = "tune longer, or reparametrise; if the chains go on moving apart, look for an improper prior"
-        remedy = _ORDER if _is_exchanged(evidence, large[0]) else remedy
-        return Finding("r_hat", tuple(labels), message, remedy)
-    return Finding("r_hat", tuple(labels), message, "run longer (draws=, tune=); reparametrise if that does not help")
+        if elements := exchanged(evidence, found, large[0]):
+            return Finding("r_hat", tuple(labels), message, order_remedy(elements))
+    else:
+        remedy = "run longer (draws=, tune=); reparametrise if that does not help"
+    if along := ridge(evidence, large[0]):
+        remedy = ridge_remedy(labels[0], along)
+    return Finding("r_hat", tuple(labels), message, remedy)
 
 
 def _largest_by_chance(evidence: Evidence) -> float:
@@ -158,7 +152,10 @@ def _ess(evidence: Evidence, found: Convergence) -> Finding | None:
     factor = least / min(size for size, _, _ in worst)
     draws = int(np.ceil(factor * evidence.draws.shape[1] / 100) * 100)
     message += f" (of {evidence.draws[:, :, 0].size}; {least} are wanted)"
-    return Finding("ess", labels, message, f"draws={draws}, or a parametrisation that mixes faster")
+    remedy = f"draws={draws}, or a parametrisation that mixes faster"
+    if along := ridge(evidence, min(worst)[2]):
+        remedy = f"draws={draws}; {ridge_remedy(labels[0], along)}"
+    return Finding("ess", labels, message, remedy)
 
 
 def _unmet(evidence: Evidence, found: Convergence) -> Finding | None:

@@ -141,6 +141,8 @@ def test_exchanged_labels():
     posterior["theta"][3] = posterior["theta"][3][:, [1, 2, 0]]
     [finding] = ppl.diagnose(tree(posterior, stats)).findings
     assert finding.kind == "modes"
+    assert "exchange places (theta[" in finding.remedy
+    assert all(f"theta[{label}]" in finding.remedy for label in "ABC")
     assert "order them" in finding.remedy
 
 
