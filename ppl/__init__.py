@@ -13,6 +13,8 @@ from ppl import datasets, distributions
 from ppl.approximating.laplace import laplace
 from ppl.approximating.modes import find_map
 from ppl.background.started import StartedRun, start
+from ppl.checking.check import check
+from ppl.checking.concern import ModelCheck
 from ppl.declaring.declare import Data, Density, Deterministic, Potential
 from ppl.declaring.inverse_wishart import InverseWishart
 from ppl.declaring.markov_chain import MarkovChain
@@ -49,6 +51,7 @@ __all__ = [
     "InverseWishart",
     "MarkovChain",
     "Model",
+    "ModelCheck",
     "ModelError",
     "PPLError",
     "Plan",
@@ -56,6 +59,7 @@ __all__ = [
     "SamplingError",
     "StartedRun",
     "Until",
+    "check",
     "compile",
     "condition_on_trace",
     "datasets",

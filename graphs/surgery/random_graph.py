@@ -82,11 +82,12 @@ def components_of(node: Apply) -> list[Variable]:
         if isinstance(node.op, kind):
             op: Any = node.op
             parameters = op.dist_params(node)
-            return [_without_axes(parameter) for parameter in parameters[positions]]
+            return [without_axes(parameter) for parameter in parameters[positions]]
     return []
 
 
-def _without_axes(variable: Variable) -> Variable:
+def without_axes(variable: Variable) -> Variable:
+    """Return what a variable is but for axes that were added, dropped or exchanged."""
     while variable.owner is not None and isinstance(variable.owner.op, DimShuffle):
         variable = variable.owner.inputs[0]
     return variable

@@ -112,7 +112,7 @@ class ModelDensity:
     def _products(self) -> Any:
         return self._compiled_products()
 
-    @optional("exact second derivatives", otherwise=lambda self: None)
+    @optional("exact second derivatives", otherwise=lambda why, self: None)
     def _compiled_products(self) -> Any:
         """Return a function of position and direction: the product with the second derivatives; None without them."""
         x, place = self._flat

@@ -19,6 +19,7 @@ from graphs.joint.joint_logprob import LogProb
 from graphs.marginal.elimination.costs import Cost, costs_of
 from graphs.supports import Support
 from graphs.surgery.pickling import PartsFirst, reduced
+from ppl.checking.check import print_concerns
 from ppl.modelling.model import Model
 from ppl.reporting.text_tables import html_table, text_table
 from samplers import BUILDERS
@@ -187,9 +188,7 @@ class Plan(PartsFirst):
         rows += [(a.name, str(a.shape), str(a.support), a.label, _why(a)) for a in self.assignments]
         tables = [rows]
         if self.costs:
-            sums: list[tuple[str, ...]] = [_COST_HEAD]
-            sums += [_cost_row(cost) for cost in self.costs]
-            tables.append(sums)
+            tables.append([_COST_HEAD, *(_cost_row(cost) for cost in self.costs)])
         if self.natural.integrals:
             tables.append([_INTEGRAL_HEAD, *(_integral_row(i, s) for i, s in enumerate(self.natural.integrals, 1))])
         if self.compression:
@@ -257,7 +256,7 @@ class Plan(PartsFirst):
         return methods[name]
 
     def dprint(self, file: Any = None) -> None:
-        """Print the plan, the laws, and the graph of the log-density that NUTS, RMH and slice sampling see.
+        """Print the plan, the laws, the log-density that NUTS, RMH and slice sampling see, and what `ppl.check` finds.
 
         Parameters
         ----------
@@ -276,6 +275,7 @@ class Plan(PartsFirst):
             print("".join(f"\n{b.described_coordinates}\n" for b in self.sweep.blocks if b.has_coordinates), file=file)
             print("log-density of " + ", ".join(str(v.name) for v in self.sweep.variables) + ":", file=file)
             self.sampled.dprint(file=file)
+        print_concerns(self.model, file)
 
 
 _LABELS = {"marginalize": "summed out", "integrate": "integrated out", "gibbs": "Gibbs"}

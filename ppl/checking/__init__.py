@@ -1,0 +1,1 @@
+"""What is wrong with a model, seen in its graph and its data before anything is compiled."""
