@@ -83,7 +83,8 @@ def unused(model: Model) -> Iterator[Concern]:
 def ridges(model: Model) -> Iterator[Concern]:
     """Yield pairs of latent variables that everything else sees only by their sum, difference, product or ratio."""
     clients = _clients(outputs_of_model(model))
-    by_variable = {rv: name for name, rv in model.latent.items()}
+    # An indicator times an effect is told from another effect by being zero.
+    by_variable = {rv: name for name, rv in model.latent.items() if rv.type.dtype.startswith("float")}
     readers: dict[Apply, list[TensorVariable]] = {}
     for rv in by_variable:
         if (node := _only_reader(rv, clients)) is not None:

@@ -233,9 +233,26 @@ def rasch() -> ppl.Model:
     return ppl.Model({ppl.Bernoulli("right", logit_p=ability[:, None] - difficulty[None, :]): right})
 
 
+def spike_and_slab() -> ppl.Model:
+    beta = N("beta", 0, 1, size=3) * ppl.Bernoulli("included", 0.5, size=3)
+    return ppl.Model({N("y", X @ beta, 1): Y})
+
+
 @pytest.mark.parametrize(
     "build",
-    [regression, schools, non_centred, ordered_mixture, flat_and_proper, counts, walk, missing, chain, rasch],
+    [
+        spike_and_slab,
+        regression,
+        schools,
+        non_centred,
+        ordered_mixture,
+        flat_and_proper,
+        counts,
+        walk,
+        missing,
+        chain,
+        rasch,
+    ],
     ids=lambda f: f.__name__,
 )
 def test_nothing_is_found_in_sound_models(build: Callable) -> None:
