@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+import pymc as pm
 import pytensor.tensor as pt
 import pytest
 from numpy.typing import NDArray
@@ -65,7 +66,30 @@ def counts(rng: np.random.Generator):
     return {"rate": rate, "n": n}, ppl.Model({y: data})
 
 
+def effects(rng: np.random.Generator):
+    """Groups of one row to thirty: coordinates are learnt, between centred and non-centred ones."""
+    group = np.repeat(np.arange(4), [1, 2, 8, 30])
+    tau, mu = abs(rng.normal(0, 1)), rng.normal(0.5, 0.7)
+    theta = rng.normal(mu, tau, 4)
+    data = rng.poisson(np.exp(theta[group]))
+    tau_rv, mu_rv = ppl.HalfNormal("tau", 1), ppl.Normal("mu", 0.5, 0.7)
+    theta_rv = ppl.Normal("theta", mu_rv, tau_rv, size=4)
+    return {"tau": tau, "mu": mu, "theta": theta}, ppl.Model({ppl.Poisson("y", pt.exp(theta_rv[group])): data})
+
+
+def walk(rng: np.random.Generator):
+    scale, first = abs(rng.normal(0, 0.7)), rng.normal(1.0, 0.5)
+    x = first + np.append(0.0, rng.normal(0.1, scale, 7).cumsum())
+    data = rng.poisson(np.exp(np.minimum(x, 15)))
+    scale_rv = ppl.HalfNormal("scale", 0.7)
+    start = pm.Normal.dist(1.0, 0.5)
+    x_rv = ppl.GaussianRandomWalk("x", mu=0.1, sigma=scale_rv, init_dist=start, steps=7)
+    return {"scale": scale, "x": x}, ppl.Model({ppl.Poisson("y", pt.exp(pt.minimum(x_rv, 15))): data})
+
+
 CASES: dict[str, tuple[Draw, dict]] = {
+    "partially_centred": (effects, {"sampler": "nuts", "marginalize": False}),
+    "partially_centred_walk": (walk, {"sampler": "nuts", "marginalize": False}),
     "nuts": (hierarchy, {"sampler": "nuts"}),
     "nuts_marginalised": (mixture, {"sampler": "nuts"}),
     "gibbs_with_discrete": (mixture, {"sampler": "gibbs", "marginalize": False, "thin": 20}),

@@ -125,6 +125,15 @@ def to_positions(
     return total
 
 
+@njit(nogil=True, cache=True)
+def call_over_rows(
+    row: NDArray[np.int64], x: NDArray[np.float64], context: Vector, out: NDArray[np.float64], words: NDArray[np.uint64]
+) -> None:
+    """Run a program on each row: called one by one from Python they took most of the time in which a chain learns."""
+    for i in range(x.shape[0]):
+        call_program(row, x[i], context, out[i], words)
+
+
 @inlined
 def split_data(held: Vector, num_context: int, count: int) -> tuple[Vector, Vector, Vector]:
     """Return shares, floors and pulls, which come after the context."""
@@ -216,15 +225,19 @@ class CentredProgram:
         """What `samplers.chain.programs.evaluate_density` takes."""
         return self.row
 
-    def parameters(self, position: Vector, state: Vector) -> Vector:
-        """Return locations, scales, scores and ratios at a position; shape (4 * k,)."""
-        found = np.empty(4 * self.where.elements.size)
-        call_program(self._parameters.row, position, state, found, np.zeros(4, np.uint64))
-        return found
+    def parameters(self, positions: Vector, state: Vector) -> Vector:
+        """Return locations, scales, scores and ratios at positions, shape (..., d); shape (..., 4 * k)."""
+        return self._over_rows(self._parameters.row, positions, state, 4 * self.where.elements.size, 0)
 
-    def begin(self, position: Vector, state: Vector, coordinates: Vector) -> None:
-        """Write the coordinates of a position."""
-        call_program(self.row, position, state, coordinates, np.array([BEGIN, 0, 0, 0], np.uint64))
+    def located(self, positions: Vector, state: Vector) -> Vector:
+        """Return the coordinates of positions, shape (..., d)."""
+        return self._over_rows(self.row, positions, state, self.where.size, BEGIN)
+
+    def _over_rows(self, row: NDArray[np.int64], positions: Vector, state: Vector, size: int, word: int) -> Vector:
+        rows = np.ascontiguousarray(positions).reshape(-1, self.where.size)
+        found = np.empty((len(rows), size))
+        call_over_rows(row, rows, state, found, np.array([word, 0, 0, 0], np.uint64))
+        return found.reshape(*positions.shape[:-1], size)
 
     def locate(self, coordinates: Vector, state: Vector, position: Vector) -> float:
         """Write the position of coordinates; return the logarithm of the Jacobian."""
@@ -245,7 +258,7 @@ class CentredFunction:
         where: CoordinateMap,
     ):
         self.where = where
-        self._density, self._parameters = density, parameters
+        self._density, self._known = density, parameters
         self._held = np.zeros(where.context.size + 3 * where.elements.size)
         self.use(where.declared)
 
@@ -266,10 +279,18 @@ class CentredFunction:
 
     evaluate = __call__
 
-    def parameters(self, position: Vector, state: Vector) -> Vector:
-        """Return locations, scales, scores and ratios at a position; shape (4 * k,)."""
-        found = np.empty(4 * self.where.elements.size)
-        self._parameters(position, state, found)
+    def parameters(self, positions: Vector, state: Vector) -> Vector:
+        """Return locations, scales, scores and ratios at positions, shape (..., d); shape (..., 4 * k)."""
+        found = np.empty((*positions.shape[:-1], 4 * self.where.elements.size))
+        for index in np.ndindex(positions.shape[:-1]):
+            self._known(positions[index], state, found[index])
+        return found
+
+    def located(self, positions: Vector, state: Vector) -> Vector:
+        """Return the coordinates of positions, shape (..., d)."""
+        found = np.empty(positions.shape)
+        for index in np.ndindex(positions.shape[:-1]):
+            self.begin(positions[index], state, found[index])
         return found
 
     def begin(self, position: Vector, state: Vector, coordinates: Vector) -> None:

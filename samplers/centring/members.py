@@ -95,9 +95,8 @@ class CentredMember(Member):
         num_made = int(self.chain.counters[NUM_ITERATIONS])
         rows = self.trail.positions(num_done, num_made)
         rows = rows[np.isfinite(rows).all(axis=(1, 2))]
-        known = np.array([self.coordinates.parameters(x, self.chain.state) for x in np.ascontiguousarray(rows[:, 0])])
+        known = self.coordinates.parameters(rows[:, 0], self.chain.state)
         elements = self.coordinates.where.elements
-        known = known.reshape(len(rows), 4 * elements.size)
         gradients = gradients_of_positions(known, rows[:, 1, elements], self.centring)
         return known, rows[:, 0, elements], gradients
 
@@ -128,10 +127,9 @@ class CentredMember(Member):
         moments = self.chain.moments[NUM_MOMENTS * first : NUM_MOMENTS * (first + size)].reshape(NUM_MOMENTS, size)
         start_moments(self.chain.tuning[self.block], moments, draws)
 
-    def _located(self, position: Vector) -> Vector:
-        """Return the coordinates of a position."""
-        found = np.empty(self.size)
-        self.coordinates.begin(np.ascontiguousarray(position), self.chain.state, found)
+    def _located(self, positions: Vector) -> Vector:
+        """Return the coordinates of positions, shape (..., d)."""
+        found: Vector = self.coordinates.located(positions, self.chain.state)
         return found
 
 

@@ -193,7 +193,7 @@ class CentredTrail(Trail):
     window : array, shape (num_rows, 2, d), float64
         As `Trail` has it.
     located : callable
-        Returns the coordinates of a position.
+        Returns the coordinates of positions, shape (n, d).
     """
 
     def __init__(self, window: NDArray[np.float64], located: Callable[[Vector], Vector]):
@@ -207,8 +207,7 @@ class CentredTrail(Trail):
     def draws(self, num_done: int, num_made: int) -> NDArray[np.float64]:
         """Return coordinates and gradients of the latter half of so many sweeps; see `Trail.draws`."""
         rows = super().draws(num_done, num_made).copy()
-        for row in rows:
-            row[0] = self._located(row[0])
+        rows[:, 0] = self._located(rows[:, 0])
         return rows
 
     def evaluated_again(
@@ -228,7 +227,7 @@ class CentredTrail(Trail):
         self.window[:num_done, 1] = np.nan
         chosen = np.unique(np.linspace(0, max(len(rows) - 1, 0), min(_MOST_EVALUATED_AGAIN, len(rows))).astype(int))
         found = np.empty((len(chosen), *rows.shape[1:]))
+        found[:, 0] = self._located(rows[chosen, 0])
         for draw, i in zip(found, chosen, strict=True):
-            draw[0] = self._located(rows[i, 0])
             draw[1] = rows[i, 1] = evaluate(draw[0])[1]
         return found[np.isfinite(found).all(axis=(1, 2))]
