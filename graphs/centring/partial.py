@@ -119,7 +119,12 @@ class PartialCentring:
 
 
 def partial_centring(
-    logprob: LogProb, names: Sequence[str], moved: Sequence[str], *, always: Container[str] = ()
+    logprob: LogProb,
+    names: Sequence[str],
+    moved: Sequence[str],
+    *,
+    always: Container[str] = (),
+    natural: Mapping[str, TensorVariable] | None = None,
 ) -> PartialCentring | None:
     """Return the density in partially centred coordinates; None where there is nothing to centre.
 
@@ -133,6 +138,8 @@ def partial_centring(
         All that are moved together with them.
     always : container of str
         Those that count even if location and scale depend on nothing that is moved.
+    natural : mapping of str to TensorVariable, optional
+        The values before some were taken to the real line: variables that were declared one by one depend on these.
 
     Examples
     --------
@@ -152,6 +159,7 @@ def partial_centring(
         rv: logprob.natural[name] for name, rv in logprob.graph.latent.items() if name in logprob.natural
     }
     stand_ins |= dict(logprob.graph.observed.values())
+    stand_ins |= {value: logprob.natural[name] for name, value in (natural or {}).items() if name in logprob.natural}
     others = [logprob.values[name] for name in moved]
     for name in names:
         rv, value = logprob.graph.latent[name], logprob.values[name]

@@ -169,7 +169,7 @@ def build(
     else:
         sampled, statistics = compressed(mixed) if compress else (mixed, ())
     sweep = build_sweep(summed, mixed, sampled, assignments, laws, groups)
-    sweep = with_centring(sweep, sampled, assignments, centring)
+    sweep = with_centring(sweep, summed, sampled, assignments, centring)
     laws |= {name: law for group in groups for name, law in group.laws.items()}
     later = {n: d for n, d in model.deterministics.items() if _depends_on_summed(d, model, assignments)}
     found = tuple(assignments.values())

@@ -119,7 +119,7 @@ def _planned(
         marginalize = list(marginalize)
     listed = marginalize if isinstance(marginalize, list) else []
     doing("Deriving the log-density")
-    joint = logprob(model, marginalize=False, apart={*named, *listed})
+    joint = logprob(model, marginalize=False, apart={*named, *listed, *choice.named})
     check_named(joint, choice)
     doing("Summing out discrete variables")
     summed, reasons = marginalized(joint, marginalize, named, max_states)

@@ -18,13 +18,17 @@ from samplers.blocks import Sweep
 from samplers.trajectories.block import CentredDensity
 
 
-def with_centring(sweep: Sweep, sampled: LogProb, assignments: dict[str, Assignment], choice: CentringChoice) -> Sweep:
+def with_centring(
+    sweep: Sweep, natural: LogProb, sampled: LogProb, assignments: dict[str, Assignment], choice: CentringChoice
+) -> Sweep:
     """Return the sweep whose trajectories run in partially centred coordinates; the reasons of assignments say so.
 
     Parameters
     ----------
     sweep : Sweep
         The blocks.
+    natural : LogProb
+        In natural space.
     sampled : LogProb
         What NUTS sees.
     assignments : dict of str to Assignment
@@ -43,7 +47,7 @@ def with_centring(sweep: Sweep, sampled: LogProb, assignments: dict[str, Assignm
         )
     if len(blocks) != 1:
         return sweep
-    centred = _centred(sampled, names, choice)
+    centred = _centred(natural, sampled, names, choice)
     if centred is None:
         return sweep
     for name in centred.density.names:
@@ -55,11 +59,11 @@ def with_centring(sweep: Sweep, sampled: LogProb, assignments: dict[str, Assignm
 
 
 @optional("partial centring", otherwise=lambda *_: None)
-def _centred(sampled: LogProb, names: Sequence[str], choice: CentringChoice) -> CentredDensity | None:
+def _centred(natural: LogProb, sampled: LogProb, names: Sequence[str], choice: CentringChoice) -> CentredDensity | None:
     """Return the coordinates of what can be centred and is not to stay as it is declared."""
     shares = {name: choice.named.get(name, np.asarray(choice.share)) for name in names}
     wanted = [name for name in names if choice.note or not (shares[name] == 1.0).all()]
-    density = partial_centring(sampled, wanted, names, always=choice.named)
+    density = partial_centring(sampled, wanted, names, always=choice.named, natural=natural.values)
     if density is None:
         return None
     start = [

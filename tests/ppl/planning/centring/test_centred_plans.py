@@ -191,3 +191,15 @@ def test_a_run_that_is_restored_has_its_coordinates(compiled):
         run.advance(8)
     np.testing.assert_array_equal(second.result().draws[:, 4:], first.result().draws[:, 4:])
     assert first.result().learnt[0][0].centring.share[0] < 1
+
+
+def test_variables_declared_one_by_one():
+    """They are moved as one array, whose parents are values already."""
+    mu, tau = ppl.Normal("mu", 0, 1), ppl.HalfNormal("tau", 1)
+    model = ppl.Model(
+        {ppl.Poisson(f"y{i}", pm.math.exp(ppl.Normal(f"x{i}", mu, tau))): np.array(i % 4) for i in range(25)}
+    )
+    [block] = ppl.plan(model, **BY_NUTS, progress=False).sweep.blocks
+    assert block.centring.density.sizes == (25,)
+    apart = ppl.plan(model, **BY_NUTS, centring={"x3": 0.5}, progress=False).sweep.blocks[0].centring
+    assert dict(zip(apart.density.names, apart.density.sizes, strict=True))["x3"] == 1
