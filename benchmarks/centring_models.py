@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pymc as pm
 from numpy.typing import NDArray
 from pymc.math import exp, sqrt
 
@@ -108,6 +109,28 @@ def radon() -> Model:
     return Model({ppl.Normal("y", alpha[county] + slope * data["u"] + beta * data["x"], sigma): data["y"]})
 
 
+def volatilities() -> Model:
+    """Return 500 returns of heavy tails, whose log-volatilities walk at random."""
+    rng = np.random.default_rng(5)
+    walk = np.cumsum(rng.normal(0, 0.1, 500)) - 4
+    returns = np.exp(walk / 2) * rng.standard_t(8, 500)
+    step, nu = ppl.Exponential("step", 10), ppl.Exponential("nu", 0.1)
+    h = ppl.GaussianRandomWalk("h", mu=0, sigma=step, init_dist=pm.Normal.dist(-4, 2), steps=499)
+    return Model({ppl.StudentT("y", nu=nu, mu=0, sigma=exp(h / 2)): returns})
+
+
+def stochastic_volatility() -> Model:
+    """Return 500 returns whose log-volatilities follow an autoregression."""
+    rng = np.random.default_rng(5)
+    h = np.zeros(500)
+    for t in range(1, 500):
+        h[t] = 0.95 * h[t - 1] + rng.normal(0, 0.25)
+    returns = np.exp((h - 1) / 2) * rng.normal(size=500)
+    step, phi, mean = ppl.HalfCauchy("step", 1), ppl.Uniform("phi", -1, 1), ppl.Cauchy("mean", 0, 5)
+    rv = ppl.AR("h", rho=[phi], sigma=step, init_dist=pm.Normal.dist(0, 1), steps=499)
+    return Model({ppl.Normal("y", 0, exp((rv + mean) / 2)): returns})
+
+
 MIXED = np.array([1] * 20 + [1000] * 5)
 MODELS: dict[str, Callable[[], Model]] = {
     "eight schools": eight_schools,
@@ -123,4 +146,6 @@ MODELS: dict[str, Callable[[], Model]] = {
     "surgical": surgical,
     "GLMM_Poisson": glmm_poisson,
     "radon": radon,
+    "random walk of volatilities": volatilities,
+    "stochastic volatility": stochastic_volatility,
 }
