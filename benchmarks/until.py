@@ -42,7 +42,7 @@ def cost(compiled: Any, seed: int, options: dict[str, Any]) -> Cost:
     trace = compiled.sample(chains=CHAINS, seed=seed, progress=False, **options)
     posterior = trace["posterior"].to_dataset()
     drawn = posterior[list(drawn_variables(trace) or posterior.data_vars)]
-    sizes = [az.ess(drawn, method=how) for how in ("bulk", "tail")]
+    sizes = [az.ess(drawn, method="bulk"), az.ess(drawn, method="tail", prob=(0.05, 0.95))]
     least = min(float(np.nanmin(size[name])) for size in sizes for name in size.data_vars)
     r_hat = az.rhat(drawn)
     largest = max(float(np.nanmax(r_hat[name])) for name in r_hat.data_vars)

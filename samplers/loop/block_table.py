@@ -43,6 +43,16 @@ def block_table(sweep: Sweep) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     return table, np.array(targets, np.int64)
 
 
+def scales_of(sweep: Sweep) -> list[int]:
+    """Return the elements of the joint state that tuning moves and that begin above zero: scales, variances."""
+    return [
+        element
+        for variable, start in sweep.tuned.items()
+        for element, number in zip(sweep.elements(variable), np.ravel(start), strict=True)
+        if number > 0
+    ]
+
+
 def _context(program: BlockProgram, sweep: Sweep) -> Sequence[TensorVariable]:
     """Return what a program is given besides the variables that it moves."""
     if program.context is not None:

@@ -147,7 +147,7 @@ class Levels:
     columns : sequence of int
         Which statistics are log-densities.
     scales : sequence of int
-        Which elements of the joint state are scales of proposals.
+        Which elements of the joint state are scales of proposals, or what these are made of.
     most_rows : int
         Of how many sweeps positions and gradients may be kept.
 

@@ -20,7 +20,7 @@ from samplers.chain.arguments import RunSettings, checked_starts, spawn_seeds
 from samplers.chain.going import Keeper, Stopwatch, SweepRun
 from samplers.chain.programs import Programs
 from samplers.chain.result import SweepResult
-from samplers.chain.state import FIRST_STATISTIC, OFFSET, SCALE, SIZE, Chain, Settings, new_chain
+from samplers.chain.state import FIRST_STATISTIC, OFFSET, SIZE, Chain, Settings, new_chain
 from samplers.loop import advance as chain
 from samplers.loop import block_table as lowering
 from samplers.loop.chain_run import ChainRun
@@ -258,7 +258,7 @@ class CompiledSweep:
         most_rows = longest.num_window(self.sweep.metric_sizes, self.sweep.layout.size * self.sweep.has_coordinates)
         # The log-density is the first statistic of NUTS.
         logdensities = [int(table[b, FIRST_STATISTIC]) for b in self._nuts_blocks]
-        return Levels(logdensities, [int(at) for at in table[:, SCALE] if at >= 0], most_rows)
+        return Levels(logdensities, lowering.scales_of(self.sweep), most_rows)
 
     def _share_learners(self, runs: Sequence[ChainRun], settings: RunSettings) -> None:
         """Give each chain what learns its metric, or all of them one."""

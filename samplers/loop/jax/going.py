@@ -20,8 +20,7 @@ from samplers.chain.result import (
     explain_status,
     statistic_names,
 )
-from samplers.chain.state import SCALE
-from samplers.loop.block_table import block_table
+from samplers.loop.block_table import scales_of
 from samplers.loop.interrupts import HeldInterrupts
 from samplers.loop.jax.chunks import ChunkLoop, chains_of_leaves, leaves_of
 from samplers.loop.jax.learning import JaxLearning
@@ -65,7 +64,7 @@ class JaxRun:
         # The log-density is the first statistic of NUTS.
         own = zip(sweep.blocks, statistic_names(sweep), strict=True)
         self._logdensities = [names[0] for block, names in own if block.has_metric]
-        self._scales = [int(at) for at in block_table(sweep)[0][:, SCALE] if at >= 0]
+        self._scales = scales_of(sweep)
         chains = len(loop.chains.num_gradients)
         self._tuned, self._drawn = (DrawRecord(chains, self._kept, self._names) for _ in range(2))
         self._lengths = [settings.tune]

@@ -12,6 +12,7 @@ from arviz_stats.base import array_stats
 
 import ppl
 from ppl.stopping.judging import WAITED_FOR
+from samplers.loop.block_table import scales_of
 from samplers.tuning.agreement import LEAST_TUNE, warm_up_lengths
 from tests.ppl.running.test_improper import sometimes_improper
 
@@ -107,6 +108,14 @@ def test_what_learns_little_is_tuned_for_the_least(sampler):
     found = ppl.sample(model, tune="auto", until=ppl.Until(ess=200, r_hat=1.05, most_draws=2000), **options)
     assert LEAST_TUNE <= found.attrs["tune"] <= 2 * LEAST_TUNE + 25
     assert found.attrs["until_met"] == 1
+
+
+def test_what_chains_compare_are_scales_and_variances_and_no_means():
+    x = ppl.Normal("x", 0, 1, size=2)
+    model = ppl.Model({ppl.Normal("y", x, 1): np.zeros(2)})
+    sweep = ppl.plan(model, sampler="barker", progress=False).sweep
+    assert len(scales_of(sweep)) == 3
+    assert not {*scales_of(sweep)} & {*range(2)}
 
 
 def test_chains_go_on_from_what_was_enough(by_nuts):
