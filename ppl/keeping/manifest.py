@@ -33,7 +33,8 @@ def check_free(store: str | os.PathLike[str], overwrite: bool) -> Path:
     path = Path(store)
     if "://" in str(store):
         raise SamplingError(f"store is a folder of this machine, not {str(store)!r}.")
-    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+    # A store that was begun and no more has nothing but its own part.
+    if path.exists() and (not path.is_dir() or (path / MANIFEST).exists() or _others(path)):
         if not (path / MANIFEST).exists():
             raise SamplingError(f"There is something else at {str(path)!r}: give another store, or remove it yourself.")
         if not overwrite:
@@ -45,6 +46,10 @@ def check_free(store: str | os.PathLike[str], overwrite: bool) -> Path:
     if not os.access(above, os.W_OK | os.X_OK):
         raise SamplingError(f"The store {str(path)!r} cannot be made: {str(above)!r} cannot be written.")
     return path
+
+
+def _others(path: Path) -> list[Path]:
+    return [file for file in path.iterdir() if file.name != OWN]
 
 
 def _held(path: Path) -> str:
@@ -70,11 +75,12 @@ def begin_store(path: Path, manifest: Mapping[str, Any], start: Mapping[str, Any
     with folder.failing():
         (path / OWN).mkdir(parents=True, exist_ok=True)
         lock = StoreLock(path, path / LOCK)
-        # First what says that there is something to go on from.
-        for old in sorted((path / OWN).iterdir(), key=lambda file: file.name != Path(COMMITTED).name):
+        # In this order: at any moment it is a store of which nothing has been drawn, or none.
+        (path / COMMITTED).unlink(missing_ok=True)
+        folder.clear()
+        for old in (path / OWN).iterdir():
             if old.name != Path(LOCK).name:
                 shutil.rmtree(old) if old.is_dir() else old.unlink()
-    folder.clear()
     folder.write_arrays(START, start)
     folder.write_json(MANIFEST, {"format": _FORMAT, **manifest})
     return folder, lock

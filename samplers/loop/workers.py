@@ -30,6 +30,7 @@ class _Queue:
         self._is_asked = False
         self._ready = Condition()
         self._waiting: list[tuple[int, int]] = []
+        self._taken: set[int] = set()
         self._parked: set[int] = set()
         with self._ready:
             self._put(range(len(runs)))
@@ -45,7 +46,11 @@ class _Queue:
             # Chains that learn together wait for each other, and a thread for them.
             while not self._waiting and not self.stop.is_set() and not all(run.is_resting for run in self.runs):
                 self._ready.wait(CALLBACK_SECONDS)
-            return heapq.heappop(self._waiting)[1] if self._waiting and not self.stop.is_set() else None
+            if not self._waiting or self.stop.is_set():
+                return None
+            number = heapq.heappop(self._waiting)[1]
+            self._taken.add(number)
+            return number
 
     def _put_back(self, number: int) -> None:
         """Put a chain back, if it need not wait for others; else when the last of these comes, all of them."""
@@ -55,11 +60,16 @@ class _Queue:
                 _learn([run])
             self._remember([number])
             with self._ready:
+                self._taken.discard(number)
+                if run.is_resting:
+                    # Its snapshot stands; it may have been asked for since.
+                    self._due.discard(number)
                 self._put([number])
             return
         if run.is_waiting or number in self._due:
             run.hand_over()
         with self._ready:
+            self._taken.discard(number)
             self._parked.add(number)
             together = [i for i, r in enumerate(self.runs) if r.learner is run.learner and not r.is_finished]
             if not run.is_waiting and not run.is_finished:
@@ -94,10 +104,13 @@ class _Queue:
     def _ask(self) -> None:
         """Ask every chain for a snapshot, which those that run give when they return."""
         with self._ready:
-            self._due = {i for i, run in enumerate(self.runs) if not run.is_resting and i not in self._parked}
-            for number, run in enumerate(self.runs):
-                if run.is_resting and number not in self._snapshots:
-                    self._snapshots[number] = run.snapshot()
+            resting = [
+                i for i, run in enumerate(self.runs) if i not in self._taken and (run.is_resting or i in self._parked)
+            ]
+            self._due = {*range(len(self.runs))}.difference(resting)
+            for number in resting:
+                if number not in self._snapshots:
+                    self._snapshots[number] = self.runs[number].snapshot()
 
     def _answers(self) -> list[State] | None:
         """Return a snapshot of each chain, all of which belong together; None while some are missing."""

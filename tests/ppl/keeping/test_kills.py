@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+import traceback
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -29,14 +30,14 @@ def in_child(function: Callable[[], object]) -> int:
     """Run a function in a process of its own, and return that."""
     with warnings.catch_warnings():
         # No thread of this process holds anything that the child needs.
-        warnings.simplefilter("ignore", DeprecationWarning)
+        warnings.simplefilter("ignore")
         child = os.fork()
     if child == 0:
         try:
             function()
             os._exit(0)
         except BaseException as error:
-            os.write(2, repr(error).encode())
+            os.write(2, "".join(traceback.format_exception(error)).encode())
             os._exit(1)
     return child
 
