@@ -34,7 +34,7 @@ def main() -> int:
     of_nuts = parser.add_argument_group("of nuts alone")
     of_nuts.add_argument("--models", nargs="+", default=[], metavar="part", help="those whose names contain it")
     of_nuts.add_argument(
-        "--peers", nargs="*", metavar="peer", help="nutpie, pymc, numpyro, blackjax; none for ours alone"
+        "--peers", nargs="*", metavar="peer", help="nutpie, nutpie-low-rank, pymc, numpyro, blackjax; none: ours"
     )
     of_nuts.add_argument("--limit", type=float, default=LIMIT, help="seconds for a tool with a model (%(default)g)")
     of_nuts.add_argument("--once", action="store_true", help="one run instead of medians, compile times not measured")

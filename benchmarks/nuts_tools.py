@@ -87,12 +87,12 @@ def _from_tree(trace: Any, model: Any, seconds: float) -> Run:
     )
 
 
-def by_nutpie(model: BenchmarkModel) -> Sampler:
+def by_nutpie(model: BenchmarkModel, adaptation: str = "diag") -> Sampler:
     import nutpie
 
     in_pymc = model.built_in_pymc()
     compiled = nutpie.compile_pymc_model(in_pymc, backend="numba")
-    sample = partial(nutpie.sample, compiled, chains=CHAINS, cores=CORES, progress_bar=False)
+    sample = partial(nutpie.sample, compiled, chains=CHAINS, cores=CORES, adaptation=adaptation, progress_bar=False)
     sample(draws=1, tune=1, seed=0)
 
     def run(seed: int) -> Run:
@@ -272,6 +272,7 @@ def tools() -> dict[str, Tool]:
         **compressed,
         "default": Tool("rvgraph, default plan", by_rvgraph),
         "nutpie": Tool("nutpie", by_nutpie, "nutpie"),
+        "nutpie-low-rank": Tool("nutpie, low rank", partial(by_nutpie, adaptation="low_rank"), "nutpie"),
         "pymc": Tool("PyMC", by_pymc, "pymc"),
         "numpyro": Tool("NumPyro", partial(by_jax, _numpyro_loop, True), "numpyro"),
         "blackjax": Tool("BlackJAX", partial(by_jax, _blackjax_loop, False), "blackjax"),
