@@ -68,7 +68,7 @@ myst_heading_anchors = 3
 
 nb_execution_mode = "cache"
 nb_execution_cache_path = str(DOCS / "build" / "cells" / fingerprint())
-nb_execution_timeout = 300
+nb_execution_timeout = 900  # seconds a cell, on a machine that other work shares
 nb_execution_raise_on_error = True
 nb_merge_streams = True
 nb_render_image_options = {"alt": "What the code above draws"}
