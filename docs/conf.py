@@ -18,6 +18,8 @@ sys.path.insert(0, str(ROOT))
 # Cells run in processes of their own: they are to import this checkout, and to print tables as wide as the page.
 os.environ["PYTHONPATH"] = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]).strip(os.pathsep)
 os.environ["COLUMNS"] = "110"
+# Warnings of other libraries name the file that they are from, which is a place on somebody's machine.
+os.environ["PYTHONWARNINGS"] = "ignore"
 
 
 def fingerprint() -> str:
