@@ -88,7 +88,7 @@ def walk(rng: np.random.Generator):
 
 
 CASES: dict[str, tuple[Draw, dict]] = {
-    "partially_centred": (effects, {"sampler": "nuts", "marginalize": False}),
+    "partially_centred": (effects, {"sampler": "nuts", "marginalize": False, "compress": False}),
     "partially_centred_walk": (walk, {"sampler": "nuts", "marginalize": False}),
     "nuts": (hierarchy, {"sampler": "nuts"}),
     "nuts_marginalised": (mixture, {"sampler": "nuts"}),
