@@ -60,11 +60,19 @@ def _pymc_model() -> Any:
 
 def by_nutpie(store: str | None) -> Callable[[int], Any]:
     import nutpie
+    from nutpie import _lib
 
     compiled = nutpie.compile_pymc_model(_pymc_model())
-    where = {} if store is None else {"zarr_store": nutpie.zarr_store.LocalStore(store)}
     options = {"tune": TUNE, "chains": CHAINS, "cores": CORES, "seed": 1, "progress_bar": False, "save_warmup": False}
-    return lambda draws: nutpie.sample(compiled, draws=draws, **options, **where)
+
+    def run(draws: int) -> Any:
+        where = {}
+        if store is not None:
+            Path(store).mkdir()
+            where = {"zarr_store": _lib.store.LocalStore(store)}
+        return nutpie.sample(compiled, draws=draws, **options, **where)
+
+    return run
 
 
 def by_pymc(store: str | None) -> Callable[[int], Any]:
