@@ -21,13 +21,14 @@ from benchmarks.integrated_models import PAIRS
 from benchmarks.measure import machine
 from ppl.diagnosing import diagnosis
 from ppl.running import compiled as running
+from ppl.running.drawing import Drawing
 
 CALLS, CALLS_OF_LARGE = 30, 5
 LARGE = 10_000
 STAGES: tuple[tuple[Any, str, str], ...] = (
-    (running, "check_memory_of_run", "memory"),
+    (running, "room_of_run", "memory"),
     (running.CompiledModel, "_start", "start"),
-    (running.CompiledModel, "_run", "chains"),
+    (Drawing, "__call__", "chains"),
     (running.DrawExpansion, "_drawn_back", "drawn back"),
     (running.DrawExpansion, "__call__", "values, with what is drawn back"),
     (running, "to_datatree", "tree"),

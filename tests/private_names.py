@@ -307,6 +307,7 @@ PYMC = (
         "Densities, cumulative probabilities, and starting values of random variables are registered with PyMC, and "
         "asked of it.",
         (
+            "graphs/centring/families.py",
             "graphs/limits/infinite_parameters.py",
             "graphs/limits/measurable_transforms.py",
             "graphs/marginal/atoms.py",

@@ -11,7 +11,7 @@ from pytensor.graph.basic import Apply, Variable
 from pytensor.graph.traversal import ancestors, toposort
 from pytensor.scalar.basic import Add, Mul
 from pytensor.tensor.elemwise import Elemwise
-from pytensor.tensor.math import Dot, _matmul
+from pytensor.tensor.math import Dot
 
 from graphs.surgery.fixing import value_of_data
 from graphs.surgery.random_graph import without_axes
@@ -32,7 +32,7 @@ def designs(model: Model) -> Iterator[Concern]:
     nodes = list(toposort(outputs_of_model(model)))
     inside = {term.owner for node in nodes if _is_sum(node) for term in node.inputs}
     for node in nodes:
-        if isinstance(node.op, Dot) or node.op is _matmul:
+        if isinstance(getattr(node.op, "core_op", node.op), Dot):
             matrix, coefficients = node.inputs
             above = [v for v in ancestors([coefficients]) if v in latent]
             value: Any = value_of_data(matrix) if above and matrix.type.ndim == 2 else None

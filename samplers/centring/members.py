@@ -103,7 +103,7 @@ class CentredMember(Member):
     def change(self, centring: Centring, num_done: int) -> NDArray[np.float64]:
         """Go on in other coordinates; return positions and gradients in these, of some of the draws so far."""
         chain, where, block = self.chain, self.where, self.block
-        self.programs.callables[block] = self._plain
+        self.programs.callables[block] = self.plain
         chain.tuning[block, IS_FACTOR] = 0
         self.start_in(centring)
         rows = self.trail.evaluated_again(num_done, int(chain.counters[NUM_ITERATIONS]), self._evaluated)

@@ -47,7 +47,7 @@ class Member:
         self.size = size
         self.trail = Trail(chain.window[:, :, self.where])
         plain = programs.callables[block]
-        self._plain = plain.copy() if isinstance(plain, np.ndarray) else plain
+        self.plain = plain.copy() if isinstance(plain, np.ndarray) else plain
         self._owner: Any = None
 
     @property
@@ -75,7 +75,7 @@ class Member:
         chain.tuning[block, IS_ADAPTING] = 0
         if is_new:
             chain.tuning[block, IS_NEW] = 1
-        self.programs.callables[block] = self._plain if is_diagonal else self._preconditioned(metric)
+        self.programs.callables[block] = self.plain if is_diagonal else self._preconditioned(metric)
 
     def resume(self, learnt: Learnt) -> None:
         """Begin with a step size and a metric."""
@@ -92,15 +92,15 @@ class Member:
         """Go on from what `state` returned; the chain is already as it was then."""
         self.trail.restore(state)
         factor = self.trail.factor
-        self.programs.callables[self.block] = self._plain if factor is None else self._preconditioned(factor)
+        self.programs.callables[self.block] = self.plain if factor is None else self._preconditioned(factor)
 
     def _preconditioned(self, metric: Metric) -> Any:
         is_centred = self.block in self.programs.coordinates
         factor = (self.size, metric.kind_number, len(metric.rows), metric.numbers)
-        if isinstance(self._plain, np.ndarray):
-            self._owner = PreconditionedProgram(self._plain, *factor, is_centred=is_centred)
+        if isinstance(self.plain, np.ndarray):
+            self._owner = PreconditionedProgram(self.plain, *factor, is_centred=is_centred)
             return self._owner.row
-        return PreconditionedFunction(self._plain, *factor, is_centred=is_centred)
+        return PreconditionedFunction(self.plain, *factor, is_centred=is_centred)
 
 
 class GroupLearner:
