@@ -64,7 +64,7 @@ help:
 $(STAMP): pyproject.toml constraints.txt
 	@$(call make_venv,$(VENV))
 	@echo "Installing into $(VENV) (once)"
-	@$(RUN) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,jax,bambi,dask]'
+	@$(RUN) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,jax,bambi,dask,cluster]'
 	@touch $@
 
 setup: $(STAMP)

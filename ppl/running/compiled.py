@@ -16,6 +16,8 @@ from xarray import Dataset, DataTree
 from graphs.errors import SamplingError
 from graphs.surgery.traces import untraced
 from ppl.diagnosing.judged import constant_variables
+from ppl.distributing.clients import check_client
+from ppl.distributing.run import ClusterRun
 from ppl.keeping.manifest import check_free
 from ppl.modelling.bad_constants import explained
 from ppl.planning.plans import Plan
@@ -83,13 +85,7 @@ class CompiledModel:
         return f"CompiledModel({self.plan.model!r}, backend={self.backend!r})"
 
     def dprint(self, file: Any = None) -> None:
-        """Print the plan and its graphs.
-
-        Parameters
-        ----------
-        file : text stream, optional
-            Where to print; standard output by default.
-        """
+        """Print the plan and its graphs: to a text stream, or to standard output."""
         self.plan.dprint(file=file)
 
     @explained
@@ -113,6 +109,7 @@ class CompiledModel:
         adapt: str = "chain",
         store: str | os.PathLike[str] | None = None,
         overwrite: bool = False,
+        client: Any = None,
     ) -> DataTree:
         """Draw from the posterior; what each argument means is said at `ppl.sample`.
 
@@ -132,8 +129,9 @@ class CompiledModel:
             Of NUTS: what step sizes are tuned to, how long trajectories may be, the metric, and who learns it.
         thin, keep_tuning, var_names
             Keep one draw out of so many; the warm-up, too; these variables only.
-        store, overwrite
-            The folder that draws are written to while chains run, and whether one that exists may be replaced.
+        store, overwrite, client
+            The folder that draws are written to while chains run, whether one that exists may be replaced; the client
+            of a cluster whose workers run the chains.
 
         Returns
         -------
@@ -156,6 +154,7 @@ class CompiledModel:
         asked = Asked(
             draws, tune, chains, cores, seed, target_accept, max_tree_depth, thin, keep_tuning, metric, adapt, until
         )
+        check_client(client, self.backend)
         path = None if store is None else check_free(store, overwrite)
         settings, expansion = asked.settings(), self.expansion_for(var_names, cores)
         asked.check(expansion.order, constant_variables(self.plan.declared), is_stored=path is not None)
@@ -169,14 +168,14 @@ class CompiledModel:
         settings = replace(settings, keep=expansion.layout.names, learnt=learnt)
         if path is not None:
             options = {"var_names": None if var_names is None else list(var_names), "adapt": adapt}
-            return StoredRun.begun(self, path, settings, start, expansion, options).sample(progress)
+            return StoredRun.begun(self, path, settings, start, expansion, options, client).sample(progress)
 
         def so_far(result: SweepResult) -> DataTree:
             return self._so_far(result, settings, expansion)
 
         with HeldInterrupts() as interrupts:
             with ProgressBar(chains, settings.tune, settings.draws, progress, asked.planned) as bar:
-                result, ending = Drawing(self, asked, settings, most, bar, interrupts, so_far)(start)
+                result, ending = Drawing(self, asked, settings, most, bar, interrupts, so_far, client)(start)
             losses = Losses(interrupts)
             trace = self._to_datatree(result, settings, expansion, losses, ending)
             losses.attempt("report", lambda: report(result, trace, expansion.num_threads), None, is_long=True)
@@ -188,8 +187,12 @@ class CompiledModel:
         chosen = self._expansion if var_names is None else self._expansion_of(var_names)
         return replace(chosen, num_threads=cores or os.cpu_count() or 1)
 
-    def begin(self, start: NDArray[np.float64], settings: RunSettings, keeper: Keeper | None = None) -> SweepRun:
-        """Return a run that has not drawn yet, from joint states (chains, size) on."""
+    def begin(
+        self, start: NDArray[np.float64], settings: RunSettings, keeper: Keeper | None = None, client: Any = None
+    ) -> SweepRun:
+        """Return a run that has not drawn yet, from joint states (chains, size) on; here, or on workers of a client."""
+        if client is not None:
+            return ClusterRun(client, self._sweep, start, settings, keeper)
         run: SweepRun = self._sweep.begin(start, settings, keeper)
         return run
 

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,6 +44,8 @@ class Drawing:
         Ctrl-C is let through while chains run.
     so_far : callable
         Makes a trace of what has been drawn, which it leaves as it is.
+    client : distributed.Client, optional
+        Of the cluster whose workers draw.
     """
 
     compiled: CompiledModel
@@ -53,6 +55,7 @@ class Drawing:
     bar: Callback
     interrupts: HeldInterrupts
     so_far: Callable[[SweepResult], DataTree]
+    client: Any = None
 
     def __call__(self, start: NDArray[np.float64]) -> tuple[SweepResult, Ending | None]:
         """Draw from starting points (chains, size); return the draws, and why these are enough if that was asked."""
@@ -65,7 +68,8 @@ class Drawing:
 
         with self.interrupts.allowed() if self.compiled.backend == "jax" else nullcontext():
             # JAX compiles for the number of chains.
-            run = self.compiled.begin(start, replace(self.settings, callback=told(self.bar, control, clock)))
+            settings = replace(self.settings, callback=told(self.bar, control, clock))
+            run = self.compiled.begin(start, settings, client=self.client)
         with control.drawing(lambda: self.so_far(run.result(is_partial=True))):
             if until is None:
                 run.advance()

@@ -24,6 +24,7 @@ from graphs.surgery.interpreting import interpret
 from graphs.surgery.rebuilding import substitute
 from ppl.background.control import Clock
 from ppl.diagnosing.judged import constant_variables
+from ppl.distributing.clients import check_client
 from ppl.keeping.keeper import BLOCK
 from ppl.keeping.manifest import check_free
 from ppl.modelling.members import by_member, given_arrays
@@ -133,6 +134,7 @@ class ExactModel:
         adapt: str = "chain",
         store: str | os.PathLike[str] | None = None,
         overwrite: bool = False,
+        client: Any = None,
     ) -> DataTree:
         """Draw; the arguments are those of `ppl.sample`, of which those of chains that move have nothing to do.
 
@@ -142,7 +144,7 @@ class ExactModel:
             Independent draws of each chain, and chains, which are no different from each other.
         seed, until, var_names, store, overwrite
             As of `ppl.sample`.
-        tune, cores, init, progress, target_accept, max_tree_depth, thin, keep_tuning, metric, adapt
+        tune, cores, init, progress, target_accept, max_tree_depth, thin, keep_tuning, metric, adapt, client
             Checked as for `ppl.sample`, and not used: nothing moves, so that nothing is tuned.
 
         Returns
@@ -158,6 +160,7 @@ class ExactModel:
         asked = Asked(
             draws, tune, chains, cores, seed, target_accept, max_tree_depth, thin, keep_tuning, metric, adapt, until
         )
+        check_client(client, self.backend)
         seed = cast(int, asked.settings().seed)
         if not isinstance(init, DataTree) and not (isinstance(init, str) and init == "pathfinder"):
             given_values(self.plan, init, chains)

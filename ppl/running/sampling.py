@@ -16,6 +16,7 @@ from graphs.errors import BackendError, ModelError, SamplingError
 from graphs.garbage import rarely_collected
 from graphs.marginal.lifting import MOST_STATES
 from graphs.surgery.traces import untraced
+from ppl.distributing.clients import check_client
 from ppl.keeping.keeper import as_json
 from ppl.keeping.manifest import check_free
 from ppl.modelling.bad_constants import explained
@@ -43,6 +44,7 @@ OPTIONS = (
     "adapt",
     "store",
     "overwrite",
+    "client",
 )
 
 
@@ -208,7 +210,9 @@ def sample(
         metric from the draws of all, and can be tuned for fewer iterations. ``store``: a folder to which draws are
         written while chains run, in Zarr, with all that `ppl.resume` needs to go on after whatever ended the run.
         Memory does not grow with the number of draws then, and the trace is read from there when it is used.
-        ``overwrite``: whether a store that exists may be replaced.
+        ``overwrite``: whether a store that exists may be replaced. ``client``: a ``dask.distributed.Client``, on whose
+        workers the chains run; the draws are the same as here, whatever the workers, and chains of workers that die
+        go on elsewhere.
 
     Returns
     -------
@@ -241,6 +245,7 @@ def sample(
     unknown = set(options) - set(OPTIONS)
     if unknown:
         raise SamplingError(f"Unknown option {sorted(unknown)[0]!r}; there are {', '.join(OPTIONS)}.")
+    check_client(options.get("client"), backend)
     if options.get("store") is not None:
         check_free(options["store"], bool(options.get("overwrite")))
     say(f"Planning, compiling and sampling {model!r}.", log_stream(progress))

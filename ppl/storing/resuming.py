@@ -8,6 +8,7 @@ from typing import Any, cast
 from xarray import DataTree
 
 from graphs.errors import SamplingError
+from ppl.distributing.clients import check_client
 from ppl.keeping.fingerprint import check_same, fingerprint
 from ppl.keeping.manifest import MANIFEST, open_store, warn_of_versions
 from ppl.modelling.model import Model
@@ -31,6 +32,7 @@ def resume(
     cores: int | None = None,
     sampler: Sampler = None,
     progress: bool = True,
+    client: Any = None,
 ) -> DataTree:
     """Go on with a run that was begun with ``store=``, whatever ended it.
 
@@ -51,6 +53,8 @@ def resume(
         As in `ppl.sample`; needed only where it was an object of your own.
     progress : bool, default True
         As in `ppl.sample`.
+    client : distributed.Client, optional
+        As in `ppl.sample`, whether or not the run was begun on a cluster.
 
     Returns
     -------
@@ -84,6 +88,7 @@ def resume(
         compiled = _compiled(model, manifest["compile"], sampler, progress, str(store))
         check_same(manifest["fingerprint"], fingerprint(compiled.plan.model, compiled.plan), str(store))
         warn_of_versions(manifest["versions"], versions(), compiled.backend)
+        check_client(client, compiled.backend)
         asked = {**asked, "draws": done if draws is None else draws}
         folder.write_json(MANIFEST, {**manifest, "sample": asked})
         if isinstance(compiled, ExactModel):
@@ -105,7 +110,7 @@ def resume(
             learnt=learnt,
             tunes_until_agreed=asked.get("tunes_until_agreed", False),
         )
-        return StoredRun(compiled, folder, lock, settings, start, expansion).sample(progress)
+        return StoredRun(compiled, folder, lock, settings, start, expansion, client).sample(progress)
     finally:
         lock.release()
 

@@ -55,6 +55,8 @@ class StoredRun:
         Where chains start, or did.
     expansion : DrawExpansion
         What becomes of draws.
+    client : distributed.Client, optional
+        Of the cluster whose workers draw; this process writes.
     """
 
     compiled: CompiledModel
@@ -63,6 +65,7 @@ class StoredRun:
     settings: RunSettings
     start: NDArray[np.float64]
     expansion: DrawExpansion
+    client: Any = None
 
     @classmethod
     def begun(
@@ -73,6 +76,7 @@ class StoredRun:
         start: NDArray[np.float64],
         expansion: DrawExpansion,
         asked: Mapping[str, Any],
+        client: Any = None,
     ) -> StoredRun:
         """Make a store for a run.
 
@@ -103,7 +107,7 @@ class StoredRun:
             "versions": versions(),
         }
         folder, lock = begin_store(path, manifest, {"start": start, **_arrays_of_learnt(settings)})
-        return cls(compiled, folder, lock, settings, start, expansion)
+        return cls(compiled, folder, lock, settings, start, expansion, client)
 
     def sample(self, progress: bool) -> DataTree:
         """Draw, from where the store ends, and return its trace."""
@@ -138,7 +142,7 @@ class StoredRun:
         )
         with self.compiled.explaining(self.start):
             with interrupts.allowed():
-                run = self.compiled.begin(self.start, settings, keeper)
+                run = self.compiled.begin(self.start, settings, keeper, self.client)
             state = keeper.restore()
             if state is not None:
                 run.restore(state)

@@ -59,6 +59,8 @@ class RunSettings:
         Step size and metric of each NUTS block of each chain to start with, as in ``SweepResult.learnt``.
     tunes_until_agreed : bool
         Whether the warm-up ends when chains agree: ``tune``, `LEAST_TUNE`, is then what it lasts at least.
+    first_chain : int
+        Number of the first chain, where these are some of the chains of a run, which draw what they would draw in it.
 
     Raises
     ------
@@ -80,6 +82,7 @@ class RunSettings:
     is_pooled: bool = False
     learnt: Sequence[Sequence[Learnt]] | None = None
     tunes_until_agreed: bool = False
+    first_chain: int = 0
 
     def __post_init__(self) -> None:
         for name, low, high in (

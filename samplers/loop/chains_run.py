@@ -113,14 +113,16 @@ class ChainsRun:
         if longer is not None and self.settings.keep_tuning and self._keeper is None:
             self._tuning_record = self._tuning_record.extended(longer)
             for number, chain in enumerate(self.chains):
-                chain.tuning_rows = self._tuning_record.of_chain(number, is_tuning=True)
+                chain.tuning_rows = self._tuning_record.of_chain(
+                    number, is_tuning=True, first_chain=self.settings.first_chain
+                )
 
     def _extend(self, draws: int) -> None:
         """Make room for so many draws of each chain."""
         if self._keeper is None and draws > self._record.draws.shape[1]:
             self._record = self._record.extended(draws)
             for number, chain in enumerate(self.chains):
-                chain.rows = self._record.of_chain(number, is_tuning=False)
+                chain.rows = self._record.of_chain(number, is_tuning=False, first_chain=self.settings.first_chain)
         for chain in self.chains:
             chain.num_draws = draws
 
@@ -178,4 +180,4 @@ class ChainsRun:
             raise failures[0]
         for number, chain in enumerate(self.chains):
             if chain.status not in (STATUS_DONE, STATUS_FAILED) and chain.num_done == 0:
-                raise cannot_start(number, chain.status, self.sweep)
+                raise cannot_start(self.settings.first_chain + number, chain.status, self.sweep)

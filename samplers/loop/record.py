@@ -93,9 +93,9 @@ class Record:
             tuple(name for names in statistic_names(sweep) for name in names),
         )
 
-    def of_chain(self, number: int, *, is_tuning: bool) -> Gathered:
-        """Return the rows that one chain fills."""
-        return Gathered(number, is_tuning, self.draws[number], self.statistics[number], self.names)
+    def of_chain(self, number: int, *, is_tuning: bool, first_chain: int = 0) -> Gathered:
+        """Return the rows that one chain fills; the first of these chains has a number in the run, which is theirs."""
+        return Gathered(first_chain + number, is_tuning, self.draws[number], self.statistics[number], self.names)
 
     def extended(self, num_rows: int) -> Record:
         """Return a record with so many rows of each chain, the first of which are these."""

@@ -192,6 +192,10 @@ class CompiledSweep:
         num_workers = min(len(init), settings.cores or os.cpu_count() or 1) if self.backend == "numba" else 1
         return ChainsRun(self.sweep, settings, chains, record, tuning_record, num_workers, watch, keeper)
 
+    def has_separate_chains(self, settings: RunSettings) -> bool:
+        """Whether each chain draws the same with others beside it and without them."""
+        return not settings.is_pooled and not settings.tunes_until_agreed
+
     def evaluators(self, state: NDArray[np.float64]) -> list[tuple[slice, Evaluate]]:
         """Return, for each NUTS block, its elements and a function ``position -> (log-density, gradient)``.
 
@@ -227,7 +231,8 @@ class CompiledSweep:
         num_window: int = 0,
     ) -> list[ChainRun]:
         """Set up the chains."""
-        seeds = spawn_seeds(settings.seed, len(init))
+        first = settings.first_chain
+        seeds = spawn_seeds(settings.seed, first + len(init))[first:]
         num_statistics = record.statistics.shape[-1]
         in_loop = Settings(
             int(settings.tune), float(settings.target_accept), int(settings.max_tree_depth), settings.num_early
@@ -245,8 +250,8 @@ class CompiledSweep:
                 self._blocks,
                 int(settings.draws),
                 int(settings.thin),
-                tuning_record.of_chain(i, is_tuning=True),
-                record.of_chain(i, is_tuning=False),
+                tuning_record.of_chain(i, is_tuning=True, first_chain=first),
+                record.of_chain(i, is_tuning=False, first_chain=first),
                 self._members(memory, programs),
             )
             found.append(run)

@@ -167,7 +167,7 @@ def run_chains(
 
     def report() -> None:
         if callback is not None:
-            callback([run.progress(number) for number, run in enumerate(runs)])
+            callback([run.progress(run.rows.chain) for run in runs])
 
     # A second Ctrl-C, while the threads come to their end, would take away what they have drawn.
     with HeldInterrupts() as interrupts, ThreadPoolExecutor(num_workers, thread_name_prefix="chain") as pool:

@@ -39,6 +39,10 @@ class TabulatedSweep(CompiledSweep):
         evaluate = ManyEvaluated(self.bind, num_threads if self.backend == "numba" else 1)
         return TabulatedRun(init, settings, self.sweep, evaluate, super().begin, self._explored, keeper)
 
+    def has_separate_chains(self, settings: RunSettings) -> bool:
+        """Whether each chain draws the same without the others: no, they make the table together."""
+        return False
+
     def _explored(self, starts: Matrix, axes: Matrix, step_size: float) -> Matrix:
         """Return where NUTS gets to."""
         learnt = [[Learnt(step_size, Metric.dense(axes))]] * len(starts)

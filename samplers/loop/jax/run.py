@@ -77,6 +77,10 @@ class JaxSweep:
             loop.chains = learning.resume(loop.chains, learnt)
         return JaxRun(self.sweep, settings, loop, learning, keeper)
 
+    def has_separate_chains(self, settings: RunSettings) -> bool:
+        """Whether each chain draws the same without the others: no, XLA may round otherwise for another number."""
+        return False
+
     def evaluators(self, state: NDArray[np.float64]) -> list[tuple[slice, Evaluate]]:
         """As ``samplers.loop.run.CompiledSweep.evaluators``."""
         return [self._evaluator(block, state) for block in self.sweep.blocks if block.has_metric]

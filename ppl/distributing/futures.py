@@ -1,0 +1,52 @@
+"""What was sent to workers: waited for, and what is said where it does not come back."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from contextlib import suppress
+from typing import Any
+
+from graphs.errors import SamplingError
+from ppl.distributing.pieces import Done
+
+
+class WorkersFailed(SamplingError):
+    """Workers cannot do what they were given."""
+
+
+def ready_of(waiting: Iterable[Any], seconds: float, which: str = "FIRST_COMPLETED") -> list[Any]:
+    """Return the futures that are there, which are waited for so long."""
+    from distributed import wait
+
+    futures = [*waiting]
+    if futures:
+        with suppress(TimeoutError):
+            wait(futures, seconds, which)
+    return [future for future in futures if future.done()]
+
+
+def done_by(future: Any, chains: range) -> Done:
+    """Return what was done.
+
+    Raises
+    ------
+    WorkersFailed
+        If it was not.
+    """
+    from distributed import KilledWorker
+
+    which = f"chains {chains.start} to {chains.stop - 1}"
+    try:
+        found: Done = future.result()
+    except KilledWorker as error:
+        raise WorkersFailed(
+            f"Several workers died one after the other while they ran {which}, for lack of memory perhaps: {error} "
+            "Give workers more memory, or keep less of each draw with var_names."
+        ) from error
+    except (Exception, asyncio.CancelledError) as error:
+        raise WorkersFailed(
+            f"A worker failed while it ran {which}: {error!r}. It needs the same versions of rvgraph and of what that "
+            "depends on, and every module that the model uses."
+        ) from error
+    return found

@@ -1,0 +1,201 @@
+"""Chains on the workers of a cluster draw what they draw here, also where workers die.
+
+Answers: the same run in this process.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+import ppl
+from graphs.errors import SamplingError
+from ppl.distributing import clients
+from ppl.distributing import run as cluster_run
+from ppl.distributing.futures import WorkersFailed
+from ppl.distributing.pieces import PieceOfWork
+from ppl.running import compiled
+from tests.ppl.keeping.stored_models import CASES, Case, Prepared, assert_same, check_beginning, few, regression
+
+distributed = pytest.importorskip("distributed")
+
+
+@pytest.fixture(scope="module")
+def client() -> Iterator[Any]:
+    """Two workers, each a process of one thread."""
+    with (
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, memory_limit=0, dashboard_address=":0", silence_logs=logging.CRITICAL
+        ) as cluster,
+        distributed.Client(cluster) as found,
+    ):
+        yield found
+
+
+@pytest.fixture(scope="module")
+def prepared() -> Prepared:
+    return Prepared(CASES["nuts"], chains=5)
+
+
+@pytest.fixture(scope="module")
+def long() -> Prepared:
+    """A run of some seconds."""
+    return Prepared(Case(regression, sampler="nuts"), draws=20_000, tune=300, chains=6)
+
+
+def short_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cluster_run, "FIRST_SECONDS", 0.1)
+    monkeypatch.setattr(cluster_run, "SECONDS", 0.1)
+    monkeypatch.setattr(cluster_run, "COST_SHARE", 1e9)
+
+
+def assert_drawn_there(prepared: Prepared, client: Any) -> None:
+    assert_same(prepared.compiled.sample(**prepared.options, client=client), prepared.expected)
+
+
+def test_draws_are_those_of_a_run_here(client: Any, prepared: Prepared) -> None:
+    assert_drawn_there(prepared, client)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "pooled",
+        "table",
+        pytest.param("drawn back", marks=pytest.mark.slow),
+        pytest.param("gibbs", marks=pytest.mark.slow),
+        pytest.param("centred", marks=pytest.mark.slow),
+        pytest.param("slice", marks=pytest.mark.slow),
+        pytest.param("exact", marks=pytest.mark.slow),
+        pytest.param("C", marks=pytest.mark.slow),
+    ],
+)
+def test_draws_of_every_kind_are_those_of_a_run_here(client: Any, name: str, monkeypatch: Any) -> None:
+    """Chains that learn together, or make one table, stay together."""
+    short_pieces(monkeypatch)
+    assert_drawn_there(Prepared(CASES[name], chains=3), client)
+
+
+def test_a_worker_that_dies_costs_no_draw(client: Any, long: Prepared, monkeypatch: pytest.MonkeyPatch) -> None:
+    short_pieces(monkeypatch)
+    before = client.run(os.getpid)
+    killed = []
+
+    def killing(self: Any, *arguments: Any) -> Any:
+        found = taken(self, *arguments)
+        busy = [address for address, tasks in client.processing().items() if tasks]
+        if not killed and self.num_kept.any() and busy:
+            killed.append(before[busy[0]])
+            os.kill(killed[0], signal.SIGKILL)
+        return found
+
+    taken = cluster_run.ClusterRun._taken
+    monkeypatch.setattr(cluster_run.ClusterRun, "_taken", killing)
+    found = long.compiled.sample(**long.options, client=client)
+    assert killed
+    assert not found.attrs["interrupted"]
+    assert_same(found, long.expected)
+    client.wait_for_workers(2, timeout=60)
+    assert killed[0] not in client.run(os.getpid).values()
+
+
+def test_a_run_until_its_draws_are_enough_ends_where_it_does_here(client: Any, prepared: Prepared) -> None:
+    options = {**prepared.options, "until": ppl.Until(ess=300), "tune": "auto"}
+    del options["draws"]
+    assert_same(prepared.compiled.sample(**options, client=client), prepared.compiled.sample(**options))
+
+
+def test_a_store_is_written_from_what_comes_back(client: Any, prepared: Prepared, tmp_path: Path) -> None:
+    """Begun there or here, a run goes on here or there."""
+    half = {**prepared.options, "draws": 30}
+    there, here = tmp_path / "there.zarr", tmp_path / "here.zarr"
+    prepared.compiled.sample(**half, store=there, client=client)
+    assert_same(ppl.resume(there, prepared.compiled, draws=60, progress=False), prepared.expected)
+    prepared.compiled.sample(**half, store=here)
+    found = ppl.resume(here, prepared.compiled, draws=60, progress=False, client=client)
+    assert_same(found, prepared.expected)
+
+
+def test_a_run_that_is_stopped_keeps_what_was_drawn(
+    client: Any, long: Prepared, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    short_pieces(monkeypatch)
+    run = ppl.start(long.compiled, **{**long.options, "draws": 10**5}, client=client)
+    end = time.monotonic() + 60
+    while not any(state["draw"] > 100 and not state["tuning"] for state in run._control.states):
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    assert run.trace().posterior.sizes["chain"] == 6
+    run.stop()
+    found = run.wait()
+    assert found.attrs["interrupted"]
+    number = min(found.posterior.sizes["draw"], 20_000)
+    assert number > 0
+    check_beginning(found.isel(draw=slice(number), missing_dims="ignore"), long.expected)
+
+
+def test_a_failure_of_workers_keeps_what_was_drawn(
+    client: Any, long: Prepared, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    short_pieces(monkeypatch)
+
+    def spoiled(*arguments: Any) -> PieceOfWork:
+        """Of a worker that lacks something."""
+        sent = PieceOfWork(*arguments)
+        return sent if sent.state is None or not np.sum(sent.state["num_kept"]) else None  # type: ignore[return-value]
+
+    monkeypatch.setattr(cluster_run, "PieceOfWork", spoiled)
+    found = long.compiled.sample(**{**long.options, "draws": 10**6}, client=client)
+    assert found.attrs["interrupted"]
+    assert "What has been drawn is kept" in caplog.text
+    assert "versions of rvgraph" in caplog.text
+    monkeypatch.setattr(cluster_run, "PieceOfWork", lambda *_: None)
+    with pytest.raises(WorkersFailed, match=r"A worker failed while it ran chains \d to"):
+        long.compiled.sample(**long.options, client=client)
+
+
+def test_a_cluster_without_workers_is_waited_for_and_said(prepared: Prepared, monkeypatch: Any) -> None:
+    monkeypatch.setattr(clients, "WAIT_SECONDS", 0.2)
+    with (
+        distributed.LocalCluster(n_workers=0, processes=False, dashboard_address=":0") as cluster,
+        distributed.Client(cluster) as idle,
+        pytest.raises(SamplingError, match=r"no worker, after 0\.2 seconds: start workers"),
+    ):
+        prepared.compiled.sample(**prepared.options, client=idle)
+
+
+def test_a_run_whose_workers_are_gone_ends(prepared: Prepared, monkeypatch: Any) -> None:
+    monkeypatch.setattr(cluster_run, "LOST_SECONDS", 0.3)
+    monkeypatch.setattr(compiled, "check_client", lambda client, backend: None)
+    with (
+        distributed.LocalCluster(n_workers=0, processes=False, dashboard_address=":0") as cluster,
+        distributed.Client(cluster) as idle,
+        pytest.raises(WorkersFailed, match=r"no worker for 0\.3 seconds"),
+    ):
+        prepared.compiled.sample(**prepared.options, client=idle)
+
+
+def test_what_is_no_client_is_refused(client: Any, prepared: Prepared, monkeypatch: Any) -> None:
+    model = few()
+    for wrong in ("tcp://127.0.0.1:8786", 3, SimpleNamespace(submit=None)):
+        with pytest.raises(SamplingError, match=f"client is a dask.distributed.Client, not {type(wrong).__name__}"):
+            ppl.sample(model, client=wrong, progress=False)
+    with pytest.raises(SamplingError, match="In JAX all chains run side by side"):
+        ppl.sample(model, client=client, backend="jax", progress=False)
+    closed = distributed.Client(client.scheduler.address)
+    closed.close()
+    with pytest.raises(SamplingError, match="The client is closed: connect one"):
+        prepared.compiled.sample(**prepared.options, client=closed)
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    with pytest.raises(SamplingError, match=r"pip install 'rvgraph\[cluster\]'"):
+        ppl.sample(model, client=3, progress=False)
