@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from functools import cache, lru_cache
+from importlib.metadata import PackageNotFoundError, version
 from threading import Lock
 from typing import Any
 
@@ -20,6 +22,7 @@ from samplers.chain.result import SweepResult
 
 BUFFER_BYTES = 2**24
 """Of rows that chains of a piece gather before they are put aside."""
+PACKAGES = ("rvgraph", "pytensor", "numba", "numpy")
 _COMPILING = Lock()
 
 
@@ -69,6 +72,8 @@ class Done:
         How far they are.
     seconds : float
         How long it took besides running: to set up chains, and to write them down.
+    versions : dict of str to str
+        Of the packages that draws depend on, where it was done.
     error : SamplingError, optional
         If a chain cannot start, or failed before any of these had kept a draw.
     """
@@ -79,7 +84,18 @@ class Done:
     result: SweepResult
     progress: Sequence[dict[str, Any]]
     seconds: float
+    versions: dict[str, str]
     error: SamplingError | None
+
+
+@cache
+def versions_here() -> dict[str, str]:
+    """Return the versions of the packages that draws depend on, in this process."""
+    found = {}
+    for package in PACKAGES:
+        with suppress(PackageNotFoundError):  # it runs from a folder of sources
+            found[package] = version(package)
+    return found
 
 
 @dataclass(eq=False)
@@ -149,7 +165,7 @@ def done_of(payload: bytes, piece: PieceOfWork) -> Done:
     stopped = time.monotonic()
     state = run.state()
     around = time.monotonic() - stopped + ready - began
-    return Done(is_whole, state, keeper.rows, run.result(), states, around, error)
+    return Done(is_whole, state, keeper.rows, run.result(), states, around, versions_here(), error)
 
 
 def _own_threads() -> int:

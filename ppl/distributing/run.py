@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from graphs.errors import SamplingError
 from ppl.distributing.clients import num_threads_of
 from ppl.distributing.futures import WorkersFailed, done_by, ready_of
-from ppl.distributing.pieces import Done, Gathering, PieceOfWork, done_of, same
+from ppl.distributing.pieces import Done, Gathering, PieceOfWork, done_of, same, versions_here
 from ppl.distributing.rows import GatheredRows
 from samplers.chain.arguments import RunSettings
 from samplers.chain.going import Keeper, Stopwatch
@@ -98,6 +98,7 @@ class ClusterRun:
         self._tuned_at = np.nan
         self._num_wanted = int(settings.draws)
         self._num_sent = 0
+        self._is_warned = False
         self._alive_at = time.monotonic()
         self._interrupted = False
 
@@ -183,6 +184,7 @@ class ClusterRun:
         SamplingError
             If a chain cannot start.
         """
+        self._compare(done.versions)
         if done.error is not None and not (done.result.status == STATUS_FAILED).any():
             raise done.error
         for rows in done.rows:
@@ -203,6 +205,17 @@ class ClusterRun:
         if np.isnan(self._tuned_at) and len(known) == len(self._groups) and all(has_tuned):
             self._tuned_at = self._watch.seconds
         return [] if done.error is None else [done.error]
+
+    def _compare(self, versions: Mapping[str, str]) -> None:
+        """Warn, once, if a worker has other versions than this process."""
+        here = versions_here()
+        other = [f"{name} {versions.get(name)} for {here[name]}" for name in here if versions.get(name) != here[name]]
+        if other and not self._is_warned:
+            self._is_warned = True
+            logger.warning(
+                "Workers have other versions than this process (%s): draws may not be those of a run here.",
+                ", ".join(other),
+            )
 
     def _take_last(self, waiting: dict[Any, _ChainGroup]) -> None:
         """Take what is on its way, as far as it is there soon."""

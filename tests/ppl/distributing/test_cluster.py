@@ -86,6 +86,15 @@ def test_draws_of_every_kind_are_those_of_a_run_here(client: Any, name: str, mon
     assert_drawn_there(Prepared(CASES[name], chains=3), client)
 
 
+def test_other_versions_on_workers_are_said(
+    client: Any, prepared: Prepared, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    found = {**cluster_run.versions_here(), "numba": "0.1"}
+    monkeypatch.setattr(cluster_run, "versions_here", lambda: found)
+    prepared.compiled.sample(**{**prepared.options, "draws": 2}, client=client)
+    assert caplog.text.count("Workers have other versions than this process (numba ") == 1
+
+
 def test_a_worker_that_dies_costs_no_draw(client: Any, long: Prepared, monkeypatch: pytest.MonkeyPatch) -> None:
     short_pieces(monkeypatch)
     before = client.run(os.getpid)
@@ -95,8 +104,8 @@ def test_a_worker_that_dies_costs_no_draw(client: Any, long: Prepared, monkeypat
         found = taken(self, *arguments)
         busy = [address for address, tasks in client.processing().items() if tasks]
         if not killed and self.num_kept.any() and busy:
-            killed.append(before[busy[0]])
-            os.kill(killed[0], signal.SIGKILL)
+            killed.append(busy[0])
+            os.kill(before[busy[0]], signal.SIGKILL)
         return found
 
     taken = cluster_run.ClusterRun._taken
@@ -105,8 +114,10 @@ def test_a_worker_that_dies_costs_no_draw(client: Any, long: Prepared, monkeypat
     assert killed
     assert not found.attrs["interrupted"]
     assert_same(found, long.expected)
-    client.wait_for_workers(2, timeout=60)
-    assert killed[0] not in client.run(os.getpid).values()
+    end = time.monotonic() + 60
+    while killed[0] in client.nthreads():
+        assert time.monotonic() < end
+        time.sleep(0.05)
 
 
 def test_a_run_until_its_draws_are_enough_ends_where_it_does_here(client: Any, prepared: Prepared) -> None:
