@@ -20,7 +20,7 @@ def test_a_centred_hierarchy(caplog):
     y = ppl.Normal("y", theta, np.array([15.0, 10, 16, 11, 9, 11, 10, 18]))
     model = ppl.Model({y: np.array([28.0, 8, -3, 7, -1, 1, 18, 12])})
     with caplog.at_level(logging.WARNING, "rvgraph"):
-        trace = ppl.sample(model, seed=1, progress=False, sampler="nuts")
+        trace = ppl.sample(model, seed=1, progress=False, sampler="nuts", centring=1)
     diagnosis = ppl.diagnose(trace)
     [divergences] = [f for f in diagnosis.findings if f.kind == "divergences"]
     assert divergences.variables == ("tau",)
