@@ -14,7 +14,7 @@ GROWTH = 1.25
 runs draw more than they need."""
 LOOKS_IN_SUCCESSION = 2
 """Of independent and of correlated draws of one number, up to one run in eight stops with less than nine tenths of the
-effective draws that were asked for if one look suffices; none of 3000 does with two in succession, for a quarter more
+effective draws that were asked for if one look suffices; none of 2700 does with two in succession, for a quarter more
 draws (``python -m benchmarks.stopping``)."""
 
 
