@@ -153,7 +153,7 @@ class ClusterRun:
                 self._report()
         except KeyboardInterrupt:
             self._take_last(waiting)
-            return True
+            return not all(group.is_whole for group in self._groups)
         except WorkersFailed as failure:
             self._take_last(waiting)
             if not self.num_kept.any():
