@@ -60,7 +60,8 @@ class RunSettings:
     tunes_until_agreed : bool
         Whether the warm-up ends when chains agree: ``tune``, `LEAST_TUNE`, is then what it lasts at least.
     first_chain : int
-        Number of the first chain, where these are some of the chains of a run, which draw what they would draw in it.
+        Number of the first chain, where these are some of the chains of a run: they draw what they would draw in it, as
+        far as ``CompiledSweep.has_separate_chains`` says.
 
     Raises
     ------
