@@ -219,9 +219,9 @@ class ClusterRun:
 
     def _take_last(self, waiting: dict[Any, _ChainGroup]) -> None:
         """Take what is on its way, as far as it is there soon."""
-        for future in ready_of(
-            waiting, max((group.seconds for group in waiting.values()), default=0.0), "ALL_COMPLETED"
-        ):
+        # A thread may have to end one piece before it begins another.
+        seconds = GROUPS_PER_THREAD * (max((group.seconds for group in waiting.values()), default=0.0) + POLL_SECONDS)
+        for future in ready_of(waiting, seconds, "ALL_COMPLETED"):
             if future.status == "finished":
                 self._taken(waiting.pop(future), future.result())
 
