@@ -137,6 +137,7 @@ def test_a_store_is_written_from_what_comes_back(client: Any, prepared: Prepared
     assert_same(found, prepared.expected)
 
 
+@pytest.mark.slow
 def test_a_run_that_is_stopped_keeps_what_was_drawn(
     client: Any, long: Prepared, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
