@@ -136,7 +136,7 @@ class CompiledModel:
         Returns
         -------
         xarray.DataTree
-            Arrays of shape ``(chains, draws // thin, *shape)``, in ArviZ's groups.
+            Arrays of shape ``(chains, draws, *shape)``, in ArviZ's groups.
 
         Raises
         ------
