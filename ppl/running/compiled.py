@@ -85,7 +85,13 @@ class CompiledModel:
         return f"CompiledModel({self.plan.model!r}, backend={self.backend!r})"
 
     def dprint(self, file: Any = None) -> None:
-        """Print the plan and its graphs: to a text stream, or to standard output."""
+        """Print the plan and its graphs.
+
+        Parameters
+        ----------
+        file : text stream, optional
+            Where to print; standard output by default.
+        """
         self.plan.dprint(file=file)
 
     @explained
@@ -115,16 +121,12 @@ class CompiledModel:
 
         Parameters
         ----------
-        draws, tune, chains
-            Draws kept of each chain, iterations before them, number of chains.
+        draws, tune, chains, until
+            Draws kept of each chain, iterations before them, number of chains; what draws have to meet instead.
         cores, seed : int, optional
             Threads; the seed of everything that is random.
-        until : Until, optional
-            What draws have to meet, in the place of a number of them.
-        init : str, mapping, sequence of mappings, or DataTree, optional
-            Where chains start, or a trace that they go on from.
-        progress : bool, default True
-            Show a bar, or lines.
+        init, progress
+            Where chains start, or a trace that they go on from; whether a bar or lines are shown.
         target_accept, max_tree_depth, metric, adapt
             Of NUTS: what step sizes are tuned to, how long trajectories may be, the metric, and who learns it.
         thin, keep_tuning, var_names

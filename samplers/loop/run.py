@@ -193,7 +193,13 @@ class CompiledSweep:
         return ChainsRun(self.sweep, settings, chains, record, tuning_record, num_workers, watch, keeper)
 
     def has_separate_chains(self, settings: RunSettings) -> bool:
-        """Whether each chain draws the same with others beside it and without them."""
+        """Whether each chain draws the same with others beside it and without them.
+
+        Parameters
+        ----------
+        settings : RunSettings
+            Of the run.
+        """
         return not settings.is_pooled and not settings.tunes_until_agreed
 
     def evaluators(self, state: NDArray[np.float64]) -> list[tuple[slice, Evaluate]]:
