@@ -10,6 +10,7 @@ import numpy as np
 import pytensor
 import pytensor.tensor as pt
 from numpy.typing import NDArray
+from pytensor.gradient import NullTypeGradError
 from pytensor.tensor.variable import TensorVariable
 
 from graphs.backends import get_backend
@@ -118,16 +119,17 @@ class ModelDensity:
         x, place = self._flat
         direction = pt.tensor("direction", shape=(self.layout.size,), dtype="float64")
         along = pt.sum(place.gradient * direction)
-        product = pytensor.grad(along, x, disconnected_inputs="ignore")
+        try:
+            product = pytensor.grad(along, x, disconnected_inputs="ignore")
+        except (NotImplementedError, NullTypeGradError):
+            return None  # operations have a gradient, and that has none: the recursion along a chain
         return get_backend(self.backend).function([x, direction], [product])
 
-    @property
-    def has_exact_products(self) -> bool:
-        """Whether second derivatives are exact, or differences of gradients."""
-        return self._products is not None
-
     def along(self, position: Vector, direction: Vector) -> Vector:
-        """Return the product of the second derivatives at a position with a direction; (size,)."""
+        """Return the product of the second derivatives at a position with a direction; (size,).
+
+        Where operations have no second derivatives it is a difference of gradients.
+        """
         if self._products is not None:
             return np.asarray(self._products(position, direction)[0], np.float64)
         step = _STEP * max(1.0, float(np.abs(position).max())) / max(float(np.abs(direction).max()), 1e-300)

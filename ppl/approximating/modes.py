@@ -35,8 +35,8 @@ def find_map(
 ) -> DataTree:
     """Find the values of highest posterior density.
 
-    Searches by L-BFGS from several starts, then by Newton's steps, with exact second derivatives. Discrete variables
-    are summed out; the mode is that of the others.
+    Searches by L-BFGS from several starts, then by Newton's steps, with exact second derivatives (differences of
+    gradients where operations have none). Discrete variables are summed out; the mode is that of the others.
 
     Parameters
     ----------

@@ -165,6 +165,6 @@ def _far_from(name: str, data: NDArray[np.float64], found: list[NDArray[np.float
         )
 
 
-def values_at(joint: Any, draw: Mapping[str, NDArray]) -> list[NDArray]:
-    """Return the values of a log-density's inputs in a draw."""
-    return [np.asarray(draw[name], value.type.dtype) for name, value in joint.values.items()]
+def values_at(joint: Any, draw: Mapping[str, NDArray]) -> dict[str, NDArray]:
+    """Return the values of a log-density's inputs in a draw, by the name of their variable."""
+    return {name: np.asarray(draw[name], value.type.dtype) for name, value in joint.values.items()}

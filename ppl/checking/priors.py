@@ -66,7 +66,7 @@ def improper(draws: PriorDraws) -> Iterator[Concern]:
 
 def _bends(function: Any, joint: Any, draw: dict[str, NDArray], names: Sequence[str]) -> NDArray[np.float64]:
     """Return slopes, and how they change, along each element of some variables; one column an element."""
-    here = dict(zip(joint.values, values_at(joint, draw), strict=True))
+    here = values_at(joint, draw)
 
     def slope(values: dict[str, NDArray]) -> NDArray[np.float64]:
         return np.concatenate([np.ravel(np.asarray(s, np.float64)) for s in function(*values.values())])
@@ -155,7 +155,7 @@ def _least_symmetric(
 
 
 def _is_unchanged(function: Any, joint: Any, draw: dict[str, NDArray], chosen: Sequence[tuple[str, int]]) -> bool:
-    here = dict(zip(joint.values, values_at(joint, draw), strict=True))
+    here = values_at(joint, draw)
     there = dict(here)
     for name, axis in chosen:
         order = [1, 0, *range(2, here[name].shape[axis])]

@@ -195,7 +195,7 @@ def _joined(
         changed,
         latent=_in_order(latent),
         observed=observed,
-        observed_data={n: parts.observed_data[n] for n in parts.observed_data},
+        observed_data=parts.observed_data,
         deterministics={**computed, **changed.deterministics},
         transforms={**changed.transforms, **{n: t for n, t in own.transforms.items() if n in own_names}},
         initial_values={**changed.initial_values, **{n: v for n, v in own.initial_values.items() if n in own_names}},

@@ -77,6 +77,30 @@ def test_discrete_variables_are_summed_out_and_what_is_computed_is_there() -> No
     assert ppl.posterior_predictive(model, found, seed=1).posterior_predictive["y"].shape == (1, 1, 5)
 
 
+def test_where_operations_have_no_second_derivatives() -> None:
+    """The recursion along a hidden Markov chain, against the forward algorithm written out."""
+    y = (np.random.default_rng(0).random(300) < 0.4).astype(int)
+    transition = np.array([[0.9, 0.1], [0.2, 0.8]])
+    p = ppl.Beta("p", [2, 5], [5, 2], size=2)
+    z = ppl.MarkovChain("z", transition, steps=300)
+    found = ppl.find_map(ppl.Model({ppl.Bernoulli("y", p[z]): y}), seed=1, starts=2)
+
+    def objective(p: np.ndarray) -> float:
+        if not ((p > 0) & (p < 1)).all():
+            return np.inf
+        weights, total = np.array([0.5, 0.5]), float(-stats.beta.logpdf(p, [2, 5], [5, 2]).sum())
+        for i, seen in enumerate(y):
+            weights = (weights @ transition if i else weights) * (p if seen else 1 - p)
+            total -= np.log(weights.sum())
+            weights = weights / weights.sum()
+        return total
+
+    best = found.posterior["p"].to_numpy()[0, 0]
+    expected = optimize.minimize(objective, [0.3, 0.5], method="Nelder-Mead", options={"xatol": 1e-9, "fatol": 1e-12})
+    assert objective(best) == pytest.approx(expected.fun, abs=1e-7)
+    np.testing.assert_allclose(best, expected.x, atol=1e-4)
+
+
 def test_integrated_variables_are_drawn_back() -> None:
     """The mode of a scale, its group effects integrated out: a normal density of known covariance."""
     y = np.array([1.2, -0.7, 2.1, -3.0, 0.4, 1.9])

@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pymc as pm
+import pytensor.tensor as pt
 import pytest
 
 import ppl
@@ -143,6 +144,13 @@ def moving_bound() -> ppl.Model:
     return ppl.Model({N("y", ppl.Uniform("u", m, m + 1), 1): Y})
 
 
+def small_integers() -> ppl.Model:
+    with pm.Model() as pm_model:
+        size = pt.as_tensor(np.array([100, 50], dtype="int8")) * pt.as_tensor(np.int8(3))
+        pm.Normal("y", pm.Normal("b") * size, 1, observed=[1.0, 2.0])
+    return ppl.from_pymc(pm_model)
+
+
 FAULTS: list[tuple[Callable[[], ppl.Model], str, set[str]]] = [
     (orphan, "orphan", {"extra"}),
     (orphan_by_a_slip, "orphan", {"sigma"}),
@@ -166,6 +174,7 @@ FAULTS: list[tuple[Callable[[], ppl.Model], str, set[str]]] = [
     (prior_overflows, "prior-not-finite", {"y"}),
     (prior_is_far, "prior-far", {"y"}),
     (column_and_vector, "silent-axis", {"fit"}),
+    (small_integers, "overflow", {"y"}),
     (moving_bound, "moving-bound", {"u", "m"}),
 ]
 
