@@ -11,6 +11,7 @@ import logging
 import statistics
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -56,7 +57,7 @@ def compared(name: str, client: Any, share: int) -> None:
         run(10, **where)
     for _ in range(ROUNDS):
         for way, where in ways.items():
-            wall, used, traces[way] = measured(lambda where=where: run(draws // share, **where), cpu)  # type: ignore[misc]
+            wall, used, traces[way] = measured(partial(run, draws // share, **where), cpu)
             seconds[way].append((wall, used))
     here, there = (trace.posterior["b"].values for trace in traces.values())
     np.testing.assert_array_equal(here, there)

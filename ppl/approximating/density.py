@@ -19,7 +19,7 @@ from graphs.errors import ModelError
 from graphs.joint.jacobians import log_jacobian_total
 from graphs.optional import optional
 from graphs.surgery.traces import untraced
-from ppl.modelling.model import Model
+from ppl.modelling.model import require_model
 from ppl.planning.planning import plan
 from ppl.planning.plans import BY_GRADIENT, Plan
 from ppl.running.expansion import DrawExpansion
@@ -64,8 +64,7 @@ class ModelDensity:
         backend: str,
         space: Space = "unconstrained",
     ):
-        if not isinstance(model, Model):
-            raise ModelError(f"A ppl.Model is needed, not {type(model).__name__}; see ppl.Model and ppl.from_pymc.")
+        require_model(model)
         if space not in SPACES:
             raise ModelError(f"space is 'natural' or 'unconstrained', not {space!r}.")
         if not model.latent:

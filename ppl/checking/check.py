@@ -13,7 +13,7 @@ from ppl.checking.designs import designs
 from ppl.checking.draws import PriorDraws, impossible_rows, predictions
 from ppl.checking.priors import exchangeable, improper, scales_of_few
 from ppl.checking.structure import moving_bounds, orphans, overflows, ridges, silent_axes, unused
-from ppl.modelling.model import Model
+from ppl.modelling.model import Model, require_model
 
 CODES = {
     "orphan": "no data depend on a latent variable",
@@ -84,8 +84,7 @@ def check(model: Model, *, silence: Collection[str] = ()) -> ModelCheck:
     >>> [(concern.code, concern.variables) for concern in ppl.check(model)]
     [('orphan', ('extra',))]
     """
-    if not isinstance(model, Model):
-        raise ModelError(f"A ppl.Model is needed, not {type(model).__name__}; see ppl.Model and ppl.from_pymc.")
+    require_model(model)
     silenced = [silence] if isinstance(silence, str) else list(silence)
     unknown = [code for code in silenced if code not in CODES]
     if unknown:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ppl.modelling.changing import with_constants, with_data
-from ppl.modelling.model import Model
+from ppl.modelling.model import Model, require_model
 
 
 def do(model: Model, values: Mapping[str, Any]) -> Model:
@@ -48,6 +48,7 @@ def do(model: Model, values: Mapping[str, Any]) -> Model:
     >>> ppl.do(model, {"rain": 1})
     Model(latent: season, wet)
     """
+    require_model(model)
     return Model.from_parts(with_constants(model.parts, values))
 
 
@@ -80,4 +81,5 @@ def observe(model: Model, data: Mapping[str, Any]) -> Model:
     >>> ppl.observe(model, {"y": [0.3, 1.2, 0.5]})
     Model(latent: mu; observed: y)
     """
+    require_model(model)
     return Model.from_parts(with_data(model.parts, data))

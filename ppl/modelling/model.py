@@ -233,3 +233,9 @@ class Model:
             return str(svg()) if svg is not None else str(drawing._repr_html_())
         except Exception:  # graphviz raises its own kinds where the `dot` program is missing
             return DotSource(drawing.source)._repr_html_()
+
+
+def require_model(model: object) -> None:
+    """Raise ModelError unless it is a model."""
+    if not isinstance(model, Model):
+        raise ModelError(f"A ppl.Model is needed, not {type(model).__name__}; see ppl.Model and ppl.from_pymc.")

@@ -12,7 +12,7 @@ from xarray import DataTree
 
 from graphs.errors import ModelError
 from ppl.declaring.declare import Deterministic
-from ppl.modelling.model import Model
+from ppl.modelling.model import Model, require_model
 from ppl.predicting.posterior import check_trace, flat_draws, posterior_of
 
 DRAW_OF_TRACE = "draw_of_trace"
@@ -57,6 +57,7 @@ def condition_on_trace(model: Model, trace: DataTree, var_names: Sequence[str] |
     >>> known
     Model(latent: draw_of_trace, y; deterministic: mu)
     """
+    require_model(model)
     if isinstance(var_names, str):
         raise ModelError(f"var_names is a list of names: [{var_names!r}].")
     posterior = posterior_of(trace)

@@ -15,7 +15,7 @@ from graphs.errors import ModelError
 from graphs.marginal.finite import finite_states
 from graphs.surgery.random_graph import depends_on
 from ppl.declaring.flat import is_flat
-from ppl.modelling.model import Model
+from ppl.modelling.model import Model, require_model
 from ppl.predicting.forward import draw_forward, new_data, predictive_group
 from ppl.predicting.new_units import NewUnits
 from ppl.predicting.posterior import check_trace, flat_draws, labelled_alike, posterior_of
@@ -58,7 +58,7 @@ def prior_predictive(model: Model, draws: int = 1000, *, seed: int | None = None
     >>> ppl.prior_predictive(model, draws=100, seed=1).prior_predictive["y"].shape
     (1, 100, 5)
     """
-    _check_model(model)
+    require_model(model)
     if isinstance(draws, bool) or not isinstance(draws, int | np.integer) or draws < 1:
         raise ModelError(f"draws is a whole number, at least 1; it was {draws!r}.")
     outputs = {**model.latent, **model.deterministics, **model.observed}
@@ -146,7 +146,7 @@ def posterior_predictive(
     >>> new.posterior_predictive["y"].shape
     (2, 50, 2)
     """
-    _check_model(model)
+    require_model(model)
     posterior = posterior_of(trace)
     units = NewUnits.of(model, coords or {}, data or {})
     drawn = [str(n) for n in posterior.data_vars]
@@ -166,11 +166,6 @@ def posterior_predictive(
     group = predictive_group(model, values, data or {}, coords or {})
     tree["posterior_predictive"] = DataTree(labelled_alike(group, posterior))
     return tree
-
-
-def _check_model(model: Any) -> None:
-    if not isinstance(model, Model):
-        raise ModelError(f"A ppl.Model is needed, not {type(model).__name__}; see ppl.Model and ppl.from_pymc.")
 
 
 def _predicted(model: Model) -> dict[str, TensorVariable]:

@@ -20,7 +20,7 @@ from ppl.distributing.clients import check_client
 from ppl.keeping.keeper import as_json
 from ppl.keeping.manifest import check_free
 from ppl.modelling.bad_constants import explained
-from ppl.modelling.model import Model
+from ppl.modelling.model import Model, require_model
 from ppl.planning.centring.asked import AS_DECLARED_IN_JAX, Centring, checked_centring
 from ppl.planning.planning import plan
 from ppl.planning.plans import Sampler
@@ -103,8 +103,7 @@ def compile(
     >>> [float(sampler.sample(draws=2, chains=1, seed=seed).posterior["rate"][0, 0]) > 0 for seed in (1, 2)]
     [True, True]
     """
-    if not isinstance(model, Model):
-        raise ModelError(f"A ppl.Model is needed, not {type(model).__name__}; see ppl.Model and ppl.from_pymc.")
+    require_model(model)
     get_backend(backend)
     if backend == "c":
         _say_once(blas_notice())

@@ -189,6 +189,8 @@ def test_potentials_see_what_is_set_and_the_graph_is_shown() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
+        (lambda m: ppl.do("m", {"x": 1.0}), "Model is needed, not str"),
+        (lambda m: ppl.observe(None, {"x": 1.0}), "Model is needed, not NoneType"),
         (lambda m: ppl.do(m, {"q": 1.0}), "There is no variable 'q' that could be set; the model has z, x, y"),
         (lambda m: ppl.do(m, {"x": [1.0, 2.0]}), r"have shape \(2,\), but x has shape \(\)"),
         (lambda m: ppl.do(m, {"x": np.nan}), "The values of x are not finite"),
