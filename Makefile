@@ -17,6 +17,7 @@ CHECKED := $(wildcard graphs samplers ppl tests benchmarks notebooks docs)
 DOCS_STAMP := $(VENV)/.rvgraph-docs-installed
 
 # pymc-extras trails PyMC by a minor version: peers are measured in an environment of their own.
+NEWEST_VENV := .venv-newest
 BENCH_VENV := .venv-bench
 BENCH_STAMP := $(BENCH_VENV)/.rvgraph-installed
 
@@ -47,12 +48,14 @@ define make_venv
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all check format notebooks docs bench posteriordb clean
+.PHONY: help setup demo test test-all test-newest check package format notebooks docs bench posteriordb clean
 
 help:
 	@echo "make demo       set up if needed, then the main job on real data"
 	@echo "make test       set up if needed, then the tests        (WORKERS=$(WORKERS))"
 	@echo "make test-all   the tests with the long statistical ones"
+	@echo "make test-newest  the tests with the newest releases of everything, in an environment of its own"
+	@echo "make package    build what is published; try it in empty environments of Python 3.12, 3.13, 3.14"
 	@echo "make check      format, lint, types, tests"
 	@echo "make format     rewrite the files in the house format"
 	@echo "make notebooks  build and run every notebook"
@@ -77,6 +80,17 @@ test: $(STAMP)
 
 test-all: $(STAMP)
 	$(PYTEST) -m "slow or not slow"
+
+# Without the tested versions: whether upper bounds are too wide, before users find out.
+test-newest:
+	@$(call make_venv,$(NEWEST_VENV))
+	@$(NEWEST_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --upgrade -e '.[dev,jax,bambi,dask,cluster]'
+	@$(NEWEST_VENV)/bin/python -m pip list --disable-pip-version-check | grep -E '^(pytensor|pymc|numba|numpy|scipy|arviz|xarray|zarr|jax|blackjax|dask) '
+	$(QUICK) $(NEWEST_VENV)/bin/python -m pytest --numprocesses $(WORKERS) --dist worksteal
+
+package: $(STAMP)
+	@$(RUN) -m pip install --quiet --disable-pip-version-check build
+	$(RUN) tests/package.py
 
 check: $(STAMP)
 	$(RUN) -m ruff format --check $(CHECKED)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from graphs.backends import get_backend
+from graphs.backends import BackendName, get_backend
 from graphs.errors import ModelError
 from graphs.step import StepGraph
 
 
-def compile(kernel: Any, *, backend: str = "numba") -> Any:
+def compile(kernel: Any, *, backend: BackendName = "numba") -> Any:
     """Compile a kernel or a step graph.
 
     Parameters

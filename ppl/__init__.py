@@ -37,6 +37,8 @@ from ppl.running.sampling import compile, sample
 from ppl.stopping.until import Until
 from ppl.storing.resuming import resume
 
+__version__ = "0.1.0"
+
 operands.install()
 numpy_functions.install()
 

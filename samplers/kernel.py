@@ -11,6 +11,7 @@ import pytensor
 from numpy.typing import NDArray
 from pytensor.tensor.variable import TensorVariable
 
+from graphs.backends import BackendName, get_backend
 from graphs.errors import SamplingError
 from graphs.step import StepGraph
 
@@ -136,7 +137,7 @@ class Kernel(ABC):
         """
         return self.info_type(**info)
 
-    def compile(self, backend: str = "numba") -> KernelStep:
+    def compile(self, backend: BackendName = "numba") -> KernelStep:
         """Compile the step.
 
         Parameters
@@ -153,8 +154,6 @@ class Kernel(ABC):
 
     def _compile_values(self, backend: str) -> Any:
         """Return the backend's step on arrays (``graphs.backends.base.CompiledStep``)."""
-        from graphs.backends import get_backend
-
         return get_backend(backend).step(self.graph())
 
     def dprint(self, **options: Any) -> Any:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import warnings
+from typing import Literal
 
 from graphs.backends.base import Backend, CompiledStep
 from graphs.errors import BackendError
 
-__all__ = ["BACKENDS", "Backend", "CompiledStep", "get_backend"]
+__all__ = ["BACKENDS", "Backend", "BackendName", "CompiledStep", "get_backend"]
 
-BACKENDS = ("numba", "c", "jax")
+BackendName = Literal["numba", "c", "jax"]
+BACKENDS: tuple[BackendName, ...] = ("numba", "c", "jax")
 
 
 def get_backend(name: str) -> Backend:

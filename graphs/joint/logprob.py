@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -36,7 +37,8 @@ from graphs.variables.inner_outcome import untransposed
 from graphs.variables.simulators import is_simulator, with_noise
 from graphs.variables.transforms import constrain, log_jacobian, transforms_of
 
-Marginalize = Literal["auto", "require"] | bool | Iterable[str]
+Marginalize = Literal["auto", "require"] | bool | list[str] | tuple[str, ...] | AbstractSet[str]
+"""A collection of names, but not any iterable: a string is one, too, of its letters."""
 
 
 def logprob(

@@ -17,6 +17,7 @@ from graphs.backends import get_backend
 from graphs.density import LogDensity
 from graphs.errors import ModelError
 from graphs.joint.jacobians import log_jacobian_total
+from graphs.joint.logprob import Marginalize
 from graphs.optional import optional
 from graphs.surgery.traces import untraced
 from ppl.modelling.model import require_model
@@ -60,7 +61,7 @@ class ModelDensity:
         self,
         model: Any,
         task: str,
-        marginalize: str | bool | Iterable[str],
+        marginalize: Marginalize,
         backend: str,
         space: Space = "unconstrained",
     ):

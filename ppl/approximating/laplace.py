@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable
 from math import log, pi
 from typing import Any
 
@@ -15,7 +14,9 @@ from scipy.linalg import cholesky, solve_triangular
 from scipy.special import logsumexp
 from xarray import DataTree
 
+from graphs.backends import BackendName
 from graphs.errors import ModelError, SamplingError
+from graphs.joint.logprob import Marginalize
 from ppl.approximating.density import ModelDensity, Vector
 from ppl.approximating.optimising import MOST_DENSE, modes_from
 from ppl.modelling.bad_constants import explained
@@ -36,11 +37,11 @@ def laplace(
     draws: int = 1000,
     chains: int = 4,
     *,
-    marginalize: str | bool | Iterable[str] = "auto",
+    marginalize: Marginalize = "auto",
     starts: int = 4,
     init: Any = None,
     seed: int | None = None,
-    backend: str = "numba",
+    backend: BackendName = "numba",
 ) -> DataTree:
     """Approximate the posterior by a normal distribution at its mode, on the real line.
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 from xarray import DataTree
 
+from graphs.backends import BackendName
 from graphs.errors import ModelError
+from graphs.joint.logprob import Marginalize
 from ppl.approximating.density import ModelDensity, Space
 from ppl.approximating.optimising import Peak, different, modes_from
 from ppl.modelling.bad_constants import explained
@@ -27,11 +28,11 @@ def find_map(
     model: Model,
     *,
     space: Space = "natural",
-    marginalize: str | bool | Iterable[str] = "auto",
+    marginalize: Marginalize = "auto",
     starts: int = 4,
     init: Any = None,
     seed: int | None = None,
-    backend: str = "numba",
+    backend: BackendName = "numba",
 ) -> DataTree:
     """Find the values of highest posterior density.
 

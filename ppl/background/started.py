@@ -5,10 +5,11 @@ from __future__ import annotations
 import threading
 import time
 import weakref
+from collections.abc import Callable
 from concurrent.futures import CancelledError
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, Concatenate, cast
 
 from xarray import DataTree
 
@@ -173,6 +174,14 @@ def _stop_all() -> None:
         run._thread.join()
 
 
+def _with_arguments_of[**P](
+    sampling: Callable[Concatenate[Model, P], DataTree],
+) -> Callable[[Callable[..., StartedRun]], Callable[Concatenate[Model | CompiledModel | ExactModel, P], StartedRun]]:
+    """Give a function, for type checkers, the arguments that another one takes after the model."""
+    return lambda starting: cast(Any, starting)
+
+
+@_with_arguments_of(sample)
 def start(model: Model | CompiledModel | ExactModel, *arguments: Any, **options: Any) -> StartedRun:
     """Sample in the background: plan, compile and draw in threads, and return at once.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 from graphs.bounds.differentiability import NoGradient, without_gradient
 from graphs.errors import ModelError
@@ -21,7 +21,7 @@ from ppl.planning.building import build, find_methods
 from ppl.planning.centring.asked import Centring, CentringChoice, check_named, checked_centring
 from ppl.planning.choosing import with_blame
 from ppl.planning.integrating import Collapsed, candidates, collapse
-from ppl.planning.plans import BY_GRADIENT, EXACT, FEW_NUMBERS, INDEPENDENT, Plan, Sampler
+from ppl.planning.plans import BY_GRADIENT, EXACT, FEW_NUMBERS, INDEPENDENT, Plan, Sampler, SamplerName
 from ppl.planning.policy import NO_LAWS, NONE_LEFT, choose_plan
 from ppl.planning.summing import marginalized
 from ppl.reporting.stages import doing, stages
@@ -110,7 +110,7 @@ def _planned(
     model: Model,
     marginalize: Marginalize,
     sampler: Sampler,
-    named: dict[str, str | Move],
+    named: Mapping[str, str | Move],
     max_states: int,
     compress: bool,
     choice: CentringChoice,
@@ -225,7 +225,8 @@ def _moved_by_nuts(sampler: Sampler, centred: Mapping[str, Any]) -> Sampler:
     """Return what is asked for, with NUTS for variables whose centring is named and nothing else."""
     if not centred or not (sampler is None or isinstance(sampler, Mapping)):
         return sampler
-    return dict.fromkeys(centred, BY_GRADIENT) | dict(sampler or {})
+    by_gradient: dict[str, SamplerName | Move] = dict.fromkeys(centred, BY_GRADIENT)
+    return by_gradient | dict(sampler or {})
 
 
 def _checked(model: Model, sampler: Sampler) -> Sampler:
@@ -242,7 +243,7 @@ def _checked(model: Model, sampler: Sampler) -> Sampler:
     return {name: _checked_method(method, name) for name, method in sampler.items()}
 
 
-def _checked_method(method: Any, name: str | None) -> str | Move:
+def _checked_method(method: Any, name: str | None) -> SamplerName | Move:
     if isinstance(method, Move):
         called = getattr(method, "name", None)
         is_ours = isinstance(called, str) and type(method) is type(BUILDERS.get(called))
@@ -256,4 +257,4 @@ def _checked_method(method: Any, name: str | None) -> str | Move:
         )
     if method not in _METHODS:
         raise ModelError(f"Unknown sampler {method!r}; choose from {', '.join(_METHODS)}.", name)
-    return method
+    return cast(SamplerName, method)

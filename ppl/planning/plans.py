@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from html import escape
-from typing import Any
+from typing import Any, Final, Literal
 
 from numpy.typing import NDArray
 from pytensor.tensor.variable import TensorVariable
@@ -30,13 +30,16 @@ from samplers.move import Move
 
 Method = str
 """``marginalize``, ``integrate``, ``gibbs``, or the name of a sampler: of ``samplers.BUILDERS``, or of a `Move`."""
-Sampler = str | Move | Mapping[str, str | Move] | None
+SamplerName = Literal["nuts", "gibbs", "rmh", "slice", "barker", "tabulated"]
+"""``gibbs``, and the names of ``samplers.BUILDERS``."""
+Sampler = SamplerName | Move | Mapping[str, SamplerName | Move] | None
 """What is asked for: of all continuous variables, or by name."""
 Choice = str | Move | None
 """What is asked for of one variable."""
 How = Method | Move
 """What is decided of one variable: a move where it is none that has a name."""
-BY_GRADIENT, WITHOUT_GRADIENT, WITHOUT_LAW, FEW_NUMBERS = "nuts", "slice", "rmh", "tabulated"
+BY_GRADIENT: Final = "nuts"
+WITHOUT_GRADIENT, WITHOUT_LAW, FEW_NUMBERS = "slice", "rmh", "tabulated"
 """What moves continuous variables, those of which there is no gradient, discrete ones, and continuous ones where they
 are a few numbers and nothing else is left, where nobody says."""
 

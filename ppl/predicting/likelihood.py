@@ -8,6 +8,7 @@ import pytensor.tensor as pt
 from pytensor.tensor.variable import TensorVariable
 from xarray import DataTree
 
+from graphs.backends import BackendName
 from graphs.errors import ModelError
 from graphs.integral import (
     GroupLikelihood,
@@ -34,7 +35,7 @@ def log_likelihood(
     model: Model,
     trace: DataTree,
     *,
-    backend: str = "numba",
+    backend: BackendName = "numba",
     max_states: int = MOST_STATES,
     integrated: bool | Iterable[str] = False,
 ) -> DataTree:

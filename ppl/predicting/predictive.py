@@ -11,6 +11,7 @@ from pytensor.graph.traversal import ancestors
 from pytensor.tensor.variable import TensorVariable
 from xarray import DataTree
 
+from graphs.backends import BackendName
 from graphs.errors import ModelError
 from graphs.marginal.finite import finite_states
 from graphs.surgery.random_graph import depends_on
@@ -22,7 +23,9 @@ from ppl.predicting.posterior import check_trace, flat_draws, labelled_alike, po
 from ppl.running.results import logger, to_datatree, versions
 
 
-def prior_predictive(model: Model, draws: int = 1000, *, seed: int | None = None, backend: str = "numba") -> DataTree:
+def prior_predictive(
+    model: Model, draws: int = 1000, *, seed: int | None = None, backend: BackendName = "numba"
+) -> DataTree:
     """Draw parameters from the prior, and data given these.
 
     Parameters
@@ -87,7 +90,7 @@ def posterior_predictive(
     data: Mapping[str, Any] | None = None,
     coords: Mapping[str, Sequence[Any]] | None = None,
     seed: int | None = None,
-    backend: str = "numba",
+    backend: BackendName = "numba",
 ) -> DataTree:
     """Draw new data for each draw of the posterior.
 

@@ -12,6 +12,7 @@ from pytensor.graph.basic import Variable
 from pytensor.tensor.variable import TensorVariable
 from xarray import Dataset, DataTree
 
+from graphs.backends import BackendName
 from graphs.errors import ModelError
 from graphs.joint.joint_logprob import LogProb, finite_of, strip
 from graphs.joint.logprob import logprob
@@ -45,7 +46,7 @@ def recover(
     probs: bool = True,
     most_probable: bool = False,
     seed: int | None = None,
-    backend: str = "numba",
+    backend: BackendName = "numba",
 ) -> DataTree:
     """Return the trace with draws and probabilities of the variables that were summed out.
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,14 +34,23 @@ from ppl.starting.initial import StartingPoints
 from ppl.starting.pathfinding import found_paths
 from ppl.stopping.asked import Asked, Tune
 from ppl.stopping.conducting import Ending
+from ppl.stopping.options import Adapt
 from ppl.stopping.until import Until
 from ppl.storing.stored import StoredRun
 from samplers import SweepResult, compile_sweep
 from samplers.chain.arguments import RunSettings
 from samplers.chain.going import Keeper, SweepRun
 from samplers.loop.interrupts import HeldInterrupts
+from samplers.tuning.learning import MetricChoice
 
-Init = str | Mapping[str, Any] | Sequence[Mapping[str, Any]] | DataTree | None
+Precision = Literal["float64", "float32"]
+Init = (
+    Literal["jitter", "support_point", "prior", "pathfinder"]
+    | Mapping[str, Any]
+    | Sequence[Mapping[str, Any]]
+    | DataTree
+    | None
+)
 
 
 class CompiledModel:
@@ -61,7 +70,7 @@ class CompiledModel:
         What `ppl.compile` was asked for, as far as that can be written down.
     """
 
-    def __init__(self, plan: Plan, backend: str, precision: str = "float64"):
+    def __init__(self, plan: Plan, backend: str, precision: Precision = "float64"):
         start = time.perf_counter()
         self.plan = plan
         self.backend = backend
@@ -111,8 +120,8 @@ class CompiledModel:
         thin: int = 1,
         keep_tuning: bool = False,
         var_names: Sequence[str] | None = None,
-        metric: str = "auto",
-        adapt: str = "chain",
+        metric: MetricChoice = "auto",
+        adapt: Adapt = "chain",
         store: str | os.PathLike[str] | None = None,
         overwrite: bool = False,
         client: Any = None,

@@ -38,8 +38,10 @@ from ppl.starting.log_terms import LogTerms
 from ppl.stopping.asked import Asked, Tune
 from ppl.stopping.conducting import draw_until
 from ppl.stopping.judging import look_at
+from ppl.stopping.options import Adapt
 from ppl.stopping.until import Until
 from ppl.storing.exact_store import begun
+from samplers.tuning.learning import MetricChoice
 
 LOG_PROBABILITY = ""
 _STREAM = 20261204
@@ -130,8 +132,8 @@ class ExactModel:
         thin: int = 1,
         keep_tuning: bool = False,
         var_names: Sequence[str] | None = None,
-        metric: str = "auto",
-        adapt: str = "chain",
+        metric: MetricChoice = "auto",
+        adapt: Adapt = "chain",
         store: str | os.PathLike[str] | None = None,
         overwrite: bool = False,
         client: Any = None,

@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
 
 import samplers
+from graphs.backends import BackendName
+from graphs.marginal.lifting import MOST_STATES
 from ppl.modelling.model import Model
 from ppl.reporting.progress import BarOfStarts
 
 
 def em(
-    model: Model, latent: Sequence[str] | None = None, *, restarts: int = 1, progress: bool = True, **options: Any
+    model: Model,
+    latent: Sequence[str] | None = None,
+    *,
+    objective: Literal["posterior", "likelihood"] = "posterior",
+    init: Mapping[str, Any] | None = None,
+    restarts: int = 1,
+    max_iterations: int = 1000,
+    tolerance: float = 1e-10,
+    seed: int | None = None,
+    backend: BackendName = "numba",
+    max_states: int = MOST_STATES,
+    progress: bool = True,
 ) -> samplers.EMResult:
     """Find parameters of highest posterior density or likelihood, with latent variables summed or integrated out.
 
@@ -25,9 +38,19 @@ def em(
         Number of random starts, of which the best is returned.
     progress : bool, default True
         Show start, iteration and objective while it runs.
-    **options
-        As of `samplers.em`: ``objective="likelihood"`` for maximum likelihood, ``init``, ``max_iterations``,
-        ``tolerance``, ``seed``, ``backend``, ``max_states``.
+    objective : {"posterior", "likelihood"}
+        What is maximised: with the priors of the parameters, or without.
+    init : mapping of str to array, optional
+        Values of all parameters to start from; by default latent variables are drawn at random.
+    max_iterations, tolerance
+        Most iterations of each start, which ends when one raises the objective by less than this, relative to one plus
+        its magnitude.
+    seed : int, optional
+        Of the random starts.
+    backend : {"numba", "c", "jax"}
+        What makes machine code.
+    max_states : int
+        Most joint states of what one factor depends on.
 
     Returns
     -------
@@ -51,4 +74,16 @@ def em(
     True
     """
     with BarOfStarts(restarts, progress) as bar:
-        return samplers.em(model, latent, restarts=restarts, report=bar, **options)
+        return samplers.em(
+            model,
+            latent,
+            objective=objective,
+            init=init,
+            restarts=restarts,
+            max_iterations=max_iterations,
+            tolerance=tolerance,
+            seed=seed,
+            backend=backend,
+            report=bar,
+            max_states=max_states,
+        )

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
 from functools import cache
 from math import isnan
-from typing import Any
+from typing import Unpack
 
 from xarray import DataTree
 
-from graphs.backends import get_backend
+from graphs.backends import BackendName, get_backend
 from graphs.backends.c import blas_notice
 from graphs.errors import BackendError, ModelError, SamplingError
 from graphs.garbage import rarely_collected
+from graphs.joint.logprob import Marginalize
 from graphs.marginal.lifting import MOST_STATES
 from graphs.surgery.traces import untraced
 from ppl.distributing.clients import check_client
@@ -26,26 +26,14 @@ from ppl.planning.planning import plan
 from ppl.planning.plans import Sampler
 from ppl.reporting.progress_lines import log_stream, say
 from ppl.reporting.stages import stages
-from ppl.running.compiled import CompiledModel, Init
+from ppl.running.compiled import CompiledModel, Init, Precision
 from ppl.running.exact import ExactModel
 from ppl.running.results import logger
 from ppl.stopping.asked import Tune
 from ppl.stopping.counts import check_counts
+from ppl.stopping.options import OPTIONS, SampleOptions
 from ppl.stopping.until import Until
 from ppl.storing.stored import written_sampler
-
-OPTIONS = (
-    "target_accept",
-    "max_tree_depth",
-    "thin",
-    "keep_tuning",
-    "var_names",
-    "metric",
-    "adapt",
-    "store",
-    "overwrite",
-    "client",
-)
 
 
 @cache
@@ -58,13 +46,13 @@ def _say_once(notice: str | None) -> None:
 def compile(
     model: Model,
     *,
-    backend: str = "numba",
+    backend: BackendName = "numba",
     sampler: Sampler = None,
-    marginalize: str | bool | Iterable[str] = "auto",
+    marginalize: Marginalize = "auto",
     max_states: int = MOST_STATES,
     compress: bool = True,
     centring: Centring = "auto",
-    precision: str = "float64",
+    precision: Precision = "float64",
     progress: bool = True,
 ) -> CompiledModel | ExactModel:
     """Plan a model and compile what samples it, without running it.
@@ -148,17 +136,17 @@ def sample(
     chains: int = 4,
     cores: int | None = None,
     seed: int | None = None,
-    backend: str = "numba",
+    backend: BackendName = "numba",
     sampler: Sampler = None,
-    marginalize: str | bool | Iterable[str] = "auto",
+    marginalize: Marginalize = "auto",
     max_states: int = MOST_STATES,
     compress: bool = True,
     centring: Centring = "auto",
-    precision: str = "float64",
+    precision: Precision = "float64",
     init: Init = None,
     progress: bool = True,
     until: Until | None = None,
-    **options: Any,
+    **options: Unpack[SampleOptions],
 ) -> DataTree:
     """Draw from the posterior of a model.
 
@@ -245,8 +233,9 @@ def sample(
     if unknown:
         raise SamplingError(f"Unknown option {sorted(unknown)[0]!r}; there are {', '.join(OPTIONS)}.")
     check_client(options.get("client"), backend)
-    if options.get("store") is not None:
-        check_free(options["store"], bool(options.get("overwrite")))
+    store = options.get("store")
+    if store is not None:
+        check_free(store, bool(options.get("overwrite")))
     say(f"Planning, compiling and sampling {model!r}.", log_stream(progress))
     compiled = compile(
         model,

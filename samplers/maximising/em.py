@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import graphs
+from graphs.backends import BackendName
 from graphs.conditional import Law
 from graphs.errors import ModelError, SamplingError
 from graphs.expectation.matrix_modes import MatrixMode
@@ -88,7 +89,7 @@ def em(
     max_iterations: int = 1000,
     tolerance: float = 1e-10,
     seed: int | None = None,
-    backend: str = "numba",
+    backend: BackendName = "numba",
     report: Report | None = None,
     max_states: int = MOST_STATES,
 ) -> EMResult:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from numbers import Real
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,7 @@ from graphs.centring import why_not_located
 from graphs.errors import ModelError
 from graphs.joint.joint_logprob import LogProb
 
-Centring = str | float | Mapping[str, Any]
+Centring = Literal["auto"] | float | Mapping[str, Any]
 """What is asked for: learnt, or a number for all, or by name."""
 
 
