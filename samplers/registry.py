@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
+from typing import Literal
 
 from samplers.builders import BlockBuilder, OfferedSampler
 
@@ -19,3 +20,5 @@ SAMPLERS: dict[str, OfferedSampler] = {offered.kernel.__name__: offered for offe
 """All of them, by name."""
 BUILDERS: dict[str, BlockBuilder] = {name: found.builder for name, found in SAMPLERS.items() if found.builder}
 """Those that move variables in sweeps by their log-density: what `ppl.sample` knows by name besides laws."""
+SamplerName = Literal["gibbs", "barker", "rmh", "slice", "tabulated", "nuts"]
+"""Laws, and the names of these: for type checkers, which look into no folder."""

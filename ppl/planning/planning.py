@@ -21,13 +21,14 @@ from ppl.planning.building import build, find_methods
 from ppl.planning.centring.asked import Centring, CentringChoice, check_named, checked_centring
 from ppl.planning.choosing import with_blame
 from ppl.planning.integrating import Collapsed, candidates, collapse
-from ppl.planning.plans import BY_GRADIENT, EXACT, FEW_NUMBERS, INDEPENDENT, Plan, Sampler, SamplerName
+from ppl.planning.plans import BY_GRADIENT, EXACT, FEW_NUMBERS, INDEPENDENT, Plan, Sampler
 from ppl.planning.policy import NO_LAWS, NONE_LEFT, choose_plan
 from ppl.planning.summing import marginalized
 from ppl.reporting.stages import doing, stages
 from samplers import BUILDERS
 from samplers.blocks import Sweep
 from samplers.move import Move
+from samplers.registry import SamplerName
 from samplers.tables.block import of_few_numbers
 
 _METHODS = ("gibbs", *sorted(BUILDERS))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from html import escape
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from numpy.typing import NDArray
 from pytensor.tensor.variable import TensorVariable
@@ -22,16 +22,14 @@ from graphs.surgery.pickling import PartsFirst, reduced
 from ppl.checking.check import print_concerns
 from ppl.modelling.model import Model
 from ppl.reporting.text_tables import html_table, text_table
-from samplers import BUILDERS
 from samplers.blocks import Sweep
 from samplers.builders import BlockBuilder
 from samplers.loop.run import CompiledSweep
 from samplers.move import Move
+from samplers.registry import BUILDERS, SamplerName
 
 Method = str
 """``marginalize``, ``integrate``, ``gibbs``, or the name of a sampler: of ``samplers.BUILDERS``, or of a `Move`."""
-SamplerName = Literal["nuts", "gibbs", "rmh", "slice", "barker", "tabulated"]
-"""``gibbs``, and the names of ``samplers.BUILDERS``."""
 Sampler = SamplerName | Move | Mapping[str, SamplerName | Move] | None
 """What is asked for: of all continuous variables, or by name."""
 Choice = str | Move | None
@@ -40,8 +38,7 @@ How = Method | Move
 """What is decided of one variable: a move where it is none that has a name."""
 BY_GRADIENT: Final = "nuts"
 WITHOUT_GRADIENT, WITHOUT_LAW, FEW_NUMBERS = "slice", "rmh", "tabulated"
-"""What moves continuous variables, those of which there is no gradient, discrete ones, and continuous ones where they
-are a few numbers and nothing else is left, where nobody says."""
+"""What moves, where nobody says, continuous variables, those without a gradient, discrete ones, and few numbers."""
 
 
 def builder_of(choice: Choice) -> BlockBuilder | None:

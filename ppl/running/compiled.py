@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,7 +34,7 @@ from ppl.starting.initial import StartingPoints
 from ppl.starting.pathfinding import found_paths
 from ppl.stopping.asked import Asked, Tune
 from ppl.stopping.conducting import Ending
-from ppl.stopping.options import Adapt
+from ppl.stopping.options import Adapt, Init, Precision
 from ppl.stopping.until import Until
 from ppl.storing.stored import StoredRun
 from samplers import SweepResult, compile_sweep
@@ -42,15 +42,6 @@ from samplers.chain.arguments import RunSettings
 from samplers.chain.going import Keeper, SweepRun
 from samplers.loop.interrupts import HeldInterrupts
 from samplers.tuning.learning import MetricChoice
-
-Precision = Literal["float64", "float32"]
-Init = (
-    Literal["jitter", "support_point", "prior", "pathfinder"]
-    | Mapping[str, Any]
-    | Sequence[Mapping[str, Any]]
-    | DataTree
-    | None
-)
 
 
 class CompiledModel:

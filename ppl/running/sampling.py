@@ -26,12 +26,12 @@ from ppl.planning.planning import plan
 from ppl.planning.plans import Sampler
 from ppl.reporting.progress_lines import log_stream, say
 from ppl.reporting.stages import stages
-from ppl.running.compiled import CompiledModel, Init, Precision
+from ppl.running.compiled import CompiledModel
 from ppl.running.exact import ExactModel
 from ppl.running.results import logger
 from ppl.stopping.asked import Tune
 from ppl.stopping.counts import check_counts
-from ppl.stopping.options import OPTIONS, SampleOptions
+from ppl.stopping.options import OPTIONS, Init, Precision, SampleOptions
 from ppl.stopping.until import Until
 from ppl.storing.stored import written_sampler
 

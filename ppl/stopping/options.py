@@ -1,14 +1,24 @@
-"""The less common arguments of a run, by name and type."""
+"""The arguments of a run that are words, or are less common, by name and type."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, TypedDict
+
+from xarray import DataTree
 
 from samplers.tuning.learning import MetricChoice
 
 Adapt = Literal["chain", "pooled"]
+Precision = Literal["float64", "float32"]
+Init = (
+    Literal["jitter", "support_point", "prior", "pathfinder"]
+    | Mapping[str, Any]
+    | Sequence[Mapping[str, Any]]
+    | DataTree
+    | None
+)
 
 
 class SampleOptions(TypedDict, total=False):

@@ -5,7 +5,7 @@ Answers: closed forms, SciPy's distributions and quadrature, as in `test_kernels
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -13,6 +13,7 @@ import pytest
 from samplers import BUILDERS as BY_NAME
 from samplers import SAMPLERS, DrawBlock, Move, RunSettings, Sweep, compile_sweep
 from samplers.builders import BlockBuilder, SweepTarget
+from samplers.registry import SamplerName
 from samplers.renewal import Renewal
 from tests.laws.kernels import assert_leaves_exactly
 from tests.samplers.targets import WEIGHTS, Target, assert_stationary, finite, row, skewed
@@ -34,6 +35,10 @@ def in_a_sweep(builder: BlockBuilder, target: Target) -> Sweep:
 def test_builders_are_found() -> None:
     assert {"barker", "nuts", "rmh", "slice"} <= set(BY_NAME) <= set(SAMPLERS)
     assert all(builder.name == name for name, builder in BY_NAME.items())
+
+
+def test_type_checkers_know_all_names():
+    assert set(get_args(SamplerName)) == {"gibbs", *BY_NAME}
 
 
 @pytest.mark.parametrize(
