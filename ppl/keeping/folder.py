@@ -1,26 +1,23 @@
-"""Files of a store: replaced at once or not at all, or written on at their end, and made sure to be on disk."""
+"""Stores that are folders: files replaced at once or not at all, or written on at their end, and sure to be on disk."""
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from graphs.errors import SamplingError
+from ppl.keeping.locking import StoreLock
+from ppl.keeping.place import OWN, Place
 
-OWN = ".run"
-"""The part of a store that is nobody else's: what is needed to go on."""
 
-
-class StoreFolder:
+class StoreFolder(Place):
     """The folder of a store.
 
     The zarr library neither makes sure that what it wrote is on disk, nor writes on at the end of a file, and takes
@@ -33,34 +30,52 @@ class StoreFolder:
     """
 
     def __init__(self, path: Path):
+        super().__init__(str(path))
         self.path = path
         self._unsynced: set[Path] = set()
         self._lock = Lock()
 
-    @contextmanager
-    def failing(self) -> Iterator[None]:
-        """Say what is wrong where the folder cannot be written.
+    def __reduce__(self) -> tuple[type[StoreFolder], tuple[Path]]:
+        return StoreFolder, (self.path.absolute(),)
 
-        Raises
-        ------
-        SamplingError
-            With what can be done about it.
-        """
-        try:
-            yield
-        except OSError as error:
-            raise SamplingError(
-                f"The store {str(self.path)!r} cannot be written ({error.strerror or error}). What it holds is whole: "
-                "free space or give the right to write, and go on with ppl.resume."
-            ) from error
+    def exists(self) -> bool:
+        """Whether there is anything; a file, too."""
+        return self.path.exists()
 
-    def clear(self) -> None:
-        """Remove everything that is for readers."""
+    def names(self, folder: str = "") -> list[str]:
+        """As `Place.names`."""
+        found = self.path / folder
+        if not found.is_dir():
+            return [found.name] if found.exists() else []
+        return [file.name for file in sorted(found.iterdir(), key=lambda file: file.is_dir())]
+
+    def has(self, name: str) -> bool:
+        """As `Place.has`."""
+        return (self.path / name).exists()
+
+    def check_writable(self) -> None:
+        """As `Place.check_writable`."""
+        above = next(p for p in (self.path, *self.path.absolute().parents) if p.exists())
+        if not os.access(above, os.W_OK | os.X_OK):
+            raise SamplingError(f"The store {self.address!r} cannot be made: {str(above)!r} cannot be written.")
+
+    def make(self) -> None:
+        """As `Place.make`."""
         with self.failing():
-            # Files first: without that of the root nobody reads.
-            for old in sorted(self.path.iterdir(), key=lambda path: path.is_dir()):
-                if old.name != OWN:
-                    shutil.rmtree(old) if old.is_dir() else old.unlink()
+            (self.path / OWN).mkdir(parents=True, exist_ok=True)
+
+    def check(self) -> None:
+        """Do nothing: the system lets nobody else have the right."""
+
+    def right(self) -> StoreLock:
+        """As `Place.right`."""
+        with self.failing():
+            return StoreLock(self.path, self.path / OWN / "lock")
+
+    def remove(self, name: str) -> None:
+        """As `Place.remove`."""
+        file = self.path / name
+        shutil.rmtree(file) if file.is_dir() else file.unlink(missing_ok=True)
 
     def write(self, name: str, content: bytes) -> None:
         """Put a file in the place of one, at once, and on disk."""
@@ -74,30 +89,12 @@ class StoreFolder:
             os.replace(new, file)
             _sync_folder(file.parent)
 
-    def write_json(self, name: str, content: Any) -> None:
-        """Put numbers and texts in a file."""
-        self.write(name, json.dumps(content, indent=1).encode())
-
-    def read_json(self, name: str) -> Any:
-        """Return what `write_json` wrote.
-
-        Raises
-        ------
-        SamplingError
-            If it is missing or damaged.
-        """
-        try:
-            return json.loads((self.path / name).read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            raise SamplingError(
-                f"{str(self.path)!r} is no store of a run that can go on: it has no file {name}. Give the path that "
-                "was given as store= to ppl.sample."
-            ) from None
-        except (OSError, ValueError) as error:
-            raise SamplingError(f"The store {str(self.path)!r} is damaged: {name} cannot be read ({error}).") from error
+    def read(self, name: str) -> bytes:
+        """As `Place.read`."""
+        return (self.path / name).read_bytes()
 
     def write_at(self, name: str, offset: int, data: NDArray, size: int) -> None:
-        """Write numbers into a file of so many bytes, which is made where there is none; others stay as they are."""
+        """As `Place.write_at`."""
         file = self.path / name
         with self.failing():
             try:
@@ -126,31 +123,19 @@ class StoreFolder:
             for file in sorted(found, key=lambda path: path.is_dir()):
                 _sync_folder(file) if file.is_dir() else _sync_file(file)
 
-    def write_arrays(self, name: str, arrays: Mapping[str, NDArray]) -> None:
-        """Put arrays in a file."""
-        file = self.path / name
+    @contextmanager
+    def workshop(self) -> Iterator[Path]:
+        """As `Place.workshop`: what is made there is moved, not copied."""
         with self.failing():
-            with open(file, "wb") as opened:
-                np.savez(opened, allow_pickle=False, **{key: np.asarray(array) for key, array in arrays.items()})
-                opened.flush()
-                os.fsync(opened.fileno())
-            _sync_folder(file.parent)
+            self.remove(f"{OWN}/new")
+            yield self.path / OWN / "new"
+            self.remove(f"{OWN}/new")
 
-    def read_arrays(self, name: str) -> dict[str, NDArray]:
-        """Return what `write_arrays` wrote; nothing in it is run.
-
-        Raises
-        ------
-        SamplingError
-            If it is missing or damaged.
-        """
-        try:
-            with open(self.path / name, "rb") as opened, np.load(opened, allow_pickle=False) as found:
-                return {key: found[key] for key in found.files}
-        except Exception as error:  # whatever a damaged file does to the reader
-            raise SamplingError(
-                f"The store {str(self.path)!r} is damaged: {name} cannot be read ({type(error).__name__}: {error})."
-            ) from error
+    def put_tree(self, made: Path, name: str) -> None:
+        """As `Place.put_tree`."""
+        with self.failing():
+            self.remove(name)
+            made.rename(self.path / name)
 
 
 def _sync_file(file: Path) -> None:

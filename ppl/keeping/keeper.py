@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from xarray import Dataset, DataTree
 
-from ppl.keeping.folder import OWN, StoreFolder
 from ppl.keeping.layout import GrowingArrays, lengths_of
+from ppl.keeping.place import OWN, Place
 from samplers.chain.going import Taken
 from samplers.chain.plain_arrays import unpacked
 
@@ -49,7 +49,7 @@ class StoreKeeper:
 
     Parameters
     ----------
-    folder : StoreFolder
+    place : Place
         The store.
     num_rows : int
         How many rows a chain gathers.
@@ -66,7 +66,7 @@ class StoreKeeper:
 
     def __init__(
         self,
-        folder: StoreFolder,
+        place: Place,
         num_rows: int,
         named: Callable[[Taken], Named],
         tree: Callable[[tuple[str, ...]], DataTree],
@@ -74,7 +74,7 @@ class StoreKeeper:
         in_blocks: bool,
     ):
         self.num_rows = num_rows
-        self._folder = folder
+        self._place = place
         self._named = named
         self._tree = tree
         self._expected = expected
@@ -88,11 +88,11 @@ class StoreKeeper:
 
     def restore(self) -> dict[str, NDArray] | None:
         """Return the state that was committed last, from which the run has to go on; None where there is none."""
-        if not (self._folder.path / COMMITTED).exists():
+        if not self._place.has(COMMITTED):
             return None
-        self._number = int(self._folder.read_json(COMMITTED)["number"])
-        state = self._folder.read_arrays(self._checkpoint(self._number))
-        self._arrays = GrowingArrays.found(self._folder)
+        self._number = int(self._place.read_json(COMMITTED)["number"])
+        state = self._place.read_arrays(self._checkpoint(self._number))
+        self._arrays = GrowingArrays.found(self._place)
         for name in [name for name in state if name.startswith("tail_")]:
             chain, is_tuning, end = (int(word) for word in name.split("_")[1:])
             self._tails[chain, bool(is_tuning)] = [(end, state.pop(name))]
@@ -106,7 +106,7 @@ class StoreKeeper:
         """Return the arrays of the store, which are made when it is known which statistics there are."""
         with self._lock:
             if self._arrays is None:
-                self._arrays = GrowingArrays.made(self._folder, self._tree(names), self._expected)
+                self._arrays = GrowingArrays.made(self._place, self._tree(names), self._expected)
             return self._arrays
 
     def take(self, rows: Taken) -> None:
@@ -145,19 +145,20 @@ class StoreKeeper:
     def commit(self, state: Mapping[str, NDArray], attributes: Mapping[str, Any] | None = None) -> None:
         """Put on disk what was taken, and the state; see `samplers.chain.going.Keeper.commit`."""
         start = perf_counter()
+        self._place.check()
         arrays = self.arrays(tuple(unpacked(state["names"]).split("\n")))
         counts = {name: np.asarray(state[f"num_{name}"]) for name in ("kept", "tuned")}
         stopped = np.asarray(state["has_stopped"])
         for chain in {*np.flatnonzero(stopped).tolist()} - self._filled:
             self._fill(arrays, chain, counts)
-        self._folder.sync()
+        self._place.sync()
         number = self._number + 1
-        self._folder.write_arrays(self._checkpoint(number), {**state, **self._tails_at(counts)})
+        self._place.write_arrays(self._checkpoint(number), {**state, **self._tails_at(counts)})
         rows = {name: int(min(found[~stopped], default=max(found))) for name, found in counts.items()}
-        self._folder.write_json(COMMITTED, {"number": number, "rows": rows})
-        for old in self._folder.path.glob(self._checkpoint(0).replace("_0", "_*")):
-            if old.name != self._checkpoint(number).rpartition("/")[2]:
-                old.unlink(missing_ok=True)
+        self._place.write_json(COMMITTED, {"number": number, "rows": rows})
+        for old in self._place.names(OWN):
+            if old.startswith("checkpoint_") and f"{OWN}/{old}" != self._checkpoint(number):
+                self._place.remove(f"{OWN}/{old}")
         self._number = number
         arrays.commit(lengths_of(rows, {name.partition("/")[0] for name in arrays.names}), attributes)
         now = perf_counter()

@@ -13,11 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 from xarray import Dataset, DataTree
 
-from ppl.keeping.folder import OWN, StoreFolder
+from ppl.keeping.place import Place
 
 ROOT = "zarr.json"
 DRAWN = ("posterior", "sample_stats", "unconstrained_posterior")
-_CHUNK_BYTES, _MOST_ROWS = 2**20, 2**17
+_MOST_ROWS = 2**17
 _DRAW = "draw"
 _NO_INTEGER = int(np.iinfo(np.int64).min)
 
@@ -36,49 +36,48 @@ class GrowingArrays:
 
     Parameters
     ----------
-    folder : StoreFolder
+    place : Place
         Where the tree is.
     """
 
-    def __init__(self, folder: StoreFolder):
-        self._folder = folder
+    def __init__(self, place: Place):
+        self._place = place
         self._nodes: dict[str, dict[str, Any]] = {}
         self._attributes: dict[str, Any] = {}
 
     @classmethod
-    def made(cls, folder: StoreFolder, tree: DataTree, num_rows: int) -> GrowingArrays:
+    def made(cls, place: Place, tree: DataTree, num_rows: int) -> GrowingArrays:
         """Write a tree whose arrays of draws have no rows yet.
 
         Parameters
         ----------
-        folder : StoreFolder
+        place : Place
             Where to.
         tree : DataTree
             Groups, coordinates, attributes and data; arrays of draws are (chains, 0, ...).
         num_rows : int
             Rows that a run is going to have, if all goes well.
         """
-        folder.clear()
-        new = folder.path / OWN / "new"
-        with folder.failing():
-            _write_tree(tree, new, num_rows)
-            for part in new.iterdir():
+        place.clear()
+        made = cls(place)
+        with place.failing(), place.workshop() as new:
+            _write_tree(tree, new, num_rows, place)
+            made._attributes = _node(new)["attributes"]
+            for group, node in tree.children.items():
+                # In the order that they have in memory.
+                for name in (group, *(f"{group}/{own}" for own in node.to_dataset().variables)):
+                    made._nodes[name] = _node(new / name)
+            for part in sorted(new.iterdir()):
                 if part.name != ROOT:
-                    part.rename(folder.path / part.name)
-        made = cls(folder)
-        made._attributes = folder.read_json(f"{OWN}/new/{ROOT}")["attributes"]
-        for group, node in tree.children.items():
-            # In the order that they have in memory.
-            for name in (group, *(f"{group}/{own}" for own in node.to_dataset().variables)):
-                made._nodes[name] = folder.read_json(f"{name}/{ROOT}")
+                    place.put_tree(part, part.name)
         # The file of the root comes last: with it there is something to read.
         made.commit({})
         return made
 
     @classmethod
-    def found(cls, folder: StoreFolder) -> GrowingArrays:
+    def found(cls, place: Place) -> GrowingArrays:
         """Return the arrays that are there."""
-        root, found = folder.read_json(ROOT), cls(folder)
+        root, found = place.read_json(ROOT), cls(place)
         found._attributes = root["attributes"]
         found._nodes = root["consolidated_metadata"]["metadata"]
         return found
@@ -116,7 +115,7 @@ class GrowingArrays:
             number, inside = divmod(first + done, rows)
             count = min(rows - inside, len(values) - done)
             key = "/".join([name, "c", str(chain), str(number), *["0"] * len(item)])
-            self._folder.write_at(key, inside * row_bytes, values[done : done + count], rows * row_bytes)
+            self._place.write_at(key, inside * row_bytes, values[done : done + count], rows * row_bytes)
             done += count
 
     def fill(self, name: str, chain: int, first: int) -> None:
@@ -154,32 +153,33 @@ class GrowingArrays:
         self._attributes |= attributes or {}
         for group in [g for g in self._nodes if g.endswith("posterior")] if attributes else []:
             self._nodes[group]["attributes"] |= attributes or {}
-        self._folder.sync()
+        self._place.sync()
         consolidated = {"kind": "inline", "must_understand": False, "metadata": self._nodes}
         node = {"attributes": self._attributes, "zarr_format": 3, "consolidated_metadata": consolidated}
-        self._folder.write(ROOT, json.dumps(node | {"node_type": "group"}).encode())
+        self._place.write(ROOT, json.dumps(node | {"node_type": "group"}).encode())
 
     def _number(self, name: str, node: Mapping[str, Any], length: int) -> None:
         """Write the numbers of draws, whole pieces at once."""
         [rows], dtype = _chunk(node), np.dtype(_dtype(node))
         for number in range(node["shape"][0] // rows, -(-length // rows)):
             numbers = np.arange(number * rows, (number + 1) * rows, dtype=dtype)
-            self._folder.write_at(f"{name}/c/{number}", 0, numbers, numbers.nbytes)
+            self._place.write_at(f"{name}/c/{number}", 0, numbers, numbers.nbytes)
 
     def settle(self) -> None:
         """Write the shape of each array where readers look that do not know of the file of the root."""
         for name, node in self._nodes.items():
             own = {key: value for key, value in node.items() if key != "consolidated_metadata"}
-            self._folder.write(f"{name}/{ROOT}", json.dumps(own).encode())
+            self._place.write(f"{name}/{ROOT}", json.dumps(own).encode())
 
     def replace_group(self, name: str, dataset: Dataset) -> None:
         """Write a group that does not grow anew."""
-        with self._folder.failing():
-            for known in [n for n in self._nodes if n == name or n.startswith(f"{name}/")]:
-                del self._nodes[known]
-            _to_zarr(DataTree(dataset), self._folder.path / name, {})
-        for own in (name, *(f"{name}/{variable}" for variable in dataset.variables)):
-            self._nodes[own] = self._folder.read_json(f"{own}/{ROOT}")
+        for known in [n for n in self._nodes if n == name or n.startswith(f"{name}/")]:
+            del self._nodes[known]
+        with self._place.failing(), self._place.workshop() as new:
+            _to_zarr(DataTree(dataset), new, {})
+            for own in ("", *(f"/{variable}" for variable in dataset.variables)):
+                self._nodes[name + own] = _node(new / own.lstrip("/"))
+            self._place.put_tree(new, name)
 
 
 def _chunk(node: Mapping[str, Any]) -> list[int]:
@@ -191,7 +191,13 @@ def _dtype(node: Mapping[str, Any]) -> str:
     return str(node["data_type"])
 
 
-def _write_tree(tree: DataTree, path: Path, num_rows: int) -> None:
+def _node(path: Path) -> dict[str, Any]:
+    """Return what a folder that was just made says of itself."""
+    found: dict[str, Any] = json.loads((path / ROOT).read_text(encoding="utf-8"))
+    return found
+
+
+def _write_tree(tree: DataTree, path: Path, num_rows: int, place: Place) -> None:
     """Write a tree with pieces that are about as large as is good to read, each of one chain."""
     encodings: dict[str, dict[str, dict[str, Any]]] = {}
     for group, node in tree.children.items():
@@ -202,11 +208,11 @@ def _write_tree(tree: DataTree, path: Path, num_rows: int) -> None:
             if _DRAW not in variable.dims:
                 continue
             item = [max(n, 1) for d, n in variable.sizes.items() if d not in ("chain", _DRAW)]
-            rows = _CHUNK_BYTES // (prod(item) * variable.dtype.itemsize)
+            rows = place.chunk_bytes // (prod(item) * variable.dtype.itemsize)
             rows = int(np.clip(min(rows, num_rows), 1, _MOST_ROWS))
             chunks = (rows,) if name == _DRAW else (1, rows, *item)
-            # Draws hardly become smaller, and rows are written behind those that are there.
-            encoding[str(name)] = {"chunks": chunks, "compressors": None}
+            # Draws hardly become smaller, and rows are written behind those that are there, where that is possible.
+            encoding[str(name)] = {"chunks": chunks, "compressors": place.compressors}
     _to_zarr(tree, path, encodings)
 
 

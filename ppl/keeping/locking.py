@@ -52,9 +52,9 @@ class StoreLock:
             except BlockingIOError:
                 return False
             except OSError:  # a file system without locks
-                return not _is_alive(holder)
+                return not is_alive(holder)
             return True
-        return not _is_alive(holder)
+        return not is_alive(holder)
 
     def release(self) -> None:
         """Let others write the store."""
@@ -64,7 +64,7 @@ class StoreLock:
             self._file = -1
 
 
-def _is_alive(holder: str) -> bool:
+def is_alive(holder: str) -> bool:
     """Whether the process that a file names is there; one on another machine is taken to be."""
     words = holder.split()
     if len(words) != 4 or not words[1].isdigit():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from importlib.util import find_spec
-from pathlib import Path
 
 import xarray
 from xarray import DataTree
@@ -12,20 +11,20 @@ SMALL_BYTES = 2**26
 """A trace up to this size is remembered once it has been read."""
 
 
-def opened_trace(path: Path) -> DataTree:
+def opened_trace(store: str) -> DataTree:
     """Return the trace of a store, whose arrays are read when they are used.
 
     A small one stays in memory then; of a large one nothing does: it is made of pieces (dask) where dask is installed.
 
     Parameters
     ----------
-    path : Path
-        The store.
+    store : str
+        Its path or address.
     """
-    tree: DataTree = xarray.open_datatree(path, engine="zarr")
+    tree: DataTree = xarray.open_datatree(store, engine="zarr")
     if tree.nbytes <= SMALL_BYTES:
         return tree
     tree.close()
     if find_spec("dask") is not None:
-        return xarray.open_datatree(path, engine="zarr", chunks={})
-    return xarray.open_datatree(path, engine="zarr", cache=False)
+        return xarray.open_datatree(store, engine="zarr", chunks={})
+    return xarray.open_datatree(store, engine="zarr", cache=False)

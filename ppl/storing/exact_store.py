@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
@@ -12,10 +11,10 @@ from numpy.typing import NDArray
 from xarray import DataTree
 
 from ppl.keeping.fingerprint import fingerprint
-from ppl.keeping.folder import StoreFolder
 from ppl.keeping.keeper import BLOCK, StoreKeeper
 from ppl.keeping.manifest import begin_store
 from ppl.keeping.opening import opened_trace
+from ppl.keeping.place import Place
 from ppl.modelling.members import by_member
 from ppl.running.results import logger, plain_attributes, versions
 from samplers.chain.going import Taken
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
     from ppl.running.exact import ExactModel
 
 
-def begun(model: ExactModel, path: Path, asked: Mapping[str, Any]) -> DataTree:
+def begun(model: ExactModel, place: Place, asked: Mapping[str, Any]) -> DataTree:
     """Make a store, fill it, and return its trace."""
     manifest = {
         "compile": model.compile_options,
@@ -34,14 +33,14 @@ def begun(model: ExactModel, path: Path, asked: Mapping[str, Any]) -> DataTree:
         "fingerprint": fingerprint(model.plan.model, model.plan),
         "versions": versions(),
     }
-    folder, lock = begin_store(path, manifest, {})
+    right = begin_store(place, manifest, {})
     try:
-        return gone_on(model, folder, asked)
+        return gone_on(model, place, asked)
     finally:
-        lock.release()
+        right.release()
 
 
-def gone_on(model: ExactModel, folder: StoreFolder, asked: Mapping[str, Any]) -> DataTree:
+def gone_on(model: ExactModel, place: Place, asked: Mapping[str, Any]) -> DataTree:
     """Fill a store from where it ends, and return its trace."""
     draws, chains, seed, names = (asked[name] for name in ("draws", "chains", "seed", "var_names"))
     start = perf_counter()
@@ -57,7 +56,7 @@ def gone_on(model: ExactModel, folder: StoreFolder, asked: Mapping[str, Any]) ->
         nothing = {n: np.zeros((chains, 0, *a.shape[1:]), a.dtype) for n, a in model.block(seed, 0, 0, 1).items()}
         return model.trace(nothing, names, {**model.attributes(seed, 0.0), "interrupted": True})
 
-    keeper = StoreKeeper(folder, BLOCK, values, tree, draws, in_blocks=False)
+    keeper = StoreKeeper(place, BLOCK, values, tree, draws, in_blocks=False)
     state = keeper.restore()
     done = 0 if state is None else int(min(state["num_kept"]))
     is_whole = True
@@ -78,7 +77,7 @@ def gone_on(model: ExactModel, folder: StoreFolder, asked: Mapping[str, Any]) ->
             logger.warning("Interrupted: %d draws of each chain are in the store. ppl.resume goes on.", done)
         attributes = {**model.attributes(seed, perf_counter() - start), "interrupted": not is_whole}
         keeper.finish(_state(chains, done), plain_attributes(attributes), {})
-    return opened_trace(folder.path)
+    return opened_trace(place.address)
 
 
 def _state(chains: int, done: int) -> State:

@@ -41,7 +41,7 @@ def resume(
 
     Parameters
     ----------
-    store : path
+    store : path or address
         What was given as ``store=``.
     model : Model, or what `ppl.compile` returned
         The model that the run was begun with, made again.
@@ -77,7 +77,7 @@ def resume(
     (4, 150)
     """
     check_counts(draws=draws, cores=cores)
-    folder, lock, manifest = open_store(store)
+    place, right, manifest = open_store(store)
     try:
         asked: dict[str, Any] = manifest["sample"]
         done = int(asked["draws"])
@@ -90,10 +90,10 @@ def resume(
         warn_of_versions(manifest["versions"], versions(), compiled.backend)
         check_client(client, compiled.backend)
         asked = {**asked, "draws": done if draws is None else draws}
-        folder.write_json(MANIFEST, {**manifest, "sample": asked})
+        place.write_json(MANIFEST, {**manifest, "sample": asked})
         if isinstance(compiled, ExactModel):
-            return gone_on(compiled, folder, asked)
-        start, learnt = known_at_start(folder, int(asked["chains"]))
+            return gone_on(compiled, place, asked)
+        start, learnt = known_at_start(place, int(asked["chains"]))
         expansion = compiled.expansion_for(asked["var_names"], cores)
         settings = RunSettings(
             asked["tune"],
@@ -110,9 +110,9 @@ def resume(
             learnt=learnt,
             tunes_until_agreed=asked.get("tunes_until_agreed", False),
         )
-        return StoredRun(compiled, folder, lock, settings, start, expansion, client).sample(progress)
+        return StoredRun(compiled, place, right, settings, start, expansion, client).sample(progress)
     finally:
-        lock.release()
+        right.release()
 
 
 def _compiled(

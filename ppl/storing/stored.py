@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,11 +14,10 @@ from graphs.errors import SamplingError
 from ppl.background.control import present_control, told
 from ppl.diagnosing.diagnosis import judge
 from ppl.keeping.fingerprint import fingerprint
-from ppl.keeping.folder import StoreFolder
 from ppl.keeping.keeper import BLOCK, StoreKeeper, rows_at_once
-from ppl.keeping.locking import StoreLock
 from ppl.keeping.manifest import START, begin_store
 from ppl.keeping.opening import SMALL_BYTES, opened_trace
+from ppl.keeping.place import Place, Right
 from ppl.reporting.progress import ProgressBar
 from ppl.running.continuation import ADAPTATION, what_was_learnt
 from ppl.running.drawing_back import Seed
@@ -47,7 +45,7 @@ class StoredRun:
     ----------
     compiled : CompiledModel
         What samples.
-    folder, lock
+    place, right
         The store, and the right to write it.
     settings : RunSettings
         How it runs.
@@ -60,8 +58,8 @@ class StoredRun:
     """
 
     compiled: CompiledModel
-    folder: StoreFolder
-    lock: StoreLock
+    place: Place
+    right: Right
     settings: RunSettings
     start: NDArray[np.float64]
     expansion: DrawExpansion
@@ -71,7 +69,7 @@ class StoredRun:
     def begun(
         cls,
         compiled: CompiledModel,
-        path: Path,
+        place: Place,
         settings: RunSettings,
         start: NDArray[np.float64],
         expansion: DrawExpansion,
@@ -106,8 +104,8 @@ class StoredRun:
             "fingerprint": fingerprint(compiled.plan.model, compiled.plan),
             "versions": versions(),
         }
-        folder, lock = begin_store(path, manifest, {"start": start, **_arrays_of_learnt(settings)})
-        return cls(compiled, folder, lock, settings, start, expansion, client)
+        right = begin_store(place, manifest, {"start": start, **_arrays_of_learnt(settings)})
+        return cls(compiled, place, right, settings, start, expansion, client)
 
     def sample(self, progress: bool) -> DataTree:
         """Draw, from where the store ends, and return its trace."""
@@ -117,13 +115,13 @@ class StoredRun:
                 with ProgressBar(chains, settings.tune, settings.draws, progress) as bar:
                     callback = told(bar, present_control())
                     result, losses = self._run(replace(settings, callback=callback), interrupts)
-                trace = opened_trace(self.folder.path)
+                trace = opened_trace(self.place.address)
                 if not losses.found:
                     losses.attempt("report", lambda: self._report(result, trace), None, is_long=True)
                 if losses.found:
                     logger.warning("Left out of the store, which failed: %s.", losses)
         finally:
-            self.lock.release()
+            self.right.release()
         return trace
 
     def _run(self, settings: RunSettings, interrupts: HeldInterrupts) -> tuple[SweepResult, Losses]:
@@ -133,7 +131,7 @@ class StoredRun:
         num_statistics = sum(len(block.statistics) for block in self.compiled.plan.sweep.blocks)
         row_bytes = 8 * (expansion.layout.size + num_statistics) + sum(expansion.new_bytes.values())
         keeper = StoreKeeper(
-            self.folder,
+            self.place,
             rows_at_once(row_bytes, chains),
             lambda taken: self._named(taken, losses),
             self._tree,
@@ -146,7 +144,7 @@ class StoredRun:
             state = keeper.restore()
             if state is not None:
                 run.restore(state)
-            with present_control().drawing(lambda: opened_trace(self.folder.path)):
+            with present_control().drawing(lambda: opened_trace(self.place.address)):
                 is_whole = run.advance()
             result = run.result()
         attributes = self.compiled.attributes(result, int(settings.seed), settings.max_tree_depth, losses)
@@ -159,7 +157,7 @@ class StoredRun:
             logger.warning(
                 "Interrupted: %d draws of each chain are in the store. ppl.resume(%r, model) goes on.",
                 int(result.num_draws.min()),
-                str(self.folder.path),
+                self.place.address,
             )
         return result, losses
 
@@ -267,9 +265,9 @@ def _arrays_of_learnt(settings: RunSettings) -> State:
     return found
 
 
-def known_at_start(folder: StoreFolder, chains: int) -> tuple[NDArray[np.float64], list[list[Learnt]] | None]:
+def known_at_start(place: Place, chains: int) -> tuple[NDArray[np.float64], list[list[Learnt]] | None]:
     """Return where the chains of a store started, and what they knew then."""
-    arrays = folder.read_arrays(START)
+    arrays = place.read_arrays(START)
     learnt: list[list[Learnt]] = [[] for _ in range(chains)]
     for chain, blocks in enumerate(learnt):
         while own := part_of(arrays, f"learnt_{chain}_{len(blocks)}_"):

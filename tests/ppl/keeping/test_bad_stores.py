@@ -50,8 +50,10 @@ def test_something_else_is_not_overwritten(prepared: Prepared, tmp_path: Path) -
         ppl.resume(tmp_path, prepared.compiled)
     with pytest.raises(SamplingError, match="no store at"):
         ppl.resume(tmp_path / "nowhere", prepared.compiled)
-    with pytest.raises(SamplingError, match="folder of this machine"):
-        prepared.compiled.sample(**prepared.options, store="s3://bucket/run.zarr")
+    bad = (("nosuch://bucket/run.zarr", "cannot be reached: .*nosuch"), (3, "store is a path"), ("", "empty"))
+    for wrong, said in bad:
+        with pytest.raises(SamplingError, match=said):
+            prepared.compiled.sample(**prepared.options, store=wrong)
 
 
 def test_a_folder_that_cannot_be_written_is_refused_before_anything_is_compiled(

@@ -1,0 +1,216 @@
+"""Stores of objects, which can be put as a whole and nothing else: clouds, and whatever else fsspec reaches."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from graphs.errors import SamplingError
+from ppl.keeping.leasing import Lease
+from ppl.keeping.place import OWN, Place
+
+
+@dataclass(eq=False)
+class _Piece:
+    """A piece of an array that is not full."""
+
+    content: bytearray
+    is_new: bool = False  # whether it holds more than what was put
+    lock: Any = field(default_factory=Lock)
+
+
+class StoreObjects(Place):
+    """A store whose files are objects.
+
+    Nothing can be written behind what is there: the last piece of an array is remembered here, and put again, longer,
+    whenever rows are to last. As its first rows stay what they were, who reads meanwhile sees what counted before.
+
+    Parameters
+    ----------
+    url : str
+        Where it is.
+
+    Raises
+    ------
+    SamplingError
+        If no installed package knows such places.
+    """
+
+    errors = Exception
+    """Every kind of store has its own."""
+    # Of what is put as a whole and again, before it is full, less; and what it lacks to be full is as good as nothing.
+    chunk_bytes = 2**18
+    takes_rows = False
+
+    def __init__(self, url: str):
+        from numcodecs import Zstd
+        from zarr.codecs import ZstdCodec
+
+        super().__init__(url.rstrip("/"))
+        self._files, self._root = _opened(self.address)
+        self._codec = Zstd(level=1)
+        self.compressors = ZstdCodec(level=1)
+        self._pieces: dict[str, _Piece] = {}
+        self._lock = Lock()
+        self._lease: Lease | None = None
+
+    def __reduce__(self) -> tuple[type[StoreObjects], tuple[str]]:
+        return StoreObjects, (self.address,)
+
+    def _path(self, name: str) -> str:
+        return f"{self._root}/{name}"
+
+    def exists(self) -> bool:
+        """Whether there is anything."""
+        return bool(self.names())
+
+    def names(self, folder: str = "") -> list[str]:
+        """As `Place.names`."""
+        self._files.invalidate_cache()
+        try:
+            found = self._files.ls(self._path(folder).rstrip("/"), detail=True)
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+        # Some stores have an object of the name of a folder.
+        files = [each for each in found if each["type"] == "directory" or not each["name"].endswith("/")]
+        files.sort(key=lambda each: each["type"] == "directory")
+        return [each["name"].rstrip("/").rpartition("/")[2] for each in files]
+
+    def has(self, name: str) -> bool:
+        """As `Place.has`."""
+        self._files.invalidate_cache()
+        return bool(self._files.exists(self._path(name)))
+
+    def check_writable(self) -> None:
+        """As `Place.check_writable`."""
+        try:
+            self.write(f"{OWN}/probe", b"")
+            self.remove(f"{OWN}/probe")
+        except Exception as error:
+            cause = error.__cause__ or error
+            raise SamplingError(
+                f"The store {self.address!r} cannot be made ({type(cause).__name__}: {cause}). Keys and addresses are "
+                "what the configuration of fsspec says."
+            ) from error
+
+    def make(self) -> None:
+        """As `Place.make`: there are no folders."""
+        with suppress(Exception):
+            self._files.makedirs(self._path(OWN), exist_ok=True)
+
+    def right(self) -> Lease:
+        """As `Place.right`."""
+        with self.failing():
+            self._lease = Lease(self, f"{OWN}/lock")
+        return self._lease
+
+    def check(self) -> None:
+        """As `Place.check`."""
+        if self._lease is not None:
+            with self.failing():
+                self._lease.check()
+
+    def remove(self, name: str) -> None:
+        """As `Place.remove`."""
+        with suppress(FileNotFoundError):
+            self._files.rm(self._path(name), recursive=True)
+
+    def write(self, name: str, content: bytes) -> None:
+        """As `Place.write`."""
+        with self.failing():
+            self._put({name: content})
+
+    def create(self, name: str, content: bytes) -> bool:
+        """Put an object where there is none; whether that was so."""
+        try:
+            self._files.pipe_file(self._path(name), content, mode="create")
+        except FileExistsError:
+            return False
+        return True
+
+    def read(self, name: str) -> bytes:
+        """As `Place.read`."""
+        return bytes(self._files.cat_file(self._path(name)))
+
+    def _put(self, contents: dict[str, bytes]) -> None:
+        """Put objects, at the same time where that is possible."""
+        if contents:
+            self._files.pipe({self._path(name): content for name, content in contents.items()})
+
+    def write_at(self, name: str, offset: int, data: NDArray, size: int) -> None:
+        """As `Place.write_at`; the piece is put when it is full, or `sync` is called."""
+        numbers = data.reshape(-1).view(np.uint8)
+        with self._lock:
+            piece = self._pieces.get(name)
+            if piece is None:
+                piece = self._pieces[name] = _Piece(bytearray(0))
+        end = offset + len(numbers)
+        with self.failing(), piece.lock:
+            if not piece.content:
+                piece.content = self._begun(name, offset, size)
+            piece.content[offset:end] = numbers.tobytes()
+            piece.is_new = True
+            if end == size:
+                self._put({name: self._codec.encode(piece.content)})
+                piece.is_new = False
+                with self._lock:
+                    self._pieces.pop(name, None)
+
+    def _begun(self, name: str, offset: int, size: int) -> bytearray:
+        """Return a piece of which so many bytes are there."""
+        if not offset:
+            return bytearray(size)
+        return bytearray(bytes(self._codec.decode(self.read(name))))
+
+    def sync(self) -> None:
+        """Put all pieces that hold what was not put."""
+        with self._lock:
+            found = dict(self._pieces)
+        with self.failing(), ExitStack() as held:
+            contents = {}
+            for name, piece in found.items():
+                held.enter_context(piece.lock)
+                if piece.is_new:
+                    contents[name] = bytes(self._codec.encode(piece.content))
+            self._put(contents)
+            for name in contents:
+                found[name].is_new = False
+
+    @contextmanager
+    def workshop(self) -> Iterator[Path]:
+        """As `Place.workshop`."""
+        with tempfile.TemporaryDirectory() as folder:
+            yield Path(folder) / "new"
+
+    def put_tree(self, made: Path, name: str) -> None:
+        """As `Place.put_tree`."""
+        files = [file for file in sorted(made.rglob("*")) if file.is_file()]
+        with self.failing():
+            self.remove(name)
+            self._put({f"{name}/{file.relative_to(made).as_posix()}": file.read_bytes() for file in files})
+
+
+def _opened(url: str) -> tuple[Any, str]:
+    """Return the file system of an address, and the path there."""
+    try:
+        from fsspec.core import url_to_fs
+
+        files, root = url_to_fs(url)
+    except ImportError as error:
+        raise SamplingError(
+            f"The store {url!r} cannot be reached: {error}. Install what it needs (fsspec, and for example s3fs or "
+            "gcsfs), or give a folder."
+        ) from error
+    except Exception as error:
+        raise SamplingError(
+            f"The store {url!r} cannot be reached: {error}. Give a folder, or another address."
+        ) from error
+    return files, root.rstrip("/")

@@ -1,0 +1,43 @@
+"""Stores by what users call them: paths of folders, and addresses of whatever fsspec reaches."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from graphs.errors import SamplingError
+from ppl.keeping.folder import StoreFolder
+from ppl.keeping.objects import StoreObjects
+from ppl.keeping.place import Place
+
+_LOCAL = ("file", "local")
+
+
+def place_of(store: Any) -> Place:
+    """Return the place of a store.
+
+    Parameters
+    ----------
+    store : str or path
+        A folder, or an address such as ``s3://bucket/run.zarr``.
+
+    Raises
+    ------
+    SamplingError
+        If it is neither, or nothing that is installed knows such addresses.
+
+    Examples
+    --------
+    >>> place_of("file:///data/run.zarr").address
+    '/data/run.zarr'
+    """
+    text = str(store)
+    if not isinstance(store, str | os.PathLike) and "://" not in text:
+        raise SamplingError(f"store is a path, or an address such as 's3://bucket/run.zarr', not {store!r}.")
+    if not text.strip():
+        raise SamplingError("store is a path; it was empty.")
+    protocol, is_address, path = text.partition("://")
+    if is_address and protocol not in _LOCAL:
+        return StoreObjects(text)
+    return StoreFolder(Path(path if is_address else os.fspath(store)))
