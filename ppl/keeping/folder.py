@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 
 from graphs.errors import SamplingError
 from ppl.keeping.locking import StoreLock
-from ppl.keeping.place import OWN, Place
+from ppl.keeping.place import OWN, StorePlace
 
 
-class StoreFolder(Place):
+class StoreFolder(StorePlace):
     """The folder of a store.
 
     The zarr library neither makes sure that what it wrote is on disk, nor writes on at the end of a file, and takes
@@ -43,24 +43,24 @@ class StoreFolder(Place):
         return self.path.exists()
 
     def names(self, folder: str = "") -> list[str]:
-        """As `Place.names`."""
+        """As `StorePlace.names`."""
         found = self.path / folder
         if not found.is_dir():
             return [found.name] if found.exists() else []
         return [file.name for file in sorted(found.iterdir(), key=lambda file: file.is_dir())]
 
     def has(self, name: str) -> bool:
-        """As `Place.has`."""
+        """As `StorePlace.has`."""
         return (self.path / name).exists()
 
     def check_writable(self) -> None:
-        """As `Place.check_writable`."""
+        """As `StorePlace.check_writable`."""
         above = next(p for p in (self.path, *self.path.absolute().parents) if p.exists())
         if not os.access(above, os.W_OK | os.X_OK):
             raise SamplingError(f"The store {self.address!r} cannot be made: {str(above)!r} cannot be written.")
 
     def make(self) -> None:
-        """As `Place.make`."""
+        """As `StorePlace.make`."""
         with self.failing():
             (self.path / OWN).mkdir(parents=True, exist_ok=True)
 
@@ -68,12 +68,12 @@ class StoreFolder(Place):
         """Do nothing: the system lets nobody else have the right."""
 
     def right(self) -> StoreLock:
-        """As `Place.right`."""
+        """As `StorePlace.right`."""
         with self.failing():
             return StoreLock(self.path, self.path / OWN / "lock")
 
     def remove(self, name: str) -> None:
-        """As `Place.remove`."""
+        """As `StorePlace.remove`."""
         file = self.path / name
         shutil.rmtree(file) if file.is_dir() else file.unlink(missing_ok=True)
 
@@ -90,11 +90,11 @@ class StoreFolder(Place):
             _sync_folder(file.parent)
 
     def read(self, name: str) -> bytes:
-        """As `Place.read`."""
+        """As `StorePlace.read`."""
         return (self.path / name).read_bytes()
 
     def write_at(self, name: str, offset: int, data: NDArray, size: int) -> None:
-        """As `Place.write_at`."""
+        """As `StorePlace.write_at`."""
         file = self.path / name
         with self.failing():
             try:
@@ -125,14 +125,14 @@ class StoreFolder(Place):
 
     @contextmanager
     def workshop(self) -> Iterator[Path]:
-        """As `Place.workshop`: what is made there is moved, not copied."""
+        """As `StorePlace.workshop`: what is made there is moved, not copied."""
         with self.failing():
             self.remove(f"{OWN}/new")
             yield self.path / OWN / "new"
             self.remove(f"{OWN}/new")
 
     def put_tree(self, made: Path, name: str) -> None:
-        """As `Place.put_tree`."""
+        """As `StorePlace.put_tree`."""
         with self.failing():
             self.remove(name)
             made.rename(self.path / name)

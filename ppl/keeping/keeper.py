@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from xarray import Dataset, DataTree
 
 from ppl.keeping.layout import GrowingArrays, lengths_of
-from ppl.keeping.place import OWN, Place
+from ppl.keeping.place import OWN, StorePlace
 from samplers.chain.going import Taken
 from samplers.chain.plain_arrays import unpacked
 
@@ -49,7 +49,7 @@ class StoreKeeper:
 
     Parameters
     ----------
-    place : Place
+    place : StorePlace
         The store.
     num_rows : int
         How many rows a chain gathers.
@@ -66,7 +66,7 @@ class StoreKeeper:
 
     def __init__(
         self,
-        place: Place,
+        place: StorePlace,
         num_rows: int,
         named: Callable[[Taken], Named],
         tree: Callable[[tuple[str, ...]], DataTree],

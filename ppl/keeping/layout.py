@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from xarray import Dataset, DataTree
 
-from ppl.keeping.place import Place
+from ppl.keeping.place import StorePlace
 
 ROOT = "zarr.json"
 DRAWN = ("posterior", "sample_stats", "unconstrained_posterior")
@@ -36,22 +36,22 @@ class GrowingArrays:
 
     Parameters
     ----------
-    place : Place
+    place : StorePlace
         Where the tree is.
     """
 
-    def __init__(self, place: Place):
+    def __init__(self, place: StorePlace):
         self._place = place
         self._nodes: dict[str, dict[str, Any]] = {}
         self._attributes: dict[str, Any] = {}
 
     @classmethod
-    def made(cls, place: Place, tree: DataTree, num_rows: int) -> GrowingArrays:
+    def made(cls, place: StorePlace, tree: DataTree, num_rows: int) -> GrowingArrays:
         """Write a tree whose arrays of draws have no rows yet.
 
         Parameters
         ----------
-        place : Place
+        place : StorePlace
             Where to.
         tree : DataTree
             Groups, coordinates, attributes and data; arrays of draws are (chains, 0, ...).
@@ -75,7 +75,7 @@ class GrowingArrays:
         return made
 
     @classmethod
-    def found(cls, place: Place) -> GrowingArrays:
+    def found(cls, place: StorePlace) -> GrowingArrays:
         """Return the arrays that are there."""
         root, found = place.read_json(ROOT), cls(place)
         found._attributes = root["attributes"]
@@ -197,7 +197,7 @@ def _node(path: Path) -> dict[str, Any]:
     return found
 
 
-def _write_tree(tree: DataTree, path: Path, num_rows: int, place: Place) -> None:
+def _write_tree(tree: DataTree, path: Path, num_rows: int, place: StorePlace) -> None:
     """Write a tree with pieces that are about as large as is good to read, each of one chain."""
     encodings: dict[str, dict[str, dict[str, Any]]] = {}
     for group, node in tree.children.items():

@@ -9,7 +9,7 @@ from typing import Any
 from graphs.errors import SamplingError
 from ppl.keeping.keeper import COMMITTED
 from ppl.keeping.layout import ROOT
-from ppl.keeping.place import OWN, Place, Right
+from ppl.keeping.place import OWN, Right, StorePlace
 from ppl.keeping.places import place_of
 
 logger = logging.getLogger("rvgraph")
@@ -19,7 +19,7 @@ _DECISIVE = ("rvgraph", "pytensor", "pymc", "numba", "numpy")
 _DECISIVE_IN_JAX = ("jax", "blackjax")
 
 
-def check_free(store: Any, overwrite: bool) -> Place:
+def check_free(store: Any, overwrite: bool) -> StorePlace:
     """Return the place of a store that is to be made.
 
     Raises
@@ -40,7 +40,7 @@ def check_free(store: Any, overwrite: bool) -> Place:
     return place
 
 
-def _held(place: Place) -> str:
+def _held(place: StorePlace) -> str:
     """Return in words what a store holds."""
     manifest = place.read_json(MANIFEST)
     wanted = manifest["sample"]
@@ -50,7 +50,7 @@ def _held(place: Place) -> str:
     return f"{done} of each of {wanted['chains']} chains (of {names})"
 
 
-def begin_store(place: Place, manifest: Mapping[str, Any], start: Mapping[str, Any]) -> Right:
+def begin_store(place: StorePlace, manifest: Mapping[str, Any], start: Mapping[str, Any]) -> Right:
     """Make a store in which nothing has been drawn yet, and return the right to write it.
 
     Raises
@@ -76,7 +76,7 @@ def begin_store(place: Place, manifest: Mapping[str, Any], start: Mapping[str, A
     return right
 
 
-def open_store(store: Any) -> tuple[Place, Right, dict[str, Any]]:
+def open_store(store: Any) -> tuple[StorePlace, Right, dict[str, Any]]:
     """Return a store to go on with, the right to write it, and its manifest.
 
     Raises

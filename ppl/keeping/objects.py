@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from graphs.errors import SamplingError
 from ppl.keeping.leasing import Lease
-from ppl.keeping.place import OWN, Place
+from ppl.keeping.place import OWN, StorePlace
 
 
 @dataclass(eq=False)
@@ -27,7 +27,7 @@ class _Piece:
     lock: Any = field(default_factory=Lock)
 
 
-class StoreObjects(Place):
+class StoreObjects(StorePlace):
     """A store whose files are objects.
 
     Nothing can be written behind what is there: the last piece of an array is remembered here, and put again, longer,
@@ -73,7 +73,7 @@ class StoreObjects(Place):
         return bool(self.names())
 
     def names(self, folder: str = "") -> list[str]:
-        """As `Place.names`."""
+        """As `StorePlace.names`."""
         self._files.invalidate_cache()
         try:
             found = self._files.ls(self._path(folder).rstrip("/"), detail=True)
@@ -85,12 +85,12 @@ class StoreObjects(Place):
         return [each["name"].rstrip("/").rpartition("/")[2] for each in files]
 
     def has(self, name: str) -> bool:
-        """As `Place.has`."""
+        """As `StorePlace.has`."""
         self._files.invalidate_cache()
         return bool(self._files.exists(self._path(name)))
 
     def check_writable(self) -> None:
-        """As `Place.check_writable`."""
+        """As `StorePlace.check_writable`."""
         try:
             self.write(f"{OWN}/probe", b"")
             self.remove(f"{OWN}/probe")
@@ -102,29 +102,29 @@ class StoreObjects(Place):
             ) from error
 
     def make(self) -> None:
-        """As `Place.make`: there are no folders."""
+        """As `StorePlace.make`: there are no folders."""
         with suppress(Exception):
             self._files.makedirs(self._path(OWN), exist_ok=True)
 
     def right(self) -> Lease:
-        """As `Place.right`."""
+        """As `StorePlace.right`."""
         with self.failing():
             self._lease = Lease(self, f"{OWN}/lock")
         return self._lease
 
     def check(self) -> None:
-        """As `Place.check`."""
+        """As `StorePlace.check`."""
         if self._lease is not None:
             with self.failing():
                 self._lease.check()
 
     def remove(self, name: str) -> None:
-        """As `Place.remove`."""
+        """As `StorePlace.remove`."""
         with suppress(FileNotFoundError):
             self._files.rm(self._path(name), recursive=True)
 
     def write(self, name: str, content: bytes) -> None:
-        """As `Place.write`."""
+        """As `StorePlace.write`."""
         with self.failing():
             self._put({name: content})
 
@@ -137,7 +137,7 @@ class StoreObjects(Place):
         return True
 
     def read(self, name: str) -> bytes:
-        """As `Place.read`."""
+        """As `StorePlace.read`."""
         return bytes(self._files.cat_file(self._path(name)))
 
     def _put(self, contents: dict[str, bytes]) -> None:
@@ -146,7 +146,7 @@ class StoreObjects(Place):
             self._files.pipe({self._path(name): content for name, content in contents.items()})
 
     def write_at(self, name: str, offset: int, data: NDArray, size: int) -> None:
-        """As `Place.write_at`; the piece is put when it is full, or `sync` is called."""
+        """As `StorePlace.write_at`; the piece is put when it is full, or `sync` is called."""
         numbers = data.reshape(-1).view(np.uint8)
         with self._lock:
             piece = self._pieces.get(name)
@@ -186,12 +186,12 @@ class StoreObjects(Place):
 
     @contextmanager
     def workshop(self) -> Iterator[Path]:
-        """As `Place.workshop`."""
+        """As `StorePlace.workshop`."""
         with tempfile.TemporaryDirectory() as folder:
             yield Path(folder) / "new"
 
     def put_tree(self, made: Path, name: str) -> None:
-        """As `Place.put_tree`."""
+        """As `StorePlace.put_tree`."""
         files = [file for file in sorted(made.rglob("*")) if file.is_file()]
         with self.failing():
             self.remove(name)

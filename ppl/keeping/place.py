@@ -26,7 +26,7 @@ class Right(Protocol):
         """Let others write the store."""
 
 
-class Place(ABC):
+class StorePlace(ABC):
     """Where a store is.
 
     Files are replaced at once or not at all. Rows are written behind those that are there, and whoever read before sees

@@ -9,12 +9,12 @@ from typing import Any
 from graphs.errors import SamplingError
 from ppl.keeping.folder import StoreFolder
 from ppl.keeping.objects import StoreObjects
-from ppl.keeping.place import Place
+from ppl.keeping.place import StorePlace
 
 _LOCAL = ("file", "local")
 
 
-def place_of(store: Any) -> Place:
+def place_of(store: Any) -> StorePlace:
     """Return the place of a store.
 
     Parameters

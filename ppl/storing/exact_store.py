@@ -14,7 +14,7 @@ from ppl.keeping.fingerprint import fingerprint
 from ppl.keeping.keeper import BLOCK, StoreKeeper
 from ppl.keeping.manifest import begin_store
 from ppl.keeping.opening import opened_trace
-from ppl.keeping.place import Place
+from ppl.keeping.place import StorePlace
 from ppl.modelling.members import by_member
 from ppl.running.results import logger, plain_attributes, versions
 from samplers.chain.going import Taken
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ppl.running.exact import ExactModel
 
 
-def begun(model: ExactModel, place: Place, asked: Mapping[str, Any]) -> DataTree:
+def begun(model: ExactModel, place: StorePlace, asked: Mapping[str, Any]) -> DataTree:
     """Make a store, fill it, and return its trace."""
     manifest = {
         "compile": model.compile_options,
@@ -40,7 +40,7 @@ def begun(model: ExactModel, place: Place, asked: Mapping[str, Any]) -> DataTree
         right.release()
 
 
-def gone_on(model: ExactModel, place: Place, asked: Mapping[str, Any]) -> DataTree:
+def gone_on(model: ExactModel, place: StorePlace, asked: Mapping[str, Any]) -> DataTree:
     """Fill a store from where it ends, and return its trace."""
     draws, chains, seed, names = (asked[name] for name in ("draws", "chains", "seed", "var_names"))
     start = perf_counter()

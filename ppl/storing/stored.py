@@ -17,7 +17,7 @@ from ppl.keeping.fingerprint import fingerprint
 from ppl.keeping.keeper import BLOCK, StoreKeeper, rows_at_once
 from ppl.keeping.manifest import START, begin_store
 from ppl.keeping.opening import SMALL_BYTES, opened_trace
-from ppl.keeping.place import Place, Right
+from ppl.keeping.place import Right, StorePlace
 from ppl.reporting.progress import ProgressBar
 from ppl.running.continuation import ADAPTATION, what_was_learnt
 from ppl.running.drawing_back import Seed
@@ -58,7 +58,7 @@ class StoredRun:
     """
 
     compiled: CompiledModel
-    place: Place
+    place: StorePlace
     right: Right
     settings: RunSettings
     start: NDArray[np.float64]
@@ -69,7 +69,7 @@ class StoredRun:
     def begun(
         cls,
         compiled: CompiledModel,
-        place: Place,
+        place: StorePlace,
         settings: RunSettings,
         start: NDArray[np.float64],
         expansion: DrawExpansion,
@@ -265,7 +265,7 @@ def _arrays_of_learnt(settings: RunSettings) -> State:
     return found
 
 
-def known_at_start(place: Place, chains: int) -> tuple[NDArray[np.float64], list[list[Learnt]] | None]:
+def known_at_start(place: StorePlace, chains: int) -> tuple[NDArray[np.float64], list[list[Learnt]] | None]:
     """Return where the chains of a store started, and what they knew then."""
     arrays = place.read_arrays(START)
     learnt: list[list[Learnt]] = [[] for _ in range(chains)]
