@@ -19,7 +19,7 @@ from ppl.keeping.place import OWN, StorePlace
 
 
 @dataclass(eq=False)
-class _Piece:
+class _LastPiece:
     """A piece of an array that is not full."""
 
     content: bytearray
@@ -58,7 +58,7 @@ class StoreObjects(StorePlace):
         self._files, self._root = _opened(self.address)
         self._codec = Zstd(level=1)
         self.compressors = ZstdCodec(level=1)
-        self._pieces: dict[str, _Piece] = {}
+        self._pieces: dict[str, _LastPiece] = {}
         self._lock = Lock()
         self._lease: Lease | None = None
 
@@ -151,7 +151,7 @@ class StoreObjects(StorePlace):
         with self._lock:
             piece = self._pieces.get(name)
             if piece is None:
-                piece = self._pieces[name] = _Piece(bytearray(0))
+                piece = self._pieces[name] = _LastPiece(bytearray(0))
         end = offset + len(numbers)
         with self.failing(), piece.lock:
             if not piece.content:
