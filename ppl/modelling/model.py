@@ -19,6 +19,7 @@ from ppl.modelling.assembling import Parts, assemble
 from ppl.modelling.changing import with_variables
 from ppl.modelling.dimensions import check_clashes
 from ppl.modelling.graphviz import DotSource, model_to_graphviz
+from ppl.reporting.latex import model_to_latex
 
 
 class Model:
@@ -225,6 +226,28 @@ class Model:
             potentials=self.parts.potentials,
             dims=self.dims,
         )
+
+    def to_latex(self) -> str:
+        r"""Return the model as formulas, for a paper.
+
+        Returns
+        -------
+        str
+            Lines of LaTeX (``aligned``, of amsmath): distributions with their parameters, deterministics, potentials,
+            and what letters of arrays stand for. Parameters are those of the random variables: where a rate was
+            given, its inverse, a scale.
+
+        Examples
+        --------
+        >>> import ppl
+        >>> model = ppl.Model({ppl.Poisson("n", ppl.Exponential("lam", 2.0)): [3, 1, 4]})
+        >>> print(model.to_latex())
+        \begin{aligned}
+        \lambda &\sim \operatorname{Exponential}\left(\text{scale}=0.5\right) \\
+        n &\sim \operatorname{Poisson}\left(\lambda\right)
+        \end{aligned}
+        """
+        return model_to_latex({**self.latent, **self.observed}, self.parts.deterministics, self.parts.potentials)
 
     def _repr_html_(self) -> str:
         drawing = self.to_graphviz()
