@@ -15,6 +15,7 @@ from pytensor.graph.op import Op
 from pytensor.link.numba.dispatch.basic import register_funcify_and_cache_key
 from pytensor.tensor.variable import TensorVariable
 
+from graphs.backends.numba.machine_code.plain import performing
 from graphs.backends.numba.machine_code.reachable import digest_of
 from graphs.sparse.dense_kernels import inverses, log_determinants
 
@@ -64,9 +65,7 @@ class LogDeterminants(_OfMatrices):
         """Return the number of the matrices."""
         return [tuple(shapes[1][:1])]
 
-    def perform(self, node: Apply, inputs: Sequence[Any], outputs: Sequence[list[Any]]) -> None:
-        """Add up."""
-        outputs[0][0] = log_determinants(*inputs)
+    perform = performing(log_determinants)
 
     def pullback(
         self, inputs: Sequence[Variable], outputs: Sequence[Variable], cotangents: Sequence[Variable]
@@ -89,9 +88,7 @@ class Inverses(_OfMatrices):
         """Return the shape of the matrices."""
         return [tuple(shapes[1])]
 
-    def perform(self, node: Apply, inputs: Sequence[Any], outputs: Sequence[list[Any]]) -> None:
-        """Invert."""
-        outputs[0][0] = inverses(*inputs)
+    perform = performing(inverses)
 
     def pullback(
         self, inputs: Sequence[Variable], outputs: Sequence[Variable], cotangents: Sequence[Variable]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import log
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -18,9 +20,9 @@ def log_determinants(matrices: NDArray, factors: NDArray) -> NDArray:
             product *= factors[b, i, i]
             # The root of any number of double precision times a product between these is one of double precision.
             if not 1e-100 < product < 1e100:
-                total += np.log(product)
+                total += log(product)
                 product = 1.0
-        result[b] = 2.0 * (total + np.log(product))
+        result[b] = 2.0 * (total + log(product))
     return result
 
 

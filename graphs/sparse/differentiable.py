@@ -22,6 +22,7 @@ from pytensor.graph.op import Op
 from pytensor.link.numba.dispatch.basic import register_funcify_and_cache_key
 from pytensor.tensor.variable import TensorVariable
 
+from graphs.backends.numba.machine_code.plain import performing
 from graphs.backends.numba.machine_code.reachable import digest_of
 from graphs.sparse.inverse_kernels import log_determinant, selected_inverse, solve
 
@@ -44,9 +45,7 @@ class SparseLogDeterminant(Op):
         """Return the shape of a number."""
         return [()]
 
-    def perform(self, node: Apply, inputs: Sequence[Any], outputs: Sequence[list[Any]]) -> None:
-        """Add up."""
-        outputs[0][0] = log_determinant(*inputs)
+    perform = performing(log_determinant)
 
     def connection_pattern(self, node: Apply) -> list[list[bool]]:
         """Call the factor disconnected: its part of the gradient is in that of the values."""
@@ -81,9 +80,7 @@ class SparseSolution(Op):
         """Return the shape of the right side."""
         return [tuple(shapes[1])]
 
-    def perform(self, node: Apply, inputs: Sequence[Any], outputs: Sequence[list[Any]]) -> None:
-        """Solve."""
-        outputs[0][0] = solve(*inputs)
+    perform = performing(solve)
 
     def connection_pattern(self, node: Apply) -> list[list[bool]]:
         """Call the factor disconnected: its part of the gradient is in that of the values."""
@@ -116,9 +113,7 @@ class SparseInverse(Op):
         """Return the shape of the places."""
         return [tuple(shapes[1])]
 
-    def perform(self, node: Apply, inputs: Sequence[Any], outputs: Sequence[list[Any]]) -> None:
-        """Invert."""
-        outputs[0][0] = selected_inverse(*inputs)
+    perform = performing(selected_inverse)
 
     def connection_pattern(self, node: Apply) -> list[list[bool]]:
         """Call all but the factor disconnected: they are whole numbers."""

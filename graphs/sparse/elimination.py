@@ -1,28 +1,16 @@
 """Loops over the elements of a sparse matrix that find the elements of its factor, and colours.
 
-Plain Python: compiled where there are many elements, as it is where there are few.
+Compiled where there are many elements, plain Python where there are few (`machine_code/plain.py`).
 """
 
 from __future__ import annotations
-
-from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from graphs.backends.numba.machine_code.kept import njit
 
-FEWEST_COMPILED = 5_000
-"""Loops over fewer elements take less time than their machine code takes to be loaded."""
-
 Integers = NDArray[np.int64]
-
-
-def loops(kernel: Any, count: int) -> Callable[..., Any]:
-    """Return a kernel for so many elements, compiled or as it is."""
-    chosen: Callable[..., Any] = kernel if count >= FEWEST_COMPILED else kernel.py_func
-    return chosen
 
 
 @njit(cache=True)

@@ -23,6 +23,7 @@ from pytensor.graph.op import Op
 from pytensor.link.numba.dispatch.basic import register_funcify_and_cache_key
 from pytensor.tensor.variable import TensorVariable
 
+from graphs.backends.numba.machine_code.plain import performing
 from graphs.backends.numba.machine_code.reachable import digest_of
 from graphs.sparse.differentiable import SparseInverse, SparseLogDeterminant, SparseSolution
 from graphs.sparse.kernels import factorize, solve_with_noise
@@ -43,9 +44,7 @@ class SparseCholesky(Op):
         values, *arrays = (pt.as_tensor(i) for i in inputs)
         return Apply(self, [values, *arrays], [pt.tensor(dtype="float64", shape=arrays[2].type.shape)])
 
-    def perform(self, node: Apply, inputs: Sequence[Any], outputs: Sequence[list[Any]]) -> None:
-        """Factorise."""
-        outputs[0][0] = factorize(*inputs)
+    perform = performing(factorize)
 
     def num_products(self, node: Apply) -> tuple[int, int]:
         """Return about how many products are made, and in how many columns."""
@@ -73,9 +72,7 @@ class SparseDraw(Op):
         values, right, noise, *arrays = (pt.as_tensor(i) for i in inputs)
         return Apply(self, [values, right, noise, *arrays], [right.type()])
 
-    def perform(self, node: Apply, inputs: Sequence[Any], outputs: Sequence[list[Any]]) -> None:
-        """Draw."""
-        outputs[0][0] = solve_with_noise(*inputs)
+    perform = performing(solve_with_noise)
 
     def num_products(self, node: Apply) -> tuple[int, int]:
         """Return about how many products are made, and in how many columns."""

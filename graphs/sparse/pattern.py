@@ -12,7 +12,8 @@ from scipy.sparse import csr_matrix, identity
 from scipy.sparse.csgraph import reverse_cuthill_mckee
 from scipy.sparse.linalg import splu
 
-from graphs.sparse.elimination import colour, count_elements, fill_elements, loops
+from graphs.backends.numba.machine_code.plain import loops
+from graphs.sparse.elimination import colour, count_elements, fill_elements
 
 Integers = NDArray[np.int64]
 _MOST_PRODUCTS = 1_000_000

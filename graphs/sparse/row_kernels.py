@@ -13,6 +13,8 @@ Analysis 16: 368-375.
 
 from __future__ import annotations
 
+from math import log
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -107,10 +109,10 @@ def log_determinant_of_rows(
     for j in range(starts.size - 1):
         joined *= factor[0, starts[j]]
         if not 1e-100 < joined < 1e100:
-            total += np.log(joined)
+            total += log(joined)
             joined = 1.0
     result = np.empty(())
-    result[()] = -2.0 * (total + np.log(joined))
+    result[()] = -2.0 * (total + log(joined))
     return result
 
 

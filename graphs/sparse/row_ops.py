@@ -22,6 +22,7 @@ from pytensor.graph.op import Op
 from pytensor.link.numba.dispatch.basic import register_funcify_and_cache_key
 from pytensor.tensor.variable import TensorVariable
 
+from graphs.backends.numba.machine_code.plain import performing
 from graphs.backends.numba.machine_code.reachable import digest_of
 from graphs.sparse.ops import counted
 from graphs.sparse.row_kernels import factorize_rows, log_determinant_of_rows, project_rows, solve_gram, solve_rows
@@ -54,9 +55,7 @@ class RowFactor(_OfRows):
         inputs = tuple(pt.as_tensor(i) for i in inputs)
         return Apply(self, list(inputs), [pt.tensor(dtype="float64", shape=(2, inputs[8].type.shape[0] + 1))])
 
-    def perform(self, node: Apply, inputs: Sequence[Any], outputs: Sequence[list[Any]]) -> None:
-        """Factorise."""
-        outputs[0][0] = factorize_rows(*inputs)
+    perform = performing(factorize_rows)
 
     def num_products(self, node: Apply) -> tuple[int, int]:
         """Return about how many products are made, and in how many columns."""
@@ -77,9 +76,7 @@ class RowLogDeterminant(_OfRows):
         """Return the node."""
         return Apply(self, [pt.as_tensor(i) for i in inputs], [pt.scalar(dtype="float64")])
 
-    def perform(self, node: Apply, inputs: Sequence[Any], outputs: Sequence[list[Any]]) -> None:
-        """Add up."""
-        outputs[0][0] = log_determinant_of_rows(*inputs)
+    perform = performing(log_determinant_of_rows)
 
     def pullback(
         self, inputs: Sequence[Variable], outputs: Sequence[Variable], cotangents: Sequence[Variable]
@@ -96,9 +93,7 @@ class RowProjections(_OfRows):
         inputs = tuple(pt.as_tensor(i) for i in inputs)
         return Apply(self, list(inputs), [inputs[0].type()])
 
-    def perform(self, node: Apply, inputs: Sequence[Any], outputs: Sequence[list[Any]]) -> None:
-        """Invert."""
-        outputs[0][0] = project_rows(*inputs)
+    perform = performing(project_rows)
 
     def num_products(self, node: Apply) -> tuple[int, int]:
         """Return about how many products are made, and in how many columns."""
@@ -126,9 +121,7 @@ class RowSolution(_OfRows):
         inputs = tuple(pt.as_tensor(i) for i in inputs)
         return Apply(self, list(inputs), [_vector(inputs[5].type.shape[0] + inputs[1].type.shape[0])])
 
-    def perform(self, node: Apply, inputs: Sequence[Any], outputs: Sequence[list[Any]]) -> None:
-        """Solve."""
-        outputs[0][0] = solve_rows(*inputs)
+    perform = performing(solve_rows)
 
     def num_products(self, node: Apply) -> tuple[int, int]:
         """Return about how many products are made, and in how many columns."""
@@ -161,9 +154,7 @@ class GramSolution(_OfRows):
         inputs = tuple(pt.as_tensor(i) for i in inputs)
         return Apply(self, list(inputs), [_vector(inputs[5].type.shape[0])])
 
-    def perform(self, node: Apply, inputs: Sequence[Any], outputs: Sequence[list[Any]]) -> None:
-        """Solve."""
-        outputs[0][0] = solve_gram(*inputs)
+    perform = performing(solve_gram)
 
     def num_products(self, node: Apply) -> tuple[int, int]:
         """Return about how many products are made, and in how many columns."""

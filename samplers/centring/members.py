@@ -21,7 +21,7 @@ from samplers.centring.observations import (
 from samplers.chain.metric import Centring, Learnt, Metric
 from samplers.chain.plain_arrays import State, with_prefix
 from samplers.chain.programs import Programs
-from samplers.chain.state import NUM_GRADIENTS, NUM_ITERATIONS, Chain
+from samplers.chain.state import NUM_GRADIENTS, NUM_ITERATIONS, OFFSET, SIZE, Chain
 from samplers.loop.learners import GroupLearner, Member
 from samplers.tuning.adaptation import (
     IS_ADAPTING,
@@ -131,6 +131,28 @@ class CentredMember(Member):
         """Return the coordinates of positions, shape (..., d)."""
         found: Vector = self.coordinates.located(positions, self.chain.state)
         return found
+
+
+def members_of(chain: Chain, programs: Programs, table: NDArray[np.int64], blocks: Sequence[int]) -> list[Member]:
+    """Return the NUTS blocks of a chain.
+
+    Parameters
+    ----------
+    chain : Chain
+        Their memory.
+    programs : Programs
+        Their log-densities, and coordinates.
+    table : array, shape (num_blocks, 12), int64
+        The table of all blocks.
+    blocks : sequence of int
+        Which are theirs.
+    """
+    return [
+        (CentredMember if b in programs.coordinates else Member)(
+            chain, programs, b, int(table[b, OFFSET]), int(table[b, SIZE])
+        )
+        for b in blocks
+    ]
 
 
 def start_centring(members: Sequence[CentredMember], *, is_learning: bool) -> None:

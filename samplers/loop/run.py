@@ -15,18 +15,17 @@ from pytensor.graph.basic import Variable
 from graphs.backends import get_backend
 from graphs.errors import BackendError
 from samplers.blocks import Sweep
-from samplers.centring.members import CentredLearner, CentredMember
+from samplers.centring.members import CentredLearner, members_of
 from samplers.chain.arguments import RunSettings, checked_starts, spawn_seeds
 from samplers.chain.going import Keeper, Stopwatch, SweepRun
-from samplers.chain.programs import Programs
 from samplers.chain.result import SweepResult
-from samplers.chain.state import FIRST_STATISTIC, OFFSET, SIZE, Chain, Settings, new_chain
+from samplers.chain.state import FIRST_STATISTIC, OFFSET, SIZE, Settings, new_chain
 from samplers.loop import advance as chain
 from samplers.loop import block_table as lowering
 from samplers.loop.chain_run import ChainRun
 from samplers.loop.chains_run import ChainsRun
 from samplers.loop.compiled_loop import compiled_advance
-from samplers.loop.learners import GroupLearner, Levels, Member, resume_learnt
+from samplers.loop.learners import GroupLearner, Levels, resume_learnt
 from samplers.loop.pytensor_programs import compile_functions
 from samplers.loop.record import Record
 from samplers.tuning.learning import MetricLearner
@@ -85,10 +84,13 @@ class CompiledSweep:
     Attributes
     ----------
     compile_seconds : float
-        Time that compiling took.
+        Time that compiling took, so far.
     bind : callable
         ``SeedSequence -> Programs``, a chain's own.
     """
+
+    loop_at_once = True
+    """Whether chains go through the loop whatever they find: else it is compiled where they do."""
 
     def __init__(self, sweep: Sweep, backend: str):
         start = perf_counter()
@@ -98,17 +100,27 @@ class CompiledSweep:
         self._blocks = lowering.block_table(sweep)
         self._nuts_blocks = [i for i, block in enumerate(sweep.blocks) if block.has_metric]
         self.bind = lowering.compile_numba(sweep) if backend == "numba" else compile_functions(sweep, backend)
-        self._advance: Callable[..., int] = compiled_advance(self._blocks[0]) if backend == "numba" else chain.advance
-        # No sweep is done, but the loop is compiled here rather than by the first thread.
-        nothing = Record.empty(sweep, 1, 0, 0)
-        kept = np.zeros(0, np.int64)
-        shortest = RunSettings(0, 0, seed=0, max_tree_depth=1)
-        self._start(np.zeros((1, self.layout.size)), shortest, kept, nothing, nothing)[0].run_chunk()
+        self._advance: Callable[..., int] | None = None
         self.compile_seconds = perf_counter() - start
+        if self.loop_at_once:
+            self.compile_loop()
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Machine code belongs to a process.
         return CompiledSweep, (self.sweep, self.backend)
+
+    def compile_loop(self) -> None:
+        """Compile the loop over sweeps, and the moves that it calls; once."""
+        if self._advance is not None:
+            return
+        start = perf_counter()
+        self._advance = compiled_advance(self._blocks[0]) if self.backend == "numba" else chain.advance
+        # No sweep is done, but the loop is compiled here rather than by the first thread.
+        nothing = Record.empty(self.sweep, 1, 0, 0)
+        kept = np.zeros(0, np.int64)
+        shortest = RunSettings(0, 0, seed=0, max_tree_depth=1)
+        self._start(np.zeros((1, self.layout.size)), shortest, kept, nothing, nothing)[0].run_chunk()
+        self.compile_seconds += perf_counter() - start
 
     def compiled_graphs(self) -> list[list[Variable]]:
         """Return the outputs of the graph that was compiled for each block, by Numba."""
@@ -237,6 +249,8 @@ class CompiledSweep:
         num_window: int = 0,
     ) -> list[ChainRun]:
         """Set up the chains."""
+        self.compile_loop()
+        assert self._advance is not None
         first = settings.first_chain
         seeds = spawn_seeds(settings.seed, first + len(init))[first:]
         num_statistics = record.statistics.shape[-1]
@@ -258,7 +272,7 @@ class CompiledSweep:
                 int(settings.thin),
                 tuning_record.of_chain(i, is_tuning=True, first_chain=first),
                 record.of_chain(i, is_tuning=False, first_chain=first),
-                self._members(memory, programs),
+                members_of(memory, programs, self._blocks[0], self._nuts_blocks),
             )
             found.append(run)
         return found
@@ -282,13 +296,3 @@ class CompiledSweep:
                 shared.start()
             for number in group:
                 runs[number].learner = shared
-
-    def _members(self, memory: Chain, programs: Programs) -> list[Member]:
-        """Return the NUTS blocks of a chain."""
-        table = self._blocks[0]
-        return [
-            (CentredMember if b in programs.coordinates else Member)(
-                memory, programs, b, int(table[b, OFFSET]), int(table[b, SIZE])
-            )
-            for b in self._nuts_blocks
-        ]

@@ -26,7 +26,12 @@ class TabulatedSweep(CompiledSweep):
     The draws of a chain are those of an independent Metropolis-Hastings sampler (Tierney 1994, Annals of Statistics
     22), whose proposals are from a table, fifteen of sixteen being images of the one before them: they leave the
     density unchanged, whatever the table, and where it is good they balance each other (`samplers.tables.orbits`).
+
+    Where a density is of one number or concave, a table is all that is needed: NUTS and the loop over its sweeps, which
+    take longer to compile than such a model, are compiled where a chain goes through them.
     """
+
+    loop_at_once = False
 
     def __reduce__(self) -> tuple[Any, ...]:
         # As of any sweep: machine code belongs to a process.

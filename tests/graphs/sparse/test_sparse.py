@@ -126,7 +126,7 @@ def test_probes_show_every_element(graph):
 @pytest.mark.parametrize("graph", GRAPHS, ids=lambda g: g.__name__)
 def test_compiled_loops_find_the_pattern_of_a_dense_factor(graph, monkeypatch):
     """Without fill that cancels, the pattern is that of the factor of any matrix with these elements."""
-    monkeypatch.setattr("graphs.sparse.elimination.FEWEST_COMPILED", 0)
+    monkeypatch.setattr("graphs.backends.numba.machine_code.plain.FEWEST_COMPILED", 0)
     adjacency = sparse.csr_matrix(graph(49))
     pattern = find_pattern(adjacency)
     dense = np.linalg.cholesky(matrix_of(adjacency)[np.ix_(pattern.order, pattern.order)])

@@ -9,6 +9,7 @@ from pytensor.graph.op import Op
 from pytensor.tensor.blas.batched import BatchedDot
 from pytensor.tensor.blockwise import Blockwise
 from pytensor.tensor.linalg.decomposition.cholesky import Cholesky
+from pytensor.tensor.linalg.solvers.psd import CholeskySolve
 from pytensor.tensor.linalg.solvers.triangular import SolveTriangular
 from pytensor.tensor.math import Dot
 
@@ -58,8 +59,9 @@ def lower_blockwise(op: Blockwise, node: Apply, generator: Generator) -> None:
 
 @lower.register(Cholesky)
 @lower.register(SolveTriangular)
+@lower.register(CholeskySolve)
 def lower_triangular(op: Op, node: Apply, generator: Generator) -> None:
-    """Add a factor of a matrix, or the solution of a triangular system."""
+    """Add a factor of a matrix, or the solution of a system by one."""
     if not _lowered_triangular(op, node, generator):
         lower_foreign(op, node, generator)
 
@@ -67,13 +69,13 @@ def lower_triangular(op: Op, node: Apply, generator: Generator) -> None:
 def _lowered_triangular(op: Op, node: Apply, generator: Generator) -> bool:
     """Add loops for a batch of small factors or triangular systems; return whether that is what the operation is.
 
-    A call of LAPACK costs as much as the arithmetic on a few hundred numbers.
+    A call of LAPACK costs as much as the arithmetic on a few hundred numbers, and takes a second to compile.
     """
     if generator.shape(node.inputs[0])[-1] > LARGEST_UNBLOCKED or any(v.type.dtype != "float64" for v in node.inputs):
         return False
     if isinstance(op, Cholesky) and op.lower:
         _factor(node, generator)
-    elif isinstance(op, SolveTriangular):
+    elif isinstance(op, SolveTriangular | CholeskySolve):
         _substitution(op, node, generator)
     else:
         return False
@@ -102,22 +104,39 @@ def _factor(node: Apply, generator: Generator) -> None:
     represent(generator, node.outputs[0], view)
 
 
-def _substitution(op: SolveTriangular, node: Apply, generator: Generator) -> None:
-    """Add the loops of forward or backward substitution."""
+def _substitution(op: SolveTriangular | CholeskySolve, node: Apply, generator: Generator) -> None:
+    """Add the loops of forward or backward substitution, or of both: each undoes one part of a product."""
     factor, right = (generator.read(variable) for variable in node.inputs)
-    size = factor.shape[-1]
     view, batch, names = _target(node, generator, op.b_ndim)
-    total, column = generator.name("r"), ["j"] if op.b_ndim == 2 else []
-    lines = [f"i = {'t' if op.lower else f'{size - 1} - t'}"]
-    lines += [f"{total} = {_element(right, [*names, 'i', *column], op.b_ndim)}"]
-    solved = view.position([*names, "k", *column])
-    known = "range(i)" if op.lower else f"range(i + 1, {size})"
-    lines += [f"for k in {known}:", f"    {total} = {total} - {_element(factor, [*names, 'i', 'k'], 2)} * {solved}"]
-    pivot = "" if op.unit_diagonal else f" / {_element(factor, [*names, 'i', 'i'], 2)}"
-    lines += [view.store([*names, "i", *column], f"{total}{pivot}", "f")]
+    column = ["j"] if op.b_ndim == 2 else []
+    given = _element(right, [*names, "i", *column], op.b_ndim)
+    # Of a factor L of LL', or U of U'U: its transpose comes second, or first.
+    both = [(True, not op.lower), (False, op.lower)]
+    parts = both if isinstance(op, CholeskySolve) else [(op.lower, False)]
+    total, has_ones = generator.name("r"), getattr(op, "unit_diagonal", False)
+    lines = []
+    for forward, is_turned in parts:
+        lines += _solved(factor, view, [names, column], [total, given], (forward, is_turned, has_ones))
+        given = view.position([*names, "i", *column])
     columns = view.shape[-1:] if column else ()
-    generator.append(loop_nest([*batch, *columns, size], [*names, *column, "t"], lines), [factor, right, view])
+    generator.append(loop_nest([*batch, *columns], [*names, *column], lines), [factor, right, view])
     represent(generator, node.outputs[0], view)
+
+
+def _solved(
+    factor: Array, view: View, around: list[list[str]], sums: list[str], how: tuple[bool, bool, bool]
+) -> list[str]:
+    """Return the loop for a triangular system: forward or not, of the transpose or not, with ones on the diagonal."""
+    (names, column), (total, given), (forward, is_turned, has_ones) = around, sums, how
+    size = factor.shape[-1]
+    lines = [f"for t in range({size}):", f"    i = {'t' if forward else f'{size - 1} - t'}", f"    {total} = {given}"]
+    known = "range(i)" if forward else f"range(i + 1, {size})"
+    place = ["k", "i"] if is_turned else ["i", "k"]
+    solved = view.position([*names, "k", *column])
+    lines += [f"    for k in {known}:"]
+    lines += [f"        {total} = {total} - {_element(factor, [*names, *place], 2)} * {solved}"]
+    pivot = "" if has_ones else f" / {_element(factor, [*names, 'i', 'i'], 2)}"
+    return [*lines, f"    {view.store([*names, 'i', *column], f'{total}{pivot}', 'f')}"]
 
 
 def _target(node: Apply, generator: Generator, core: int) -> tuple[View, tuple[int, ...], list[str]]:

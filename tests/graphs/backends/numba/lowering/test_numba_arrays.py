@@ -173,6 +173,9 @@ COVARIANCE = pt.eye(3) * 2 + M @ M.T
     [
         pt.linalg.cholesky(COVARIANCE),
         pt.linalg.solve_triangular(pt.linalg.cholesky(COVARIANCE), X[:3], lower=True),
+        pt.linalg.cho_solve((pt.linalg.cholesky(COVARIANCE), True), X[:3]),
+        pt.linalg.cho_solve((pt.linalg.cholesky(COVARIANCE, lower=False), False), M),
+        pt.linalg.cho_solve((pt.linalg.cholesky(pt.stack([COVARIANCE, 2 * COVARIANCE])), True), T[:2, :3]),
         pt.linalg.inv(COVARIANCE),
         pt.linalg.det(COVARIANCE),
         pt.linalg.slogdet(COVARIANCE)[1],
