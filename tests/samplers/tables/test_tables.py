@@ -23,6 +23,7 @@ from graphs.density import LogDensity
 from graphs.errors import ModelError, SamplingError
 from graphs.surgery.interpreting import interpret
 from samplers import RunSettings, Sweep, TabulatedKernel, compile_sweep, tabulated
+from samplers.loop import run
 from samplers.tables import going
 from samplers.tables.block import TabulatedBlock
 from samplers.tables.proposals import Proposals, are_good
@@ -121,6 +122,21 @@ def test_draws_and_integrals(density: Density, size: int, log_integral: float, c
     found = log(weights.mean()) + np.linalg.slogdet(table.axes)[1]
     # Five errors of a mean.
     assert abs(found - log_integral) < 5 * weights.std() / weights.mean() / len(weights) ** 0.5
+
+
+@pytest.mark.parametrize(("density", "size", "times"), [(two, 1, 0), (normal, 3, 0), (two, 2, 1)])
+def test_the_loop_is_compiled_where_chains_go_through_it(
+    density: Density, size: int, times: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of one number and of concave densities a table is enough; where NUTS looks for what it lacks, and only once."""
+    asked, own = [], run.compiled_advance
+    monkeypatch.setattr(run, "compiled_advance", lambda table: asked.append(1) or own(table))
+    compiled = compile_sweep(sweep_of(density, size))
+    before = compiled.compile_seconds
+    for _ in range(2):
+        compiled.run(starts(size), RunSettings(0, 20, seed=1))
+    assert len(asked) == times
+    assert (compiled.compile_seconds > before) == bool(times)
 
 
 @pytest.mark.parametrize("table_of", ["itself", "another"])
