@@ -283,6 +283,7 @@ PYTENSOR = (
             "graphs/variables/markov_chain.py",
             "graphs/variables/sequence/sequence_rv.py",
             "ppl/modelling/graphviz.py",
+            "ppl/reporting/latex.py",
         ),
         (
             "pymc.distributions.distribution.SymbolicRandomVariable._print_name",
