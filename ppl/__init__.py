@@ -20,6 +20,7 @@ from ppl.declaring.inverse_wishart import InverseWishart
 from ppl.declaring.markov_chain import MarkovChain
 from ppl.declaring.odes import odeint
 from ppl.diagnosing.diagnosis import Diagnosis, diagnose
+from ppl.diagnosing.summarising import summary
 from ppl.distributions import *  # noqa: F403
 from ppl.modelling.interop import from_pymc
 from ppl.modelling.interventions import do, observe
@@ -81,5 +82,6 @@ __all__ = [
     "resume",
     "sample",
     "start",
+    "summary",
     *distributions.__all__,
 ]

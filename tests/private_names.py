@@ -390,6 +390,16 @@ OTHERS = (
         ("ppl/background/started.py",),
         ("threading._register_atexit",),
     ),
+    Use(
+        "What is in memory need not be read in parts.",
+        ("ppl/predicting/flat_draws.py",),
+        ("xarray.core.variable.Variable._in_memory",),
+    ),
+    Use(
+        "ArviZ's tables show as many digits where they are put together.",
+        ("ppl/diagnosing/summarising.py",),
+        ("arviz_stats.summary.SummaryDataFrame._fmt_map",),
+    ),
 )
 
 USES = (*NUMBA, *PYTENSOR, *PYMC, *OTHERS)

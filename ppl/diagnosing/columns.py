@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from xarray import DataArray, DataTree, Variable
 
 from graphs.errors import ModelError
+from ppl.diagnosing.pieces import cut, most_columns
+from ppl.predicting.flat_draws import is_in_memory
 
 KEPT_VALUES = 2**20
 """Columns with so many draws are copied."""
@@ -77,8 +79,7 @@ class Columns:
         most = max(1, BLOCK_VALUES // num_values)
         waiting: list[NDArray] = []
         num_waiting = 0
-        for array in self.arrays.values():
-            values = _flat(array)
+        for values in map(_flat, self._pieces()):
             for start in range(0, values.shape[2], most):
                 piece = values[:, :, start : start + most]
                 if num_waiting + piece.shape[2] > most and waiting:
@@ -89,17 +90,25 @@ class Columns:
         if waiting:
             yield _joined(waiting)
 
+    def _pieces(self) -> Iterator[DataArray | Variable]:
+        """Give the variables; those that are not in memory in pieces."""
+        most = most_columns(prod(next(iter(self.arrays.values())).shape[:2]))
+        for array in self.arrays.values():
+            yield from [array] if is_in_memory(array) else cut(array, most)
+
     def chosen(self, positions: NDArray[np.int64]) -> NDArray[np.float64]:
         """Return some of the columns, which are in order."""
         if self._block is not None:
             return self._block if len(positions) == self._block.shape[2] else self._block[:, :, positions]
+        shape = next(iter(self.arrays.values())).shape[:2]
         found, first = [], 0
-        for array, count in zip(self.arrays.values(), self.counts, strict=True):
+        for piece in self._pieces():
+            count = prod(piece.shape[2:])
             own = positions[(positions >= first) & (positions < first + count)] - first
             if len(own):
-                found.append(_flat(array)[:, :, own].astype(np.float64))
+                found.append(_flat(piece)[:, :, own].astype(np.float64))
             first += count
-        return np.concatenate(found, axis=2) if found else np.zeros((*array.shape[:2], 0))
+        return np.concatenate(found, axis=2) if found else np.zeros((*shape, 0))
 
 
 def _joined(pieces: Sequence[NDArray]) -> NDArray[np.float64]:

@@ -175,7 +175,7 @@ def _complete(columns: Columns) -> tuple[NDArray[np.int64], NDArray[np.int64], i
     floats = {name: array for name, array in columns.arrays.items() if array.dtype.kind == "f"} or columns.arrays
     num_chains, num_draws = next(iter(floats.values())).shape[:2]
     if any(
-        not np.isnan(array.to_numpy()[:, -1]).reshape(num_chains, -1).all(axis=1).any() for array in floats.values()
+        not np.isnan(array[:, -1].to_numpy()).reshape(num_chains, -1).all(axis=1).any() for array in floats.values()
     ):
         # Every chain has a last draw.
         return np.arange(num_chains), np.full(num_chains, num_draws), num_draws

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
-
 import xarray
 from xarray import DataTree
 
@@ -14,7 +12,8 @@ SMALL_BYTES = 2**26
 def opened_trace(store: str) -> DataTree:
     """Return the trace of a store, whose arrays are read when they are used.
 
-    A small one stays in memory then; of a large one nothing does: it is made of pieces (dask) where dask is installed.
+    A small one stays in memory then; of a large one nothing does. ArviZ refuses arrays in pieces (dask); who wants them
+    has ``trace.chunk()``.
 
     Parameters
     ----------
@@ -25,6 +24,4 @@ def opened_trace(store: str) -> DataTree:
     if tree.nbytes <= SMALL_BYTES:
         return tree
     tree.close()
-    if find_spec("dask") is not None:
-        return xarray.open_datatree(store, engine="zarr", chunks={})
     return xarray.open_datatree(store, engine="zarr", cache=False)

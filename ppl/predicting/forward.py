@@ -22,7 +22,8 @@ from graphs.surgery.random_graph import named_input
 from graphs.surgery.rebuilding import substitute
 from graphs.variables.truncated_draws import is_truncated
 from ppl.modelling.model import Model
-from ppl.predicting.missing_draws import over_draws, present_draws
+from ppl.predicting.flat_draws import FlatDraws
+from ppl.predicting.missing_draws import first_present, over_draws
 from ppl.predicting.new_units import NewUnits
 from ppl.reading.alignment import own_dims, with_axes_in_order
 from ppl.reading.arrays import first, read_complete, to_integers
@@ -66,15 +67,14 @@ def _as_type(values: NDArray, dtype: str, name: str) -> NDArray:
 def draw_forward(
     outputs: Mapping[str, TensorVariable],
     stand_ins: Mapping[Variable, Variable],
-    arguments: Mapping[TensorVariable, NDArray],
-    count: int,
+    arguments: FlatDraws[TensorVariable],
     seed: int | None,
     backend: str,
     units: NewUnits | None = None,
-) -> dict[str, NDArray]:
-    """Return draws of graphs over a leading axis, with other variables at given values, for other units perhaps."""
+) -> dict[str, Any]:
+    """Return draws of graphs (chains, draws, ...), with other variables at given ones, for other units perhaps."""
     # The type of a random walk, say, may not tell its shape.
-    inputs = {rv: named_input(rv.name, a.shape[1:], rv.type.dtype) for rv, a in arguments.items()}
+    inputs = {rv: named_input(rv.name, arguments.item_shape(rv), rv.type.dtype) for rv in arguments.arrays}
     try:
         replaced = {**stand_ins, **inputs} if units is None else units.replacements(inputs, stand_ins)
         graphs = substitute(list(outputs.values()), replaced)
@@ -83,19 +83,18 @@ def draw_forward(
     rng = pt.random.rng("rng")
     drawn = with_draws([pt.as_tensor(g) for g in graphs], rng)
     used = set(ancestors(drawn))
-    needed = {v: arguments[rv] for rv, v in inputs.items() if v in used}
+    needed = arguments.named({rv: v for rv, v in inputs.items() if v in used})
     data = [new for old, new in stand_ins.items() if isinstance(old, Constant)]
     if data or units is not None:
-        first = present_draws(list(needed.values())).argmax() if needed else 0
-        values = [rows[first].astype(v.type.dtype) for v, rows in needed.items()]
+        values = [row.astype(v.type.dtype) for v, row in first_present(needed).items()]
         is_single = units is not None and any(len(labels) == 1 for labels in units.labels.values())
-        _check_shapes([rng, *needed], drawn, values, data, is_single=is_single)
+        _check_shapes([rng, *needed.arrays], drawn, values, data, is_single=is_single)
     named, check = (
         dict(zip(outputs, drawn, strict=True)),
         partial(_check_drawn, dict(zip(outputs, graphs, strict=True))),
     )
     try:
-        return over_draws(named, needed, count, backend, rng=rng, seed=seed, check=check)
+        return over_draws(named, needed, backend, rng=rng, seed=seed, check=check)
     except SamplingError as error:
         if not isinstance(error.__cause__, NotImplementedError):
             raise

@@ -13,7 +13,8 @@ from xarray import DataTree
 from graphs.errors import ModelError
 from ppl.declaring.declare import Deterministic
 from ppl.modelling.model import Model, require_model
-from ppl.predicting.posterior import check_trace, flat_draws, posterior_of
+from ppl.predicting.flat_draws import in_one_row
+from ppl.predicting.posterior import check_trace, posterior_of
 
 DRAW_OF_TRACE = "draw_of_trace"
 """The variable that says which draw it is."""
@@ -70,7 +71,7 @@ def condition_on_trace(model: Model, trace: DataTree, var_names: Sequence[str] |
             f"The trace has draws of no variable of the model, of which {', '.join(model.latent)} are latent."
         )
     check_trace({name: model.latent[name] for name in names}, posterior, model)
-    draws: Any = flat_draws(posterior, {name: name for name in names})
+    draws: Any = {name: in_one_row(posterior[name].to_numpy()) for name in names}
     which = pm.DiscreteUniform.dist(0, len(draws[names[0]]) - 1)
     which.name = DRAW_OF_TRACE
     variables = {}

@@ -26,8 +26,9 @@ from graphs.marginal.finite import finite_states
 from graphs.marginal.lifting import MOST_STATES
 from graphs.variables.simulators import is_simulator
 from ppl.modelling.model import Model
+from ppl.predicting.flat_draws import FlatDraws
 from ppl.predicting.missing_draws import over_draws
-from ppl.predicting.posterior import check_trace, flat_draws, labelled_alike, posterior_of
+from ppl.predicting.posterior import check_trace, labelled_alike, posterior_of
 from ppl.running.results import to_datatree
 
 
@@ -70,7 +71,8 @@ def log_likelihood(
     Returns
     -------
     DataTree
-        As ArviZ's ``loo`` and ``compare`` take it; NaN of draws that are missing.
+        As ArviZ's ``loo`` and ``compare`` take it; NaN of draws that are missing. Of a large trace that is read from
+        a store, more than 64 MiB are computed when they are used, part by part, and not kept.
 
     Raises
     ------
@@ -101,10 +103,8 @@ def log_likelihood(
         raise ModelError("The model has no data, so that there is no likelihood.")
     kept, entries = _entries(model, max_states, integrated)
     check_trace(kept, posterior, model)
-    shape = (posterior.sizes["chain"], posterior.sizes["draw"])
     graphs = {name: entry.graph for name, entry in entries.items()}
-    arrays = over_draws(graphs, flat_draws(posterior, kept), shape[0] * shape[1], backend)
-    values = {n: a.reshape(shape + a.shape[1:]) for n, a in arrays.items()}
+    values = over_draws(graphs, FlatDraws.of(posterior, kept), backend)
     dims = {n: d for n, entry in entries.items() if (d := _dims(model, n, entry)) is not None}
     new = to_datatree(model, {"log_likelihood": values}, {}, dims)
     tree = trace.copy()

@@ -6,14 +6,12 @@ from collections import Counter
 from collections.abc import Collection, Hashable, Mapping
 from typing import Any
 
-from numpy.typing import NDArray
 from pytensor.tensor.variable import TensorVariable
 from xarray import DataArray, Dataset, DataTree
 
 from graphs.errors import ModelError
 from graphs.surgery.random_graph import static_shape
 from ppl.modelling.model import Model
-from ppl.predicting.missing_draws import in_one_row
 from ppl.reading.labels import Labels, are_same_labels, read_labels
 
 SAMPLE_DIMS = ("chain", "draw")
@@ -36,11 +34,6 @@ def posterior_of(trace: Any) -> Dataset:
     if not all(posterior.sizes[dim] for dim in SAMPLE_DIMS):
         raise ModelError("The trace has no draws: there is nothing to compute from.")
     return posterior.transpose(*SAMPLE_DIMS, ...)
-
-
-def flat_draws[V](posterior: Dataset, variables: Mapping[str, V]) -> dict[V, NDArray]:
-    """Return the draws of variables by name, those of all chains behind each other on the first axis."""
-    return {variable: in_one_row(posterior[name].to_numpy()) for name, variable in variables.items()}
 
 
 def check_sample_dims(dims: Collection[Hashable]) -> None:

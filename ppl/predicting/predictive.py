@@ -17,9 +17,10 @@ from graphs.marginal.finite import finite_states
 from graphs.surgery.random_graph import depends_on
 from ppl.declaring.flat import is_flat
 from ppl.modelling.model import Model, require_model
+from ppl.predicting.flat_draws import FlatDraws
 from ppl.predicting.forward import draw_forward, new_data, predictive_group
 from ppl.predicting.new_units import NewUnits
-from ppl.predicting.posterior import check_trace, flat_draws, labelled_alike, posterior_of
+from ppl.predicting.posterior import check_trace, labelled_alike, posterior_of
 from ppl.running.results import logger, to_datatree, versions
 
 
@@ -71,8 +72,7 @@ def prior_predictive(
             "The draws ignore the potential %s: they are those of the distributions as they are declared.",
             ", ".join(model.potentials),
         )
-    values = draw_forward(outputs, {}, {}, int(draws), seed, backend)
-    arrays = {n: a[None] for n, a in values.items()}
+    arrays = draw_forward(outputs, {}, FlatDraws({}, (1, int(draws))), seed, backend)
     # What has missing elements is a deterministic of two parts, one of them observed.
     predicted = {*model.observed, *_predicted(model)}
     groups = {
@@ -126,7 +126,8 @@ def posterior_predictive(
     -------
     DataTree
         The trace with a group ``posterior_predictive``. Of draws that are missing (NaN, after a chain has stopped) the
-        predictions are NaN, integers too, which are floats then.
+        predictions are NaN, integers too, which are floats then. Of a large trace that is read from a store, more than
+        64 MiB are drawn when they are used, part by part, and not kept: the same numbers each time.
 
     Raises
     ------
@@ -159,12 +160,9 @@ def posterior_predictive(
     # What is observed and was not asked for stays at its data.
     kept = {rv: v for n, (rv, v) in model.parts.observed.items() if n not in fresh}
     _check_drawn(model, outputs, given, kept, fresh)
-    shape = (posterior.sizes["chain"], posterior.sizes["draw"])
     stand_ins: dict[Variable, Variable] = {**kept, **new_data(model, data or {})}
     new_units = units if units.labels else None
-    draws = flat_draws(posterior, given)
-    flat = draw_forward(outputs, stand_ins, draws, shape[0] * shape[1], seed, backend, new_units)
-    values = {n: a.reshape(shape + a.shape[1:]) for n, a in flat.items()}
+    values = draw_forward(outputs, stand_ins, FlatDraws.of(posterior, given), seed, backend, new_units)
     tree = trace.copy()
     group = predictive_group(model, values, data or {}, coords or {})
     tree["posterior_predictive"] = DataTree(labelled_alike(group, posterior))

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 import pytensor.tensor as pt
-from numpy.typing import NDArray
 from pytensor.graph.basic import Variable
 from pytensor.tensor.variable import TensorVariable
 from xarray import Dataset, DataTree
@@ -23,8 +23,9 @@ from graphs.marginal.finite import finite_states
 from graphs.surgery.random_graph import depends_on, static_shape
 from ppl.modelling.members import by_member, given_arrays
 from ppl.modelling.model import Model
+from ppl.predicting.flat_draws import FlatDraws
 from ppl.predicting.missing_draws import over_draws
-from ppl.predicting.posterior import check_trace, flat_draws, labelled_alike, posterior_of
+from ppl.predicting.posterior import check_trace, labelled_alike, posterior_of
 from ppl.running.results import logger, to_datatree
 
 LOG_EVIDENCE = "log_evidence"
@@ -76,7 +77,9 @@ def recover(
     DataTree
         With new variables in ``posterior``; the trace itself, where nothing was summed out. Of draws that are missing
         (NaN, after a chain has stopped) all that is computed is NaN, integers too, which are floats then. Where the
-        model has a variable or a dim of one of these names, they end in an underscore, which is logged.
+        model has a variable or a dim of one of these names, they end in an underscore, which is logged. Of a large
+        trace that is read from a store, more than 64 MiB are drawn when they are used, part by part, and not kept:
+        the same numbers each time.
 
     Raises
     ------
@@ -118,22 +121,16 @@ def recover(
         return trace
     # Where there is nothing else that is drawn, their probabilities are the same for all draws.
     is_same = is_exact and not any(0 not in static_shape(value) for value in kept.values())
-    count = 1 if is_same else posterior.sizes["chain"] * posterior.sizes["draw"]
-    draws = {variable: array[:count] for variable, array in flat_draws(posterior, kept).items()}
+    rows = FlatDraws.of(posterior, kept)
     remedy = ", or give probs=False" if probs else ""
-    arrays = over_draws(graphs, draws, count, backend, rng=rng, seed=seed, remedy=remedy)
-    arrays = {name: _of_each_draw(array, posterior.sizes) for name, array in arrays.items()}
-    values = by_member(arrays, joint.plates, ("", *suffixes))
+    members = partial(by_member, plates=joint.plates, suffixes=("", *suffixes))
+    draws = rows.first() if is_same else rows
+    values = over_draws(graphs, draws, backend, rng=rng, seed=seed, then=members, remedy=remedy)
+    values = {n: np.broadcast_to(a, rows.shape + a.shape[2:]) for n, a in values.items()} if is_same else values
     variables = [each for name in missing for each in _each(finite_of(joint, name), joint.plates.get(name, ()))]
     tree = trace.copy()
     tree["posterior"] = DataTree(_with_variables(model, posterior, values, variables, suffixes))
     return tree
-
-
-def _of_each_draw(array: NDArray, sizes: Mapping[Any, int]) -> NDArray:
-    """Return results (chains, draws, ...); there may be a single one, which is that of all draws."""
-    shape = (sizes["chain"], sizes["draw"])
-    return np.broadcast_to(array, (shape[0] * shape[1], *array.shape[1:])).reshape(shape + array.shape[1:])
 
 
 def _each(variable: FiniteVariable, members: Sequence[str]) -> list[FiniteVariable]:
@@ -195,7 +192,7 @@ def _later_deterministics(model: Model, missing: Sequence[str]) -> list[str]:
 def _with_variables(
     model: Model,
     posterior: Dataset,
-    values: dict[str, NDArray],
+    values: Mapping[str, Any],
     variables: Sequence[FiniteVariable],
     suffixes: Suffixes,
 ) -> Dataset:

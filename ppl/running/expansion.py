@@ -17,7 +17,7 @@ from graphs.backends.base import SharedMap
 from graphs.layout import Layout
 from graphs.surgery.random_graph import depends_on, static_shape
 from ppl.planning.plans import Plan
-from ppl.predicting.missing_draws import in_one_row
+from ppl.predicting.flat_draws import in_one_row
 from ppl.running.drawing_back import DrawingBack, Place, Seed, draws_of_integrals
 from ppl.running.losses import Losses
 from ppl.running.memory import bytes_of_draw

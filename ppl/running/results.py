@@ -154,7 +154,8 @@ def _dataset(values: Mapping[str, NDArray], sample_dims: list[str], axes: _AxesB
     variables: dict[str, tuple[list[str], NDArray]] = {}
     sizes: dict[str, int] = {}
     for name, value in values.items():
-        array = np.asarray(value)
+        # What is computed when it is used stays so.
+        array = value if hasattr(value, "shape") else np.asarray(value)
         named = [*sample_dims, *axes.dims.get(name, ())]
         named += automatic_dims(name, array.ndim - len(named))
         variables[name] = (named, array)
