@@ -19,7 +19,7 @@ KEPT_VALUES = 2**20
 """Columns with so many draws are copied."""
 BLOCK_VALUES = 2**16
 """So many draws are looked at at once, which the caches of a processor hold."""
-_AT_ONCE = 4
+AT_ONCE = 4
 
 
 class Columns:
@@ -123,7 +123,7 @@ def _flat(array: DataArray | Variable) -> NDArray:
     return values.reshape(*values.shape[:2], -1)
 
 
-def shared[A, B](work: Callable[[A], B], pieces: Iterable[A], num_threads: int) -> list[B]:
+def shared[A, B](work: Callable[[A], B], pieces: Iterable[A], num_threads: int, at_once: int = AT_ONCE) -> list[B]:
     """Return the results of work on pieces, in order.
 
     Parameters
@@ -134,8 +134,10 @@ def shared[A, B](work: Callable[[A], B], pieces: Iterable[A], num_threads: int) 
         Pieces are taken a few at a time, since each may be a copy.
     num_threads : int
         How many threads may share them.
+    at_once : int
+        How many pieces of each thread there may be at the same time.
     """
     if num_threads == 1:
         return [work(piece) for piece in pieces]
     with ThreadPoolExecutor(num_threads, thread_name_prefix="diagnosis") as pool:
-        return [found for some in batched(pieces, _AT_ONCE * num_threads) for found in pool.map(work, some)]
+        return [found for some in batched(pieces, at_once * num_threads) for found in pool.map(work, some)]

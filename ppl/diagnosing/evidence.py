@@ -11,7 +11,7 @@ from xarray import DataTree
 
 from graphs.errors import ModelError
 from ppl.diagnosing.column_labels import ColumnLabels
-from ppl.diagnosing.columns import Columns, shared
+from ppl.diagnosing.columns import AT_ONCE, BLOCK_VALUES, Columns, shared
 from ppl.diagnosing.judged import attribute, bounded_variables, drawn_variables
 from ppl.diagnosing.screening import Screen, clipped
 from ppl.diagnosing.statistics import any_of, saturated, statistic
@@ -122,7 +122,9 @@ def gather(
     def screened(block: NDArray[np.float64]) -> Screen:
         return Screen.of(_some(block, chains, num_draws), is_large)
 
-    screen = Screen.joined(shared(screened, columns.blocks(), num_threads if is_large else 1))
+    # A single number of a very long run is much.
+    at_once = 1 if num_values > BLOCK_VALUES else AT_ONCE
+    screen = Screen.joined(shared(screened, columns.blocks(), num_threads if is_large else 1, at_once))
     bad = _not_numbers(screen, variables, is_drawn, num_values)
     looked_at = np.flatnonzero((bad == 0) & (screen.num_nan + screen.num_infinite < num_values))
     num_good = len(looked_at)

@@ -17,7 +17,7 @@ def most_columns(num_values: int) -> int:
 
 
 def cut(array: Any, most: int) -> Iterator[Any]:
-    """Give draws (chains, draws, ...), which are xarray's, in pieces, in order: each of so many numbers at most, and none read yet."""
+    """Give an array (chains, draws, ...) of xarray in pieces of so many numbers at most, none of which is read."""
     lengths = array.shape[2:]
     axis = next((i for i, length in enumerate(lengths) if length > 1), None)
     if prod(lengths) <= most or axis is None:

@@ -90,12 +90,15 @@ class StoreKeeper:
         """Return the state that was committed last, from which the run has to go on; None where there is none."""
         if not self._place.has(COMMITTED):
             return None
-        self._number = int(self._place.read_json(COMMITTED)["number"])
+        committed = self._place.read_json(COMMITTED)
+        self._number = int(committed["number"])
         state = self._place.read_arrays(self._checkpoint(self._number))
         self._arrays = GrowingArrays.found(self._place)
         for name in [name for name in state if name.startswith("tail_")]:
             chain, is_tuning, end = (int(word) for word in name.split("_")[1:])
             self._tails[chain, bool(is_tuning)] = [(end, state.pop(name))]
+        # The file of the root is written last: it may be older than what is gone on from.
+        self._arrays.commit(lengths_of(committed["rows"], {name.partition("/")[0] for name in self._arrays.names}))
         return state
 
     @staticmethod

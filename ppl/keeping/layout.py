@@ -139,7 +139,7 @@ class GrowingArrays:
         lengths : mapping of str to int
             Number of rows by group.
         attributes : mapping, optional
-            Of the tree and of its posterior, in addition.
+            Of the tree and of its posterior, in the place of those that they have.
         """
         for name, node in self._nodes.items():
             group, _, own = name.partition("/")
@@ -150,13 +150,19 @@ class GrowingArrays:
                 node["shape"] = [lengths[group]]
             elif self._grows(name, node):
                 node["shape"][1] = lengths[group]
-        self._attributes |= attributes or {}
-        for group in [g for g in self._nodes if g.endswith("posterior")] if attributes else []:
-            self._nodes[group]["attributes"] |= attributes or {}
+        if attributes is not None:
+            self._describe(attributes)
         self._place.sync()
         consolidated = {"kind": "inline", "must_understand": False, "metadata": self._nodes}
         node = {"attributes": self._attributes, "zarr_format": 3, "consolidated_metadata": consolidated}
         self._place.write(ROOT, json.dumps(node | {"node_type": "group"}).encode())
+
+    def _describe(self, attributes: Mapping[str, Any]) -> None:
+        """Put attributes in the place of those of the tree, and of these in its posterior."""
+        for group in [g for g in self._nodes if g.endswith("posterior")]:
+            kept = {k: value for k, value in self._nodes[group]["attributes"].items() if k not in self._attributes}
+            self._nodes[group]["attributes"] = {**kept, **attributes}
+        self._attributes = dict(attributes)
 
     def _number(self, name: str, node: Mapping[str, Any], length: int) -> None:
         """Write the numbers of draws, whole pieces at once."""

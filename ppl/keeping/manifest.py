@@ -46,7 +46,8 @@ def _held(place: StorePlace) -> str:
     wanted = manifest["sample"]
     rows = place.read_json(COMMITTED)["rows"] if place.has(COMMITTED) else {"kept": 0, "tuned": 0}
     names = ", ".join(manifest["fingerprint"]["variables"])
-    done = f"{rows['kept']:,} of {wanted['draws']:,} draws" if rows["kept"] else f"a warm-up of {rows['tuned']:,}"
+    of = "" if wanted["draws"] is None else f" of {wanted['draws']:,}"
+    done = f"{rows['kept']:,}{of} draws" if rows["kept"] else f"a warm-up of {rows['tuned']:,}"
     return f"{done} of each of {wanted['chains']} chains (of {names})"
 
 

@@ -25,3 +25,24 @@ def opened_trace(store: str) -> DataTree:
         return tree
     tree.close()
     return xarray.open_datatree(store, engine="zarr", cache=False)
+
+
+def first_draws(trace: DataTree, draws: int) -> DataTree:
+    """Return the first draws of a trace, without the warm-up; none of them is read."""
+    return _cut(trace, slice(draws))
+
+
+def last_draws(trace: DataTree, draws: int) -> DataTree:
+    """Return the last draws of a trace, without the warm-up; none of them is read."""
+    return _cut(trace, slice(-draws, None))
+
+
+def _cut(trace: DataTree, draws: slice) -> DataTree:
+    found = DataTree()
+    groups = {n: node.to_dataset() for n, node in trace.children.items() if not n.startswith("warmup_")}
+    found.children = {
+        name: DataTree(dataset.isel(draw=draws) if "draw" in dataset.sizes else dataset)
+        for name, dataset in groups.items()
+    }
+    found.attrs = trace.attrs
+    return found

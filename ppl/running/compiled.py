@@ -159,7 +159,7 @@ class CompiledModel:
         check_client(client, self.backend)
         path = None if store is None else check_free(store, overwrite)
         settings, expansion = asked.settings(), self.expansion_for(var_names, cores)
-        asked.check(expansion.order, constant_variables(self.plan.declared), is_stored=path is not None)
+        asked.check(expansion.order, constant_variables(self.plan.declared))
         kept = None if path is not None else expansion.layout.size
         most = room_of_run(self.plan.sweep, chains, settings, kept, expansion.new_bytes, until is not None)
         try:
@@ -170,7 +170,7 @@ class CompiledModel:
         settings = replace(settings, keep=expansion.layout.names, learnt=learnt)
         if path is not None:
             options = {"var_names": None if var_names is None else list(var_names), "adapt": adapt}
-            return StoredRun.begun(self, path, settings, start, expansion, options, client).sample(progress)
+            return StoredRun.begun(self, path, settings, start, expansion, options, client, until).sample(progress)
 
         def so_far(result: SweepResult) -> DataTree:
             return self._so_far(result, settings, expansion)

@@ -41,6 +41,7 @@ from ppl.stopping.judging import look_at
 from ppl.stopping.options import Adapt
 from ppl.stopping.until import Until
 from ppl.storing.exact_store import begun
+from ppl.storing.until_enough import written_until
 from samplers.tuning.learning import MetricChoice
 
 LOG_PROBABILITY = ""
@@ -169,9 +170,10 @@ class ExactModel:
         if not isfinite(self.log_evidence):
             raise SamplingError(LogTerms(self.plan).failure(self._nowhere()) or "The data are impossible.")
         names = self._chosen(var_names)
-        asked.check(names, constant_variables(self.plan.declared), is_stored=store is not None)
+        asked.check(names, constant_variables(self.plan.declared))
         if store is not None:
             wanted = {"draws": asked.num_draws, "chains": chains, "seed": seed, "var_names": names}
+            wanted |= {} if until is None else {"draws": None, "until": written_until(until)}
             return begun(self, check_free(store, overwrite), wanted)
         start = time.perf_counter()
         if until is None:

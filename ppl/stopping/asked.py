@@ -55,13 +55,8 @@ class Asked:
         )
         check_options(self.target_accept, self.adapt)
 
-    def check(self, known: Iterable[str], constant: Iterable[str], *, is_stored: bool = False) -> None:
+    def check(self, known: Iterable[str], constant: Iterable[str]) -> None:
         """Raise where ``until`` could never be met; known are the names that are kept, constant those of one value."""
-        if self.until is not None and is_stored:
-            raise SamplingError(
-                "until and store do not go together: a run in a store has a number of draws. Give draws, and "
-                "ppl.resume(store, model, draws=...) while they are not enough."
-            )
         if self.until is not None:
             check_until(self.until, self.draws, self.chains, known, constant)
 

@@ -83,8 +83,8 @@ def look_at(trace: DataTree, until: Until, num_threads: int = 1) -> Look:
 
 def _has_nothing(trace: DataTree) -> bool:
     """Whether there is no number in any draw."""
-    arrays = [a.to_numpy() for a in trace["posterior"].data_vars.values() if a.dtype.kind == "f" and a.size]
-    return bool(arrays) and all(np.isnan(array[:, 0]).all() for array in arrays)
+    arrays = [a[:, 0].to_numpy() for a in trace["posterior"].data_vars.values() if a.dtype.kind == "f" and a.size]
+    return bool(arrays) and all(np.isnan(array).all() for array in arrays)
 
 
 def _missing(until: Until, evidence: Evidence, found: Convergence) -> str:

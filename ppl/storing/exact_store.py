@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from xarray import DataTree
 
+from ppl.background.control import Clock
 from ppl.keeping.fingerprint import fingerprint
 from ppl.keeping.keeper import BLOCK, StoreKeeper
 from ppl.keeping.manifest import begin_store
@@ -17,7 +19,8 @@ from ppl.keeping.opening import opened_trace
 from ppl.keeping.place import StorePlace
 from ppl.modelling.members import by_member
 from ppl.running.results import logger, plain_attributes, versions
-from samplers.chain.going import Taken
+from ppl.storing.until_enough import drawn_until, read_until
+from samplers.chain.going import Stopwatch, Taken
 from samplers.chain.plain_arrays import State, packed
 from samplers.loop.interrupts import HeldInterrupts
 
@@ -56,30 +59,85 @@ def gone_on(model: ExactModel, place: StorePlace, asked: Mapping[str, Any]) -> D
         nothing = {n: np.zeros((chains, 0, *a.shape[1:]), a.dtype) for n, a in model.block(seed, 0, 0, 1).items()}
         return model.trace(nothing, names, {**model.attributes(seed, 0.0), "interrupted": True})
 
-    keeper = StoreKeeper(place, BLOCK, values, tree, draws, in_blocks=False)
+    until = read_until(asked)
+    keeper = StoreKeeper(place, BLOCK, values, tree, draws if until is None else until.most_draws, in_blocks=False)
     state = keeper.restore()
-    done = 0 if state is None else int(min(state["num_kept"]))
-    is_whole = True
+    seconds = 0.0 if state is None else float(state["seconds"])
+    clock = Clock(None if until is None or until.seconds is None else until.seconds - seconds)
+    ending, is_whole = None, True
     with HeldInterrupts() as interrupts:
-        try:
-            while done < draws:
-                stop = min((done // BLOCK + 1) * BLOCK, draws)
-                for chain in range(chains):
-                    nothing = np.zeros((stop - done, 0))
-                    keeper.take(Taken(chain, False, done, nothing, nothing, ()))
-                done = stop
-                if keeper.is_due():
-                    keeper.commit(_state(chains, done))
-                with interrupts.allowed():
-                    pass
-        except KeyboardInterrupt:
-            is_whole = False
-            logger.warning("Interrupted: %d draws of each chain are in the store. ppl.resume goes on.", done)
+        run = _Blocks(keeper, chains, state, clock, interrupts)
+        if until is None:
+            is_whole = run.advance(draws)
+        else:
+            num_threads = os.cpu_count() or 1
+            ending = drawn_until(run, until, chains, lambda: opened_trace(place.address), clock, num_threads)
+            is_whole = not ending.is_interrupted
+        if not is_whole:
+            logger.warning("Interrupted: %d draws of each chain are in the store. ppl.resume goes on.", run.done)
         attributes = {**model.attributes(seed, perf_counter() - start), "interrupted": not is_whole}
-        keeper.finish(_state(chains, done), plain_attributes(attributes), {})
+        attributes |= {} if ending is None else ending.attributes()
+        keeper.finish(run.state(), plain_attributes(attributes), {})
     return opened_trace(place.address)
 
 
-def _state(chains: int, done: int) -> State:
-    kept = np.full(chains, done)
-    return {"names": packed(""), "num_kept": kept, "num_tuned": 0 * kept, "has_stopped": kept < 0}
+class _Blocks:
+    """Exact draws of all chains, block by block.
+
+    Parameters
+    ----------
+    keeper : StoreKeeper
+        Makes the draws and writes them.
+    chains : int
+        Number of chains.
+    state : mapping of str to array, optional
+        What is gone on from.
+    clock : Clock
+        When to stop.
+    interrupts : HeldInterrupts
+        Ctrl-C is let through between blocks.
+    """
+
+    def __init__(self, keeper: StoreKeeper, chains: int, state: State | None, clock: Clock, interrupts: HeldInterrupts):
+        self.done = 0 if state is None else int(min(state["num_kept"]))
+        self._keeper, self._chains, self._clock, self._interrupts = keeper, chains, clock, interrupts
+        self._watch = Stopwatch()
+        self._watch.stop(0.0 if state is None else float(state["seconds"]))
+
+    @property
+    def num_kept(self) -> NDArray[np.int64]:
+        """Number of draws of each chain."""
+        return np.full(self._chains, self.done)
+
+    def advance(self, draws: int | None = None) -> bool:
+        """Make so many draws of each chain, if there is time and nobody interrupts."""
+        self._watch.start()
+        try:
+            while self.done < (draws or 0):
+                if self._clock.is_over:
+                    return False
+                self._block(draws or 0)
+                with self._interrupts.allowed():
+                    pass
+        except KeyboardInterrupt:
+            return False
+        finally:
+            self._watch.stop()
+        self._keeper.commit(self.state())
+        return True
+
+    def _block(self, draws: int) -> None:
+        stop = min((self.done // BLOCK + 1) * BLOCK, draws)
+        nothing = np.zeros((stop - self.done, 0))
+        for chain in range(self._chains):
+            self._keeper.take(Taken(chain, False, self.done, nothing, nothing, ()))
+        self.done = stop
+        if self._keeper.is_due():
+            self._keeper.commit(self.state())
+
+    def state(self) -> State:
+        """Return all that is needed to go on."""
+        kept = self.num_kept
+        seconds = np.array(self._watch.seconds)
+        counts: State = {"num_kept": kept, "num_tuned": 0 * kept, "has_stopped": kept < 0}
+        return {"names": packed(""), "seconds": seconds, **counts}

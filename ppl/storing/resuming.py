@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from typing import Any, cast
 
 from xarray import DataTree
@@ -10,6 +11,7 @@ from xarray import DataTree
 from graphs.errors import SamplingError
 from ppl.distributing.clients import check_client
 from ppl.keeping.fingerprint import check_same, fingerprint
+from ppl.keeping.keeper import COMMITTED
 from ppl.keeping.manifest import MANIFEST, open_store, warn_of_versions
 from ppl.modelling.model import Model
 from ppl.planning.plans import Sampler
@@ -18,8 +20,10 @@ from ppl.running.exact import ExactModel
 from ppl.running.results import versions
 from ppl.running.sampling import compile
 from ppl.stopping.counts import check_counts
+from ppl.storing.beginning import known_at_start
 from ppl.storing.exact_store import gone_on
-from ppl.storing.stored import StoredRun, known_at_start
+from ppl.storing.stored import StoredRun
+from ppl.storing.until_enough import read_until
 from samplers.chain.arguments import RunSettings
 from samplers.tuning.learning import MetricChoice
 
@@ -46,7 +50,8 @@ def resume(
     model : Model, or what `ppl.compile` returned
         The model that the run was begun with, made again.
     draws : int, optional
-        Draws of each chain; as many as were asked for by default. More extend the run.
+        Draws of each chain; as many as were asked for by default, or until they meet what was asked for (``until``), at
+        the draw where the run would have stopped by itself. More extend the run.
     cores : int, optional
         Threads; the draws do not depend on it.
     sampler : optional
@@ -80,16 +85,15 @@ def resume(
     place, right, manifest = open_store(store)
     try:
         asked: dict[str, Any] = manifest["sample"]
-        done = int(asked["draws"])
-        if draws is not None and draws < done:
-            raise SamplingError(
-                f"The run of the store {str(store)!r} was asked for {done} draws; it cannot have fewer."
-            )
+        _check_more(place, asked, draws)
         compiled = _compiled(model, manifest["compile"], sampler, progress, str(store))
         check_same(manifest["fingerprint"], fingerprint(compiled.plan.model, compiled.plan), str(store))
         warn_of_versions(manifest["versions"], versions(), compiled.backend)
         check_client(client, compiled.backend)
-        asked = {**asked, "draws": done if draws is None else draws}
+        if draws is not None:
+            # A number takes the place of what the draws had to meet.
+            asked = {**asked, "draws": int(draws), "until": None}
+        until = read_until(asked)
         place.write_json(MANIFEST, {**manifest, "sample": asked})
         if isinstance(compiled, ExactModel):
             return gone_on(compiled, place, asked)
@@ -97,7 +101,7 @@ def resume(
         expansion = compiled.expansion_for(asked["var_names"], cores)
         settings = RunSettings(
             asked["tune"],
-            asked["draws"],
+            asked["draws"] or 0,
             asked["seed"],
             cores or asked["cores"],
             asked["target_accept"],
@@ -110,9 +114,19 @@ def resume(
             learnt=learnt,
             tunes_until_agreed=asked.get("tunes_until_agreed", False),
         )
-        return StoredRun(compiled, place, right, settings, start, expansion, client).sample(progress)
+        return StoredRun(compiled, place, right, settings, start, expansion, client, until).sample(progress)
     finally:
         right.release()
+
+
+def _check_more(place: StorePlace, asked: Mapping[str, Any], draws: int | None) -> None:
+    """Raise if a run is to have fewer draws than it was asked for, or than it has where that was no number."""
+    done = asked["draws"]
+    if done is None:
+        done = place.read_json(COMMITTED)["rows"]["kept"] if place.has(COMMITTED) else 0
+    if draws is not None and draws < done:
+        what = "has" if asked["draws"] is None else "was asked for"
+        raise SamplingError(f"The run of the store {place.address!r} {what} {done} draws; it cannot have fewer.")
 
 
 def _compiled(

@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 from xarray import DataTree
 
 from graphs.errors import SamplingError
-from ppl.background.control import present_control, told
+from ppl.background.control import Clock, present_control, told
 from ppl.diagnosing.diagnosis import judge
+from ppl.diagnosing.judged import drawn_attributes
 from ppl.keeping.fingerprint import fingerprint
 from ppl.keeping.keeper import BLOCK, StoreKeeper, rows_at_once
-from ppl.keeping.manifest import START, begin_store
-from ppl.keeping.opening import SMALL_BYTES, opened_trace
+from ppl.keeping.manifest import begin_store
+from ppl.keeping.opening import SMALL_BYTES, last_draws, opened_trace
 from ppl.keeping.place import Right, StorePlace
 from ppl.reporting.progress import ProgressBar
 from ppl.running.continuation import ADAPTATION, what_was_learnt
@@ -25,11 +26,13 @@ from ppl.running.expansion import DrawExpansion
 from ppl.running.losses import Losses
 from ppl.running.named import named_groups
 from ppl.running.results import logger, plain_attributes, to_datatree, versions
+from ppl.stopping.conducting import Ending
+from ppl.stopping.until import Until
+from ppl.storing.beginning import arrays_of_learnt
+from ppl.storing.until_enough import drawn_until, written_until
 from samplers import SweepResult
 from samplers.chain.arguments import RunSettings
-from samplers.chain.going import Taken
-from samplers.chain.metric import Centring, Learnt
-from samplers.chain.plain_arrays import State, arrays_of_metric, metric_of_arrays, part_of, with_prefix
+from samplers.chain.going import SweepRun, Taken
 from samplers.chain.result import statistic_dtypes
 from samplers.loop.interrupts import HeldInterrupts
 
@@ -55,6 +58,8 @@ class StoredRun:
         What becomes of draws.
     client : distributed.Client, optional
         Of the cluster whose workers draw; this process writes.
+    until : Until, optional
+        What the draws have to meet, where that is asked for in the place of a number of them.
     """
 
     compiled: CompiledModel
@@ -64,6 +69,7 @@ class StoredRun:
     start: NDArray[np.float64]
     expansion: DrawExpansion
     client: Any = None
+    until: Until | None = None
 
     @classmethod
     def begun(
@@ -75,6 +81,7 @@ class StoredRun:
         expansion: DrawExpansion,
         asked: Mapping[str, Any],
         client: Any = None,
+        until: Until | None = None,
     ) -> StoredRun:
         """Make a store for a run.
 
@@ -98,14 +105,16 @@ class StoredRun:
                 "metric",
             )
         }
+        if until is not None:
+            options["draws"] = None
         manifest = {
             "compile": compiled.compile_options,
-            "sample": {**options, "chains": len(start), **asked},
+            "sample": {**options, "chains": len(start), "until": written_until(until), **asked},
             "fingerprint": fingerprint(compiled.plan.model, compiled.plan),
             "versions": versions(),
         }
-        right = begin_store(place, manifest, {"start": start, **_arrays_of_learnt(settings)})
-        return cls(compiled, place, right, settings, start, expansion, client)
+        right = begin_store(place, manifest, {"start": start, **arrays_of_learnt(settings)})
+        return cls(compiled, place, right, settings, start, expansion, client, until)
 
     def sample(self, progress: bool) -> DataTree:
         """Draw, from where the store ends, and return its trace."""
@@ -113,8 +122,7 @@ class StoredRun:
             with HeldInterrupts() as interrupts:
                 chains, settings = len(self.start), self.settings
                 with ProgressBar(chains, settings.tune, settings.draws, progress) as bar:
-                    callback = told(bar, present_control())
-                    result, losses = self._run(replace(settings, callback=callback), interrupts)
+                    result, losses = self._run(bar, interrupts)
                 trace = opened_trace(self.place.address)
                 if not losses.found:
                     losses.attempt("report", lambda: self._report(result, trace), None, is_long=True)
@@ -124,9 +132,9 @@ class StoredRun:
             self.right.release()
         return trace
 
-    def _run(self, settings: RunSettings, interrupts: HeldInterrupts) -> tuple[SweepResult, Losses]:
+    def _run(self, bar: ProgressBar, interrupts: HeldInterrupts) -> tuple[SweepResult, Losses]:
         """Advance the run, and commit how it ended."""
-        losses = Losses(interrupts)
+        losses, settings = Losses(interrupts), self.settings
         chains, expansion = len(self.start), self.expansion
         num_statistics = sum(len(block.statistics) for block in self.compiled.plan.sweep.blocks)
         row_bytes = 8 * (expansion.layout.size + num_statistics) + sum(expansion.new_bytes.values())
@@ -135,31 +143,52 @@ class StoredRun:
             rows_at_once(row_bytes, chains),
             lambda taken: self._named(taken, losses),
             self._tree,
-            max(settings.draws, settings.most_tune if settings.keep_tuning else 0),
+            max(
+                settings.draws if self.until is None else self.until.most_draws,
+                settings.most_tune if settings.keep_tuning else 0,
+            ),
             in_blocks=self._in_blocks,
         )
+        state, until = keeper.restore(), self.until
+        seconds = 0.0 if state is None else float(state.get("seconds", 0.0))
+        clock = Clock(None if until is None or until.seconds is None else until.seconds - seconds)
+        settings = replace(settings, callback=told(bar, present_control(), clock))
         with self.compiled.explaining(self.start):
             with interrupts.allowed():
                 run = self.compiled.begin(self.start, settings, keeper, self.client)
-            state = keeper.restore()
             if state is not None:
                 run.restore(state)
-            with present_control().drawing(lambda: opened_trace(self.place.address)):
-                is_whole = run.advance()
+            with present_control().drawing(self._so_far):
+                ending = self._drawn(run, clock)
             result = run.result()
+        if ending is not None:
+            # Who ran out of time got what was asked for, unless that is nothing.
+            is_cut_short = ending.is_interrupted or (result.interrupted and not result.num_draws.min())
+            result = replace(result, interrupted=is_cut_short)
         attributes = self.compiled.attributes(result, int(settings.seed), settings.max_tree_depth, losses)
+        attributes |= {} if ending is None else ending.attributes()
         if losses.found:
             attributes["left_out"] = str(losses)
         keeper.finish(
             run.state(), plain_attributes(attributes), {ADAPTATION: what_was_learnt(result, self.compiled.plan.sweep)}
         )
-        if not is_whole:
+        if result.interrupted:
             logger.warning(
                 "Interrupted: %d draws of each chain are in the store. ppl.resume(%r, model) goes on.",
                 int(result.num_draws.min()),
                 self.place.address,
             )
         return result, losses
+
+    def _drawn(self, run: SweepRun, clock: Clock) -> Ending | None:
+        """Let a run draw what was asked for; return why it stopped, if that was not a number of draws."""
+        if self.until is None:
+            run.advance()
+            return None
+        return drawn_until(run, self.until, len(self.start), self._so_far, clock, self.expansion.num_threads)
+
+    def _so_far(self) -> DataTree:
+        return opened_trace(self.place.address)
 
     @property
     def _in_blocks(self) -> bool:
@@ -211,6 +240,7 @@ class StoredRun:
             "inference_library": "rvgraph",
             "backend": self.compiled.backend,
             "seed": settings.seed,
+            **drawn_attributes(self.compiled.plan.declared),
             # As long as it has not ended.
             "interrupted": True,
             "plan": str(self.compiled.plan),
@@ -229,51 +259,15 @@ class StoredRun:
             return
         draws = trace["posterior"].sizes["draw"]
         most = max(draws * SMALL_BYTES // trace.nbytes, 1)
-        looked_at = trace if draws <= most else _last(trace, most)
+        looked_at = trace if draws <= most else last_draws(trace, most).load()
         diagnosis = judge(looked_at, None, None, self.expansion.num_threads)
         if not diagnosis.is_ok:
             which = "" if draws <= most else f"Of the last {most:,} draws of each chain (ppl.diagnose looks at all): "
             logger.warning("%s%s", which, diagnosis)
 
 
-def _last(trace: DataTree, draws: int) -> DataTree:
-    """Return the last draws of a trace, in memory."""
-    found = DataTree()
-    groups = {
-        name: (node.to_dataset().isel(draw=slice(-draws, None)) if "draw" in node.sizes else node.to_dataset())
-        for name, node in trace.children.items()
-        if not name.startswith("warmup_")
-    }
-    found.children = {name: DataTree(dataset.load()) for name, dataset in groups.items()}
-    found.attrs = trace.attrs
-    return found
-
-
 def _plain_number(value: Any) -> Any:
     return value.item() if isinstance(value, np.generic) else value
-
-
-def _arrays_of_learnt(settings: RunSettings) -> State:
-    """Return what chains knew when they began."""
-    found: State = {}
-    for chain, blocks in enumerate(settings.learnt or ()):
-        for block, known in enumerate(blocks):
-            found |= with_prefix(f"learnt_{chain}_{block}_", arrays_of_metric(known.metric))
-            found[f"learnt_{chain}_{block}_step_size"] = np.array(known.step_size)
-            if known.centring is not None:
-                found |= with_prefix(f"learnt_{chain}_{block}_centring_", known.centring._asdict())
-    return found
-
-
-def known_at_start(place: StorePlace, chains: int) -> tuple[NDArray[np.float64], list[list[Learnt]] | None]:
-    """Return where the chains of a store started, and what they knew then."""
-    arrays = place.read_arrays(START)
-    learnt: list[list[Learnt]] = [[] for _ in range(chains)]
-    for chain, blocks in enumerate(learnt):
-        while own := part_of(arrays, f"learnt_{chain}_{len(blocks)}_"):
-            centring = Centring(**found) if (found := part_of(own, "centring_")) else None
-            blocks.append(Learnt(float(own["step_size"]), metric_of_arrays(own), centring))
-    return arrays["start"], learnt if any(name.startswith("learnt_") for name in arrays) else None
 
 
 def written_sampler(sampler: Any) -> Any:
