@@ -19,7 +19,7 @@ from ppl.keeping.opening import opened_trace
 from ppl.keeping.place import StorePlace
 from ppl.modelling.members import by_member
 from ppl.running.results import logger, plain_attributes, versions
-from ppl.storing.until_enough import drawn_until, read_until
+from ppl.storing.until_enough import clock_of, drawn_until, read_until
 from samplers.chain.going import Stopwatch, Taken
 from samplers.chain.plain_arrays import State, packed
 from samplers.loop.interrupts import HeldInterrupts
@@ -62,8 +62,7 @@ def gone_on(model: ExactModel, place: StorePlace, asked: Mapping[str, Any]) -> D
     until = read_until(asked)
     keeper = StoreKeeper(place, BLOCK, values, tree, draws if until is None else until.most_draws, in_blocks=False)
     state = keeper.restore()
-    seconds = 0.0 if state is None else float(state["seconds"])
-    clock = Clock(None if until is None or until.seconds is None else until.seconds - seconds)
+    clock = clock_of(until, state)
     ending, is_whole = None, True
     with HeldInterrupts() as interrupts:
         run = _Blocks(keeper, chains, state, clock, interrupts)

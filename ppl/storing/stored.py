@@ -29,7 +29,7 @@ from ppl.running.results import logger, plain_attributes, to_datatree, versions
 from ppl.stopping.conducting import Ending
 from ppl.stopping.until import Until
 from ppl.storing.beginning import arrays_of_learnt
-from ppl.storing.until_enough import drawn_until, written_until
+from ppl.storing.until_enough import clock_of, drawn_until, written_until
 from samplers import SweepResult
 from samplers.chain.arguments import RunSettings
 from samplers.chain.going import SweepRun, Taken
@@ -149,9 +149,8 @@ class StoredRun:
             ),
             in_blocks=self._in_blocks,
         )
-        state, until = keeper.restore(), self.until
-        seconds = 0.0 if state is None else float(state.get("seconds", 0.0))
-        clock = Clock(None if until is None or until.seconds is None else until.seconds - seconds)
+        state = keeper.restore()
+        clock = clock_of(self.until, state)
         settings = replace(settings, callback=told(bar, present_control(), clock))
         with self.compiled.explaining(self.start):
             with interrupts.allowed():

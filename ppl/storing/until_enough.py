@@ -76,6 +76,16 @@ def drawn_until(
     return draw_until(_FromWhereItIs(run), until, chains, until.most_draws, look, lambda: clock.is_over)
 
 
+def clock_of(until: Until | None, state: Mapping[str, NDArray] | None) -> Clock:
+    """Return what ends a run after its seconds, of which those before it was interrupted are some."""
+    if until is None or until.seconds is None:
+        return Clock(None)
+    state = state or {}
+    # Independent draws from a table have a state of their own.
+    before = state.get("seconds", state.get("table_seconds", np.zeros(1)))
+    return Clock(until.seconds - float(np.ravel(before)[0]))
+
+
 def written_until(until: Until | None) -> Any:
     """Return what is asked as it is written down."""
     return None if until is None else as_json(asdict(until))

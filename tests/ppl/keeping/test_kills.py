@@ -12,6 +12,7 @@ import traceback
 import warnings
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,8 +23,18 @@ from graphs.errors import SamplingError
 from tests.ppl.keeping.stored_models import CASES, Prepared, assert_same, check_beginning, commit_often
 
 # JAX cannot be forked.
-KINDS = ("nuts", "pooled", "gibbs", "table", "drawn back", "exact", "C")
-LONGER = {"nuts": 4000, "pooled": 4000, "gibbs": 4000, "table": 30_000, "drawn back": 12_000, "exact": 60_000, "C": 300}
+UNTIL = ppl.Until(ess=1200, r_hat=1.05, most_draws=5000)
+KINDS: dict[str, dict[str, Any]] = {
+    "nuts": {"draws": 4000},
+    "pooled": {"draws": 4000},
+    "gibbs": {"draws": 4000},
+    "table": {"draws": 30_000},
+    "drawn back": {"draws": 12_000},
+    "exact": {"draws": 60_000},
+    "C": {"draws": 300},
+    "until nuts": {"draws": None, "until": UNTIL, "tune": "auto", "keep_tuning": False},
+    "until gibbs": {"draws": None, "until": UNTIL},
+}
 
 
 def in_child(function: Callable[[], object]) -> int:
@@ -58,7 +69,7 @@ def killed(function: Callable[[], object], seconds: float) -> bool:
 
 
 def kill_and_go_on(kind: str, store: Path, num_kills: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    prepared = Prepared(CASES[kind], draws=LONGER[kind])
+    prepared = Prepared(CASES[kind.removeprefix("until ")], **KINDS[kind])
     commit_often(monkeypatch)
     rng, kills, seconds = np.random.default_rng(11), 0, 0.3
 
@@ -81,9 +92,9 @@ def kill_and_go_on(kind: str, store: Path, num_kills: int, monkeypatch: pytest.M
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="processes cannot be forked here")
-@pytest.mark.parametrize("kind", ["pooled", "drawn back"])
+@pytest.mark.parametrize("kind", ["pooled", "drawn back", "until nuts"])
 def test_a_killed_run_goes_on(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    kill_and_go_on(kind, tmp_path / "run.zarr", 5, monkeypatch)
+    kill_and_go_on(kind, tmp_path / "run.zarr", 1, monkeypatch)
 
 
 @pytest.mark.slow
