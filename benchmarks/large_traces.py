@@ -53,9 +53,9 @@ def make_store(path: Path, draws: int) -> None:
 
 def used(group: Dataset, names: list[str]) -> None:
     """Go through arrays."""
-    for first in range(0, group.sizes["draw"], PIECE):
-        for name in names:
-            for chain in range(CHAINS):
+    for chain in range(CHAINS):
+        for first in range(0, group.sizes["draw"], PIECE):
+            for name in names:
                 group[name].isel(chain=chain, draw=slice(first, first + PIECE)).to_numpy().sum()
 
 

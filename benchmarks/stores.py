@@ -1,12 +1,16 @@
 """What it costs to write draws to disk while chains run, and to go on with them, against peers' traces in Zarr.
 
-``python -m benchmarks.stores [--quick]``: CPU seconds of whole calls with and without a store, each in a process of its
-own, four chains in two threads; and wall seconds from `ppl.resume` to its first new draw against those of a first run.
+``python -m benchmarks.stores [--draws 250000] [--pairs 5]``: CPU seconds of whole calls without and with a store, user
+and system, in turn, each in a process of its own, four chains in two threads; the mean of what a store adds, with its
+standard error, and what a plain ``write`` of the draws takes. Of rvgraph also what the threads that write measure of
+themselves, which no other process disturbs; and wall seconds from `ppl.resume` to its first new draw against those of a
+first run.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import resource
 import shutil
 import subprocess
@@ -15,23 +19,47 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from threading import Lock, local
 from typing import Any
 
 import numpy as np
 
+from ppl.keeping.keeper import StoreKeeper
+
 SIZE, CHAINS, CORES, TUNE = 50, 4, 2, 500
-DRAWS = {"rvgraph": 250_000, "nutpie": 250_000, "pymc": 500}
-"""Of each chain; PyMC takes a thousand times as long for each."""
-QUICK = 10
 ROWS = 200
 X = np.random.default_rng(0).normal(size=(ROWS, SIZE)) / SIZE**0.5
 Y = np.random.default_rng(1).poisson(np.exp(0.3 * X.sum(axis=1)))
 
 
-def cpu() -> float:
-    """Return the CPU seconds of this process and of those that it has waited for."""
+def cpu() -> np.ndarray:
+    """Return the CPU seconds, user and system, of this process and of those that it has waited for."""
     used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    return sum(each.ru_utime + each.ru_stime for each in used)
+    return np.array([sum(each.ru_utime for each in used), sum(each.ru_stime for each in used)])
+
+
+class Writing:
+    """CPU seconds of the threads that write, while they do."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self._lock, self._depth = Lock(), local()
+        for name in ("take", "commit", "finish"):
+            setattr(StoreKeeper, name, self._timed(getattr(StoreKeeper, name)))
+
+    def _timed(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        def timed(*arguments: Any) -> Any:
+            start, is_first = time.thread_time(), not getattr(self._depth, "is_inside", False)
+            self._depth.is_inside = True
+            try:
+                return function(*arguments)
+            finally:
+                if is_first:
+                    self._depth.is_inside = False
+                    with self._lock:
+                        self.seconds += time.thread_time() - start
+
+        return timed
 
 
 def by_rvgraph(store: str | None) -> Callable[[int], Any]:
@@ -102,18 +130,30 @@ TOOLS = {"rvgraph": by_rvgraph, "nutpie": by_nutpie, "pymc": by_pymc}
 
 
 def measure(tool: str, with_store: bool, draws: int) -> None:
-    """Print CPU and wall seconds of one call, compiled before; and the largest memory."""
+    """Print CPU seconds of one call, compiled before, user, system and of what writes; and the largest memory."""
     folder = tempfile.mkdtemp()
     try:
         run = TOOLS[tool](f"{folder}/run.zarr" if with_store else None)
         run(20)
         shutil.rmtree(f"{folder}/run.zarr", ignore_errors=True)
-        before, start = cpu(), time.perf_counter()
+        writing, before = Writing() if tool == "rvgraph" else None, cpu()
         run(draws)
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        print(f"{cpu() - before:.2f} {time.perf_counter() - start:.2f} {peak:.0f}")
+        user, system = cpu() - before
+        print(f"{user:.3f} {system:.3f} {writing.seconds if writing else 0:.3f} {peak:.0f}")
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def plain(draws: int) -> None:
+    """Print the CPU seconds that a plain ``write`` of the draws takes, to disk."""
+    piece, number = bytes(2**20), 8 * SIZE * CHAINS * draws // 2**20
+    with tempfile.NamedTemporaryFile() as file:
+        before = cpu()
+        for _ in range(number):
+            os.write(file.fileno(), piece)
+        os.fsync(file.fileno())
+        print(f"{sum(cpu() - before):.3f}")
 
 
 def resuming() -> None:
@@ -141,9 +181,10 @@ def resuming() -> None:
 def main() -> int:
     """Parse the command line and run."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.stores", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="a tenth of the draws")
-    parser.add_argument("--peers", nargs="*", default=["nutpie", "pymc"])
-    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--draws", type=int, default=250_000, help="of each chain; of PyMC a five hundredth")
+    parser.add_argument("--tools", nargs="*", default=[*TOOLS])
+    parser.add_argument("--pairs", type=int, default=5)
+    parser.add_argument("--plain", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--one", nargs=3, help=argparse.SUPPRESS)
     parser.add_argument("--resuming", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -154,18 +195,29 @@ def main() -> int:
     if options.resuming:
         resuming()
         return 0
-    print("tool      draws    CPU seconds without, with a store    more    megabytes without, with")
-    for tool in ("rvgraph", *options.peers):
-        draws = DRAWS[tool] // (QUICK if options.quick else 1)
+    if options.plain:
+        plain(options.plain)
+        return 0
+    print("tool       draws   user + system without   with a store      more (s.e.)    what writes    megabytes")
+    for tool in options.tools:
+        draws = options.draws // (500 if tool == "pymc" else 1)
         # In turn, so that both meet the same machine.
-        found = [[_in_process("--one", tool, kept, str(draws)) for kept in "01"] for _ in range(options.repeats)]
-        without, with_store = np.median(np.array(found), axis=0)
-        more = with_store[0] / without[0] - 1
+        found = np.array(
+            [[_in_process("--one", tool, kept, str(draws)) for kept in "01"] for _ in range(options.pairs)]
+        )
+        total = found[:, :, :2].sum(axis=2)
+        more = 100 * (total[:, 1] / total[:, 0] - 1)
+        (user, system, _, peak), (user_more, system_more, writing, peak_more) = found.mean(axis=0)
+        error = more.std(ddof=1) / len(more) ** 0.5 if len(more) > 1 else np.nan
         print(
-            f"{tool:9} {draws:7}  {without[0]:8.2f} {with_store[0]:8.2f}  {100 * more:6.1f} %"
-            f"  {without[2]:8.0f} {with_store[2]:8.0f}",
+            f"{tool:9} {draws:7}  {user:8.2f} + {system:5.2f}     {user_more:8.2f} + {system_more:5.2f}"
+            f"  {more.mean():6.1f} % ({error:.1f})  {100 * writing / (user_more + system_more):6.2f} %"
+            f"  {peak:12.0f} {peak_more:6.0f}",
             flush=True,
         )
+    print(
+        f"A plain write of {options.draws:,} draws of each chain: {_in_process('--plain', str(options.draws))[0]:.3f} s"
+    )
     first, again = _in_process("--resuming")
     print(f"first draw {first:.2f} s, first new draw of a run gone on with {again:.2f} s: {again / first:.2f} times")
     return 0

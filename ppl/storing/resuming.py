@@ -13,6 +13,7 @@ from ppl.distributing.clients import check_client
 from ppl.keeping.fingerprint import check_same, fingerprint
 from ppl.keeping.keeper import COMMITTED
 from ppl.keeping.manifest import MANIFEST, open_store, warn_of_versions
+from ppl.keeping.place import StorePlace
 from ppl.modelling.model import Model
 from ppl.planning.plans import Sampler
 from ppl.running.compiled import CompiledModel
