@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import batched
 from math import prod
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from xarray import DataArray, DataTree, Variable
 
 from graphs.errors import ModelError
-from ppl.diagnosing.pieces import cut, most_columns
 from ppl.predicting.flat_draws import is_in_memory
 
 KEPT_VALUES = 2**20
@@ -20,6 +20,9 @@ KEPT_VALUES = 2**20
 BLOCK_VALUES = 2**16
 """So many draws are looked at at once, which the caches of a processor hold."""
 AT_ONCE = 4
+READ_BYTES = 2**27
+"""So much is read at a time, or one number of every draw if that is more. A store has all numbers of a draw beside each
+other: each piece reads all of them, and pieces that are too small the same again and again."""
 
 
 class Columns:
@@ -109,6 +112,23 @@ class Columns:
                 found.append(_flat(piece)[:, :, own].astype(np.float64))
             first += count
         return np.concatenate(found, axis=2) if found else np.zeros((*shape, 0))
+
+
+def most_columns(num_values: int) -> int:
+    """Return how many numbers, each with so many draws, are read at a time."""
+    return max(READ_BYTES // (8 * max(num_values, 1)), 1)
+
+
+def cut(array: Any, most: int) -> Iterator[Any]:
+    """Give an array (chains, draws, ...) of xarray in pieces of so many numbers at most, none of which is read."""
+    lengths = array.shape[2:]
+    axis = next((i for i, length in enumerate(lengths) if length > 1), None)
+    if prod(lengths) <= most or axis is None:
+        yield array
+        return
+    width = max(most // prod(lengths[axis + 1 :]), 1)
+    for start in range(0, lengths[axis], width):
+        yield from cut(array.isel({array.dims[2 + axis]: slice(start, start + width)}), most)
 
 
 def _joined(pieces: Sequence[NDArray]) -> NDArray[np.float64]:

@@ -10,7 +10,7 @@ import numpy as np
 from xarray import DataArray, Dataset, DataTree
 
 from graphs.errors import ModelError
-from ppl.diagnosing.pieces import cut, most_columns
+from ppl.diagnosing.columns import cut, most_columns
 from ppl.predicting.posterior import posterior_of
 
 

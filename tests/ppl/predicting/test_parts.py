@@ -15,7 +15,7 @@ import xarray
 from xarray import DataTree
 
 import ppl
-from ppl.diagnosing import pieces
+from ppl.diagnosing import columns
 from ppl.predicting import missing_draws
 
 SHAPE = (3, 70)
@@ -148,7 +148,7 @@ def test_numbers_are_judged_and_summarised_some_at_a_time(
 ) -> None:
     trace = wide()
     expected = az.summary(trace, var_names=["one", "many", "count"])
-    monkeypatch.setattr(pieces, "READ_BYTES", read)
+    monkeypatch.setattr(columns, "READ_BYTES", read)
     stored = on_disk(trace, tmp_path)
     table = ppl.summary(stored, ["one", "many", "count"])
     pd.testing.assert_frame_equal(pd.DataFrame(table), pd.DataFrame(expected))
