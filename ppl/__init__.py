@@ -15,6 +15,7 @@ from ppl.approximating.modes import find_map
 from ppl.background.started import StartedRun, start
 from ppl.checking.check import check
 from ppl.checking.concern import ModelCheck
+from ppl.chunks.parquet import parquet
 from ppl.declaring.declare import Data, Density, Deterministic, Potential
 from ppl.declaring.inverse_wishart import InverseWishart
 from ppl.declaring.markov_chain import MarkovChain
@@ -75,6 +76,7 @@ __all__ = [
     "log_likelihood",
     "observe",
     "odeint",
+    "parquet",
     "plan",
     "posterior_predictive",
     "prior_predictive",

@@ -69,12 +69,28 @@ def find_cells(keys: Sequence[NDArray], num_rows: int, most: int) -> Cells | Non
         return one_cell(num_rows)
     if num_rows > _SAMPLE and _looks_distinct(keys, num_rows, most):
         return None
+    found = partition(keys, num_rows)
+    return None if len(found) > most else found
+
+
+def partition(keys: Sequence[NDArray], num_rows: int) -> Cells:
+    """Return the cells of rows that agree in all keys, however many.
+
+    Parameters
+    ----------
+    keys : sequence of (num_rows,) array
+        Numbers of any dtype, compared exactly.
+    num_rows : int
+        How many rows there are; none at all have no cells.
+    """
+    if not num_rows:
+        return Cells(np.zeros(0, np.int64), np.zeros(0, np.int64))
+    if not keys:
+        return one_cell(num_rows)
     codes, size = _coded(keys[0], num_rows)
     for key in keys[1:]:
         other, other_size = _coded(key, num_rows)
         codes, size = _coded(codes * other_size + other, num_rows)
-    if size > most:
-        return None
     representatives = np.empty(size, np.int64)
     representatives[codes[::-1]] = np.arange(num_rows - 1, -1, -1)
     return Cells(codes, representatives)

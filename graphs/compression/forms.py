@@ -145,6 +145,25 @@ def chosen(condition: NDArray[np.bool_], form: Form) -> Form:
     return Form(columns, blocks, squares)
 
 
+def switched(condition: TensorVariable, yes: Form, no: Form) -> Form | None:
+    """Return the form that a condition of parameters chooses, as for powers of zero that are one.
+
+    None unless both are columns of finite data: zero times these is zero.
+    """
+    both = (yes, no)
+    is_simple = not any(form.blocks or form.squares for form in both)
+    if not is_simple or not all(np.isfinite(column.data).all() for form in both for column in form.columns):
+        return None
+    zero, one = filled(0.0, condition.type.ndim), filled(1.0, condition.type.ndim)
+    parts = []
+    for is_yes, form in zip((True, False), both, strict=True):
+        for column in form.columns:
+            function = one if column.function is None else column.function
+            pair = (function, zero) if is_yes else (zero, function)
+            parts += [Column(column.data, pt.switch(condition, *pair))] if column.data.any() else []
+    return Form(parts)
+
+
 def multiplied(function: TensorVariable, form: Form) -> Form | None:
     """Return a function of parameters times a form; None where a block would not be shared by all rows."""
     if form.blocks and any(n != 1 for n in function.type.shape):

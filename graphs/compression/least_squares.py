@@ -49,7 +49,7 @@ def least_squares(columns: NDArray[np.float64], outcome: NDArray[np.float64]) ->
     # Residuals need only be of the right size: some of very many rows will do.
     step = max(1, len(outcome) // _ENOUGH_ROWS)
     size = columns.shape[1]
-    triangle = _triangular(columns[::step], outcome[::step])
+    triangle = triangular(columns[::step], outcome[::step])
     return _solution(triangle[:, :size], triangle[:, size])
 
 
@@ -96,7 +96,7 @@ def triangle_of(columns: NDArray[np.float64], outcome: NDArray[np.float64]) -> T
         y.
     """
     size = columns.shape[1]
-    triangle = _triangular(columns, outcome)
+    triangle = triangular(columns, outcome)
     upper, last = triangle[:size], triangle[size:, size]
     return Triangle(upper[:, :size], upper[:, size], float(last @ last))
 
@@ -115,11 +115,23 @@ def recentred(triangle: Triangle, centre: NDArray[np.float64]) -> tuple[Triangle
     return Triangle(triangle.factor, triangle.offset + triangle.factor @ (new - centre), triangle.rest), new
 
 
-def _triangular(columns: NDArray[np.float64], outcome: NDArray[np.float64]) -> NDArray[np.float64]:
+def triangular(columns: NDArray[np.float64], outcome: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return R of a QR factorisation of columns and outcome side by side.
 
     Short stretches are factorised each, then the triangles that they leave, and so on: large matrices would wake the
     threads of the BLAS.
+
+    Parameters
+    ----------
+    columns : (num_rows, size) float64 array
+        A.
+    outcome : (num_rows,) float64 array
+        y.
+
+    Returns
+    -------
+    (rank, size + 1) float64 array
+        Upper triangular.
     """
     size = columns.shape[1] + 1
     length = max(4 * size, _SMALL_PRODUCT // size**2)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import Any
@@ -75,6 +75,8 @@ class Rows:
     ----------
     output : TensorVariable
         The log-density.
+    givens : mapping of Variable to array, optional
+        Inputs that count as the data that they are given here.
 
     Attributes
     ----------
@@ -84,7 +86,8 @@ class Rows:
         Whether the shape of all that can be read row by row is known; nothing can be said otherwise.
     """
 
-    def __init__(self, output: TensorVariable):
+    def __init__(self, output: TensorVariable, givens: Mapping[Variable, NDArray] | None = None):
+        self._givens: dict[Variable, Any] = dict(givens or {})
         self.varying: set[Variable] = set()
         self.size = 1
         for node in toposort([output]):
@@ -113,16 +116,23 @@ class Rows:
 
     def is_varying(self, variable: Variable) -> bool:
         """Whether a variable depends on anything but constants."""
-        return variable in self.varying or (variable.owner is None and not isinstance(variable, Constant))
+        if variable in self.varying:
+            return True
+        return variable.owner is None and not isinstance(variable, Constant) and variable not in self._givens
 
     def constant(self, variable: Variable) -> NDArray | None:
         """Return the value of a variable that depends on constants alone, None for another."""
         if self.is_varying(variable):
             return None
         if variable not in self._constants:
-            values = evaluate([variable], {})
+            values = evaluate([variable], self._known())
             self._constants[variable] = None if values is None else np.asarray(values[0])
         return self._constants[variable]
+
+    def _known(self) -> dict[Variable, Any]:
+        """Return what has a value already: of data that are given, nothing is computed twice."""
+        known = {v: value for v, value in self._constants.items() if value is not None}
+        return self._givens | known if self._givens else {}
 
     def keys(self, variable: TensorVariable) -> tuple[Key, ...]:
         """Return arrays that tell rows apart which read different things."""
@@ -215,7 +225,8 @@ class Rows:
             return array
         if isinstance(node.op, Alloc):
             return np.broadcast_to(array, shape_of(node.outputs[0]))
-        values = evaluate(node.op.make_node(pt.constant(np.ascontiguousarray(array)), *node.inputs[1:]).outputs, {})
+        moved = node.op.make_node(pt.constant(np.ascontiguousarray(array)), *node.inputs[1:]).outputs
+        values = evaluate(moved, self._known())
         assert values is not None
         return np.asarray(values[0])
 

@@ -28,6 +28,7 @@ from graphs.compression.forms import (
     product,
     scaled,
     summed,
+    switched,
 )
 from graphs.compression.rows import Rows, reordered
 from graphs.compression.shapes import is_uniform, shape_of, size_of
@@ -195,7 +196,8 @@ def _exp(separation: Separation, node: Apply) -> Form | None:
 def _switch(separation: Separation, node: Apply) -> Form | None:
     condition = separation.rows.constant(node.inputs[0])
     if condition is None:
-        return None
+        is_known = separation.rows.is_data_free(node.inputs[0])
+        return switched(node.inputs[0], *(separation.form(i) for i in node.inputs[1:])) if is_known else None
     yes, no = (separation.form(i) for i in node.inputs[1:])
     return add([chosen(condition != 0, yes), chosen(condition == 0, no)])
 

@@ -21,7 +21,7 @@ from graphs.compression.shapes import is_uniform
 from graphs.compression.sums import Shape, cells_of, flat
 from graphs.conditional.expanding.coefficients import filled
 
-_MOST_TRIANGLES = 200
+MOST_TRIANGLES = 200
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,7 +55,7 @@ def sum_of_square(rows: Rows, square: Square, shape: Shape) -> Squares | None:
     shape : tuple of int
         Of the rows.
     """
-    weighted = _weights(square, shape)
+    weighted = weights_of(square, shape)
     if weighted is None:
         return None
     factor, roots, kept = weighted
@@ -66,26 +66,56 @@ def sum_of_square(rows: Rows, square: Square, shape: Shape) -> Squares | None:
     scales = cells_of(rows, scale, shape, kept)
     cells = cells_of(rows, [*scale, *(f for part in design.local for f in part.functions)], shape, kept)
     size = design.columns.shape[1]
-    if scales is None or cells is None or not design.is_finite or (size and len(scales) > _MOST_TRIANGLES):
+    if scales is None or cells is None or not design.is_finite or (size and len(scales) > MOST_TRIANGLES):
         return None
     projections = _projections(design, roots, cells, scales)
     centre, triangles = _triangles(design, scales)
     spread = float(np.sqrt(sum(triangle.rest for triangle in triangles) / len(roots)))
     at_scale = Restriction(rows, shape, scales.representatives)
-    whole = _whole_sum(at_scale, scale, design, projections, triangles, centre, spread)
+    at_cells = [(local, Restriction(rows, shape, where.representatives), found) for local, where, found in projections]
+    total, is_whole = sum_of_projected(at_scale, scale, design.parameters, at_cells, triangles, centre, spread)
+    has_means = not is_whole and any(part.functions for part in design.local)
+    return Squares(multiple(factor, total), len(cells) if has_means else 0, size)
+
+
+def sum_of_projected(
+    at_scale: Restriction,
+    scale: Sequence[TensorVariable],
+    parameters: Sequence[TensorVariable],
+    projections: Sequence[tuple[Sequence[Local], Restriction, Sequence[Projection]]],
+    triangles: Sequence[Triangle],
+    centre: NDArray[np.float64],
+    spread: float,
+) -> tuple[TensorVariable, bool]:
+    """Return the sum of squares over rows that were projected, and whether it is one triangle.
+
+    Parameters
+    ----------
+    at_scale : Restriction
+        To a row of each scale.
+    scale : sequence of TensorVariable
+        The function that squares are multiplied by, if any.
+    parameters : sequence of TensorVariable
+        Of shared columns, as vectors to be joined.
+    projections : sequence of (columns, Restriction, Projection of each)
+        Local columns, a row of each cell, and what is along them.
+    triangles : sequence of Triangle
+        What is left, for each scale.
+    centre : (size,) float64 array
+        Where triangles are centred.
+    spread : float
+        Of the residuals.
+    """
+    whole = _whole_sum(at_scale, scale, parameters, projections, triangles, centre, spread)
     if whole is not None:
-        return Squares(multiple(factor, whole), 0, size)
-    shifted = _joined(design.parameters) - centre if size else None
-    parts = [
-        _local_sum(Restriction(rows, shape, where.representatives), scale, local, found, centre, shifted, spread)
-        for local, where, found in projections
-    ]
+        return whole, True
+    shifted = _joined(parameters) - centre if parameters else None
+    parts = [_local_sum(at, scale, local, found, centre, shifted, spread) for local, at, found in projections]
     parts.append(_triangle_sum(at_scale, scale, triangles, shifted))
-    total = multiple(factor, pt.add(*parts) if len(parts) > 1 else parts[0])
-    return Squares(total, len(cells) if any(part.functions for part in design.local) else 0, size)
+    return (pt.add(*parts) if len(parts) > 1 else parts[0]), False
 
 
-def _weights(square: Square, shape: Shape) -> tuple[float, NDArray[np.float64], NDArray[np.int64] | None] | None:
+def weights_of(square: Square, shape: Shape) -> tuple[float, NDArray[np.float64], NDArray[np.int64] | None] | None:
     """Return a common factor, the roots of what is left of the weights, and the rows that have any, None for all."""
     weights = flat(square.scale.data, shape)
     sign = 1.0 if weights.max() > 0 else -1.0
@@ -138,15 +168,15 @@ def _triangles(design: Design, scales: Cells) -> tuple[NDArray[np.float64], list
 def _whole_sum(
     at: Restriction,
     scale: Sequence[TensorVariable],
-    design: Design,
-    projections: Sequence[tuple[Sequence[Local], Cells, Sequence[Projection]]],
+    parameters: Sequence[TensorVariable],
+    projections: Sequence[tuple[Sequence[Local], Restriction, Sequence[Projection]]],
     triangles: Sequence[Triangle],
     centre: NDArray[np.float64],
     spread: float,
 ) -> TensorVariable | None:
     """Return the sum of squares as one triangle where no parameters are local: fewer operations to compile."""
     found = [part for _, _, parts in projections for part in parts]
-    if len(found) != 1 or len(found[0].squares) != 1 or len(triangles) != 1 or not design.parameters:
+    if len(found) != 1 or len(found[0].squares) != 1 or len(triangles) != 1 or not parameters:
         return None
     mean, left = found[0].outcome_at(centre)
     root = np.sqrt(found[0].squares)
@@ -156,7 +186,6 @@ def _whole_sum(
     factor = np.vstack([root * found[0].on_columns, triangle.factor])
     offset = np.concatenate([root * mean, triangle.offset])
     functions = [f for local, _, _ in projections for part in local for f in part.functions]
-    parameters = design.parameters
     if functions:
         # The intercept is a parameter of the triangle, too.
         own = _added([at(f) for f in functions])

@@ -40,15 +40,30 @@ def cells_of(
     kept : (num_kept,) int64 array, optional
         Rows to look at; all by default.
     """
-    keys: list[Key] = []
-    for function in functions:
-        keys += [key for key in rows.keys(function) if not any(k.array is key.array for k in keys)]
-    arrays = [flat(key.array, shape) for key in keys]
+    arrays = keys_of(rows, functions, shape)
     num_rows = prod(shape) if kept is None else len(kept)
     if kept is not None:
         arrays = [array[kept] for array in arrays]
     found = find_cells(arrays, num_rows, most=max(num_rows // 2, 1))
     return found if found is None or kept is None else Cells(found.codes, kept[found.representatives])
+
+
+def keys_of(rows: Rows, functions: Sequence[TensorVariable], shape: Shape) -> list[NDArray]:
+    """Return arrays, one element for each row, that differ where functions of parameters read different things.
+
+    Parameters
+    ----------
+    rows : Rows
+        What the functions read.
+    functions : sequence of TensorVariable
+        Functions of parameters.
+    shape : tuple of int
+        Of the rows.
+    """
+    keys: list[Key] = []
+    for function in functions:
+        keys += [key for key in rows.keys(function) if not any(k.array is key.array for k in keys)]
+    return [flat(key.array, shape) for key in keys]
 
 
 def sum_of_column(rows: Rows, column: Column, shape: Shape) -> tuple[TensorVariable, Cells | None] | None:

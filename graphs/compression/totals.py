@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytensor.scalar.basic as ps
 import pytensor.tensor as pt
+from numpy.typing import NDArray
 from pytensor.graph.basic import Apply
 from pytensor.graph.traversal import toposort
 from pytensor.tensor.basic import Alloc
@@ -15,14 +16,13 @@ from pytensor.tensor.math import Sum
 from pytensor.tensor.shape import SpecifyShape
 from pytensor.tensor.variable import TensorVariable
 
-from graphs.compression.cells import Cells
-from graphs.compression.forms import Column, multiple
+from graphs.compression.forms import Column, SharedProduct, Square, multiple
 from graphs.compression.restriction import Restriction
 from graphs.compression.rows import Rows
 from graphs.compression.separation import Separation
 from graphs.compression.shapes import is_uniform, shape_of, size_of
 from graphs.compression.squares import Squares, sum_of_square
-from graphs.compression.sums import cells_of, sum_of_block, sum_of_column
+from graphs.compression.sums import Shape, cells_of, sum_of_block, sum_of_column
 from graphs.conditional.expanding.coefficients import filled
 from graphs.surgery.rebuilding import substitute
 
@@ -51,58 +51,88 @@ class Totals:
         """Return the sum of the elements of a variable."""
         constant = self.rows.constant(variable)
         if constant is not None:
-            return filled(float(np.sum(constant, dtype="float64")), 0)
+            return self.sum_of_constant(variable, constant)
         node = variable.owner
         if node is None or size_of(variable) is None:
-            return pt.sum(variable)
+            return self.sum_of_rest(variable)
         if isinstance(node.op, Sum | DimShuffle | SpecifyShape):
             return self.of(node.inputs[0])
         if isinstance(node.op, Alloc):
-            return self._repeated(node.inputs[0], variable)
+            return self.repeated(node.inputs[0], variable)
         found = None
         if isinstance(node.op, Elemwise):
             rule = _RULES.get(type(node.op.scalar_op))
             found = None if rule is None else rule(self, node)
         if found is None and size_of(variable) != 1:
             found = self._of_form(variable)
-        return pt.sum(variable) if found is None else found
+        return self.sum_of_rest(variable) if found is None else found
 
-    def _repeated(self, variable: TensorVariable, like: TensorVariable) -> TensorVariable:
+    def repeated(self, variable: TensorVariable, like: TensorVariable) -> TensorVariable:
         """Return the sum of the elements of a variable repeated to the shape of another one."""
-        repeats = (size_of(like) or 0) / max(size_of(variable) or 1, 1)
         total = self.of(variable)
-        return multiple(repeats, total)
+        return multiple(self.repeats(variable, like), total)
+
+    def repeats(self, variable: TensorVariable, like: TensorVariable) -> float:
+        """Return how many elements of another variable there are for each of a variable."""
+        return (size_of(like) or 0) / max(size_of(variable) or 1, 1)
+
+    def sum_of_constant(self, variable: TensorVariable, constant: NDArray) -> TensorVariable:
+        """Return the sum of data."""
+        return filled(float(np.sum(constant, dtype="float64")), 0)
+
+    def sum_of_rest(self, variable: TensorVariable) -> TensorVariable:
+        """Return the sum of what no rule takes apart."""
+        return pt.sum(variable)
+
+    def sum_of_column(self, column: Column, shape: Shape) -> tuple[TensorVariable, int | None] | None:
+        """Return the sum of a column and how many cells it has, if it has any; None where it has too many."""
+        summed = sum_of_column(self.rows, column, shape)
+        return summed if summed is None else (summed[0], None if summed[1] is None else len(summed[1]))
+
+    def sum_of_block(self, block: SharedProduct, shape: Shape) -> TensorVariable:
+        """Return the sum of a block."""
+        return sum_of_block(block, shape)
+
+    def sum_of_square(self, square: Square, shape: Shape) -> Squares | None:
+        """Return the sum of a square; None where it has no small statistics."""
+        return sum_of_square(self.rows, square, shape)
+
+    def at_distinct_rows(self, variable: TensorVariable) -> TensorVariable | None:
+        """Return a variable at one of the rows that read the same, for all such; None where these are too many."""
+        shape = shape_of(variable)
+        cells = cells_of(self.rows, [variable], shape)
+        return None if cells is None else Restriction(self.rows, shape, cells.representatives)(variable)
 
     def sums(self, node: Apply, first: int = 0) -> list[TensorVariable]:
         """Return the sums of the inputs of a node from the first on, each repeated to the shape of its output."""
-        return [self._repeated(i, node.outputs[0]) for i in node.inputs[first:]]
+        return [self.repeated(i, node.outputs[0]) for i in node.inputs[first:]]
 
     def _of_form(self, variable: TensorVariable) -> TensorVariable | None:
         form, shape = self.separation.form(variable), shape_of(variable)
         parts: list[TensorVariable] = []
         for column in form.columns:
-            summed = sum_of_column(self.rows, column, shape)
+            summed = self.sum_of_column(column, shape)
             if summed is None:
                 return None
             parts.append(summed[0])
             self._note_column(column, summed[1])
-        parts += [sum_of_block(block, shape) for block in form.blocks]
+        parts += [self.sum_of_block(block, shape) for block in form.blocks]
         self._statistics |= {"sums": None} if form.blocks else {}
         for square in form.squares:
-            squares = sum_of_square(self.rows, square, shape)
+            squares = self.sum_of_square(square, shape)
             if squares is None:
                 return None
             parts.append(squares.graph)
             self._statistics |= dict.fromkeys(_words(squares))
         return pt.add(*parts) if len(parts) > 1 else parts[0]
 
-    def _note_column(self, column: Column, cells: Cells | None) -> None:
-        if cells is None or column.function is None:
+    def _note_column(self, column: Column, num_cells: int | None) -> None:
+        if num_cells is None or column.function is None:
             return
         if not self.rows.is_data_free(column.function):
-            self._statistics[f"table of {len(cells)} distinct rows"] = None
+            self._statistics[f"table of {num_cells} distinct rows"] = None
             return
-        of_groups = f" of {len(cells)} groups" if len(cells) > 1 else ""
+        of_groups = f" of {num_cells} groups" if num_cells > 1 else ""
         is_count = is_uniform(column.data)
         (self._counts if is_count else self._statistics)[f"{'counts' if is_count else 'sums'}{of_groups}"] = None
 
@@ -136,7 +166,7 @@ def _divide(totals: Totals, node: Apply) -> TensorVariable | None:
     over, under = node.inputs
     if size_of(under) != 1:
         return None
-    return totals._repeated(over, node.outputs[0]) / pt.sum(under)
+    return totals.repeated(over, node.outputs[0]) / pt.sum(under)
 
 
 def _switch(totals: Totals, node: Apply) -> TensorVariable | None:
@@ -150,12 +180,10 @@ def _switch(totals: Totals, node: Apply) -> TensorVariable | None:
     constant = totals.rows.constant(otherwise)
     if constant is None or not (constant == -np.inf).all():
         return None
-    shape = shape_of(node.outputs[0])
-    cells = cells_of(totals.rows, [condition], shape)
-    if cells is None:
+    fewer = totals.at_distinct_rows(condition)
+    if fewer is None:
         return None
-    holds = pt.all(Restriction(totals.rows, shape, cells.representatives)(condition))
-    return pt.switch(holds, totals._repeated(node.inputs[1], node.outputs[0]), -np.inf)
+    return pt.switch(pt.all(fewer), totals.repeated(node.inputs[1], node.outputs[0]), -np.inf)
 
 
 def _with_fewer_rows(totals: Totals, condition: TensorVariable) -> TensorVariable:
@@ -166,9 +194,8 @@ def _with_fewer_rows(totals: Totals, condition: TensorVariable) -> TensorVariabl
         is_check = isinstance(node.op, CAReduce) and isinstance(node.op.scalar_op, ps.AND | ps.OR)
         if not is_check or size_of(node.outputs[0]) != 1 or (size_of(source) or 0) <= 1:
             continue
-        cells = cells_of(totals.rows, [source], shape_of(source))
-        if cells is not None:
-            fewer = Restriction(totals.rows, shape_of(source), cells.representatives)(source)
+        fewer = totals.at_distinct_rows(source)
+        if fewer is not None:
             replaced[node.outputs[0]] = node.op.clone(axis=None)(fewer).reshape(shape_of(node.outputs[0]))
     [result] = substitute([condition], replaced)
     return result

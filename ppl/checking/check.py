@@ -13,6 +13,7 @@ from ppl.checking.designs import designs
 from ppl.checking.draws import PriorDraws, impossible_rows, predictions
 from ppl.checking.priors import exchangeable, improper, scales_of_few
 from ppl.checking.structure import moving_bounds, orphans, overflows, ridges, silent_axes, unused
+from ppl.chunks.rows_of_model import refuse_chunks
 from ppl.modelling.model import Model, require_model
 
 CODES = {
@@ -85,6 +86,7 @@ def check(model: Model, *, silence: Collection[str] = ()) -> ModelCheck:
     [('orphan', ('extra',))]
     """
     require_model(model)
+    refuse_chunks(model.in_chunks, "What is drawn to check a model")
     silenced = [silence] if isinstance(silence, str) else list(silence)
     unknown = [code for code in silenced if code not in CODES]
     if unknown:

@@ -15,6 +15,8 @@ from graphs.errors import ModelError
 from graphs.supports import Support
 from graphs.surgery.pickling import reduced
 from graphs.surgery.printing import dprint
+from ppl.chunks.arrays import as_source
+from ppl.chunks.source import Source, input_for
 from ppl.declaring.declaration import Declaration, Dims, check_axes, check_name, declare, read_dims
 from ppl.declaring.flat import flat_variable
 from ppl.declaring.forgotten import remember
@@ -103,19 +105,22 @@ def Data(name: str, array: Any, dims: Dims | None = None) -> TensorVariable:
     name : str
         Name of the array.
     array : array_like
-        Numbers; floating ones become float64, integers int64. A copy is kept.
+        Numbers; floating ones become float64, integers int64. A copy is kept, but of data in chunks: arrays of dask,
+        zarr and h5py, memory maps, and columns of Parquet files (``ppl.parquet``) stay where they are, and likelihoods
+        of them are reduced to sufficient statistics in one pass.
     dims : str, sequence of str, or mapping of str to int or labels, optional
         Names of its axes; those of an xarray ``DataArray`` by default.
 
     Returns
     -------
     TensorVariable
-        A named constant of static shape.
+        A named constant of static shape; of data in chunks an input.
 
     Raises
     ------
     ModelError
-        If the name is missing, the array does not hold numbers, elements are masked, or the dims do not fit.
+        If the name is missing, the array does not hold numbers, elements are masked, the dims do not fit, or sizes of
+        chunks are unknown.
 
     Examples
     --------
@@ -125,6 +130,9 @@ def Data(name: str, array: Any, dims: Dims | None = None) -> TensorVariable:
     ((3,), 'int64')
     """
     check_name(name, "Data")
+    source = as_source(array, name)
+    if source is not None:
+        return _data_in_chunks(name, source, tuple(getattr(array, "dims", ())) or None if dims is None else dims)
     axes = read_dims(own_dims(array) if dims is None else dims, name)
     what = f"The elements of {name}"
     if axes is not None:
@@ -134,6 +142,13 @@ def Data(name: str, array: Any, dims: Dims | None = None) -> TensorVariable:
     variable = pt.constant(values, name=name)
     check_axes(variable, axes, name)
     variable.tag.data = True
+    return declare(variable, Declaration(name, axes.dims if axes else None, coords=axes.coords if axes else {}))
+
+
+def _data_in_chunks(name: str, source: Source, dims: Dims | None) -> TensorVariable:
+    axes = read_dims(dims, name)
+    variable = input_for(name, source)
+    check_axes(variable, axes, name)
     return declare(variable, Declaration(name, axes.dims if axes else None, coords=axes.coords if axes else {}))
 
 

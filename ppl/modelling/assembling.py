@@ -20,6 +20,8 @@ from graphs.surgery.random_graph import find_consumed, find_random_variables, is
 from graphs.surgery.rebuilding import rebuild, substitute
 from graphs.variables.opening import open_distributions
 from graphs.variables.sequence.scans import take_out_of_scans
+from ppl.chunks.rows_of_model import refuse_rows
+from ppl.chunks.source import inputs_in_chunks
 from ppl.declaring.declaration import declaration_of
 from ppl.declaring.declare import Density
 from ppl.declaring.forgotten import forgotten
@@ -36,7 +38,7 @@ class Parts:
     """Everything that a model is made of, checked and named."""
 
     latent: Mapping[str, TensorVariable]
-    observed: Mapping[str, tuple[TensorVariable, Constant]]
+    observed: Mapping[str, tuple[TensorVariable, Constant | TensorVariable]]
     observed_data: Mapping[str, NDArray]
     deterministics: Mapping[str, TensorVariable] = field(default_factory=dict)
     potentials: Mapping[str, TensorVariable] = field(default_factory=dict)
@@ -79,7 +81,8 @@ def assemble(
     ]
     extra = list(replaced)
     parts = _name_parts(observations, extra, density_variables, coords, dims)
-    for name, data in zip(parts.observed_data, given.values(), strict=True):
+    named = [str(o.joined.name if o.joined is not None else o.variable.name) for o in observations]
+    for name, data in zip(named, given.values(), strict=True):
         check_labels(data, parts.dims.get(name, ()), parts.coords, f"The data of {name}", name)
     return parts
 
@@ -179,9 +182,10 @@ def _name_parts(
     latent = [rv for rv in find_random_variables(outputs) if rv not in given]
     deterministics = _unique([*_of_kind("deterministic", outputs), *joined])
     potentials = _of_kind("potential", outputs)
-    data = _of_kind("data", outputs)
+    data, in_chunks = _of_kind("data", outputs), inputs_in_chunks(outputs)
     _refuse_unknown([v for v in extra if not is_random(v)], [*deterministics, *potentials])
-    names = name_variables([*latent, *observed, *deterministics, *potentials, *data])
+    refuse_rows(latent, deterministics)
+    names = name_variables([*latent, *observed, *deterministics, *potentials, *data, *in_chunks])
     check_probabilities({names[v]: v for v in (*latent, *observed)})
     check_ranges({names[v]: v for v in latent})
     by_name = {name: variable for variable, name in names.items()}
@@ -190,7 +194,11 @@ def _name_parts(
     return Parts(
         latent={names[v]: v for v in latent},
         observed={names[o.variable]: (o.variable, o.value) for o in observations},
-        observed_data={str(names[o.joined if o.joined is not None else o.variable]): o.data for o in observations},
+        observed_data={
+            str(names[o.joined if o.joined is not None else o.variable]): o.data
+            for o in observations
+            if o.data is not None
+        },
         deterministics={names[v]: v for v in deterministics},
         potentials={names[v]: v for v in potentials},
         constant_data={names[v]: _data_of(v) for v in data},

@@ -141,7 +141,7 @@ def _with_data(parts: Parts, name: str, given: Any) -> Parts:
         changed,
         latent=_in_order(latent),
         observed={**changed.observed, observed_name: (observation.variable, observation.value)},
-        observed_data={**changed.observed_data, name: observation.data},
+        observed_data={**changed.observed_data, **({} if observation.data is None else {name: observation.data})},
         deterministics=deterministics,
         initial_values=initial,
         dims=parts.dims,

@@ -22,6 +22,8 @@ from graphs.surgery.rebuilding import isolated, substitute
 from graphs.variables.markov_chain import MarkovChainRV
 from graphs.variables.partly_observed import has_mass, split, transform_of_function
 from graphs.variables.sequence.sequence_rv import SequenceRV
+from ppl.chunks.arrays import Sliced, as_source
+from ppl.chunks.source import Source, input_for, inputs_in_chunks, source_of
 from ppl.declaring.declaration import Declaration, declaration_of, declare
 from ppl.modelling.data_supports import check_support
 from ppl.reading.arrays import first, read_numbers, to_floats, to_integers
@@ -35,24 +37,24 @@ class Observation:
     ----------
     variable : TensorVariable
         The observed random variable; resized to the data where they have more axes; without its missing elements.
-    value : Constant
-        The data, without missing elements.
+    value : Constant, or input
+        The data, without missing elements; an input for data in chunks.
     joined : TensorVariable or None
         Where elements are missing: observed and missing elements in one array, to take the variable's place; or the
         variable itself, of which some elements are known.
     missing : TensorVariable or None
         The missing elements, a latent variable.
-    data : array
-        The data as given, missing elements included.
+    data : array or None
+        The data as given, missing elements included; None for data in chunks.
     initial : array or None
         Where the variable itself may start, if only some of its values are possible.
     """
 
     variable: TensorVariable
-    value: Constant
+    value: Constant | TensorVariable
     joined: TensorVariable | None
     missing: TensorVariable | None
-    data: NDArray
+    data: NDArray | None
     initial: NDArray | None = None
 
 
@@ -64,6 +66,11 @@ def observation_of(rv: TensorVariable, name: str, data: Any) -> Observation:
     ModelError
         If type, shape or support do not fit; names the variable and the first offending element.
     """
+    source = source_of(data) if isinstance(data, TensorVariable) else as_source(data, f"The data of {name}")
+    if source is None and inputs_in_chunks([rv]):
+        source = _beside_chunks(rv, data, name)
+    if source is not None:
+        return _of_chunks(rv, name, source)
     values, mask = _as_array(data, name)
     values, mask = _as_dtype(values, mask, rv, name)
     rv = _fit_shape(rv, name, values.shape)
@@ -90,6 +97,31 @@ def observation_of(rv: TensorVariable, name: str, data: Any) -> Observation:
         declare(joined, Declaration(name, said.dims, coords=said.coords))
     given = values[~parts.is_missing]
     return Observation(observed, pt.constant(given, name=observed.name), joined, missing, full)
+
+
+def _of_chunks(rv: TensorVariable, name: str, source: Source) -> Observation:
+    """Observe data of which rows are read when they are needed; what has to hold of them is looked at there."""
+    is_float = str(rv.type.dtype).startswith("float")
+    if not is_random(rv):
+        raise ModelError(f"{name} is a function of random variables: data in chunks are those of a distribution.", name)
+    if not is_float and source.dtype == "float64":
+        raise ModelError(
+            f"{name} is discrete but its data are floats; convert them with .astype(int) if they are counts or labels.",
+            name,
+        )
+    rv = _fit_shape(rv, name, source.shape)
+    return Observation(rv, input_for(name, source, "float64" if is_float else "int64"), None, None, None)
+
+
+def _beside_chunks(rv: TensorVariable, data: Any, name: str) -> Source:
+    """Let data in memory be read as those are that stand beside them."""
+    values, mask = _as_array(data, name)
+    values, mask = _as_dtype(values, mask, rv, name)
+    if mask.any():
+        values = np.where(mask, np.nan, values) if values.dtype.kind == "f" else values
+        if values.dtype.kind != "f":
+            raise ModelError(f"{name} is discrete and has missing values: leave these rows out.", name)
+    return Sliced(values, name)
 
 
 def _of_known_states(

@@ -12,8 +12,9 @@ from pytensor.tensor.variable import TensorVariable
 
 from graphs.errors import ModelError
 from graphs.joint.logprob import ModelGraph
-from graphs.surgery.pickling import reduced
+from graphs.surgery.pickling import reduced as pickled
 from graphs.surgery.printing import dprint
+from ppl.chunks.reduction import Reduced, names_in_chunks, reduced
 from ppl.declaring.declare import Density
 from ppl.modelling.assembling import Parts, assemble
 from ppl.modelling.changing import with_variables
@@ -45,7 +46,14 @@ class Model:
     latent, observed, deterministics, potentials : mapping of str to TensorVariable
         The variables by name, parents first.
     observed_data, constant_data : mapping of str to array
-        The data.
+        The data, but for those in chunks.
+    in_chunks : tuple of str
+        Observed variables and potentials that read data in chunks: arrays of dask, columns of Parquet files.
+    graph : ModelGraph
+        What samplers see. Likelihoods of data in chunks are of sufficient statistics there: when it is first asked for,
+        all rows are read once.
+    declared_graph : ModelGraph
+        The same with inputs in the place of rows.
     coords, dims : mapping
         As given here and where variables were declared.
 
@@ -71,8 +79,9 @@ class Model:
     constant_data: Mapping[str, NDArray]
     coords: Mapping[str, Sequence[Any]]
     dims: Mapping[str, tuple[str, ...]]
-    graph: ModelGraph
+    declared_graph: ModelGraph
     parts: Parts
+    _reduced: Reduced | None
 
     def __init__(
         self,
@@ -113,6 +122,7 @@ class Model:
             parts.dims,
         )
         freeze = MappingProxyType
+        graph = ModelGraph(parts.latent, parts.observed, parts.potentials, parts.transforms)
         fields = {
             "parts": parts,
             "latent": freeze(dict(parts.latent)),
@@ -123,10 +133,30 @@ class Model:
             "constant_data": freeze(dict(parts.constant_data)),
             "coords": freeze(dict(parts.coords)),
             "dims": freeze(dict(parts.dims)),
-            "graph": ModelGraph(parts.latent, parts.observed, parts.potentials, parts.transforms),
+            "declared_graph": graph,
+            "_reduced": None if names_in_chunks(graph) else Reduced(graph),
         }
         for name, value in fields.items():
             object.__setattr__(self, name, value)
+
+    @property
+    def in_chunks(self) -> tuple[str, ...]:
+        """Observed variables and potentials that read data in chunks."""
+        return tuple(names_in_chunks(self.declared_graph))
+
+    @property
+    def graph(self) -> ModelGraph:
+        """What samplers see: no rows of data in chunks, but their statistics."""
+        return self.reduced.graph
+
+    @property
+    def reduced(self) -> Reduced:
+        """The model without rows of data in chunks, which are read when this is first asked for."""
+        if self._reduced is None:
+            object.__setattr__(self, "_reduced", reduced(self.declared_graph))
+        found = self._reduced
+        assert found is not None
+        return found
 
     def replace(self, variables: Mapping[str, TensorVariable]) -> Model:
         """Return the model with other variables in the place of some: other priors, another likelihood.
@@ -161,7 +191,7 @@ class Model:
         return Model.from_parts(with_variables(self.parts, variables))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return reduced(Model.from_parts, self.parts)
+        return pickled(_restored, self.parts, self._reduced if self.in_chunks else None)
 
     def __setattr__(self, name: str, value: Any) -> None:
         raise AttributeError(f"A model is immutable; make a new one with another {name!r} instead.")
@@ -256,6 +286,13 @@ class Model:
             return str(svg()) if svg is not None else str(drawing._repr_html_())
         except Exception:  # graphviz raises its own kinds where the `dot` program is missing
             return DotSource(drawing.source)._repr_html_()
+
+
+def _restored(parts: Parts, found: Reduced | None) -> Model:
+    model = Model.from_parts(parts)
+    if found is not None:
+        object.__setattr__(model, "_reduced", found)
+    return model
 
 
 def require_model(model: object) -> None:

@@ -185,7 +185,7 @@ def build(
         sweep,
         later,
         tuple(groups),
-        statistics,
+        (*model.reduced.compressed, *statistics),
         called_back=python,
         whole=whole,
         without_law=collapsed.without_law,

@@ -25,6 +25,7 @@ from graphs.marginal.elimination.pointwise import pointwise
 from graphs.marginal.finite import finite_states
 from graphs.marginal.lifting import MOST_STATES
 from graphs.variables.simulators import is_simulator
+from ppl.chunks.rows_of_model import refuse_chunks
 from ppl.modelling.model import Model
 from ppl.predicting.flat_draws import FlatDraws
 from ppl.predicting.missing_draws import over_draws
@@ -101,6 +102,7 @@ def log_likelihood(
     posterior = posterior_of(trace)
     if not model.observed:
         raise ModelError("The model has no data, so that there is no likelihood.")
+    refuse_chunks(model.in_chunks, "The log-likelihood")
     kept, entries = _entries(model, max_states, integrated)
     check_trace(kept, posterior, model)
     graphs = {name: entry.graph for name, entry in entries.items()}

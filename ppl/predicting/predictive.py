@@ -15,6 +15,7 @@ from graphs.backends import BackendName
 from graphs.errors import ModelError
 from graphs.marginal.finite import finite_states
 from graphs.surgery.random_graph import depends_on
+from ppl.chunks.rows_of_model import refuse_chunks
 from ppl.declaring.flat import is_flat
 from ppl.modelling.model import Model, require_model
 from ppl.predicting.flat_draws import FlatDraws
@@ -63,6 +64,7 @@ def prior_predictive(
     (1, 100, 5)
     """
     require_model(model)
+    refuse_chunks(model.in_chunks, "Predictions")
     if isinstance(draws, bool) or not isinstance(draws, int | np.integer) or draws < 1:
         raise ModelError(f"draws is a whole number, at least 1; it was {draws!r}.")
     outputs = {**model.latent, **model.deterministics, **model.observed}
@@ -151,6 +153,7 @@ def posterior_predictive(
     (2, 50, 2)
     """
     require_model(model)
+    refuse_chunks(model.in_chunks, "Predictions")
     posterior = posterior_of(trace)
     units = NewUnits.of(model, coords or {}, data or {})
     drawn = [str(n) for n in posterior.data_vars]
