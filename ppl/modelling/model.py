@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Any
+from typing import Any, cast
 
 from numpy.typing import NDArray
 from pytensor.graph.traversal import ancestors
@@ -49,11 +49,8 @@ class Model:
         The data, but for those in chunks.
     in_chunks : tuple of str
         Observed variables and potentials that read data in chunks: arrays of dask, columns of Parquet files.
-    graph : ModelGraph
-        What samplers see. Likelihoods of data in chunks are of sufficient statistics there: when it is first asked for,
-        all rows are read once.
-    declared_graph : ModelGraph
-        The same with inputs in the place of rows.
+    graph, declared_graph : ModelGraph
+        What samplers see, with statistics of data in chunks, for which all rows are read; with inputs in their place.
     coords, dims : mapping
         As given here and where variables were declared.
 
@@ -154,9 +151,7 @@ class Model:
         """The model without rows of data in chunks, which are read when this is first asked for."""
         if self._reduced is None:
             object.__setattr__(self, "_reduced", reduced(self.declared_graph))
-        found = self._reduced
-        assert found is not None
-        return found
+        return cast(Reduced, self._reduced)
 
     def replace(self, variables: Mapping[str, TensorVariable]) -> Model:
         """Return the model with other variables in the place of some: other priors, another likelihood.
