@@ -49,7 +49,7 @@ def least_squares(columns: NDArray[np.float64], outcome: NDArray[np.float64]) ->
     # Residuals need only be of the right size: some of very many rows will do.
     step = max(1, len(outcome) // _ENOUGH_ROWS)
     size = columns.shape[1]
-    triangle = triangular(columns[::step], outcome[::step])
+    triangle = triangular_factor(columns[::step], outcome[::step])
     return _solution(triangle[:, :size], triangle[:, size])
 
 
@@ -96,7 +96,7 @@ def triangle_of(columns: NDArray[np.float64], outcome: NDArray[np.float64]) -> T
         y.
     """
     size = columns.shape[1]
-    triangle = triangular(columns, outcome)
+    triangle = triangular_factor(columns, outcome)
     upper, last = triangle[:size], triangle[size:, size]
     return Triangle(upper[:, :size], upper[:, size], float(last @ last))
 
@@ -115,7 +115,7 @@ def recentred(triangle: Triangle, centre: NDArray[np.float64]) -> tuple[Triangle
     return Triangle(triangle.factor, triangle.offset + triangle.factor @ (new - centre), triangle.rest), new
 
 
-def triangular(columns: NDArray[np.float64], outcome: NDArray[np.float64]) -> NDArray[np.float64]:
+def triangular_factor(columns: NDArray[np.float64], outcome: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return R of a QR factorisation of columns and outcome side by side.
 
     Short stretches are factorised each, then the triangles that they leave, and so on: large matrices would wake the

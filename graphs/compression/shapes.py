@@ -12,6 +12,7 @@ from pytensor.graph.basic import Variable
 from pytensor.tensor.variable import TensorVariable
 
 _FEW = 32
+_SOME = 64
 
 
 def shape_of(variable: TensorVariable) -> tuple[int, ...]:
@@ -34,9 +35,10 @@ def are_equal(a: NDArray, b: NDArray) -> bool:
 
 
 def equality_key(array: NDArray) -> Hashable:
-    """Return what is the same for arrays that are equal, whatever their types."""
+    """Return what is the same for arrays that are equal, whatever their types, and rarely for others."""
+    some = array[tuple(slice(None, None, max(n // _SOME, 1)) for n in array.shape)]
     # Zero has two signs.
-    return array.shape, hash((np.asarray(array, "float64") + 0.0).tobytes())
+    return array.shape, hash((np.asarray(some, "float64") + 0.0).tobytes())
 
 
 def size_of(variable: Variable) -> int | None:

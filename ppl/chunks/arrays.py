@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from graphs.errors import ModelError
-from ppl.chunks.parquet import Table
+from ppl.chunks.parquet import ParquetTable
 from ppl.chunks.source import Source, checked_dtype
 
 _ROWS = 2**18
@@ -41,10 +41,10 @@ class Sliced(Source):
 
     def lazy(self, start: int, stop: int) -> Any:
         """Return rows in memory, but for those of files: where they are read."""
-        return _Rows(self.array, start, stop)
+        return _SlicedRows(self.array, start, stop)
 
 
-class _Rows:
+class _SlicedRows:
     """Some rows of an array that is read by slices."""
 
     def __init__(self, array: Any, start: int, stop: int):
@@ -57,10 +57,10 @@ class _Rows:
     def __reduce__(self) -> tuple[Any, ...]:
         # Of an array in memory only these rows are sent; of one in a file, none.
         if isinstance(self.array, np.ndarray) and not isinstance(self.array, np.memmap):
-            return _Rows, (self.array[self.start : self.stop], 0, self.stop - self.start)
+            return _SlicedRows, (self.array[self.start : self.stop], 0, self.stop - self.start)
         if isinstance(self.array, np.memmap):
             return _mapped_rows, (*_place_of(self.array), self.start, self.stop)
-        return _Rows, (self.array, self.start, self.stop)
+        return _SlicedRows, (self.array, self.start, self.stop)
 
 
 class Mapped(Sliced):
@@ -79,8 +79,10 @@ def _mapped(file: str, dtype: str, offset: int, shape: tuple[int, ...], is_fortr
     return Mapped(np.memmap(file, dtype, "r", offset, shape, order), file)
 
 
-def _mapped_rows(file: str, dtype: str, offset: int, shape: tuple[int, ...], is_fortran: bool, a: int, b: int) -> _Rows:
-    return _Rows(_mapped(file, dtype, offset, shape, is_fortran).array, a, b)
+def _mapped_rows(
+    file: str, dtype: str, offset: int, shape: tuple[int, ...], is_fortran: bool, a: int, b: int
+) -> _SlicedRows:
+    return _SlicedRows(_mapped(file, dtype, offset, shape, is_fortran).array, a, b)
 
 
 class Dask(Source):
@@ -132,7 +134,7 @@ def as_source(given: Any, name: str) -> Source | None:
     """
     if isinstance(given, Source | None):
         return given
-    if isinstance(given, Table):
+    if isinstance(given, ParquetTable):
         raise ModelError(f"{name} is a table: give a column, table['x'], or several, table[['a', 'b']].", name)
     if isinstance(given, np.memmap):
         # Views of a map no longer say where they lie in the file.

@@ -14,7 +14,7 @@ from graphs.errors import BackendError, ModelError
 from ppl.chunks.source import Source, checked_dtype
 
 
-class Table:
+class ParquetTable:
     """Parquet files of the same columns, one after the other.
 
     Parameters
@@ -47,7 +47,7 @@ class Table:
         groups = sum(map(len, self.groups))
         return f"{self.num_rows:,} rows in {groups} groups of {len(self.files)} files: {', '.join(self.columns)}"
 
-    def __getitem__(self, names: str | Sequence[str]) -> Columns:
+    def __getitem__(self, names: str | Sequence[str]) -> ParquetColumns:
         """Return a column, or several as a matrix."""
         wanted = [names] if isinstance(names, str) else list(names)
         missing = [name for name in wanted if name not in self._columns]
@@ -58,15 +58,15 @@ class Table:
         if any(dtype is None for dtype in dtypes):
             what = wanted[dtypes.index(None)]
             raise ModelError(f"The column {what!r} holds no numbers: give the codes of its values.", what)
-        return Columns(self, wanted, shape, checked_dtype(np.result_type(*dtypes), shape, ", ".join(wanted)))
+        return ParquetColumns(self, wanted, shape, checked_dtype(np.result_type(*dtypes), shape, ", ".join(wanted)))
 
 
-class Columns(Source):
+class ParquetColumns(Source):
     """Columns of a table of Parquet files.
 
     Parameters
     ----------
-    table : Table
+    table : ParquetTable
         The table.
     names : sequence of str
         Of the columns.
@@ -76,7 +76,7 @@ class Columns(Source):
         What they are read as.
     """
 
-    def __init__(self, table: Table, names: Sequence[str], shape: tuple[int, ...], dtype: str):
+    def __init__(self, table: ParquetTable, names: Sequence[str], shape: tuple[int, ...], dtype: str):
         super().__init__(shape, dtype)
         self.table, self.names = table, tuple(names)
 
@@ -88,13 +88,13 @@ class Columns(Source):
 
     def lazy(self, start: int, stop: int) -> Any:
         """Return rows that are not read yet."""
-        return _Rows(self, start, stop)
+        return _ParquetRows(self, start, stop)
 
 
-class _Rows:
+class _ParquetRows:
     """Some rows of columns."""
 
-    def __init__(self, columns: Columns, start: int, stop: int):
+    def __init__(self, columns: ParquetColumns, start: int, stop: int):
         self.columns, self.start, self.stop = columns, start, stop
 
     def load_rows(self) -> NDArray:
@@ -129,7 +129,7 @@ class _Rows:
                 begin += data.num_rows
 
 
-def parquet(path: Any) -> Table:
+def parquet(path: Any) -> ParquetTable:
     """Read what Parquet files hold, but for their rows: columns of these may be larger than memory.
 
     Parameters
@@ -139,7 +139,7 @@ def parquet(path: Any) -> Table:
 
     Returns
     -------
-    Table
+    ParquetTable
         ``table["x"]`` is a column, ``table[["a", "b"]]`` a matrix of two: for ``ppl.Data``, and data of ``ppl.Model``.
 
     Raises
@@ -177,7 +177,7 @@ def parquet(path: Any) -> Table:
         columns = found if columns is None else columns
         if found != columns:
             raise ModelError(f"The columns of {file} are not those of {files[0]}, or of other types.")
-    return Table(files, groups, columns or {})
+    return ParquetTable(files, groups, columns or {})
 
 
 def _dtypes(schema: Any) -> dict[str, Any]:

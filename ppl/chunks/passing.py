@@ -111,7 +111,7 @@ def rows_of(readers: Sequence[Reader], start: int, lazy: Sequence[Any]) -> tuple
     return kept, len(are_missing)
 
 
-def parts_of(sources: Sequence[Source]) -> list[tuple[int, int]]:
+def parts_to_read(sources: Sequence[Source]) -> list[tuple[int, int]]:
     """Return first and last rows of the parts that are read at once: whole chunks, of the largest where they differ.
 
     Parameters

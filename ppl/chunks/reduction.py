@@ -14,14 +14,14 @@ from pytensor.tensor.variable import TensorVariable
 
 from graphs.bounds.guards import strip_guards
 from graphs.compression import Compressed
-from graphs.compression.in_blocks import NoStatistics, NotSeen, Recipe, Statistics, built, prepare
+from graphs.compression.in_blocks import NoStatistics, NotSeen, Recipe, Statistics, built, recipe_for
 from graphs.errors import DerivationError, ModelError, SamplingError
 from graphs.joint.logprob import ModelGraph, logprob
 from graphs.supports import Support
 from graphs.surgery.pickling import PartsFirst
 from graphs.surgery.random_graph import find_random_variables
 from graphs.surgery.rebuilding import substitute
-from ppl.chunks.passing import Reader, parts_of, read_all
+from ppl.chunks.passing import Reader, parts_to_read, read_all
 from ppl.chunks.source import Source, inputs_in_chunks, source_of
 from ppl.chunks.template import at_rows
 
@@ -55,7 +55,7 @@ def names_in_chunks(graph: ModelGraph) -> list[str]:
     return observed + [n for n, term in graph.potentials.items() if inputs_in_chunks([term])]
 
 
-def reduced(graph: ModelGraph) -> Reduced:
+def reduced_model(graph: ModelGraph) -> Reduced:
     """Return a model whose likelihoods read no chunks, but the statistics of their rows.
 
     Parameters
@@ -106,7 +106,7 @@ class _Likelihood:
 
     def reduced(self) -> tuple[TensorVariable, Compressed]:
         """Return the term as a graph of latent variables, and what was kept."""
-        readers, parts = self.readers, parts_of([_source(v) for v in self.inputs])
+        readers, parts = self.readers, parts_to_read([_source(v) for v in self.inputs])
         num_rows = parts[-1][1]
         try:
             recipe, statistics = self._pass(readers, parts)
@@ -133,7 +133,7 @@ class _Likelihood:
         sample = self._sample(readers, parts[-1][1])
         rows = min(_ROWS_OF_A_BLOCK, parts[-1][1])
         for _ in range(_MOST_PASSES):
-            recipe = prepare(self.derive, rows, self.taken, sample, self.supports)
+            recipe = recipe_for(self.derive, rows, self.taken, sample, self.supports)
             found = read_all(recipe, readers, parts, self.name)
             if not isinstance(found, NotSeen):
                 return recipe, found

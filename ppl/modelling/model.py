@@ -12,9 +12,9 @@ from pytensor.tensor.variable import TensorVariable
 
 from graphs.errors import ModelError
 from graphs.joint.logprob import ModelGraph
-from graphs.surgery.pickling import reduced as pickled
+from graphs.surgery.pickling import reduced
 from graphs.surgery.printing import dprint
-from ppl.chunks.reduction import Reduced, names_in_chunks, reduced
+from ppl.chunks.reduction import Reduced, names_in_chunks, reduced_model
 from ppl.declaring.declare import Density
 from ppl.modelling.assembling import Parts, assemble
 from ppl.modelling.changing import with_variables
@@ -150,7 +150,7 @@ class Model:
     def reduced(self) -> Reduced:
         """The model without rows of data in chunks, which are read when this is first asked for."""
         if self._reduced is None:
-            object.__setattr__(self, "_reduced", reduced(self.declared_graph))
+            object.__setattr__(self, "_reduced", reduced_model(self.declared_graph))
         return cast(Reduced, self._reduced)
 
     def replace(self, variables: Mapping[str, TensorVariable]) -> Model:
@@ -186,7 +186,7 @@ class Model:
         return Model.from_parts(with_variables(self.parts, variables))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return pickled(_restored, self.parts, self._reduced if self.in_chunks else None)
+        return reduced(_restored, self.parts, self._reduced if self.in_chunks else None)
 
     def __setattr__(self, name: str, value: Any) -> None:
         raise AttributeError(f"A model is immutable; make a new one with another {name!r} instead.")

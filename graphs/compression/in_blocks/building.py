@@ -14,7 +14,7 @@ from pytensor.tensor.variable import TensorVariable
 from graphs.compression.design import design_of
 from graphs.compression.forms import Column, SharedProduct, Square, multiple
 from graphs.compression.in_blocks.collecting import InBlocks
-from graphs.compression.in_blocks.leaves import Table, Total
+from graphs.compression.in_blocks.leaves import RowTable, Total
 from graphs.compression.in_blocks.row_axis import RowAxis, Shape
 from graphs.compression.in_blocks.squares_of_blocks import SumOfSquares, without_local
 from graphs.compression.least_squares import recentred
@@ -72,7 +72,7 @@ class Building(InBlocks):
         leaf: Any = self._next()
         if column.function is None:
             return filled(float(leaf.value), 0), None
-        table: Table = leaf
+        table: RowTable = leaf
         if not len(table.cells):
             return filled(0.0, 0), None
         function = self._at(table.cells.within, shape)(column.function)
@@ -87,7 +87,7 @@ class Building(InBlocks):
         """Return a variable at rows that read different things."""
         if not self.axis.is_in(variable.type.shape):
             return None
-        table: Table = self._next()
+        table: RowTable = self._next()
         return self._at(table.cells.within, shape_of(variable))(variable)
 
     def sum_of_square(self, square: Square, shape: Shape) -> Squares:

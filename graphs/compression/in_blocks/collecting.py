@@ -15,7 +15,7 @@ from pytensor.tensor.variable import TensorVariable
 from graphs.compression.cells import Cells, partition
 from graphs.compression.design import Design, Local, design_of
 from graphs.compression.forms import Column, SharedProduct, Square
-from graphs.compression.in_blocks.leaves import Distinct, Leaf, Table, Total
+from graphs.compression.in_blocks.leaves import Distinct, Leaf, RowTable, Total
 from graphs.compression.in_blocks.row_axis import NoStatistics, RowAxis, Shape
 from graphs.compression.in_blocks.squares_of_blocks import (
     SumOfSquares,
@@ -164,7 +164,7 @@ class Collecting(InBlocks):
         used = np.flatnonzero(is_kept & (data != 0))
         distinct, cells = self._distinct([column.function], shape, used)
         sums = cells.sums(data[used]).astype(np.longdouble)
-        self._note(Table(distinct, sums), len(distinct.keys), is_uniform(column.data))
+        self._note(RowTable(distinct, sums), len(distinct.keys), is_uniform(column.data))
         return pt.constant(0.0), 1
 
     def sum_of_block(self, block: SharedProduct, shape: Shape) -> TensorVariable:
@@ -180,7 +180,7 @@ class Collecting(InBlocks):
         if not self.axis.is_in(shape):
             return None
         distinct, _ = self._distinct([variable], shape, np.flatnonzero(self._elements(shape)))
-        self._note(Table(distinct, np.zeros(len(distinct), np.longdouble)), len(distinct.keys))
+        self._note(RowTable(distinct, np.zeros(len(distinct), np.longdouble)), len(distinct.keys))
         return pt.constant(np.ones(1, variable.type.dtype))
 
     def sum_of_square(self, square: Square, shape: Shape) -> Squares:

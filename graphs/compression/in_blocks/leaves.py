@@ -87,7 +87,7 @@ class Total:
 
 
 @dataclass(frozen=True, eq=False)
-class Table:
+class RowTable:
     """Sums of data over rows that read the same.
 
     Parameters
@@ -106,10 +106,10 @@ class Table:
         """The rows of the table."""
         return (self.cells,)
 
-    def merged(self, other: Table) -> Table:
+    def merged(self, other: RowTable) -> RowTable:
         """Return the sums of both."""
         cells, own, others = self.cells.union(other.cells)
         sums = np.zeros(len(cells), np.longdouble)
         sums[own] = self.sums
         sums[others] += other.sums
-        return Table(cells, sums)
+        return RowTable(cells, sums)

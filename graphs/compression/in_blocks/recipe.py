@@ -164,7 +164,7 @@ class Recipe(PartsFirst):
         return part
 
 
-def prepare(
+def recipe_for(
     derive: Derive,
     num_rows: int,
     taken: Collection[int],
@@ -230,7 +230,7 @@ def built(recipe: Recipe, derive: Derive, taken: Collection[int], statistics: St
     recipe : Recipe
         How they were computed.
     derive : callable
-        As of `prepare`.
+        As of `recipe_for`.
     taken : collection of int
         Lengths of axes of the model.
     statistics : Statistics

@@ -17,7 +17,7 @@ from graphs.compression.cells import Cells
 from graphs.compression.design import Design, Local
 from graphs.compression.in_blocks.leaves import Distinct
 from graphs.compression.in_blocks.row_axis import NoStatistics
-from graphs.compression.least_squares import Triangle, least_squares, residuals, triangular
+from graphs.compression.least_squares import Triangle, least_squares, residuals, triangular_factor
 from graphs.compression.projection import Projection, project, weigh
 from graphs.compression.squares import MOST_TRIANGLES
 
@@ -62,7 +62,7 @@ class SumOfSquares:
         """Return the squares of both."""
         cells, own, others = self.cells.union(other.cells)
         scales, own_scales, other_scales = self.scales.union(other.scales)
-        check_number(len(scales), len(self.centre))
+        check_num_triangles(len(scales), len(self.centre))
         lines = np.zeros((len(cells), *self.lines.shape[1:]), np.longdouble)
         lines[own] = self.lines
         lines[others], left = _rotated(lines[others], other.lines.copy())
@@ -110,7 +110,7 @@ class SumOfSquares:
         return [Triangle(t[:size, :size], t[:size, size], float(t[size, size] ** 2)) for t in triangles]
 
 
-def check_number(num_scales: int, size: int) -> None:
+def check_num_triangles(num_scales: int, size: int) -> None:
     """Raise if there are too many triangles."""
     if size and num_scales > MOST_TRIANGLES:
         raise NoStatistics(f"there are more than {MOST_TRIANGLES} scales, each with a triangle of {size} columns")
@@ -187,13 +187,13 @@ def triangles_of(
     if not size:
         found[:, 0, 0] = np.sqrt(scales.sums(outcome**2))
         return found
-    check_number(len(scales), size)
+    check_num_triangles(len(scales), size)
     left = residuals(columns, centre, outcome)
     order = np.argsort(scales.codes, kind="stable") if len(scales) > 1 else slice(None)
     ends = np.cumsum(np.bincount(scales.codes, minlength=len(scales)))[:-1]
     for i, (c, r) in enumerate(zip(np.split(columns[order], ends), np.split(left[order], ends), strict=True)):
         if len(r):
-            triangle = triangular(c, r)
+            triangle = triangular_factor(c, r)
             found[i, : len(triangle)] = triangle
     return found
 

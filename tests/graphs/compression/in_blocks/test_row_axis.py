@@ -9,7 +9,7 @@ import numpy as np
 import pytensor.tensor as pt
 import pytest
 
-from graphs.compression.in_blocks import NoStatistics, built, prepare
+from graphs.compression.in_blocks import NoStatistics, built, recipe_for
 from graphs.compression.in_blocks.row_axis import RowAxis
 from graphs.errors import ModelError
 from graphs.surgery.random_graph import named_input
@@ -46,7 +46,7 @@ def test_what_is_no_sum_over_rows_is_refused(term, what):
         return term(x), [x]
 
     def reduced():
-        recipe = prepare(derive, 300, [], [X], {})
+        recipe = recipe_for(derive, 300, [], [X], {})
         return built(recipe, derive, [], recipe.statistics([X]))
 
     with pytest.raises(NoStatistics, match=what):
@@ -61,6 +61,6 @@ def test_indices_outside_of_an_array_are_named():
         g = named_input("group", (num_rows,), "int64")
         return -(a[g] ** 2), [g]
 
-    recipe = prepare(derive, 100, [3], [group], {})
+    recipe = recipe_for(derive, 100, [3], [group], {})
     with pytest.raises(ModelError, match=r"group has the index 3, outside of an array of length 3"):
         recipe.statistics([np.append(group, 3)])
