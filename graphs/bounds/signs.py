@@ -22,6 +22,7 @@ from pytensor.tensor.basic import (
     ScalarFromTensor,
     TensorFromScalar,
 )
+from pytensor.tensor.blockwise import Blockwise
 from pytensor.tensor.elemwise import CAReduce, DimShuffle, Elemwise
 from pytensor.tensor.extra_ops import CumOp
 from pytensor.tensor.math import Dot, Max, Min, Prod, Sum
@@ -278,8 +279,11 @@ def _bound_softmax(node: Apply, inputs: Sequence[Interval]) -> Interval:
 
 
 def _bound_dot(node: Apply, inputs: Sequence[Interval]) -> Interval:
-    is_non_negative = all(i.is_non_negative and i.is_finite for i in inputs)
-    return Interval(0.0, inf, False, True) if is_non_negative else UNKNOWN
+    """Bound a product of matrices, which is finite where its factors are; so are those of a batch."""
+    is_product = isinstance(node.op, Dot) or isinstance(node.op.core_op, Dot)
+    if not is_product or not all(i.is_finite for i in inputs):
+        return UNKNOWN
+    return Interval(0.0, inf, False, True) if all(i.is_non_negative for i in inputs) else FINITE
 
 
 _RULES: tuple[tuple[Any, Callable[[Apply, Sequence[Interval]], Interval]], ...] = (
@@ -289,5 +293,5 @@ _RULES: tuple[tuple[Any, Callable[[Apply, Sequence[Interval]], Interval]], ...] 
     ((CAReduce, CumOp), lambda node, inputs: _bound_reduction(node, inputs[0])),
     ((Softmax, LogSoftmax), _bound_softmax),
     ((Shape, Shape_i), lambda node, inputs: Interval(0.0, inf, False, True)),
-    (Dot, _bound_dot),
+    ((Dot, Blockwise), _bound_dot),
 )

@@ -25,7 +25,9 @@ def _made(rows: Rows, node: Apply, axes: list[int | None], positions: TensorVari
     if isinstance(inputs, Obstacle):
         return inputs
     # Functions that hold a graph hold one for these shapes: called, they make another one.
-    made: TensorVariable = node.op(*inputs) if isinstance(node.op, SymbolicOp) else node.op.make_node(*inputs).outputs[0]
+    made: TensorVariable = (
+        node.op(*inputs) if isinstance(node.op, SymbolicOp) else node.op.make_node(*inputs).outputs[0]
+    )
     return made
 
 

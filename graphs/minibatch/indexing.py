@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pytensor.tensor as pt
-from numpy.typing import NDArray
 from pytensor.graph.basic import Apply, Variable
 from pytensor.tensor.subtensor import (
     AdvancedIncSubtensor,
@@ -66,7 +65,9 @@ def _read_at(rows: Rows, node: Apply, axis: int, positions: TensorVariable) -> T
             if isinstance(taken, Obstacle):
                 return taken
             new[place] = taken
-    base = _base(rows, array, entries, new, [(p, entries[p].type.ndim - len(together) + dim) for p in places], positions)
+    base = _base(
+        rows, array, entries, new, [(p, entries[p].type.ndim - len(together) + dim) for p in places], positions
+    )
     if isinstance(base, Obstacle):
         return base
     read: TensorVariable = base[tuple(new)]
@@ -81,7 +82,7 @@ def _base(
     Of an axis that is taken, ``new`` has the numbers within the batch.
     """
     if not rows.is_varying(array):
-        return pt.constant(rows.data(array)) if array.owner is not None else array
+        return rows.constant(array)
     for place, axis in own:
         length = int(array.type.shape[place])
         index = rows.data(entries[place])
@@ -139,7 +140,7 @@ def _written_in_places(rows: Rows, node: Apply, axis: int, positions: TensorVari
     before = rows.taken(array, axis, positions)
     if isinstance(before, Obstacle):
         return before
-    where = pt.constant(written)[(slice(None),) * axis + (positions,)]
+    where = rows.of_data(written, axis, positions)
     there = update.ravel()[pt.maximum(where, 0)] if update.type.ndim else update
     there = there if node.op.set_instead_of_inc else before + there
     chosen: TensorVariable = pt.switch(where >= 0, there, before)
@@ -194,20 +195,12 @@ def _known_index(rows: Rows, entries: list[Any]) -> tuple[Any, ...] | None:
     """Return an index of NumPy's, None where it depends on more than data."""
     found: list[Any] = []
     for entry in entries:
-        if isinstance(entry, slice):
-            bounds = [rows.data(b) if isinstance(b, Variable) else b for b in (entry.start, entry.stop, entry.step)]
-            is_unknown = any(
-                b is None and isinstance(given, Variable)
-                for b, given in zip(bounds, (entry.start, entry.stop, entry.step), strict=True)
-            )
-            if is_unknown:
-                return None
-            found.append(slice(*(None if b is None else int(b) for b in bounds)))
-            continue
-        value: NDArray | None = rows.data(entry)
-        if value is None:
+        bounds = [entry.start, entry.stop, entry.step] if isinstance(entry, slice) else [entry]
+        known = [rows.data(b) if isinstance(b, Variable) else b for b in bounds]
+        if any(isinstance(b, Variable) and value is None for b, value in zip(bounds, known, strict=True)):
             return None
-        found.append(np.asarray(value))
+        is_slice = isinstance(entry, slice)
+        found.append(slice(*(None if v is None else int(v) for v in known)) if is_slice else np.asarray(known[0]))
     return tuple(found)
 
 

@@ -37,7 +37,7 @@ def _repeated(rows: Rows, node: Apply, axis: int, positions: TensorVariable) -> 
 
 
 def _empty(rows: Rows, node: Apply, axis: int, positions: TensorVariable) -> Taken:
-    """What is written over before it is read."""
+    """Make room for what is written over before it is read."""
     shape = lengths_of(node.outputs[0], axis, rows.size)
     empty: TensorVariable = pt.zeros(shape, dtype=node.outputs[0].type.dtype)
     return empty
@@ -73,16 +73,17 @@ def _joined(rows: Rows, node: Apply, axis: int, positions: TensorVariable) -> Ta
         return joined
     found: Any = None
     end = 0
+    places = np.arange(int(node.outputs[0].type.shape[axis]))
     for part in node.inputs:
         begin, end = end, end + int(part.type.shape[axis])
         if begin == end:
             continue
-        length = int(node.outputs[0].type.shape[axis])
-        within = np.clip(np.arange(length) - begin, 0, end - begin - 1)
-        inner = rows.taken(part, axis, rows.at(within, positions))
+        inner = rows.taken(part, axis, rows.at(np.clip(places - begin, 0, end - begin - 1), positions))
         if isinstance(inner, Obstacle):
             return inner
-        is_later = (positions >= begin).reshape([-1 if i == axis else 1 for i in range(ndim)])
+        is_later = rows.of_data(
+            (places >= begin).reshape([-1 if i == axis else 1 for i in range(ndim)]), axis, positions
+        )
         found = inner if found is None else pt.switch(is_later, inner, found)
     return found
 

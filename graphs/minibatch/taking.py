@@ -58,10 +58,18 @@ class Rows:
         Shape (size,), int64: the numbers of rows.
     number : int
         Of which they are.
+    order : array, shape (number,), int64, optional
+        Which row of the data each is: the data are put into this order, once.
     """
 
-    def __init__(self, outputs: list[TensorVariable], rows: TensorVariable, number: int):
-        self.rows, self.number = rows, number
+    def __init__(
+        self,
+        outputs: list[TensorVariable],
+        rows: TensorVariable,
+        number: int,
+        order: NDArray[np.int64] | None = None,
+    ):
+        self.rows, self.number, self.order = rows, number, order
         self.size = int(rows.type.shape[0])
         self._varying: set[Variable] = set()
         for node in toposort(outputs):
@@ -144,16 +152,27 @@ class Rows:
         for known, where, found in self._gathered:
             if where is positions and np.array_equal(known, array):
                 return found
-        picked: TensorVariable = pt.constant(np.asarray(array, np.int64))[positions]
+        picked = self.of_data(np.asarray(array, np.int64), 0, positions)
         self._gathered.append((array, positions, picked))
         return picked
+
+    def of_data(self, data: NDArray, axis: int, positions: TensorVariable) -> TensorVariable:
+        """Return data at positions along an axis."""
+        along = (slice(None),) * axis
+        if _is_repeated(data, axis):
+            lengths = [self.size if i == axis else n for i, n in enumerate(data.shape)]
+            repeated: TensorVariable = pt.alloc(pt.constant(data[(*along, slice(0, 1))]), *lengths)
+            return repeated
+        if positions is self.rows and self.order is not None:
+            data = data[(*along, self.order)]
+        return indexed(pt.constant(data), axis, positions)
 
     def _find(self, variable: TensorVariable, axis: int, positions: TensorVariable) -> Taken:
         if None in variable.type.shape:
             return Obstacle("the shape of an array is not known")
         data = self.data(variable)
         if data is not None:
-            return self._of_data(variable, data, axis, positions)
+            return self.of_data(data, axis, positions)
         node = variable.owner
         if node is None:
             return self._of_parameters(variable, axis, positions)
@@ -174,15 +193,6 @@ class Rows:
             if any(self.is_varying(i) for i in above.inputs):
                 self._varying.update(above.outputs)
         return opened
-
-    def _of_data(self, variable: TensorVariable, data: NDArray, axis: int, positions: TensorVariable) -> TensorVariable:
-        constant = variable if isinstance(variable, Constant) else pt.constant(data, dtype=variable.type.dtype)
-        if not isinstance(data, np.memmap) and _is_repeated(data, axis):
-            one = pt.constant(data[(slice(None),) * axis + (slice(0, 1),)], dtype=variable.type.dtype)
-            lengths = [self.size if i == axis else n for i, n in enumerate(data.shape)]
-            repeated: TensorVariable = pt.alloc(one, *lengths)
-            return repeated
-        return indexed(constant, axis, positions)
 
     def _of_parameters(self, variable: TensorVariable, axis: int, positions: TensorVariable) -> Taken:
         if variable.type.shape[axis] >= self.number:

@@ -56,6 +56,7 @@ BINARY: list[Callable[[TensorVariable, TensorVariable], TensorVariable]] = [
     lambda a, b: pt.switch(a > b, a, b), lambda a, b: 1.0 * (a > b), lambda a, b: 1.0 * (a <= b),
     lambda a, b: 1.0 * pt.eq(a, b), lambda a, b: 1.0 * ((a >= 0) & (b < 1)), lambda a, b: 1.0 * ((a > 0) | ~(b >= 0)),
     lambda a, b: pt.concatenate([a[:1], b[1:]]), lambda a, b: 1.0 * ((a > 0) ^ (b > 0)),
+    lambda a, b: pt.dot(a, b) + a, lambda a, b: pt.stack([a, b, a - b]) @ b,
 ]  # fmt: skip
 
 expressions = st.recursive(

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from pytensor.graph.basic import Apply, Constant, Variable
 from pytensor.tensor.blockwise import Blockwise
-from pytensor.tensor.elemwise import Elemwise
+from pytensor.tensor.elemwise import DimShuffle, Elemwise
+from pytensor.tensor.math import Dot
 from pytensor.tensor.subtensor import (
     AdvancedIncSubtensor,
     AdvancedSubtensor,
@@ -156,6 +157,26 @@ def _subscripts(
 def lower_read(op: Subtensor | AdvancedSubtensor, node: Apply, generator: Generator) -> None:
     """Represent an indexed array by its subscripts."""
     _read(op, node, node.inputs[1:], 0, generator)
+    (target,) = node.outputs
+    if isinstance(op, AdvancedSubtensor) and _is_batch_of_rows(node, generator):
+        generator.values[target] = generator.copy(generator.read(target), target)
+
+
+def _is_batch_of_rows(node: Apply, generator: Generator) -> bool:
+    """Whether rows of a matrix are read that only a run tells, for products: value and gradient read them twice."""
+    matrix, *indices = node.inputs
+    is_of_rows = node.op.idx_list == (0,) and not isinstance(indices[0], Constant)
+    if not is_of_rows or len(generator.shape(matrix)) != 2 or generator.shape(matrix)[1] < 2:
+        return False
+    waiting = [node.outputs[0]]
+    while waiting:
+        for client, _ in generator.fgraph.clients[waiting.pop()]:
+            core = client.op.core_op if isinstance(client.op, Blockwise) else client.op
+            if isinstance(core, Dot):
+                return True
+            if isinstance(core, DimShuffle):
+                waiting += client.outputs
+    return False
 
 
 @lower.register(IncSubtensor)
