@@ -38,6 +38,8 @@ from ppl.running.maximising import em
 from ppl.running.sampling import compile, sample
 from ppl.stopping.until import Until
 from ppl.storing.resuming import resume
+from ppl.tempering.evidence import compare_evidence
+from ppl.tempering.smc import smc
 
 __version__ = "0.1.0"
 
@@ -64,6 +66,7 @@ __all__ = [
     "StartedRun",
     "Until",
     "check",
+    "compare_evidence",
     "compile",
     "condition_on_trace",
     "datasets",
@@ -83,6 +86,7 @@ __all__ = [
     "recover",
     "resume",
     "sample",
+    "smc",
     "start",
     "summary",
     *distributions.__all__,

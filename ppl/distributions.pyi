@@ -1109,6 +1109,7 @@ def Simulator(
     ndims_params: Any = None,
     dtype: Any = 'floatX',
     class_name: Any = 'Simulator',
+    summary: Any = None,
     size: int | Sequence[Any] | TensorVariable | None = None,
     shape: int | Sequence[Any] | TensorVariable | None = None,
     dims: Dims | None = None,

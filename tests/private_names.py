@@ -372,6 +372,11 @@ PYMC = (
         ("ppl/declaring/wrapping.py",),
         ("pymc.distributions.multivariate._LKJCholeskyCov",),
     ),
+    Use(
+        "What tolerance a temperature means depends on the distance of a simulator.",
+        ("ppl/tempering/simulating.py",),
+        ("pymc.distributions.simulator.SimulatorRV._distance",),
+    ),
 )
 
 OTHERS = (

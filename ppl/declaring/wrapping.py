@@ -90,6 +90,8 @@ def _passed_on(title: str) -> list[inspect.Parameter]:
     hidden: dict[str, Any] = {"steps": None} if title.endswith("RandomWalk") else {}
     if title == "CustomDist":
         hidden["class_name"] = title
+    if title == "Simulator":
+        hidden["summary"] = None
     return [inspect.Parameter(n, inspect.Parameter.KEYWORD_ONLY, default=d) for n, d in hidden.items()]
 
 
@@ -157,6 +159,9 @@ def _bind(title: str, signature: inspect.Signature, name: str, args: tuple, kwar
     except TypeError as error:
         raise ModelError(f"{name}: ppl.{title}: {error}; its parameters are {signature}.", name) from error
     bound.apply_defaults()
+    if title == "Simulator" and (summary := bound.arguments.pop("summary")) is not None:
+        # A plainer name of PyMC's.
+        bound.arguments["sum_stat"] = summary
     _check_components(bound.arguments, name)
     try:
         for parameter, value in bound.arguments.items():
