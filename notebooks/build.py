@@ -24,6 +24,7 @@ NAMES = (
     "discrete_latents",
     "em_gaussian_mixture",
     "integrated_out",
+    "a_billion_rows",
 )
 
 
