@@ -10,14 +10,14 @@ WAIT_SECONDS = 30.0
 """For the first worker: a batch system may take longer to start one, and then the user has to wait for it."""
 
 
-def check_client(client: Any, backend: str) -> None:
+def check_client(client: Any) -> None:
     """Raise if chains cannot be given to the workers of a client; None is no client, and nothing is asked.
 
     Raises
     ------
     SamplingError
-        If dask.distributed is not installed, this is no client, or it is closed or asynchronous; if the backend cannot
-        be distributed; or if there is no worker, who is waited for.
+        If dask.distributed is not installed, this is no client, it is closed or asynchronous, or there is no worker,
+        who is waited for.
     """
     if client is None:
         return
@@ -36,11 +36,6 @@ def check_client(client: Any, backend: str) -> None:
         raise SamplingError("The client is asynchronous: give client= one that was made with asynchronous=False.")
     if client.status != "running":
         raise SamplingError(f"The client is {client.status}: connect one to the cluster, dask.distributed.Client(...).")
-    if backend == "jax":
-        raise SamplingError(
-            "In JAX all chains run side by side in one program, which is not distributed over workers: leave client "
-            'out, or use backend="numba".'
-        )
     try:
         client.wait_for_workers(1, timeout=WAIT_SECONDS)
     except TimeoutError as error:

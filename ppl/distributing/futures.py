@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any
 
-from graphs.errors import SamplingError
+from graphs.errors import PPLError, SamplingError
 from ppl.distributing.pieces import Done
 
 
@@ -44,9 +44,22 @@ def done_by(future: Any, chains: range) -> Done:
             f"Several workers died one after the other while they ran {which}, for lack of memory perhaps: {error} "
             "Give workers more memory, or keep less of each draw with var_names."
         ) from error
+    except PPLError as error:
+        raise WorkersFailed(f"A worker failed while it ran {which}: {error}") from error
     except (Exception, asyncio.CancelledError) as error:
+        lacking = _lacking(error)
+        remedy = f"Install {lacking} there" if lacking else "It needs every module that the model uses"
         raise WorkersFailed(
-            f"A worker failed while it ran {which}: {error!r}. It needs the same versions of rvgraph and of what that "
-            "depends on, and every module that the model uses."
+            f"A worker failed while it ran {which}: {error!r}. {remedy}, with the same versions of rvgraph and of what "
+            "that depends on."
         ) from error
     return found
+
+
+def _lacking(error: BaseException | None) -> str:
+    """Return which module a worker lacks, if that is the cause; else nothing."""
+    while error is not None:
+        if isinstance(error, ModuleNotFoundError) and error.name:
+            return f"the module {error.name}"
+        error = error.__cause__ or error.__context__
+    return ""

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from graphs.errors import SamplingError
+from ppl.keeping.lending import LentStore, Written
 from samplers.chain.arguments import RunSettings
 from samplers.chain.going import Taken
 from samplers.chain.plain_arrays import State
@@ -44,6 +45,8 @@ class PieceOfWork:
         Of one row.
     state : mapping, optional
         Where they are; at their start if it is left out.
+    lent : LentStore, optional
+        Where they write what they draw, if the worker sees it.
     """
 
     start: NDArray[np.float64]
@@ -52,6 +55,7 @@ class PieceOfWork:
     seconds: float
     num_row_bytes: int
     state: Mapping[str, NDArray] | None = None
+    lent: LentStore | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,12 +64,14 @@ class Done:
 
     Parameters
     ----------
-    is_whole : bool
-        Whether all chains have what they are to have.
+    is_whole, is_waiting : bool
+        Whether all chains have what they are to have, or rest until they meet others.
     state : mapping
         Where they are.
     rows : sequence of Taken
-        What they have drawn in this piece.
+        What they have drawn in this piece, and not written.
+    written : Written, optional
+        What is left to the owner of the store that they wrote.
     result : SweepResult
         What is known of them, without draws.
     progress : sequence of dict
@@ -79,8 +85,10 @@ class Done:
     """
 
     is_whole: bool
+    is_waiting: bool
     state: State
     rows: Sequence[Taken]
+    written: Written | None
     result: SweepResult
     progress: Sequence[dict[str, Any]]
     seconds: float
@@ -135,13 +143,13 @@ def done_of(payload: bytes, piece: PieceOfWork) -> Done:
     Parameters
     ----------
     payload : bytes
-        The pickled sweep, which is compiled once in each process.
+        The pickled sweep, and what names rows; they are compiled once in each process.
     piece : PieceOfWork
         What is to be done.
     """
     with _COMPILING:
-        sweep = _compiled(payload)
-    began = time.monotonic()
+        sweep, naming = _compiled(payload)
+    began, compiled = time.monotonic(), sweep.compile_seconds
     chains = len(piece.start)
     states: list[dict[str, Any]] = []
     end = began + piece.seconds
@@ -151,21 +159,28 @@ def done_of(payload: bytes, piece: PieceOfWork) -> Done:
         if time.monotonic() >= end:
             raise KeyboardInterrupt
 
-    keeper = Gathering(max(BUFFER_BYTES // (chains * piece.num_row_bytes), 1))
+    gathering = Gathering(max(BUFFER_BYTES // (chains * piece.num_row_bytes), 1))
+    borrowed = piece.lent.keeper(naming) if piece.lent is not None and piece.lent.is_seen() else None
     cores = 1 if sweep.has_separate_chains(piece.settings) else _own_threads()
-    run = sweep.begin(piece.start, replace(piece.settings, callback=watch, cores=cores), keeper)
+    run = sweep.begin(piece.start, replace(piece.settings, callback=watch, cores=cores), borrowed or gathering)
     if piece.state is not None:
         run.restore(piece.state)
-    ready, error, is_whole = time.monotonic(), None, False
+    ready, error, is_whole, is_waiting = time.monotonic(), None, False, False
     end += ready - began
     try:
         is_whole = run.advance(piece.draws)
+        is_waiting = is_whole and run.is_waiting
+        is_whole &= not is_waiting
     except SamplingError as found:
         error, is_whole = found, True
     stopped = time.monotonic()
     state = run.state()
-    around = time.monotonic() - stopped + ready - began
-    return Done(is_whole, state, keeper.rows, run.result(), states, around, versions_here(), error)
+    written = None if borrowed is None else borrowed.end()
+    # In JAX a sweep is compiled when it is known how many chains there are.
+    around = time.monotonic() - stopped + ready - began - (sweep.compile_seconds - compiled)
+    return Done(
+        is_whole, is_waiting, state, gathering.rows, written, run.result(), states, around, versions_here(), error
+    )
 
 
 def _own_threads() -> int:

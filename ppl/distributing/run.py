@@ -6,7 +6,7 @@ import hashlib
 import logging
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
@@ -16,11 +16,12 @@ from numpy.typing import NDArray
 from graphs.errors import SamplingError
 from ppl.distributing.clients import num_threads_of
 from ppl.distributing.futures import WorkersFailed, done_by, ready_of
-from ppl.distributing.pieces import Done, Gathering, PieceOfWork, done_of, same, versions_here
+from ppl.distributing.groups import ChainGroup, ChainGroups
+from ppl.distributing.pieces import Done, PieceOfWork, done_of, same, versions_here
 from ppl.distributing.rows import GatheredRows
+from ppl.keeping.lending import lent_by
 from samplers.chain.arguments import RunSettings
-from samplers.chain.going import Keeper, Stopwatch
-from samplers.chain.groups import chains_in_groups, joined_results, joined_states, settings_of_group, state_of_group
+from samplers.chain.going import Stopwatch, WholeRun
 from samplers.chain.plain_arrays import State
 from samplers.chain.result import STATUS_DONE, STATUS_FAILED, STATUS_INTERRUPTED, SweepResult
 from samplers.loop.interrupts import HeldInterrupts
@@ -28,7 +29,7 @@ from samplers.loop.interrupts import HeldInterrupts
 logger = logging.getLogger("rvgraph")
 GROUPS_PER_THREAD = 2
 """While what one has drawn is on its way, a thread has another; and what one worker leaves over, others take."""
-FIRST_SECONDS, SECONDS = 1.0, 3.0
+SECONDS = 3.0
 """Of a piece: what a worker that dies has done in vain, and how often progress is seen."""
 COST_SHARE = 0.02
 """Pieces are longer where it takes more than such a part of them to set up chains and to write them down."""
@@ -37,23 +38,7 @@ LOST_SECONDS = 60.0
 """Without any worker, before a run ends; what it has drawn is kept."""
 
 
-@dataclass(eq=False)
-class _ChainGroup:
-    """Some chains, and where they are."""
-
-    number: int
-    chains: range
-    start: NDArray[np.float64]
-    settings: RunSettings
-    state: State | None = None
-    result: SweepResult | None = None
-    is_whole: bool = False
-    seconds: float = FIRST_SECONDS
-    num_rows: int = 0
-    progress: list[dict[str, Any]] = field(default_factory=list)
-
-
-class ClusterRun:
+class ClusterRun(WholeRun):
     """A run of chains by the workers of a cluster; see `samplers.chain.going.SweepRun`.
 
     Groups of chains go out with their state, as tasks of a few seconds, and come back with what they have drawn and
@@ -70,26 +55,20 @@ class ClusterRun:
     settings : RunSettings
         How they run.
     keeper : Keeper, optional
-        Takes what is drawn; by default the run itself keeps it.
+        Takes what is drawn; by default the run itself keeps it. A `StoreKeeper` may lend its store to the workers.
     """
 
-    def __init__(
-        self, client: Any, sweep: Any, start: NDArray[np.float64], settings: RunSettings, keeper: Keeper | None
-    ):
+    def __init__(self, client: Any, sweep: Any, start: NDArray[np.float64], settings: RunSettings, keeper: Any = None):
         import cloudpickle
 
         self.settings = settings
         self._client = client
         self._sweep = sweep
-        self._payload = cloudpickle.dumps(sweep)
+        self._payload = cloudpickle.dumps((sweep, getattr(keeper, "lends", None)))
         self._name = f"rvgraph-{uuid4().hex}"
         self._keeper = keeper
         number = GROUPS_PER_THREAD * num_threads_of(client) if sweep.has_separate_chains(settings) else 1
-        own = replace(settings, callback=None)
-        self._groups = [
-            _ChainGroup(i, chains, start[chains.start : chains.stop], settings_of_group(own, chains))
-            for i, chains in enumerate(chains_in_groups(len(start), number))
-        ]
+        self._groups = ChainGroups(sweep, start, settings, number)
         kept = sweep.layout.elements(settings.keep).size
         self._rows, self._tuning_rows = (GatheredRows(sweep.sweep, len(start), kept) for _ in range(2))
         num_statistics = sum(len(block.statistics) for block in sweep.sweep.blocks)
@@ -105,7 +84,7 @@ class ClusterRun:
     @property
     def num_kept(self) -> NDArray[np.int64]:
         """Number of draws that each chain has kept so far, (chains,)."""
-        return self._result_of_groups().num_draws
+        return self._groups.result().num_draws
 
     def advance(self, draws: int | None = None) -> bool:
         """Go on; see `samplers.chain.going.SweepRun.advance`.
@@ -117,7 +96,7 @@ class ClusterRun:
         """
         self._num_wanted = int(self.settings.draws if draws is None else draws)
         for group in self._groups:
-            group.is_whole = False
+            group.is_whole = group.is_waiting = False
         self._watch.start()
         self._alive_at = time.monotonic()
         try:
@@ -132,13 +111,13 @@ class ClusterRun:
         """Let all groups go on to their ends; whether they did not get there."""
         digest = hashlib.sha256(self._payload).hexdigest()
         payload = self._client.submit(same, self._payload, key=f"rvgraph-model-{digest}")
-        waiting: dict[Any, _ChainGroup] = {}
+        waiting: dict[Any, ChainGroup] = {}
         errors: list[SamplingError] = []
         try:
             with HeldInterrupts() as interrupts:
                 for group in self._groups:
                     waiting[self._sent(group, payload)] = group
-                while waiting:
+                while waiting or self._meet(waiting, payload):
                     with interrupts.allowed():
                         ready = ready_of(waiting, POLL_SECONDS)
                         self._check_workers(bool(ready))
@@ -146,7 +125,7 @@ class ClusterRun:
                     for future in ready:
                         group = waiting.pop(future)
                         errors += self._taken(group, done_by(future, group.chains))
-                        if not group.is_whole:
+                        if not group.is_whole and not group.is_waiting:
                             waiting[self._sent(group, payload)] = group
                     if self._keeper is not None and self._keeper.is_due():
                         self._keeper.commit(self.state())
@@ -166,17 +145,29 @@ class ClusterRun:
             raise errors[0]
         return False
 
-    def _sent(self, group: _ChainGroup, payload: Any) -> Any:
+    def _meet(self, waiting: dict[Any, ChainGroup], payload: Any) -> bool:
+        """Let chains that rest meet, and go on; whether there were any."""
+        found = [group for group in self._groups if group.is_waiting]
+        if found:
+            self._groups.meet()
+        for group in found:
+            waiting[self._sent(group, payload)] = group
+        return bool(found)
+
+    def _sent(self, group: ChainGroup, payload: Any) -> Any:
         """Return what will be the next piece of a group."""
         import dask
 
         self._num_sent += 1
-        piece = PieceOfWork(group.start, group.settings, self._num_wanted, group.seconds, self._row_bytes, group.state)
+        lent = lent_by(self._keeper, group.chains, self._name)
+        piece = PieceOfWork(
+            group.start, group.settings, self._num_wanted, group.seconds, self._row_bytes, group.state, lent
+        )
         # States have to go with the task: what is on a worker is lost with it.
         with dask.config.set({"distributed.admin.large-graph-warning-threshold": "1TB"}):
             return self._client.submit(done_of, payload, piece, key=f"{self._name}-{group.number}-{self._num_sent}")
 
-    def _taken(self, group: _ChainGroup, done: Done) -> list[SamplingError]:
+    def _taken(self, group: ChainGroup, done: Done) -> list[SamplingError]:
         """Take what a group has done; return its error, which counts where no other chain has drawn anything.
 
         Raises
@@ -191,14 +182,17 @@ class ClusterRun:
             if self._keeper is not None:
                 self._keeper.take(rows)
             elif rows.is_tuning:
-                self._tuning_rows.take(rows, self.settings.tune)
+                self._tuning_rows.take(rows, self.settings.most_tune)
             else:
                 self._rows.take(rows, self._num_wanted)
+        if self._keeper is not None and done.written is not None:
+            self._keeper.give_back(done.written.parts, done.written.tails, done.written.lost)
         before = group.num_rows
         group.num_rows = int(np.sum(done.state["num_tuned"]) + np.sum(done.state["num_kept"]))
         longer = 2 * group.seconds if group.num_rows == before else done.seconds / COST_SHARE
         group.seconds = max(SECONDS, longer)
-        group.state, group.result, group.is_whole = done.state, done.result, done.is_whole
+        group.state, group.result = done.state, done.result
+        group.is_whole, group.is_waiting = done.is_whole, done.is_waiting
         group.progress = [*done.progress]
         known = [each.result for each in self._groups if each.result is not None]
         has_tuned = [r.num_tuned is not None and bool((r.num_tuned >= r.tune).all()) for r in known]
@@ -217,7 +211,7 @@ class ClusterRun:
                 ", ".join(other),
             )
 
-    def _take_last(self, waiting: dict[Any, _ChainGroup]) -> None:
+    def _take_last(self, waiting: dict[Any, ChainGroup]) -> None:
         """Take what is on its way, as far as it is there soon."""
         # A thread may have to end one piece before it begins another.
         seconds = GROUPS_PER_THREAD * (max((group.seconds for group in waiting.values()), default=0.0) + POLL_SECONDS)
@@ -239,35 +233,19 @@ class ClusterRun:
         if self.settings.callback is not None and states:
             self.settings.callback(states)
 
-    def _result_of_groups(self) -> SweepResult:
-        """Return what is known of all chains, without draws."""
-        for group in self._groups:
-            if group.result is None:
-                group.result = self._at_start(group).result()
-        return joined_results([group.result for group in self._groups if group.result is not None])
-
-    def _at_start(self, group: _ChainGroup) -> Any:
-        """Return the run of a group here, which has not begun."""
-        return self._sweep.begin(group.start, group.settings, Gathering(1))
-
     def state(self) -> State:
         """Return all that the next sweep needs; see `samplers.chain.going.SweepRun.state`."""
-        states = [self._at_start(g).state() if g.state is None else g.state for g in self._groups]
-        return joined_states(states, [group.chains for group in self._groups], self._watch.seconds)
+        return self._groups.state(self._watch.seconds)
 
     def restore(self, state: Mapping[str, NDArray]) -> None:
         """Go on from a state; see `samplers.chain.going.SweepRun.restore`."""
-        for group in self._groups:
-            group.state = state_of_group(state, group.chains) if len(self._groups) > 1 else dict(state)
-            run = self._at_start(group)
-            run.restore(group.state)
-            group.result = run.result()
+        self._groups.restore(state)
         if "seconds" in state:
             self._watch.stop(float(state["seconds"]))
 
     def result(self, *, is_partial: bool = False) -> SweepResult:
         """Return what has been drawn; see `samplers.chain.going.SweepRun.result`."""
-        found = self._result_of_groups()
+        found = self._groups.result()
         is_cut = self._interrupted or is_partial
         seconds = self._watch.seconds
         tuned = 0.0 if found.tune == 0 else seconds if np.isnan(self._tuned_at) else self._tuned_at

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from threading import Lock
 from time import perf_counter
 from typing import Any
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from xarray import Dataset, DataTree
 
 from ppl.keeping.layout import GrowingArrays, lengths_of
-from ppl.keeping.place import OWN, StorePlace
+from ppl.keeping.place import OWN
 from samplers.chain.going import Taken
 from samplers.chain.plain_arrays import unpacked
 
@@ -62,38 +62,81 @@ class StoreKeeper:
         Rows of each chain that are wanted.
     in_blocks : bool
         Whether rows become what they are together with those before them in their block.
+    lends : object, optional
+        What names rows in another process, which may write them (`ppl.keeping.lending`).
+
+    Attributes
+    ----------
+    place : StorePlace
+        The store.
+    lends
+        As above.
+    lost : dict of str to str
+        What could not be computed elsewhere, and why.
     """
 
     def __init__(
         self,
-        place: StorePlace,
+        place: Any,
         num_rows: int,
         named: Callable[[Taken], Named],
         tree: Callable[[tuple[str, ...]], DataTree],
         expected: int,
         in_blocks: bool,
+        lends: Any = None,
     ):
         self.num_rows = num_rows
-        self._place = place
+        self.place = place
         self._named = named
         self._tree = tree
         self._expected = expected
         self._in_blocks = in_blocks
         self._arrays: GrowingArrays | None = None
+        self.lends, self.lost = lends, dict[str, str]()
         self._lock = Lock()
         self._tails: dict[tuple[int, bool], list[tuple[int, NDArray]]] = {}
         self._filled: set[int] = set()
         self._number = 0
         self._due = perf_counter() + FIRST_SECONDS
 
+    def borrow(self, arrays: GrowingArrays, tails: Mapping[tuple[int, bool], tuple[int, NDArray]]) -> None:
+        """Go on with arrays that are there, and the rows of their blocks that are not full."""
+        self._arrays = arrays
+        for key, tail in tails.items():
+            self._tails.setdefault(key, []).append(tail)
+
+    def tails(self, chains: Container[int] | None = None) -> dict[tuple[int, bool], tuple[int, NDArray]]:
+        """Return the rows of blocks that are not full, by chain and kind, with their number."""
+        with self._lock:
+            known = {key: history[-1] for key, history in self._tails.items() if history}
+        return {key: tail for key, tail in known.items() if chains is None or key[0] in chains}
+
+    def growing(self) -> dict[str, Any] | None:
+        """Return what is said of the arrays that grow, if they have been made."""
+        return None if self._arrays is None else self._arrays.growing
+
+    def give_back(
+        self,
+        parts: Iterable[tuple[str, int, bytes, int]],
+        tails: Mapping[tuple[int, bool], tuple[int, NDArray]],
+        lost: Mapping[str, str],
+    ) -> None:
+        """Take what others have left who wrote rows; see `ppl.keeping.lending.Written`."""
+        for name, offset, content, size in parts:
+            self.place.write_at(name, offset, np.frombuffer(content, np.uint8), size)
+        with self._lock:
+            for key, tail in tails.items():
+                self._tails.setdefault(key, []).append(tail)
+        self.lost |= lost
+
     def restore(self) -> dict[str, NDArray] | None:
         """Return the state that was committed last, from which the run has to go on; None where there is none."""
-        if not self._place.has(COMMITTED):
+        if not self.place.has(COMMITTED):
             return None
-        committed = self._place.read_json(COMMITTED)
+        committed = self.place.read_json(COMMITTED)
         self._number = int(committed["number"])
-        state = self._place.read_arrays(self._checkpoint(self._number))
-        self._arrays = GrowingArrays.found(self._place)
+        state = self.place.read_arrays(self._checkpoint(self._number))
+        self._arrays = GrowingArrays.found(self.place)
         for name in [name for name in state if name.startswith("tail_")]:
             chain, is_tuning, end = (int(word) for word in name.split("_")[1:])
             self._tails[chain, bool(is_tuning)] = [(end, state.pop(name))]
@@ -109,7 +152,7 @@ class StoreKeeper:
         """Return the arrays of the store, which are made when it is known which statistics there are."""
         with self._lock:
             if self._arrays is None:
-                self._arrays = GrowingArrays.made(self._place, self._tree(names), self._expected)
+                self._arrays = GrowingArrays.made(self.place, self._tree(names), self._expected)
             return self._arrays
 
     def take(self, rows: Taken) -> None:
@@ -148,20 +191,20 @@ class StoreKeeper:
     def commit(self, state: Mapping[str, NDArray], attributes: Mapping[str, Any] | None = None) -> None:
         """Put on disk what was taken, and the state; see `samplers.chain.going.Keeper.commit`."""
         start = perf_counter()
-        self._place.check()
+        self.place.check()
         arrays = self.arrays(tuple(unpacked(state["names"]).split("\n")))
         counts = {name: np.asarray(state[f"num_{name}"]) for name in ("kept", "tuned")}
         stopped = np.asarray(state["has_stopped"])
         for chain in {*np.flatnonzero(stopped).tolist()} - self._filled:
             self._fill(arrays, chain, counts)
-        self._place.sync()
+        self.place.sync()
         number = self._number + 1
-        self._place.write_arrays(self._checkpoint(number), {**state, **self._tails_at(counts)})
+        self.place.write_arrays(self._checkpoint(number), {**state, **self._tails_at(counts)})
         rows = {name: int(min(found[~stopped], default=max(found))) for name, found in counts.items()}
-        self._place.write_json(COMMITTED, {"number": number, "rows": rows})
-        for old in self._place.names(OWN):
+        self.place.write_json(COMMITTED, {"number": number, "rows": rows})
+        for old in self.place.names(OWN):
             if old.startswith("checkpoint_") and f"{OWN}/{old}" != self._checkpoint(number):
-                self._place.remove(f"{OWN}/{old}")
+                self.place.remove(f"{OWN}/{old}")
         self._number = number
         arrays.commit(lengths_of(rows, {name.partition("/")[0] for name in arrays.names}), attributes)
         now = perf_counter()

@@ -82,6 +82,18 @@ class GrowingArrays:
         found._nodes = root["consolidated_metadata"]["metadata"]
         return found
 
+    @classmethod
+    def lent(cls, place: Any, nodes: Mapping[str, Any]) -> GrowingArrays:
+        """Return arrays that another process has made, of which rows are written here."""
+        found = cls(place)
+        found._nodes = dict(nodes)
+        return found
+
+    @property
+    def growing(self) -> dict[str, Any]:
+        """What is said of the arrays that grow."""
+        return {name: self._nodes[name] for name in self.names}
+
     @property
     def names(self) -> list[str]:
         """The arrays that grow, with their groups."""

@@ -132,8 +132,8 @@ class CompiledModel:
         thin, keep_tuning, var_names
             Keep one draw out of so many; the warm-up, too; these variables only.
         store, overwrite, client
-            The folder that draws are written to while chains run, whether one that exists may be replaced; the client
-            of a cluster whose workers run the chains.
+            Where draws are written to while chains run (a folder, or an address that fsspec knows), and whether what
+            exists there may be replaced; the client of a cluster whose workers run the chains.
 
         Returns
         -------
@@ -156,7 +156,7 @@ class CompiledModel:
         asked = Asked(
             draws, tune, chains, cores, seed, target_accept, max_tree_depth, thin, keep_tuning, metric, adapt, until
         )
-        check_client(client, self.backend)
+        check_client(client)
         path = None if store is None else check_free(store, overwrite)
         settings, expansion = asked.settings(), self.expansion_for(var_names, cores)
         asked.check(expansion.order, constant_variables(self.plan.declared))

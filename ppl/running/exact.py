@@ -163,7 +163,7 @@ class ExactModel:
         asked = Asked(
             draws, tune, chains, cores, seed, target_accept, max_tree_depth, thin, keep_tuning, metric, adapt, until
         )
-        check_client(client, self.backend)
+        check_client(client)
         seed = cast(int, asked.settings().seed)
         if not isinstance(init, DataTree) and not (isinstance(init, str) and init == "pathfinder"):
             given_values(self.plan, init, chains)

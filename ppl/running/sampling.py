@@ -194,8 +194,9 @@ def sample(
         which needs all where NUTS does not move everything, is left out then. ``metric``: the inverse mass matrix that
         NUTS learns: "diag", "dense", "low_rank" (a diagonal and few directions), or "auto" (default), dense where
         correlations are strong enough to pay for it. ``adapt``: "chain" (default), or "pooled": all chains learn one
-        metric from the draws of all, and can be tuned for fewer iterations. ``store``: a folder to which draws are
-        written while chains run, in Zarr, with all that `ppl.resume` needs to go on after whatever ended the run.
+        metric from the draws of all, and can be tuned for fewer iterations. ``store``: a folder, or an address
+        that fsspec knows ("s3://bucket/run.zarr"), to which draws are written while chains run, in Zarr, with all that
+        `ppl.resume` needs to go on after whatever ended the run.
         Memory does not grow with the number of draws then, and the trace is read from there when it is used.
         ``overwrite``: whether a store that exists may be replaced. ``client``: a ``dask.distributed.Client``, on whose
         workers the chains run; the draws are the same as here, whatever the workers, and chains of workers that die
@@ -232,7 +233,7 @@ def sample(
     unknown = set(options) - set(OPTIONS)
     if unknown:
         raise SamplingError(f"Unknown option {sorted(unknown)[0]!r}; there are {', '.join(OPTIONS)}.")
-    check_client(options.get("client"), backend)
+    check_client(options.get("client"))
     store = options.get("store")
     if store is not None:
         check_free(store, bool(options.get("overwrite")))

@@ -90,7 +90,7 @@ def resume(
         compiled = _compiled(model, manifest["compile"], sampler, progress, str(store))
         check_same(manifest["fingerprint"], fingerprint(compiled.plan.model, compiled.plan), str(store))
         warn_of_versions(manifest["versions"], versions(), compiled.backend)
-        check_client(client, compiled.backend)
+        check_client(client)
         if draws is not None:
             # A number takes the place of what the draws had to meet.
             asked = {**asked, "draws": int(draws), "until": None}

@@ -15,13 +15,12 @@ from ppl.background.control import Clock, present_control, told
 from ppl.diagnosing.diagnosis import judge
 from ppl.diagnosing.judged import drawn_attributes
 from ppl.keeping.fingerprint import fingerprint
-from ppl.keeping.keeper import BLOCK, StoreKeeper, rows_at_once
-from ppl.keeping.manifest import begin_store
+from ppl.keeping.keeper import StoreKeeper, rows_at_once
+from ppl.keeping.manifest import MANIFEST, begin_store
 from ppl.keeping.opening import SMALL_BYTES, last_draws, opened_trace
 from ppl.keeping.place import Right, StorePlace
 from ppl.reporting.progress import ProgressBar
 from ppl.running.continuation import ADAPTATION, what_was_learnt
-from ppl.running.drawing_back import Seed
 from ppl.running.expansion import DrawExpansion
 from ppl.running.losses import Losses
 from ppl.running.named import named_groups
@@ -29,10 +28,11 @@ from ppl.running.results import logger, plain_attributes, to_datatree, versions
 from ppl.stopping.conducting import Ending
 from ppl.stopping.until import Until
 from ppl.storing.beginning import arrays_of_learnt
+from ppl.storing.naming import RowNaming
 from ppl.storing.until_enough import clock_of, drawn_until, written_until
 from samplers import SweepResult
 from samplers.chain.arguments import RunSettings
-from samplers.chain.going import SweepRun, Taken
+from samplers.chain.going import SweepRun
 from samplers.chain.result import statistic_dtypes
 from samplers.loop.interrupts import HeldInterrupts
 
@@ -137,17 +137,19 @@ class StoredRun:
         losses, settings = Losses(interrupts), self.settings
         chains, expansion = len(self.start), self.expansion
         num_statistics = sum(len(block.statistics) for block in self.compiled.plan.sweep.blocks)
+        naming = self._naming()
         row_bytes = 8 * (expansion.layout.size + num_statistics) + sum(expansion.new_bytes.values())
         keeper = StoreKeeper(
             self.place,
             rows_at_once(row_bytes, chains),
-            lambda taken: self._named(taken, losses),
+            lambda taken: naming(taken, losses),
             self._tree,
             max(
                 settings.draws if self.until is None else self.until.most_draws,
                 settings.most_tune if settings.keep_tuning else 0,
             ),
-            in_blocks=self._in_blocks,
+            in_blocks=naming.in_blocks,
+            lends=naming if self.client is not None else None,
         )
         state = keeper.restore()
         clock = clock_of(self.until, state)
@@ -160,6 +162,7 @@ class StoredRun:
             with present_control().drawing(self._so_far):
                 ending = self._drawn(run, clock)
             result = run.result()
+        losses.found |= keeper.lost
         if ending is not None:
             # Who ran out of time got what was asked for, unless that is nothing.
             is_cut_short = ending.is_interrupted or (result.interrupted and not result.num_draws.min())
@@ -189,38 +192,11 @@ class StoredRun:
     def _so_far(self) -> DataTree:
         return opened_trace(self.place.address)
 
-    @property
-    def _in_blocks(self) -> bool:
-        """Whether rows become what they are together with those before them.
-
-        Draws of what was integrated out come from one generator after the other for each block of rows; XLA may round
-        otherwise for another number of rows.
-        """
-        return self.expansion.drawing_back is not None or self.compiled.backend == "jax"
-
-    def _named(self, taken: Taken, losses: Losses) -> dict[str, Mapping[str, NDArray]]:
-        """Return the named values of rows of one chain."""
-        draws, number = taken.draws, len(taken.draws)
-        if self.compiled.backend == "jax" and self._in_blocks:
-            draws = np.concatenate([draws, np.repeat(draws[:1], BLOCK - number, axis=0)])
-        seed: Seed = (int(self.settings.seed), int(taken.is_tuning))
-        expansion, own = replace(self.expansion, num_threads=1), Losses(losses.interrupts)
-        stats = self._statistics(taken)
-        # What is kept of a block for the next rows must not be overwritten.
-        rows = draws[None].copy() if self._in_blocks else draws[None]
-        groups = named_groups(expansion, rows, stats, own, seed, (taken.chain, taken.first))
-        losses.found |= own.found
-        found: dict[str, Mapping[str, NDArray]] = {}
-        for group in ("posterior", "sample_stats"):
-            found[group] = {
-                n: a if n in stats and group == "sample_stats" else a[:, :number] for n, a in groups[group].items()
-            }
-        return found
-
-    def _statistics(self, taken: Taken) -> dict[str, NDArray]:
-        dtypes = statistic_dtypes(self.compiled.plan.sweep)
-        columns = zip(taken.names, taken.statistics.T, strict=True)
-        return {name: column[None].astype(dtypes.get(name, "float64")) for name, column in columns}
+    def _naming(self) -> RowNaming:
+        """Return what names rows."""
+        var_names = self.place.read_json(MANIFEST)["sample"]["var_names"]
+        plan, backend = self.compiled.plan, self.compiled.backend
+        return RowNaming(plan, backend, var_names, int(self.settings.seed), self.expansion)
 
     def _tree(self, names: tuple[str, ...]) -> DataTree:
         """Return the trace without draws."""

@@ -59,9 +59,10 @@ class RunSettings:
         Step size and metric of each NUTS block of each chain to start with, as in ``SweepResult.learnt``.
     tunes_until_agreed : bool
         Whether the warm-up ends when chains agree: ``tune``, `LEAST_TUNE`, is then what it lasts at least.
-    first_chain : int
-        Number of the first chain, where these are some of the chains of a run: they draw what they would draw in it, as
-        far as ``CompiledSweep.has_separate_chains`` says.
+    first_chain, of_chains : int
+        Number of the first chain, and of all chains, where these are some of the chains of a run: they draw what they
+        would draw in it, where ``CompiledSweep.has_separate_chains``, and rest where all chains have to meet: to learn
+        one metric, or to decide whether the warm-up is long enough.
 
     Raises
     ------
@@ -84,6 +85,7 @@ class RunSettings:
     learnt: Sequence[Sequence[Learnt]] | None = None
     tunes_until_agreed: bool = False
     first_chain: int = 0
+    of_chains: int = 0
 
     def __post_init__(self) -> None:
         for name, low, high in (

@@ -77,8 +77,17 @@ class SweepRun(Protocol):
     def num_kept(self) -> NDArray[np.int64]:
         """Number of draws that each chain has kept so far, (chains,)."""
 
+    @property
+    def is_waiting(self) -> bool:
+        """Whether chains rest until they meet those of the run that are elsewhere (`RunSettings.of_chains`)."""
+
+    def meet(self) -> None:
+        """Learn, or decide, what the chains of the run do together, all of which are here and have come that far."""
+
     def advance(self, draws: int | None = None) -> bool:
         """Go on until each chain has kept so many draws; by default as many as the settings say.
+
+        Some of the chains of a run go on until they have to meet the others, if that comes first.
 
         Returns
         -------
@@ -97,6 +106,15 @@ class SweepRun(Protocol):
 
     def restore(self, state: Mapping[str, NDArray]) -> None:
         """Go on from a state of a run of the same sweep, starts and settings; what it recorded is taken as kept."""
+
+
+class WholeRun:
+    """A run all of whose chains are here: nobody is waited for; see `SweepRun`."""
+
+    is_waiting = False
+
+    def meet(self) -> None:
+        """Do nothing."""
 
 
 class Stopwatch:

@@ -15,6 +15,8 @@ from samplers.chain.result import SweepResult
 
 _CHAIN = re.compile(r"chain_(\d+)_(.*)", re.DOTALL)
 _OF_CHAINS = ("num_tuned", "num_kept", "has_stopped")
+_OF_ALL = "known_"
+"""Begins the names of what is of the whole run: what chains knew when they last met."""
 
 
 def chains_in_groups(chains: int, number: int) -> list[range]:
@@ -29,7 +31,7 @@ def chains_in_groups(chains: int, number: int) -> list[range]:
 
 
 def settings_of_group(settings: RunSettings, group: range) -> RunSettings:
-    """Return the settings by which some chains of a run draw what they draw in it."""
+    """Return the settings by which some chains of a run (of ``of_chains``) draw what they draw in it."""
     learnt = None if settings.learnt is None else settings.learnt[group.start : group.stop]
     return replace(settings, learnt=learnt, first_chain=settings.first_chain + group.start)
 
@@ -39,11 +41,18 @@ def state_of_group(state: Mapping[str, NDArray], group: range) -> State:
     found: State = {}
     for name, array in state.items():
         match = _CHAIN.fullmatch(name)
+        if name.startswith(_OF_ALL):
+            continue
         if match is None:
             found[name] = array[group.start : group.stop] if name in _OF_CHAINS else array
         elif int(match[1]) in group:
             found[f"chain_{int(match[1]) - group.start}_{match[2]}"] = array
     return found
+
+
+def state_of_all(state: Mapping[str, NDArray]) -> State:
+    """Return the part of the state of a run that is of none of its chains."""
+    return {name: array for name, array in state.items() if name.startswith(_OF_ALL)}
 
 
 def joined_states(states: Sequence[Mapping[str, NDArray]], groups: Sequence[range], seconds: float) -> State:

@@ -74,6 +74,8 @@ class ChainRun:
         What learns the metric between calls of the loop; chains that share one learn together.
     levels : Levels, optional
         Of a warm-up whose end is found while it lasts.
+    learns_elsewhere : bool
+        Whether it rests when the metric has to be learnt, as chains that are not here share it.
     """
 
     advance: Callable[..., int]
@@ -90,6 +92,7 @@ class ChainRun:
     keeper: Keeper | None = None
     learner: GroupLearner | None = None
     levels: Levels | None = None
+    learns_elsewhere: bool = False
     num_updates: int = 0
     status: int = STATUS_DONE
     failure: SamplingError | None = None
@@ -119,7 +122,7 @@ class ChainRun:
     @property
     def is_resting(self) -> bool:
         """Whether it has nothing to do before somebody lets it go on."""
-        return self.is_finished or self.num_done == self.pause
+        return self.is_finished or self.num_done == self.pause or (self.learns_elsewhere and self.is_waiting)
 
     @property
     def next_update(self) -> int | None:

@@ -18,7 +18,7 @@ from samplers.chain.state import NUM_ITERATIONS
 from samplers.loop.chain_run import ChainRun
 from samplers.loop.outcome import result_of
 from samplers.loop.record import Record
-from samplers.loop.workers import run_chains
+from samplers.loop.workers import learn, run_chains
 from samplers.tuning.agreement import Knowledge, decided_after, is_settled, next_stage
 
 
@@ -83,7 +83,8 @@ class ChainsRun:
         try:
             with one_blas_thread():
                 self._interrupted = self._run()
-                while not self._interrupted and any(chain.pause is not None for chain in self.chains):
+                is_part = len(self.chains) < self.settings.of_chains
+                while not self._interrupted and not is_part and any(chain.pause is not None for chain in self.chains):
                     self._decide()
                     self._interrupted = self._run()
         finally:
@@ -96,6 +97,20 @@ class ChainsRun:
     def _run(self) -> bool:
         """Let all chains go on until they rest; whether somebody interrupted them."""
         return run_chains(self.chains, self._num_workers, self.settings.callback, self._keeper, self._commit)
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether chains rest until they meet the others; see `samplers.chain.going.SweepRun.is_waiting`."""
+        is_part = len(self.chains) < self.settings.of_chains
+        return is_part and any(chain.is_resting and not chain.is_finished for chain in self.chains)
+
+    def meet(self) -> None:
+        """Learn, or decide; see `samplers.chain.going.SweepRun.meet`."""
+        waiting = [chain for chain in self.chains if chain.is_waiting]
+        if self.settings.is_pooled and waiting:
+            learn(waiting)
+        if all(chain.is_finished or chain.num_done == chain.pause for chain in self.chains):
+            self._decide()
 
     def _decide(self) -> None:
         """Decide whether the warm-up, all chains of which have made the same number of sweeps, is long enough."""

@@ -196,6 +196,7 @@ class CompiledSweep:
         chains = self._start(init, settings, kept, tuning_record, record, num_window)
         for each in chains:
             each.watch, each.keeper = watch, keeper
+            each.learns_elsewhere = settings.is_pooled and len(init) < settings.of_chains
             each.levels = self._levels(settings) if settings.tunes_until_agreed else None
         if num_window or self.sweep.has_coordinates:
             self._share_learners(chains, settings)
@@ -205,14 +206,14 @@ class CompiledSweep:
         return ChainsRun(self.sweep, settings, chains, record, tuning_record, num_workers, watch, keeper)
 
     def has_separate_chains(self, settings: RunSettings) -> bool:
-        """Whether each chain draws the same with others beside it and without them.
+        """Whether each chain draws the same with others beside it and without them, if these meet where they have to.
 
         Parameters
         ----------
         settings : RunSettings
             Of the run.
         """
-        return not settings.is_pooled and not settings.tunes_until_agreed
+        return True
 
     def evaluators(self, state: NDArray[np.float64]) -> list[tuple[slice, Evaluate]]:
         """Return, for each NUTS block, its elements and a function ``position -> (log-density, gradient)``.

@@ -55,9 +55,9 @@ class _Queue:
     def _put_back(self, number: int) -> None:
         """Put a chain back, if it need not wait for others; else when the last of these comes, all of them."""
         run = self.runs[number]
-        if run.learner is None or run.learner.num_chains == 1:
-            if run.is_waiting:
-                _learn([run])
+        if run.learner is None or run.learner.num_chains == 1 or run.learns_elsewhere:
+            if run.is_waiting and not run.learns_elsewhere:
+                learn([run])
             self._remember([number])
             with self._ready:
                 self._taken.discard(number)
@@ -77,7 +77,7 @@ class _Queue:
                 self._remember([number])
                 self._put([number])
             elif self._parked.issuperset(together):
-                _learn([self.runs[i] for i in together])
+                learn([self.runs[i] for i in together])
                 self._parked.clear()
                 # What one was before does not go with what another is now.
                 self._remember([*together, number], always=True)
@@ -128,7 +128,7 @@ class _Queue:
                 self._put_back(number)
 
 
-def _learn(runs: Sequence[ChainRun]) -> None:
+def learn(runs: Sequence[ChainRun]) -> None:
     """Learn the metric of chains that have come as far as each other."""
     for run in runs:
         run.num_updates += 1

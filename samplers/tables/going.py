@@ -15,7 +15,7 @@ from graphs.errors import SamplingError
 from graphs.optional import optional
 from samplers.blocks import Sweep
 from samplers.chain.arguments import RunSettings, spawn_seeds
-from samplers.chain.going import Keeper, KeptBeside, Stopwatch, SweepRun, Taken
+from samplers.chain.going import Keeper, KeptBeside, Stopwatch, SweepRun, Taken, WholeRun
 from samplers.chain.plain_arrays import State, packed, part_of, unpacked, with_prefix
 from samplers.chain.result import STATUS_DONE, STATUS_FAILED, STATUS_INTERRUPTED, SweepResult
 from samplers.loop.interrupts import HeldInterrupts
@@ -33,7 +33,7 @@ _NO_STEP = float("nan")
 STATISTICS = ("lp", "acceptance_rate")
 
 
-class TabulatedRun:
+class TabulatedRun(WholeRun):
     """A run by a table; see `samplers.chain.going.SweepRun`.
 
     Parameters
@@ -244,7 +244,7 @@ class TabulatedRun:
     def restore(self, state: Mapping[str, NDArray]) -> None:
         """Go on from a state; see `samplers.chain.going.SweepRun.restore`."""
         own = part_of(state, "table_")
-        self._evaluate.number = int(own["num_evaluated"])
+        self._evaluate.number = int(own["num_evaluated"]) * ("origin" in own or "seconds" in state)  # or made anew
         seconds, self._tuned_at = map(float, own["seconds"])
         self._watch.stop(seconds)
         if "origin" not in own:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from graphs.backends.jax.callback import reraising
 from samplers.blocks import Sweep
 from samplers.chain.arguments import RunSettings
-from samplers.chain.going import Keeper, Stopwatch, Taken
+from samplers.chain.going import Keeper, Stopwatch, Taken, WholeRun
 from samplers.chain.plain_arrays import State, packed, part_of, with_prefix
 from samplers.chain.result import (
     STATUS_DONE,
@@ -33,7 +33,7 @@ _PIECE = 2**16
 """Draws of which phases are made at once."""
 
 
-class JaxRun:
+class JaxRun(WholeRun):
     """A run of chains in JAX; see `samplers.chain.going.SweepRun`.
 
     Parameters
@@ -283,6 +283,7 @@ class JaxRun:
             tuning_stats=None if tuned is None else tuned.stats(),
             interrupted=self._interrupted,
             num_draws=self.num_kept,
+            num_tuned=np.minimum(np.asarray(loop.chains.num_completed), self._num_tuned),
             status=status,
             reasons=tuple(explain_status(int(each), self.sweep) for each in raw),
             num_without_gradient=loop.num_without_gradient(),

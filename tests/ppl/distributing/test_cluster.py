@@ -5,6 +5,7 @@ Answers: the same run in this process.
 
 from __future__ import annotations
 
+import importlib
 import logging
 import os
 import signal
@@ -20,11 +21,14 @@ import pytest
 
 import ppl
 from graphs.errors import SamplingError
-from ppl.distributing import clients
+from ppl.distributing import clients, pieces
+from ppl.distributing import groups as cluster_groups
 from ppl.distributing import run as cluster_run
 from ppl.distributing.futures import WorkersFailed
-from ppl.distributing.pieces import PieceOfWork
+from ppl.distributing.pieces import Done, PieceOfWork
+from ppl.keeping import keeper, objects
 from ppl.running import compiled
+from tests.ppl.keeping import whole_objects
 from tests.ppl.keeping.stored_models import CASES, Case, Prepared, assert_same, check_beginning, few, regression
 
 distributed = pytest.importorskip("distributed")
@@ -54,7 +58,7 @@ def long() -> Prepared:
 
 
 def short_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cluster_run, "FIRST_SECONDS", 0.1)
+    monkeypatch.setattr(cluster_groups, "FIRST_SECONDS", 0.1)
     monkeypatch.setattr(cluster_run, "SECONDS", 0.1)
     monkeypatch.setattr(cluster_run, "COST_SHARE", 1e9)
 
@@ -63,8 +67,27 @@ def assert_drawn_there(prepared: Prepared, client: Any) -> None:
     assert_same(prepared.compiled.sample(**prepared.options, client=client), prepared.expected)
 
 
-def test_draws_are_those_of_a_run_here(client: Any, prepared: Prepared) -> None:
+def num_compiled() -> int:
+    return pieces._compiled.cache_info().misses
+
+
+def test_draws_are_those_of_a_run_here(client: Any, prepared: Prepared, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each worker compiles once, however many pieces it runs."""
+    short_pieces(monkeypatch)
+    before, done = client.run(num_compiled), spied(monkeypatch)
     assert_drawn_there(prepared, client)
+    assert len(done) >= 4
+    assert all(number <= before[worker] + 1 for worker, number in client.run(num_compiled).items())
+
+
+def test_what_a_worker_lacks_is_said(client: Any, prepared: Prepared, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Lacking(PieceOfWork):
+        def __reduce__(self) -> Any:
+            return importlib.import_module, ("a_package_of_the_user",)
+
+    monkeypatch.setattr(cluster_run, "PieceOfWork", Lacking)
+    with pytest.raises(WorkersFailed, match=r"while it ran chains .* Install the module a_package_of_the_user there"):
+        prepared.compiled.sample(**prepared.options, client=client)
 
 
 @pytest.mark.parametrize(
@@ -74,6 +97,7 @@ def test_draws_are_those_of_a_run_here(client: Any, prepared: Prepared) -> None:
         "table",
         pytest.param("drawn back", marks=pytest.mark.slow),
         pytest.param("gibbs", marks=pytest.mark.slow),
+        pytest.param("centred, pooled", marks=pytest.mark.slow),
         pytest.param("centred", marks=pytest.mark.slow),
         pytest.param("slice", marks=pytest.mark.slow),
         pytest.param("exact", marks=pytest.mark.slow),
@@ -81,7 +105,7 @@ def test_draws_are_those_of_a_run_here(client: Any, prepared: Prepared) -> None:
     ],
 )
 def test_draws_of_every_kind_are_those_of_a_run_here(client: Any, name: str, monkeypatch: Any) -> None:
-    """Chains that learn together, or make one table, stay together."""
+    """Chains that learn or decide together meet; those that make one table stay together."""
     short_pieces(monkeypatch)
     assert_drawn_there(Prepared(CASES[name], chains=3), client)
 
@@ -121,20 +145,84 @@ def test_a_worker_that_dies_costs_no_draw(client: Any, long: Prepared, monkeypat
 
 
 def test_a_run_until_its_draws_are_enough_ends_where_it_does_here(client: Any, prepared: Prepared) -> None:
-    options = {**prepared.options, "until": ppl.Until(ess=300), "tune": "auto"}
+    options = {**prepared.options, "until": ppl.Until(ess=300), "tune": "auto", "adapt": "pooled"}
     del options["draws"]
     assert_same(prepared.compiled.sample(**options, client=client), prepared.compiled.sample(**options))
 
 
-def test_a_store_is_written_from_what_comes_back(client: Any, prepared: Prepared, tmp_path: Path) -> None:
+def spied(monkeypatch: pytest.MonkeyPatch) -> list[Done]:
+    """Return what comes back from workers, as it comes."""
+    found: list[Done] = []
+    taken = cluster_run.ClusterRun._taken
+
+    def taking(self: Any, group: Any, done: Done) -> Any:
+        found.append(done)
+        return taken(self, group, done)
+
+    monkeypatch.setattr(cluster_run.ClusterRun, "_taken", taking)
+    return found
+
+
+def test_workers_write_a_store_that_they_see(
+    client: Any, prepared: Prepared, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Begun there or here, a run goes on here or there."""
+    short_pieces(monkeypatch)
     half = {**prepared.options, "draws": 30}
     there, here = tmp_path / "there.zarr", tmp_path / "here.zarr"
     prepared.compiled.sample(**half, store=there, client=client)
     assert_same(ppl.resume(there, prepared.compiled, draws=60, progress=False), prepared.expected)
     prepared.compiled.sample(**half, store=here)
+    done = spied(monkeypatch)
     found = ppl.resume(here, prepared.compiled, draws=60, progress=False, client=client)
     assert_same(found, prepared.expected)
+    assert all(each.written is not None and not each.rows for each in done)
+
+
+def test_what_workers_do_not_see_is_written_here(
+    client: Any, prepared: Prepared, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The memory of a process is nobody else's."""
+    short_pieces(monkeypatch)
+    done = spied(monkeypatch)
+    prepared.compiled.sample(**{**prepared.options, "draws": 30}, store="memory://cluster", client=client)
+    found = ppl.resume("memory://cluster", prepared.compiled, draws=60, progress=False, client=client)
+    assert_same(found, prepared.expected)
+    assert all(each.written is None for each in done)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["nuts", "drawn back"])
+@pytest.mark.parametrize("protocol", ["file", "whole"])
+def test_workers_that_die_leave_a_store_whole(
+    client: Any, name: str, protocol: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of objects, too, which are put as a whole."""
+    whole_objects.register()
+    client.run(whole_objects.register)
+    prepared = Prepared(CASES[name], draws=15_000, chains=5)
+    short_pieces(monkeypatch)
+    for each in ("FIRST_SECONDS", "SECONDS"):
+        monkeypatch.setattr(keeper, each, 0.3)
+    monkeypatch.setattr(objects.StoreObjects, "chunk_bytes", 2**14)
+    before, done, killed = client.run(os.getpid), spied(monkeypatch), []
+    taking = cluster_run.ClusterRun._taken
+
+    def killing(self: Any, *arguments: Any) -> Any:
+        found = taking(self, *arguments)
+        busy = [address for address, tasks in client.processing().items() if tasks and address in before]
+        if not killed and len(done) > 2 and busy:
+            killed.append(busy[0])
+            os.kill(before[busy[0]], signal.SIGKILL)
+        return found
+
+    monkeypatch.setattr(cluster_run.ClusterRun, "_taken", killing)
+    store = f"{protocol}://{tmp_path}/run.zarr"
+    found = prepared.compiled.sample(**prepared.options, store=store, client=client)
+    assert killed
+    assert not found.attrs["interrupted"]
+    assert_same(found, prepared.expected)
+    assert any(each.written is not None for each in done)
 
 
 @pytest.mark.slow
@@ -188,7 +276,7 @@ def test_a_cluster_without_workers_is_waited_for_and_said(prepared: Prepared, mo
 
 def test_a_run_whose_workers_are_gone_ends(prepared: Prepared, monkeypatch: Any) -> None:
     monkeypatch.setattr(cluster_run, "LOST_SECONDS", 0.3)
-    monkeypatch.setattr(compiled, "check_client", lambda client, backend: None)
+    monkeypatch.setattr(compiled, "check_client", lambda client: None)
     with (
         distributed.LocalCluster(n_workers=0, processes=False, dashboard_address=":0") as cluster,
         distributed.Client(cluster) as idle,
@@ -202,8 +290,6 @@ def test_what_is_no_client_is_refused(client: Any, prepared: Prepared, monkeypat
     for wrong in ("tcp://127.0.0.1:8786", 3, SimpleNamespace(submit=None)):
         with pytest.raises(SamplingError, match=f"client is a dask.distributed.Client, not {type(wrong).__name__}"):
             ppl.sample(model, client=wrong, progress=False)
-    with pytest.raises(SamplingError, match="In JAX all chains run side by side"):
-        ppl.sample(model, client=client, backend="jax", progress=False)
     closed = distributed.Client(client.scheduler.address)
     closed.close()
     with pytest.raises(SamplingError, match="The client is closed: connect one"):

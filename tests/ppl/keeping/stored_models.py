@@ -97,6 +97,7 @@ CASES: Mapping[str, Case] = {
     "nuts": Case(regression, sampler="nuts", keep_tuning=True, metric="dense"),
     "pooled": Case(regression, sampler="nuts", adapt="pooled", chains=3, thin=2),
     "centred": Case(effects, sampler="nuts", tune=300, keep_tuning=True),
+    "centred, pooled": Case(effects, sampler="nuts", tune="auto", adapt="pooled", keep_tuning=True),
     "gibbs": Case(failures, sampler="gibbs", marginalize=False, var_names=["shape", "rates"]),
     "rmh": Case(failures, sampler="rmh", marginalize=False),
     "slice": Case(regression, sampler="slice", thin=3),

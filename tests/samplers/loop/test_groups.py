@@ -5,6 +5,7 @@ Answers: the run of all chains.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,15 @@ import pytest
 from graphs.errors import SamplingError
 from samplers import RunSettings, compile_sweep
 from samplers.chain.going import Taken
-from samplers.chain.groups import chains_in_groups, joined_results, joined_states, settings_of_group, state_of_group
+from samplers.chain.groups import (
+    chains_in_groups,
+    joined_results,
+    joined_states,
+    settings_of_group,
+    state_of_all,
+    state_of_group,
+)
+from samplers.tuning.agreement import LEAST_TUNE
 from tests.samplers.loop.test_chain import conditional_sweep, nuts_sweep
 from tests.samplers.loop.test_going import Kept, stretched
 
@@ -90,3 +99,56 @@ def test_rows_progress_and_errors_have_the_numbers_of_the_run(compiled: Any) -> 
     nowhere = compile_sweep(nuts_sweep(pt.log(x), x), "c")
     with pytest.raises(SamplingError, match="Chain 3 cannot start"):
         nowhere.run(np.full((2, 1), -1.0), settings_of_group(RunSettings(5, 5, seed=1), range(3, 5)))
+
+
+class Elsewhere:
+    """Chains of a run in two groups, which know of each other only what they leave when they have to meet."""
+
+    def __init__(self, compiled: Any, init: np.ndarray, settings: RunSettings):
+        self.compiled, self.init, self.number = compiled, init, len(init)
+        self.settings = replace(settings, of_chains=self.number)
+        self.groups = chains_in_groups(self.number, 2)
+        self.kept = [Kept(1000) for _ in self.groups]
+        self.of_all: dict[str, np.ndarray] = {}
+        self.num_met = 0
+
+    def whole(self) -> Any:
+        return self.compiled.begin(self.init, self.settings, Kept(1))
+
+    def parts(self) -> list[Any]:
+        return [
+            self.compiled.begin(self.init[g.start : g.stop], settings_of_group(self.settings, g), kept)
+            for g, kept in zip(self.groups, self.kept, strict=True)
+        ]
+
+    def draws(self) -> np.ndarray:
+        """Draw, each time in new runs."""
+        whole = self.whole()
+        while True:
+            state = whole.state()
+            parts = self.parts()
+            for group, part in zip(self.groups, parts, strict=True):
+                part.restore(state_of_group(state, group))
+                assert part.advance()
+            joined = joined_states([part.state() for part in parts], self.groups, 1.0) | state_of_all(state)
+            if not any(part.is_waiting for part in parts):
+                rows = [kept.rows[chain, False] for kept in self.kept for chain in sorted({c for c, _ in kept.rows})]
+                self.tune = parts[0].result().tune
+                return np.stack([np.concatenate(own) for own in rows])
+            whole = self.whole()
+            whole.restore(joined)
+            whole.meet()
+            self.num_met += 1
+
+
+@pytest.mark.parametrize(("is_pooled", "until_agreed"), [(True, False), (False, True), (True, True)])
+def test_chains_that_learn_or_decide_together_meet(is_pooled: bool, until_agreed: bool) -> None:
+    dense = compile_sweep(stretched(), "c")
+    init = starts(dense)[:3]
+    tune = LEAST_TUNE if until_agreed else 80
+    settings = RunSettings(tune, 12, seed=4, is_pooled=is_pooled, tunes_until_agreed=until_agreed)
+    whole = dense.run(init, settings)
+    elsewhere = Elsewhere(dense, init, settings)
+    np.testing.assert_array_equal(elsewhere.draws()[:, :, : dense.layout.size], whole.draws)
+    assert elsewhere.tune == whole.tune
+    assert elsewhere.num_met > 0
