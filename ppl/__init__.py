@@ -10,6 +10,7 @@ from __future__ import annotations
 import ppl.companions  # noqa: F401  (before all others)
 from graphs.errors import BackendError, DerivationError, ModelError, PPLError, SamplingError
 from ppl import datasets, distributions
+from ppl.approximating.approximate import approximate
 from ppl.approximating.laplace import laplace
 from ppl.approximating.modes import find_map
 from ppl.background.started import StartedRun, start
@@ -65,6 +66,7 @@ __all__ = [
     "SamplingError",
     "StartedRun",
     "Until",
+    "approximate",
     "check",
     "compare_evidence",
     "compile",

@@ -1,1 +1,1 @@
-"""Posteriors without chains: modes, and the normal distributions at them."""
+"""Posteriors without chains: modes, the normal distributions at them, and distributions that are fitted."""

@@ -26,6 +26,7 @@ from ppl.planning.plans import BY_GRADIENT, Plan
 from ppl.running.expansion import DrawExpansion
 from ppl.running.wanted import LOGDENSITY
 from ppl.starting.initial import StartingPoints
+from samplers.approximations.target import Target, compile_target
 from samplers.gradient_kernel import FlatDensity
 
 type Vector = NDArray[np.float64]
@@ -89,15 +90,24 @@ class ModelDensity:
             )
 
     @cached_property
-    def _flat(self) -> tuple[TensorVariable, Any]:
+    def logdensity(self) -> LogDensity:
+        """The log-density as a graph, its inputs in the order in which they lie in positions."""
         sampled = self.plan.sampled
         total = sampled.total
         if self.space == "natural":
             total = total - log_jacobian_total(sampled)
         by_name = {str(v.name): v for v in sampled.values.values()}
-        inputs = tuple(by_name[name] for name in self.layout.names)
+        return LogDensity(total, tuple(by_name[name] for name in self.layout.names))
+
+    @cached_property
+    def target(self) -> Target:
+        """The log-density as loops call it."""
+        return compile_target(self.logdensity, backend=self.backend)
+
+    @cached_property
+    def _flat(self) -> tuple[TensorVariable, Any]:
         x = pt.tensor("x", shape=(self.layout.size,), dtype="float64")
-        return x, FlatDensity(LogDensity(total, inputs)).at(x)
+        return x, FlatDensity(self.logdensity).at(x)
 
     @cached_property
     def _function(self) -> Any:

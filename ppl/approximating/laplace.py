@@ -8,10 +8,8 @@ from math import log, pi
 from typing import Any
 
 import numpy as np
-from arviz_stats.base import array_stats
 from numpy.typing import NDArray
 from scipy.linalg import cholesky, solve_triangular
-from scipy.special import logsumexp
 from xarray import DataTree
 
 from graphs.backends import BackendName
@@ -19,6 +17,7 @@ from graphs.errors import ModelError, SamplingError
 from graphs.joint.logprob import Marginalize
 from ppl.approximating.density import ModelDensity, Vector
 from ppl.approximating.optimising import MOST_DENSE, modes_from
+from ppl.approximating.weights import BAD_K, evidence, pareto_k
 from ppl.modelling.bad_constants import explained
 from ppl.modelling.model import Model
 from ppl.running.results import to_datatree, versions
@@ -27,8 +26,6 @@ from ppl.stopping.counts import check_counts, checked_seed
 type Matrix = NDArray[np.float64]
 
 logger = logging.getLogger("rvgraph")
-BAD_K = 0.7
-"""Pareto k above which importance weights cannot be relied on (Vehtari et al. 2024, JMLR 25)."""
 
 
 @explained
@@ -94,10 +91,10 @@ def laplace(
             f"The normal distribution at the mode would have a matrix of {size} x {size} numbers: more than "
             f"{MOST_DENSE} rows are too many. Integrate variables out (marginalize=[...]), or use ppl.sample."
         )
-    centre, factor, evidence = _normal_at_mode(density, density.starts(init, starts, seed))
+    centre, factor, at_mode = _normal_at_mode(density, density.starts(init, starts, seed))
     positions, values, weights = _weighted(density, centre, factor, chains * draws, seed)
-    by_weights, error = _evidence(weights)
-    pareto_k = _pareto_k(weights)
+    by_weights, error = evidence(weights)
+    k = pareto_k(weights)
     shape = (chains, draws)
     attributes = {
         "inference_library": "rvgraph",
@@ -105,19 +102,19 @@ def laplace(
         "backend": backend,
         "space": "unconstrained",
         "seed": seed,
-        "log_evidence": evidence,
+        "log_evidence": at_mode,
         "log_evidence_by_weights": by_weights,
         "log_evidence_error": error,
-        "pareto_k": pareto_k,
+        "pareto_k": k,
         "seconds": time.perf_counter() - begin,
         "plan": str(density.plan),
         "versions": versions(),
     }
-    if not pareto_k <= BAD_K:
+    if not k <= BAD_K:
         logger.warning(
             "The posterior is far from the normal distribution at its mode (Pareto k %.2f, more than %.1f): use "
             "ppl.sample.",
-            pareto_k,
+            k,
             BAD_K,
         )
     groups = {
@@ -142,8 +139,8 @@ def _normal_at_mode(density: ModelDensity, starts: Matrix) -> tuple[Vector, Matr
         raise SamplingError(
             "The density is not concave where the search for its mode ended: give more starts, or use ppl.sample."
         ) from fault
-    evidence = best.value + 0.5 * len(factor) * log(2.0 * pi) - float(np.log(np.diag(factor)).sum())
-    return best.position, factor, evidence
+    integral = best.value + 0.5 * len(factor) * log(2.0 * pi) - float(np.log(np.diag(factor)).sum())
+    return best.position, factor, integral
 
 
 def _weighted(
@@ -157,25 +154,3 @@ def _weighted(
     values = np.where(np.isnan(values), -np.inf, values)
     constant = 0.5 * len(centre) * log(2.0 * pi) - float(np.log(np.diag(factor)).sum())
     return positions, values, values + 0.5 * (normal**2).sum(axis=1) + constant
-
-
-def _evidence(weights: NDArray[np.float64]) -> tuple[float, float]:
-    """Return the logarithm of the mean of weights, and its standard error."""
-    largest = weights.max()
-    if not np.isfinite(largest):
-        return -np.inf, np.inf
-    relative = np.exp(weights - largest)
-    error = relative.std(ddof=1) / relative.mean() / len(weights) ** 0.5 if len(weights) > 1 else np.inf
-    return float(logsumexp(weights) - log(len(weights))), float(error)
-
-
-def _pareto_k(weights: NDArray[np.float64]) -> float:
-    """Return the shape of the tail of weights, by ArviZ."""
-    if not np.isfinite(weights).any():
-        return np.inf
-    if np.ptp(weights[np.isfinite(weights)]) < 1e-9:
-        return -np.inf  # all weights are the same: the approximation is exact
-    lowest = weights[np.isfinite(weights)].min()
-    # ArviZ takes log-likelihoods, whose negatives are weights.
-    _, k = array_stats.psislw(-np.where(np.isfinite(weights), weights, lowest - 700.0))
-    return float(k)

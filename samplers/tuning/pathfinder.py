@@ -39,8 +39,33 @@ class Approximation(NamedTuple):
         noise = rng.normal(size=self.mean.size)
         inside = self.basis.T @ noise
         point = self.mean + self.scale * (noise + self.basis @ (self.lower @ inside - inside))
-        log_determinant = np.log(self.scale).sum() + np.log(np.diag(self.lower)).sum()
-        return point, float(-log_determinant - 0.5 * noise @ noise)
+        return point, float(-self.log_determinant - 0.5 * noise @ noise)
+
+    @property
+    def log_determinant(self) -> float:
+        """Half the logarithm of the determinant of the covariance."""
+        return float(np.log(self.scale).sum() + np.log(np.diag(self.lower)).sum())
+
+    @property
+    def covariance(self) -> Matrix:
+        """The covariance, (d, d)."""
+        factor = np.eye(self.mean.size) + self.basis @ (self.lower - np.eye(len(self.lower))) @ self.basis.T
+        scaled = self.scale[:, None] * factor
+        return scaled @ scaled.T
+
+    @property
+    def precisions(self) -> Vector:
+        """The diagonal of the inverse covariance, (d,)."""
+        outside = np.linalg.solve(self.lower, self.basis.T)
+        return (1.0 - (self.basis**2).sum(axis=1) + (outside**2).sum(axis=0)) / self.scale**2
+
+    def log_density(self, points: Matrix) -> Vector:
+        """Return the log-density at points (n, d), up to the constant of `draw`."""
+        y = (points - self.mean) / self.scale
+        inside = y @ self.basis
+        outside = np.linalg.solve(self.lower, inside.T).T
+        squares = (y**2).sum(axis=1) - (inside**2).sum(axis=1) + (outside**2).sum(axis=1)
+        return -self.log_determinant - 0.5 * squares
 
 
 def pathfinder(evaluate: Evaluate, start: Vector, rng: np.random.Generator) -> Vector:
@@ -73,12 +98,7 @@ def pathfinder(evaluate: Evaluate, start: Vector, rng: np.random.Generator) -> V
     ----------
     Zhang, Carpenter, Gelman and Vehtari (2022), Pathfinder: parallel quasi-Newton variational inference, JMLR 23(306).
     """
-    path = _climb(evaluate, start)
-    best, highest = None, -np.inf
-    for approximation in _approximations(path):
-        bound = _evidence_bound(evaluate, approximation, rng)
-        if bound > highest:
-            best, highest = approximation, bound
+    best = best_approximation(evaluate, start, rng)
     for _ in range(_NUM_TRIES if best is not None else 0):
         assert best is not None
         point, _ = best.draw(rng)
@@ -88,6 +108,22 @@ def pathfinder(evaluate: Evaluate, start: Vector, rng: np.random.Generator) -> V
         "init='pathfinder' found no normal approximation with draws of finite log-density; start otherwise, as with "
         "init='jitter'."
     )
+
+
+def best_approximation(evaluate: Evaluate, start: Vector, rng: np.random.Generator) -> Approximation | None:
+    """Return the normal approximation of highest evidence lower bound along a path; None if none has a finite one.
+
+    Parameters
+    ----------
+    evaluate, start, rng
+        As of `pathfinder`.
+    """
+    best, highest = None, -np.inf
+    for approximation in _approximations(_climb(evaluate, start)):
+        bound = evidence_bound(evaluate, approximation, rng)
+        if bound > highest:
+            best, highest = approximation, bound
+    return best
 
 
 def _climb(evaluate: Evaluate, start: Vector) -> list[tuple[Vector, Vector]]:
@@ -160,13 +196,15 @@ def _approximation(
     return Approximation(mean, scale, basis, lower) if np.isfinite(mean).all() else None
 
 
-def _evidence_bound(evaluate: Evaluate, approximation: Approximation, rng: np.random.Generator) -> float:
+def evidence_bound(
+    evaluate: Evaluate, approximation: Approximation, rng: np.random.Generator, num_draws: int = _NUM_ELBO_DRAWS
+) -> float:
     """Return an estimate of the evidence lower bound, up to a constant; minus infinity where draws are impossible."""
     total = 0.0
-    for _ in range(_NUM_ELBO_DRAWS):
+    for _ in range(num_draws):
         point, log_density = approximation.draw(rng)
         total += evaluate(point)[0] - log_density
-    return total / _NUM_ELBO_DRAWS if np.isfinite(total) else -np.inf
+    return total / num_draws if np.isfinite(total) else -np.inf
 
 
 def evaluator(programs: Programs, block: int, state: Vector) -> Evaluate:

@@ -1,0 +1,1 @@
+"""Distributions fitted to densities: what is maximised, and the loops that do it."""
