@@ -15,7 +15,7 @@ from graphs.errors import ModelError
 from graphs.joint.logprob import Marginalize
 from ppl.approximating.density import ModelDensity
 from ppl.approximating.methods import METHODS, Method, Request, approximated
-from ppl.approximating.weights import BAD_K
+from ppl.diagnosing.faults import BAD_K
 from ppl.diagnosing.judged import drawn_attributes
 from ppl.modelling.bad_constants import explained
 from ppl.modelling.model import Model
@@ -150,6 +150,8 @@ def approximate(
 def _poor(method: str, k: float) -> list[str]:
     if k <= BAD_K:
         return []
+    if np.isnan(k):
+        return ["There are too few draws to tell how far the approximation is from the posterior: ask for 1000."]
     return [
         f"The posterior is far from its approximation by {method!r} (Pareto k {k:.2f}, more than {BAD_K}): use "
         "ppl.sample(model, init=trace), which starts at its draws."

@@ -17,7 +17,8 @@ from graphs.errors import ModelError, SamplingError
 from graphs.joint.logprob import Marginalize
 from ppl.approximating.density import ModelDensity, Vector
 from ppl.approximating.optimising import MOST_DENSE, modes_from
-from ppl.approximating.weights import BAD_K, evidence, pareto_k
+from ppl.approximating.weights import evidence, pareto_k
+from ppl.diagnosing.faults import BAD_K
 from ppl.modelling.bad_constants import explained
 from ppl.modelling.model import Model
 from ppl.running.results import to_datatree, versions
@@ -110,7 +111,7 @@ def laplace(
         "plan": str(density.plan),
         "versions": versions(),
     }
-    if not k <= BAD_K:
+    if k > BAD_K:
         logger.warning(
             "The posterior is far from the normal distribution at its mode (Pareto k %.2f, more than %.1f): use "
             "ppl.sample.",

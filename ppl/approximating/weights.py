@@ -11,8 +11,8 @@ from scipy.special import logsumexp
 
 type Vector = NDArray[np.float64]
 
-BAD_K = 0.7
-"""Pareto k above which importance weights cannot be relied on (Vehtari et al. 2024, JMLR 25)."""
+FEWEST = 25
+"""Draws of which a tail has a shape: five of them (Vehtari et al. 2024)."""
 
 
 def evidence(weights: Vector) -> tuple[float, float]:
@@ -26,11 +26,13 @@ def evidence(weights: Vector) -> tuple[float, float]:
 
 
 def smoothed(weights: Vector) -> tuple[Vector, float]:
-    """Return logarithms of weights with their tail smoothed, and the shape of that tail, by ArviZ."""
+    """Return logarithms of weights with their tail smoothed, and the shape of that tail, by ArviZ; NaN of too few."""
     if not np.isfinite(weights).any():
         return weights, np.inf
     if np.ptp(weights[np.isfinite(weights)]) < 1e-9:
         return weights, -np.inf  # all weights are the same: the approximation is exact
+    if np.isfinite(weights).sum() < FEWEST:
+        return weights, np.nan
     lowest = weights[np.isfinite(weights)].min()
     # ArviZ takes log-likelihoods, whose negatives are weights.
     found, k = array_stats.psislw(-np.where(np.isfinite(weights), weights, lowest - 700.0))

@@ -15,7 +15,7 @@ from xarray import DataTree
 from ppl.diagnosing.column_labels import ByLabel
 from ppl.diagnosing.convergence import convergence
 from ppl.diagnosing.evidence import FEW_DIVERGENCES, gather
-from ppl.diagnosing.faults import find_faults
+from ppl.diagnosing.faults import far_approximation, find_faults
 from ppl.diagnosing.finding import Finding
 from ppl.diagnosing.hamiltonian_faults import e_bfmi
 from ppl.diagnosing.judged import attribute
@@ -43,6 +43,8 @@ class Diagnosis:
         Of very many numbers, how many a first look at all of them cleared: they are not among those by label.
     stopped_because : str
         Why a run that was to go on until its draws are enough stopped; empty for others.
+    about : str
+        What is to be known of draws that are no chains; empty for others.
     """
 
     findings: tuple[Finding, ...]
@@ -56,6 +58,7 @@ class Diagnosis:
     e_bfmi: NDArray[np.float64] | None
     left_out: int = 0
     stopped_because: str = ""
+    about: str = ""
 
     @property
     def is_ok(self) -> bool:
@@ -83,7 +86,7 @@ class Diagnosis:
         parts += [f"E-BFMI at least {self.e_bfmi.min():.2f}"] if self.e_bfmi is not None else []
         alone = "" if self.num_chains > 1 else " A single chain cannot disagree with another: run four."
         why = f" Sampling stopped as {self.stopped_because}." if self.stopped_because else ""
-        return f"No fault found in {run}: {', '.join(p for p in parts if p)}.{alone}{why}"
+        return f"No fault found in {run}: {', '.join(p for p in parts if p)}.{alone}{why}{self.about}"
 
     @property
     def _headline(self) -> str:
@@ -120,9 +123,10 @@ def diagnose(
 
     Looks for chains that stopped, values that are not finite, draws that run away (an improper posterior), chains that
     are stuck or have settled in different places (modes, exchanged elements, ridges), R-hat above 1.01 and above what
-    independent draws reach, divergences and the variable in whose tail they are, a low E-BFMI, saturated trees, and
-    effective sample sizes below 100 a chain. Of fewer than four draws, or where nothing moves, it says that they cannot
-    be judged. After a run `ppl.sample` logs the same paragraph if there is a finding.
+    independent draws reach, divergences and the variable in whose tail they are, a low E-BFMI, saturated trees,
+    effective sample sizes below 100 a chain, and a Pareto k above 0.7 of draws that are of an approximation. Of fewer
+    than four draws, or where nothing moves, it says that they cannot be judged. After a run `ppl.sample` logs the same
+    paragraph if there is a finding.
 
     Parameters
     ----------
@@ -166,7 +170,7 @@ def judge(trace: DataTree, var_names: Iterable[str] | None, max_tree_depth: int 
     evidence = gather(trace, var_names, max_tree_depth, num_threads)
     found = convergence(evidence.draws, num_threads)
     return Diagnosis(
-        findings=find_faults(evidence, found),
+        findings=(*([] if (far := far_approximation(trace)) is None else [far]), *find_faults(evidence, found)),
         num_chains=len(evidence.chains),
         num_draws=evidence.draws.shape[1],
         r_hat=ByLabel(evidence.labels, found.r_hat),
@@ -177,7 +181,19 @@ def judge(trace: DataTree, var_names: Iterable[str] | None, max_tree_depth: int 
         e_bfmi=e_bfmi(evidence),
         left_out=evidence.left_out,
         stopped_because=attribute(trace, "stopped_because"),
+        about=_about_approximation(trace),
     )
+
+
+def _about_approximation(trace: DataTree) -> str:
+    """Return what is to be known of draws that have no fault, and are of an approximation; empty of chains."""
+    found, method = attribute(trace, "pareto_k"), attribute(trace, "method")
+    if not found:
+        return ""
+    is_exact = float(found) == -np.inf
+    near = "all weights are equal: it is exact" if is_exact else f"Pareto k {float(found):.2f}"
+    use = "" if is_exact or method == "pathfinder" else "; weigh them by log_weight"
+    return f" The draws are independent ones of an approximation ({method}), {near}{use}."
 
 
 def _extreme(what: str, numbers: Mapping[str, float], which: Callable[..., Any], digits: str) -> str:

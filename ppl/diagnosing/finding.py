@@ -20,7 +20,7 @@ class Finding:
     ----------
     kind : str
         ``stopped``, ``too few``, ``not finite``, ``runaway``, ``stuck``, ``constant``, ``modes``, ``r_hat``,
-        ``gradient``, ``divergences``, ``e_bfmi``, ``tree_depth`` or ``ess``.
+        ``gradient``, ``divergences``, ``e_bfmi``, ``tree_depth``, ``ess`` or ``approximation``.
     variables : tuple of str
         Where it shows most, worst first; empty where that cannot be said.
     message : str

@@ -18,6 +18,8 @@ from samplers.chain.metric import Centring, Kind, Learnt, Metric
 from samplers.chain.result import SweepResult
 
 ADAPTATION = "adaptation"
+LOG_WEIGHT = "log_weight"
+"""A statistic of approximations: by how much the log-density is more than theirs."""
 _CENTRING = {"share": "centring", "scale": "centring_scale", "pull": "centring_pull"}
 _KINDS: tuple[Kind, ...] = ("diag", "dense", "low_rank")
 _VERSION = 2
@@ -69,6 +71,8 @@ def continued(
     SamplingError
         If the trace does not fit.
     """
+    if ADAPTATION not in trace.children and LOG_WEIGHT in _statistics(trace):
+        return _different_draws(trace, shapes, chains)
     if ADAPTATION not in trace.children and LOG_EVIDENCE in trace.attrs and "posterior" in trace.children:
         # Exact draws: there was nothing to learn.
         _check_chains(trace["posterior"].sizes["chain"], chains)
@@ -95,8 +99,43 @@ def _check_chains(found: int, chains: int) -> None:
         raise SamplingError(f"The trace given as init has {found} chains: use chains={found}, not {chains}.")
 
 
+def _statistics(trace: DataTree) -> list[str]:
+    """Return the names of the statistics of a trace."""
+    return [str(name) for name in trace["sample_stats"].to_dataset()] if "sample_stats" in trace.children else []
+
+
+def _different_draws(trace: DataTree, shapes: Mapping[str, tuple[int, ...]], chains: int) -> list[dict[str, NDArray]]:
+    """Return draws of an approximation, no two the same, by their weights.
+
+    Weights are cut off where the largest few would take all starts (Ionides, 2008, JCGS 17: at their mean times the
+    root of their number).
+    """
+    posterior = _fitting(trace, shapes)
+    weights = np.nan_to_num(trace["sample_stats"][LOG_WEIGHT].to_numpy().ravel(), nan=-np.inf)
+    if len(weights) < chains:
+        raise SamplingError(f"The trace given as init has {len(weights)} draws, too few to start {chains} chains at.")
+    weights = np.exp(weights - weights.max())
+    weights = np.minimum(weights, weights.mean() * len(weights) ** 0.5) + 1e-300
+    # Exponential races: without replacement, in proportion to weights.
+    races = np.random.default_rng(len(weights)).exponential(size=len(weights)) / weights
+    flat = {name: posterior[name].to_numpy().reshape(-1, *shape) for name, shape in shapes.items()}
+    seen: dict[bytes, int] = {}
+    for draw in np.argsort(races):
+        seen.setdefault(b"".join(np.ascontiguousarray(values[draw]).tobytes() for values in flat.values()), int(draw))
+        if len(seen) == chains:
+            break
+    places = (list(seen.values()) * chains)[:chains]
+    return [{name: values[place] for name, values in flat.items()} for place in places]
+
+
 def _last_values(trace: DataTree, shapes: Mapping[str, tuple[int, ...]]) -> list[dict[str, NDArray]]:
     """Return the last draw of each chain."""
+    last = _fitting(trace, shapes).isel(draw=-1)
+    return [{name: last[name].isel(chain=chain).to_numpy() for name in shapes} for chain in range(last.sizes["chain"])]
+
+
+def _fitting(trace: DataTree, shapes: Mapping[str, tuple[int, ...]]) -> Dataset:
+    """Return the draws of a trace, which hold what is drawn now."""
     posterior = trace["posterior"].to_dataset()
     unfit = [
         f"{n}[{','.join(map(str, s))}]" for n, s in shapes.items() if n in posterior and posterior[n].shape[2:] != s
@@ -115,10 +154,7 @@ def _last_values(trace: DataTree, shapes: Mapping[str, tuple[int, ...]]) -> list
             "the same model and the same samplers, draw what was summed out with ppl.recover(model, trace), or give "
             "values by name, init={...}."
         )
-    last = posterior.isel(draw=-1)
-    return [
-        {name: last[name].isel(chain=chain).to_numpy() for name in shapes} for chain in range(posterior.sizes["chain"])
-    ]
+    return posterior
 
 
 def _moves(sweep: Sweep) -> str:

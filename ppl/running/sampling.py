@@ -180,7 +180,8 @@ def sample(
         hopelessly low (below -1e10) at 20 of these; ``"support_point"`` does not displace,
         ``"prior"`` starts at draws from the prior, ``"pathfinder"`` at draws from normal approximations found on the
         way to a mode (Zhang et al. 2022), where NUTS moves. With a trace the chains go on from its last draws with what
-        they had learnt; with ``tune=0`` nothing more is learnt.
+        they had learnt; with ``tune=0`` nothing more is learnt. With one of `ppl.approximate` or `ppl.laplace` they
+        start at draws of it, each at another.
     progress : bool, default True
         Show what planning and compiling are at where they take more than a second, and a bar of the draws; lines where
         the output is no terminal.

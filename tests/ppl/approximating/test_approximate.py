@@ -183,6 +183,33 @@ def test_a_poor_one_says_so(caplog: pytest.LogCaptureFixture) -> None:
     assert "far from its approximation by 'meanfield'" in caplog.text
 
 
+def test_diagnose_says_what_draws_of_an_approximation_are_worth(found: dict[str, DataTree]) -> None:
+    near = ppl.approximate(ppl.Model({ppl.Binomial("n", 900, logit_p=ppl.Normal("a", 0, 1)): 440}), seed=1)
+    assert ppl.diagnose(near).is_ok
+    assert f"of an approximation (fullrank), Pareto k {near.attrs['pareto_k']:.2f}; weigh" in str(ppl.diagnose(near))
+    assert "it is exact" in ppl.diagnose(found["dadvi"]).verdict
+    far = ppl.diagnose(ppl.approximate(ppl.Model(ppl.StudentT("x", 1.5, size=3)), "meanfield", seed=1))
+    assert [finding.kind for finding in far.findings] == ["approximation"]
+    assert "ppl.sample(model, init=trace)" in far.verdict
+    assert far.verdict.startswith("Not to be trusted as they are")
+
+
+def test_chains_start_at_different_draws(regression: ppl.Model, found: dict[str, DataTree]) -> None:
+    """Three chains of draws of four; each first state after no steps is a draw."""
+    for method in ("meanfield", "pathfinder"):
+        run = ppl.sample(
+            regression, init=found[method], chains=3, draws=1, tune=0, seed=1, sampler="rmh", progress=False, cores=1
+        )
+        starts = draws_of(run)
+        assert len(np.unique(starts, axis=0)) == 3
+    few = ppl.approximate(regression, draws=2, chains=2, seed=1)
+    with pytest.raises(SamplingError, match="too few to start 9 chains"):
+        ppl.sample(regression, init=few, chains=9, sampler="nuts", progress=False)
+    other = ppl.Model({ppl.Normal("y", ppl.Normal("m", 0, 1), 1): 1.0})
+    with pytest.raises(SamplingError, match="holds no values of m"):
+        ppl.sample(other, init=found["meanfield"], sampler="nuts", progress=False)
+
+
 def test_few_steps_are_said(regression: ppl.Model, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING, logger="rvgraph"):
         trace = ppl.approximate(regression, "meanfield", seed=1, max_steps=60, draws=50)
