@@ -32,9 +32,10 @@ from graphs.surgery.rebuilding import substitute
 from graphs.surgery.traces import untraced
 from graphs.variables.simulators import NoiseRV
 from graphs.variables.transforms import transforms_of
-from ppl.planning.plans import WITHOUT_GRADIENT, Assignment, Plan
+from ppl.planning.plans import WITHOUT_GRADIENT, WITHOUT_LAW, Assignment, Plan
 from ppl.planning.sweeps import build_sweep
 from samplers.blocks import Sweep
+from samplers.conditionals.discrete import block_by_groups
 from samplers.particles.joint_walk import JointWalk
 
 
@@ -94,6 +95,9 @@ def _tempered(plan: Plan) -> TemperedPlan:
     sampled = _at(plan.sampled, heated, {**natural, **jacobians}, temperature)
     laws = _laws_at(plan, _at(plan.natural, heated, apart, temperature))
     assignments = _with_walk(plan)
+    for name in plan.laws.keys() - laws.keys():
+        if block_by_groups(mixed, name) is None:
+            assignments[name] = replace(assignments[name], method=WITHOUT_LAW)
     sweep = build_sweep(plan.natural, mixed, sampled, assignments, laws, ())
     sweep = Sweep((*sweep.variables, temperature), sweep.blocks)
     hot = replace(plan.sampled, terms={n: plan.sampled.terms[n] for n in plan.sampled.terms if n in heated})
@@ -233,6 +237,8 @@ def _laws_at(plan: Plan, natural: LogProb) -> dict[str, Law]:
     found = {}
     for name in plan.laws:
         law = law_of(natural, name)
+        if not isinstance(law, Law) and plan.natural.supports[name].is_discrete:
+            continue  # drawn in groups, as discrete variables without a law are
         if not isinstance(law, Law):
             raise DerivationError(
                 f"{name} has no full conditional at temperatures below one ({law.reason}): leave it to another "

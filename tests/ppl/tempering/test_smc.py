@@ -140,6 +140,12 @@ def test_nothing_left_is_exact() -> None:
     assert trace.attrs["log_marginal_likelihood_error"] == 0.0
 
 
+def test_counts_without_a_law_at_a_temperature() -> None:
+    """Thinned Poisson counts are Poisson; the law of those not seen holds at the temperature of one alone."""
+    model = ppl.Model({ppl.Binomial("seen", ppl.Poisson("n", 3.0), 0.5): 2})
+    assert_evidence(ppl.smc(model, 1000, seed=1, progress=False), stats.poisson(1.5).logpmf(2))
+
+
 def test_impossible_data_are_said() -> None:
     upper = ppl.Uniform("upper", 0.0, 1.0)
     with pytest.raises(SamplingError, match="None of 50 draws from the prior has a likelihood above zero"):
