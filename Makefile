@@ -10,8 +10,9 @@ PYTEST := $(RUN) -m pytest --numprocesses $(WORKERS) --dist worksteal
 # What gcc and XLA compile runs for milliseconds here: to optimise it takes a third of the time that it takes, and gains
 # less. What we generate ourselves, for Numba, is compiled as users have it, and all of it by `make test-all`.
 # PyTensor's own default, which nothing of ours uses but tests do to look at a number (`.eval()`), compiles to Numba for
-# seconds: it is to interpret.
-QUICK := PYTENSOR_FLAGS="$${PYTENSOR_FLAGS:+$$PYTENSOR_FLAGS,}gcc__cxxflags=-O0 -g0,linker=py,optimizer=fast_compile" \
+# seconds: it is to interpret. Where each variable was made is noted for users; that is half of what a variable costs.
+FLAGS := gcc__cxxflags=-O0 -g0,linker=py,optimizer=fast_compile,traceback__limit=0
+QUICK := PYTENSOR_FLAGS="$${PYTENSOR_FLAGS:+$$PYTENSOR_FLAGS,}$(FLAGS)" \
     XLA_FLAGS="$${XLA_FLAGS:-} --xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
 CHECKED := $(wildcard graphs samplers ppl tests benchmarks notebooks docs)
 DOCS_STAMP := $(VENV)/.rvgraph-docs-installed

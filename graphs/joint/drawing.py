@@ -13,6 +13,7 @@ from pytensor.tensor.variable import TensorVariable
 from graphs.errors import DerivationError
 from graphs.joint.preparation import prepare
 from graphs.surgery.rebuilding import opened, rebuild
+from graphs.surgery.traces import untraced
 from graphs.variables.exact_draws import exact_node
 from graphs.variables.markov_chain import MarkovChainRV
 from graphs.variables.sequence.simulation import forward_path
@@ -79,5 +80,6 @@ def with_draws(outputs: Sequence[TensorVariable], rng: Variable) -> list[TensorV
         return outputs
 
     ready = [memo.get(v, v) for v in outputs]
-    drawn = rebuild(ready, threaded)
+    with untraced():
+        drawn = rebuild(ready, threaded)
     return [drawn.get(v, v) for v in ready]

@@ -15,7 +15,7 @@ from pytensor.tensor.elemwise import Elemwise
 
 from graphs.surgery.inlining import inline_graphs
 from graphs.surgery.rewriting.passes import Passes
-from graphs.surgery.traces import forgetting
+from graphs.surgery.traces import forgetting, untraced
 
 MOST_OPERANDS = 31
 """Of an operation on elements and its result, PyTensor's Python implementation takes 32."""
@@ -80,5 +80,6 @@ def interpret(inputs: Sequence[Variable], outputs: Any) -> Callable[..., Any]:
     outputs : Variable or sequence of Variable
         Graphs.
     """
-    function: Callable[..., Any] = pytensor.function(list(inputs), outputs, mode=_AT_ONCE, on_unused_input="ignore")
+    with untraced():
+        function: Callable[..., Any] = pytensor.function(list(inputs), outputs, mode=_AT_ONCE, on_unused_input="ignore")
     return function

@@ -9,6 +9,7 @@ import gc
 
 import numpy as np
 import pymc as pm
+import pytensor
 import pytensor.tensor as pt
 import pytest
 from pytensor.graph.basic import Constant
@@ -17,6 +18,12 @@ import ppl
 from graphs.backends import get_backend
 from graphs.conditional.expanding.simplify import simplify
 from graphs.surgery.interpreting import interpret
+
+
+@pytest.fixture(autouse=True)
+def _noted_as_for_users():
+    with pytensor.config.change_flags(traceback__limit=8):
+        yield
 
 
 def trace_length(constant):

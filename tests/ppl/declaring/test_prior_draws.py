@@ -120,7 +120,7 @@ def test_continuous_distributions(backend):
     """All of them drawn by one program."""
     draws = drawn([build(NUM_DRAWS) for _, build in CONTINUOUS.values()], backend)
     for found, (grid, build) in zip(draws, CONTINUOUS.values(), strict=True):
-        assert_follows_density(found, grid, build(grid.size))
+        assert_follows_density(found, grid, build)
 
 
 @pytest.mark.parametrize("backend", BACKENDS)

@@ -10,9 +10,10 @@ import pytensor
 import pytensor.scalar.basic as ps
 from pytensor.graph.basic import Apply
 from pytensor.graph.op import Op
-from pytensor.link.numba.dispatch.basic import numba_funcify_ensure_cache
+from pytensor.link.numba.dispatch.basic import numba_funcify_and_cache_key, numba_funcify_ensure_cache
 
 from graphs.backends.numba.compiler.values import Operand, convert, kind_of
+from graphs.backends.numba.machine_code.called import Called
 from graphs.backends.numba.machine_code.constituents import is_foreign
 from graphs.backends.numba.machine_code.reachable import digest_of
 from graphs.errors import BackendError
@@ -27,6 +28,11 @@ def foreign_function(op: Op, node: Apply) -> tuple[Callable, str | None] | None:
         # PyTensor announces the object mode by a warning; to call Python is left to us.
         warnings.filterwarnings("error", message="Numba will use object mode", category=UserWarning)
         try:
+            if not is_foreign(type(op).__module__):
+                own, _ = numba_funcify_and_cache_key(op, node=node)
+                if isinstance(own, Called):
+                    # PyTensor would wrap it, and have all of it optimised and translated once more for that.
+                    return own, digest_of(own)
             function, key = numba_funcify_ensure_cache(op, node=node)
         except (UserWarning, NotImplementedError):
             return None

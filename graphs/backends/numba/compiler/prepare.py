@@ -24,7 +24,7 @@ from graphs.surgery.inlining import inline_graphs
 from graphs.surgery.rebuilding import rebuild
 from graphs.surgery.rewriting.graph import Graph
 from graphs.surgery.rewriting.passes import Passes
-from graphs.surgery.traces import FORGET
+from graphs.surgery.traces import FORGET, untraced
 
 REWRITES = RewriteDatabaseQuery(
     include=["fast_run", "scan_save_mem_no_prealloc"],
@@ -73,6 +73,12 @@ def rewritten(inputs: Sequence[Variable], outputs: Sequence[Variable]) -> Functi
     BackendError
         If the graph depends on a variable that is not among the inputs.
     """
+    with untraced():
+        return _rewritten(inputs, outputs)
+
+
+def _rewritten(inputs: Sequence[Variable], outputs: Sequence[Variable]) -> FunctionGraph:
+    """Return it, whatever is noted of new variables."""
     outputs = folded(outputs)
     _check_closed(inputs, outputs)
     # Generators that the caller does not name need no order of their own: a program has one.
