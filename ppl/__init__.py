@@ -17,6 +17,9 @@ from ppl.background.started import StartedRun, start
 from ppl.checking.check import check
 from ppl.checking.concern import ModelCheck
 from ppl.chunks.parquet import parquet
+from ppl.criticising.calibration import sbc
+from ppl.criticising.leaving_out import loo
+from ppl.criticising.sensitivity import log_prior, sensitivity
 from ppl.declaring.declare import Data, Density, Deterministic, Potential
 from ppl.declaring.inverse_wishart import InverseWishart
 from ppl.declaring.markov_chain import MarkovChain
@@ -79,6 +82,8 @@ __all__ = [
     "from_pymc",
     "laplace",
     "log_likelihood",
+    "log_prior",
+    "loo",
     "observe",
     "odeint",
     "parquet",
@@ -89,6 +94,8 @@ __all__ = [
     "resume",
     "sample",
     "smc",
+    "sbc",
+    "sensitivity",
     "start",
     "summary",
     *distributions.__all__,

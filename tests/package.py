@@ -19,7 +19,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 PYTHONS = ("3.12", "3.13", "3.14")
-FROM_SOURCE = ("tests/test_names.py", "tests/graphs/conditional", "tests/ppl/modelling", "ppl/declaring")
+FROM_SOURCE = ("tests/test_names.py", "tests/ppl/reporting", "tests/samplers/random_walk", "ppl/declaring")
 
 USE = """
 import sys

@@ -187,3 +187,9 @@ def _dims(model: Model, name: str, entry: Entry) -> tuple[str, ...] | None:
         # Other axes than those of the variable of this name get their own names.
         return tuple(f"{name}_dim_{i}" for i in range(entry.graph.type.ndim)) if name in model.dims else None
     return tuple(dims[axis] for axis in entry.axes)
+
+
+def likelihood_graphs(model: Model) -> tuple[dict[str, TensorVariable], dict[str, TensorVariable]]:
+    """Return the values that the log-likelihood is conditional on, and its entries as graphs of these, both by name."""
+    kept, entries = _entries(model, MOST_STATES, False)
+    return kept, {name: entry.graph for name, entry in entries.items()}

@@ -1,0 +1,1 @@
+"""What a model is asked beside its posterior: how much its prior matters, left out rows, calibration."""
