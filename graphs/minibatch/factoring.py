@@ -106,7 +106,7 @@ def _summands(term: TensorVariable) -> Iterator[_Summand]:
     while waiting:
         each = waiting.pop()
         node = each.array.owner
-        op = None if node is None else node.op
+        op: Any = None if node is None else node.op
         is_sum = isinstance(op, Elemwise) and isinstance(op.scalar_op, ps.Add | ps.Sub | ps.Neg)
         if is_sum and None not in each.array.type.shape:
             is_negative = [isinstance(op.scalar_op, ps.Neg)] + [isinstance(op.scalar_op, ps.Sub)] * len(node.inputs)

@@ -86,8 +86,7 @@ def _base(
     for place, axis in own:
         length = int(array.type.shape[place])
         index = rows.data(entries[place])
-        is_one_each = axis >= 0 and index is not None and index.size == index.shape[axis] > 1
-        if not is_one_each or length <= rows.size:
+        if index is None or axis < 0 or length <= rows.size or not index.size == index.shape[axis] > 1:
             continue
         where = index.ravel()
         taken = rows.taken(array, place, rows.at(np.where(where < 0, where + length, where), positions))

@@ -158,7 +158,7 @@ class Rows:
 
     def of_data(self, data: NDArray, axis: int, positions: TensorVariable) -> TensorVariable:
         """Return data at positions along an axis."""
-        along = (slice(None),) * axis
+        along: tuple[Any, ...] = (slice(None),) * axis
         if _is_repeated(data, axis):
             lengths = [self.size if i == axis else n for i, n in enumerate(data.shape)]
             repeated: TensorVariable = pt.alloc(pt.constant(data[(*along, slice(0, 1))]), *lengths)

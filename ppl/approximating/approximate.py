@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +17,7 @@ from graphs.errors import ModelError
 from graphs.joint.logprob import Marginalize
 from ppl.approximating.density import ModelDensity
 from ppl.approximating.methods import METHODS, Method, Request, approximated
+from ppl.approximating.minibatches import batch_target
 from ppl.diagnosing.faults import BAD_K
 from ppl.diagnosing.judged import drawn_attributes
 from ppl.modelling.bad_constants import explained
@@ -41,6 +44,7 @@ def approximate(
     max_steps: int = 100_000,
     directions: int = 5,
     base_draws: int = 32,
+    minibatch: int | Mapping[str, int] | None = None,
     seed: int | None = None,
     backend: BackendName = "numba",
 ) -> DataTree:
@@ -76,6 +80,11 @@ def approximate(
         Of ``"lowrank"``.
     base_draws : int
         Fixed draws of ``"dadvi"``.
+    minibatch : int or mapping of str to int, optional
+        Rows of the data that a step looks at, drawn anew for each: of all observed variables that have more, or of
+        those named. A step takes time for these alone, however many rows there are. For ``"fullrank"``,
+        ``"meanfield"`` and ``"lowrank"``. Where fits begin, and at some draws, all rows are looked at; ``lp`` and
+        ``log_weight`` are NaN at the others.
     seed : int, optional
         Of everything that is drawn.
     backend : {"numba", "c", "jax"}
@@ -96,6 +105,8 @@ def approximate(
     ------
     ModelError
         If a variable is discrete and not summed out, or has no gradient; names it.
+    DerivationError
+        If a term of a minibatch does not factor over its rows; names it, and why.
     SamplingError
         If the density is not finite where fits begin.
 
@@ -119,10 +130,12 @@ def approximate(
     seed = _check(method, draws, chains, starts, tolerance, max_steps, directions, base_draws, seed)
     begin = time.perf_counter()
     density = ModelDensity(model, "an approximation", marginalize, backend)
-    num_starts = starts or (_PATHS if method == "pathfinder" else _STARTS)
+    num_starts = starts or (_PATHS if method == "pathfinder" else _STARTS if minibatch is None else 1)
     request = Request(
         method, chains * draws, int(num_starts), init, seed, tolerance, max_steps, int(directions), int(base_draws)
     )
+    if minibatch is not None:
+        request = replace(request, fitted=batch_target(density, method, minibatch, seed))
     with one_blas_thread(), np.errstate(all="ignore"):
         found = approximated(density, request)
     attributes = {

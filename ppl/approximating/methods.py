@@ -12,6 +12,7 @@ from xarray import Dataset
 
 from graphs.errors import ModelError
 from ppl.approximating.density import ModelDensity
+from ppl.approximating.minibatches import num_weighed, padded
 from ppl.approximating.optimising import MOST_DENSE
 from ppl.approximating.weights import evidence, pareto_k, smoothed
 from samplers.approximations.dadvi import dadvi, fixed_draws
@@ -22,6 +23,7 @@ from samplers.approximations.families.mean_field import MeanField
 from samplers.approximations.fitting import Fit, approximate_loop
 from samplers.approximations.multipath import evaluated, multipath, resampled
 from samplers.approximations.starting import begin_near
+from samplers.approximations.target import Target
 
 type Vector = NDArray[np.float64]
 type Matrix = NDArray[np.float64]
@@ -47,6 +49,7 @@ class Request:
     max_steps: int
     directions: int
     base_draws: int
+    fitted: Target | None = None  # of some rows of the data, by which steps are made
 
     def rng(self) -> np.random.Generator:
         """Return the generator of all that is no fit."""
@@ -103,16 +106,20 @@ def _by_steps(make: Callable[[int, Request], FittedFamily]) -> Callable[..., App
         parameters, base = begin_near(family, evaluate, starts, request.rng())
         fit = approximate_loop(
             family,
-            density.target,
+            request.fitted or density.target,
             base,
             seed=request.seed,
             start=parameters,
+            # Rows are noisier than draws.
+            draws=2 if request.fitted is None else 1,
             tolerance=request.tolerance,
             max_steps=request.max_steps,
         )
         positions, own = fit.draw(request.num_draws, request.rng())
-        values = evaluated(evaluate, positions)
-        return Approximated(positions, values, values - own, *described(fit, values - own))
+        number = len(own) if request.fitted is None else num_weighed(density, len(own))
+        values = evaluated(evaluate, positions[:number])
+        told = described(fit, values - own[:number])
+        return Approximated(positions, padded(values, len(own)), padded(values - own[:number], len(own)), *told)
 
     return method
 

@@ -14,7 +14,7 @@ from graphs.errors import SamplingError
 from samplers.approximations.compiling import compiled_loop
 from samplers.approximations.families.base import Base
 from samplers.approximations.families.family import FittedFamily
-from samplers.approximations.loop import LEFT_OUT, DrawnRows
+from samplers.approximations.loop import INDEPENDENT, LEFT_OUT, DrawnRows
 from samplers.approximations.memory import new_ascent, rows_of
 from samplers.approximations.segments import Segments, is_level
 from samplers.approximations.target import Target
@@ -264,7 +264,7 @@ class _Fitter:
         fit, bounds = self._fit, np.empty(number)
         fit.parameters[:] = candidate.parameters
         rows = DrawnRows(self._rows.table.copy(), self._rows.order[:0])
-        rows.table[:, 2] = -1
+        rows.table[:, 2] = np.minimum(rows.table[:, 2], INDEPENDENT)
         rng, base = seed_states([self._seed, 31], 1)[0], candidate.base
         with np.errstate(all="ignore"):
             self._loop.estimate(self._target.density, base.centre, base.factor, fit, rows, rng, bounds)

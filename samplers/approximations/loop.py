@@ -17,6 +17,8 @@ FIRST_MOMENT, SECOND_MOMENT, LEAST = 0.9, 0.999, 1e-8
 MEMORY, UNTIL_LEARNT = 0.98, 100
 """Of what the weights of control variates are learnt from: some fifty steps; and before how many steps they are 1."""
 STEPS, LEFT_OUT = 0, 1
+INDEPENDENT, CONSECUTIVE = -1, -2
+"""In the place of the beginning of an order, of rows that have none."""
 
 
 class Ascent(NamedTuple):
@@ -55,7 +57,12 @@ def draw_rows(rows: DrawnRows, rng: NDArray[np.uint64], context: NDArray[np.floa
     done = 0
     for b in range(rows.table.shape[0]):
         number, size, begin = rows.table[b, 0], rows.table[b, 1], rows.table[b, 2]
+        first = int(random_uniform(rng) * number) if begin == CONSECUTIVE else 0
         for i in range(size):
+            if begin == CONSECUTIVE:
+                row = first + i
+                context[done + i] = row if row < number else row - number
+                continue
             if begin < 0:
                 context[done + i] = int(random_uniform(rng) * number)
                 continue

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from samplers.approximations.families.family import FittedFamily
-from samplers.approximations.loop import Ascent, DrawnRows
+from samplers.approximations.loop import CONSECUTIVE, INDEPENDENT, Ascent, DrawnRows
 from samplers.approximations.target import Target
 
 
@@ -23,8 +23,10 @@ def rows_of(target: Target) -> DrawnRows:
     """Return the batches of a target as numbers."""
     begin, table, orders = 0, [], [np.zeros(0, np.int64)]
     for batch in target.batches:
-        table.append([batch.num_rows, batch.size, -1 if batch.replace else begin, 0])
-        if not batch.replace:
+        has_order = not (batch.replace or batch.is_shuffled)
+        unordered = CONSECUTIVE if batch.is_shuffled else INDEPENDENT
+        table.append([batch.num_rows, batch.size, begin if has_order else unordered, 0])
+        if has_order:
             orders.append(np.arange(batch.num_rows))
             begin += batch.num_rows
     return DrawnRows(np.array(table, np.int64).reshape(-1, 4), np.concatenate(orders))

@@ -25,6 +25,7 @@ class Batch(NamedTuple):
     variable: TensorVariable  # (size,) int64, named: the numbers of the rows, of which the density is a function
     num_rows: int
     replace: bool = False  # whether rows are drawn independently; else all come before one comes again
+    is_shuffled: bool = False  # whether rows that follow each other are a batch like any other: those are drawn then
 
     @property
     def size(self) -> int:
