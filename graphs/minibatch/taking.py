@@ -164,7 +164,7 @@ class Rows:
             repeated: TensorVariable = pt.alloc(pt.constant(data[(*along, slice(0, 1))]), *lengths)
             return repeated
         if positions is self.rows and self.order is not None:
-            data = data[(*along, self.order)]
+            data = np.take(data, self.order, axis)
         return indexed(pt.constant(data), axis, positions)
 
     def _find(self, variable: TensorVariable, axis: int, positions: TensorVariable) -> Taken:

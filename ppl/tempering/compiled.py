@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -16,6 +15,7 @@ from graphs.backends import get_backend
 from graphs.backends.blas import one_blas_thread
 from graphs.errors import BackendError, DerivationError, ModelError, SamplingError
 from graphs.garbage import rarely_collected
+from graphs.joint.logprob import Marginalize
 from graphs.layout import Layout
 from graphs.surgery.traces import untraced
 from ppl.diagnosing.judged import drawn_attributes
@@ -61,7 +61,7 @@ class TemperedModel:
         model: Model,
         *,
         sampler: Sampler = None,
-        marginalize: str | bool | Iterable[str] = "auto",
+        marginalize: Marginalize = "auto",
         backend: str = "numba",
         progress: bool = True,
     ):
@@ -199,7 +199,7 @@ class TemperedModel:
         return to_datatree(self.plan.model, {"posterior": values, "sample_stats": {"lp": lp}}, attributes)
 
 
-def _planned(model: Model, sampler: Sampler, marginalize: str | bool | Iterable[str]) -> Plan:
+def _planned(model: Model, sampler: Sampler, marginalize: Marginalize) -> Plan:
     """Return a plan without pilot runs: particles are moved by trajectories where there are gradients."""
     if sampler is not None:
         return plan(model, sampler=sampler, marginalize=marginalize, centring=1.0)

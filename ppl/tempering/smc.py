@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from xarray import DataTree
 
+from graphs.backends import BackendName
+from graphs.joint.logprob import Marginalize
 from ppl.modelling.bad_constants import explained
 from ppl.modelling.model import Model
 from ppl.planning.plans import Sampler
@@ -20,9 +20,9 @@ def smc(
     chains: int | None = None,
     cores: int | None = None,
     seed: int | None = None,
-    backend: str = "numba",
+    backend: BackendName = "numba",
     sampler: Sampler = None,
-    marginalize: str | bool | Iterable[str] = "auto",
+    marginalize: Marginalize = "auto",
     target_ess: float = 0.5,
     max_sweeps: int = 20,
     progress: bool = True,
