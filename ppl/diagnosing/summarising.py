@@ -37,7 +37,7 @@ def summary(trace: DataTree, var_names: Iterable[str] | None = None, **options: 
     Raises
     ------
     ModelError
-        If there are no draws, or a variable is not among them.
+        If there are no draws, a variable is not among them, or ``fmt`` is given.
 
     Examples
     --------
@@ -48,6 +48,10 @@ def summary(trace: DataTree, var_names: Iterable[str] | None = None, **options: 
     ['mu[0]', 'mu[1]']
     """
     posterior = posterior_of(trace)
+    if isinstance(var_names, str):
+        raise ModelError(f"var_names is a list of names: [{var_names!r}].")
+    if "fmt" in options:
+        raise ModelError("ppl.summary has a row for each number: leave fmt out, or use arviz.summary.")
     names = [str(name) for name in posterior.data_vars] if var_names is None else list(var_names)
     for name in names:
         if name not in posterior.data_vars:

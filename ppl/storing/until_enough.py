@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from xarray import DataTree
 
+from graphs.errors import SamplingError
 from ppl.background.control import Clock
 from ppl.keeping.keeper import as_json
 from ppl.keeping.opening import first_draws
@@ -92,6 +93,15 @@ def written_until(until: Until | None) -> Any:
 
 
 def read_until(asked: Mapping[str, Any]) -> Until | None:
-    """Return what a run was asked for, if it was not a number of draws."""
+    """Return what a run was asked for, if it was not a number of draws.
+
+    Raises
+    ------
+    SamplingError
+        If that cannot be read.
+    """
     written = asked.get("until")
-    return None if written is None else Until(**written)
+    try:
+        return None if written is None else Until(**written)
+    except TypeError as error:
+        raise SamplingError(f"The store is damaged: what its draws have to meet cannot be read ({error}).") from error

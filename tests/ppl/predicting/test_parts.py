@@ -163,6 +163,10 @@ def test_numbers_are_judged_and_summarised_some_at_a_time(
 def test_a_table_of_nothing_is_refused() -> None:
     with pytest.raises(ppl.ModelError, match="no draws of 'nobody'; there are of one, many"):
         ppl.summary(wide(), ["nobody"])
+    with pytest.raises(ppl.ModelError, match="is a list of names"):
+        ppl.summary(wide(), "one")
+    with pytest.raises(ppl.ModelError, match="leave fmt out"):
+        ppl.summary(wide(), fmt="long")
     with pytest.raises(ppl.ModelError, match="names no variable"):
         ppl.summary(wide(), [])
     with pytest.raises(ppl.ModelError, match="is needed, not dict"):
