@@ -100,6 +100,7 @@ def _tempered(plan: Plan) -> TemperedPlan:
             assignments[name] = replace(assignments[name], method=WITHOUT_LAW)
     sweep = build_sweep(plan.natural, mixed, sampled, assignments, laws, ())
     sweep = Sweep((*sweep.variables, temperature), sweep.blocks)
+    _check_moved(plan, sweep)
     hot = replace(plan.sampled, terms={n: plan.sampled.terms[n] for n in plan.sampled.terms if n in heated})
     beside = [*natural.values(), *jacobians.values()]
     loglikelihood = hot.total - (pt.add(*beside) if len(beside) > 1 else beside[0] if beside else 0.0)
@@ -235,15 +236,28 @@ def _own_jacobians(mixed: LogProb, heated: Collection[str]) -> dict[str, TensorV
 def _laws_at(plan: Plan, natural: LogProb) -> dict[str, Law]:
     """Return the laws by which a plan draws, at a temperature."""
     found = {}
+    augmented = {name for group in plan.groups for name in group.laws}
     for name in plan.laws:
         law = law_of(natural, name)
         if not isinstance(law, Law) and plan.natural.supports[name].is_discrete:
             continue  # drawn in groups, as discrete variables without a law are
         if not isinstance(law, Law):
+            given = "its law given auxiliary variables is that of temperature one; by itself, " * (name in augmented)
             raise DerivationError(
-                f"{name} has no full conditional at temperatures below one ({law.reason}): leave it to another "
+                f"{name} has no full conditional at temperatures below one ({given}{law.reason}): leave it to another "
                 f"sampler, sampler={{{name!r}: 'rmh'}}, or 'nuts' where it has a gradient.",
                 name,
             )
         found[name] = law
     return found
+
+
+def _check_moved(plan: Plan, sweep: Sweep) -> None:
+    """Raise if a variable has no block: particles would keep what the prior gave them, and look like a posterior."""
+    moved = {element for block in sweep.blocks for v in block.variables for element in sweep.elements(v)}
+    for name, value in plan.mixed.values.items():
+        own = [v for v in sweep.variables if str(v.name) == str(value.name)]
+        if any(element not in moved for v in own for element in sweep.elements(v)):
+            raise DerivationError(
+                f"Nothing moves {name} at temperatures below one: give it a sampler, sampler={{{name!r}: 'rmh'}}.", name
+            )

@@ -221,7 +221,7 @@ class ParticleMover:
             self._adapt(totals.sum(axis=0) / moved, moved)
             for member in self._runs[0].members:
                 if self.acceptance[member.block] > _SETTLED:
-                    slopes = member.metric.gradients(gradients[:, member.where])
+                    slopes = member.trail.of_positions(gradients[:, member.where])
                     self._metrics[member.block] = metric_of(slopes, self._metrics[member.block])
             self._use()
 

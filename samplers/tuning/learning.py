@@ -116,8 +116,7 @@ class Trail:
         start = int(_WINDOW_SHARE * num_done)
         num_done = min(num_done, num_made)
         window = self.window[:num_done]
-        if self.factor is not None:
-            window[self.num_known :, 1] = self.factor.gradients(window[self.num_known :, 1])
+        window[self.num_known :, 1] = self.of_positions(window[self.num_known :, 1])
         self.num_known = num_done
         return window[start:]
 
@@ -152,12 +151,14 @@ class Trail:
         self.num_known = int(state["num_known"])
         self.factor = metric_of_arrays(part_of(state, "factor_")) if "factor_kind" in state else None
 
+    def of_positions(self, gradients: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return gradients (n, d) in the coordinates of the metric in use as those with respect to positions."""
+        # The coordinates of a diagonal metric are the position itself.
+        return gradients if self.factor is None else self.factor.gradients(gradients)
+
     def turned(self, gradient: NDArray[np.float64], metric: Metric) -> NDArray[np.float64]:
         """Return a gradient, shape (d,), in the coordinates of another metric, which is in use from now on."""
-        rows = gradient[None]
-        if self.factor is not None:
-            rows = self.factor.gradients(rows)
-        # The coordinates of a diagonal metric are the position itself.
+        rows = self.of_positions(gradient[None])
         self.factor = None if metric.kind == "diag" else metric
         return (rows if self.factor is None else metric.transformed(rows))[0]
 

@@ -16,7 +16,7 @@ from scipy import integrate, stats
 from scipy.special import logsumexp
 
 import ppl
-from graphs.errors import BackendError, ModelError, SamplingError
+from graphs.errors import BackendError, DerivationError, ModelError, SamplingError
 from ppl.tempering.compiled import TemperedModel
 from tests.ppl.tempering.conjugate import MODELS, normal_mean
 
@@ -144,6 +144,39 @@ def test_counts_without_a_law_at_a_temperature() -> None:
     """Thinned Poisson counts are Poisson; the law of those not seen holds at the temperature of one alone."""
     model = ppl.Model({ppl.Binomial("seen", ppl.Poisson("n", 3.0), 0.5): 2})
     assert_evidence(ppl.smc(model, 1000, seed=1, progress=False), stats.poisson(1.5).logpmf(2))
+
+
+def test_metrics_follow_what_they_are_of() -> None:
+    """Where their scale is of another power of that of variables, steps shrink with each sweep until nothing moves."""
+    y = np.random.default_rng(11).normal(1.0, 2.0, 40)
+    variance = ppl.InverseGamma("variance", 3, 4)
+    mu = ppl.Normal("mu", 0, (10 * variance) ** 0.5)
+    model = ppl.Model({ppl.Normal("y", mu, variance**0.5): y})
+    trace = ppl.smc(model, 500, seed=1, marginalize=False, progress=False)
+    assert trace.attrs["distances"].min() > 0.3
+    assert_evidence(trace, stats.multivariate_t(np.zeros(40), 4 / 3 * (np.eye(40) + 10), df=6).logpdf(y))
+    # Normal and inverse gamma after the data as before them.
+    shape, mean = 23.0, 10 * y.sum() / 401
+    scale = 4 + 0.5 * (y @ y - mean * y.sum())
+    marginal = stats.t(2 * shape, mean, (scale / shape * 10 / 401) ** 0.5)
+    founders = trace.attrs["num_founders"]
+    for draws, exact in [
+        (trace.posterior["mu"], marginal),
+        (trace.posterior["variance"], stats.invgamma(shape, scale=scale)),
+    ]:
+        assert abs(float(draws.mean()) - exact.mean()) < 4 * exact.std() / founders**0.5
+        assert abs(float(draws.std()) / exact.std() - 1) < 4 * ((exact.stats("k") + 2) / 4 / founders) ** 0.5
+
+
+@pytest.mark.parametrize("name", ["b", "mu"])
+def test_laws_given_auxiliary_variables_hold_at_temperature_one(name: str) -> None:
+    """Those of a logistic regression, and of normals whose variances make up Student's t."""
+    if name == "b":
+        model = ppl.Model({ppl.Bernoulli("y", logit_p=ppl.Normal("b", 0, 1) * np.arange(3.0)): [0, 1, 1]})
+    else:
+        model = ppl.Model({ppl.StudentT("y", 4, ppl.Normal("mu", 0, 1), sigma=1.0, size=2): [0.3, 1.0]})
+    with pytest.raises(DerivationError, match=f"{name} has no full conditional .* given auxiliary variables.*'nuts'"):
+        ppl.smc(model, 20, sampler="gibbs", progress=False)
 
 
 def test_impossible_data_are_said() -> None:
