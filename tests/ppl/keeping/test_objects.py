@@ -158,7 +158,7 @@ def test_an_owner_that_is_thought_dead_stops(
         number += 1
         if number == 3:
             lock = {"holder": "process 1 on elsewhere", "token": "another"}
-            self._place.write(".run/lock", json.dumps(lock).encode())
+            self.place.write(".run/lock", json.dumps(lock).encode())
         plain(self, *arguments)
 
     monkeypatch.setattr(keeper.StoreKeeper, "commit", commit)
