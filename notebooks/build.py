@@ -25,6 +25,7 @@ NAMES = (
     "em_gaussian_mixture",
     "integrated_out",
     "a_billion_rows",
+    "evidence_and_abc",
 )
 
 

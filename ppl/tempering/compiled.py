@@ -118,6 +118,8 @@ class TemperedModel:
             trace = self.exact.sample(int(particles) // chains, chains=chains, seed=seed, progress=progress)
             trace.attrs |= {LOG_EVIDENCE: self.exact.log_evidence, LOG_EVIDENCE_ERROR: 0.0, "method": "smc"}
             return trace
+        if particles < 2:
+            raise SamplingError("One particle tells no evidence and no error: give particles=2000, or two at least.")
         start = time.perf_counter()
         of_prior, of_moves, of_resampling = np.random.SeedSequence([seed, _STREAM]).spawn(3)
         names = list(self._layout.names)

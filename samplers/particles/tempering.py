@@ -30,10 +30,12 @@ type Matrix = NDArray[np.float64]
 
 MOVED_ENOUGH = 0.5
 """Mean squared distance from where particles began a stage, over that of two independent ones: of the slowest number,
-or of the log-likelihood."""
+or of the log-likelihood. With 0.25 and 0.8 evidence and moments of eight schools as declared, a curved ridge and two
+modes of different widths were the same within their errors (500 particles, 12 seeds)."""
 _LEAST_GAIN = 0.2
 """Where a sweep adds a smaller share to the distance of what is slower, what is left lies beyond what moves can cross:
-between modes, say."""
+between modes, say. Of the same three models 0.05 took two to four times the sweeps in schools and ridge, 0.5 half of
+them in schools; evidence and moments were the same within their errors."""
 _MOST_STAGES = 1000
 
 

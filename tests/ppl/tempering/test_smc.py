@@ -84,6 +84,7 @@ def test_what_is_asked_for_wrongly(compiled: tuple[TemperedModel, float]) -> Non
     model = compiled[0]
     for options, message in [
         ({"particles": 0}, "particles is a whole number"),
+        ({"particles": 1}, "One particle tells no evidence"),
         ({"particles": 10, "chains": 3}, "cannot be arranged"),
         ({"target_ess": 1.0}, "target_ess is a share"),
         ({"target_ess": "half"}, "target_ess is a number"),
