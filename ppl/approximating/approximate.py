@@ -17,11 +17,11 @@ from graphs.errors import ModelError
 from graphs.joint.logprob import Marginalize
 from ppl.approximating.density import ModelDensity
 from ppl.approximating.methods import METHODS, Method, Request, approximated
-from ppl.approximating.minibatches import batch_target
+from ppl.approximating.minibatches import batch_target, with_rows
 from ppl.diagnosing.faults import BAD_K
 from ppl.diagnosing.judged import drawn_attributes
 from ppl.modelling.bad_constants import explained
-from ppl.modelling.model import Model
+from ppl.modelling.model import Model, require_model
 from ppl.running.results import to_datatree, versions
 from ppl.stopping.counts import check_counts, checked_seed
 
@@ -83,8 +83,8 @@ def approximate(
     minibatch : int or mapping of str to int, optional
         Rows of the data that a step looks at, drawn anew for each: of all observed variables that have more, or of
         those named. A step takes time for these alone, however many rows there are. For ``"fullrank"``,
-        ``"meanfield"`` and ``"lowrank"``. Where fits begin, and at some draws, all rows are looked at; ``lp`` and
-        ``log_weight`` are NaN at the others.
+        ``"meanfield"`` and ``"lowrank"``. Data in chunks are read into memory. Where fits begin, and at some draws, all
+        rows are looked at; ``lp`` and ``log_weight`` are NaN at the others.
     seed : int, optional
         Of everything that is drawn.
     backend : {"numba", "c", "jax"}
@@ -108,7 +108,7 @@ def approximate(
     DerivationError
         If a term of a minibatch does not factor over its rows; names it, and why.
     SamplingError
-        If the density is not finite where fits begin.
+        If the density is not finite where fits begin, or data in chunks do not fit into memory.
 
     References
     ----------
@@ -129,7 +129,9 @@ def approximate(
     """
     seed = _check(method, draws, chains, starts, tolerance, max_steps, directions, base_draws, seed)
     begin = time.perf_counter()
-    density = ModelDensity(model, "an approximation", marginalize, backend)
+    require_model(model)
+    given = model if minibatch is None else with_rows(model)
+    density = ModelDensity(given, "an approximation", marginalize, backend)
     num_starts = starts or (_PATHS if method == "pathfinder" else _STARTS if minibatch is None else 1)
     request = Request(
         method, chains * draws, int(num_starts), init, seed, tolerance, max_steps, int(directions), int(base_draws)
@@ -166,7 +168,7 @@ def _poor(method: str, k: float) -> list[str]:
     if np.isnan(k):
         return ["There are too few draws to tell how far the approximation is from the posterior: ask for 1000."]
     return [
-        f"The posterior is far from its approximation by {method!r} (Pareto k {k:.2f}, more than {BAD_K}): use "
+        f"The posterior may be far from its approximation by {method!r} (Pareto k {k:.2f}, more than {BAD_K}): use "
         "ppl.sample(model, init=trace), which starts at its draws."
     ]
 

@@ -13,6 +13,10 @@ from graphs.density import LogDensity
 from graphs.errors import ModelError
 from graphs.minibatch import minibatched
 from ppl.approximating.density import ModelDensity
+from ppl.chunks.source import inputs_in_chunks
+from ppl.modelling.changing import with_rows_in_memory
+from ppl.modelling.model import Model
+from ppl.running.memory import check_memory
 from samplers.approximations.target import Batch, Target, compile_target
 
 logger = logging.getLogger("rvgraph")
@@ -20,6 +24,30 @@ STEPPING = ("meanfield", "fullrank", "lowrank")
 _LONGEST_WEIGHED = 5.0
 """Seconds that the log-density of all rows is evaluated at draws, if not at a hundred of them."""
 _FEWEST_WEIGHED = 100
+
+
+_COPIES = 3
+"""Of data in chunks: as they are read, in a random order, and what is made of them."""
+
+
+def with_rows(model: Model) -> Model:
+    """Return a model whose data in chunks are in memory, from which batches are drawn.
+
+    Raises
+    ------
+    ModelError
+        If a row has missing values.
+    SamplingError
+        If they do not fit.
+    """
+    if not model.in_chunks:
+        return model
+    graph = model.declared_graph
+    pairs = graph.observed.values()
+    inputs = inputs_in_chunks([*(rv for rv, _ in pairs), *(v for _, v in pairs), *graph.potentials.values()])
+    sizes = {str(v.name): _COPIES * 8 * int(np.prod(v.type.shape)) for v in inputs}
+    check_memory(sizes, "To draw batches of rows", "make the model of some of the rows, drawn at random")
+    return Model.from_parts(with_rows_in_memory(model.parts))
 
 
 def batch_target(density: ModelDensity, method: str, minibatch: int | Mapping[str, int], seed: int) -> Target:

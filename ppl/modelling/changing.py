@@ -14,6 +14,7 @@ from pytensor.tensor.variable import TensorVariable
 from graphs.errors import ModelError
 from graphs.surgery.random_graph import find_consumed, is_random, parents_first, static_shape
 from graphs.surgery.rebuilding import substitute
+from ppl.chunks.source import inputs_in_chunks, source_of
 from ppl.declaring.declare import Data, Deterministic
 from ppl.modelling.assembling import Parts, assemble
 from ppl.modelling.conditioning import observation_of
@@ -53,6 +54,28 @@ def with_variables(parts: Parts, variables: Mapping[str, TensorVariable]) -> Par
     for name, new in variables.items():
         parts = _with_variable(parts, str(name), new)
     return parts
+
+
+def with_rows_in_memory(parts: Parts) -> Parts:
+    """Return the parts of a model whose data in chunks are read as a whole."""
+    pairs = parts.observed.values()
+    inputs = inputs_in_chunks([*(rv for rv, _ in pairs), *(value for _, value in pairs), *parts.potentials.values()])
+    constants = {v: _read_as_a_whole(v) for v in inputs}
+    observed = {name: value for name, (_, value) in parts.observed.items() if value in constants}
+    of_terms = {str(v.name): constants[v].data for v in inputs if v not in observed.values()}
+    found = replace(_substituted(parts, constants, ()), constant_data={**parts.constant_data, **of_terms})
+    return with_data(found, {name: constants[value].data for name, value in observed.items()})
+
+
+def _read_as_a_whole(variable: Any) -> Any:
+    source, name = source_of(variable), str(variable.name)
+    assert source is not None
+    array = source.read(0, source.num_rows).astype(variable.type.dtype)
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        raise ModelError(f"{name} has missing or infinite values in some rows: leave these rows out.", name)
+    constant = variable.type.constant_type(variable.type, array, name=name)
+    constant.tag.data = True
+    return constant
 
 
 def _check_mapping(given: Any, what: str) -> None:

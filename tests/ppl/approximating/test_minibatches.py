@@ -1,18 +1,19 @@
 """Posteriors fitted by batches of rows.
 
-Answers: closed forms of normal posteriors; rows counted.
+Answers: closed forms of normal posteriors; rows counted; data in memory for those in chunks.
 """
 
 from __future__ import annotations
 
 import logging
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 import ppl
 from graphs.backends.numba.library.rng import seed_states
-from graphs.errors import DerivationError, ModelError
+from graphs.errors import DerivationError, ModelError, SamplingError
 from samplers.approximations.loop import CONSECUTIVE, DrawnRows, draw_rows
 
 ROWS = 400
@@ -37,6 +38,35 @@ def test_batches_lead_to_the_posterior_and_statistics_are_said(caplog: pytest.Lo
     [said] = [r.getMessage() for r in caplog.records if "sufficient statistics" in r.getMessage()]
     assert "The likelihood of y" in said
     assert "400 rows" in said
+
+
+def chunked(tmp_path: Path, read: bool) -> ppl.Model:
+    """Logistic regressions on groups, of a memory map and of arrays."""
+    group, outcome = np.arange(ROWS) % 3, (Y > 0).astype(int)
+    arrays = {"x": X[:, 0], "group": group, "outcome": outcome}
+    if read:
+        for name, array in arrays.items():
+            mapped = np.memmap(tmp_path / name, array.dtype, "w+", shape=array.shape)
+            mapped[:] = array
+            arrays[name] = mapped
+    eta = ppl.Normal("a", 0, 1, size=3)[ppl.Data("group", arrays["group"])]
+    eta = eta + ppl.Normal("b", 0, 1) * ppl.Data("x", arrays["x"])
+    return ppl.Model({ppl.Bernoulli("y", logit_p=eta): arrays["outcome"]})
+
+
+def test_data_in_chunks_are_those_in_memory(tmp_path: Path) -> None:
+    found, expected = (
+        ppl.approximate(chunked(tmp_path, read), "meanfield", 100, minibatch=50, max_steps=200, seed=1)
+        for read in (True, False)
+    )
+    for name in ("a", "b"):
+        np.testing.assert_allclose(found.posterior[name], expected.posterior[name])
+
+
+def test_chunks_that_do_not_fit_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ppl.running.memory.available_bytes", lambda: 1000)
+    with pytest.raises(SamplingError, match=r"batches of rows would take .* make the model of some of the rows"):
+        ppl.approximate(chunked(tmp_path, True), minibatch=50, seed=1)
 
 
 @pytest.mark.parametrize("method", ["pathfinder", "dadvi"])
