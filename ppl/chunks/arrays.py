@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from xarray import DataArray
 
 from graphs.errors import ModelError
 from ppl.chunks.parquet import ParquetTable
@@ -141,7 +142,7 @@ def as_source(given: Any, name: str) -> Source | None:
         is_whole = given.base is None or not isinstance(given.base, np.memmap)
         return (Mapped if is_whole and given.ndim else Sliced)(given, name) if given.ndim else None
     module = type(given).__module__.partition(".")[0]
-    if module == "xarray" and getattr(given, "chunks", None) is not None:
+    if isinstance(given, DataArray) and given.chunks is not None:
         given, module = given.data, "dask"
     if module in ("dask", "dask_expr"):
         return _of_dask(given, name)

@@ -152,11 +152,15 @@ def done_of(payload: bytes, piece: PieceOfWork) -> Done:
     began, compiled = time.monotonic(), sweep.compile_seconds
     chains = len(piece.start)
     states: list[dict[str, Any]] = []
+    at_first: list[tuple[bool, int]] = []
     end = began + piece.seconds
 
     def watch(progress: list[dict[str, Any]]) -> None:
         states[:] = progress
-        if time.monotonic() >= end:
+        places = [(state["tuning"], state["draw"]) for state in progress]
+        at_first[:] = at_first or places
+        # However short the time is, something is done: pieces that do nothing would follow each other for ever.
+        if time.monotonic() >= end and places != at_first:
             raise KeyboardInterrupt
 
     gathering = Gathering(max(BUFFER_BYTES // (chains * piece.num_row_bytes), 1))
