@@ -77,8 +77,6 @@ def test_a_run_in_a_store_is_stopped_and_holds_what_was_drawn(compiled, tmp_path
     stored = np.array(run.wait().posterior["mu"])
     whole = compiled.sample(number, progress=False, **options)
     np.testing.assert_array_equal(stored, whole.posterior["mu"])
-    with pytest.raises(ppl.SamplingError, match="until and store do not go together"):
-        compiled.sample(until=ppl.Until(), store=tmp_path / "other.zarr", progress=False)
 
 
 def test_what_fails_is_raised_by_whom_waits(compiled):
