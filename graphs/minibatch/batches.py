@@ -13,8 +13,8 @@ from pytensor.tensor.variable import TensorVariable
 from graphs.density import LogDensity
 from graphs.errors import DerivationError, ModelError
 from graphs.joint.joint_logprob import LogProb, strip
-from graphs.minibatch.factoring import factored
-from graphs.minibatch.taking import Obstacle
+from graphs.minibatch.factoring import factored_over_rows
+from graphs.minibatch.taking import RowObstacle
 from graphs.minibatch.wanted import Sizes, wanted_sizes
 from graphs.surgery.random_graph import unused_name
 
@@ -115,9 +115,9 @@ def minibatched(logprob: LogProb, sizes: Sizes, seed: int | None = None) -> Mini
     terms = dict(logprob.terms)
     stripped = strip(logprob, [n for n in logprob.values if not logprob.supports[n].is_discrete])
     for name, size in wanted_sizes(logprob, sizes).items():
-        found = factored(stripped.terms[name], size, partial(drawn.of, name, size))
+        found = factored_over_rows(stripped.terms[name], size, partial(drawn.of, name, size))
         found = found or _of_one_number(logprob, name, size)
-        if isinstance(found, Obstacle):
+        if isinstance(found, RowObstacle):
             raise DerivationError(
                 f"The term of {name} cannot be computed of {size} rows, as it does not factor over its rows: "
                 f"{found.reason}. Leave {name} out (minibatch={{...}} with the names of others), or take all rows.",
@@ -163,10 +163,10 @@ class _Drawn:
         )
 
 
-def _of_one_number(logprob: LogProb, term: str, size: int) -> Obstacle | None:
+def _of_one_number(logprob: LogProb, term: str, size: int) -> RowObstacle | None:
     """Return why a term of one number is not computed of rows, None if its data are no more than a batch."""
     _, value = logprob.graph.observed.get(term, (None, None))
     is_long = value is not None and max([0, *(n or 0 for n in value.type.shape)]) > size
     if is_long and all(n == 1 for n in logprob.terms[term].type.shape):
-        return Obstacle("all its elements have one density together")
+        return RowObstacle("all its elements have one density together")
     return None

@@ -16,13 +16,13 @@ from pytensor.tensor.math import Argmax, Dot
 from pytensor.tensor.special import LogSoftmax, LogSumExp, Softmax
 from pytensor.tensor.variable import TensorVariable
 
-from graphs.minibatch.taking import Obstacle, Rows, Rule, Taken, called
+from graphs.minibatch.taking import RowObstacle, Rule, Taken, TakenRows, operation_name
 
 
-def _made(rows: Rows, node: Apply, axes: list[int | None], positions: TensorVariable) -> Taken:
+def _made(rows: TakenRows, node: Apply, axes: list[int | None], positions: TensorVariable) -> Taken:
     """Return the node on inputs at positions along an axis of each."""
     inputs = rows.all_taken(node.inputs, axes, positions)
-    if isinstance(inputs, Obstacle):
+    if isinstance(inputs, RowObstacle):
         return inputs
     # Functions that hold a graph hold one for these shapes: called, they make another one.
     made: TensorVariable = (
@@ -31,34 +31,34 @@ def _made(rows: Rows, node: Apply, axes: list[int | None], positions: TensorVari
     return made
 
 
-def _by_element(rows: Rows, node: Apply, axis: int, positions: TensorVariable) -> Taken:
+def _by_element(rows: TakenRows, node: Apply, axis: int, positions: TensorVariable) -> Taken:
     """Apply an operation on elements, or one to each of a batch."""
     return _made(rows, node, [axis] * len(node.inputs), positions)
 
 
-def _checked(rows: Rows, node: Apply, axis: int, positions: TensorVariable) -> Taken:
+def _checked(rows: TakenRows, node: Apply, axis: int, positions: TensorVariable) -> Taken:
     """Leave the conditions of a check, which are of all rows, to `graphs.minibatch.leftovers`."""
     return _made(rows, node, [axis, *[None] * (len(node.inputs) - 1)], positions)
 
 
-def _reduced(rows: Rows, node: Apply, axis: int, positions: TensorVariable) -> Taken:
+def _reduced(rows: TakenRows, node: Apply, axis: int, positions: TensorVariable) -> Taken:
     """Reduce other axes than that of the rows."""
     ndim = node.inputs[0].type.ndim
     reduced = range(ndim) if node.op.axis is None else [a % ndim for a in node.op.axis]
     return _made(rows, node, [[a for a in range(ndim) if a not in reduced][axis]], positions)
 
 
-def _along_others(rows: Rows, node: Apply, axis: int, positions: TensorVariable) -> Taken:
+def _along_others(rows: TakenRows, node: Apply, axis: int, positions: TensorVariable) -> Taken:
     """Apply what mixes elements along some axes and keeps these: softmax, cumulative sums."""
     ndim, own = node.inputs[0].type.ndim, node.op.axis
     mixed = range(ndim) if own is None else [a % ndim for a in ((own,) if isinstance(own, int) else own)]
     if axis in mixed:
         what = "a cumulative sum" if isinstance(node.op, CumOp) else str(node.op)
-        return Obstacle(f"{what} runs along the rows")
+        return RowObstacle(f"{what} runs along the rows")
     return _made(rows, node, [axis], positions)
 
 
-def _product(rows: Rows, node: Apply, axis: int, positions: TensorVariable) -> Taken:
+def _product(rows: TakenRows, node: Apply, axis: int, positions: TensorVariable) -> Taken:
     """Multiply matrices: rows of a product are those of its left factor, columns those of the right one."""
     left, right = node.inputs
     num_batch = node.op.batch_ndim(node) if isinstance(node.op, Blockwise) else 0
@@ -70,7 +70,7 @@ def _product(rows: Rows, node: Apply, axis: int, positions: TensorVariable) -> T
     return _made(rows, node, [None, right.type.ndim - 1], positions)
 
 
-def _solved(rows: Rows, node: Apply, axis: int, positions: TensorVariable) -> Taken:
+def _solved(rows: TakenRows, node: Apply, axis: int, positions: TensorVariable) -> Taken:
     """Solve linear systems: rows may be batches of them, or columns of right-hand sides."""
     num_batch = node.op.batch_ndim(node) if isinstance(node.op, Blockwise) else 0
     if axis < num_batch:
@@ -78,10 +78,10 @@ def _solved(rows: Rows, node: Apply, axis: int, positions: TensorVariable) -> Ta
     core: Any = node.op.core_op if isinstance(node.op, Blockwise) else node.op
     if core.b_ndim == 2 and axis == num_batch + 1:
         return _made(rows, node, [None, axis], positions)
-    return Obstacle("a matrix is solved by that has a row for each of them")
+    return RowObstacle("a matrix is solved by that has a row for each of them")
 
 
-def _batched(rows: Rows, node: Apply, axis: int, positions: TensorVariable) -> Taken:
+def _batched(rows: TakenRows, node: Apply, axis: int, positions: TensorVariable) -> Taken:
     """Apply an operation to each of a batch, where rows are batches."""
     core = node.op.core_op
     if isinstance(core, Dot):
@@ -90,7 +90,7 @@ def _batched(rows: Rows, node: Apply, axis: int, positions: TensorVariable) -> T
         return _solved(rows, node, axis, positions)
     if axis < node.op.batch_ndim(node):
         return _made(rows, node, [axis] * len(node.inputs), positions)
-    return Obstacle(f"{called(core)} looks at several rows at once")
+    return RowObstacle(f"{operation_name(core)} looks at several rows at once")
 
 
 COMBINING: dict[type, Rule] = {

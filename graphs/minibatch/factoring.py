@@ -16,7 +16,7 @@ from pytensor.tensor.math import Sum
 from pytensor.tensor.variable import TensorVariable
 
 from graphs.minibatch.leftovers import of_some_rows
-from graphs.minibatch.taking import Obstacle, Rows
+from graphs.minibatch.taking import RowObstacle, TakenRows
 
 type RowsOf = Callable[[int], tuple[TensorVariable, NDArray[np.int64] | None]]
 """Of the number of rows: the numbers of those that are drawn, and in which order the data are put."""
@@ -46,7 +46,7 @@ class _Summand:
     factor: float
 
 
-def factored(term: TensorVariable, size: int, rows_of: RowsOf) -> Factored | Obstacle | None:
+def factored_over_rows(term: TensorVariable, size: int, rows_of: RowsOf) -> Factored | RowObstacle | None:
     """Return the sum of a term from some of its rows; None if it has no more rows than that.
 
     Parameters
@@ -63,10 +63,10 @@ def factored(term: TensorVariable, size: int, rows_of: RowsOf) -> Factored | Obs
     longest = sorted({n for n in lengths if n > size}, reverse=True)
     if not longest:
         return None
-    first: Obstacle | None = None
+    first: RowObstacle | None = None
     for number in longest:
         found = _over(summands, number, *rows_of(number))
-        if not isinstance(found, Obstacle):
+        if not isinstance(found, RowObstacle):
             return Factored(pt.cast(found, "float64"), number)
         first = first or found
     return first
@@ -74,9 +74,9 @@ def factored(term: TensorVariable, size: int, rows_of: RowsOf) -> Factored | Obs
 
 def _over(
     summands: list[_Summand], number: int, rows: TensorVariable, order: NDArray[np.int64] | None
-) -> TensorVariable | Obstacle:
+) -> TensorVariable | RowObstacle:
     """Return the sum of arrays, those with so many rows from some of these."""
-    kinds = Rows([s.array for s in summands], rows, number, order)
+    kinds = TakenRows([s.array for s in summands], rows, number, order)
     size = int(rows.type.shape[0])
     parts: list[TensorVariable] = []
     for summand in summands:
@@ -92,7 +92,7 @@ def _over(
             parts.append(summand.factor * pt.sum(array))
             continue
         found = [kinds.taken(array, axis, rows) for axis in axes]
-        good = [f for f in found if not isinstance(f, Obstacle)]
+        good = [f for f in found if not isinstance(f, RowObstacle)]
         if not good:
             return found[0]
         parts.append(summand.factor * number / size * pt.sum(good[0]))

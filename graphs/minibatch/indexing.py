@@ -18,12 +18,12 @@ from pytensor.tensor.subtensor import (
 )
 from pytensor.tensor.variable import TensorVariable
 
-from graphs.minibatch.taking import Obstacle, Rows, Rule, Taken
+from graphs.minibatch.taking import RowObstacle, Rule, Taken, TakenRows
 
 _EVERYTHING = slice(None)
 
 
-def _read(rows: Rows, node: Apply, axis: int, positions: TensorVariable) -> Taken:
+def _read(rows: TakenRows, node: Apply, axis: int, positions: TensorVariable) -> Taken:
     """Read slices and single elements."""
     array = node.inputs[0]
     entries = _entries(node, node.inputs[1:])
@@ -31,27 +31,27 @@ def _read(rows: Rows, node: Apply, axis: int, positions: TensorVariable) -> Take
     return _with_slices(rows, array, entries, own, positions)
 
 
-def _with_slices(rows: Rows, array: Any, entries: list[Any], own: int, positions: TensorVariable) -> Taken:
+def _with_slices(rows: TakenRows, array: Any, entries: list[Any], own: int, positions: TensorVariable) -> Taken:
     """Take rows along an axis that a slice runs along, and read the others as before."""
     within = _range(rows, entries[own], int(array.type.shape[own]))
     if within is None:
-        return Obstacle("a slice has bounds that are not known")
+        return RowObstacle("a slice has bounds that are not known")
     moved = positions
     if within != range(int(array.type.shape[own])):
         moved = rows.at(np.array(within, np.int64), positions)
     inner = rows.taken(array, own, moved)
-    if isinstance(inner, Obstacle):
+    if isinstance(inner, RowObstacle):
         return inner
     read: TensorVariable = inner[tuple(_EVERYTHING if a == own else entry for a, entry in enumerate(entries))]
     return read
 
 
-def _read_at(rows: Rows, node: Apply, axis: int, positions: TensorVariable) -> Taken:
+def _read_at(rows: TakenRows, node: Apply, axis: int, positions: TensorVariable) -> Taken:
     """Read at places that arrays of integers give."""
     array = node.inputs[0]
     found = _places(rows, node, node.inputs[1:])
     if found is None:
-        return Obstacle("elements are selected by a mask that varies")
+        return RowObstacle("elements are selected by a mask that varies")
     entries, places, first, together = found
     if not first <= axis < first + len(together):
         others = [a for a, entry in enumerate(entries) if isinstance(entry, slice)]
@@ -62,20 +62,25 @@ def _read_at(rows: Rows, node: Apply, axis: int, positions: TensorVariable) -> T
         own = entries[place].type.ndim - len(together) + dim
         if own >= 0:
             taken = rows.taken(entries[place], own, positions)
-            if isinstance(taken, Obstacle):
+            if isinstance(taken, RowObstacle):
                 return taken
             new[place] = taken
     base = _base(
         rows, array, entries, new, [(p, entries[p].type.ndim - len(together) + dim) for p in places], positions
     )
-    if isinstance(base, Obstacle):
+    if isinstance(base, RowObstacle):
         return base
     read: TensorVariable = base[tuple(new)]
     return read
 
 
 def _base(
-    rows: Rows, array: Any, entries: list[Any], new: list[Any], own: list[tuple[int, int]], positions: TensorVariable
+    rows: TakenRows,
+    array: Any,
+    entries: list[Any],
+    new: list[Any],
+    own: list[tuple[int, int]],
+    positions: TensorVariable,
 ) -> Taken:
     """Return what is read of: the elements alone that rows need, where it is computed and there are fewer of these.
 
@@ -90,7 +95,7 @@ def _base(
             continue
         where = index.ravel()
         taken = rows.taken(array, place, rows.at(np.where(where < 0, where + length, where), positions))
-        if not isinstance(taken, Obstacle):
+        if not isinstance(taken, RowObstacle):
             shape = [rows.size if a == axis else 1 for a in range(index.ndim)]
             if array.owner is not None:
                 new[place] = pt.constant(np.arange(rows.size).reshape(shape))
@@ -101,7 +106,7 @@ def _base(
     return array
 
 
-def _write(rows: Rows, node: Apply, axis: int, positions: TensorVariable) -> Taken:
+def _write(rows: TakenRows, node: Apply, axis: int, positions: TensorVariable) -> Taken:
     """Write into an array: in each row the same, or other things in some rows."""
     array, update = node.inputs[:2]
     entries = _entries(node, node.inputs[2:])
@@ -113,7 +118,7 @@ def _write(rows: Rows, node: Apply, axis: int, positions: TensorVariable) -> Tak
         kept = [a for a, e in enumerate(entries) if isinstance(e, slice)]
         own = update.type.ndim - len(kept) + kept.index(axis)
         taken = rows.all_taken([array, update], [axis, own if own >= 0 else None], positions)
-        if isinstance(taken, Obstacle):
+        if isinstance(taken, RowObstacle):
             return taken
         region = taken[0][tuple(entries)]
         written = pt.set_subtensor if node.op.set_instead_of_inc else pt.inc_subtensor
@@ -121,23 +126,23 @@ def _write(rows: Rows, node: Apply, axis: int, positions: TensorVariable) -> Tak
     return _written_in_places(rows, node, axis, positions)
 
 
-def _written_in_places(rows: Rows, node: Apply, axis: int, positions: TensorVariable) -> Taken:
+def _written_in_places(rows: TakenRows, node: Apply, axis: int, positions: TensorVariable) -> Taken:
     """Choose element by element what was written there or what was there before."""
     array, update = node.inputs[:2]
     shape = [int(n) for n in array.type.shape]
     index = _known_index(rows, _entries(node, node.inputs[2:]))
     if index is None:
-        return Obstacle("it is written into places that are not known")
+        return RowObstacle("it is written into places that are not known")
     written = np.full(shape, -1)
     region = written[index].shape
     written[index] = np.arange(prod(region)).reshape(region)
     is_once = int((written >= 0).sum()) == prod(region)
     if not is_once or (update.type.ndim and tuple(update.type.shape) != region):
-        return Obstacle("it is written into the same places again and again")
+        return RowObstacle("it is written into the same places again and again")
     if rows.is_varying(update) and update.type.ndim and 2 * prod(region) > rows.number and prod(region) > rows.size:
-        return Obstacle("most rows are written one by one")
+        return RowObstacle("most rows are written one by one")
     before = rows.taken(array, axis, positions)
-    if isinstance(before, Obstacle):
+    if isinstance(before, RowObstacle):
         return before
     where = rows.of_data(written, axis, positions)
     there = update.ravel()[pt.maximum(where, 0)] if update.type.ndim else update
@@ -158,7 +163,7 @@ def _is_mask(entry: Any) -> bool:
 
 
 def _places(
-    rows: Rows, node: Apply, indices: Sequence[Variable]
+    rows: TakenRows, node: Apply, indices: Sequence[Variable]
 ) -> tuple[list[Any], list[int], int, tuple[int, ...]] | None:
     """Return the entries, which of them are arrays, where their axes stand in the result, and their lengths."""
     entries: list[Any] = []
@@ -176,7 +181,7 @@ def _places(
     return entries, places, places[0] if is_side_by_side else 0, together
 
 
-def _range(rows: Rows, entry: slice, length: int) -> range | None:
+def _range(rows: TakenRows, entry: slice, length: int) -> range | None:
     """Return the positions of a slice, None where they depend on more than data."""
     bounds: list[int | None] = []
     for bound in (entry.start, entry.stop, entry.step):
@@ -190,7 +195,7 @@ def _range(rows: Rows, entry: slice, length: int) -> range | None:
     return range(*slice(*bounds).indices(length))
 
 
-def _known_index(rows: Rows, entries: list[Any]) -> tuple[Any, ...] | None:
+def _known_index(rows: TakenRows, entries: list[Any]) -> tuple[Any, ...] | None:
     """Return an index of NumPy's, None where it depends on more than data."""
     found: list[Any] = []
     for entry in entries:

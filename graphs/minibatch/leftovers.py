@@ -7,18 +7,18 @@ from pytensor.graph.traversal import toposort
 from pytensor.tensor.math import All
 from pytensor.tensor.variable import TensorVariable
 
-from graphs.minibatch.taking import Obstacle, Rows, called
+from graphs.minibatch.taking import RowObstacle, TakenRows, operation_name
 from graphs.surgery.rebuilding import substitute
 
 
-def of_some_rows(total: TensorVariable, rows: Rows) -> TensorVariable | Obstacle:
+def of_some_rows(total: TensorVariable, rows: TakenRows) -> TensorVariable | RowObstacle:
     """Return a graph in which checks of all rows are checks of some; an obstacle if anything else is computed of all.
 
     Parameters
     ----------
     total : TensorVariable
         A sum over some rows.
-    rows : Rows
+    rows : TakenRows
         Which.
     """
     checks: dict[Variable, Variable] = {}
@@ -29,7 +29,7 @@ def of_some_rows(total: TensorVariable, rows: Rows) -> TensorVariable | Obstacle
             for axis in reduced:
                 if condition.type.shape[axis] == rows.number:
                     taken = rows.taken(condition, axis, rows.rows)
-                    if not isinstance(taken, Obstacle):
+                    if not isinstance(taken, RowObstacle):
                         checks[node.outputs[0]] = node.op(taken)
                         break
     if checks:
@@ -37,7 +37,7 @@ def of_some_rows(total: TensorVariable, rows: Rows) -> TensorVariable | Obstacle
     return _whole(total, rows) or total
 
 
-def _whole(total: TensorVariable, rows: Rows) -> Obstacle | None:
+def _whole(total: TensorVariable, rows: TakenRows) -> RowObstacle | None:
     """Return what is computed of the data of all rows and of parameters."""
     of_rows: set[Variable] = set()
     for node in toposort([total]):
@@ -49,5 +49,7 @@ def _whole(total: TensorVariable, rows: Rows) -> Obstacle | None:
         for output in node.outputs:
             if rows.number in getattr(output.type, "shape", ()) and any(i in of_rows for i in node.inputs):
                 of_rows.add(output)
-                return Obstacle(f"{called(node.op)} is computed of the data of all {rows.number} rows in every step")
+                return RowObstacle(
+                    f"{operation_name(node.op)} is computed of the data of all {rows.number} rows in every step"
+                )
     return None

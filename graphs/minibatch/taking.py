@@ -25,7 +25,7 @@ from graphs.surgery.evaluating import evaluate
 
 
 @dataclass(frozen=True, eq=False)
-class Obstacle:
+class RowObstacle:
     """Why rows cannot be computed alone.
 
     Parameters
@@ -37,17 +37,17 @@ class Obstacle:
     reason: str
 
 
-_LATER = Obstacle("it is not known yet")
+_LATER = RowObstacle("it is not known yet")
 
-type Taken = TensorVariable | Obstacle
-type Rule = Callable[["Rows", Apply, int, TensorVariable], Taken]
+type Taken = TensorVariable | RowObstacle
+type Rule = Callable[["TakenRows", Apply, int, TensorVariable], Taken]
 """Of the rows, a node, an axis of its output and the positions along it: what the node computes there."""
 
 RULES: dict[type, Rule] = {}
 """By the class of the operation, or one that it is derived from."""
 
 
-class Rows:
+class TakenRows:
     """Rows of graphs.
 
     Parameters
@@ -143,7 +143,7 @@ class Rows:
             variable if axis is None else self.taken(variable, axis, positions)
             for variable, axis in zip(variables, axes, strict=True)
         ]
-        return next((new for new in found if isinstance(new, Obstacle)), found)
+        return next((new for new in found if isinstance(new, RowObstacle)), found)
 
     def at(self, array: NDArray, positions: TensorVariable) -> TensorVariable:
         """Return elements of a vector of positions, at some; the same graph where the same is asked again."""
@@ -165,11 +165,11 @@ class Rows:
             return repeated
         if positions is self.rows and self.order is not None:
             data = np.take(data, self.order, axis)
-        return indexed(pt.constant(data), axis, positions)
+        return at_positions(pt.constant(data), axis, positions)
 
     def _find(self, variable: TensorVariable, axis: int, positions: TensorVariable) -> Taken:
         if None in variable.type.shape:
-            return Obstacle("the shape of an array is not known")
+            return RowObstacle("the shape of an array is not known")
         data = self.data(variable)
         if data is not None:
             return self.of_data(data, axis, positions)
@@ -181,7 +181,7 @@ class Rows:
             return rule(self, node, axis, positions)
         if isinstance(node.op, OpFromGraph):
             return self.taken(self._opened(variable), axis, positions)
-        return Obstacle(f"{called(node.op)} looks at several rows at once")
+        return RowObstacle(f"{operation_name(node.op)} looks at several rows at once")
 
     def _opened(self, variable: TensorVariable) -> Variable:
         """Return the graph that a node holds."""
@@ -196,14 +196,14 @@ class Rows:
 
     def _of_parameters(self, variable: TensorVariable, axis: int, positions: TensorVariable) -> Taken:
         if variable.type.shape[axis] >= self.number:
-            return Obstacle(
+            return RowObstacle(
                 f"{variable.name} has an element for each of the {self.number} rows, of which a step would move some "
                 "and leave the others where they are"
             )
-        return indexed(variable, axis, positions)
+        return at_positions(variable, axis, positions)
 
 
-def indexed(variable: TensorVariable, axis: int, positions: TensorVariable) -> TensorVariable:
+def at_positions(variable: TensorVariable, axis: int, positions: TensorVariable) -> TensorVariable:
     """Return a variable read at positions along an axis."""
     picked: TensorVariable = variable[(slice(None),) * axis + (positions,)]
     return picked
@@ -216,7 +216,7 @@ def _is_repeated(data: NDArray, axis: int) -> bool:
     return bool((few == first).all()) and bool((data == first).all())
 
 
-def called(op: Any) -> str:
-    """Return what an operation is called in messages."""
+def operation_name(op: Any) -> str:
+    """Return what an operation is operation_name in messages."""
     core = op.core_op if isinstance(op, Blockwise) else op
     return str(getattr(core, "name", None) or type(core).__name__)

@@ -12,7 +12,7 @@ from xarray import Dataset
 
 from graphs.errors import ModelError
 from ppl.approximating.density import ModelDensity
-from ppl.approximating.minibatches import num_weighed, padded
+from ppl.approximating.minibatches import num_weighed, with_nothing_behind
 from ppl.approximating.optimising import MOST_DENSE
 from ppl.approximating.weights import evidence, pareto_k, smoothed
 from samplers.approximations.dadvi import dadvi, fixed_draws
@@ -119,7 +119,12 @@ def _by_steps(make: Callable[[int, Request], FittedFamily]) -> Callable[..., App
         number = len(own) if request.fitted is None else num_weighed(density, len(own))
         values = evaluated(evaluate, positions[:number])
         told = described(fit, values - own[:number])
-        return Approximated(positions, padded(values, len(own)), padded(values - own[:number], len(own)), *told)
+        return Approximated(
+            positions,
+            with_nothing_behind(values, len(own)),
+            with_nothing_behind(values - own[:number], len(own)),
+            *told,
+        )
 
     return method
 

@@ -17,7 +17,7 @@ from ppl.chunks.source import inputs_in_chunks
 from ppl.modelling.changing import with_rows_in_memory
 from ppl.modelling.model import Model
 from ppl.running.memory import check_memory
-from samplers.approximations.target import Batch, Target, compile_target
+from samplers.approximations.target import BatchOfRows, Target, compile_target
 
 logger = logging.getLogger("rvgraph")
 STEPPING = ("meanfield", "fullrank", "lowrank")
@@ -75,7 +75,7 @@ def batch_target(density: ModelDensity, method: str, minibatch: int | Mapping[st
                 each.numbers,
                 _duration(density),
             )
-    batches = [Batch(b.rows, b.number, is_shuffled=b.is_shuffled) for b in found.batches]
+    batches = [BatchOfRows(b.rows, b.number, is_shuffled=b.is_shuffled) for b in found.batches]
     return compile_target(LogDensity(found.density.total, density.logdensity.inputs), batches, density.backend)
 
 
@@ -97,6 +97,6 @@ def num_weighed(density: ModelDensity, number: int) -> int:
     return min(number, max(_FEWEST_WEIGHED, affordable))
 
 
-def padded(values: Any, number: int) -> Any:
+def with_nothing_behind(values: Any, number: int) -> Any:
     """Return values of some draws, with NaN for the others."""
     return np.concatenate([values, np.full(number - len(values), np.nan)])

@@ -23,7 +23,7 @@ type Tails = Mapping[tuple[int, bool], tuple[int, NDArray]]
 """By chain and kind: number of rows, and those of its last block."""
 
 
-class Part(NamedTuple):
+class StoredPart(NamedTuple):
     """Some numbers of a file, which is not whole with them."""
 
     name: str
@@ -38,7 +38,7 @@ class Written:
 
     Parameters
     ----------
-    parts : sequence of Part
+    parts : sequence of StoredPart
         What its owner has to write: pieces of arrays that are not whole.
     tails : mapping
         The rows of blocks that are not full.
@@ -46,7 +46,7 @@ class Written:
         What could not be computed, and why.
     """
 
-    parts: tuple[Part, ...]
+    parts: tuple[StoredPart, ...]
     tails: Tails
     lost: Mapping[str, str]
 
@@ -195,6 +195,6 @@ class _OnlyWhole:
         """As `StorePlace.sync`."""
         self._whole.sync()
 
-    def parts(self) -> tuple[Part, ...]:
+    def parts(self) -> tuple[StoredPart, ...]:
         """Return what is not whole."""
-        return tuple(Part(name, first, bytes(found), size) for name, (first, found, size) in self._found.items())
+        return tuple(StoredPart(name, first, bytes(found), size) for name, (first, found, size) in self._found.items())

@@ -65,7 +65,7 @@ def gone_on(model: ExactModel, place: StorePlace, asked: Mapping[str, Any]) -> D
     clock = clock_of(until, state)
     ending, is_whole = None, True
     with HeldInterrupts() as interrupts:
-        run = _Blocks(keeper, chains, state, clock, interrupts)
+        run = _ExactBlocks(keeper, chains, state, clock, interrupts)
         if until is None:
             is_whole = run.advance(draws)
         else:
@@ -80,7 +80,7 @@ def gone_on(model: ExactModel, place: StorePlace, asked: Mapping[str, Any]) -> D
     return opened_trace(place.address)
 
 
-class _Blocks:
+class _ExactBlocks:
     """Exact draws of all chains, block by block.
 
     Parameters

@@ -15,7 +15,7 @@ from samplers.approximations.compiling import compiled_loop
 from samplers.approximations.families.base import Base
 from samplers.approximations.families.family import FittedFamily
 from samplers.approximations.loop import INDEPENDENT, LEFT_OUT, DrawnRows
-from samplers.approximations.memory import new_ascent, rows_of
+from samplers.approximations.memory import drawn_rows, new_ascent
 from samplers.approximations.segments import Segments, is_level
 from samplers.approximations.target import Target
 
@@ -174,7 +174,7 @@ class _Fitter:
         self._progress = progress
         self._loop = compiled_loop(type(family), isinstance(target.density, np.ndarray))
         self._rng, self._seed = seed_states([seed, 30], 1)[0], seed
-        self._fit, self._rows = new_ascent(family, target), rows_of(target)
+        self._fit, self._rows = new_ascent(family, target), drawn_rows(target)
         self.trace: list[Vector] = []
         self.num_gradients = 0
         self._steps = 0

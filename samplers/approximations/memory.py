@@ -19,7 +19,7 @@ def new_ascent(family: FittedFamily, target: Target) -> Ascent:
     return Ascent(*arrays)
 
 
-def rows_of(target: Target) -> DrawnRows:
+def drawn_rows(target: Target) -> DrawnRows:
     """Return the batches of a target as numbers."""
     begin, table, orders = 0, [], [np.zeros(0, np.int64)]
     for batch in target.batches:

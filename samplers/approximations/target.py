@@ -19,7 +19,7 @@ type Vector = NDArray[np.float64]
 type Evaluate = Callable[[Vector], tuple[float, Vector]]
 
 
-class Batch(NamedTuple):
+class BatchOfRows(NamedTuple):
     """DrawnRows of data that are drawn before each step."""
 
     variable: TensorVariable  # (size,) int64, named: the numbers of the rows, of which the density is a function
@@ -44,7 +44,7 @@ class Target:
     density : array, shape (4,), int64, or callable
         What `samplers.chain.programs.evaluate_density` takes; its context is the numbers of the rows, of one batch
         after the other.
-    batches : tuple of Batch
+    batches : tuple of BatchOfRows
         What is drawn before each step.
     backend : str
         What it was compiled by.
@@ -54,7 +54,7 @@ class Target:
 
     size: int
     density: Any
-    batches: tuple[Batch, ...] = ()
+    batches: tuple[BatchOfRows, ...] = ()
     backend: str = "numba"
     owner: Any = None
 
@@ -84,14 +84,14 @@ class Target:
             self.owner.program.reraise()
 
 
-def compile_target(density: LogDensity, batches: Sequence[Batch] = (), backend: str = "numba") -> Target:
+def compile_target(density: LogDensity, batches: Sequence[BatchOfRows] = (), backend: str = "numba") -> Target:
     """Compile a log-density and its gradient.
 
     Parameters
     ----------
     density : LogDensity
         Its inputs are what is approximated, on the real line; it may depend on variables of the batches besides.
-    batches : sequence of Batch
+    batches : sequence of BatchOfRows
         DrawnRows that are drawn.
     backend : {"numba", "c", "jax"}
         What compiles it.

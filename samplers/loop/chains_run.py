@@ -18,7 +18,7 @@ from samplers.chain.state import NUM_ITERATIONS
 from samplers.loop.chain_run import ChainRun
 from samplers.loop.outcome import result_of
 from samplers.loop.record import Record
-from samplers.loop.workers import learn, run_chains
+from samplers.loop.workers import learn_in_threads, run_chains
 from samplers.tuning.agreement import Knowledge, decided_after, is_settled, next_stage
 
 
@@ -108,7 +108,7 @@ class ChainsRun:
         """Learn, or decide; see `samplers.chain.going.SweepRun.meet`."""
         waiting = [chain for chain in self.chains if chain.is_waiting]
         if self.settings.is_pooled and waiting:
-            learn(waiting)
+            learn_in_threads(waiting)
         if all(chain.is_finished or chain.num_done == chain.pause for chain in self.chains):
             self._decide()
 

@@ -57,7 +57,7 @@ class _Queue:
         run = self.runs[number]
         if run.learner is None or run.learner.num_chains == 1 or run.learns_elsewhere:
             if run.is_waiting and not run.learns_elsewhere:
-                learn([run])
+                learn_in_threads([run])
             self._remember([number])
             with self._ready:
                 self._taken.discard(number)
@@ -77,7 +77,7 @@ class _Queue:
                 self._remember([number])
                 self._put([number])
             elif self._parked.issuperset(together):
-                learn([self.runs[i] for i in together])
+                learn_in_threads([self.runs[i] for i in together])
                 self._parked.clear()
                 # What one was before does not go with what another is now.
                 self._remember([*together, number], always=True)
@@ -128,7 +128,7 @@ class _Queue:
                 self._put_back(number)
 
 
-def learn(runs: Sequence[ChainRun]) -> None:
+def learn_in_threads(runs: Sequence[ChainRun]) -> None:
     """Learn the metric of chains that have come as far as each other."""
     for run in runs:
         run.num_updates += 1

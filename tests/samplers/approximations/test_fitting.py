@@ -21,9 +21,9 @@ from samplers.approximations.families.low_rank import LowRank
 from samplers.approximations.families.mean_field import MeanField
 from samplers.approximations.fitting import Fit, approximate_loop
 from samplers.approximations.loop import draw_rows
-from samplers.approximations.memory import rows_of
+from samplers.approximations.memory import drawn_rows
 from samplers.approximations.segments import Segments, is_level
-from samplers.approximations.target import Batch, Target, compile_target
+from samplers.approximations.target import BatchOfRows, Target, compile_target
 
 SIZE = 5
 RNG = np.random.default_rng(4)
@@ -101,7 +101,7 @@ def test_rows_are_drawn_by_whom_they_are_asked_of() -> None:
     x, rows = pt.tensor("x", shape=(1,)), pt.tensor("rows", shape=(8,), dtype="int64")
     total = -0.5 * (x[0] / 10.0) ** 2 - 0.5 * 40 / 8 * ((pt.constant(y)[rows] - x[0]) ** 2).sum()
     for replace in (True, False):
-        target = compile_target(LogDensity(total, (x,)), [Batch(rows, 40, replace)])
+        target = compile_target(LogDensity(total, (x,)), [BatchOfRows(rows, 40, replace)])
         fit = approximate_loop(MeanField(1), target, Base(np.zeros(1), np.ones((1, 1))), seed=1, max_steps=20_000)
         mean, covariance = moments(fit)
         # A tenth of the standard deviation of the posterior is 0.016.
@@ -112,8 +112,8 @@ def test_rows_are_drawn_by_whom_they_are_asked_of() -> None:
 def test_every_row_comes_once_before_any_comes_again() -> None:
     rows = pt.tensor("rows", shape=(4,), dtype="int64")
     again = pt.tensor("again", shape=(3,), dtype="int64")
-    target = Target(1, None, (Batch(rows, 12), Batch(again, 5, replace=True)))
-    numbers, state = rows_of(target), np.array([1, 2, 3, 4], np.uint64)
+    target = Target(1, None, (BatchOfRows(rows, 12), BatchOfRows(again, 5, replace=True)))
+    numbers, state = drawn_rows(target), np.array([1, 2, 3, 4], np.uint64)
     context, seen = np.zeros(target.context_size), []
     for _ in range(3000):
         draw_rows(numbers, state, context)
