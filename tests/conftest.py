@@ -27,6 +27,7 @@ from graphs.backends.numba.backend import NumbaBackend
 from graphs.optional import FAILURES
 from graphs.surgery.interpreting import interpret, without_c
 
+collect_ignore = ["typed/user_code.py"]  # it is read by type checkers, and has mistakes in it
 settings.register_profile("rvgraph", derandomize=True, deadline=None, max_examples=30, database=None)
 settings.load_profile("rvgraph")
 
