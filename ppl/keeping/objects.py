@@ -94,7 +94,7 @@ class StoreObjects(StorePlace):
         try:
             self.write(f"{OWN}/probe", b"")
             self.remove(f"{OWN}/probe")
-        except Exception as error:
+        except Exception as error:  # each file system of fsspec's raises errors of its own
             cause = error.__cause__ or error
             raise SamplingError(
                 f"The store {self.address!r} cannot be made ({type(cause).__name__}: {cause}). Keys and addresses are "
@@ -209,7 +209,7 @@ def _opened(url: str) -> tuple[Any, str]:
             f"The store {url!r} cannot be reached: {error}. Install what it needs (fsspec, and for example s3fs or "
             "gcsfs), or give a folder."
         ) from error
-    except Exception as error:
+    except Exception as error:  # each file system of fsspec's raises errors of its own
         raise SamplingError(
             f"The store {url!r} cannot be reached: {error}. Give a folder, or another address."
         ) from error

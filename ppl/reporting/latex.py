@@ -21,7 +21,8 @@ from pytensor.tensor.subtensor import AdvancedSubtensor, Subtensor, indices_from
 from graphs.surgery.evaluating import evaluate
 
 _LOWER = "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau upsilon phi chi psi"
-GREEK = frozenset([*_LOWER.split(), "omega", "Omega", *"Gamma Delta Theta Lambda Xi Pi Sigma Upsilon Phi Psi".split()])  # noqa: SIM905
+_UPPER = "Gamma Delta Theta Lambda Xi Pi Sigma Upsilon Phi Psi"
+GREEK = frozenset([*_LOWER.split(), "omega", *_UPPER.split(), "Omega"])
 _SPELT = {"lam": "lambda", "eps": "epsilon"}
 SUM, PRODUCT, POWER, WHOLE = 1, 2, 3, 4
 """How tightly the outermost operation of a formula binds: what is looser than its place has brackets."""

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import pytensor.tensor as pt
 from numpy.typing import NDArray
-from pymc.distributions.simulator import gaussian, laplace
+from pymc.distributions.simulator import gaussian, identity, laplace
 from pytensor.graph.basic import Constant
 from pytensor.tensor.variable import TensorVariable
 
@@ -60,10 +60,13 @@ def check_simulators(model: Model) -> None:
                     f"{seen.shape}. Let it return as many numbers as its argument size says.",
                     name,
                 )
-        if not any(np.isfinite(simulated).any() for simulated in found):
+        # A summary of the user's own may know what to do with what is no number; a distance does not.
+        is_number = np.isfinite(found).any(axis=0)
+        is_compared = getattr(type(rv.owner.op), "_sum_stat", None) is identity
+        if not (is_number.all() if is_compared else is_number.any()):
             raise ModelError(
-                f"The simulator {name} returned no number at {_TRIALS} draws from the prior: mend it, or narrow the "
-                "prior.",
+                f"The simulator {name} returned no number for {np.sum(~is_number)} of {is_number.size} elements "
+                f"at {_TRIALS} draws from the prior: mend it, narrow the prior, or give a summary without these.",
                 name,
             )
 

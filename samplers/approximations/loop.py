@@ -79,7 +79,7 @@ def draw_rows(rows: DrawnRows, rng: NDArray[np.uint64], context: NDArray[np.floa
 
 def _of_family(*arguments: Any) -> Any:
     """Stand for a function of the family, with which the loop is compiled."""
-    raise NotImplementedError
+    raise NotImplementedError  # compiled loops have the family's in its place
 
 
 entropy = place = score = pull = _of_family

@@ -81,10 +81,12 @@ def test_simulators_that_fail() -> None:
         ModelError, match=r"simulator wave returns an array of shape \(2,\); its data have shape \(3,\)"
     ):
         ppl.smc(model(lambda rng, mu, size: np.zeros(2)), progress=False)
-    with pytest.raises(ModelError, match="simulator wave returned no number"):
+    with pytest.raises(ModelError, match="simulator wave returned no number for 3 of 3"):
         ppl.smc(model(lambda rng, mu, size: np.full(size, np.nan)), progress=False)
     with pytest.raises(ModelError, match="simulator wave fails at a draw from the prior: ZeroDivisionError"):
         ppl.smc(model(lambda rng, mu, size: 1 / 0), progress=False)
+    with pytest.raises(ModelError, match="no number for 1 of 3 elements"):
+        ppl.smc(model(lambda rng, mu, size: np.where(np.arange(3) > 1, np.nan, mu)), progress=False)
 
 
 def test_what_is_no_number_is_impossible(caplog: pytest.LogCaptureFixture) -> None:
