@@ -373,9 +373,12 @@ PYMC = (
         ("pymc.distributions.multivariate._LKJCholeskyCov",),
     ),
     Use(
-        "What tolerance a temperature means depends on the distance of a simulator.",
+        "What tolerance a temperature means, and what numbers are compared, depends on the distance and the summary.",
         ("ppl/tempering/simulating.py",),
-        ("pymc.distributions.simulator.SimulatorRV._distance",),
+        (
+            "pymc.distributions.simulator.SimulatorRV._distance",
+            "pymc.distributions.simulator.SimulatorRV._sum_stat",
+        ),
     ),
 )
 
