@@ -11,6 +11,7 @@ import inspect
 import pkgutil
 import re
 import subprocess
+import sys
 from collections import Counter
 from collections.abc import Collection, Iterator
 from functools import cache
@@ -23,6 +24,8 @@ ROOT = Path(__file__).resolve().parent.parent
 LAYERS = ("graphs", "samplers", "ppl")  # each may import itself and those before it
 FORBIDDEN_NAMES = {"utils", "util", "helpers", "helper", "misc", "common"}
 MAX_LINES = 300  # of a file
+WHERE_USED = ("arviz", "arviz_base", "arviz_stats", "blackjax", "dask", "jax", "matplotlib", "scipy.stats", "zarr")
+"""Packages that take longer to import than many models to sample, and that many sessions never use."""
 MAX_FUNCTION_LINES = 60  # without the docstring: those of public functions are long by our rules
 MAX_FILES = 15  # in one folder
 MACHINE_PATH = re.compile(r"(?<![\w./~$}])/(?:home|Users|root|work|tmp|opt)/\w")
@@ -54,6 +57,12 @@ def repository_files() -> list[Path]:
         return [ROOT / name for name in listed if (ROOT / name).is_file()]
     except (OSError, subprocess.CalledProcessError):
         return modules(*LAYERS, "tests", "benchmarks", "notebooks")
+
+
+def test_packages_that_are_slow_to_import_are_imported_where_they_are_used():
+    code = f"import sys, ppl; print(*(name for name in {WHERE_USED!r} if name in sys.modules))"
+    imported = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert imported.split() == []
 
 
 @pytest.mark.parametrize("layer", LAYERS)

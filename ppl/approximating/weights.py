@@ -5,7 +5,6 @@ from __future__ import annotations
 from math import log
 
 import numpy as np
-from arviz_stats.base import array_stats
 from numpy.typing import NDArray
 from scipy.special import logsumexp
 
@@ -34,6 +33,9 @@ def smoothed(weights: Vector) -> tuple[Vector, float]:
     if np.isfinite(weights).sum() < FEWEST:
         return weights, np.nan
     lowest = weights[np.isfinite(weights)].min()
+    # Imported where it is used: it imports JAX, which takes half a second.
+    from arviz_stats.base import array_stats
+
     # ArviZ takes log-likelihoods, whose negatives are weights.
     found, k = array_stats.psislw(-np.where(np.isfinite(weights), weights, lowest - 700.0))
     return np.asarray(found, np.float64), float(k)

@@ -9,9 +9,7 @@ from math import ceil
 from typing import Any, Unpack
 
 import numpy as np
-from arviz_stats.base import array_stats
 from numpy.typing import NDArray
-from scipy.stats import kstest
 from xarray import DataTree
 
 from graphs.backends import BackendName
@@ -170,6 +168,9 @@ def place(value: NDArray, draws: NDArray, rng: np.random.Generator) -> NDArray[n
     """
     chains, length = draws.shape[:2]
     columns = draws.reshape(chains, length, -1).astype(np.float64)
+    # Imported where it is used: it imports JAX, which takes half a second.
+    from arviz_stats.base import array_stats
+
     sizes = np.atleast_1d(array_stats.ess(columns, chain_axis=0, draw_axis=1))
     found = np.empty(columns.shape[2])
     for column, size in enumerate(sizes):
@@ -192,4 +193,6 @@ def _sampled(model: Model, data: Mapping[str, NDArray], seed: int, how: Mapping[
 
 
 def _p_value(places: NDArray) -> float:
+    from scipy.stats import kstest  # imported where it is used: it takes a third of a second
+
     return float(kstest(places, "uniform").pvalue)

@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import logging
 import warnings
-from typing import Any, cast
+from typing import Any
 
-import arviz as az
 import numpy as np
 from numpy.typing import NDArray
-from xarray import DataArray, DataTree
+from xarray import DataTree
 
 from graphs.backends import BackendName
 from graphs.errors import ModelError, PPLError
 from graphs.surgery.traces import untraced
 from ppl.criticising.unconstrained import UnconstrainedDraws
-from ppl.modelling.interventions import observe
 from ppl.modelling.model import Model, require_model
 from ppl.predicting.likelihood import likelihood_graphs, log_likelihood
 from ppl.predicting.posterior import posterior_of
-from ppl.running.sampling import sample
 from ppl.stopping.counts import checked_seed
 
 logger = logging.getLogger("rvgraph")
@@ -89,14 +86,19 @@ def loo(
     posterior = posterior_of(trace)
     tree = trace if "log_likelihood" in trace.children else log_likelihood(model, trace, backend=backend)
     name = _named(tree, var_name)
+    # Imported where it is used: it imports JAX, which takes half a second.
+    import arviz_stats
+
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # of poor weights: they are mended, or said below
-        found = az.loo(tree, var_name=name, pointwise=True)
+        found = arviz_stats.loo(tree, var_name=name, pointwise=True)
         if moment_match and _poor(found).any():
             found = _matched(model, tree, posterior, name, found, backend)
         if refit and _poor(found).any():
-            wrapper = _Refitted(model, tree, name, checked_seed(seed), backend)
-            found = az.reloo(wrapper, loo_orig=found, var_name=name, pointwise=True)
+            from ppl.criticising.refitted import Refitted
+
+            wrapper = Refitted(model, tree, name, checked_seed(seed), backend)
+            found = arviz_stats.reloo(wrapper, loo_orig=found, var_name=name, pointwise=True)
     if still := int(_poor(found).sum()):
         remedy = "refit=True samples without each of them" if not refit else "their runs failed"
         logger.warning(
@@ -122,11 +124,13 @@ def _poor(found: Any) -> NDArray[np.bool_]:
 
 def _matched(model: Model, tree: DataTree, posterior: Any, name: str, found: Any, backend: str) -> Any:
     """Return the result with moments matched; as it was where that cannot be done."""
+    import arviz_stats
+
     try:
         with untraced():
             values, graphs = likelihood_graphs(model)
             draws = UnconstrainedDraws(model, posterior, graphs[name], values, backend)
-        return az.loo_moment_match(
+        return arviz_stats.loo_moment_match(
             tree,
             found,
             log_prob_upars_fn=draws.log_density,
@@ -138,42 +142,3 @@ def _matched(model: Model, tree: DataTree, posterior: Any, name: str, found: Any
     except (PPLError, ValueError, np.linalg.LinAlgError) as why:
         logger.warning("Moments were not matched for rows whose weights are poor: %s", why)
         return found
-
-
-class _Refitted(az.SamplingWrapper):
-    """The model, sampled without a row: ArviZ's protocol of functions that refit."""
-
-    def __init__(self, model: Model, tree: DataTree, name: str, seed: int, backend: str):
-        super().__init__(model=model, idata_orig=tree)
-        if name not in model.observed_data:
-            raise ModelError(f"{name} is a joint log-likelihood of several variables: no row can be left out.", name)
-        self._tree, self._name, self._seed, self._backend = tree, name, seed, backend
-
-    def sel_observations(self, idx: Any) -> tuple[NDArray, int]:
-        """Return the data without a row, which is masked, and the row."""
-        [row] = np.atleast_1d(np.asarray(idx, dtype=int).ravel())
-        data = np.ma.masked_array(self.model.observed_data[self._name], mask=False, copy=True)
-        data.mask = np.arange(data.size).reshape(data.shape) == row
-        return data, int(row)
-
-    def sample(self, modified_observed_data: NDArray) -> DataTree:
-        """Return a trace of the model without the row."""
-        sizes = self._tree["posterior"].sizes
-        self._seed += 1
-        return sample(
-            observe(self.model, {self._name: modified_observed_data}),
-            draws=sizes["draw"],
-            chains=sizes["chain"],
-            seed=self._seed,
-            progress=False,
-        )
-
-    def get_inference_data(self, fitted_model: DataTree) -> DataTree:
-        """Return the trace."""
-        return fitted_model
-
-    def log_likelihood__i(self, excluded_obs: int, idata__i: DataTree) -> DataArray:
-        """Return the log-likelihood of the row at the draws."""
-        whole = log_likelihood(self.model, idata__i)["log_likelihood"][self._name]
-        flat = whole.stack(row=[dim for dim in whole.dims if dim not in ("chain", "draw")])
-        return cast(DataArray, flat.isel(row=excluded_obs, drop=True))

@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from typing import Any
 
 import pytensor.tensor as pt
-from arviz_stats import psense_summary
 from xarray import DataTree
 
 from graphs.backends import BackendName
@@ -166,6 +165,9 @@ def sensitivity(
     for name in names or ():
         if name not in tree["posterior"].data_vars:
             raise ModelError(f"The trace has no variable {name!r}.", name)
+    # Imported where it is used: it imports JAX, which takes half a second.
+    from arviz_stats import psense_summary
+
     return psense_summary(
         tree,
         var_names=names,
