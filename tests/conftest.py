@@ -19,6 +19,7 @@ import numpy as np
 import pytensor
 import pytest
 from hypothesis import settings
+from hypothesis.internal.conjecture import providers
 from pytensor.link.basic import PerformLinker
 
 from graphs.backends.base import Backend, as_arrays
@@ -30,6 +31,9 @@ from graphs.surgery.interpreting import interpret, without_c
 collect_ignore = ["typed/user_code.py"]  # it is read by type checkers, and has mistakes in it
 settings.register_profile("rvgraph", derandomize=True, deadline=None, max_examples=30, database=None)
 settings.load_profile("rvgraph")
+# Else hypothesis reads our files for numbers to try: examples would change with each of them, and it takes a seventh of
+# the time of collecting the tests.
+providers._get_local_constants = lambda: providers._local_constants
 
 # Derivations make and drop millions of small objects: at Python's settings a tenth of the time of the tests went into
 # walking through all that is alive, over and over.

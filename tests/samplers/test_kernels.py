@@ -6,7 +6,7 @@ Answers: closed forms, SciPy's distributions and quadrature.
 from __future__ import annotations
 
 import re
-from functools import partial
+from functools import cache, partial
 from itertools import compress
 from typing import Any
 
@@ -56,6 +56,7 @@ def continuous(name: str) -> tuple[Kernel, Target]:
     raise AssertionError(f"no target for {name}")
 
 
+@cache
 def cases() -> list[Any]:
     """Every sampler with every kind of variable that it moves."""
     found = [(name, *continuous(name)) for name in SAMPLERS]
