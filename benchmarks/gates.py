@@ -2,7 +2,7 @@
 
 ``python -m benchmarks.gates [name ...] [--seeds 1 2 3]`` samples each model with default arguments and prints a line
 for each run. A run passes when every parameter of the published Stan program has R-hat at most 1.01 and bulk and tail
-effective sample sizes of at least 400, and no draw diverged. The data lie beside the checkout.
+effective sample sizes of at least 400, and no draw diverged. The data lie beside the checkout, or above it.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ import ppl
 from benchmarks import gate_hierarchies  # noqa: F401  (its models are put among the others)
 from benchmarks.gate_models import MODELS
 
-FOLDER = Path(__file__).resolve().parents[2] / "shared" / "gates"
+ABOVE = Path(__file__).resolve().parents[2:]
+FOLDER = next((f for f in (a / "shared" / "gates" for a in ABOVE) if f.is_dir()), ABOVE[0] / "shared" / "gates")
 MOST_R_HAT, LEAST_ESS = 1.01, 400.0
 TAILS = (0.05, 0.95)
 LIMIT = 150

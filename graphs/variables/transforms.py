@@ -146,11 +146,23 @@ def _undone(transform: Transform, value: TensorVariable, inputs: Sequence[Variab
     try:
         return transform.backward(value, *inputs)
     except Exception as error:  # PyMC's are written for the shapes that occur in practice
-        raise DerivationError(
-            f"The transform {transform} of {value.name}, of shape {value.type.shape}, fails: "
-            f"{' '.join(str(error).split())}. Give another one, or leave the variable out if it has one value only.",
-            value.name,
-        ) from error
+        raise _failure(transform, value, error) from error
+
+
+def _on_the_real_line(transform: Transform, value: TensorVariable, inputs: Sequence[Variable]) -> TensorVariable:
+    """Return what stands for a natural value there: of a matrix it is a vector, whose length transforms look at."""
+    try:
+        return pt.as_tensor(transform.forward(value, *inputs)).type(name=value.name)
+    except Exception as error:
+        raise _failure(transform, value, error) from error
+
+
+def _failure(transform: Transform, value: TensorVariable, error: Exception) -> DerivationError:
+    return DerivationError(
+        f"The transform {transform} of {value.name}, of shape {value.type.shape}, fails: "
+        f"{' '.join(str(error).split())}. Give another one, or leave the variable out if it has one value only.",
+        value.name,
+    )
 
 
 def log_jacobian(
@@ -204,7 +216,8 @@ def bounding_variables(
     """
     found: dict[str, str] = {}
     for other, transform in transforms_of(rvs, chosen).items():
-        backward = _undone(transform, values[other], rvs[other].owner.inputs)
+        inputs = rvs[other].owner.inputs
+        backward = _undone(transform, _on_the_real_line(transform, values[other], inputs), inputs)
         if isinstance(backward, TensorVariable):
             above = set(ancestors([backward]))
             found |= {name: other for name in names if rvs[name] in above or values[name] in above}

@@ -134,9 +134,13 @@ def _definite(rv: TensorVariable, values: NDArray) -> Found:
 
 
 def _correlations(rv: TensorVariable, values: NDArray) -> Found:
-    is_bad, _ = _definite(rv, values)
-    has_ones = np.isclose(np.diagonal(values, axis1=-2, axis2=-1), 1.0).all(axis=-1)
-    return is_bad | ~has_ones, "are not correlation matrices"
+    # PyMC's variable is the factor, not the matrix.
+    is_lower = (values == np.tril(values)).all(axis=(-2, -1))
+    is_positive = (np.diagonal(values, axis1=-2, axis2=-1) > 0).all(axis=-1)
+    has_ones = np.isclose((values**2).sum(axis=-1), 1.0).all(axis=-1)
+    return ~(is_lower & is_positive & has_ones), (
+        "are not Cholesky factors of correlation matrices: lower triangular, the diagonal positive, rows of length one"
+    )
 
 
 def _zero_sums(rv: TensorVariable, values: NDArray) -> Found:

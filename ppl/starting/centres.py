@@ -14,8 +14,11 @@ from pymc.initial_point import make_initial_point_expression
 from pymc.logprob.transforms import Transform
 from pymc.pytensorf import compile as compile_pymc
 from pymc.pytensorf import find_rng_nodes, reseed_rngs
-from pytensor.graph.basic import Variable
+from pytensor.graph.basic import Apply, Variable
 from pytensor.graph.traversal import explicit_graph_inputs, graph_inputs
+from pytensor.scalar.basic import Second
+from pytensor.tensor.elemwise import Elemwise
+from pytensor.tensor.random.op import RNGConsumerOp
 from pytensor.tensor.sharedvar import TensorSharedVariable
 from pytensor.tensor.variable import TensorVariable
 
@@ -27,7 +30,7 @@ from graphs.joint.terms import given_the_others
 from graphs.supports import Support
 from graphs.surgery.interpreting import INTERPRETED, without_c
 from graphs.surgery.random_graph import static_shape
-from graphs.surgery.rebuilding import substitute
+from graphs.surgery.rebuilding import rebuild, substitute
 from graphs.variables.transforms import transforms_of
 from graphs.variables.truncated_draws import is_truncated
 from ppl.planning.plans import Plan
@@ -76,6 +79,8 @@ def central_values(plan: Plan, given: Mapping[str, Any], strategy: str, seed: in
     ]
     with without_c():
         flat = [each for part in expressions for each in part]
+        filled = rebuild(flat, _filled)
+        flat = [filled.get(each, each) for each in flat]
         function = compile_pymc([], flat, random_seed=seed, mode=INTERPRETED)
         evaluated = _settled(function, current, seed) if current else function()
     values = dict(zip(latent, evaluated, strict=True))
@@ -85,6 +90,17 @@ def central_values(plan: Plan, given: Mapping[str, Any], strategy: str, seed: in
         if n in values
     }
     return centre | {str(v.name): start for v, start in plan.sweep.tuned.items()}
+
+
+def _filled(node: Apply, inputs: list[Variable]) -> list[Variable] | None:
+    """Return what an array is filled with, without the array where that is looked at for its shape alone.
+
+    Central values of sequences are ``full_like`` of them, and what starts flat has no draws.
+    """
+    is_filling = isinstance(node.op, Elemwise) and isinstance(node.op.scalar_op, Second)
+    if not is_filling or inputs[0].owner is None or not isinstance(inputs[0].owner.op, RNGConsumerOp):
+        return None
+    return [pt.broadcast_to(inputs[1], static_shape(inputs[0]))]
 
 
 def _as_sampled(plan: Plan) -> tuple[dict[str, TensorVariable], dict[str, Any]]:

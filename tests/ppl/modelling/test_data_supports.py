@@ -117,7 +117,7 @@ def test_against_scipy(title):
 @pytest.mark.parametrize(
     ("declare", "data", "message"),
     [
-        (lambda: ppl.LKJCorr("y", 2, 1.0), [[1.0, 0.2], [0.2, 2.0]], "not correlation matrices"),
+        (lambda: ppl.LKJCorr("y", 2, 1.0), [[1.0, 0.6], [0.6, 1.0]], "not Cholesky factors of correlation matrices"),
         (lambda: ppl.ZeroSumNormal("y", 1.0, shape=3), [1.0, 1.0, 1.0], "do not sum to zero"),
         (lambda: ppl.ZeroSumNormal("y", 1.0, n_zerosum_axes=2, shape=(2, 2)), [[1.0, -1.0], [1.0, -1.0]], "zero"),
         (lambda: ppl.Censored("y", pm.Normal.dist(unknown(), 1), lower=0.0, upper=1.0), [0.5, 1.5], r"y\[1\] = 1.5"),
@@ -134,7 +134,7 @@ def test_the_first_impossible_row_is_named(declare, data, message):
 @pytest.mark.parametrize(
     ("declare", "data"),
     [
-        (lambda: ppl.LKJCorr("y", 2, 1.0), [[1.0, 0.2], [0.2, 1.0]]),
+        (lambda: ppl.LKJCorr("y", 2, 1.0), [[1.0, 0.0], [0.6, 0.8]]),
         (lambda: ppl.ZeroSumNormal("y", 1.0, shape=3), [1.0, -2.0, 1.0]),
         (lambda: ppl.Censored("y", pm.Normal.dist(0, 1), lower=0.0, upper=1.0), [0.0, 0.5, 1.0]),
         (lambda: ppl.Uniform("y", 0, unknown()), [0.5, 7.0]),

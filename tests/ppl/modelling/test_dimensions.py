@@ -10,6 +10,7 @@ import pandas as pd
 import pymc as pm
 import pytest
 import xarray as xr
+from pytensor.graph.basic import Constant
 from scipy import stats
 
 import ppl
@@ -210,11 +211,27 @@ def test_variables_of_length_zero_are_not_transformed(declare):
     assert trace.posterior["x"].shape[2:] == x.type.shape
 
 
+class BrokenTransform(pm.logprob.transforms.LogTransform):
+    """One that is written for other shapes."""
+
+    def backward(self, value, *inputs):
+        if isinstance(value, Constant):
+            # Where the ends of its image are looked for.
+            return super().backward(value, *inputs)
+        raise ValueError("three rows are wanted")
+
+
 def test_transforms_that_fail_name_the_variable():
-    """PyMC's of a correlation matrix of one row, which has nothing to be moved."""
-    with pytest.raises(ppl.PPLError, match=r"The transform .* of c.* fails") as raised:
-        ppl.plan(ppl.Model(ppl.LKJCorr("c", n=1, eta=2.0), ppl.Normal("b", 0, 1)))
+    with pytest.raises(ppl.PPLError, match=r"The transform .* of c.* fails: three rows are wanted") as raised:
+        ppl.plan(ppl.Model(ppl.HalfNormal("c", 1, transform=BrokenTransform()), ppl.Normal("b", 0, 1)))
     assert raised.value.variable.startswith("c")
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 30])
+def test_correlations_of_any_size_are_planned(n):
+    """Of an even number, too: what stands for the factor while a plan is made is a vector, as the transform has it."""
+    plan = ppl.plan(ppl.Model(ppl.LKJCorr("c", n=n, eta=2.0), ppl.Normal("b", 0, 1)), sampler="nuts")
+    assert plan.sampled.values["c"].type.shape == (n * (n - 1) // 2,)
 
 
 class TestLengths:

@@ -90,3 +90,11 @@ def test_what_a_pilot_run_found_is_where_chains_start() -> None:
     assert planned.centre is not None
     found = StartingPoints(planned)(None, 3, 1)
     np.testing.assert_array_equal(found, StartingPoints(replace(planned, centre=None))(None, 3, 1))
+
+
+@pytest.mark.parametrize("coefficients", [[0.5], [0.5, 0.2]])
+def test_autoregressions_that_start_flat_have_central_values(coefficients: list[float]) -> None:
+    """Flat variables have no draws, and none are needed: central values of sequences look at their shape alone."""
+    x = ppl.AR("x", rho=coefficients, sigma=ppl.HalfNormal("s", 1), init_dist=pm.Flat.dist(), shape=6)
+    plan = ppl.plan(ppl.Model({ppl.Poisson("y", pm.math.exp(x)): np.ones(6, int)}))
+    np.testing.assert_array_equal(central_values(plan, {}, "support_point", 0)["x"], np.zeros(6))
