@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from threading import Lock
 
@@ -79,15 +78,27 @@ class StoreFolder(StorePlace):
 
     def write(self, name: str, content: bytes) -> None:
         """Put a file in the place of one, at once, and on disk."""
-        file = self.path / name
         with self.failing():
-            new = file.with_name(file.name + ".new")
-            with open(new, "wb") as opened:
-                opened.write(content)
+            _sync_folder(self._replaced(name, content, lasts=True).parent)
+
+    def write_many(self, contents: Mapping[str, bytes]) -> None:
+        """As `StorePlace.write_many`."""
+        with self.failing():
+            for name, content in contents.items():
+                self._replaced(name, content, lasts=False)
+
+    def _replaced(self, name: str, content: bytes, *, lasts: bool) -> Path:
+        """Put a file in the place of one, and return it."""
+        file = self.path / name
+        new = file.with_name(file.name + ".new")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with open(new, "wb") as opened:
+            opened.write(content)
+            if lasts:
                 opened.flush()
                 os.fsync(opened.fileno())
-            os.replace(new, file)
-            _sync_folder(file.parent)
+        os.replace(new, file)
+        return file
 
     def read(self, name: str) -> bytes:
         """As `StorePlace.read`."""
@@ -122,20 +133,6 @@ class StoreFolder(StorePlace):
         with self.failing():
             for file in sorted(found, key=lambda path: path.is_dir()):
                 _sync_folder(file) if file.is_dir() else _sync_file(file)
-
-    @contextmanager
-    def workshop(self) -> Iterator[Path]:
-        """As `StorePlace.workshop`: what is made there is moved, not copied."""
-        with self.failing():
-            self.remove(f"{OWN}/new")
-            yield self.path / OWN / "new"
-            self.remove(f"{OWN}/new")
-
-    def put_tree(self, made: Path, name: str) -> None:
-        """As `StorePlace.put_tree`."""
-        with self.failing():
-            self.remove(name)
-            made.rename(self.path / name)
 
 
 def _sync_file(file: Path) -> None:

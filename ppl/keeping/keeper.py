@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Container, Iterable, Mapping
 from threading import Lock
 from time import perf_counter
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 from xarray import Dataset, DataTree
 
 from ppl.keeping.layout import GrowingArrays, lengths_of
+from ppl.keeping.nodes import as_json
 from ppl.keeping.place import OWN
 from samplers.chain.going import Taken
 from samplers.chain.plain_arrays import unpacked
@@ -32,16 +32,6 @@ def rows_at_once(row_bytes: int, chains: int) -> int:
     """Return how many rows a chain may gather; a multiple of a block where it is no fraction of one."""
     most = min(_BUFFER_BYTES, _BUFFER_OF_ALL // chains) // max(row_bytes, 1)
     return 2 ** int(np.log2(np.clip(most, 1, _MOST_ROWS)))
-
-
-def as_json(attributes: Mapping[str, Any]) -> dict[str, Any]:
-    """Return attributes as they are written down."""
-    found: dict[str, Any] = json.loads(json.dumps(dict(attributes), default=_plain))
-    return found
-
-
-def _plain(value: Any) -> Any:
-    return value.tolist() if isinstance(value, np.ndarray | np.generic) else str(value)
 
 
 class StoreKeeper:

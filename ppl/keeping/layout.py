@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import json
-import warnings
 from collections.abc import Iterable, Mapping
 from math import prod
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from xarray import Dataset, DataTree
 
+from ppl.keeping.nodes import DRAW, ROOT, Node, as_json, written_nodes
 from ppl.keeping.place import StorePlace
 
-ROOT = "zarr.json"
 DRAWN = ("posterior", "sample_stats", "unconstrained_posterior")
-_MOST_ROWS = 2**17
-_DRAW = "draw"
 _NO_INTEGER = int(np.iinfo(np.int64).min)
 
 
@@ -42,7 +38,7 @@ class GrowingArrays:
 
     def __init__(self, place: StorePlace):
         self._place = place
-        self._nodes: dict[str, dict[str, Any]] = {}
+        self._nodes: dict[str, Node] = {}
         self._attributes: dict[str, Any] = {}
 
     @classmethod
@@ -60,16 +56,10 @@ class GrowingArrays:
         """
         place.clear()
         made = cls(place)
-        with place.failing(), place.workshop() as new:
-            _write_tree(tree, new, num_rows, place)
-            made._attributes = _node(new)["attributes"]
-            for group, node in tree.children.items():
-                # In the order that they have in memory.
-                for name in (group, *(f"{group}/{own}" for own in node.to_dataset().variables)):
-                    made._nodes[name] = _node(new / name)
-            for part in sorted(new.iterdir()):
-                if part.name != ROOT:
-                    place.put_tree(part, part.name)
+        made._attributes = as_json(tree.attrs)
+        for group, node in tree.children.items():
+            rows = num_rows if is_drawn(group) else None
+            made._nodes |= written_nodes(group, node.to_dataset(), place, rows)
         # The file of the root comes last: with it there is something to read.
         made.commit({})
         return made
@@ -101,7 +91,7 @@ class GrowingArrays:
 
     def _grows(self, name: str, node: Mapping[str, Any]) -> bool:
         group, _, own = name.partition("/")
-        return node["node_type"] == "array" and is_drawn(group) and own != _DRAW and _DRAW in node["dimension_names"]
+        return node["node_type"] == "array" and is_drawn(group) and own != DRAW and DRAW in node["dimension_names"]
 
     def write(self, name: str, chain: int, first: int, values: NDArray) -> None:
         """Write rows of one chain, the first of which has a number.
@@ -157,7 +147,7 @@ class GrowingArrays:
             group, _, own = name.partition("/")
             if node["node_type"] != "array" or group not in lengths:
                 continue
-            if own == _DRAW:
+            if own == DRAW:
                 self._number(name, node, lengths[group])
                 node["shape"] = [lengths[group]]
             elif self._grows(name, node):
@@ -185,19 +175,16 @@ class GrowingArrays:
 
     def settle(self) -> None:
         """Write the shape of each array where readers look that do not know of the file of the root."""
-        for name, node in self._nodes.items():
-            own = {key: value for key, value in node.items() if key != "consolidated_metadata"}
-            self._place.write(f"{name}/{ROOT}", json.dumps(own).encode())
+        # Nobody needs them to go on.
+        self._place.write_many({f"{name}/{ROOT}": json.dumps(node).encode() for name, node in self._nodes.items()})
 
     def replace_group(self, name: str, dataset: Dataset) -> None:
         """Write a group that does not grow anew."""
         for known in [n for n in self._nodes if n == name or n.startswith(f"{name}/")]:
             del self._nodes[known]
-        with self._place.failing(), self._place.workshop() as new:
-            _to_zarr(DataTree(dataset), new, {})
-            for own in ("", *(f"/{variable}" for variable in dataset.variables)):
-                self._nodes[name + own] = _node(new / own.lstrip("/"))
-            self._place.put_tree(new, name)
+        with self._place.failing():
+            self._place.remove(name)
+        self._nodes |= written_nodes(name, dataset, self._place)
 
 
 def _chunk(node: Mapping[str, Any]) -> list[int]:
@@ -207,38 +194,6 @@ def _chunk(node: Mapping[str, Any]) -> list[int]:
 
 def _dtype(node: Mapping[str, Any]) -> str:
     return str(node["data_type"])
-
-
-def _node(path: Path) -> dict[str, Any]:
-    """Return what a folder that was just made says of itself."""
-    found: dict[str, Any] = json.loads((path / ROOT).read_text(encoding="utf-8"))
-    return found
-
-
-def _write_tree(tree: DataTree, path: Path, num_rows: int, place: StorePlace) -> None:
-    """Write a tree with pieces that are about as large as is good to read, each of one chain."""
-    encodings: dict[str, dict[str, dict[str, Any]]] = {}
-    for group, node in tree.children.items():
-        if not is_drawn(group):
-            continue
-        encoding = encodings[f"/{group}"] = {}
-        for name, variable in node.to_dataset().variables.items():
-            if _DRAW not in variable.dims:
-                continue
-            item = [max(n, 1) for d, n in variable.sizes.items() if d not in ("chain", _DRAW)]
-            rows = place.chunk_bytes // (prod(item) * variable.dtype.itemsize)
-            rows = int(np.clip(min(rows, num_rows), 1, _MOST_ROWS))
-            chunks = (rows,) if name == _DRAW else (1, rows, *item)
-            # Draws hardly become smaller, and rows are written behind those that are there, where that is possible.
-            encoding[str(name)] = {"chunks": chunks, "compressors": place.compressors}
-    _to_zarr(tree, path, encodings)
-
-
-def _to_zarr(tree: DataTree, path: Path, encoding: Mapping[str, Any]) -> None:
-    with warnings.catch_warnings():
-        # Labels of any length are not in the specification of Zarr yet.
-        warnings.simplefilter("ignore")
-        tree.to_zarr(path, mode="w", zarr_format=3, consolidated=False, encoding=dict(encoding))
 
 
 def lengths_of(num_rows: Mapping[str, int], groups: Iterable[str]) -> dict[str, int]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from graphs.errors import SamplingError
 from ppl.keeping.keeper import COMMITTED
-from ppl.keeping.layout import ROOT
+from ppl.keeping.nodes import ROOT
 from ppl.keeping.place import OWN, Right, StorePlace
 from ppl.keeping.places import place_of
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 from threading import Lock
 from typing import Any
 
@@ -49,15 +47,14 @@ class StoreObjects(StorePlace):
     # Of what is put as a whole and again, before it is full, less; and what it lacks to be full is as good as nothing.
     chunk_bytes = 2**18
     takes_rows = False
+    codecs = ({"name": "zstd", "configuration": {"level": 1, "checksum": False}},)
 
     def __init__(self, url: str):
         from numcodecs import Zstd
-        from zarr.codecs import ZstdCodec
 
         super().__init__(url.rstrip("/"))
         self._files, self._root = _opened(self.address)
         self._codec = Zstd(level=1)
-        self.compressors = ZstdCodec(level=1)
         self._pieces: dict[str, _LastPiece] = {}
         self._lock = Lock()
         self._lease: Lease | None = None
@@ -128,6 +125,11 @@ class StoreObjects(StorePlace):
         with self.failing():
             self._put({name: content})
 
+    def write_many(self, contents: Mapping[str, bytes]) -> None:
+        """As `StorePlace.write_many`."""
+        with self.failing():
+            self._put(contents)
+
     def create(self, name: str, content: bytes) -> bool:
         """Put an object where there is none; whether that was so."""
         try:
@@ -140,7 +142,7 @@ class StoreObjects(StorePlace):
         """As `StorePlace.read`."""
         return bytes(self._files.cat_file(self._path(name)))
 
-    def _put(self, contents: dict[str, bytes]) -> None:
+    def _put(self, contents: Mapping[str, bytes]) -> None:
         """Put objects, at the same time where that is possible."""
         if contents:
             self._files.pipe({self._path(name): content for name, content in contents.items()})
@@ -183,19 +185,6 @@ class StoreObjects(StorePlace):
             self._put(contents)
             for name in contents:
                 found[name].is_new = False
-
-    @contextmanager
-    def workshop(self) -> Iterator[Path]:
-        """As `StorePlace.workshop`."""
-        with tempfile.TemporaryDirectory() as folder:
-            yield Path(folder) / "new"
-
-    def put_tree(self, made: Path, name: str) -> None:
-        """As `StorePlace.put_tree`."""
-        files = [file for file in sorted(made.rglob("*")) if file.is_file()]
-        with self.failing():
-            self.remove(name)
-            self._put({f"{name}/{file.relative_to(made).as_posix()}": file.read_bytes() for file in files})
 
 
 def _opened(url: str) -> tuple[Any, str]:

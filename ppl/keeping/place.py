@@ -6,8 +6,7 @@ import io
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
-from pathlib import Path
+from contextlib import contextmanager
 from typing import Any, Protocol
 
 import numpy as np
@@ -40,12 +39,12 @@ class StorePlace(ABC):
 
     errors: type[Exception] = OSError
     """What writing there may raise."""
-    chunk_bytes = 2**20
+    chunk_bytes = 2**22
     """About so large are the pieces of arrays."""
     takes_rows = True
     """Whether rows may be written into a piece by one process, and others by another; else whole pieces."""
-    compressors: Any = None
-    """Of the pieces of arrays, as `xarray.DataTree.to_zarr` takes them."""
+    codecs: tuple[dict[str, Any], ...] = ()
+    """Of the pieces of arrays, beside that of their bytes, as Zarr writes them down."""
 
     def __init__(self, address: str):
         self.address = address
@@ -113,6 +112,10 @@ class StorePlace(ABC):
         """Put a file in the place of one, at once, and for good."""
 
     @abstractmethod
+    def write_many(self, contents: Mapping[str, bytes]) -> None:
+        """Put files, each at once, of which none is missed if it does not last."""
+
+    @abstractmethod
     def read(self, name: str) -> bytes:
         """Return what is in a file; FileNotFoundError where there is none."""
 
@@ -123,14 +126,6 @@ class StorePlace(ABC):
     @abstractmethod
     def sync(self) -> None:
         """Make sure that all that was written lasts."""
-
-    @abstractmethod
-    def workshop(self) -> AbstractContextManager[Path]:
-        """Return a folder of this machine in which trees are made."""
-
-    @abstractmethod
-    def put_tree(self, made: Path, name: str) -> None:
-        """Put a folder that was made in the workshop in the place of one."""
 
     def clear(self) -> None:
         """Remove everything that is for readers."""

@@ -17,8 +17,8 @@ from graphs.joint.logprob import Marginalize
 from graphs.marginal.lifting import MOST_STATES
 from graphs.surgery.traces import untraced
 from ppl.distributing.clients import check_client
-from ppl.keeping.keeper import as_json
 from ppl.keeping.manifest import check_free
+from ppl.keeping.nodes import as_json
 from ppl.modelling.bad_constants import explained
 from ppl.modelling.model import Model, require_model
 from ppl.planning.centring.asked import AS_DECLARED_IN_JAX, Centring, checked_centring

@@ -12,7 +12,7 @@ from xarray import DataTree
 
 from graphs.errors import SamplingError
 from ppl.background.control import Clock
-from ppl.keeping.keeper import as_json
+from ppl.keeping.nodes import as_json
 from ppl.keeping.opening import first_draws
 from ppl.stopping.conducting import Ending, GoesOn, draw_until
 from ppl.stopping.judging import Look, look_at

@@ -84,6 +84,60 @@ class Prepared:
         return ppl.resume(store, self.compiled, progress=False)
 
 
+class Crash(BaseException):
+    """The process is gone."""
+
+
+def gone_on_after_crashes(
+    prepared: Prepared,
+    store: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    seed: int,
+    num_crashes: int,
+    most_commits: int,
+    look: Callable[[], object] = lambda: None,
+) -> DataTree:
+    """Let a run end at random commits, before or after these, again and again, and then go on to its end.
+
+    Parameters
+    ----------
+    prepared : Prepared
+        What runs, committing often.
+    store : Path
+        Where to; nothing is there.
+    seed : int
+        Of when it ends.
+    num_crashes, most_commits : int
+        How often, if it is not done before, and after how many commits at most.
+    look : callable
+        Looks at the store after each.
+    """
+    commit_often(monkeypatch)
+    rng, plain, left = np.random.default_rng(seed), keeper.StoreKeeper.commit, 0
+
+    def commit(self: Any, *arguments: Any) -> None:
+        nonlocal left
+        left -= 1
+        if left == 0 and rng.random() < 0.5:
+            raise Crash
+        plain(self, *arguments)
+        if left <= 0:
+            raise Crash
+
+    monkeypatch.setattr(keeper.StoreKeeper, "commit", commit)
+    for number in range(num_crashes + 1):
+        left = int(rng.integers(1, most_commits + 1)) if number < num_crashes else 10**9
+        try:
+            found = prepared.go_on(store) if (store / ".run/run.json").exists() else prepared.begin(store)
+        except Crash:
+            look()
+            continue
+        assert number > 0
+        return found
+    raise AssertionError("The last run has no end.")
+
+
 def commit_often(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let chains return, and stores commit, as often as they can."""
     monkeypatch.setattr(chain_run, "CHUNK_SECONDS", 1e-4)

@@ -14,8 +14,7 @@ import xarray
 
 import ppl
 from graphs.errors import SamplingError
-from ppl.keeping import keeper
-from tests.ppl.keeping.stored_models import CASES, Prepared, assert_same, commit_often
+from tests.ppl.keeping.stored_models import CASES, Prepared, assert_same, gone_on_after_crashes
 
 UNTIL = ppl.Until(ess=300, r_hat=1.05, most_draws=3000)
 KINDS: dict[str, dict[str, Any]] = {
@@ -31,42 +30,11 @@ def prepared(request: pytest.FixtureRequest) -> Prepared:
     return Prepared(CASES[request.param], draws=None, until=UNTIL, **KINDS[request.param])
 
 
-@pytest.fixture
-def often(monkeypatch: pytest.MonkeyPatch) -> None:
-    commit_often(monkeypatch)
-
-
-class Crash(BaseException):
-    """The process is gone."""
-
-
-@pytest.mark.usefixtures("often")
 def test_a_run_stops_where_it_would_have_stopped(
     prepared: Prepared, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It ends at random commits, before or after these, and in looks; then it goes on."""
-    store, rng = tmp_path / "run.zarr", np.random.default_rng(5)
-    plain, left = keeper.StoreKeeper.commit, 0
-
-    def commit(self: Any, *arguments: Any) -> None:
-        nonlocal left
-        left -= 1
-        if left == 0 and rng.random() < 0.5:
-            raise Crash
-        plain(self, *arguments)
-        if left <= 0:
-            raise Crash
-
-    monkeypatch.setattr(keeper.StoreKeeper, "commit", commit)
-    found, attempts = None, 0
-    while found is None:
-        attempts += 1
-        left = int(rng.integers(1, 8)) if attempts < 5 else 10**9
-        try:
-            found = prepared.go_on(store) if (store / ".run/run.json").exists() else prepared.begin(store)
-        except Crash:
-            continue
-    assert attempts > 1
+    """It ends at commits and in looks; then it goes on."""
+    found = gone_on_after_crashes(prepared, tmp_path / "run.zarr", monkeypatch, seed=5, num_crashes=4, most_commits=7)
     assert found.attrs["until_met"] == 1
     assert_same(found, prepared.expected)
 

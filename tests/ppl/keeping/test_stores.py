@@ -6,16 +6,13 @@ Answers: the same run in memory, never interrupted.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pytest
 import xarray
 
 import ppl
 from graphs.errors import SamplingError
-from ppl.keeping import keeper
-from tests.ppl.keeping.stored_models import CASES, Prepared, assert_same, check_beginning, commit_often
+from tests.ppl.keeping.stored_models import CASES, Prepared, assert_same, check_beginning, gone_on_after_crashes
 
 
 @pytest.fixture(scope="module", params=CASES)
@@ -25,16 +22,6 @@ def prepared(request: pytest.FixtureRequest) -> Prepared:
     return Prepared(CASES[request.param])
 
 
-@pytest.fixture
-def often(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Chains return, and stores commit, as often as they can."""
-    commit_often(monkeypatch)
-
-
-class Crash(BaseException):
-    """The process is gone."""
-
-
 def test_a_store_holds_what_memory_would(prepared: Prepared, tmp_path: Path) -> None:
     store = tmp_path / "run.zarr"
     found = prepared.compiled.sample(**prepared.options, store=store)
@@ -42,35 +29,15 @@ def test_a_store_holds_what_memory_would(prepared: Prepared, tmp_path: Path) -> 
     assert_same(xarray.open_datatree(store, engine="zarr"), prepared.expected)
 
 
-@pytest.mark.usefixtures("often")
 def test_a_run_goes_on_wherever_it_ended(prepared: Prepared, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It ends at a random commit, before or after it, again and again; what is on disk is whole at any time."""
-    store, rng = tmp_path / "run.zarr", np.random.default_rng(3)
-    plain, left = keeper.StoreKeeper.commit, 0
+    """What is on disk is whole at any time."""
+    store = tmp_path / "run.zarr"
 
-    def commit(self: Any, *arguments: Any) -> None:
-        nonlocal left
-        left -= 1
-        if left == 0 and rng.random() < 0.5:
-            raise Crash
-        plain(self, *arguments)
-        if left <= 0:
-            raise Crash
+    def look() -> None:
+        if (store / "zarr.json").exists():
+            check_beginning(xarray.open_datatree(store, engine="zarr"), prepared.expected)
 
-    monkeypatch.setattr(keeper.StoreKeeper, "commit", commit)
-    found, attempts = None, 0
-    while found is None:
-        attempts += 1
-        left = int(rng.integers(1, 3)) if attempts < 6 else 10**9
-        try:
-            if attempts == 1:
-                found = prepared.compiled.sample(**prepared.options, store=store)
-            else:
-                found = ppl.resume(store, prepared.compiled, progress=False)
-        except Crash:
-            if (store / "zarr.json").exists():
-                check_beginning(xarray.open_datatree(store, engine="zarr"), prepared.expected)
-    assert attempts > 1
+    found = gone_on_after_crashes(prepared, store, monkeypatch, seed=3, num_crashes=5, most_commits=2, look=look)
     assert_same(found, prepared.expected)
 
 
