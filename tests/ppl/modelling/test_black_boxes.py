@@ -72,7 +72,7 @@ def assert_mean(draws, mean, sd):
     assert abs(draws.std() - sd) < MONTE_CARLO * sd / np.sqrt(effective)
 
 
-@pytest.mark.parametrize("backend", ["numba", "c", pytest.param("jax", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("backend", ["numba", *(pytest.param(name, marks=pytest.mark.slow) for name in ("c", "jax"))])
 def test_the_posterior(backend):
     """In several threads at once where compiled."""
     trace = ppl.sample(model(), draws=400, tune=200, seed=1, backend=backend, progress=False)

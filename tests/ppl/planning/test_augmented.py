@@ -130,7 +130,7 @@ def test_scales(prior):
     assert_moments(np.log(trace.posterior["s"].to_numpy()), np.log(grid), posterior)
 
 
-@pytest.mark.parametrize("backend", ["c", "jax"])
+@pytest.mark.parametrize("backend", ["c", pytest.param("jax", marks=pytest.mark.slow)])
 def test_other_backends(backend):
     model, terms = logistic()
     trace = ppl.sample(model, draws=1500, tune=100, chains=2, seed=5, sampler="gibbs", backend=backend, progress=False)

@@ -96,7 +96,7 @@ def test_a_bad_start_is_still_named_by_row():
         ppl.sample(regression(), 10, 10, 1, seed=1, sampler="nuts", init=init, progress=False)
 
 
-@pytest.mark.parametrize("backend", ["numba", "c", "jax"])
+@pytest.mark.parametrize("backend", ["numba", "c", pytest.param("jax", marks=pytest.mark.slow)])
 def test_backends_agree(backend):
     """A conjugate posterior whose moments are known."""
     y, group = RNG.normal(2.0, 1.0, 300), np.arange(300) % 3

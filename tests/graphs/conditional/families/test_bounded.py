@@ -139,7 +139,14 @@ def test_density_and_moments_against_quadrature(case) -> None:
     assert all(density(v) <= density(near) * (1 + 1e-6) for v in inside)
 
 
-@pytest.mark.parametrize(("backend", "draws"), [("numba", 3000), ("c", 500), ("jax", 3000)])
+@pytest.mark.parametrize(
+    ("backend", "draws"),
+    [
+        ("numba", 3000),
+        pytest.param("c", 500, marks=pytest.mark.slow),
+        pytest.param("jax", 3000, marks=pytest.mark.slow),
+    ],
+)
 def test_sweeps_of_these_laws(backend, draws) -> None:
     """A scale below a bound, a positive mean and a variance with a gamma prior; against quadrature.
 

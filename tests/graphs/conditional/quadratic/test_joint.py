@@ -147,7 +147,7 @@ def test_an_order_of_single_variables_is_kept():
     assert [str(law.variable.name) for law in kernel.laws] == ["b", "m"]
 
 
-@pytest.mark.parametrize("backend", ["numba", "c", "jax"])
+@pytest.mark.parametrize("backend", ["numba", *(pytest.param(name, marks=pytest.mark.slow) for name in ("c", "jax"))])
 def test_plan_and_sample(backend):
     a, b = ppl.Normal("a", 0, 5), ppl.Normal("b", 0, 5, size=2)
     tau = ppl.Gamma("tau", 3, 2)

@@ -160,7 +160,7 @@ def test_dense_dependence_is_not_taken_for_sparse():
     assert law.family == "MultivariateNormal"
 
 
-@pytest.mark.parametrize("backend", ["numba", "c", "jax"])
+@pytest.mark.parametrize("backend", ["numba", *(pytest.param(name, marks=pytest.mark.slow) for name in ("c", "jax"))])
 def test_a_state_space_model(backend):
     """Precisions and states by Gibbs; the posterior mean of the states against quadrature over both precisions."""
     walk, noise = ppl.Gamma("walk", 3, 2), ppl.Gamma("noise", 3, 2)
