@@ -10,7 +10,17 @@ from pymc.distributions.continuous import MoyalRV, SkewNormalRV
 from pymc.distributions.timeseries import AutoRegressiveRV, RandomWalkRV
 from pymc.logprob.abstract import _logprob
 from pytensor.graph.basic import Variable
-from pytensor.tensor.random.basic import CauchyRV, GumbelRV, LaplaceRV, LogisticRV, NormalRV, StudentTRV
+from pytensor.graph.op import Op
+from pytensor.tensor.random.basic import (
+    CauchyRV,
+    GumbelRV,
+    LaplaceRV,
+    LogisticRV,
+    LogNormalRV,
+    NormalRV,
+    StudentTRV,
+    normal,
+)
 from pytensor.tensor.variable import TensorVariable
 
 from graphs.surgery.random_graph import static_shape
@@ -27,6 +37,8 @@ _PLACES: Mapping[type, tuple[int, int]] = {
     SkewNormalRV: (2, 3),
     StudentTRV: (3, 4),
 }
+# Distributions of exponentials, and those of the logarithms, which have the same inputs.
+_OF_LOGARITHM: Mapping[type, Op] = {LogNormalRV: normal}
 
 
 class Located(NamedTuple):
@@ -47,6 +59,18 @@ def is_located(rv: TensorVariable) -> bool:
     (True, False)
     """
     return rv.owner is not None and type(rv.owner.op) in _PLACES
+
+
+def is_exponential(rv: TensorVariable) -> bool:
+    """Whether the logarithm of a random variable `is_located`.
+
+    Examples
+    --------
+    >>> import pymc as pm
+    >>> is_exponential(pm.LogNormal.dist(0, 1)), is_exponential(pm.Normal.dist(0, 1))
+    (True, False)
+    """
+    return rv.owner is not None and type(rv.owner.op) in _OF_LOGARITHM
 
 
 def is_sequence(rv: TensorVariable) -> bool:
@@ -103,11 +127,11 @@ def located(rv: TensorVariable, inputs: Sequence[Variable]) -> Located:
     Parameters
     ----------
     rv : TensorVariable
-        One that `is_located`.
+        One that `is_located`, or whose logarithm is.
     inputs : sequence of Variable
         Those of its node, as graphs of values.
     """
-    places = _PLACES[type(rv.owner.op)]
+    places = _PLACES[type(_op(rv))]
     location, scale = (pt.cast(pt.as_tensor(inputs[place]), "float64") for place in places)
     return Located(location, scale, pt.constant(0.0))
 
@@ -122,8 +146,14 @@ def standard_logprob(rv: TensorVariable, inputs: Sequence[Variable], value: Tens
     value : TensorVariable
         Where to evaluate it.
     """
-    places = _PLACES[type(rv.owner.op)]
+    op = _op(rv)
+    places = _PLACES[type(op)]
     standard = [
         pt.constant(float(places.index(i)), dtype="float64") if i in places else each for i, each in enumerate(inputs)
     ]
-    return pt.as_tensor(_logprob(rv.owner.op, (value,), *standard))
+    return pt.as_tensor(_logprob(op, (value,), *standard))
+
+
+def _op(rv: TensorVariable) -> Op:
+    """Return the operation that draws a variable, or its logarithm where that is what has location and scale."""
+    return _OF_LOGARITHM.get(type(rv.owner.op), rv.owner.op)

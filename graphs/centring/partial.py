@@ -37,7 +37,7 @@ from pytensor.graph.basic import Variable
 from pytensor.tensor.variable import TensorVariable
 
 from graphs.bounds.guards import strip_guards
-from graphs.centring.families import Located, is_located, located, located_sequence, standard_logprob
+from graphs.centring.families import Located, is_exponential, is_located, located, located_sequence, standard_logprob
 from graphs.centring.reasons import why_not_located
 from graphs.centring.recursions import from_below, recursion
 from graphs.density import LogDensity
@@ -165,7 +165,7 @@ def partial_centring(
         rv, value = logprob.graph.latent[name], logprob.values[name]
         if why_not_located(logprob, name) or 0 in value.type.shape:
             continue
-        inputs = substitute(rv.owner.inputs, stand_ins) if is_located(rv) else []
+        inputs = substitute(rv.owner.inputs, stand_ins) if is_located(rv) or is_exponential(rv) else []
         size = prod(value.type.shape)
         one = located(rv, inputs) if inputs else located_sequence(rv, stand_ins, size)
         one = Located(*strip_guards(widen(list(one)), _supports(logprob)))

@@ -70,11 +70,11 @@ def plan(
         Rewrite likelihoods to sufficient statistics of the data where there are any: the same function but for
         rounding, in fewer operations. The plan says what was compressed, and by how much.
     centring : "auto", float, or mapping of str to float, default "auto"
-        Coordinates in which NUTS moves variables that have a location and a scale, normal ones and others, whose
-        parameters are sampled: 1 are the variables as declared, 0 their distance from the location in scales, and what
-        lies between is of use where data tell some groups much and others little. By default numbers are learnt, for
-        each element, while tuning. Draws are of the variables as declared, whatever the coordinates. With a mapping,
-        those that are not named are learnt.
+        Coordinates in which NUTS moves variables that have a location and a scale, normal ones and others (of
+        log-normal ones the logarithms), whose parameters are sampled: 1 are the variables as declared, 0 their distance
+        from the location in scales, and what lies between is of use where data tell some groups much and others little.
+        By default numbers are learnt, for each element, while tuning. Draws are of the variables as declared, whatever
+        the coordinates. With a mapping, those that are not named are learnt.
     progress : bool, default True
         Say what is done, where planning takes more than a second.
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 import pymc as pm
 import pytest
+from pymc.distributions.transforms import Interval
 from scipy import stats
 
 import ppl
@@ -26,6 +27,7 @@ FAMILIES = {
     "Gumbel": lambda mu, tau: ppl.Gumbel("x", mu, tau, size=3),
     "Moyal": lambda mu, tau: ppl.Moyal("x", mu, tau, size=3),
     "SkewNormal": lambda mu, tau: ppl.SkewNormal("x", mu=mu, sigma=tau, alpha=1.5, size=3),
+    "LogNormal": lambda mu, tau: ppl.LogNormal("x", mu, tau, size=3),
     "of many scales": lambda mu, tau: ppl.Normal("x", mu * np.array([1.0, 2.0, 0.5]), tau * np.array([0.3, 1.0, 2.0])),
 }
 
@@ -37,7 +39,8 @@ def joint(model: ppl.Model) -> LogProb:
 def effects(name: str) -> LogProb:
     mu, tau = ppl.Normal("mu", 1, 2), ppl.HalfNormal("tau", 1.5)
     x = FAMILIES[name](mu, tau)
-    return joint(ppl.Model({ppl.Poisson("y", pm.math.exp(x)): np.array([2, 0, 3])}))
+    rate = x if name == "LogNormal" else pm.math.exp(x)
+    return joint(ppl.Model({ppl.Poisson("y", rate): np.array([2, 0, 3])}))
 
 
 def somewhere(density: LogProb, centring, seed: int = 0, share=None) -> dict:
@@ -114,6 +117,16 @@ def test_what_has_none():
     assert "transform" in why_not_located(density, "ordered")
     assert not why_not_located(density, "fixed")
     assert not is_located(gamma)
+
+
+@pytest.mark.parametrize("transform", [None, Interval(0.0, None)])
+def test_exponentials_that_are_not_moved_on_the_scale_of_logarithms(transform):
+    mu, tau = ppl.Normal("mu", 0, 1), ppl.HalfNormal("tau", 1)
+    x = ppl.LogNormal("x", mu, tau, size=2, transform=transform)
+    density = joint(ppl.Model({ppl.Poisson("y", x): np.array([1, 2])}))
+    names = list(density.values)
+    assert "not its logarithm" in why_not_located(density, "x")
+    assert partial_centring(density, names, names) is None
 
 
 def walk(s):

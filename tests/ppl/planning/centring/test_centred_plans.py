@@ -65,8 +65,24 @@ def test_the_plan_says_so(compiled):
 
 
 def test_gates_are_passed_and_moments_are_those_of_quadrature(trace):
-    posterior = trace.posterior.to_dataset()
     assert not trace.sample_stats["diverging"].any()
+    assert_moments(trace.posterior.to_dataset())
+
+
+def test_exponentials_have_coordinates_on_the_scale_of_logarithms():
+    """Declared as exponentials the schools have the same posterior, and a neck where their scale is small."""
+    mu, tau = ppl.Normal("mu", 0, 5), ppl.HalfCauchy("tau", 5)
+    theta = ppl.LogNormal("theta", mu, tau, size=8)
+    model = ppl.Model({ppl.Normal("y", pm.math.log(theta), DEVIATIONS): Y})
+    compiled = ppl.compile(model, **BY_NUTS, progress=False)
+    assert str(compiled.plan).splitlines()[3].endswith("centring learnt")
+    trace = compiled.sample(1000, 1000, 4, seed=1, progress=False)
+    assert not trace.sample_stats["diverging"].any()
+    posterior = trace.posterior.to_dataset()
+    assert_moments(posterior.assign(theta=np.log(posterior["theta"])))
+
+
+def assert_moments(posterior):
     assert max(float(v.max()) for v in az.rhat(posterior).values()) < 1.01
     draws = {"mu": posterior["mu"], "log tau": np.log(posterior["tau"]), "theta": posterior["theta"][..., 0]}
     for name, expected in moments_of_schools().items():
