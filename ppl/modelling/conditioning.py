@@ -193,14 +193,7 @@ def _as_dtype(
     what = f"The data of {name}"
     if str(rv.type.dtype).startswith("float"):
         return to_floats(values, what, name), mask
-    # NaN exists for floats only, so that is how integers with missing values arrive.
-    if values.dtype.kind == "f" and not mask.any():
-        where = first(np.ones(values.shape, bool))
-        raise ModelError(
-            f"{name} is discrete but its data are floats ({name}{list(where)} = {values[where]}); "
-            "convert them with .astype(int) if they are counts or labels.",
-            name,
-        )
+    # A column of a table of floats holds counts, too, and NaN exists for floats only: whole numbers they have to be.
     return to_integers(values, mask, what, name), mask
 
 

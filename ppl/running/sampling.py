@@ -31,6 +31,7 @@ from ppl.running.exact import ExactModel
 from ppl.running.results import logger
 from ppl.stopping.asked import Tune
 from ppl.stopping.counts import check_counts
+from ppl.stopping.foreign_options import remedy_of
 from ppl.stopping.options import OPTIONS, Init, Precision, SampleOptions
 from ppl.stopping.until import Until
 from ppl.storing.stored import written_sampler
@@ -233,7 +234,8 @@ def sample(
     check_counts(draws=draws, tune=None if tune == "auto" else tune, chains=chains, cores=cores)
     unknown = set(options) - set(OPTIONS)
     if unknown:
-        raise SamplingError(f"Unknown option {sorted(unknown)[0]!r}; there are {', '.join(OPTIONS)}.")
+        option = sorted(unknown)[0]
+        raise SamplingError(f"Unknown option {option!r}; {remedy_of(option, tuple(OPTIONS))}.")
     check_client(options.get("client"))
     store = options.get("store")
     if store is not None:
