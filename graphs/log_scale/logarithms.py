@@ -335,11 +335,17 @@ class Logarithms:
 
 def _plain_log(x: Variable) -> TensorVariable:
     """Return the logarithm; where it has no weight its infinite slope counts nothing."""
-    return MaskedSlope(ps.log)(x)
+    return MaskedSlope(ps.log)(_as_float(x))
 
 
 def _plain_complement(p: Variable) -> TensorVariable:
-    return MaskedSlope(ps.log1p)(-pt.as_tensor(p))
+    return MaskedSlope(ps.log1p)(-_as_float(p))
+
+
+def _as_float(x: Variable) -> TensorVariable:
+    """Return a number as float: comparisons have no negative, and that of an unsigned integer wraps."""
+    number: TensorVariable = pt.as_tensor(x)
+    return number if number.type.dtype.startswith("float") else pt.cast(number, "float64")
 
 
 def _like(form: Log | None, x: TensorVariable) -> TensorVariable | None:

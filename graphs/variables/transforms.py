@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytensor.tensor as pt
 from pymc.distributions.continuous import WaldRV
 from pymc.distributions.custom import CustomSymbolicDistRV
 from pymc.distributions.distribution import PartialObservedRV
-from pymc.distributions.mixture import _BaseMixtureRV
+from pymc.distributions.mixture import MixtureTransformWarning, _BaseMixtureRV
 from pymc.distributions.transforms import _default_transform
 from pymc.distributions.truncated import TruncatedRV
 from pymc.logprob.transforms import CircularTransform, IntervalTransform, LogOddsTransform, LogTransform, Transform
@@ -89,7 +90,10 @@ def _of_truncated(rv: TensorVariable) -> Transform | None:
 
 def _of_mixture(rv: TensorVariable) -> Transform | None:
     """Return the transform of the interval from the least to the greatest bound of the components."""
-    own: Transform | None = _default_transform(rv.owner.op, rv)
+    with warnings.catch_warnings():
+        # Components of several supports, as of a hurdle, have no transform together: of data none is needed.
+        warnings.filterwarnings("ignore", category=MixtureTransformWarning)
+        own: Transform | None = _default_transform(rv.owner.op, rv)
     _, _, *components = rv.owner.inputs
     if not isinstance(own, IntervalTransform) or len(components) > 1:
         return own

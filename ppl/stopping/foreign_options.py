@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 # PyMC, Stan's interfaces, NumPyro, BlackJAX, JAGS and nutpie, as of their documentation.
-_HERE = {
+NAMES_ELSEWHERE = {
     "init": ("initvals", "initval", "inits", "init_params", "initial_points", "start", "starting_values"),
     "seed": ("random_seed", "rng", "rng_key", "key"),
     "progress": ("progressbar", "progress_bar", "show_progress", "refresh", "quiet"),
@@ -21,19 +21,18 @@ _HERE = {
     "var_names": ("pars", "parameters", "vars", "monitor"),
     "metric": ("dense_mass", "mass_matrix", "metric_file"),
 }
-_BESIDE = {
+DONE_ELSEWHERE = {
     "idata_kwargs": "ppl.log_likelihood(model, trace) adds what az.loo reads",
     "return_inferencedata": "the result is always what ArviZ reads",
     "compute_convergence_checks": "ppl.diagnose(trace) says what is wrong with a run",
     "data": "data are given once, ppl.Model({variable: array}); of ppl.Data, set in the model",
     "observed": "data are given once, ppl.Model({variable: array})",
-    "model": "the model is the first argument",
 }
-_NAMES = {there: here for here, names in _HERE.items() for there in names}
+_NAMES = {there: here for here, names in NAMES_ELSEWHERE.items() for there in names}
 
 
 def remedy_of(option: str, options: Sequence[str]) -> str:
     """Return what to write in the place of an option that does not exist."""
     if option in _NAMES:
         return f"its name here is {_NAMES[option]}="
-    return _BESIDE.get(option, f"there are {', '.join(options)}")
+    return DONE_ELSEWHERE.get(option, f"there are {', '.join(options)}")

@@ -116,6 +116,18 @@ def test_factors_below_zero_are_no_harm(name: str) -> None:
         assert np.isfinite(slopes).all()
 
 
+@pytest.mark.parametrize("made", [lambda k: pt.eq(k, 1), lambda k: k, lambda k: 1 - pt.eq(k, 1)])
+@pytest.mark.parametrize("dtype", ["int64", "uint8"])
+def test_factors_may_be_true_or_whole(made: Any, dtype: str) -> None:
+    """A chance where a state is the one that is asked for; minus an unsigned 1 is no 255."""
+    p, k = pt.dscalar("p"), pt.scalar("k", dtype=dtype)
+    graph = p * made(k)
+    function = interpret([p, k], [*stabilized([pt.log(graph), pt.log1p(-graph)]), graph])
+    for state in (0, 1):
+        log, complement, plain = function(0.3, np.array(state, dtype))
+        np.testing.assert_allclose([np.exp(log), np.exp(complement)], [plain, 1 - plain], rtol=1e-12)
+
+
 def test_many_factors_are_not_multiplied_out() -> None:
     x = pt.dscalar("x")
     p = 1.0

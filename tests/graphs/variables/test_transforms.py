@@ -15,7 +15,7 @@ from graphs.errors import DerivationError
 from graphs.joint.logprob import logprob, unconstrain
 from graphs.supports import UNIT
 from graphs.surgery.interpreting import interpret
-from graphs.variables.transforms import transforms_of
+from graphs.variables.transforms import default_transform, transforms_of
 from tests.laws.transforms import assert_is_transform
 
 VARIABLES = {
@@ -95,3 +95,10 @@ def test_elementwise_transform_of_a_multivariate_variable_is_refused():
     x = ppl.MvNormal("x", np.zeros(2), np.eye(2), transform=Doubled())
     with pytest.raises(DerivationError, match="works element by element"):
         logprob(ppl.Model(x), space="unconstrained")
+
+
+@pytest.mark.parametrize(
+    "declare", [lambda: ppl.HurdleGamma("v", 0.6, 2.0, 1.0), lambda: ppl.HurdleLogNormal("v", 0.6)]
+)
+def test_a_hurdle_has_no_transform_and_nobody_is_warned(declare):
+    assert default_transform(declare()) is None

@@ -145,3 +145,16 @@ def test_the_first_impossible_row_is_named(declare, data, message):
 )
 def test_what_is_possible_is_taken(declare, data):
     ppl.Model({declare(): np.array(data)})
+
+
+@pytest.mark.parametrize("kind", [ppl.Poisson, ppl.Geometric])
+@pytest.mark.parametrize("dtype", ["float64", "float32", "object"])
+def test_counts_may_be_columns_of_floats(kind, dtype):
+    """Tables of numbers with holes hold floats: whole ones are counts, whether or not this column has a hole."""
+    counts = np.array([2, 5, 1])
+    model = ppl.Model({kind("y", unknown()): counts.astype(dtype)})
+    [(_, held)] = model.graph.observed.values()
+    assert held.type.dtype == "int64"
+    np.testing.assert_array_equal(held.data, counts)
+    with pytest.raises(ModelError, match=r"y are whole numbers; y\[1\] = 5.5"):
+        ppl.Model({kind("y", unknown()): counts + np.array([0, 0.5, 0])})
