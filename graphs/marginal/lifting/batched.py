@@ -12,9 +12,11 @@ from pytensor.graph.replace import vectorize_graph
 from pytensor.tensor.basic import ExtractDiag
 from pytensor.tensor.blockwise import Blockwise
 from pytensor.tensor.extra_ops import CumOp
+from pytensor.tensor.math import Dot
 from pytensor.tensor.special import LogSoftmax, Softmax
 from pytensor.tensor.variable import TensorVariable
 
+from graphs.marginal.lifting.elementwise import lift_matmul
 from graphs.marginal.lifting.engine import lift_nodes
 from graphs.marginal.lifting.slots import aligned, spread
 from graphs.marginal.lifting.state import Lifted, Lifting, MixingError, Slot, folded, widened
@@ -22,6 +24,12 @@ from graphs.surgery.rebuilding import opened
 
 
 def _lift_blockwise(op: Blockwise, node: Apply, lifting: Lifting) -> list[Lifted]:
+    if isinstance(op.core_op, Dot):
+        try:
+            if (products := lift_matmul(op, node, lifting)) is not None:
+                return products
+        except MixingError:
+            pass  # Of few atoms on long axes, all states at once are fewer.
     cores = [len(core) for core in op.inputs_sig]
     parts = []
     for variable, core in zip(node.inputs, cores, strict=True):

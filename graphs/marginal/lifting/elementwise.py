@@ -12,6 +12,7 @@ from pytensor.compile.ops import ViewOp
 from pytensor.graph.basic import Apply, Constant
 from pytensor.scalar.basic import Switch
 from pytensor.tensor.basic import ScalarFromTensor, TensorFromScalar
+from pytensor.tensor.blockwise import Blockwise
 from pytensor.tensor.elemwise import CAReduce, DimShuffle, Elemwise
 from pytensor.tensor.math import Dot, Sum
 from pytensor.tensor.shape import SpecifyShape
@@ -176,6 +177,20 @@ def _lift_dot(op: Dot, node: Apply, lifting: Lifting) -> list[Lifted]:
     second = _laid_out(right, [*["x"] * rows, *range(1, len(right.shape)), 0])
     [product] = apply_elementwise(Elemwise(ps.mul), [first, second], lifting)
     return [reduce_axes(product, [total_ndim - 1], Sum(), lifting)]
+
+
+def lift_matmul(op: Blockwise, node: Apply, lifting: Lifting) -> list[Lifted] | None:
+    """Lift products of matrices as sums of products, so that rows stay apart; None where no state varies within them."""
+    left, right = (lifting.get(i) for i in node.inputs)
+    batch = op.batch_ndim(node)
+    if not any(part.varies_along(batch + axis) for part in (left, right) for axis in (0, 1)):
+        return None
+    if not batch:
+        return _lift_dot(op.core_op, node, lifting)
+    first = _laid_out(left, [*range(batch + 1), "x", batch + 1])
+    second = _laid_out(right, [*range(batch), "x", batch + 1, batch])
+    [product] = apply_elementwise(Elemwise(ps.mul), [first, second], lifting)
+    return [reduce_axes(product, [batch + 2], Sum(), lifting)]
 
 
 def _times(lifted: Lifted, other: Lifted, *, is_left: bool) -> Lifted:

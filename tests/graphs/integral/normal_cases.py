@@ -276,4 +276,22 @@ def vector_of_normals() -> Case:
     return Case(ppl.Model({y: data}), ["mu"], left, {"s": 1.4})
 
 
+def rows_of_a_precision() -> Case:
+    """Intercepts and slopes of each group, with a precision matrix: groups are independent of each other."""
+    q = ppl.HalfNormal("q", 2.0)
+    precision = np.array([[1.3, 0.4], [0.4, 0.8]])
+    beta = ppl.MvNormal("beta", [0.3, -0.2], tau=q * pt.constant(precision), size=12)
+    times = np.array([-0.7, 1.1])
+    y = ppl.Normal("y", beta[:, 0, None] + beta[:, 1, None] * times, 0.6)
+    data = np.sin(np.arange(24.0)).reshape(12, 2)
+
+    def left(q: Any) -> Any:
+        design = np.column_stack([np.ones(2), times])
+        blocks = number(np.kron(np.eye(12), design @ np.linalg.inv(precision) @ design.T)) / q
+        mean = [number(m) for m in design @ [0.3, -0.2]] * 12
+        return exact.half_normal(q, 2) + mv_normal(data.ravel(), mean, blocks + diagonal([number(0.6) ** 2] * 24))
+
+    return Case(ppl.Model({y: data}), ["beta"], left, {"q": 1.4})
+
+
 ALL = [f for f in list(globals().values()) if getattr(f, "__module__", "") == __name__ and f.__name__[0] != "_"]

@@ -79,6 +79,15 @@ def rows_of_indicators() -> Case:
     return ppl.Model({y: X[:4]}), {"mu": MU, "b": np.array([[0.4, -1.1], [0.2, 0.7], [-0.3, 0.5]])}
 
 
+def rows_of_products() -> Case:
+    """Rows of states times a matrix, and each times one of its own: rows do not meet."""
+    z = ppl.Bernoulli("z", 0.3, size=(3, 2))
+    matrix = pt.constant(np.array([[0.5, -1.0], [0.7, 0.2]]))
+    each = pt.constant(np.array([[[0.3, 0.1], [0.2, -0.6]], [[1.1, 0.4], [0.0, 0.9]], [[-0.2, 0.5], [0.8, 0.3]]]))
+    location = z @ matrix + pt.matmul(z[:, None, :], each)[:, 0, :]
+    return ppl.Model({ppl.Normal("y", location, 0.9): X[:3]}), {}
+
+
 def families_by_switch() -> Case:
     m = ppl.Normal("m", 0, 1)
     z = ppl.Bernoulli("z", 0.3, size=4)
