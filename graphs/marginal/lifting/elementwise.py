@@ -180,7 +180,7 @@ def _lift_dot(op: Dot, node: Apply, lifting: Lifting) -> list[Lifted]:
 
 
 def lift_matmul(op: Blockwise, node: Apply, lifting: Lifting) -> list[Lifted] | None:
-    """Lift products of matrices as sums of products, so that rows stay apart; None where no state varies within them."""
+    """Lift products of matrices as sums of products, rows apart from each other; None where no state is within them."""
     left, right = (lifting.get(i) for i in node.inputs)
     batch = op.batch_ndim(node)
     if not any(part.varies_along(batch + axis) for part in (left, right) for axis in (0, 1)):
