@@ -26,6 +26,7 @@ NAMES = (
     "integrated_out",
     "a_billion_rows",
     "evidence_and_abc",
+    "approximations",
 )
 
 

@@ -18,7 +18,7 @@ from graphs.joint.logprob import Marginalize
 from ppl.approximating.density import ModelDensity
 from ppl.approximating.methods import METHODS, Method, Request, approximated
 from ppl.approximating.minibatches import batch_target, with_rows
-from ppl.diagnosing.faults import BAD_K
+from ppl.diagnosing.approximations import BAD_K, why_weigh
 from ppl.diagnosing.judged import drawn_attributes
 from ppl.modelling.bad_constants import explained
 from ppl.modelling.model import Model, require_model
@@ -95,10 +95,13 @@ def approximate(
     DataTree
         As of `ppl.sample`. ``sample_stats`` has ``lp``, the log-density on the real line, and ``log_weight``, its
         excess over that of the approximation (zero after resampling); ``fit`` has ``elbo``, the bound along the steps,
-        or of each path. Attributes: ``pareto_k`` (above 0.7 the approximation is poor, which is logged, and what
-        `ppl.diagnose` says), ``elbo`` with ``elbo_error``, ``gain``, by how much that is more than where steps began,
-        ``converged``, ``num_steps``, ``num_gradients``, ``log_evidence_by_weights`` with ``log_evidence_error``; of
-        ``"dadvi"`` ``mean_error``, the largest error of a mean that the fixed draws leave, in standard deviations.
+        or of each path. Attributes: ``pareto_k`` (above 0.7 weights do not mend what is wrong with the approximation,
+        which is logged, and what `ppl.diagnose` says), ``weights_ess``, how many draws of equal weight the weighted
+        ones are worth, ``weights_share``, what share of all that is (below two thirds is said), ``weights_shift`` with
+        ``weights_shift_error``, by how many standard deviations weights move the mean of ``weights_shift_of``, on the
+        real line, which is the most, ``elbo`` with ``elbo_error``, ``gain``, by how much that is more than where steps
+        began, ``converged``, ``num_steps``, ``num_gradients``, ``log_evidence_by_weights`` with ``log_evidence_error``;
+        of ``"dadvi"`` ``mean_error``, the largest error of a mean that the fixed draws leave, in standard deviations.
         ``ppl.sample(model, init=trace)`` starts chains at different draws.
 
     Raises
@@ -152,7 +155,7 @@ def approximate(
         **drawn_attributes(density.plan.declared),
         "versions": versions(),
     }
-    for sentence in [*found.concerns, *_poor(method, found.attributes["pareto_k"])]:
+    for sentence in [*found.concerns, *_poor(method, found.attributes)]:
         logger.warning("%s", sentence)
     shape = (chains, draws)
     groups = {
@@ -162,11 +165,13 @@ def approximate(
     return to_datatree(model, groups, attributes, extra_groups={FIT: found.fit})
 
 
-def _poor(method: str, k: float) -> list[str]:
-    if k <= BAD_K:
-        return []
+def _poor(method: str, attributes: Mapping[str, Any]) -> list[str]:
+    k = attributes["pareto_k"]
     if np.isnan(k):
         return ["There are too few draws to tell how far the approximation is from the posterior: ask for 1000."]
+    if k <= BAD_K:
+        needed = why_weigh(attributes)
+        return [] if needed is None else [f"{needed}: weigh them by log_weight."]
     return [
         f"The posterior may be far from its approximation by {method!r} (Pareto k {k:.2f}, more than {BAD_K}): use "
         "ppl.sample(model, init=trace), which starts at its draws."

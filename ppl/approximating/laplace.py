@@ -17,8 +17,8 @@ from graphs.errors import ModelError, SamplingError
 from graphs.joint.logprob import Marginalize
 from ppl.approximating.density import ModelDensity, Vector
 from ppl.approximating.optimising import MOST_DENSE, modes_from
-from ppl.approximating.weights import evidence, pareto_k
-from ppl.diagnosing.faults import BAD_K
+from ppl.approximating.weights import said_by
+from ppl.diagnosing.approximations import BAD_K, why_weigh
 from ppl.modelling.bad_constants import explained
 from ppl.modelling.model import Model
 from ppl.running.results import to_datatree, versions
@@ -59,8 +59,10 @@ def laplace(
     DataTree
         As of `ppl.sample`. ``sample_stats`` has ``lp``, the log-density on the real line, and ``log_weight``, its
         excess over that of the normal distribution; attributes: ``pareto_k`` of these weights (above 0.7 the
-        approximation is poor), ``log_evidence`` (Laplace's estimate) and ``log_evidence_by_weights`` with
-        ``log_evidence_error``, the logarithm of their mean and its standard error.
+        approximation is poor), ``weights_ess``, how many draws of equal weight they are worth, ``weights_share``, what
+        share of all that is, ``weights_shift``, by how many standard deviations they move the mean of
+        ``weights_shift_of`` on the real line, which is the most, ``log_evidence`` (Laplace's estimate) and
+        ``log_evidence_by_weights`` with ``log_evidence_error``, the logarithm of their mean and its standard error.
 
     Raises
     ------
@@ -94,8 +96,7 @@ def laplace(
         )
     centre, factor, at_mode = _normal_at_mode(density, density.starts(init, starts, seed))
     positions, values, weights = _weighted(density, centre, factor, chains * draws, seed)
-    by_weights, error = evidence(weights)
-    k = pareto_k(weights)
+    said = said_by(weights, positions, density.names_of)
     shape = (chains, draws)
     attributes = {
         "inference_library": "rvgraph",
@@ -104,20 +105,20 @@ def laplace(
         "space": "unconstrained",
         "seed": seed,
         "log_evidence": at_mode,
-        "log_evidence_by_weights": by_weights,
-        "log_evidence_error": error,
-        "pareto_k": k,
+        **said,
         "seconds": time.perf_counter() - begin,
         "plan": str(density.plan),
         "versions": versions(),
     }
-    if k > BAD_K:
+    if said["pareto_k"] > BAD_K:
         logger.warning(
             "The posterior is far from the normal distribution at its mode (Pareto k %.2f, more than %.1f): use "
             "ppl.sample.",
-            k,
+            said["pareto_k"],
             BAD_K,
         )
+    elif (needed := why_weigh(said)) is not None:
+        logger.warning("%s: weigh them by log_weight.", needed)
     groups = {
         "posterior": density.named(positions.reshape(*shape, size), seed),
         "sample_stats": {"lp": values.reshape(shape), "log_weight": weights.reshape(shape)},

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
@@ -14,7 +14,7 @@ from graphs.errors import ModelError
 from ppl.approximating.density import ModelDensity
 from ppl.approximating.minibatches import num_weighed, with_nothing_behind
 from ppl.approximating.optimising import MOST_DENSE
-from ppl.approximating.weights import evidence, pareto_k, smoothed
+from ppl.approximating.weights import said_by, smoothed
 from samplers.approximations.dadvi import dadvi, fixed_draws
 from samplers.approximations.families.family import FittedFamily
 from samplers.approximations.families.full_rank import FullRank
@@ -118,7 +118,7 @@ def _by_steps(make: Callable[[int, Request], FittedFamily]) -> Callable[..., App
         positions, own = fit.draw(request.num_draws, request.rng())
         number = len(own) if request.fitted is None else num_weighed(density, len(own))
         values = evaluated(evaluate, positions[:number])
-        told = described(fit, values - own[:number])
+        told = described(fit, said_by(values - own[:number], positions[:number], density.names_of))
         return Approximated(
             positions,
             with_nothing_behind(values, len(own)),
@@ -129,9 +129,8 @@ def _by_steps(make: Callable[[int, Request], FittedFamily]) -> Callable[..., App
     return method
 
 
-def described(fit: Fit, weights: Vector) -> tuple[dict[str, Any], Dataset, list[str]]:
+def described(fit: Fit, of_weights: Mapping[str, Any]) -> tuple[dict[str, Any], Dataset, list[str]]:
     """Return attributes of a fit, how its bound rose, and what is to be said of it."""
-    by_weights, error = evidence(weights)
     attributes = {
         "elbo": fit.elbo,
         "elbo_error": fit.elbo_error,
@@ -139,9 +138,7 @@ def described(fit: Fit, weights: Vector) -> tuple[dict[str, Any], Dataset, list[
         "converged": fit.is_converged,
         "num_steps": len(fit.trace),
         "num_gradients": fit.num_gradients,
-        "log_evidence_by_weights": by_weights,
-        "log_evidence_error": error,
-        "pareto_k": pareto_k(weights),
+        **of_weights,
     }
     stretches = np.array_split(np.arange(len(fit.trace)), min(len(fit.trace), _MOST_POINTS))
     trace = np.array([_mean(fit.trace[stretch]) for stretch in stretches])
@@ -163,17 +160,14 @@ def _pathfinder(density: ModelDensity, evaluate: Any, starts: Matrix, request: R
     rng = request.rng()
     # Twice as many draws as are taken: weights decide which.
     paths = multipath(evaluate, starts, 2 * request.num_draws, rng)
-    weights, k = smoothed(paths.weights)
-    by_weights, error = evidence(paths.weights)
+    weights, _ = smoothed(paths.weights)
     chosen = resampled(weights, request.num_draws, rng)
     attributes = {
         "elbo": float(np.nanmax(paths.bounds)),
         "num_paths": len(paths.normals),
         "num_distinct": len(np.unique(chosen)),
         "num_gradients": 0,
-        "log_evidence_by_weights": by_weights,
-        "log_evidence_error": error,
-        "pareto_k": k,
+        **said_by(paths.weights),
     }
     fit = Dataset({"elbo": ("path", paths.bounds)}, coords={"path": np.arange(len(paths.bounds))})
     equal = np.zeros(request.num_draws)
@@ -187,7 +181,6 @@ def _dadvi(density: ModelDensity, evaluate: Any, starts: Matrix, request: Reques
     found = dadvi(evaluate, density.along, base, noise, MOST_DENSE)
     positions, own = found.draw(request.num_draws, rng)
     values = evaluated(evaluate, positions)
-    by_weights, error = evidence(values - own)
     scales = found.scales if found.factor is None else np.sqrt((found.factor**2).sum(axis=1))
     relative = float(np.max(found.errors / scales))
     attributes = {
@@ -197,9 +190,7 @@ def _dadvi(density: ModelDensity, evaluate: Any, starts: Matrix, request: Reques
         "mean_error": relative,
         "num_steps": len(found.trace),
         "num_gradients": 0,
-        "log_evidence_by_weights": by_weights,
-        "log_evidence_error": error,
-        "pareto_k": pareto_k(values - own),
+        **said_by(values - own, positions, density.names_of),
     }
     concerns = []
     if found.factor is None:

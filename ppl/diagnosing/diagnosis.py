@@ -12,10 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 from xarray import DataTree
 
+from ppl.diagnosing.approximations import about_approximation, far_approximation
 from ppl.diagnosing.column_labels import ByLabel
 from ppl.diagnosing.convergence import convergence
 from ppl.diagnosing.evidence import FEW_DIVERGENCES, gather
-from ppl.diagnosing.faults import far_approximation, find_faults
+from ppl.diagnosing.faults import find_faults
 from ppl.diagnosing.finding import Finding
 from ppl.diagnosing.hamiltonian_faults import e_bfmi
 from ppl.diagnosing.judged import attribute
@@ -181,19 +182,8 @@ def judge(trace: DataTree, var_names: Iterable[str] | None, max_tree_depth: int 
         e_bfmi=e_bfmi(evidence),
         left_out=evidence.left_out,
         stopped_because=attribute(trace, "stopped_because"),
-        about=_about_approximation(trace),
+        about=about_approximation(trace),
     )
-
-
-def _about_approximation(trace: DataTree) -> str:
-    """Return what is to be known of draws that have no fault, and are of an approximation; empty of chains."""
-    found, method = attribute(trace, "pareto_k"), attribute(trace, "method")
-    if not found:
-        return ""
-    is_exact = float(found) == -np.inf
-    near = "all weights are equal: it is exact" if is_exact else f"Pareto k {float(found):.2f}"
-    use = "" if is_exact or method == "pathfinder" else "; weigh them by log_weight"
-    return f" The draws are independent ones of an approximation ({method}), {near}{use}."
 
 
 def _extreme(what: str, numbers: Mapping[str, float], which: Callable[..., Any], digits: str) -> str:

@@ -7,7 +7,6 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import fdtri
-from xarray import DataTree
 
 from ppl.diagnosing.convergence import (
     BAD_R_HAT,
@@ -21,12 +20,9 @@ from ppl.diagnosing.evidence import Evidence
 from ppl.diagnosing.finding import Finding, and_others, means_by_chain
 from ppl.diagnosing.hamiltonian_faults import divergences, low_e_bfmi, missing_gradients, saturated_trees
 from ppl.diagnosing.identification import exchanged, order_remedy, ridge, ridge_remedy
-from ppl.diagnosing.judged import attribute
 from ppl.diagnosing.motion import run_away, stuck
 
 GOOD_R_HAT = 1.01
-BAD_K = 0.7
-"""Pareto k above which importance weights cannot be relied on (Vehtari et al. 2024, JMLR 25)."""
 LEAST_ESS = 100
 """For each chain: below, R-hat and the errors of quantiles are not reliable themselves (Vehtari et al., 2021)."""
 _FALSE_ALARM = 2e-5
@@ -41,18 +37,6 @@ _IMPLIED = {
     "r_hat": ("ess",),
 }
 """What follows from a fault and is not said again."""
-
-
-def far_approximation(trace: DataTree) -> Finding | None:
-    """Return what the weights of an approximation say against it; None of chains, and where nothing does."""
-    k = float(attribute(trace, "pareto_k", "nan"))
-    if not k > BAD_K:
-        return None
-    message = (
-        f"the draws are of an approximation ({attribute(trace, 'method')}) that is far from the posterior (Pareto k "
-        f"{k:.2f}, more than {BAD_K}), and weights do not mend that"
-    )
-    return Finding("approximation", (), message, "ppl.sample(model, init=trace): chains that start at its draws")
 
 
 def find_faults(evidence: Evidence, found: Convergence) -> tuple[Finding, ...]:

@@ -11,16 +11,20 @@ from pytensor.graph.basic import Constant, Variable
 from pytensor.graph.traversal import toposort
 
 from graphs.errors import SamplingError
+from ppl.chunks.source import inputs_in_chunks, source_of
 from ppl.modelling.model import Model
 
 type Fingerprint = dict[str, dict[str, str]]
 """Digests by what they are of, and by name."""
 
 _LENGTH = 16
+_ROWS_READ = 16
+"""Of data in chunks: each may have a chunk read, which takes some tenths of a second where it has a million rows."""
 _WORDS = {
     "variables": "the variable",
     "data": "the data of",
     "constants": "the constant data",
+    "chunks": "the data in chunks of",
     "coords": "the labels of",
     "plan": "the",
 }
@@ -41,6 +45,7 @@ def fingerprint(model: Model, plan: Any) -> Fingerprint:
         "variables": _digests_of_graphs(drawn),
         "data": {name: _digest_of_array(array) for name, array in model.observed_data.items()},
         "constants": {name: _digest_of_array(array) for name, array in model.constant_data.items()},
+        "chunks": _digests_of_chunks(model),
         "coords": {str(dim): _digest(repr(list(labels))) for dim, labels in model.coords.items()},
         "plan": {"plan": _digest(str(plan))},
     }
@@ -65,6 +70,20 @@ def check_same(stored: Mapping[str, Mapping[str, str]], found: Fingerprint, stor
             f"The store {store!r} is of another model: {'; '.join(lines)}. A run goes on with the model that it was "
             "begun with; sample this one to another store, or with overwrite=True."
         )
+
+
+def _digests_of_chunks(model: Model) -> dict[str, str]:
+    """Return digests of data in chunks: shape, type, and rows at fixed places, since all would take a pass."""
+    graph = model.declared_graph
+    pairs = graph.observed.values()
+    inputs = inputs_in_chunks([*(rv for rv, _ in pairs), *(value for _, value in pairs), *graph.potentials.values()])
+    found = {}
+    for variable in inputs:
+        source = source_of(variable)
+        assert source is not None
+        rows = np.unique(np.linspace(0, source.num_rows - 1, _ROWS_READ).astype("int64"))
+        found[str(variable.name)] = _digest(f"{source.shape} {_digest_of_array(source.take(rows))}")
+    return found
 
 
 def _digests_of_graphs(variables: Mapping[str, Variable]) -> dict[str, str]:

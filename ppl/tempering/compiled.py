@@ -177,7 +177,7 @@ class TemperedModel:
             "tune": 0,
             "particles": len(run.particles),
             LOG_EVIDENCE: run.log_evidence,
-            LOG_EVIDENCE_ERROR: run.relative_variance**0.5,
+            LOG_EVIDENCE_ERROR: run.log_evidence_error,
             "temperatures": np.array(run.temperatures),
             "acceptance": _mean_rates(run),
             "sweeps": np.array(run.sweeps),

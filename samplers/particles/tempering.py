@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from graphs.errors import SamplingError
-from samplers.particles.genealogies import Genealogy
+from samplers.particles.genealogies import Genealogy, error_of_logarithm
 from samplers.particles.mover import ParticleMover
 from samplers.particles.resampling import normalized, systematic
 from samplers.particles.temperatures import next_temperature
@@ -78,6 +78,11 @@ class TemperedRun:
     num_founders: int = 0
     num_not_a_number: int = 0
     seconds: float = 0.0
+
+    @property
+    def log_evidence_error(self) -> float:
+        """The standard error of ``log_evidence``."""
+        return error_of_logarithm(self.relative_variance, self.num_founders, len(self.particles))
 
     @property
     def share_of_unique(self) -> float:

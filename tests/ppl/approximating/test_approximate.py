@@ -176,7 +176,7 @@ def _log_mixture(x: object) -> object:
 
 
 def test_a_poor_one_says_so(caplog: pytest.LogCaptureFixture) -> None:
-    model = ppl.Model(ppl.StudentT("x", 1.5, size=3))
+    model = ppl.Model(ppl.StudentT("x", 1.5, size=12))
     with caplog.at_level(logging.WARNING, logger="rvgraph"):
         trace = ppl.approximate(model, "meanfield", seed=1)
     assert trace.attrs["pareto_k"] > 0.7

@@ -22,22 +22,28 @@ distributed = pytest.importorskip("distributed")
 QUIET = {"dashboard_address": ":0", "silence_logs": logging.CRITICAL}
 
 
-def slow(block: np.ndarray) -> np.ndarray:
+REPEATS, BLOCKS = 200, 25
+
+
+def repeated(block: np.ndarray) -> np.ndarray:
+    """Make the rows of a block where it is computed: in a graph that holds them all, each task would be sent them."""
     time.sleep(0.2)
-    return block
+    return np.concatenate([block] * REPEATS)
 
 
 @pytest.mark.slow
 def test_a_worker_that_dies_costs_its_blocks():
-    repeats = 5000
-    rows = {name: np.concatenate([array] * repeats) for name, array in DATA.items() if name in ("real", "X", "group")}
+    rows = {name: DATA[name] for name in ("real", "X", "group")}
     _, make = MODELS["groups"]
     with (
         distributed.LocalCluster(n_workers=2, threads_per_worker=1, memory_limit=0, **QUIET) as cluster,
         distributed.Client(cluster) as client,
     ):
         given = {
-            n: da.from_array(a, chunks=(60_000, *a.shape[1:])).map_blocks(slow, dtype=a.dtype) for n, a in rows.items()
+            n: da.concatenate([da.from_array(a, chunks=a.shape)] * BLOCKS).map_blocks(
+                repeated, dtype=a.dtype, chunks=((N * REPEATS,) * BLOCKS, *((k,) for k in a.shape[1:]))
+            )
+            for n, a in rows.items()
         }
         model = make(given.__getitem__)
         victim = client.submit(os.getpid, pure=False).result()
@@ -45,8 +51,8 @@ def test_a_worker_that_dies_costs_its_blocks():
         killer.start()
         [compressed] = model.reduced.compressed
         killer.join()
-    assert compressed.rows == N * repeats
-    assert_same(model, make(rows.__getitem__))
+    assert compressed.rows == N * REPEATS * BLOCKS
+    assert_same(model, make(lambda name: np.concatenate([rows[name]] * (REPEATS * BLOCKS))))
 
 
 def test_workers_compute_the_same():

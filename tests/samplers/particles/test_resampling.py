@@ -1,14 +1,16 @@
 """Resampling, temperatures and genealogies.
 
-Answers: expectations over the uniform number, exact by its intervals; the variance of multinomial resampling.
+Answers: expectations over the uniform number, exact by its intervals; the variance of multinomial resampling; moments
+of log-normal numbers.
 """
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy import stats
 
-from samplers.particles.genealogies import Genealogy
+from samplers.particles.genealogies import Genealogy, error_of_logarithm
 from samplers.particles.resampling import normalized, systematic
 from samplers.particles.temperatures import effective_share, next_temperature
 
@@ -101,3 +103,17 @@ def test_the_variance_of_two_stages(is_mixing: bool) -> None:
         estimated.append(genealogy.relative_variance)
     expected = np.mean(np.square(found) * estimated)
     assert expected == pytest.approx(np.var(found), rel=0.12 if is_mixing else 0.25)
+
+
+@pytest.mark.parametrize("deviation", [0.01, 0.5, 1.5])
+def test_the_error_of_a_logarithm(deviation: float) -> None:
+    """The variance of a log-normal number over its mean square is 1 - exp(-s^2); of very many founders all is known."""
+    mean, variance = stats.lognorm.stats(deviation)
+    relative = variance / (variance + mean**2)
+    assert error_of_logarithm(relative, 10**9, 10**9) == pytest.approx(deviation, rel=1e-6)
+    assert error_of_logarithm(relative, 5, 1000) == pytest.approx(deviation * 1.5**0.5, rel=1e-6)
+
+
+def test_what_descends_from_one_is_rough_and_finite() -> None:
+    assert 2.0 < error_of_logarithm(1.0, 1, 500) < 5.0
+    assert error_of_logarithm(0.0, 500, 500) == 0.0
