@@ -35,7 +35,7 @@ def ours(steps: int, rows: int = ROWS) -> tuple[float, float]:
     from samplers.approximations.families.base import Base
     from samplers.approximations.families.mean_field import MeanField
     from samplers.approximations.fitting import STEP_SIZES
-    from samplers.approximations.memory import new_ascent, rows_of
+    from samplers.approximations.memory import drawn_rows, new_ascent
 
     x, y = data(rows)
     begin = perf_counter()
@@ -44,7 +44,7 @@ def ours(steps: int, rows: int = ROWS) -> tuple[float, float]:
     target = batch_target(density, "meanfield", SIZE, seed=1)
     size = density.layout.size
     family, base = MeanField(size), Base(np.zeros(size), np.full((1, size), 0.1))
-    fit, drawn, rng = new_ascent(family, target), rows_of(target), seed_states([1], 1)[0]
+    fit, drawn, rng = new_ascent(family, target), drawn_rows(target), seed_states([1], 1)[0]
     loop = compiled_loop(MeanField, True)
     arrays = target.density, base.centre, base.factor, fit, drawn, rng, 1, STEP_SIZES[0]
     loop.ascend(*arrays, np.empty(1))

@@ -18,7 +18,7 @@ from graphs.joint.logprob import Marginalize
 from ppl.approximating.density import ModelDensity
 from ppl.approximating.methods import METHODS, Method, Request, approximated
 from ppl.approximating.minibatches import batch_target, with_rows
-from ppl.diagnosing.approximations import BAD_K, why_weigh
+from ppl.diagnosing.faults import BAD_K, why_weigh
 from ppl.diagnosing.judged import drawn_attributes
 from ppl.modelling.bad_constants import explained
 from ppl.modelling.model import Model, require_model

@@ -18,7 +18,7 @@ from graphs.joint.logprob import Marginalize
 from ppl.approximating.density import ModelDensity, Vector
 from ppl.approximating.optimising import MOST_DENSE, modes_from
 from ppl.approximating.weights import said_by
-from ppl.diagnosing.approximations import BAD_K, why_weigh
+from ppl.diagnosing.faults import BAD_K, why_weigh
 from ppl.modelling.bad_constants import explained
 from ppl.modelling.model import Model
 from ppl.running.results import to_datatree, versions

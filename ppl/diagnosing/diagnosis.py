@@ -12,11 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 from xarray import DataTree
 
-from ppl.diagnosing.approximations import about_approximation, far_approximation
 from ppl.diagnosing.column_labels import ByLabel
 from ppl.diagnosing.convergence import convergence
 from ppl.diagnosing.evidence import FEW_DIVERGENCES, gather
-from ppl.diagnosing.faults import find_faults
+from ppl.diagnosing.faults import about_approximation, far_approximation, find_faults
 from ppl.diagnosing.finding import Finding
 from ppl.diagnosing.hamiltonian_faults import e_bfmi
 from ppl.diagnosing.judged import attribute
