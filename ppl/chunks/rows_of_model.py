@@ -47,6 +47,7 @@ def refuse_chunks(names: Iterable[str], what: str) -> None:
     if names:
         raise ModelError(
             f"{what} would have numbers for each row of {', '.join(names)}, whose data are in chunks and may be larger "
-            "than memory: make the model again with some rows in memory, x[:10_000].compute(), and use the same trace.",
+            "than memory: make the model again with some rows in memory (x[:10_000].compute(), or of ppl.parquet "
+            "table['x'].read(0, 10_000)), and use the same trace.",
             names[0],
         )

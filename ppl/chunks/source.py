@@ -87,6 +87,52 @@ class Source(ABC):
         return result
 
 
+class SomeRows(Source):
+    """Rows of a source.
+
+    Parameters
+    ----------
+    source : Source
+        Where they are.
+    rows : (size,) int64 array
+        Which.
+    """
+
+    def __init__(self, source: Source, rows: NDArray[np.int64]):
+        super().__init__((len(rows), *source.shape[1:]), source.dtype)
+        self.source, self.rows = source, rows
+
+    @property
+    def boundaries(self) -> Sequence[int]:
+        """The first row, and the number of all: they are read at once."""
+        return [0, self.num_rows]
+
+    def lazy(self, start: int, stop: int) -> Any:
+        """Return rows in memory."""
+        return self.source.take(self.rows[start:stop])
+
+
+def rows_from_everywhere(sources: Sequence[Source], most: int, places: int = 16) -> NDArray[np.int64]:
+    """Return rows without missing numbers, from places that lie evenly in sources of the same length.
+
+    Parameters
+    ----------
+    sources : sequence of Source
+        Of the same number of rows.
+    most : int
+        Rows at most.
+    places : int
+        So many chunks of each source are read, or twice as many.
+    """
+    each = max(most // places, 1)
+    first = np.linspace(0, max(sources[0].num_rows - each, 0), places).astype("int64")
+    rows = np.unique(first[:, None] + np.arange(min(each, sources[0].num_rows)))
+    complete = np.ones(len(rows), bool)
+    for source in sources:
+        complete &= np.isfinite(source.take(rows)).reshape((len(rows), -1)).all(axis=1)
+    return rows[complete]
+
+
 def as_numbers(lazy: Any, dtype: str) -> NDArray:
     """Return rows as an array of numbers: those that are masked or null are NaN.
 

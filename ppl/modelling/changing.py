@@ -14,7 +14,8 @@ from pytensor.tensor.variable import TensorVariable
 from graphs.errors import ModelError
 from graphs.surgery.random_graph import find_consumed, is_random, parents_first, static_shape
 from graphs.surgery.rebuilding import substitute
-from ppl.chunks.source import inputs_in_chunks, source_of
+from ppl.chunks.source import SomeRows, inputs_in_chunks, rows_from_everywhere, source_of
+from ppl.chunks.template import at_rows
 from ppl.declaring.declare import Data, Deterministic
 from ppl.modelling.assembling import Parts, assemble
 from ppl.modelling.conditioning import observation_of
@@ -56,15 +57,51 @@ def with_variables(parts: Parts, variables: Mapping[str, TensorVariable]) -> Par
     return parts
 
 
-def with_rows_in_memory(parts: Parts) -> Parts:
-    """Return the parts of a model whose data in chunks are read as a whole."""
-    pairs = parts.observed.values()
-    inputs = inputs_in_chunks([*(rv for rv, _ in pairs), *(value for _, value in pairs), *parts.potentials.values()])
+def with_rows_in_memory(parts: Parts, most: int | None = None) -> Parts:
+    """Return the parts of a model whose data in chunks are read as a whole, or so many rows of them."""
+    if most is not None:
+        return with_rows_in_memory(_with_fewer_rows(parts, most))
+    inputs = _in_chunks(parts)
     constants = {v: _read_as_a_whole(v) for v in inputs}
     observed = {name: value for name, (_, value) in parts.observed.items() if value in constants}
     of_terms = {str(v.name): constants[v].data for v in inputs if v not in observed.values()}
     found = replace(_substituted(parts, constants, ()), constant_data={**parts.constant_data, **of_terms})
     return with_data(found, {name: constants[value].data for name, value in observed.items()})
+
+
+def _in_chunks(parts: Parts) -> list[TensorVariable]:
+    pairs = parts.observed.values()
+    return inputs_in_chunks([*(rv for rv, _ in pairs), *(value for _, value in pairs), *parts.potentials.values()])
+
+
+def _with_fewer_rows(parts: Parts, most: int) -> Parts:
+    """Return the parts of a model with some of the rows in the place of all, where there are more."""
+    sources = {v: source for v in _in_chunks(parts) if (source := source_of(v)) is not None and source.num_rows > most}
+    if not sources:
+        return parts
+    length = next(iter(sources.values())).num_rows
+    alike = {v: source for v, source in sources.items() if source.num_rows == length}
+    rows = rows_from_everywhere(list(alike.values()), most)
+    if not len(rows):
+        names = ", ".join(str(v.name) for v in alike)
+        raise ModelError(f"Numbers of {names} are missing in all rows that were looked at.", names)
+    names = [*parts.latent, *parts.deterministics, *parts.potentials]
+    graphs = [*parts.latent.values(), *parts.deterministics.values(), *parts.potentials.values()]
+    found, new = at_rows([*graphs, *(rv for rv, _ in parts.observed.values())], list(alike), len(rows))
+    for old, variable in new.items():
+        variable.tag.source = SomeRows(alike[old], rows)
+    by_name = dict(zip(names, found, strict=False))
+    pairs = zip(parts.observed.items(), found[len(names) :], strict=True)
+    labels = {dim: [own[i] for i in rows] for dim, own in parts.coords.items() if len(own) == length}
+    fewer = replace(
+        parts,
+        latent={n: by_name[n] for n in parts.latent},
+        observed={n: (rv, new.get(value, value)) for (n, (_, value)), rv in pairs},  # type: ignore[call-overload]
+        deterministics={n: by_name[n] for n in parts.deterministics},
+        potentials={n: by_name[n] for n in parts.potentials},
+        coords={**parts.coords, **labels},
+    )
+    return _with_fewer_rows(fewer, most)
 
 
 def _read_as_a_whole(variable: Any) -> Any:

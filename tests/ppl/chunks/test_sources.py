@@ -19,7 +19,7 @@ from graphs.errors import DerivationError, ModelError
 from ppl.chunks.arrays import as_source
 from ppl.chunks.passing import parts_to_read
 from ppl.chunks.rows_of_model import refuse_chunks
-from ppl.chunks.source import source_of
+from ppl.chunks.source import SomeRows, rows_from_everywhere, source_of
 
 RNG = np.random.default_rng(4)
 MATRIX = RNG.normal(size=(1000, 3))
@@ -138,9 +138,8 @@ def test_likelihoods_without_statistics_offer_batches():
 
 def test_what_has_numbers_for_each_row_is_refused():
     model = model_of(COLUMN)
-    for refused in (lambda: ppl.prior_predictive(model), lambda: ppl.check(model)):
-        with pytest.raises(ModelError, match=r"each row of y"):
-            refused()
+    with pytest.raises(ModelError, match=r"each row of y.*table\['x'\]\.read\(0, 10_000\)"):
+        ppl.prior_predictive(model)
 
 
 def test_columns_that_are_not_there_are_named(table):
@@ -150,3 +149,27 @@ def test_columns_that_are_not_there_are_named(table):
         table["word"]
     with pytest.raises(ModelError, match=r"no Parquet file"):
         ppl.parquet("nothing/*.parquet")
+
+
+def test_checks_look_at_some_rows_of_all():
+    """Two columns of ones, which can also change places; rows without an outcome are left out."""
+    rng = np.random.default_rng(5)
+    y = rng.normal(size=40_000)
+    y[:300] = np.nan
+    slope = ppl.Normal("slope", 0, 1, size=2)
+    design = np.ones((40_000, 2))
+    rows, data = (da.from_array(array, chunks=(7_000, *array.shape[1:])) for array in (design, y))
+    model = ppl.Model({ppl.Normal("y", ppl.Normal("a", 0, 1) + ppl.Data("X", rows) @ slope, 1): data})
+    assert [concern.code for concern in ppl.check(model)] == ["constant-column", "exchangeable"]
+    assert model.in_chunks == ("y",)
+
+
+def test_rows_come_from_everywhere():
+    sources = [as_source(da.from_array(np.arange(10_000.0), chunks=999), "x")]
+    rows = rows_from_everywhere(sources, 160)
+    assert len(rows) == 160
+    assert (np.diff(rows) > 0).all()
+    assert rows[0] == 0
+    assert rows[-1] == 9_999
+    np.testing.assert_array_equal(SomeRows(sources[0], rows).read(0, 160), rows)
+    np.testing.assert_array_equal(rows_from_everywhere(sources, 10**6), np.arange(10_000))
