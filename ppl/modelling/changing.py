@@ -83,8 +83,8 @@ def _with_fewer_rows(parts: Parts, most: int) -> Parts:
     alike = {v: source for v, source in sources.items() if source.num_rows == length}
     rows = rows_from_everywhere(list(alike.values()), most)
     if not len(rows):
-        names = ", ".join(str(v.name) for v in alike)
-        raise ModelError(f"Numbers of {names} are missing in all rows that were looked at.", names)
+        read = ", ".join(str(v.name) for v in alike)
+        raise ModelError(f"Numbers of {read} are missing in all rows that were looked at: leave these rows out.", read)
     names = [*parts.latent, *parts.deterministics, *parts.potentials]
     graphs = [*parts.latent.values(), *parts.deterministics.values(), *parts.potentials.values()]
     found, new = at_rows([*graphs, *(rv for rv, _ in parts.observed.values())], list(alike), len(rows))
@@ -96,7 +96,7 @@ def _with_fewer_rows(parts: Parts, most: int) -> Parts:
     fewer = replace(
         parts,
         latent={n: by_name[n] for n in parts.latent},
-        observed={n: (rv, new.get(value, value)) for (n, (_, value)), rv in pairs},  # type: ignore[call-overload]
+        observed={n: (rv, new.get(value, value)) for (n, (_, value)), rv in pairs},
         deterministics={n: by_name[n] for n in parts.deterministics},
         potentials={n: by_name[n] for n in parts.potentials},
         coords={**parts.coords, **labels},
