@@ -1,10 +1,10 @@
 """What it costs to write draws to disk while chains run, and to go on with them, against peers' traces in Zarr.
 
 ``python -m benchmarks.stores [--draws 250000] [--pairs 5]``: CPU seconds of whole calls without and with a store, user
-and system, in turn, each in a process of its own, four chains in two threads; the mean of what a store adds, with its
-standard error, and what a plain ``write`` of the draws takes. Of rvgraph also what the threads that write measure of
-themselves, which no other process disturbs; and wall seconds from `ppl.resume` to its first new draw against those of a
-first run.
+and system, in turn in one process for each tool, four chains in two threads; medians, and of the ratios their least and
+largest. Of rvgraph also what the threads that write measure of themselves, which no other process disturbs, and what a
+run of 20 draws takes of it already. Beside it what NumPy's own ``save`` of the draws takes, to disk: who keeps them can
+hardly take less. Last, wall seconds from `ppl.resume` to its first new draw against those of a first run.
 """
 
 from __future__ import annotations
@@ -129,31 +129,41 @@ def by_pymc(store: str | None) -> Callable[[int], Any]:
 TOOLS = {"rvgraph": by_rvgraph, "nutpie": by_nutpie, "pymc": by_pymc}
 
 
-def measure(tool: str, with_store: bool, draws: int) -> None:
-    """Print CPU seconds of one call, compiled before, user, system and of what writes; and the largest memory."""
+def measure(tool: str, draws: int, pairs: int) -> None:
+    """Print, for each pair of calls, compiled before: CPU seconds without and with a store, and of what writes."""
     folder = tempfile.mkdtemp()
+    where = f"{folder}/run.zarr"
     try:
-        run = TOOLS[tool](f"{folder}/run.zarr" if with_store else None)
-        run(20)
-        shutil.rmtree(f"{folder}/run.zarr", ignore_errors=True)
-        writing, before = Writing() if tool == "rvgraph" else None, cpu()
-        run(draws)
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        user, system = cpu() - before
-        print(f"{user:.3f} {system:.3f} {writing.seconds if writing else 0:.3f} {peak:.0f}")
+        runs = [TOOLS[tool](None), TOOLS[tool](where)]
+        writing = Writing() if tool == "rvgraph" else None
+
+        def used(run: Callable[[int], Any], number: int) -> float:
+            shutil.rmtree(where, ignore_errors=True)
+            before = cpu()
+            run(number)
+            return sum(cpu() - before)
+
+        for run in runs:
+            used(run, 20)
+        for number in (20, draws):
+            for _ in range(pairs):
+                before = writing.seconds if writing else 0.0
+                words = [used(run, number) for run in runs]
+                print(number, *words, (writing.seconds - before) if writing else 0.0, flush=True)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
 def plain(draws: int) -> None:
-    """Print the CPU seconds that a plain ``write`` of the draws takes, to disk."""
-    piece, number = bytes(2**20), 8 * SIZE * CHAINS * draws // 2**20
-    with tempfile.NamedTemporaryFile() as file:
-        before = cpu()
-        for _ in range(number):
-            os.write(file.fileno(), piece)
-        os.fsync(file.fileno())
-        print(f"{sum(cpu() - before):.3f}")
+    """Print the CPU seconds that NumPy takes to save as many numbers, to disk."""
+    numbers = np.random.default_rng(0).normal(size=(CHAINS, draws, SIZE))
+    for _ in range(5):
+        with tempfile.TemporaryFile() as file:
+            before = cpu()
+            np.save(file, numbers)
+            file.flush()
+            os.fsync(file.fileno())
+            print(sum(cpu() - before))
 
 
 def resuming() -> None:
@@ -185,50 +195,49 @@ def main() -> int:
     parser.add_argument("--tools", nargs="*", default=[*TOOLS])
     parser.add_argument("--pairs", type=int, default=5)
     parser.add_argument("--plain", type=int, help=argparse.SUPPRESS)
-    parser.add_argument("--one", nargs=3, help=argparse.SUPPRESS)
+    parser.add_argument("--one", nargs=2, help=argparse.SUPPRESS)
     parser.add_argument("--resuming", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.one:
-        tool, with_store, draws = options.one
-        measure(tool, with_store == "1", int(draws))
-        return 0
-    if options.resuming:
+        tool, draws = options.one
+        measure(tool, int(draws), options.pairs)
+    elif options.resuming:
         resuming()
-        return 0
-    if options.plain:
+    elif options.plain:
         plain(options.plain)
-        return 0
-    print("tool       draws   user + system without   with a store      more (s.e.)    what writes    megabytes")
-    for tool in options.tools:
-        draws = options.draws // (500 if tool == "pymc" else 1)
-        # In turn, so that both meet the same machine.
-        found = np.array(
-            [[_in_process("--one", tool, kept, str(draws)) for kept in "01"] for _ in range(options.pairs)]
-        )
-        total = found[:, :, :2].sum(axis=2)
-        more = 100 * (total[:, 1] / total[:, 0] - 1)
-        (user, system, _, peak), (user_more, system_more, writing, peak_more) = found.mean(axis=0)
-        error = more.std(ddof=1) / len(more) ** 0.5 if len(more) > 1 else np.nan
-        print(
-            f"{tool:9} {draws:7}  {user:8.2f} + {system:5.2f}     {user_more:8.2f} + {system_more:5.2f}"
-            f"  {more.mean():6.1f} % ({error:.1f})  {100 * writing / (user_more + system_more):6.2f} %"
-            f"  {peak:12.0f} {peak_more:6.0f}",
-            flush=True,
-        )
-    print(
-        f"A plain write of {options.draws:,} draws of each chain: {_in_process('--plain', str(options.draws))[0]:.3f} s"
-    )
-    first, again = _in_process("--resuming")
-    print(f"first draw {first:.2f} s, first new draw of a run gone on with {again:.2f} s: {again / first:.2f} times")
+    else:
+        compare(options.tools, options.draws, options.pairs)
     return 0
 
 
-def _in_process(*arguments: str) -> list[float]:
+def compare(tools: list[str], all_draws: int, pairs: int) -> None:
+    """Print the table."""
+    print("tool       draws  without   with a store          more   (from - to)    what writes   (of 20 draws)")
+    for tool in tools:
+        draws = all_draws // (500 if tool == "pymc" else 1)
+        # In turn, so that all meet the same machine.
+        rows = _in_process("--one", tool, str(draws), "--pairs", str(pairs))
+        few, found = rows[:pairs, 1:], rows[pairs:, 1:]
+        more = 100 * (found[:, 1] / found[:, 0] - 1)
+        without, kept, writing = np.median(found, axis=0)
+        print(
+            f"{tool:9} {draws:7}  {without:7.2f}        {kept:7.2f}      {np.median(more):6.1f} %  "
+            f"({more.min():.1f} - {more.max():.1f})   {100 * writing / without:6.2f} %   {np.median(few[:, 2]):9.3f} s"
+            f"   ({np.median(few[:, 1] - few[:, 0]):.3f} s more in all)",
+            flush=True,
+        )
+    print(f"np.save of {all_draws:,} draws of each chain: {np.median(_in_process('--plain', str(all_draws))):.3f} s")
+    first, again = _in_process("--resuming")[0]
+    print(f"first draw {first:.2f} s, first new draw of a run gone on with {again:.2f} s: {again / first:.2f} times")
+
+
+def _in_process(*arguments: str) -> np.ndarray:
     command = [sys.executable, "-m", "benchmarks.stores", *arguments]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise SystemExit(done.stderr)
-    return [float(word) for word in done.stdout.splitlines()[-1].split()]
+    lines = [line for line in done.stdout.splitlines() if line[:1].isdigit()]
+    return np.array([[float(word) for word in line.split()] for line in lines])
 
 
 if __name__ == "__main__":

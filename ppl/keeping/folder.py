@@ -52,6 +52,11 @@ class StoreFolder(StorePlace):
         """As `StorePlace.has`."""
         return (self.path / name).exists()
 
+    def sizes(self) -> dict[str, int]:
+        """As `StorePlace.sizes`."""
+        files = (folder / name for folder, _, names in self.path.walk() for name in names)
+        return {file.relative_to(self.path).as_posix(): file.stat().st_size for file in files}
+
     def check_writable(self) -> None:
         """As `StorePlace.check_writable`."""
         above = next(p for p in (self.path, *self.path.absolute().parents) if p.exists())

@@ -127,6 +127,7 @@ class StoreKeeper:
         self._number = int(committed["number"])
         state = self.place.read_arrays(self._checkpoint(self._number))
         self._arrays = GrowingArrays.found(self.place)
+        self._arrays.check({name: state[f"num_{name}"] for name in ("tuned", "kept")})
         for name in [name for name in state if name.startswith("tail_")]:
             chain, is_tuning, end = (int(word) for word in name.split("_")[1:])
             self._tails[chain, bool(is_tuning)] = [(end, state.pop(name))]

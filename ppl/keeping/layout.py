@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from xarray import Dataset, DataTree
 
+from graphs.errors import SamplingError
 from ppl.keeping.nodes import DRAW, ROOT, Node, as_json, written_nodes
 from ppl.keeping.place import StorePlace
 
@@ -116,8 +117,9 @@ class GrowingArrays:
         while done < len(values):
             number, inside = divmod(first + done, rows)
             count = min(rows - inside, len(values) - done)
-            key = "/".join([name, "c", str(chain), str(number), *["0"] * len(item)])
-            self._place.write_at(key, inside * row_bytes, values[done : done + count], rows * row_bytes)
+            self._place.write_at(
+                _key(name, chain, number, item), inside * row_bytes, values[done : done + count], rows * row_bytes
+            )
             done += count
 
     def fill(self, name: str, chain: int, first: int) -> None:
@@ -132,6 +134,35 @@ class GrowingArrays:
         left = -first % rows
         if left:
             self.write(name, chain, first, np.full((left, *item), nothing, dtype))
+
+    def check(self, num_rows: Mapping[str, NDArray]) -> None:
+        """Raise if rows are not there any more that had been written: readers would take them for missing numbers.
+
+        Parameters
+        ----------
+        num_rows : mapping of str to array, shape (chains,), int64
+            Number of rows of each chain, ``tuned`` and ``kept``.
+
+        Raises
+        ------
+        SamplingError
+            Names the file.
+        """
+        sizes = self._place.sizes()
+        for name in self.names:
+            node = self._nodes[name]
+            rows, item = _chunk(node)[1], _chunk(node)[2:]
+            whole = 1 if self._place.codecs else rows * prod(item) * np.dtype(_dtype(node)).itemsize
+            counts = num_rows["tuned" if name.startswith("warmup_") else "kept"]
+            for chain, count in enumerate(counts if prod(node["shape"][2:]) else ()):
+                for number in range(-(-int(count) // rows)):
+                    key = _key(name, chain, number, item)
+                    if sizes.get(key, 0) < whole:
+                        what = f"has {sizes[key]:,} of {whole:,} bytes" if sizes.get(key) else "is missing"
+                        raise SamplingError(
+                            f"The store {self._place.address!r} is damaged: {key}, a part of the draws, {what}. Copy "
+                            "it again from where it came from; what is whole of it xarray.open_datatree still reads."
+                        )
 
     def commit(self, lengths: Mapping[str, int], attributes: Mapping[str, Any] | None = None) -> None:
         """Let all arrays be so long: at once.
@@ -185,6 +216,11 @@ class GrowingArrays:
         with self._place.failing():
             self._place.remove(name)
         self._nodes |= written_nodes(name, dataset, self._place)
+
+
+def _key(name: str, chain: int, number: int, item: list[int]) -> str:
+    """Return the file of a piece of an array."""
+    return "/".join([name, "c", str(chain), str(number), *["0"] * len(item)])
 
 
 def _chunk(node: Mapping[str, Any]) -> list[int]:

@@ -86,6 +86,16 @@ class StoreObjects(StorePlace):
         self._files.invalidate_cache()
         return bool(self._files.exists(self._path(name)))
 
+    def sizes(self) -> dict[str, int]:
+        """As `StorePlace.sizes`."""
+        self._files.invalidate_cache()
+        found = self._files.find(self._root, detail=True)
+        # Some answer with a slash before the name of the place, or without.
+        return {
+            path.strip("/").removeprefix(self._root.strip("/")).strip("/"): int(each["size"])
+            for path, each in found.items()
+        }
+
     def check_writable(self) -> None:
         """As `StorePlace.check_writable`."""
         try:

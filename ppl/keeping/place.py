@@ -82,6 +82,10 @@ class StorePlace(ABC):
         """Whether there is such a file."""
 
     @abstractmethod
+    def sizes(self) -> dict[str, int]:
+        """Return the numbers of bytes of all files, by name."""
+
+    @abstractmethod
     def check_writable(self) -> None:
         """Raise SamplingError if nothing can be written."""
 

@@ -10,8 +10,9 @@ from ppl.stopping.until import Until
 LEAST_LOOKED_AT = 100
 """Draws of each chain: R-hat and effective sizes of fewer say little."""
 GROWTH = 1.25
-"""From one look to the next. Looks cost all draws so far, so that they have to become rare; more rarely than this, and
-runs draw more than they need."""
+"""From one look to the next. A look reads all draws so far: R-hat and effective sizes are of ranks and quantiles, which
+every further draw moves, so that nothing of the last look can be used. All looks together read five times what the last
+one does; were they rarer, runs would draw more than they need."""
 LOOKS_IN_SUCCESSION = 2
 """Of independent and of correlated draws of one number, up to one run in eight stops with less than nine tenths of the
 effective draws that were asked for if one look suffices; none of 2700 does with two in succession, for a quarter more

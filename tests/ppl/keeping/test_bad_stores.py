@@ -104,6 +104,21 @@ def test_a_damaged_store_is_refused(store: Path, prepared: Prepared, what: str) 
     assert_same(ppl.resume(store, prepared.compiled, progress=False), prepared.expected)
 
 
+@pytest.mark.parametrize("what", ["posterior/slopes/c/1/0/0", "sample_stats/lp/c/0/0", "warmup_posterior/level/c/1/0"])
+def test_draws_that_are_gone_are_missed(store: Path, prepared: Prepared, what: str) -> None:
+    """Readers would take them for numbers that are missing, or zero."""
+    file = store / what
+    whole = file.read_bytes()
+    file.write_bytes(whole[:-8])
+    with pytest.raises(SamplingError, match=rf"damaged: {what}, .* has {len(whole) - 8:,} of {len(whole):,} bytes"):
+        ppl.resume(store, prepared.compiled, progress=False)
+    file.unlink()
+    with pytest.raises(SamplingError, match=f"damaged: {what}, .* is missing"):
+        ppl.resume(store, prepared.compiled, progress=False)
+    file.write_bytes(whole)
+    assert_same(ppl.resume(store, prepared.compiled, progress=False), prepared.expected)
+
+
 def test_other_versions_go_on_with_a_warning(
     store: Path, prepared: Prepared, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:

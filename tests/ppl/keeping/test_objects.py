@@ -80,7 +80,11 @@ def test_a_run_goes_on_wherever_putting_failed(monkeypatch: pytest.MonkeyPatch) 
     assert_same(go_on(STORE), prepared.expected)
     assert max(ends) > 0
     longer = ppl.resume(STORE, prepared.compiled, draws=900, progress=False)
+    some = next(name for name in place_of(STORE).sizes() if name.startswith("posterior/rates/c/1/"))
     assert_same(longer, prepared.compiled.sample(**{**prepared.options, "draws": 900}))
+    place_of(STORE).remove(some)
+    with pytest.raises(SamplingError, match=f"damaged: {some}, .* is missing"):
+        prepared.go_on(STORE)  # type: ignore[arg-type]
 
 
 def test_chains_write_large_pieces_while_others_commit(monkeypatch: pytest.MonkeyPatch) -> None:
