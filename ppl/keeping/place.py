@@ -153,7 +153,7 @@ class StorePlace(ABC):
         """
         try:
             return json.loads(self.read(name).decode("utf-8"))
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             raise SamplingError(
                 f"{self.address!r} is no store of a run that can go on: it has no file {name}. Give the path that "
                 "was given as store= to ppl.sample."

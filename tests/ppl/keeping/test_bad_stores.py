@@ -46,8 +46,9 @@ def test_something_else_is_not_overwritten(prepared: Prepared, tmp_path: Path) -
         with pytest.raises(SamplingError, match="There is something else"):
             prepared.compiled.sample(**prepared.options, store=tmp_path, overwrite=overwrite)
     assert (tmp_path / "thesis.txt").read_text() == "all of it"
-    with pytest.raises(SamplingError, match="no store of a run"):
-        ppl.resume(tmp_path, prepared.compiled)
+    for place in (tmp_path, tmp_path / "thesis.txt"):
+        with pytest.raises(SamplingError, match="no store of a run"):
+            ppl.resume(place, prepared.compiled)
     with pytest.raises(SamplingError, match="no store at"):
         ppl.resume(tmp_path / "nowhere", prepared.compiled)
     bad = (("nosuch://bucket/run.zarr", "cannot be reached: .*nosuch"), (3, "store is a path"), ("", "empty"))
