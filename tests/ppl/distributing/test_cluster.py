@@ -147,14 +147,13 @@ def test_a_worker_that_dies_costs_no_draw(client: Any, long: Prepared, monkeypat
 def test_a_run_until_its_draws_are_enough_ends_where_it_does_here(
     client: Any, prepared: Prepared, tmp_path: Path
 ) -> None:
-    """In a store, too, whoever goes on with it."""
+    """In a store, too."""
     store = tmp_path / "run.zarr"
     options = {**prepared.options, "until": ppl.Until(ess=300), "tune": "auto", "adapt": "pooled"}
     del options["draws"]
     expected = prepared.compiled.sample(**options)
     assert_same(prepared.compiled.sample(**options, store=store, client=client), expected)
-    for where in (client, None):
-        assert_same(ppl.resume(store, prepared.compiled, progress=False, client=where), expected)
+    assert_same(ppl.resume(store, prepared.compiled, progress=False), expected)
 
 
 def spied(monkeypatch: pytest.MonkeyPatch) -> list[Done]:
@@ -198,15 +197,8 @@ def test_what_workers_do_not_see_is_written_here(
     assert all(each.written is None for each in done)
 
 
-KILLED: dict[str, dict[str, Any]] = {
-    "nuts": {"draws": 15_000},
-    "drawn back": {"draws": 15_000},
-    "until nuts": {"draws": None, "until": ppl.Until(ess=40_000), "tune": "auto", "keep_tuning": False},
-}
-
-
 @pytest.mark.slow
-@pytest.mark.parametrize("name", KILLED)
+@pytest.mark.parametrize("name", ["nuts", "drawn back"])
 @pytest.mark.parametrize("protocol", ["file", "whole"])
 def test_workers_that_die_leave_a_store_whole(
     client: Any, name: str, protocol: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -214,7 +206,7 @@ def test_workers_that_die_leave_a_store_whole(
     """Of objects, too, which are put as a whole."""
     whole_objects.register()
     client.run(whole_objects.register)
-    prepared = Prepared(CASES[name.removeprefix("until ")], chains=5, **KILLED[name])
+    prepared = Prepared(CASES[name], draws=15_000, chains=5)
     short_pieces(monkeypatch)
     for each in ("FIRST_SECONDS", "SECONDS"):
         monkeypatch.setattr(keeper, each, 0.3)
