@@ -144,13 +144,9 @@ def test_a_worker_that_dies_costs_no_draw(client: Any, long: Prepared, monkeypat
         time.sleep(0.05)
 
 
-def test_a_run_until_its_draws_are_enough_ends_where_it_does_here(
-    client: Any, prepared: Prepared, tmp_path: Path
-) -> None:
-    """In a store, too."""
-    store = tmp_path / "run.zarr"
-    options = {**prepared.options, "until": ppl.Until(ess=300), "tune": "auto", "adapt": "pooled"}
-    del options["draws"]
+def test_a_run_until_draws_are_enough_ends_where_it_does_here(client: Any, prepared: Prepared, tmp_path: Path) -> None:
+    store, until = tmp_path / "run.zarr", ppl.Until(ess=300)
+    options = {**prepared.options, "draws": None, "until": until, "tune": "auto", "adapt": "pooled"}
     expected = prepared.compiled.sample(**options)
     assert_same(prepared.compiled.sample(**options, store=store, client=client), expected)
     assert_same(ppl.resume(store, prepared.compiled, progress=False), expected)
