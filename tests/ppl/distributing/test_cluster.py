@@ -145,9 +145,8 @@ def test_a_worker_that_dies_costs_no_draw(client: Any, long: Prepared, monkeypat
 
 
 def test_a_run_until_draws_are_enough_ends_where_it_does_here(client: Any, prepared: Prepared, tmp_path: Path) -> None:
-    store, until = tmp_path / "run.zarr", ppl.Until(ess=300)
-    options = {**prepared.options, "draws": None, "until": until, "tune": "auto", "adapt": "pooled"}
-    expected = prepared.compiled.sample(**options)
+    options = {**prepared.options, "draws": None, "until": ppl.Until(ess=300), "tune": "auto", "adapt": "pooled"}
+    store, expected = tmp_path / "run.zarr", prepared.compiled.sample(**options)
     assert_same(prepared.compiled.sample(**options, store=store, client=client), expected)
     assert_same(ppl.resume(store, prepared.compiled, progress=False), expected)
 
