@@ -27,7 +27,7 @@ type Node = dict[str, Any]
 """What a file of the name ``zarr.json`` says."""
 
 
-def as_json(attributes: Mapping[str, Any]) -> dict[str, Any]:
+def as_json(attributes: Mapping[Any, Any]) -> dict[str, Any]:
     """Return attributes as they are written down."""
     found: dict[str, Any] = json.loads(json.dumps(dict(attributes), default=_plain))
     return found
