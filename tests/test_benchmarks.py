@@ -176,7 +176,7 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("kind", CASES)
+@pytest.mark.parametrize("kind", ["mixture", pytest.param("hmm", marks=pytest.mark.slow), "poisson"])
 @pytest.mark.usefixtures("loops_by_hand")
 def test_marginalization(kind: str) -> None:
     """All contenders that are installed say how much more probable one point is than another; constants may differ."""
@@ -219,7 +219,7 @@ def test_chains_written_one_by_one() -> None:
     assert len(marginal_models.loop_in_pymc(3).free_RVs) == len(ppl.Model(marginal_models.declared_loop(3)).latent) == 4
 
 
-@pytest.mark.parametrize("kind", ["mixture", "hmm"])
+@pytest.mark.parametrize("kind", ["mixture", pytest.param("hmm", marks=pytest.mark.slow)])
 @pytest.mark.usefixtures("loops_by_hand")
 def test_recovery(kind: str) -> None:
     """Ours and the loop written by hand draw each state equally often."""

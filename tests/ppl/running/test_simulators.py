@@ -49,7 +49,9 @@ def assert_posterior(trace):
     assert stats.kstest(thinned, stats.norm(mean, sd).cdf).pvalue > 1e-4
 
 
-@pytest.mark.parametrize(("sampler", "backend"), [(None, "numba"), ("rmh", "numba"), (None, "c")])
+@pytest.mark.parametrize(
+    ("sampler", "backend"), [(None, "numba"), ("rmh", "numba"), pytest.param(None, "c", marks=pytest.mark.slow)]
+)
 def test_the_posterior(sampler, backend):
     trace = ppl.sample(simulator(), draws=1500, tune=500, seed=1, sampler=sampler, backend=backend, progress=False)
     assert_posterior(trace)

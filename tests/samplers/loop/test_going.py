@@ -99,7 +99,12 @@ class Kept:
         return np.concatenate(self.rows[chain, is_tuning])[:number]
 
 
-@pytest.fixture(scope="module", params=SWEEPS)
+LONG = {"JAX, open", "JAX, pooled"}  # 106 and 20 CPU seconds, nearly all of it to compile
+
+
+@pytest.fixture(
+    scope="module", params=[pytest.param(name, marks=[pytest.mark.slow] * (name in LONG)) for name in SWEEPS]
+)
 def case(request: pytest.FixtureRequest) -> tuple[Any, NDArray, dict[str, Any]]:
     make, backend, options = SWEEPS[request.param]
     if backend == "jax":

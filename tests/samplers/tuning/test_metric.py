@@ -167,7 +167,13 @@ def test_correlated_normal(metric: str, is_pooled: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    ("metric", "is_pooled"), [("diag", True), ("dense", False), ("low_rank", True), ("auto", True)]
+    ("metric", "is_pooled"),
+    [
+        ("diag", True),
+        pytest.param("dense", False, marks=pytest.mark.slow),
+        pytest.param("low_rank", True, marks=pytest.mark.slow),
+        ("auto", True),
+    ],
 )
 def test_correlated_normal_in_jax(metric: str, is_pooled: bool) -> None:
     """And a second run that goes on from the first."""
