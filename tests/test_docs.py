@@ -16,10 +16,10 @@ from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 import ppl
+from tests.page_cells import cells_of, printed_by_cells
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
@@ -39,12 +39,6 @@ QUICK = {
 """Pages whose cells run in the quick tests, and what they print."""
 MOST_BYTES = 1_000_000
 MOST_RULES = 60
-
-
-def cells_of(text: str) -> list[str]:
-    """Return the code cells of a page, without their options."""
-    cells = re.findall(r"^```\{code-cell\}[^\n]*\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL)
-    return [re.sub(r"^:[\w-]+:.*\n", "", cell, flags=re.MULTILINE) for cell in cells]
 
 
 def snippets_of(text: str) -> list[str]:
@@ -145,15 +139,7 @@ def few_draws(monkeypatch):
 
 @pytest.mark.parametrize("page", QUICK)
 def test_cells_run(page, few_draws):
-    pytest.importorskip("matplotlib").use("Agg")
-    import matplotlib.pyplot as plt
-
-    names: dict = {}
-    with contextlib.redirect_stdout(io.StringIO()) as printed, np.errstate(all="ignore"):
-        for number, cell in enumerate(cells_of(PAGES[page]), 1):
-            exec(compile(cell, f"{page}, cell {number}", "exec"), names)
-    plt.close("all")
-    assert QUICK[page] in printed.getvalue()
+    assert QUICK[page] in printed_by_cells(PAGES[page], page)
 
 
 @pytest.fixture(scope="module")

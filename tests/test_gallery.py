@@ -8,8 +8,6 @@ tail is 1e-3.
 
 from __future__ import annotations
 
-import contextlib
-import io
 import re
 from pathlib import Path
 
@@ -17,15 +15,13 @@ import numpy as np
 import pytest
 from scipy.stats import binom
 
+from tests.page_cells import cells_of, printed_by_cells
+
 GALLERY = Path(__file__).resolve().parents[1] / "docs" / "gallery"
 PAGES = {path.stem: path.read_text(encoding="utf-8") for path in sorted(GALLERY.glob("*.md")) if path.stem != "index"}
 MOST_OFF = 0.3
 FALSE_ALARM = 1e-3
 NUMBER = r"[-+]?\d*\.?\d+(?:e[-+]?\d+)?"
-
-
-def cells_of(text: str) -> list[str]:
-    return re.findall(r"^```\{code-cell\}[^\n]*\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL)
 
 
 def entries() -> dict[str, tuple[str, str]]:
@@ -88,14 +84,7 @@ def test_what_is_printed_is_judged():
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("page", PAGES)
 def test_cells_run_and_answers_agree(page):
-    pytest.importorskip("matplotlib").use("Agg")
-    import matplotlib.pyplot as plt
-
-    names: dict = {}
-    with contextlib.redirect_stdout(io.StringIO()) as printed, np.errstate(all="ignore"):
-        for number, cell in enumerate(cells_of(PAGES[page]), 1):
-            exec(compile(cell, f"{page}, cell {number}", "exec"), names)
-    plt.close("all")
-    assert disagreements(printed.getvalue()) == []
-    misses, total = missed(printed.getvalue())
+    printed = printed_by_cells(PAGES[page], page)
+    assert disagreements(printed) == []
+    misses, total = missed(printed)
     assert total == 0 or binom.sf(misses - 1, total, 0.1) > FALSE_ALARM, (misses, total)

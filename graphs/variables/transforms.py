@@ -157,7 +157,7 @@ def _on_the_real_line(transform: Transform, value: TensorVariable, inputs: Seque
     """Return what stands for a natural value there: of a matrix it is a vector, whose length transforms look at."""
     try:
         return pt.as_tensor(transform.forward(value, *inputs)).type(name=value.name)
-    except Exception as error:
+    except Exception as error:  # as in `_undone`
         raise _failure(transform, value, error) from error
 
 

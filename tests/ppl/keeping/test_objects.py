@@ -84,7 +84,7 @@ def test_a_run_goes_on_wherever_putting_failed(monkeypatch: pytest.MonkeyPatch) 
     assert_same(longer, prepared.compiled.sample(**{**prepared.options, "draws": 900}))
     place_of(STORE).remove(some)
     with pytest.raises(SamplingError, match=f"damaged: {some}, .* is missing"):
-        prepared.go_on(STORE)  # type: ignore[arg-type]
+        prepared.go_on(STORE)  # type: ignore[arg-type]  # it is declared for folders, and passes on what it gets
 
 
 def test_chains_write_large_pieces_while_others_commit(monkeypatch: pytest.MonkeyPatch) -> None:
