@@ -56,7 +56,8 @@ def compiled_advance(table: NDArray[np.int64]) -> Callable[..., int]:
 @cache
 def _compiled_loop() -> Callable[..., int]:
     """Compile the loop itself, from its own source: a function that called it would be optimised once more."""
-    advance = renamed(unwrap(chain.advance), "rvgraph_advance", vars(chain) | {"call_move": _call_move})
+    function = unwrap(chain.advance)
+    advance = renamed(function, "rvgraph_advance", vars(chain) | {"call_move": _call_move}, getsource(function))
     return njit(nogil=True, cache=True, **_OPTIONS)(advance)
 
 

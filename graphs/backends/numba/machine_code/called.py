@@ -12,8 +12,10 @@ from typing import Any
 
 import numba.core.dispatcher
 from numba.core.codegen import JITCodeLibrary, JITCPUCodegen
-from numba.core.compiler import Compiler, CompileResult, Flags, compile_extra
+from numba.core.compiler import CompileResult, Flags, compile_extra
 from numba.core.registry import CPUDispatcher
+
+from graphs.backends.numba.translation.compiler import Translating
 
 
 class _Library(JITCodeLibrary):
@@ -62,7 +64,7 @@ class _Compiler(_FunctionCompiler):
         flags.no_cpython_wrapper = flags.no_cfunc_wrapper = True
         library = _codegen().create_library(self.py_func.__name__)
         contexts = description.typing_context, description.target_context
-        return compile_extra(*contexts, self.py_func, args, return_type, flags, self.locals, library)
+        return compile_extra(*contexts, self.py_func, args, return_type, flags, self.locals, library, Translating)
 
 
 class Called(CPUDispatcher):
@@ -79,7 +81,7 @@ class Called(CPUDispatcher):
     def __init__(self, function: Any, in_python: Any):
         options = in_python.targetoptions
         super().__init__(function, targetoptions=options)
-        self._compiler = _Compiler(function, self.targetdescr, options, self.locals, Compiler)
+        self._compiler = _Compiler(function, self.targetdescr, options, self.locals, Translating)
         self.in_python = in_python
 
     def add_overload(self, result: CompileResult) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import builtins
+import hashlib
 import sys
 from collections.abc import Iterator, Mapping
 from enum import Enum
 from functools import cache, partial, singledispatch
+from pathlib import Path
 from types import BuiltinFunctionType, CodeType, FunctionType, MethodType, ModuleType
 from typing import Any, TypeAliasType, TypeVar
 
@@ -16,6 +18,7 @@ import numpy as np
 import pytensor
 import scipy
 from numba.core import ccallback, imputils, types
+from numba.core.compiler import CompilerBase
 from numba.core.datamodel import default_manager
 from numba.core.extending import _Intrinsic
 from numba.core.typing import templates
@@ -120,6 +123,9 @@ def _parts_of_class(described: type) -> Iterator[Any]:
     yield f"{described.__module__}.{described.__qualname__}"
     if is_foreign(described.__module__):
         return
+    if issubclass(described, CompilerBase):
+        yield compilers()
+        return
     yield described.__bases__
     for name, value in sorted(vars(described).items()):
         if isinstance(value, (staticmethod, classmethod)):
@@ -130,6 +136,14 @@ def _parts_of_class(described: type) -> Iterator[Any]:
             yield from (name, value)
     yield from _registered(described)
     yield default_manager._handlers.get(described)
+
+
+@cache
+def compilers() -> str:
+    """Return a hash of what makes machine code of functions."""
+    here = Path(__file__).parent
+    files = sorted([*here.glob("*.py"), *(here.parent / "translation").glob("*.py")])
+    return hashlib.sha256(b"\0".join(file.read_bytes() for file in files)).hexdigest()
 
 
 def _is_constant(name: str, value: Any) -> bool:

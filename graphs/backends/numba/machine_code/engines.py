@@ -21,8 +21,9 @@ import llvmlite.binding as llvm
 from llvmlite.binding import newpassmanagers
 from numba.core import config
 from numba.core.codegen import JITCPUCodegen
-from numba.core.compiler import Compiler
 from numba.core.compiler_lock import global_compiler_lock
+
+from graphs.backends.numba.translation.compiler import Translating
 
 _UNUSED: deque[Any] = deque()
 """Engines whose functions are gone; a deque, since any thread appends to it without a lock."""
@@ -63,7 +64,7 @@ def close_library(library: Any) -> None:
             module.close()
 
 
-class SeparateCompiler(Compiler):
+class SeparateCompiler(Translating):
     """Compiles functions into an engine of their own each: ``njit(pipeline_class=SeparateCompiler)``."""
 
     def __init__(self, typing_context: Any, target_context: Any, library: Any, *arguments: Any):

@@ -11,7 +11,7 @@ from functools import partial, update_wrapper
 from typing import Any, cast
 
 from numba import njit
-from numba.core.compiler import CompilerBase, DefaultPassBuilder
+from numba.core.compiler import DefaultPassBuilder
 from numba.core.compiler_machinery import PassManager, register_pass
 from numba.core.typed_passes import NopythonRewrites
 from numba.core.untyped_passes import (
@@ -21,6 +21,8 @@ from numba.core.untyped_passes import (
     IRProcessing,
     TranslateByteCode,
 )
+
+from graphs.backends.numba.translation.compiler import Translating
 
 
 class _Inlined:
@@ -106,7 +108,7 @@ class _InlineFromTheTop(InlineInlinables):
         return super()._do_work(*arguments[:-1], _Worker(arguments[-1]))
 
 
-class KernelCompiler(CompilerBase):
+class KernelCompiler(Translating):
     """Compiles functions that are made of many inlined ones: ``njit(pipeline_class=KernelCompiler)``.
 
     They do arithmetic on elements: expressions of whole arrays, for which Numba would search, they have not.

@@ -27,6 +27,7 @@ from numba.core.sigutils import normalize_signature
 from graphs.backends.numba.machine_code import called, storage
 from graphs.backends.numba.machine_code.engines import MachineCode, close_library, free_unused, load, separate
 from graphs.backends.numba.machine_code.reachable import digest_of, versions_of_code
+from graphs.backends.numba.translation.compiler import Translating
 
 
 class CodeCache(_Cache):
@@ -109,9 +110,10 @@ def njit(*, cache: bool = False, **options: Any) -> Callable[[Callable[..., Any]
     # What calls it may be compiled to add up in any order, as PyTensor's functions are, and unless told otherwise Numba
     # lets what is called inherit that, for all later callers and for what is kept.
     options = {"fastmath": False, **options}
+    translating = {"pipeline_class": Translating}
 
     def decorate(function: Callable[..., Any]) -> Any:
-        compiled: Any = numba.njit(**options)(function)
+        compiled: Any = numba.njit(**(translating | options))(function)
         is_compiled = is_jitted(compiled)  # Numba may be told not to
         if not cache or not is_compiled:
             return compiled
@@ -207,8 +209,8 @@ def cfunc(signature: Any, name: str, digest: str | None, **options: Any) -> Call
     **options : object
         Those of ``numba.cfunc``.
     """
-    whole = None if digest is None else digest_of((digest, options))
-    pipeline = {key: options.pop(key) for key in ("pipeline_class",) if key in options}
+    pipeline = {"pipeline_class": options.pop("pipeline_class", Translating)}
+    whole = None if digest is None else digest_of((digest, options | pipeline))
 
     def decorate(function: Callable[..., Any]) -> CFunc:
         compiled: Any = OwnedCFunc(function, normalize_signature(signature), locals={}, options=options, **pipeline)

@@ -56,12 +56,14 @@ def renamed(function: FunctionType, name: str, names: Mapping[str, Any], source:
     names : mapping of str to object
         Its global names.
     source : str
-        Shown in messages.
+        Begins with its definition; it is translated from there, and shown in messages.
     """
     module = ModuleType(name)
     vars(module).update({**names, "__name__": name})
     file = f"<{name}>"
     code = function.__code__.replace(co_name=name, co_qualname=name, co_filename=file)
+    if source:
+        code = code.replace(co_firstlineno=1)
     result = FunctionType(code, vars(module), name, function.__defaults__)
     setattr(module, name, result)
     linecache.cache[file] = (len(source), None, source.splitlines(keepends=True), file)

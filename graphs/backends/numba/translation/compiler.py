@@ -1,0 +1,105 @@
+"""Numba's compiler with a shorter way for functions that are plain enough; all others go the long way."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from numba.core import typing
+from numba.core.compiler import CompileResult, Compiler, compile_result
+from numba.core.environment import Environment
+from numba.core.funcdesc import PythonFunctionDescriptor
+from numba.core.targetconfig import ConfigStack
+
+from graphs.backends.numba.translation.function import translate
+from graphs.backends.numba.translation.operations import Unit
+from graphs.backends.numba.translation.values import Untranslatable, Value, holds_arrays
+
+REFUSED: dict[str, str] = {}
+"""Why functions were left to Numba, by name."""
+
+
+class Translating(Compiler):
+    """Compiles a function by translating its source, or as Numba does where that is not possible."""
+
+    def _compile_bytecode(self) -> CompileResult:
+        state = self.state
+        try:
+            with ConfigStack().enter(state.flags.copy()):
+                return _compiled(state)
+        except Untranslatable as error:
+            REFUSED[state.func_id.func_name] = str(error)
+        return super()._compile_bytecode()
+
+
+def _compiled(state: Any) -> CompileResult:
+    """Translate a function and return it as Numba does."""
+    flags = state.flags
+    function = state.func_id.func
+    context = state.targetctx
+    if state.library is None:
+        state.library = context.codegen().create_library(state.func_id.func_qualname)
+        state.library.enable_object_caching()
+    library = state.library
+    description = _described(state)
+    environment = Environment.from_fndesc(description)
+    inner = context.subtarget(environment=environment, fndesc=description, enable_nrt=False)
+    module = library.create_ir_module(description.unique_name)
+    with inner.push_code_library(library):
+        unit = Unit(inner, state.typingctx, module, flags.error_model == "numpy")
+        arguments = [Value(kind, None) for kind in description.argtypes]
+        try:
+            translate(unit, function, description, arguments, flags.forceinline)
+        except (NotImplementedError, RuntimeError, TypeError, ValueError, KeyError, AttributeError, AssertionError) as e:
+            raise Untranslatable(f"{type(e).__name__}: {e}") from e
+        if flags.nrt and holds_arrays(description.restype):
+            raise Untranslatable("an array is returned")
+        inner.declare_env_global(module, inner.get_env_name(description))
+        inner.post_lowering(module, library)
+        library.add_ir_module(module)
+        if not flags.no_cpython_wrapper:
+            inner.create_cpython_wrapper(library, description, environment, None, release_gil=flags.release_gil)
+        if not flags.no_cfunc_wrapper:
+            inner.create_cfunc_wrapper(library, description, environment, None)
+    entry = None
+    if not flags.no_compile:
+        entry = context.get_executable(library, description, environment)
+        context.insert_user_function(entry, description, [library])
+        state.reload_init.extend(library._reload_init)
+    return compile_result(
+        typing_context=state.typingctx,
+        target_context=context,
+        entry_point=entry,
+        typing_error=None,
+        type_annotation=None,
+        library=library,
+        call_helper=None,
+        signature=typing.signature(description.restype, *description.argtypes),
+        objectmode=False,
+        lifted=(),
+        fndesc=description,
+        environment=environment,
+        metadata=state.metadata,
+        reload_init=state.reload_init,
+    )
+
+
+def _described(state: Any) -> Any:
+    identity, flags = state.func_id, state.flags
+    return PythonFunctionDescriptor(
+        native=True,
+        modname=identity.func.__module__,
+        qualname=identity.func_qualname,
+        unique_name=identity.unique_name,
+        doc="",
+        typemap=None,
+        restype=state.return_type,
+        calltypes=None,
+        args=tuple(identity.arg_names),
+        kws=(),
+        mangler=state.targetctx.mangler,
+        argtypes=tuple(state.args),
+        inline=flags.forceinline,
+        noalias=flags.noalias,
+        abi_tags=[flags.get_mangle_string()],
+        uid=identity.unique_id,
+    )
