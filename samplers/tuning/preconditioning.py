@@ -17,6 +17,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from graphs.backends.numba.library.intrinsics import as_rows
 from graphs.backends.numba.machine_code.c_functions import compile_function
 from graphs.backends.numba.machine_code.inlined import inlined
 from graphs.backends.numba.machine_code.kept import njit
@@ -110,7 +111,7 @@ def split_factor(kind: int, size: int, rank: int, numbers: Vector) -> tuple[Vect
     return (
         numbers[:num_scales],
         numbers[num_scales:begin],
-        numbers[begin : begin + rank * size].reshape((rank, size)),
+        as_rows(numbers[begin:], rank, size),
     )
 
 

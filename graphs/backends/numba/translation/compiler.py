@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from numba.core import typing
-from numba.core.compiler import CompileResult, Compiler, compile_result
+from numba.core.compiler import Compiler, CompileResult, compile_result
 from numba.core.environment import Environment
 from numba.core.funcdesc import PythonFunctionDescriptor
 from numba.core.targetconfig import ConfigStack
 
 from graphs.backends.numba.translation.function import translate
-from graphs.backends.numba.translation.operations import Unit
+from graphs.backends.numba.translation.unit import Unit
 from graphs.backends.numba.translation.values import Untranslatable, Value, holds_arrays
 
 REFUSED: dict[str, str] = {}
@@ -26,8 +26,9 @@ class Translating(Compiler):
         try:
             with ConfigStack().enter(state.flags.copy()):
                 return _compiled(state)
-        except Untranslatable as error:
-            REFUSED[state.func_id.func_name] = str(error)
+        # Whatever is wrong, Numba's own compiler does it, or says what it is.
+        except Exception as error:
+            REFUSED[state.func_id.func_name] = f"{type(error).__name__}: {error}"
         return super()._compile_bytecode()
 
 
@@ -47,10 +48,7 @@ def _compiled(state: Any) -> CompileResult:
     with inner.push_code_library(library):
         unit = Unit(inner, state.typingctx, module, flags.error_model == "numpy")
         arguments = [Value(kind, None) for kind in description.argtypes]
-        try:
-            translate(unit, function, description, arguments, flags.forceinline)
-        except (NotImplementedError, RuntimeError, TypeError, ValueError, KeyError, AttributeError, AssertionError) as e:
-            raise Untranslatable(f"{type(e).__name__}: {e}") from e
+        translate(unit, function, description, arguments, flags.forceinline)
         if flags.nrt and holds_arrays(description.restype):
             raise Untranslatable("an array is returned")
         inner.declare_env_global(module, inner.get_env_name(description))

@@ -9,10 +9,12 @@ from contextlib import contextmanager
 from typing import Any
 
 from llvmlite import ir
-from numba.core import cgutils, types
+from numba.core import cgutils
 
-from graphs.backends.numba.translation.operations import OPERATORS, Operations, Unit
-from graphs.backends.numba.translation.values import Known, Static, Untranslatable, Value, is_inlined
+from graphs.backends.numba.translation.elements import Elements
+from graphs.backends.numba.translation.operations import OPERATORS
+from graphs.backends.numba.translation.unit import Unit
+from graphs.backends.numba.translation.values import Known, Static, Untranslatable, Value, is_inlined, types
 
 _NOTHING = Static(None)
 
@@ -20,7 +22,7 @@ _NOTHING = Static(None)
 class Variable:
     """A local name that is assigned to: memory, of one type."""
 
-    def __init__(self, kind: types.Type, place: Any):
+    def __init__(self, kind: Any, place: Any):
         self.type = kind
         self.place = place
 
@@ -34,8 +36,10 @@ class Expressions:
         What functions share.
     builder : llvmlite.ir.IRBuilder
         Where code is appended.
+    local : set of str
+        The function's own names.
     names : dict
-        What names mean that are not the function's own.
+        What all others mean.
     call_function : callable
         Translates a call of a function that is to be part of this one.
     """
@@ -44,18 +48,20 @@ class Expressions:
         self,
         unit: Unit,
         builder: ir.IRBuilder,
+        local: set[str],
         names: dict[str, Any],
         call_function: Callable[[ir.IRBuilder, Any, Sequence[Known]], Known],
     ):
         self.unit = unit
         self.builder = builder
-        self.do = Operations(unit, builder)
+        self.do = Elements(unit, builder)
         self.variables: dict[str, Variable] = {}
         self.fixed: dict[str, Known] = {}
+        self.local = local
         self._names = names
         self._call_function = call_function
 
-    def place_of(self, kind: types.Type) -> Any:
+    def place_of(self, kind: Any) -> Any:
         """Return memory for a value, zero until it is written."""
         return cgutils.alloca_once(self.builder, self.unit.context.get_value_type(kind), zfill=True)
 
@@ -77,6 +83,8 @@ class Expressions:
         if name in self.variables:
             variable = self.variables[name]
             return Value(variable.type, self.builder.load(variable.place))
+        if name in self.local:
+            raise Untranslatable(f"{name} before it is assigned to")
         if name in self._names:
             return Static(self._names[name])
         if hasattr(builtins, name):
@@ -119,16 +127,17 @@ class Expressions:
 
     def _read_Compare(self, node: ast.Compare) -> Known:
         left = self.read(node.left)
-        result: Known | None = None
-        with self._short_circuit(result_of := []) as ends:
+        result_of: list[Known] = []
+        last = len(node.ops) - 1
+        with self._short_circuit(result_of) as ends:
             for position, (operation, other) in enumerate(zip(node.ops, node.comparators, strict=True)):
                 right = self.read(other)
                 result = self._compared(operation, left, right)
-                left = right
-                if position < len(node.ops) - 1:
+                if position < last:
                     ends(result, False)
-            assert result is not None
-            result_of.append(result)
+                else:
+                    result_of.append(result)
+                left = right
         return result_of[0]
 
     def _compared(self, operation: ast.cmpop, left: Known, right: Known) -> Known:
@@ -155,7 +164,8 @@ class Expressions:
     def _decided(self, node: ast.BoolOp, truth_of: Callable[[ast.expr], Known]) -> Known:
         """Translate operands as far as they are looked at."""
         stops_at = isinstance(node.op, ast.Or)
-        with self._short_circuit(result_of := []) as ends:
+        result_of: list[Known] = []
+        with self._short_circuit(result_of) as ends:
             for operand in node.values[:-1]:
                 truth = truth_of(operand)
                 if not isinstance(truth, Static):
@@ -190,33 +200,31 @@ class Expressions:
         callable
             Ends the evaluation where a truth value is as given.
         """
-        place: list[Any] = []
-        last: list[Any] = []
+        place: Any = None
+        decided: Any = None
 
         def ends(truth: Known, at: bool) -> None:
+            nonlocal place, decided
             value = self.do.value(truth)
-            if not place:
-                place.append(self.place_of(types.boolean))
-                last.append(self.builder.function.append_basic_block("decided"))
-            self.builder.store(value.llvm, place[0])
-            goes_on = self.builder.function.append_basic_block("open")
-            targets = (last[0], goes_on) if at else (goes_on, last[0])
-            self.builder.cbranch(value.llvm, *targets)
+            if place is None:
+                place, decided = self.place_of(types.boolean), self.builder.append_basic_block("decided")
+            self.builder.store(value.llvm, place)
+            goes_on = self.builder.append_basic_block("open")
+            self.builder.cbranch(value.llvm, *((decided, goes_on) if at else (goes_on, decided)))
             self.builder.position_at_end(goes_on)
 
         yield ends
-        if place:
-            self.builder.store(self.do.value(result_of[0]).llvm, place[0])
-            self.builder.branch(last[0])
-            self.builder.position_at_end(last[0])
-            result_of[0] = Value(types.boolean, self.builder.load(place[0]))
+        if place is not None:
+            self.builder.store(self.do.value(result_of[0]).llvm, place)
+            self.builder.branch(decided)
+            self.builder.position_at_end(decided)
+            result_of[0] = Value(types.boolean, self.builder.load(place))
 
     def _read_IfExp(self, node: ast.IfExp) -> Known:
         condition = self.condition(node.test)
         if isinstance(condition, Static):
             return self.read(node.body if condition.value else node.orelse)
-        function = self.builder.function
-        first, second, after = (function.append_basic_block(name) for name in ("then", "otherwise", "after"))
+        first, second, after = (self.builder.append_basic_block(name) for name in ("then", "otherwise", "after"))
         self.builder.cbranch(condition.llvm, first, second)
         self.builder.position_at_end(first)
         left = self.do.value(self.read(node.body))
@@ -233,7 +241,7 @@ class Expressions:
         self.builder.position_at_end(after)
         return Value(kind, self.builder.load(place))
 
-    def common_type(self, *kinds: types.Type) -> types.Type:
+    def common_type(self, *kinds: Any) -> Any:
         """Return the type that values of several types have in one place."""
         if len({*kinds}) == 1:
             return kinds[0]
@@ -256,11 +264,9 @@ class Expressions:
             kind = arguments[0].type
             if isinstance(kind, types.Array) and kind.ndim:
                 return self.do.element(self.do.attribute(arguments[0], "shape"), Static(0))
-        if hasattr(called, "py_func"):
-            arguments = _bound(called.py_func, arguments, named)
-            if is_inlined(called):
-                return self._call_function(self.builder, called.py_func, arguments)
-        elif named:
+        if is_inlined(called):
+            return self._call_function(self.builder, called.py_func, _bound(called.py_func, arguments, named))
+        if named:
             raise Untranslatable(f"named arguments of {called}")
         return self.do.call(called, arguments)
 
@@ -280,4 +286,3 @@ def _bound(function: Any, arguments: Sequence[Known], named: dict[Any, Known]) -
     if len(arguments) > len(names) or {*bound} != {*names}:
         raise Untranslatable(f"arguments of {function.__name__}")
     return [bound[name] for name in names]
-

@@ -8,17 +8,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from llvmlite import ir
-from numba.core import types
 from numba.core.typing.templates import Signature, fold_arguments
 
-from graphs.backends.numba.translation.values import (
-    Known,
-    Static,
-    Untranslatable,
-    Value,
-    holds_arrays,
-    is_number,
-)
+from graphs.backends.numba.translation.unit import Unit
+from graphs.backends.numba.translation.values import Known, Static, Untranslatable, Value, is_number, types
 
 OPERATORS: dict[type[ast.AST], Callable[..., Any]] = {
     ast.Add: operator.add,
@@ -63,50 +56,6 @@ _INTEGERS = {
 _FOLDED = {*_FLOATS, operator.neg, *_COMPARED}
 """Python's own numbers are combined beforehand where nothing can fail or round otherwise."""
 _NUMBERS = (types.float64, types.int64)
-_WORDS = (types.float64, types.int64, types.uint64)
-"""Elements of arrays that lie in memory as they are computed with."""
-_DATA, _SHAPE = 4, 5
-"""Fields of Numba's arrays."""
-
-
-class Unit:
-    """What all functions that are translated together share.
-
-    Parameters
-    ----------
-    context : BaseContext
-        Numba's target, without counts of references.
-    typing : BaseContext
-        Numba's types.
-    module : llvmlite.ir.Module
-        Takes the functions.
-    divides_freely : bool
-        Whether a division by zero gives infinity or NaN instead of an error.
-    """
-
-    def __init__(self, context: Any, typing: Any, module: Any, divides_freely: bool):
-        self.context = context
-        self.typing = typing
-        self.module = module
-        self.divides_freely = divides_freely
-        self.instances: dict[Any, Any] = {}
-        self._implementations: dict[Any, tuple[Any, Signature]] = {}
-
-    def implementation(self, function: Any, kinds: tuple[types.Type, ...]) -> tuple[Any, Signature]:
-        """Return what generates a call of a function that Numba knows, and its signature."""
-        key = (function, kinds)
-        found = self._implementations.get(key)
-        if found is None:
-            kind = function if isinstance(function, types.Type) else self.typing.resolve_value_type(function)
-            signature = self.typing.resolve_function_type(kind, kinds, {})
-            if signature is None or signature.recvr is not None:
-                raise Untranslatable(f"{function} of {kinds}")
-            is_compiled = isinstance(kind, types.Dispatcher)
-            if is_compiled and holds_arrays(signature.return_type):
-                # Numba would count references to it.
-                raise Untranslatable(f"{function} returns an array")
-            found = self._implementations[key] = (self.context.get_function(kind, signature), signature)
-        return found
 
 
 class Operations:
@@ -148,7 +97,7 @@ class Operations:
             raise Untranslatable(f"{constant!r} is computed with")
         return Value(kind, self.context.get_constant_generic(self.builder, kind, constant))
 
-    def cast(self, value: Value, kind: types.Type) -> Any:
+    def cast(self, value: Value, kind: Any) -> Any:
         """Return a value as one of another type."""
         if value.type == kind:
             return value.llvm
@@ -186,10 +135,9 @@ class Operations:
         """Call a function that Numba knows; numbers of Python's stand as literals, which some rules want."""
         given, kinds = [], []
         for argument in arguments:
-            value = self.value(argument)
+            given.append(self.value(argument))
             literal = types.maybe_literal(argument.value) if is_number(argument) else None
-            given.append(value)
-            kinds.append(value.type if literal is None else literal)
+            kinds.append(given[-1].type if literal is None else literal)
         implementation, signature = self.unit.implementation(function, tuple(kinds))
         result = implementation(self.builder, self._folded(signature, given))
         return self._plain(Value(signature.return_type, result))
@@ -218,8 +166,9 @@ class Operations:
 
     def apply(self, function: Any, *operands: Known) -> Known:
         """Apply an operator."""
-        if function in _FOLDED and all(is_number(operand) and type(operand.value) is not bool for operand in operands):  # type: ignore[union-attr]
-            return Static(function(*(operand.value for operand in operands)))  # type: ignore[union-attr]
+        numbers = [operand.value for operand in operands if is_number(operand)]
+        if function in _FOLDED and len(numbers) == len(operands) and bool not in map(type, numbers):
+            return Static(function(*numbers))
         if len(operands) == 2:
             left, right = (self.value(operand) for operand in operands)
             if left.type in _NUMBERS and right.type in _NUMBERS:
@@ -227,9 +176,9 @@ class Operations:
                 if found is not None:
                     return found
         elif function is operator.neg:
-            [operand] = (self.value(operand) for operand in operands)
-            if operand.type == types.float64:
-                return Value(types.float64, self.builder.fneg(operand.llvm))
+            only = self.value(operands[0])
+            if only.type == types.float64:
+                return Value(types.float64, self.builder.fneg(only.llvm))
         return self.call(function, operands)
 
     def _arithmetic(self, function: Any, left: Value, right: Value) -> Value | None:
@@ -252,79 +201,3 @@ class Operations:
         if function is operator.truediv and self.unit.divides_freely:
             return Value(types.float64, builder.fdiv(x, y))
         return None
-
-    def element(self, array: Known, index: Known) -> Known:
-        """Return what stands at an index."""
-        if isinstance(index, Static) and type(index.value) is int:
-            if isinstance(array, Static) and isinstance(array.value, tuple):
-                return Static(array.value[index.value])
-            if isinstance(array, Value) and isinstance(array.type, types.BaseTuple):
-                return self.parts_of(array)[index.value]
-        value = self.value(array)
-        place = self._place(value, index)
-        if place is not None:
-            return Value(value.type.dtype, self.builder.load(place))
-        return self.call(operator.getitem, (value, index))
-
-    def store(self, array: Known, index: Known, item: Known) -> None:
-        """Write to an index."""
-        target, value = self.value(array), self.value(item)
-        place = self._place(target, index)
-        if place is None:
-            self.call(operator.setitem, (target, index, item))
-        else:
-            self.builder.store(self.cast(value, target.type.dtype), place)
-
-    def _place(self, array: Value, index: Known) -> Any:
-        """Return where an element of a contiguous array of numbers lies; None if it is of another kind."""
-        kind = array.type
-        is_plain = isinstance(kind, types.Array) and kind.layout == "C" and kind.dtype in _WORDS and kind.aligned
-        if not is_plain:
-            return None
-        if isinstance(index, Static) and isinstance(index.value, tuple):
-            indices: list[Known] = [Static(part) for part in index.value]
-        elif isinstance(index, Value) and isinstance(index.type, types.BaseTuple):
-            indices = self.parts_of(index)
-        else:
-            indices = [index]
-        values = [self.value(each) for each in indices]
-        if len(values) != kind.ndim or any(value.type not in (types.int64, types.uint64) for value in values):
-            return None
-        builder = self.builder
-        offset = None
-        for axis, value in enumerate(values):
-            position = value.llvm
-            if value.type == types.int64 and not (isinstance(indices[axis], Static) and indices[axis].value >= 0):  # type: ignore[union-attr]
-                size = builder.extract_value(array.llvm, [_SHAPE, axis])
-                is_negative = builder.icmp_signed("<", position, ir.Constant(position.type, 0))
-                position = builder.select(is_negative, builder.add(position, size), position)
-            if offset is not None:
-                offset = builder.mul(offset, builder.extract_value(array.llvm, [_SHAPE, axis]))
-                position = builder.add(offset, position)
-            offset = position
-        return builder.gep(builder.extract_value(array.llvm, _DATA), [offset])
-
-    def attribute(self, known: Known, name: str) -> Known:
-        """Return an attribute."""
-        if isinstance(known, Static):
-            try:
-                return Static(getattr(known.value, name))
-            except AttributeError as error:
-                raise Untranslatable(f"{known.value!r} has no {name}") from error
-        kind, llvm = known
-        if isinstance(kind, types.BaseNamedTuple):
-            if name not in kind.fields:
-                raise Untranslatable(f"{kind} has no {name}")
-            return self.parts_of(known)[kind.fields.index(name)]
-        if isinstance(kind, types.Array) and name in ("size", "shape"):
-            sizes = [Value(types.int64, self.builder.extract_value(llvm, [_SHAPE, i])) for i in range(kind.ndim)]
-            if name == "shape":
-                return self.tuple_of(sizes)
-            if kind.ndim == 1:
-                return sizes[0]
-        found = self.unit.typing.resolve_getattr(kind, name)
-        if found is None or isinstance(found, types.Callable):
-            raise Untranslatable(f"{kind} has no {name}")
-        implementation = self.context.get_getattr(kind, name)
-        result = implementation(self.context, self.builder, kind, llvm, name)
-        return self._plain(Value(found, result))

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeGuard
 
-from numba.core import errors, types
+import numba.core.types
+from numba.core import errors
 from numba.core.extending import is_jitted
+
+types: Any = numba.core.types
+"""Numba's, whose names are made when it is loaded."""
 
 
 class Untranslatable(errors.NumbaError):
@@ -38,7 +42,7 @@ class Value(NamedTuple):
         As Numba represents values of this type.
     """
 
-    type: types.Type
+    type: Any
     llvm: Any
 
 
@@ -47,12 +51,12 @@ type Known = Static | Value
 PLAIN_NUMBERS = (bool, int, float)
 
 
-def is_number(known: Known) -> bool:
+def is_number(known: Known) -> TypeGuard[Static]:
     """Return whether it is a number of Python's that is known before anything runs."""
     return isinstance(known, Static) and type(known.value) in PLAIN_NUMBERS
 
 
-def holds_arrays(kind: types.Type) -> bool:
+def holds_arrays(kind: Any) -> bool:
     """Return whether values of a type refer to memory that Numba may count references to."""
     if isinstance(kind, types.BaseTuple):
         return any(holds_arrays(part) for part in kind)

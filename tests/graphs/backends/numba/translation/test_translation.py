@@ -1,0 +1,339 @@
+"""Functions that are translated give what Python gives when it runs them."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numba
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+
+from graphs.backends.numba.library.intrinsics import select
+from graphs.backends.numba.machine_code.inlined import inlined
+from graphs.backends.numba.machine_code.source import define
+from graphs.backends.numba.translation.compiler import REFUSED, Translating
+
+SCALE = 3
+TABLE = np.array([0.5, -1.5, 2.5])
+PAIR = (2, 0.25)
+
+
+class Point(NamedTuple):
+    """Two numbers and a vector."""
+
+    x: float
+    y: float
+    rows: Any
+
+
+@inlined
+def distance(point: Point, power: int = 2) -> float:
+    if power == 2:
+        return math.sqrt(point.x * point.x + point.y * point.y)
+    return abs(point.x) + abs(point.y)
+
+
+@inlined
+def swapped(point: Point) -> Point:
+    return Point(x=point.y, y=point.x, rows=point.rows)
+
+
+def _compiled(function: Callable[..., Any], **options: Any) -> Any:
+    """Compile a function by translation alone."""
+    options = {"error_model": "numpy", **options}
+    compiled = numba.njit(pipeline_class=Translating, **options)(function)
+
+    def call(*arguments: Any) -> Any:
+        REFUSED.pop(function.__name__, None)
+        result = compiled(*arguments)
+        assert function.__name__ not in REFUSED, REFUSED[function.__name__]
+        return result
+
+    return call
+
+
+def loops(x, n):
+    total = 0.0
+    for i in range(n):
+        if i % 3 == 1:
+            continue
+        if i > 20:
+            break
+        total += x[i % x.size] * i
+    for i in range(n - 1, 1, -2):
+        total -= x[-1 - i % x.size]
+    for i in range(2, n, 4):
+        i += 1
+        total += i
+    return total
+
+
+def while_loops(x, n):
+    count = 0
+    while n > 1 and not (count > 100 or x[0] > 1e9):
+        n = n // 2 if n % 2 == 0 else 3 * n + 1
+        count += 1
+    while True:
+        count += 2
+        if count & 1:
+            break
+        if count > 1000:
+            return -count
+        count += 3
+    return count
+
+
+def integers(x, n):
+    return ((n << 3) ^ (n >> 1)) | 5, n // 7 + (-n) // 7, n % 7 - (-n) % 7, -n, ~n, n**2, n / 3
+
+
+def floats(x, n):
+    a = x[0]
+    return -a, a / 3, a**2, a**0.5, a // 0.3, a % 0.3, a + n, n - a, a < n, a != a, not a, 2.0 * SCALE - 1
+
+
+def compared(x, n):
+    return 0.0 < x[0] < x[1], x[0] < x[1] <= n < 50, 1 < n != 3, n == 3 or n == 4, n > 3 and x[0] > 0.25
+
+
+def retyped(x, n):
+    total = 0
+    for i in range(n):
+        total = total + x[i % 3]
+        if total > 5:
+            total = 1
+    flag = n
+    flag = total > 1.0
+    return total, flag + 1
+
+
+def tuples(x, n):
+    a, b = x[0], n
+    a, b = b, a
+    pair = (a, (b, x[1]))
+    c, (d, e) = pair
+    return c, d, e, pair[1][0], PAIR[0] * PAIR[1], len(x), x.shape[0], x.size
+
+
+def tables(x, n):
+    rows = x[1:]
+    first = rows[: n % 2 + 1]
+    total = 0.0
+    for i in range(first.size):
+        total += first[i] + TABLE[i]
+    x[n % 3] += 2.0
+    x[0], x[1] = x[1], x[0]
+    return total + TABLE[-1] + math.pi
+
+
+def chosen(x, n):
+    return (n if x[0] > 0.5 else x[2]), min(n, 3), max(x[0], x[1], 0.75), abs(-n)
+
+
+def named(x, n):
+    point = Point(x[0], 2.0, x)
+    other = swapped(point)
+    return distance(point) + distance(other, 1) * distance(point, n), other.y, other.rows[1]
+
+
+def early(x, n):
+    if n > 5:
+        if x[0] > 0.5:
+            return 1.0
+        n = 3
+    elif n == 0:
+        return 2
+    else:
+        n += 1
+    return n * x[1]
+
+
+def words(x, n):
+    bits = np.uint64(n) * np.uint64(0x9E3779B97F4A7C15)
+    bits ^= bits >> np.uint64(31)
+    return np.int64(bits >> np.uint64(11)), float(n), int(x[0] * 10.0), np.float64(n) / 2
+
+
+def in_turn(x, n):
+    for value in x:
+        n += value > 0.5
+    for value in TABLE:
+        n += value * x[0]
+    return n
+
+
+def selected(x, n):
+    return select(x[0] > 0.5, x[1], 2.0)
+
+
+CASES = (loops, while_loops, integers, floats, compared, retyped, tuples, tables, chosen, named, early, words, in_turn)
+
+
+@pytest.mark.parametrize("function", CASES, ids=lambda f: f.__name__)
+def test_translated_functions_give_what_python_gives(function):
+    compiled = _compiled(function)
+    for seed in range(12):
+        x, n = np.random.default_rng(seed).random(3), seed
+        ours, theirs = x.copy(), x.copy()
+        with np.errstate(all="ignore"):
+            expected = function(theirs, n)
+        # Where a function returns integers or floats, it returns floats, as all code of Numba's does.
+        assert_array_equal(np.array(compiled(ours, n), dtype=float), np.array(expected, dtype=float))
+        assert_array_equal(ours, theirs)
+
+
+def test_intrinsics_are_called():
+    compiled = _compiled(selected)
+    for x in np.random.default_rng(0).random((10, 3)):
+        assert compiled(x, 1) == (x[1] if x[0] > 0.5 else 2.0)
+
+
+class _Programs:
+    """Writes random functions of floats, integers, and an array of three numbers."""
+
+    def __init__(self, seed: int):
+        self.random = random.Random(seed)
+        self.depth = 0
+
+    def number(self, depth: int = 0) -> str:
+        choose = self.random.choice
+        if depth > 3 or self.random.random() < 0.3:
+            return choose(["a", "b", "i", "k", f"x[{self.integer(3)} % 3]", "1.5", "-2", "0.1"])
+        x, y = self.number(depth + 1), self.number(depth + 1)
+        forms = [
+            f"({x} {choose('+-*')} {y})",
+            f"({x} / (1.0 + abs({y})))",
+            f"({x} if {self.condition(depth + 1)} else {y})",
+        ]
+        return choose([*forms, f"math.tanh({x})", f"-{x}", f"math.floor({x} * 0.5)"])
+
+    def integer(self, depth: int = 0) -> str:
+        choose = self.random.choice
+        if depth > 3 or self.random.random() < 0.4:
+            return choose(["i", "k", "n", "3", "-1"])
+        x, y = self.integer(depth + 1), self.integer(depth + 1)
+        return choose([f"({x} {choose('+-*&|^')} {y}) % 17", f"({x} // 5)", f"({x} % 7)", f"({x} >> 1)"])
+
+    def condition(self, depth: int = 0) -> str:
+        choose = self.random.choice
+        if depth > 2 or self.random.random() < 0.6:
+            kind = choose([self.number, self.integer])
+            return f"{kind(depth + 2)} {choose(['<', '<=', '>', '>=', '==', '!='])} {kind(depth + 2)}"
+        x, y = self.condition(depth + 1), self.condition(depth + 1)
+        return choose([f"({x} and {y})", f"({x} or {y})", f"(not {x})"])
+
+    def statements(self, indent: str, count: int) -> list[str]:
+        lines = []
+        for _ in range(count):
+            kind = self.random.randrange(8 if self.depth < 2 else 4)
+            if kind == 0:
+                lines.append(f"a {self.random.choice(['=', '+=', '-='])} {self.number()}")
+            elif kind == 1:
+                lines.append(f"k = {self.integer()}")
+            elif kind == 2:
+                lines.append(f"x[{self.integer(2)} % 3] = math.tanh({self.number()})")
+            elif kind == 3:
+                lines.append(f"a, b = b, {self.number(2)} + 0.0")
+            else:
+                self.depth += 1
+                body = self.statements("    ", 2)
+                if kind in (4, 5):
+                    other = self.statements("    ", 1)
+                    lines += [f"if {self.condition()}:", *body, "else:", *other]
+                elif kind == 6:
+                    leave = [f"    if {self.condition()}:", f"        {self.random.choice(['break', 'continue'])}"]
+                    lines += [f"for i in range({self.integer(2)} % 5):", *leave, *body]
+                else:
+                    count = f"w{self.depth}"
+                    lines += [f"{count} = 0", f"while {count} < 4:", f"    {count} = {count} + 1", *body]
+                self.depth -= 1
+        return [indent + line for line in lines]
+
+    def source(self) -> str:
+        body = self.statements("    ", 6)
+        return "\n".join(["def PROGRAM(x, n):", "    a, b, i, k = x[0], 0.25, 0, n", *body, "    return a, b, i, k"])
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_random_programs_give_what_python_gives(seed):
+    source = _Programs(seed).source()
+    function, _ = define(source, f"random{seed}", {"math": math})
+    compiled = _compiled(function)
+    for n in (-3, 0, 2, 11):
+        ours, theirs = (
+            np.random.default_rng(seed).random((2, 3))[0].copy(),
+            np.random.default_rng(seed).random((2, 3))[0],
+        )
+        try:
+            expected = function(theirs, n)
+        except OverflowError:  # of Python's integers
+            continue
+        if max(abs(float(value)) for value in expected) > 1e15:
+            continue
+        # The C library's functions may differ from Python's by a rounding.
+        np.testing.assert_allclose(
+            np.array(compiled(ours, n), float), np.array(expected, float), rtol=1e-12, atol=1e-12
+        )
+        np.testing.assert_allclose(ours, theirs, rtol=1e-12, atol=1e-12)
+
+
+def allocates(x, n):
+    y = np.zeros(n + 1)
+    y[0] = x[0]
+    return y.sum()
+
+
+def holds_text(x, n):
+    return len("abc" + str(n))
+
+
+def later(x, n):
+    total = 0.0
+    for i in range(n + 2):
+        if i > 0:
+            total += previous  # noqa: F823
+        previous = x[i % 3]  # noqa: F841
+    return total
+
+
+def through_arrays(x, n):
+    y = x * 2.0 + n
+    y += x
+    return y[1]
+
+
+def with_one_step(x, n):
+    total, step = 0, n % 3 + 1
+    for i in range(0, 10, step):
+        total += i
+    return total
+
+
+@pytest.mark.parametrize("function", [allocates, holds_text, through_arrays, with_one_step])
+def test_what_cannot_be_translated_is_left_to_numba(function):
+    compiled = numba.njit(pipeline_class=Translating)(function)
+    for n in range(4):
+        x = np.random.default_rng(n).random(3)
+        assert compiled(x, n) == function(x, n)
+    assert function.__name__ in REFUSED
+
+
+previous = 1e6
+"""A global name that a function above has for itself."""
+
+
+def test_errors_are_those_of_numba():
+    def divided(x, n):
+        return n // (n - n)
+
+    compiled = numba.njit(pipeline_class=Translating)(divided)
+    with pytest.raises(ZeroDivisionError):
+        compiled(np.ones(3), 1)
+    with pytest.raises(numba.core.errors.NotDefinedError, match="previous"):
+        numba.njit(pipeline_class=Translating)(later)(np.ones(3), 1)
+    with pytest.raises(numba.TypingError):
+        numba.njit(pipeline_class=Translating)(lambda x: x.nothing)(np.ones(2))
