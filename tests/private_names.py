@@ -29,6 +29,7 @@ class Use(NamedTuple):
 
 
 _MACHINE_CODE = "graphs/backends/numba/machine_code"
+_TRANSLATION = "graphs/backends/numba/translation"
 _CODE_LIBRARY = "numba.core.codegen.CPUCodeLibrary"
 _DENSITIES = "pymc.logprob.abstract"
 
@@ -48,7 +49,6 @@ NUMBA = (
             f"{_CODE_LIBRARY}._verify_declare_only_symbols",
             "numba.core.compiler.CompileResult",
             "numba.core.compiler.CompileResult._rebuild",
-            "numba.core.compiler.Compiler",
             "numba.core.compiler.Flags",
             "numba.core.compiler.compile_extra",
             "numba.core.dispatcher.Dispatcher._compiler",
@@ -69,7 +69,6 @@ NUMBA = (
             "numba.core.codegen.JITCPUCodegen",
             "numba.core.codegen.JITCPUCodegen._customize_tm_options",
             "numba.core.codegen.JitEngine._ee",
-            "numba.core.compiler.Compiler",
             "numba.core.compiler_lock.global_compiler_lock",
             "numba.core.compiler_lock.global_compiler_lock._lock",
             "numba.core.compiler_lock.global_compiler_lock.is_locked",
@@ -90,10 +89,32 @@ NUMBA = (
         ),
     ),
     Use(
+        "Sources are translated to LLVM's code in one pass, by Numba's rules for calls, arguments and results.",
+        tuple(
+            f"{_TRANSLATION}/{name}.py"
+            for name in ("compiler", "elements", "expressions", "function", "operations", "statements", "values")
+        ),
+        (
+            "numba.core.cgutils.alloca_once",
+            "numba.core.codegen.CodeLibrary._reload_init",
+            "numba.core.compiler.CompileResult",
+            "numba.core.compiler.Compiler",
+            "numba.core.compiler.Compiler._compile_bytecode",
+            "numba.core.compiler.compile_result",
+            "numba.core.environment.Environment",
+            "numba.core.environment.Environment.from_fndesc",
+            "numba.core.errors.NumbaError",
+            "numba.core.funcdesc.PythonFunctionDescriptor",
+            "numba.core.targetconfig.ConfigStack",
+            "numba.core.typing.signature",
+            "numba.core.typing.templates.Signature",
+            "numba.core.typing.templates.fold_arguments",
+        ),
+    ),
+    Use(
         "Small functions are inlined from the outermost on before types are derived.",
         (f"{_MACHINE_CODE}/inlined.py",),
         (
-            "numba.core.compiler.CompilerBase",
             "numba.core.compiler.DefaultPassBuilder",
             "numba.core.compiler.DefaultPassBuilder.define_nopython_pipeline",
             "numba.core.compiler_machinery.PassManager",
@@ -154,6 +175,7 @@ NUMBA = (
             "numba.core.ccallback.CFunc._compiler",
             "numba.core.ccallback.CFunc._pyfunc",
             "numba.core.ccallback.CFunc._sig",
+            "numba.core.compiler.CompilerBase",
             "numba.core.datamodel.default_manager",
             "numba.core.datamodel.default_manager._handlers",
             "numba.core.dispatcher.Dispatcher",

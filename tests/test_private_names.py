@@ -22,7 +22,7 @@ from tests.private_names import INTERNAL, USES
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("graphs", "samplers", "ppl")
-DOCUMENTED = {"_asdict", "_fields", "_make", "_replace"}  # of named tuples
+DOCUMENTED = {"_asdict", "_field_defaults", "_fields", "_make", "_replace"}  # of named tuples
 ASKING = {"getattr", "setattr", "hasattr", "delattr"}
 
 

@@ -1,6 +1,6 @@
 """Long programs as functions that are called one after the other.
 
-Numba takes more than linear time for a function: one of 1,400 lines took 80 seconds, its five parts take 11. Arrays lie
+LLVM takes more than linear time for a function: one of 5,600 lines takes 19.5 seconds, its 20 parts 13.4. Arrays lie
 in memory that all parts see; local variables that one part leaves to others are arguments and results.
 """
 

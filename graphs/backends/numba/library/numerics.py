@@ -96,18 +96,21 @@ def log1mexp(x: float) -> float:
 @njit(cache=True, error_model="numpy")
 def trigamma(x: float) -> float:
     """Return the second derivative of the logarithm of the gamma function."""
-    if x < 0.5:
-        if x == math.floor(x):
-            return math.inf
-        sine = math.sin(math.pi * x)
-        return math.pi * math.pi / (sine * sine) - trigamma(1.0 - x)
+    is_reflected = x < 0.5
+    if is_reflected and x == math.floor(x):
+        return math.inf
+    z = 1.0 - x if is_reflected else x
     total = 0.0
-    while x < 15.0:
-        total += 1.0 / (x * x)
-        x += 1.0
-    y = 1.0 / (x * x)
+    while z < 15.0:
+        total += 1.0 / (z * z)
+        z += 1.0
+    y = 1.0 / (z * z)
     series = y * (1 / 6 - y * (1 / 30 - y * (1 / 42 - y * (1 / 30 - y * (5 / 66 - y * 691 / 2730)))))
-    return total + 1.0 / x + 0.5 * y + series / x
+    value = total + 1.0 / z + 0.5 * y + series / z
+    if is_reflected:
+        sine = math.sin(math.pi * x)
+        return math.pi * math.pi / (sine * sine) - value
+    return value
 
 
 NAMES = {

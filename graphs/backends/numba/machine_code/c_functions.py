@@ -12,7 +12,8 @@ from numba import types
 from numba.core.ccallback import CFunc
 from numba.core.compiler_lock import global_compiler_lock
 
-from graphs.backends.numba.machine_code.engines import SeparateCompiler, close_library
+from graphs.backends.numba.machine_code.called import Called
+from graphs.backends.numba.machine_code.engines import close_modules
 from graphs.backends.numba.machine_code.kept import cfunc
 from graphs.backends.numba.machine_code.source import define, forget
 
@@ -55,7 +56,7 @@ def compile_function(
         for part, text in (parts or {}).items():
             called, digest = define(text, f"{name}_{part}", names, known)
             afterwards.callback(forget, called)
-            dispatcher = numba.njit(error_model="numpy", pipeline_class=SeparateCompiler)(called)
+            dispatcher = Called(called, numba.njit(error_model="numpy")(called))
             afterwards.callback(_close, dispatcher)
             names[part], known[part] = dispatcher, digest
         function, digest = define(source, name, names, known)
@@ -71,4 +72,4 @@ def compile_function(
 def _close(dispatcher: Any) -> None:
     """Free what was compiled of a part, of which the whole has a copy."""
     for result in dispatcher.overloads.values():
-        close_library(result.library)
+        close_modules(result.library)

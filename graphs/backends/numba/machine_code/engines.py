@@ -23,8 +23,6 @@ from numba.core import config
 from numba.core.codegen import JITCPUCodegen
 from numba.core.compiler_lock import global_compiler_lock
 
-from graphs.backends.numba.translation.compiler import Translating
-
 _UNUSED: deque[Any] = deque()
 """Engines whose functions are gone; a deque, since any thread appends to it without a lock."""
 
@@ -59,19 +57,20 @@ def close_library(library: Any) -> None:
     """
     # Now and by hand: Numba's objects refer to each other in circles.
     library.codegen._engine._ee.close()
+    close_modules(library)
+
+
+def close_modules(library: Any) -> None:
+    """Free the code that a library holds, none of which is in an engine.
+
+    Parameters
+    ----------
+    library : CodeLibrary
+        Numba's.
+    """
     for module in (library._final_module, library._shared_module):
         if module is not None:
             module.close()
-
-
-class SeparateCompiler(Translating):
-    """Compiles functions into an engine of their own each: ``njit(pipeline_class=SeparateCompiler)``."""
-
-    def __init__(self, typing_context: Any, target_context: Any, library: Any, *arguments: Any):
-        if library is None:
-            library = JITCPUCodegen("rvgraph").create_library("rvgraph")
-            library.enable_object_caching()
-        super().__init__(typing_context, target_context, library, *arguments)
 
 
 def load(owner: Any, code: MachineCode, target_context: Any) -> int:

@@ -17,19 +17,34 @@ from graphs.backends.numba.translation.values import Untranslatable, Value, hold
 REFUSED: dict[str, str] = {}
 """Why functions were left to Numba, by name."""
 
+_ACTIVE: list[Any] = []
+"""Functions that are being translated, by the one thread that holds Numba's lock."""
+
 
 class Translating(Compiler):
     """Compiles a function by translating its source, or as Numba does where that is not possible."""
 
     def _compile_bytecode(self) -> CompileResult:
         state = self.state
+        function = state.func_id.func
         try:
-            with ConfigStack().enter(state.flags.copy()):
-                return _compiled(state)
+            if function in _ACTIVE or _calls_itself(function):
+                raise Untranslatable("a function that calls itself")
+            _ACTIVE.append(function)
+            try:
+                with ConfigStack().enter(state.flags.copy()):
+                    return _compiled(state)
+            finally:
+                _ACTIVE.remove(function)
         # Whatever is wrong, Numba's own compiler does it, or says what it is.
         except Exception as error:
             REFUSED[state.func_id.func_name] = f"{type(error).__name__}: {error}"
         return super()._compile_bytecode()
+
+
+def _calls_itself(function: Any) -> bool:
+    names = (function.__globals__.get(name) for name in function.__code__.co_names)
+    return any(getattr(named, "py_func", None) is function for named in names)
 
 
 def _compiled(state: Any) -> CompileResult:

@@ -94,4 +94,4 @@ class Elements(Operations):
             raise Untranslatable(f"{kind} has no {name}")
         implementation = self.context.get_getattr(kind, name)
         result = implementation(self.context, self.builder, kind, llvm, name)
-        return self._plain(Value(found, result))
+        return self.unliteral(Value(found, result))

@@ -19,7 +19,7 @@ from graphs.backends.numba.translation.values import Known, Static, Untranslatab
 _NOTHING = Static(None)
 
 
-class Variable:
+class LocalName:
     """A local name that is assigned to: memory, of one type."""
 
     def __init__(self, kind: Any, place: Any):
@@ -55,7 +55,7 @@ class Expressions:
         self.unit = unit
         self.builder = builder
         self.do = Elements(unit, builder)
-        self.variables: dict[str, Variable] = {}
+        self.variables: dict[str, LocalName] = {}
         self.fixed: dict[str, Known] = {}
         self.local = local
         self._names = names

@@ -13,7 +13,7 @@ from numba.core.funcdesc import PythonFunctionDescriptor
 
 from graphs.backends.numba.translation.expressions import Expressions
 from graphs.backends.numba.translation.source import definition_of, names_of
-from graphs.backends.numba.translation.statements import Retyped, Statements
+from graphs.backends.numba.translation.statements import Retyped, Suite
 from graphs.backends.numba.translation.unit import Unit
 from graphs.backends.numba.translation.values import Known, Static, Untranslatable, Value, is_number, types
 
@@ -73,7 +73,7 @@ class _Function:
         builder = ir.IRBuilder(self._function.append_basic_block("entry"))
         assigned = {node.id for node in ast.walk(self._definition) if _is_assigned(node)}
         self._read = Expressions(unit, builder, assigned, names_of(function), self._call)
-        self._write = Statements(builder, self._read, kinds)
+        self._write = Suite(builder, self._read, kinds)
         given = iter(convention.decode_arguments(builder, description.argtypes, self._function))
         for name, argument in zip(function.__code__.co_varnames, arguments, strict=False):
             known = argument if isinstance(argument, Static) else Value(argument.type, next(given))

@@ -140,7 +140,7 @@ class Operations:
             kinds.append(given[-1].type if literal is None else literal)
         implementation, signature = self.unit.implementation(function, tuple(kinds))
         result = implementation(self.builder, self._folded(signature, given))
-        return self._plain(Value(signature.return_type, result))
+        return self.unliteral(Value(signature.return_type, result))
 
     def _folded(self, signature: Signature, given: Sequence[Value]) -> Sequence[Any]:
         """Return arguments as a signature wants them."""
@@ -161,7 +161,8 @@ class Operations:
         folded: Sequence[Any] = fold_arguments(signature.pysig, tuple(given), {}, one, left_out, several)
         return folded
 
-    def _plain(self, value: Value) -> Value:
+    def unliteral(self, value: Value) -> Value:
+        """Return a value whose type says nothing of what it is."""
         return Value(types.unliteral(value.type), value.llvm)
 
     def apply(self, function: Any, *operands: Known) -> Known:

@@ -9,7 +9,7 @@ from typing import Any
 from llvmlite import ir
 from numba.core import cgutils
 
-from graphs.backends.numba.translation.expressions import Expressions, Variable
+from graphs.backends.numba.translation.expressions import Expressions, LocalName
 from graphs.backends.numba.translation.operations import OPERATORS
 from graphs.backends.numba.translation.values import Known, Static, Untranslatable, Value, types
 
@@ -23,7 +23,7 @@ class Retyped(Exception):
         self.kind = kind
 
 
-class Statements:
+class Suite:
     """Translates statements of one function.
 
     Parameters
@@ -128,7 +128,7 @@ class Statements:
         variable = self.read.variables.get(name)
         if variable is None:
             kind = self._kinds.get(name, value.type)
-            variable = self.read.variables[name] = Variable(kind, self.read.place_of(kind))
+            variable = self.read.variables[name] = LocalName(kind, self.read.place_of(kind))
         if value.type != variable.type:
             kind = self.read.common_type(variable.type, value.type)
             if kind != variable.type:

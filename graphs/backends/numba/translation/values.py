@@ -6,7 +6,6 @@ from typing import Any, NamedTuple, TypeGuard
 
 import numba.core.types
 from numba.core import errors
-from numba.core.extending import is_jitted
 
 types: Any = numba.core.types
 """Numba's, whose names are made when it is loaded."""
@@ -65,4 +64,5 @@ def holds_arrays(kind: Any) -> bool:
 
 def is_inlined(function: Any) -> bool:
     """Return whether a function is never compiled by itself, but as part of whatever calls it."""
-    return is_jitted(getattr(function, "_dispatcher", function)) and function.targetoptions.get("inline") == "always"
+    options = getattr(function, "targetoptions", None)
+    return isinstance(options, dict) and options.get("inline") == "always"

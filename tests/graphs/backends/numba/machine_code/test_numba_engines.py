@@ -132,17 +132,17 @@ def test_parts_of_long_programs_are_freed_once_the_program_is_made(monkeypatch, 
     monkeypatch.setattr(storage, "pytensor", SimpleNamespace(config=SimpleNamespace(compiledir=tmp_path)))
     monkeypatch.setattr(parts, "MOST_LINES", 2)
     monkeypatch.setattr(parts, "LINES_OF_A_PART", 4)
-    made, compiler = [], c_functions.SeparateCompiler
+    made, kind = [], c_functions.Called
 
-    class Watched(compiler):
-        def __init__(self, *arguments):
-            super().__init__(*arguments)
-            made.append(self.state.library.codegen._engine._ee)
+    class Watched(kind):
+        def add_overload(self, result):
+            super().add_overload(result)
+            made.append(result.library)
 
-    monkeypatch.setattr(c_functions, "SeparateCompiler", Watched)
+    monkeypatch.setattr(c_functions, "Called", Watched)
     compiled = _compiled(7)
     assert len(made) > 1
-    assert all(engine.closed for engine in made)
+    assert all(library._final_module.closed for library in made)
     _is_sum_of_squares(compiled)
 
 
