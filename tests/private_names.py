@@ -92,7 +92,7 @@ NUMBA = (
         "Sources are translated to LLVM's code in one pass, by Numba's rules for calls, arguments and results.",
         tuple(
             f"{_TRANSLATION}/{name}.py"
-            for name in ("compiler", "elements", "expressions", "function", "operations", "statements", "values")
+            for name in ("compiler", "expressions", "function", "operations", "statements", "values")
         ),
         (
             "numba.core.cgutils.alloca_once",
