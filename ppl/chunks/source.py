@@ -5,11 +5,11 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from typing import Any
+from weakref import WeakSet
 
 import numpy as np
 from numpy.typing import NDArray
 from pytensor.graph.basic import Variable
-from pytensor.graph.traversal import ancestors
 from pytensor.tensor.variable import TensorVariable
 
 from graphs.errors import ModelError
@@ -192,7 +192,23 @@ def source_of(variable: Variable) -> Source | None:
     return source
 
 
+_IN_MEMORY: WeakSet[Variable] = WeakSet()
+"""Variables above which there are no chunks: models declare thousands, each above the next."""
+
+
 def inputs_in_chunks(outputs: Iterable[Variable]) -> list[TensorVariable]:
     """Return the inputs of graphs whose rows are read from somewhere, in the order of their names."""
-    found = [v for v in ancestors(list(outputs)) if source_of(v) is not None]
-    return sorted(dict.fromkeys(found), key=lambda v: str(v.name))
+    seen: set[Variable] = set()
+    found, waiting = [], list(outputs)
+    while waiting:
+        variable = waiting.pop()
+        if variable in seen or variable in _IN_MEMORY:
+            continue
+        seen.add(variable)
+        if source_of(variable) is not None:
+            found.append(variable)
+        elif variable.owner is not None:
+            waiting += variable.owner.inputs
+    if not found:
+        _IN_MEMORY.update(seen)
+    return sorted(found, key=lambda v: str(v.name))

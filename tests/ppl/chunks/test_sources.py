@@ -16,6 +16,7 @@ import zarr
 
 import ppl
 from graphs.errors import DerivationError, ModelError
+from ppl.chunks import source
 from ppl.chunks.arrays import as_source
 from ppl.chunks.passing import parts_to_read
 from ppl.chunks.rows_of_model import refuse_chunks
@@ -173,3 +174,24 @@ def test_rows_come_from_everywhere():
     assert rows[-1] == 9_999
     np.testing.assert_array_equal(SomeRows(sources[0], rows).read(0, 160), rows)
     np.testing.assert_array_equal(rows_from_everywhere(sources, 10**6), np.arange(10_000))
+
+
+def test_variables_are_looked_at_once_for_chunks(monkeypatch):
+    """Of a chain of n variables, each above the next, some multiple of n are looked at, not n squared."""
+    looked = []
+
+    def counted(variable):
+        looked.append(variable)
+        return source_of(variable)
+
+    monkeypatch.setattr(source, "source_of", counted)
+    counts = []
+    for length in (20, 40, 80):
+        looked.clear()
+        state, data = ppl.Normal("x0", 0, 1), {}
+        for step in range(length):
+            state = ppl.Normal(f"x{step + 1}", state, 1)
+            data[ppl.Normal(f"y{step}", state, 1)] = 0.5
+        ppl.Model(data)
+        counts.append(len(looked))
+    assert counts[2] - counts[1] == 2 * (counts[1] - counts[0])

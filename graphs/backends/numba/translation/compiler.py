@@ -15,7 +15,8 @@ from graphs.backends.numba.translation.unit import Unit
 from graphs.backends.numba.translation.values import Untranslatable, Value, holds_arrays
 
 REFUSED: dict[str, str] = {}
-"""Why functions were left to Numba, by name."""
+"""Why functions were left to Numba, by name: the last ones."""
+_MOST_REFUSED = 200
 
 _ACTIVE: list[Any] = []
 """Functions that are being translated, by the one thread that holds Numba's lock."""
@@ -39,6 +40,8 @@ class Translating(Compiler):
         # Whatever is wrong, Numba's own compiler does it, or says what it is.
         except Exception as error:
             REFUSED[state.func_id.func_name] = f"{type(error).__name__}: {error}"
+            if len(REFUSED) > _MOST_REFUSED:
+                REFUSED.pop(next(iter(REFUSED)))
         return super()._compile_bytecode()
 
 
@@ -50,6 +53,8 @@ def _calls_itself(function: Any) -> bool:
 def _compiled(state: Any) -> CompileResult:
     """Translate a function and return it as Numba does."""
     flags = state.flags
+    if flags.boundscheck or flags.debuginfo:
+        raise Untranslatable("checks that were asked for")
     function = state.func_id.func
     context = state.targetctx
     if state.library is None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Sequence
-from functools import cache
 from typing import Any, TypeGuard
 
 from llvmlite import ir
@@ -16,8 +15,6 @@ from graphs.backends.numba.translation.source import definition_of, names_of
 from graphs.backends.numba.translation.statements import Retyped, Suite
 from graphs.backends.numba.translation.unit import Unit
 from graphs.backends.numba.translation.values import Known, Static, Untranslatable, Value, is_number, types
-
-_definition_of = cache(definition_of)
 
 
 def translate(unit: Unit, function: Any, description: Any, arguments: Sequence[Known], inline: bool) -> Any:
@@ -58,7 +55,7 @@ class _Function:
     def __init__(self, unit: Unit, function: Any, description: Any, arguments: Sequence[Known], kinds: dict[str, Any]):
         self._unit = unit
         self._description = description
-        self._definition = _definition_of(function)
+        self._definition = definition_of(function)
         convention = unit.context.call_conv
         kind = convention.get_function_type(types.none, description.argtypes)
         self._function = unit.module.globals.get(description.mangled_name)

@@ -8,8 +8,11 @@ import linecache
 import textwrap
 from types import FunctionType
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from graphs.backends.numba.translation.values import Untranslatable
+
+_DEFINITIONS: WeakKeyDictionary[FunctionType, ast.FunctionDef] = WeakKeyDictionary()
 
 
 def definition_of(function: FunctionType) -> ast.FunctionDef:
@@ -20,6 +23,12 @@ def definition_of(function: FunctionType) -> ast.FunctionDef:
     Untranslatable
         If its source is not known, or is not a plain definition.
     """
+    if function not in _DEFINITIONS:
+        _DEFINITIONS[function] = _parsed(function)
+    return _DEFINITIONS[function]
+
+
+def _parsed(function: FunctionType) -> ast.FunctionDef:
     code = function.__code__
     lines = linecache.getlines(code.co_filename, function.__globals__)
     try:
