@@ -194,4 +194,4 @@ def test_variables_are_looked_at_once_for_chunks(monkeypatch):
             data[ppl.Normal(f"y{step}", state, 1)] = 0.5
         ppl.Model(data)
         counts.append(len(looked))
-    assert counts[2] - counts[1] == 2 * (counts[1] - counts[0])
+    assert counts[2] < 2.2 * counts[1] < 4.84 * counts[0]
