@@ -1,4 +1,7 @@
-"""Random functions of numbers, conditions and loops give what Python gives when it runs them."""
+"""Random functions of numbers, conditions and loops give what Python gives when it runs them.
+
+Answers: Python's own, which is no compiler of ours.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,8 @@
 """What is compiled for models is translated: Numba's own compiler takes many times as long for it.
 
 In a process of its own, whose caches are empty: what is read back from disk says nothing.
+
+Answers: what the compiler says that it left to Numba, which is to be nothing.
 """
 
 from __future__ import annotations
