@@ -24,7 +24,7 @@ def model():
     return ppl.Model({y: np.array([0.3, 1.2, -0.7, 0.9])}, later, ratio)
 
 
-@pytest.fixture(scope="module", params=["numba", "jax"])
+@pytest.fixture(scope="module", params=["numba", pytest.param("jax", marks=pytest.mark.slow)])
 def compiled(request):
     sampler = {"theta": "rmh"} if request.param == "numba" else "nuts"
     return ppl.compile(model(), sampler=sampler, marginalize=["k"], backend=request.param)

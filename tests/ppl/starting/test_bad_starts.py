@@ -169,7 +169,7 @@ def test_a_constant_log_density_is_refused(sampler: str | None) -> None:
 
 
 @pytest.mark.parametrize("metric", ["diag", "dense"])
-@pytest.mark.parametrize("backend", ["numba", "c", "jax"])
+@pytest.mark.parametrize("backend", ["numba", "c", pytest.param("jax", marks=pytest.mark.slow)])
 def test_gradients_that_get_lost_on_the_way(backend: str, metric: str, caplog: pytest.LogCaptureFixture) -> None:
     """sqrt(u + |u|), u = x - 0.1, is zero below x = 0.1: it has a value there, and by the chain rule 0 * inf."""
     if backend == "jax":
@@ -188,7 +188,7 @@ def test_gradients_that_get_lost_on_the_way(backend: str, metric: str, caplog: p
     assert "gradient" in [f.kind for f in ppl.diagnose(trace).findings]
 
 
-@pytest.mark.parametrize("backend", ["numba", "c", "jax"])
+@pytest.mark.parametrize("backend", ["numba", "c", pytest.param("jax", marks=pytest.mark.slow)])
 def test_a_support_that_ends_lacks_no_gradient(backend: str) -> None:
     """Beyond x = 1 there is neither: these are divergences like others."""
     if backend == "jax":
@@ -200,7 +200,7 @@ def test_a_support_that_ends_lacks_no_gradient(backend: str) -> None:
     assert "num_without_gradient" not in trace.attrs
 
 
-@pytest.mark.parametrize("backend", ["numba", "c", "jax"])
+@pytest.mark.parametrize("backend", ["numba", "c", pytest.param("jax", marks=pytest.mark.slow)])
 def test_pathfinder_starts_near_the_posterior(backend: str) -> None:
     """A precise posterior far from its prior's centre: the first draws lie in it, after tuning for next to nothing."""
     if backend == "jax":

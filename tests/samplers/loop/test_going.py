@@ -99,7 +99,7 @@ class Kept:
         return np.concatenate(self.rows[chain, is_tuning])[:number]
 
 
-LONG = {"JAX, open", "JAX, pooled"}  # 106 and 20 CPU seconds, nearly all of it to compile
+LONG = {"JAX", "JAX, open", "JAX, pooled"}  # 15, 106 and 20 CPU seconds, nearly all of it to compile
 
 
 @pytest.fixture(

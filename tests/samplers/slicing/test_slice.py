@@ -174,7 +174,7 @@ def a_joint_of_three_kinds():
     return LogDensity(total, (m, g, n), {g: POSITIVE, n: integers(0)})
 
 
-@pytest.mark.parametrize("backend", ["numba", "c", "jax"])
+@pytest.mark.parametrize("backend", ["numba", *(pytest.param(b, marks=pytest.mark.slow) for b in ("c", "jax"))])
 def test_a_kernel_of_its_own(backend):
     """Each variable against its closed form: the parents are drawn first, so that their marginals are the priors."""
     kernel = samplers.slice(a_joint_of_three_kinds(), width={"m": 1.5, "g": 3.0, "n": 2.0})

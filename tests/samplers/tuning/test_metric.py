@@ -172,7 +172,7 @@ def test_correlated_normal(metric: str, is_pooled: bool) -> None:
         ("diag", True),
         pytest.param("dense", False, marks=pytest.mark.slow),
         pytest.param("low_rank", True, marks=pytest.mark.slow),
-        ("auto", True),
+        pytest.param("auto", True, marks=pytest.mark.slow),
     ],
 )
 def test_correlated_normal_in_jax(metric: str, is_pooled: bool) -> None:
