@@ -6,7 +6,7 @@ import ast
 import inspect
 import linecache
 import textwrap
-from types import FunctionType
+from types import CodeType, FunctionType
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -41,9 +41,21 @@ def _parsed(function: FunctionType) -> ast.FunctionDef:
     arguments = definition.args
     if arguments.vararg or arguments.kwarg or arguments.kwonlyargs:
         raise Untranslatable(f"{function.__name__} takes a variable number of arguments")
-    if tuple(argument.arg for argument in arguments.args) != code.co_varnames[: code.co_argcount]:
-        raise Untranslatable(f"the source of {function.__name__} is that of another function")
+    if not _is_source_of(definition, code):
+        raise Untranslatable(f"the source of {function.__name__} has changed")
     return definition
+
+
+def _is_source_of(definition: ast.FunctionDef, code: CodeType) -> bool:
+    """Return whether Python makes code of a definition with the same names and constants: files change.
+
+    Not the same instructions: those of ``math.exp(x)`` depend on whether the file imports ``math``.
+    """
+    whole = compile(ast.Module([definition], []), code.co_filename, "exec")
+    made = next(constant for constant in whole.co_consts if isinstance(constant, CodeType))
+    # What lies in cells of the function around it is a name of the module here.
+    names = [{*each.co_names, *each.co_freevars} for each in (made, code)]
+    return made.co_varnames == code.co_varnames and names[0] == names[1] and made.co_consts == code.co_consts
 
 
 def names_of(function: FunctionType) -> dict[str, Any]:

@@ -5,6 +5,7 @@ Answers: Python's own, which is no compiler of ours.
 
 from __future__ import annotations
 
+import linecache
 import math
 from typing import Any, NamedTuple
 
@@ -15,6 +16,7 @@ from numpy.testing import assert_array_equal
 
 from graphs.backends.numba.library.intrinsics import select
 from graphs.backends.numba.machine_code.inlined import inlined
+from graphs.backends.numba.machine_code.source import define
 from graphs.backends.numba.translation.compiler import REFUSED, Translating
 from tests.graphs.backends.numba.translation.translated import translated
 
@@ -222,6 +224,15 @@ def test_what_cannot_be_translated_is_left_to_numba(function):
 
 previous = 1e6
 """A global name that a function above has for itself."""
+
+
+def test_a_source_that_has_changed_is_not_that_of_the_function():
+    function, _ = define("def PROGRAM(x):\n    return x + 1.0\n", "changed", {})
+    file = function.__code__.co_filename
+    size, time, _, name = linecache.cache[file]
+    linecache.cache[file] = (size, time, ["def PROGRAM(x):\n", "    return x + 2.0\n"], name)
+    assert numba.njit(pipeline_class=Translating)(function)(1.0) == 2.0
+    assert "changed" in REFUSED[function.__name__]
 
 
 def test_errors_are_those_of_numba():
