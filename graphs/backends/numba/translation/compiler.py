@@ -37,8 +37,7 @@ class Translating(Compiler):
                     return _compiled(state)
             finally:
                 _ACTIVE.remove(function)
-        # Whatever is wrong, Numba's own compiler does it, or says what it is.
-        except Exception as error:
+        except Exception as error:  # whatever is wrong, Numba's own compiler does it, or says what it is
             REFUSED[state.func_id.func_name] = f"{type(error).__name__}: {error}"
             if len(REFUSED) > _MOST_REFUSED:
                 REFUSED.pop(next(iter(REFUSED)))

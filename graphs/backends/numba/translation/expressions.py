@@ -6,7 +6,7 @@ import ast
 import builtins
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 from llvmlite import ir
 from numba.core import cgutils
@@ -19,12 +19,11 @@ from graphs.backends.numba.translation.values import Known, Static, Untranslatab
 _NOTHING = Static(None)
 
 
-class LocalName:
+class LocalName(NamedTuple):
     """A local name that is assigned to: memory, of one type."""
 
-    def __init__(self, kind: Any, place: Any):
-        self.type = kind
-        self.place = place
+    type: Any
+    place: Any
 
 
 class Expressions:
@@ -96,8 +95,9 @@ class Expressions:
 
     def _read_Tuple(self, node: ast.Tuple) -> Known:
         parts = [self.read(element) for element in node.elts]
-        if all(isinstance(part, Static) for part in parts):
-            return Static(tuple(part.value for part in parts))  # type: ignore[union-attr]
+        known = tuple(part.value for part in parts if isinstance(part, Static))
+        if len(known) == len(parts):
+            return Static(known)
         return self.do.tuple_of([self.do.value(part) for part in parts])
 
     def _read_BinOp(self, node: ast.BinOp) -> Known:

@@ -195,8 +195,8 @@ def later(x, n):
     total = 0.0
     for i in range(n + 2):
         if i > 0:
-            total += previous  # noqa: F823
-        previous = x[i % 3]  # noqa: F841
+            total += previous  # noqa: F823  (what is tested)
+        previous = x[i % 3]  # noqa: F841  (read in the next round)
     return total
 
 
