@@ -224,6 +224,11 @@ NUMBA = (
 
 PYTENSOR = (
     Use(
+        "Flags that are changed for a while are so for one thread.",
+        ("graphs/mended/flags.py",),
+        ("pytensor.configparser._ChangeFlagsDecorator",),
+    ),
+    Use(
         "Operations without a lowering of ours are compiled by PyTensor's, and its functions can run ours.",
         (
             "graphs/backends/numba/compiler/foreign.py",

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Literal
 
 from graphs.backends.base import Backend, CompiledStep
 from graphs.errors import BackendError
+from graphs.warned import filtered
 
 __all__ = ["BACKENDS", "Backend", "BackendName", "CompiledStep", "get_backend"]
 
@@ -46,9 +46,8 @@ def get_backend(name: str) -> Backend:
 
         return CBackend()
     if name == "jax":
-        with warnings.catch_warnings():
-            # What JAX libraries import asks for ipywidgets, for a progress bar that we do not use.
-            warnings.filterwarnings("ignore", message="IProgress not found")
+        # What JAX libraries import asks for ipywidgets, for a progress bar that we do not use.
+        with filtered("ignore", "IProgress not found"):
             return _jax_backend()
     raise BackendError(f"Unknown backend {name!r}; choose from {', '.join(BACKENDS)}.", str(name))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from functools import cache
 from typing import Any
@@ -18,6 +17,7 @@ from graphs.backends.failures import checked
 from graphs.limits.constants import folded
 from graphs.step import StepGraph
 from graphs.surgery.traces import forgetting
+from graphs.warned import filtered
 
 COMPILED = forgetting("CVM")
 
@@ -31,8 +31,7 @@ BLAS_MESSAGE = (
 @cache
 def settle_blas() -> str:
     """Let PyTensor look for BLAS once, without its own warning; return the linker flags, empty if there is none."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with filtered("ignore"):
         try:
             return str(pytensor.config.blas__ldflags)
         except (AttributeError, KeyError, ValueError):

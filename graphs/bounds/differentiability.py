@@ -6,7 +6,6 @@ An operation may have no gradient at all (Python code that PyTensor cannot look 
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +18,7 @@ from pytensor.graph.op import HasInnerGraph, Op
 from pytensor.graph.traversal import toposort
 
 from graphs.surgery.random_graph import depends_on
+from graphs.warned import filtered
 
 _OWN_PACKAGES = ("pytensor", "pymc", "graphs", "samplers")
 """Their operations know what they do when they call an input disconnected: nothing flows through a shape."""
@@ -144,9 +144,8 @@ def _tried(node: Apply) -> list[NoGradient | None]:
         for out, dtype in zip(node.outputs, dtypes, strict=True)
     ]
     try:
-        with warnings.catch_warnings():
-            # That a user's operation names its gradient in an old way is said when it is compiled.
-            warnings.simplefilter("ignore", FutureWarning)
+        # That a user's operation names its gradient in an old way is said when it is compiled.
+        with filtered("ignore", category=FutureWarning):
             terms = op.pullback(node.inputs, node.outputs, given)
     except Exception as error:  # operations may raise anything
         reason = str(error).partition("\n")[0]

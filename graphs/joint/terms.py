@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping, Sequence
 
 import pytensor.tensor as pt
@@ -28,6 +27,7 @@ from graphs.supports import Support
 from graphs.surgery.random_graph import depends_on, find_consumed, find_random_variables, is_random
 from graphs.surgery.rebuilding import substitute
 from graphs.variables import precision_normal as precision_normal
+from graphs.warned import filtered
 
 
 def joint_terms(
@@ -119,10 +119,8 @@ def conditional_logprobs(
         return []
     rvs, parameters = held(given_the_others(rv_values))
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)
-            # Densities of PyMC's that use what PyTensor has moved since.
-            warnings.simplefilter("ignore", FutureWarning)
+        # Future warnings are of densities of PyMC's that use what PyTensor has moved since.
+        with filtered("ignore", category=UserWarning), filtered("ignore", category=FutureWarning):
             values = dict(zip(rvs, rv_values.values(), strict=True))
             rewrites = SequentialGraphRewriter(TakeLimits(supports, parameters), SeparateMeasures(names))
             terms = conditional_logp(values, warn_rvs=False, extra_rewrites=rewrites)
@@ -214,8 +212,7 @@ def is_derivable(variable: TensorVariable) -> bool:
     """Whether PyMC knows the log-probability of a variable given those that it is not made of."""
     stand_ins = {rv: rv.type() for rv in find_random_variables([variable]) if rv not in find_consumed(variable)}
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)
+        with filtered("ignore", category=UserWarning):
             conditional_logp({variable: variable.type(), **stand_ins}, warn_rvs=False)
     except (NotImplementedError, RuntimeError, ValueError, TypeError):
         return False

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 from pytensor.graph.basic import Apply
@@ -10,12 +9,12 @@ from pytensor.graph.op import Op
 from pytensor.link.numba.dispatch.basic import generate_fallback_impl, register_funcify_and_cache_key
 
 from graphs.recursion.op import ForwardRecursion, RecursionGradient, Traceback
+from graphs.warned import filtered
 
 
 def _by_python(op: Op, node: Apply, **options: Any) -> tuple[Any, None]:
-    with warnings.catch_warnings():
-        # That this is slower does no harm here: programs of this package call machine code.
-        warnings.filterwarnings("ignore", message="Numba will use object mode", category=UserWarning)
+    # That this is slower does no harm here: programs of this package call machine code.
+    with filtered("ignore", "Numba will use object mode", UserWarning):
         return generate_fallback_impl(op, node=node, **options), None
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -20,6 +19,7 @@ from pytensor.graph.traversal import ancestors
 from pytensor.tensor.variable import TensorVariable
 
 from graphs.errors import DerivationError
+from graphs.warned import filtered
 
 LOGIT_NORMAL = "LogitNormal"
 
@@ -90,9 +90,8 @@ def _of_truncated(rv: TensorVariable) -> Transform | None:
 
 def _of_mixture(rv: TensorVariable) -> Transform | None:
     """Return the transform of the interval from the least to the greatest bound of the components."""
-    with warnings.catch_warnings():
-        # Components of several supports, as of a hurdle, have no transform together: of data none is needed.
-        warnings.filterwarnings("ignore", category=MixtureTransformWarning)
+    # Components of several supports, as of a hurdle, have no transform together: of data none is needed.
+    with filtered("ignore", category=MixtureTransformWarning):
         own: Transform | None = _default_transform(rv.owner.op, rv)
     _, _, *components = rv.owner.inputs
     if not isinstance(own, IntervalTransform) or len(components) > 1:

@@ -10,7 +10,6 @@ as many digits as are left.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -34,6 +33,7 @@ from graphs.surgery.random_graph import components_of
 from graphs.surgery.rebuilding import rebuild
 from graphs.tails.derived import truncation
 from graphs.tails.small_probabilities import log_difference
+from graphs.warned import filtered
 
 type T = TensorVariable
 
@@ -219,9 +219,8 @@ def _least(
         return (low, high, new_low, new_high, side, reach * 2.0 ** pt.minimum(number, 60)), until(is_last)
 
     infinite = pt.full_like(low, np.inf, dtype="float64")
-    with warnings.catch_warnings():
-        # To compile the body to C, with the tails of some distribution in it, takes as long as a million draws.
-        warnings.filterwarnings("ignore", message="The `mode` argument of `scan`", category=FutureWarning)
+    # To compile the body to C, with the tails of some distribution in it, takes as long as a million draws.
+    with filtered("ignore", "The `mode` argument of `scan`", FutureWarning):
         found = scan(
             step,
             sequences=[pt.arange(NUM_STEPS, dtype="float64")],

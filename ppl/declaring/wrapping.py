@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import re
-import warnings
 from collections.abc import Callable
 from difflib import get_close_matches
 from typing import Any
@@ -19,6 +18,7 @@ from pytensor.tensor.variable import TensorVariable
 
 from graphs.errors import ModelError
 from graphs.surgery.traces import untraced
+from graphs.warned import filtered
 from ppl.declaring.declaration import Axes, Declaration, check_axes, check_name, declaration_of, declare, read_dims
 from ppl.declaring.parameters import cast_parameter, check_cutpoints
 from ppl.declaring.transforms import resolve_transform
@@ -205,13 +205,14 @@ def _of_dims(title: str, name: str, bound: inspect.BoundArguments, axes: Axes) -
 def _made(title: str, name: str, bound: inspect.BoundArguments, **sizes: Any) -> TensorVariable:
     """Return the random variable that PyMC makes of these arguments."""
     try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("error", message=".*automatically rescaled.*", category=UserWarning)
-            # Of draws by an inverse cumulative probability, in a form that we do not use.
-            warnings.filterwarnings("ignore", message="RandomVariables .* were found", category=UserWarning)
-            # PyMC makes a dozen variables for one, and the line of source is the same for all.
-            with untraced():
-                rv = _dist(title, bound, sizes)
+        # The second are of draws by an inverse cumulative probability, in a form that we do not use. PyMC makes a dozen
+        # variables for one, and the line of source is the same for all.
+        with (
+            filtered("error", ".*automatically rescaled.*", UserWarning),
+            filtered("ignore", "RandomVariables .* were found", UserWarning),
+            untraced(),
+        ):
+            rv = _dist(title, bound, sizes)
     except UserWarning as warning:
         if "rescaled" not in str(warning):
             raise

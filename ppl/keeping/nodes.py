@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import tempfile
-import warnings
 from collections.abc import Mapping, Sequence
 from math import prod
 from pathlib import Path
@@ -14,6 +13,7 @@ import numpy as np
 from xarray import Dataset, Variable
 from xarray.conventions import encode_dataset_coordinates
 
+from graphs.warned import filtered
 from ppl.keeping.place import StorePlace
 
 ROOT = "zarr.json"
@@ -125,9 +125,8 @@ def _array_node(variable: Variable, chunk: Sequence[int], codecs: Sequence[Node]
 def _by_xarray(group: str, variables: Mapping[str, Variable], place: StorePlace) -> dict[str, Node]:
     """Let xarray write arrays, of dates for example, and return what it says of them."""
     found = {}
-    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
-        # Labels of any length are not in the specification of Zarr yet.
-        warnings.simplefilter("ignore")
+    # Labels of any length are not in the specification of Zarr yet.
+    with tempfile.TemporaryDirectory() as folder, filtered("ignore"):
         Dataset(dict(variables)).to_zarr(folder, mode="w", zarr_format=3, consolidated=False)
         for name in variables:
             made = Path(folder, name)

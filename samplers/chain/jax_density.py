@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from math import log
@@ -20,6 +19,7 @@ from graphs.backends.jax.lowering import jax_callable
 from graphs.density import LogDensity
 from graphs.errors import BackendError
 from graphs.layout import Layout
+from graphs.warned import filtered
 
 LogDensityFunction = Callable[[jax.Array, Any], jax.Array]
 
@@ -92,9 +92,8 @@ def computing_in(precision: str) -> Iterator[None]:
     if precision == "float64":
         yield
         return
-    with jax.enable_x64(False), warnings.catch_warnings():
-        # One for each constant and dtype of the graph: they are to be cut.
-        warnings.filterwarnings("ignore", message="Explicitly requested dtype")
+    # One for each constant and dtype of the graph: they are to be cut.
+    with jax.enable_x64(False), filtered("ignore", "Explicitly requested dtype"):
         yield
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
@@ -17,6 +16,7 @@ from graphs.backends.numba.machine_code.called import Called
 from graphs.backends.numba.machine_code.constituents import is_foreign
 from graphs.backends.numba.machine_code.reachable import digest_of
 from graphs.errors import BackendError
+from graphs.warned import filtered
 
 if TYPE_CHECKING:
     from graphs.backends.numba.compiler.generator import Generator
@@ -24,9 +24,8 @@ if TYPE_CHECKING:
 
 def foreign_function(op: Op, node: Apply) -> tuple[Callable, str | None] | None:
     """Return PyTensor's Numba function of a node and what its machine code depends on, or None if there is none."""
-    with warnings.catch_warnings():
-        # PyTensor announces the object mode by a warning; to call Python is left to us.
-        warnings.filterwarnings("error", message="Numba will use object mode", category=UserWarning)
+    # PyTensor announces the object mode by a warning; to call Python is left to us.
+    with filtered("error", "Numba will use object mode", UserWarning):
         try:
             if not is_foreign(type(op).__module__):
                 own, _ = numba_funcify_and_cache_key(op, node=node)

@@ -11,7 +11,7 @@ import numpy as np
 import pytensor.tensor as pt
 import pytest
 
-from graphs.surgery.lengths import static_lengths
+from graphs.mended.lengths import static_lengths
 
 x = pt.tensor("x", shape=(3, 4))
 part = pt.tensor("part", shape=(None, 2))

@@ -15,7 +15,7 @@ import pytest
 from pytensor.tensor.elemwise import Elemwise
 from pytensor.tensor.type import TensorType
 
-from graphs.surgery import nodes
+from graphs.mended import nodes
 
 KINDS = ("bool", "int8", "int64", "uint16", "float16", "float32", "float64", "complex64")
 SHAPES: dict[str, Any] = {
