@@ -1,14 +1,26 @@
-"""Warnings of others that say nothing to users, held back by one thread at a time: filters belong to the process."""
+"""Warnings of others that say nothing to users, held back for a while, whatever other threads do to filters."""
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
-from threading import RLock
-from typing import Literal
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from threading import Lock
+from typing import Any, Literal
 
-_FILTERS = RLock()
+
+@dataclass
+class _Held:
+    """A filter that is wanted: by how many, and the lists that it was put into."""
+
+    number: int = 0
+    lists: list[Any] = field(default_factory=list)
+
+
+_LOCK = Lock()
+_HELD: dict[tuple[Any, ...], _Held] = {}
 
 
 @contextmanager
@@ -17,8 +29,9 @@ def filtered(
 ) -> Iterator[None]:
     """Ignore warnings, or raise them, until the end.
 
-    Of two threads that change filters at a time, one puts back what the other had set, and it stays. So the second
-    waits: this is for what takes moments.
+    Filters belong to the process. ``warnings.catch_warnings`` puts another list in the place of theirs, and the old one
+    back; of two threads that do so at a time, one puts back what the other had set, and it stays. Here a filter is put
+    into the present list, and taken out of where it was put and of what is there at the end.
 
     Parameters
     ----------
@@ -34,6 +47,24 @@ def filtered(
     >>> with filtered("ignore", category=UserWarning):
     ...     warnings.warn("nothing to you")
     """
-    with _FILTERS, warnings.catch_warnings():
-        warnings.filterwarnings(action, message=message, category=category)
+    entry = (action, re.compile(message, re.IGNORECASE) if message else None, category, None, 0)
+    with _LOCK:
+        is_there = entry in warnings.filters
+        # One that somebody else has put there stays.
+        held = _HELD.get(entry) if is_there else _HELD.setdefault(entry, _Held())
+        if not is_there and held is not None:
+            warnings.filterwarnings(action, message=message, category=category)
+            held.lists.append(warnings.filters)
+        if held is not None:
+            held.number += 1
+    try:
         yield
+    finally:
+        if held is not None:
+            with _LOCK:
+                held.number -= 1
+                if not held.number:
+                    del _HELD[entry]
+                    for present in (*held.lists, warnings.filters):
+                        with suppress(ValueError):
+                            present.remove(entry)

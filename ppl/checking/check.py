@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
+from graphs.deriving import deriving
 from graphs.errors import ModelError
 from graphs.optional import optional
-from graphs.surgery.traces import untraced
 from ppl.checking.concern import SEVERITIES, Concern, ModelCheck
 from ppl.checking.designs import designs
 from ppl.checking.draws import PriorDraws, impossible_rows, predictions
@@ -98,7 +98,7 @@ def check(model: Model, *, silence: Collection[str] = ()) -> ModelCheck:
     if unknown:
         raise ModelError(f"There is no code {unknown[0]!r} to silence; there are {', '.join(CODES)}.")
     draws = PriorDraws(model)
-    with untraced():
+    with deriving():
         found = [concern for rule in _RULES for concern in _checked(rule, model, draws)]
     kept = [concern for concern in dict.fromkeys(found) if concern.code not in silenced]
     return ModelCheck(tuple(sorted(kept, key=lambda concern: SEVERITIES.index(concern.severity))))

@@ -7,14 +7,13 @@ from dataclasses import replace
 from typing import Any, cast
 
 from graphs.bounds.differentiability import NoGradient, without_gradient
+from graphs.deriving import deriving
 from graphs.errors import ModelError
-from graphs.garbage import rarely_collected
 from graphs.joint.joint_logprob import LogProb
 from graphs.joint.logprob import Marginalize, logprob
 from graphs.marginal.lifting import MOST_STATES
 from graphs.optional import optional
 from graphs.remembering import remembering
-from graphs.surgery.traces import untraced
 from ppl.modelling.bad_constants import explained
 from ppl.modelling.model import Model
 from ppl.planning.building import build, find_methods
@@ -103,7 +102,7 @@ def plan(
     named = dict(sampler) if isinstance(sampler, Mapping) else {}
     if not isinstance(compress, bool):
         raise ModelError(f"compress is True or False, not {compress!r}.")
-    with untraced(), rarely_collected(), stages(progress), remembering():
+    with deriving(), stages(progress), remembering():
         return _planned(model, marginalize, sampler, named, max_states, compress, choice)
 
 

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from xarray import Dataset, DataTree
 
+from graphs.deriving import deriving
 from graphs.errors import SamplingError
-from graphs.surgery.traces import untraced
 from ppl.diagnosing.judged import constant_variables
 from ppl.distributing.clients import check_client
 from ppl.distributing.run import ClusterRun
@@ -163,7 +163,7 @@ class CompiledModel:
         kept = None if path is not None else expansion.layout.size
         most = room_of_run(self.plan.sweep, chains, settings, kept, expansion.new_bytes, until is not None)
         try:
-            with untraced():
+            with deriving():
                 start, learnt = self._start(init, chains, settings.seed, settings.tune)
         except SamplingError as error:
             raise self._starting_points.explained(error) from error

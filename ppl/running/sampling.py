@@ -11,11 +11,10 @@ from xarray import DataTree
 
 from graphs.backends import BackendName, get_backend
 from graphs.backends.c import blas_notice
+from graphs.deriving import deriving
 from graphs.errors import BackendError, ModelError, SamplingError
-from graphs.garbage import rarely_collected
 from graphs.joint.logprob import Marginalize
 from graphs.marginal.lifting import MOST_STATES
-from graphs.surgery.traces import untraced
 from ppl.distributing.clients import check_client
 from ppl.keeping.manifest import check_free
 from ppl.keeping.nodes import as_json
@@ -104,7 +103,7 @@ def compile(
             )
         choice = AS_DECLARED_IN_JAX
     start = time.perf_counter()
-    with untraced(), rarely_collected(), stages(progress):
+    with deriving(), stages(progress):
         planned = plan(
             model,
             marginalize=marginalize,

@@ -13,11 +13,11 @@ from xarray import DataTree
 
 from graphs.backends import get_backend
 from graphs.backends.blas import one_blas_thread
+from graphs.deriving import deriving
 from graphs.errors import BackendError, DerivationError, ModelError, SamplingError
 from graphs.garbage import rarely_collected
 from graphs.joint.logprob import Marginalize
 from graphs.layout import Layout
-from graphs.surgery.traces import untraced
 from ppl.diagnosing.judged import drawn_attributes
 from ppl.modelling.model import Model, require_model
 from ppl.planning.centring.asked import AS_DECLARED_IN_JAX as AS_DECLARED
@@ -74,7 +74,7 @@ class TemperedModel:
         if not model.latent:
             raise ModelError("There is nothing for particles to be: none of the variables is latent.")
         self.backend = backend
-        with untraced(), rarely_collected(), stages(progress):
+        with deriving(), stages(progress):
             check_simulators(model)
             self.plan: Plan = _planned(model, sampler, marginalize)
             self.exact = ExactModel(self.plan, backend) if self.plan.is_exact else None

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
 from typing import Any, NamedTuple
 
 from graphs.backends.numba.machine_code.kept import njit
 from graphs.backends.numba.machine_code.source import renamed
+from graphs.once import once
 from samplers.approximations import loop
 from samplers.approximations.families.family import FittedFamily
 
@@ -19,7 +19,7 @@ class FittingLoop(NamedTuple):
     estimate: Callable[..., None]
 
 
-@cache
+@once
 def compiled_loop(family: type[FittedFamily], is_whole: bool) -> FittingLoop:
     """Return the loop.
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 import numba
@@ -21,6 +20,7 @@ from graphs.backends.numba.machine_code.c_functions import compile_function
 from graphs.backends.numba.machine_code.inlined import inlined
 from graphs.backends.numba.machine_code.kept import njit
 from graphs.backends.numba.program import BoundProgram, call_program
+from graphs.once import once
 from samplers.centring.mapping import to_coordinates, to_positions
 from samplers.chain.metric import Centring
 from samplers.chain.programs import BEGIN, LOCATE
@@ -80,7 +80,7 @@ def split_data(held: Vector, num_context: int, count: int) -> tuple[Vector, Vect
     return held[num_context:second], held[second:third], held[third : third + count]
 
 
-@cache
+@once
 def _compiled() -> Any:
     """Return the program that evaluates others in coordinates of their own: compiled once for all models."""
     names = {

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable
-from functools import cache
 from inspect import getsource, unwrap
 from textwrap import indent
 from typing import Any
@@ -18,6 +17,7 @@ from graphs.backends.numba.library.intrinsics import call_packed, unpack_as
 from graphs.backends.numba.machine_code.inlined import KernelCompiler, inlined
 from graphs.backends.numba.machine_code.kept import cfunc, njit
 from graphs.backends.numba.machine_code.source import define, renamed
+from graphs.once import once
 from samplers.chain.state import ADDRESS, KIND, KIND_DRAW, Settings, new_chain
 from samplers.loop import advance as chain
 from samplers.loop.moves import move_of
@@ -53,7 +53,7 @@ def compiled_advance(table: NDArray[np.int64]) -> Callable[..., int]:
     return _compiled_loop()
 
 
-@cache
+@once
 def _compiled_loop() -> Callable[..., int]:
     """Compile the loop itself, from its own source: a function that called it would be optimised once more."""
     function = unwrap(chain.advance)
@@ -61,7 +61,7 @@ def _compiled_loop() -> Callable[..., int]:
     return njit(nogil=True, cache=True, **_OPTIONS)(advance)
 
 
-@cache
+@once
 def _compiled_move(move: Callable[..., int]) -> Any:
     """Compile the body of a move to a C function of a pointer to its arguments."""
     function = unwrap(move)

@@ -6,7 +6,6 @@ One source, as `samplers.loop.advance`: ordinary Python for the C backend, compi
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
 from inspect import unwrap
 from typing import Any
 
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 from graphs.backends.numba.machine_code.inlined import KernelCompiler, inlined
 from graphs.backends.numba.machine_code.kept import njit
 from graphs.backends.numba.machine_code.source import renamed
+from graphs.once import once
 from samplers.chain.result import STATUS_DONE
 from samplers.chain.state import NUM_ITERATIONS, Chain, Settings
 from samplers.loop.advance import advance
@@ -74,7 +74,7 @@ def sweep_particles(
     return num_failed
 
 
-@cache
+@once
 def compiled_sweeps(advance_compiled: Callable[..., int]) -> Callable[..., int]:
     """Return `sweep_particles` compiled by Numba.
 

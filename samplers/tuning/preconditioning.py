@@ -10,7 +10,6 @@ The loops are compiled functions wherever they are called from.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
 from typing import Any
 
 import numba
@@ -22,6 +21,7 @@ from graphs.backends.numba.machine_code.c_functions import compile_function
 from graphs.backends.numba.machine_code.inlined import inlined
 from graphs.backends.numba.machine_code.kept import njit
 from graphs.backends.numba.program import call_program
+from graphs.once import once
 from samplers.chain.metric import DENSE, LOW_RANK
 from samplers.chain.programs import BEGIN, LOCATE
 
@@ -115,7 +115,7 @@ def split_factor(kind: int, size: int, rank: int, numbers: Vector) -> tuple[Vect
     )
 
 
-@cache
+@once
 def _compiled() -> Any:
     """Return the program that evaluates another one in coordinates of its own: compiled once for all models."""
     names = {

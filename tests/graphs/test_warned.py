@@ -8,6 +8,8 @@ from __future__ import annotations
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event
+from time import sleep
+from typing import Any
 
 import pytest
 
@@ -28,26 +30,39 @@ def test_filters_nest_in_one_thread() -> None:
             warnings.warn("other", stacklevel=1)
 
 
-def test_a_second_thread_waits_and_all_is_as_before() -> None:
+def test_a_filter_of_the_user_stays() -> None:
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="mine")
+        before = list(warnings.filters)
+        with filtered("ignore", "mine"), filtered("ignore", "mine"):
+            warnings.warn("mine", stacklevel=1)
+        assert list(warnings.filters) == before
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+@pytest.mark.parametrize("leaves_first", [True, False])
+@pytest.mark.parametrize("other", [lambda: filtered("ignore", "one"), warnings.catch_warnings])
+def test_threads_that_overlap_leave_filters_as_they_were(is_first: bool, leaves_first: bool, other: Any) -> None:
     before = list(warnings.filters)
-    entered, begun, go_on = Event(), Event(), Event()
+    steps = [[Event(), Event()], [Event(), Event()]]
+    enters = [0, 1] if is_first else [1, 0]
+    leaves = [0, 1] if leaves_first else [1, 0]
 
-    def first() -> None:
-        with filtered("error", "first"):
-            entered.set()
-            go_on.wait(60)
-
-    def second() -> bool:
-        begun.set()
-        with filtered("error", "second"):
-            return go_on.is_set()
+    def work(number: int, context: Any) -> None:
+        enter, leave = steps[number]
+        assert enter.wait(60)
+        with context:
+            enter.clear()
+            assert leave.wait(60)
+        leave.clear()
 
     with ThreadPoolExecutor(2) as pool:
-        one = pool.submit(first)
-        assert entered.wait(60)
-        other = pool.submit(second)
-        assert begun.wait(60)
-        go_on.set()
-        assert other.result(60)
-        one.result(60)
+        results = [pool.submit(work, 0, filtered("ignore", "one")), pool.submit(work, 1, other())]
+        for order, kind in ((enters, 0), (leaves, 1)):
+            for number in order:
+                steps[number][kind].set()
+                while steps[number][kind].is_set():
+                    sleep(0.001)
+        for result in results:
+            result.result(60)
     assert list(warnings.filters) == before

@@ -8,7 +8,6 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 from graphs.backends.numba.library import intrinsics
 from graphs.backends.numba.machine_code.kept import cfunc
 from graphs.backends.numba.machine_code.source import define
+from graphs.once import once
 from graphs.recursion.loops import forward, gradient, steps, traceback
 from graphs.recursion.loops.tables import Sizes
 
@@ -93,7 +93,7 @@ KERNELS = {
 }
 
 
-@cache
+@once
 def _compiled(name: str, c: int = 0, n: int = 0) -> Any:
     kernel = KERNELS[name]
     pointers = {f: getattr(intrinsics, f) for f in ("fixed_floats", "fixed_integers", "out_floats", "work_floats")}

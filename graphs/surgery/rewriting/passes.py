@@ -181,7 +181,7 @@ def _collections(database: RewriteDatabase, seen: set[int]) -> Iterator[Mapping[
         return
     seen.add(id(database))
     yield database.__db__
-    for found in database.__db__.values():
+    for found in list(database.__db__.values()):  # another thread may register some
         for part in found:
             inner = getattr(part, "db", part)
             if isinstance(inner, RewriteDatabase):

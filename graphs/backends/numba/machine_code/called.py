@@ -7,7 +7,6 @@ nothing ever runs these. Without, a first model takes a quarter less to compile,
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Any
 
 import numba.core.dispatcher
@@ -16,6 +15,7 @@ from numba.core.compiler import CompileResult, Flags, compile_extra
 from numba.core.registry import CPUDispatcher
 
 from graphs.backends.numba.translation.compiler import Translating
+from graphs.once import once
 
 
 class _Library(JITCodeLibrary):
@@ -46,7 +46,7 @@ class _Codegen(JITCPUCodegen):
         """Do nothing: what Numba keeps of a function in Python belongs to the callers, too."""
 
 
-@cache
+@once
 def _codegen() -> _Codegen:
     return _Codegen("rvgraph.called")
 

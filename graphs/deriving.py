@@ -1,0 +1,28 @@
+"""Deriving and compiling, by one thread at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import RLock
+
+from graphs.garbage import rarely_collected
+from graphs.surgery.traces import untraced
+
+_ALONE = RLock()
+
+
+@contextmanager
+def deriving() -> Iterator[None]:
+    """Let this thread derive, rewrite and compile, and others wait that would.
+
+    PyTensor and PyMC keep what they know in dictionaries and filters of warnings of the whole process, which a second
+    thread may change at any moment; two threads that rewrite take as long as one after the other, as Python runs one.
+
+    Examples
+    --------
+    >>> with deriving(), deriving():
+    ...     pass
+    """
+    with _ALONE, untraced(), rarely_collected():
+        yield
