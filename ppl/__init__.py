@@ -36,7 +36,7 @@ from ppl.predicting.from_trace import condition_on_trace
 from ppl.predicting.likelihood import log_likelihood
 from ppl.predicting.predictive import posterior_predictive, prior_predictive
 from ppl.predicting.recovery import recover
-from ppl.reading import numpy_functions, operands
+from ppl.reading import conversions, numpy_functions, operands
 from ppl.running.compiled import CompiledModel
 from ppl.running.maximising import em
 from ppl.running.sampling import compile, sample
@@ -47,6 +47,7 @@ from ppl.tempering.smc import smc
 
 __version__ = "0.1.0"
 
+conversions.install()
 operands.install()
 numpy_functions.install()
 

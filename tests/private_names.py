@@ -320,7 +320,7 @@ PYTENSOR = (
     Use(
         "Operators and indices of variables read their operands, and NumPy's functions of variables are PyTensor's: "
         "methods of this class are replaced when we are imported.",
-        ("ppl/reading/numpy_functions.py", "ppl/reading/operands.py"),
+        ("ppl/reading/conversions.py", "ppl/reading/numpy_functions.py", "ppl/reading/operands.py"),
         ("pytensor.tensor.variable._tensor_py_operators",),
     ),
     Use(

@@ -52,22 +52,12 @@ _CONTAINERS = (
 _NO_NUMBERS = (str, bytes, Mapping, Set, type(None), type(pd.NA), FunctionType, type, Iterator, date, timedelta)
 
 
-_CONVERSIONS = {
-    "bool": "pytensor.tensor.switch(condition, a, b) chooses between two, & and | combine conditions",
-    **dict.fromkeys(("int", "float", "complex", "index"), ".astype(...) converts in the model, draws are in the trace"),
-}
-
-
 class OperandError(ModelError, ValueError):
     """What was combined with a variable does not go with it."""
 
 
 class OperationError(OperandError, TypeError, NotImplementedError):
     """PyTensor has no such operation; code of others that asks for it catches these."""
-
-
-class NoValueError(ModelError, TypeError):
-    """A variable was taken for a number."""
 
 
 def install() -> None:
@@ -85,17 +75,8 @@ def install() -> None:
     for kind in _WITH_DOT:
         kind.dot = _asking(kind.dot, "matmul")
     _tensor_py_operators.__invert__ = _inverting(_tensor_py_operators.__invert__)
-    for name, remedy in _CONVERSIONS.items():
-        setattr(_tensor_py_operators, f"__{name}__", _refusing(name, remedy))
     _tensor_py_operators.__getitem__ = _indexed(_tensor_py_operators.__getitem__)
     _tensor_py_operators.__setitem__ = _not_set
-
-
-def _refusing(name: str, remedy: str) -> Callable[[Any], Any]:
-    def convert(self: Any) -> Any:
-        raise NoValueError(f"{called(self)} is a variable and has no value of type {name} yet: {remedy}.", self.name)
-
-    return convert
 
 
 def _reading(method: Callable[[Any, Any], Any], symbol: str) -> Callable[[Any, Any], Any]:

@@ -166,15 +166,6 @@ def test_others_keep_their_own_operators():
     assert ppl.Normal("b", 0, 1) * Other() == "mine"
 
 
-@pytest.mark.parametrize("conversion", [bool, int, float, complex, range, lambda b: 1 if b > 0 else 2])
-def test_a_variable_is_no_number_yet(conversion):
-    b = ppl.Normal("b", 0, 1)
-    with pytest.raises(ppl.PPLError, match="no value of type") as raised:
-        conversion(b)
-    # Python and NumPy ask whether something can be converted by this class.
-    assert isinstance(raised.value, TypeError)
-
-
 def test_lists_of_variables_are_still_arrays_of_variables():
     a, b = ppl.Normal("a", 0, 1), ppl.Normal("b", 0, 1)
     assert np.array([a, b], dtype=object).shape == (2,)
