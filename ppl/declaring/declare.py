@@ -154,7 +154,11 @@ def _data_in_chunks(name: str, source: Source, dims: Dims | None) -> TensorVaria
 
 def _declared_copy(name: str, expr: Any, dims: Dims | None) -> TensorVariable:
     axes = read_dims(dims, name)
-    variable: TensorVariable = pt.tensor_copy(pt.as_tensor_variable(expr))
+    try:
+        tensor = pt.as_tensor_variable(expr)
+    except (NotImplementedError, TypeError, ValueError) as error:
+        raise ModelError(f"{name} is an expression of variables or numbers, not {expr!r}: {error}", name) from error
+    variable: TensorVariable = pt.tensor_copy(tensor)
     check_axes(variable, axes, name)
     return declare(variable, Declaration(name, axes.dims if axes else None, coords=axes.coords if axes else {}))
 

@@ -15,7 +15,7 @@ from graphs.marginal.lifting import MOST_STATES
 from graphs.optional import optional
 from graphs.remembering import remembering
 from ppl.modelling.bad_constants import explained
-from ppl.modelling.model import Model
+from ppl.modelling.model import Model, require_model
 from ppl.planning.building import build, find_methods
 from ppl.planning.centring.asked import Centring, CentringChoice, check_named, checked_centring
 from ppl.planning.choosing import with_blame
@@ -96,6 +96,7 @@ def plan(
     >>> print(ppl.plan(ppl.Model({ppl.Normal("y", 2.0 * z, 1): 1.2})).assignments[0].reason)
     2 states at once
     """
+    require_model(model)
     sampler = _checked(model, sampler)
     choice = checked_centring(centring, list(model.latent))
     sampler = _moved_by_nuts(sampler, choice.named)

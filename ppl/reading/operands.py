@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 from array import array
-from collections.abc import Callable, Collection, Iterator, Mapping, Set
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence, Set
 from datetime import date, timedelta
 from decimal import Decimal
 from fractions import Fraction
@@ -21,7 +21,7 @@ import pytensor.tensor as pt
 import xarray as xr
 from pytensor.graph.basic import Variable
 from pytensor.graph.utils import add_tag_trace
-from pytensor.tensor.variable import _tensor_py_operators
+from pytensor.tensor.variable import TensorConstant, _tensor_py_operators
 from scipy.sparse import issparse
 
 from graphs.errors import ModelError, PPLError
@@ -54,6 +54,10 @@ _NO_NUMBERS = (str, bytes, Mapping, Set, type(None), type(pd.NA), FunctionType, 
 
 class OperandError(ModelError, ValueError):
     """What was combined with a variable does not go with it."""
+
+
+class PositionError(ModelError, IndexError, TypeError, NotImplementedError):
+    """There is no such element, or PyTensor has no such index; code of others that asks for it catches these."""
 
 
 class OperationError(OperandError, TypeError, NotImplementedError):
@@ -208,11 +212,37 @@ def _not_set(self: Any, where: Any, given: Any) -> None:
 def _indexed(method: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
     @functools.wraps(method)
     def index(self: Any, where: Any) -> Any:
-        if isinstance(where, tuple):
-            return method(self, tuple(_read_index(part, self) for part in where))
-        return method(self, _read_index(where, self))
+        parts = tuple(_read_index(part, self) for part in (where if isinstance(where, tuple) else (where,)))
+        _check_bounds(self, parts)
+        try:
+            return method(self, parts if isinstance(where, tuple) else parts[0])
+        except (IndexError, TypeError, NotImplementedError) as error:
+            if isinstance(error, PPLError):
+                raise
+            said = " ".join(str(error).split()).rstrip(".")
+            raise PositionError(f"{called(self)}[...], of shape {self.type.shape}: {said}.", self.name) from error
 
     return index
+
+
+def _check_bounds(variable: Any, parts: Sequence[Any]) -> None:
+    """Refuse positions that no element has; a program that ran would name nothing but the length."""
+    for axis, (part, length) in enumerate(zip(parts, variable.type.shape, strict=False)):
+        positions = part.data if isinstance(part, TensorConstant) else part
+        is_array = isinstance(positions, np.ndarray) and positions.dtype.kind in "iu"
+        if not is_array and (isinstance(positions, bool) or not isinstance(positions, int | np.integer | slice)):
+            return  # which axis the next one is of is not known
+        if length is None or isinstance(positions, slice) or (is_array and not positions.size):
+            continue
+        least, most = (positions.min(), positions.max()) if is_array else (positions, positions)
+        if least < -length or most >= length:
+            wrong = most if most >= length else least
+            remedy = ", where positions count from 0" if wrong == length else ""
+            raise PositionError(
+                f"Index {wrong} is out of bounds for {called(variable)}, which has {length} elements along axis "
+                f"{axis}{remedy}.",
+                variable.name,
+            )
 
 
 def _read_index(given: Any, variable: Any) -> Any:

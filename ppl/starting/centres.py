@@ -22,7 +22,7 @@ from pytensor.tensor.random.op import RNGConsumerOp
 from pytensor.tensor.sharedvar import TensorSharedVariable
 from pytensor.tensor.variable import TensorVariable
 
-from graphs.errors import SamplingError
+from graphs.errors import ModelError, SamplingError
 from graphs.joint.drawing import with_draws
 from graphs.joint.joint_logprob import LogProb
 from graphs.joint.preparation import prepare
@@ -33,7 +33,10 @@ from graphs.surgery.random_graph import static_shape
 from graphs.surgery.rebuilding import rebuild, substitute
 from graphs.variables.transforms import transforms_of
 from graphs.variables.truncated_draws import is_truncated
-from ppl.planning.plans import Plan
+from ppl.planning.plans import Assignment, Plan
+
+STRATEGIES = ("support_point", "prior")
+"""Names of ways to find initial values, which are PyMC's."""
 
 
 def central_values(plan: Plan, given: Mapping[str, Any], strategy: str, seed: int) -> dict[str, NDArray]:
@@ -59,7 +62,7 @@ def central_values(plan: Plan, given: Mapping[str, Any], strategy: str, seed: in
     # Those of the plan may depend on values of others.
     prepared = prepare(list(variables.values()))
     latent: dict[str, Any] = {name: prepared.get(rv, rv) for name, rv in variables.items()}
-    chosen = {**plan.model.parts.initial_values, **given}
+    chosen = {**_declared_values(plan, given), **given}
     strategies = {rv: chosen.get(name, strategy) for name, rv in latent.items()}
     strategies = {rv: _drawn(rv) if isinstance(s, str) and s == "prior" else s for rv, s in strategies.items()}
     for name, members in plan.natural.plates.items():
@@ -90,6 +93,59 @@ def central_values(plan: Plan, given: Mapping[str, Any], strategy: str, seed: in
         if n in values
     }
     return centre | {str(v.name): start for v, start in plan.sweep.tuned.items()}
+
+
+def _declared_values(plan: Plan, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the initial values that were declared, but for those that others are given in the place of."""
+    declared = {name: value for name, value in plan.model.parts.initial_values.items() if name not in given}
+    latent = {assignment.name: assignment for assignment in plan.declared}
+    for name in declared.keys() & latent.keys():
+        value = declared[name]
+        if isinstance(value, str):
+            if value not in STRATEGIES:
+                raise ModelError(
+                    f"The initial value of {name} is {value!r}; numbers are needed, or one of {', '.join(STRATEGIES)}.",
+                    name,
+                )
+        elif not isinstance(value, Variable):
+            declared[name] = checked_value(latent[name], _as_wide(value, latent[name].shape))
+    return declared
+
+
+def _as_wide(value: Any, shape: tuple[int, ...]) -> Any:
+    """Return one number for all elements as an array of them."""
+    array = np.asarray(value)
+    return value if array.ndim else np.full(shape, array)
+
+
+def checked_value(assignment: Assignment, value: Any) -> NDArray:
+    """Return an initial value as an array.
+
+    Parameters
+    ----------
+    assignment : Assignment
+        Of the variable.
+    value : array_like
+        The value, in natural space.
+
+    Raises
+    ------
+    ModelError
+        If it is not made of numbers, or of too many or too few.
+    SamplingError
+        If it lies outside the support.
+    """
+    name, support = assignment.name, assignment.support
+    array = np.asarray(value)
+    if array.dtype.kind not in "biuf":
+        raise ModelError(f"The initial value of {name} is {value!r}; a number or an array is needed.", name)
+    if array.shape != assignment.shape:
+        raise ModelError(f"The initial value of {name} has shape {array.shape}; its shape is {assignment.shape}.", name)
+    if support.is_discrete and np.any(array % 1):
+        raise ModelError(f"The initial value of {name} is {value!r}, but {name} is discrete.", name)
+    if not support.holds(array):
+        raise outside(name, support)
+    return array
 
 
 def _filled(node: Apply, inputs: list[Variable]) -> list[Variable] | None:

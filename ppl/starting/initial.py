@@ -16,7 +16,7 @@ from graphs.errors import ModelError, SamplingError
 from graphs.supports import REAL
 from graphs.variables.simulators import NUM_SEEDS, NoiseRV
 from ppl.planning.plans import Assignment, Plan
-from ppl.starting.centres import central_values, outside
+from ppl.starting.centres import central_values, checked_value
 from ppl.starting.log_terms import LogTerms
 from ppl.starting.possible import PossibleValues
 
@@ -244,15 +244,7 @@ def _check_given(plan: Plan, name: str, value: Any) -> None:
     assignment = assigned[name]
     if assignment.method == "marginalize":
         raise ModelError(f"init names {name!r}, which is summed out and does not start anywhere.", name)
-    array = np.asarray(value)
-    if array.dtype.kind not in "biuf":
-        raise ModelError(f"The initial value of {name} is {value!r}; a number or an array is needed.", name)
-    if array.shape != assignment.shape:
-        raise ModelError(f"The initial value of {name} has shape {array.shape}; its shape is {assignment.shape}.", name)
-    if assignment.support.is_discrete and np.any(array % 1):
-        raise ModelError(f"The initial value of {name} is {value!r}, but {name} is discrete.", name)
-    if not assignment.support.holds(array):
-        raise outside(name, assignment.support)
+    checked_value(assignment, value)
 
 
 def starting_values(plan: Plan, seed: int) -> tuple[dict[str, NDArray], dict[str, NDArray] | None]:

@@ -158,6 +158,27 @@ def test_indices():
         b[np.array([0.0, 1.0])]
 
 
+@pytest.mark.parametrize(
+    ("index", "said"),
+    [
+        (3, "Index 3 is out of bounds for b, which has 3 elements along axis 0, where positions count from 0"),
+        ((0, -3), "Index -3 is out of bounds for b, which has 2 elements along axis 1"),
+        ([0, 2, 3], "Index 3 is out of bounds for b"),
+        ((slice(None), np.array([[0, 1], [2, 1]])), "Index 2 is out of bounds for b"),
+        ((0, 1, 0), r"b\[...\], of shape \(3, 2\): too many indices"),
+        (True, r"b\[...\], of shape"),
+    ],
+)
+def test_elements_that_there_are_not(index, said):
+    with pytest.raises(ppl.PPLError, match=said):
+        ppl.Normal("b", 0, 1, size=(3, 2))[index]
+
+
+@pytest.mark.parametrize("index", [2, -3, (0, -2), [0, 2, -3], (slice(None), 1), (..., 1), (None, 2), slice(0, 9), []])
+def test_elements_that_there_are(index):
+    assert ppl.Normal("b", 0, 1, size=(3, 2))[index].type.shape == np.zeros((3, 2))[index].shape
+
+
 def test_others_keep_their_own_operators():
     class Other:
         def __rmul__(self, variable):

@@ -220,3 +220,29 @@ def test_pathfinder_is_for_nuts() -> None:
         sampled(model, sampler="gibbs", init="pathfinder")
     with pytest.raises(ModelError, match="'prior', 'pathfinder', values by name or a trace, not 'mode'"):
         sampled(model, init="mode")
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ("middle", "The initial value of a is 'middle'; numbers are needed, or one of support_point, prior"),
+        ([1.0, 2.0, 3.0], r"The initial value of a has shape \(3,\); its shape is \(2,\)"),
+        ([1.0, -1.0], "The initial value of a lies outside its support"),
+        (np.nan, "The initial value of a lies outside its support"),
+        (None, ""),
+        (3.0, ""),
+        ([1.0, 2.0], ""),
+        ("prior", ""),
+    ],
+)
+def test_initial_values_that_are_declared_fit(value: Any, said: str) -> None:
+    """One number is that of all elements; what was given to the run instead is not looked at."""
+    a = ppl.HalfNormal("a", 1, size=2, initval=value)
+    plan = ppl.plan(ppl.Model({ppl.Normal("y", 0, a): [1.0, 2.0]}), sampler="nuts", progress=False)
+    if said:
+        with pytest.raises(ppl.PPLError, match=said):
+            StartingPoints(plan)("support_point", 1, 1)
+    elif value is not None and value != "prior":
+        found = StartingPoints(plan)("support_point", 1, 1)
+        np.testing.assert_allclose(np.exp(found), [np.broadcast_to(value, 2)])
+    assert np.isfinite(StartingPoints(plan)({"a": [1.0, 2.0]}, 1, 1)).all()
