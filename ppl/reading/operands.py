@@ -232,7 +232,8 @@ def _check_bounds(variable: Any, parts: Sequence[Any]) -> None:
         is_array = isinstance(positions, np.ndarray) and positions.dtype.kind in "iu"
         if not is_array and (isinstance(positions, bool) or not isinstance(positions, int | np.integer | slice)):
             return  # which axis the next one is of is not known
-        if length is None or isinstance(positions, slice) or (is_array and not positions.size):
+        # Libraries take the first of none where nothing comes of it.
+        if not length or isinstance(positions, slice) or (is_array and not positions.size):
             continue
         least, most = (positions.min(), positions.max()) if is_array else (positions, positions)
         if least < -length or most >= length:

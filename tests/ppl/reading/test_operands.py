@@ -11,6 +11,7 @@ from decimal import Decimal
 
 import numpy as np
 import pandas as pd
+import pymc as pm
 import pytest
 import xarray as xr
 from scipy import sparse
@@ -177,6 +178,13 @@ def test_elements_that_there_are_not(index, said):
 @pytest.mark.parametrize("index", [2, -3, (0, -2), [0, 2, -3], (slice(None), 1), (..., 1), (None, 2), slice(0, 9), []])
 def test_elements_that_there_are(index):
     assert ppl.Normal("b", 0, 1, size=(3, 2))[index].type.shape == np.zeros((3, 2))[index].shape
+
+
+def test_the_first_of_none_may_be_written():
+    """PyMC does so, where nothing comes of it, when it computes correlations of ``LKJCholeskyCov``."""
+    assert ppl.Normal("b", 0, 1, size=0)[0].type.shape == ()
+    with pm.Model():
+        pm.LKJCholeskyCov("chol", n=2, eta=2, sd_dist=pm.HalfNormal.dist(1), compute_corr=True)
 
 
 def test_others_keep_their_own_operators():
