@@ -32,6 +32,7 @@ from graphs.joint.joint_logprob import LogProb
 from graphs.surgery.random_graph import depends_on
 from ppl.planning.policy import PER_DIMENSION, PER_TRAJECTORY, cost_of_keeping, fewest_gradients
 from ppl.planning.work import work_of, work_of_factor, work_of_small_factors
+from samplers.conditionals.discrete import groups_of
 
 MOST_TIMES_DEARER, MOST_TIMES_DEARER_TIED = 2.75, 25.0
 """So many times longer a draw may take than with everything sampled, its trajectories being those of a normal
@@ -52,6 +53,9 @@ PER_SMALL_FACTOR = 8.0
 """Nanoseconds of a log-density and its gradient: for each operation of the former, element of the state, nanosecond of
 what it is counted to take, operation on sparse factors, and once more so many times what small dense ones are counted
 to take. Within a factor of 1.5 of what was measured of 25 of 32 log-densities, of 2.2 of the others."""
+MOST_TIMES_MORE_GROUPS = 2
+"""So many times more groups may the elements of a discrete variable be drawn in that are independent given the rest:
+each group is one more evaluation in a sweep, and one more to compile. Two elements may always be tied."""
 PER_DRAWING_BACK, PER_ELEMENT_DRAWN = 1000.0, 20.0
 """Nanoseconds of the drawing back of a draw, and of each element of that."""
 _SWEEPS_PER_DRAW = 2.0
@@ -88,6 +92,7 @@ class CountedWorth:
         self._before = self._now = self._cost(_gradient(whole), self._size)
         self._limits: dict[tuple[str, ...], float] = {}
         self._counted: tuple[LogProb, float] | None = None
+        self._groups: dict[tuple[LogProb, str], int] = {}
 
     def refusal(self, before: LogProb, names: Sequence[str], found: Law | Factor, is_whole: bool) -> str:
         """Return why no integral by a law of this kind pays, or with such a factor, or nothing where some may."""
@@ -100,7 +105,7 @@ class CountedWorth:
 
     def objection(self, before: LogProb, names: Sequence[str], after: LogProb, is_whole: bool) -> str:
         """Return why an integral does not pay, or nothing where it does."""
-        return self._why(self._cost_after(after), before, names, is_whole)
+        return self._why(self._cost_after(after), before, names, is_whole) or self._tying(before, after)
 
     def take(self, after: LogProb) -> None:
         """Measure the integrals that follow by what is left after this one, too."""
@@ -122,6 +127,24 @@ class CountedWorth:
         gone = self._size - size
         back = PER_DRAWING_BACK + PER_ELEMENT_DRAWN * gone if gone else 0.0
         return _SWEEPS_PER_DRAW * sweep + cost_of_keeping(self._size) + back
+
+    def _tying(self, before: LogProb, after: LogProb) -> str:
+        """Return whose elements could not be drawn together any more, or nothing."""
+        for name in after.values:
+            if after.supports[name].is_discrete and prod(after.values[name].type.shape) > MOST_TIMES_MORE_GROUPS:
+                was, now = self._num_groups(before, name), self._num_groups(after, name)
+                if now > MOST_TIMES_MORE_GROUPS * was:
+                    return f"with it {name} is drawn in {was} step{'s' if was > 1 else ''}, without it in {now}"
+        return ""
+
+    def _num_groups(self, joint: LogProb, name: str) -> int:
+        """Return in how many steps the elements of a discrete variable are drawn."""
+        key = joint, name
+        if key not in self._groups:
+            found = groups_of(joint, name)
+            count = prod(joint.values[name].type.shape) if found is None else len(found.groups)
+            self._groups[key] = count
+        return self._groups[key]
 
     def _why(self, cost: float, before: LogProb, names: Sequence[str], is_whole: bool, how: str = "") -> str:
         if cost <= self._most(before, tuple(names), is_whole):

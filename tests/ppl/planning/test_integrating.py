@@ -61,6 +61,21 @@ def test_the_plan_says_what_does_not_pay():
     assert not collapsed.without_law
 
 
+@pytest.mark.parametrize(("sites", "is_tied"), [(20, True), (2, False)])
+def test_what_would_tie_all_counts_stays(sites, is_tied):
+    """Given the rate, abundances are independent and drawn at once; without it, each depends on all others."""
+    rate, found = ppl.Gamma("rate", 2, 0.2), ppl.Beta("found", 1, 1)
+    abundance = ppl.Poisson("abundance", rate, size=sites)
+    seen = ppl.Binomial("seen", abundance[:, None], found, size=(sites, 3))
+    model = ppl.Model({seen: np.random.default_rng(3).integers(0, 4, (sites, 3))})
+    collapsed = collapse(graphs.logprob(model), ["rate"], True, is_asked=False, is_required=False)
+    reason = collapsed.reasons["rate"]
+    assert (reason == f"with it abundance is drawn in 1 step, without it in {sites}") == is_tied
+    assert ("rate" in collapsed.joint.values) >= is_tied
+    asked = collapse(graphs.logprob(model), ["rate"], True, is_asked=True, is_required=True)
+    assert "rate" not in asked.joint.values
+
+
 def test_small_factors_are_found_whether_or_not_they_could_be_many():
     """Linear algebra is written for any number of matrices; one is one."""
     matrix, vector = pt.dmatrix("matrix", shape=(6, 6)), pt.dvector("vector", shape=(6,))
