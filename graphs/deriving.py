@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import RLock
@@ -10,6 +11,16 @@ from graphs.garbage import rarely_collected
 from graphs.surgery.traces import untraced
 
 _ALONE = RLock()
+
+
+def _renew() -> None:
+    """Begin anew in a process that was forked: whoever held the lock is not in it."""
+    global _ALONE
+    _ALONE = RLock()
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows, where nothing is forked
+    os.register_at_fork(after_in_child=_renew)
 
 
 @contextmanager

@@ -32,7 +32,7 @@ from graphs.joint.joint_logprob import LogProb
 from graphs.surgery.random_graph import depends_on
 from ppl.planning.policy import PER_DIMENSION, PER_TRAJECTORY, cost_of_keeping, fewest_gradients
 from ppl.planning.work import work_of, work_of_factor, work_of_small_factors
-from samplers.conditionals.discrete import groups_of
+from samplers.conditionals.discrete import independent_groups
 
 MOST_TIMES_DEARER, MOST_TIMES_DEARER_TIED = 2.75, 25.0
 """So many times longer a draw may take than with everything sampled, its trajectories being those of a normal
@@ -141,7 +141,7 @@ class CountedWorth:
         """Return in how many steps the elements of a discrete variable are drawn."""
         key = joint, name
         if key not in self._groups:
-            found = groups_of(joint, name)
+            found = independent_groups(joint, name)
             count = prod(joint.values[name].type.shape) if found is None else len(found.groups)
             self._groups[key] = count
         return self._groups[key]

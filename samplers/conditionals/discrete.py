@@ -45,10 +45,10 @@ def find_discrete(logprob: LogProb, name: str) -> tuple[Law | InGroups | None, s
         The variable.
     """
     law, reason = find_conditional(logprob.logdensity, logprob.values[name], support=logprob.supports[name])
-    return law if law is not None else groups_of(logprob, name), reason
+    return law if law is not None else independent_groups(logprob, name), reason
 
 
-def groups_of(logprob: LogProb, name: str) -> InGroups | None:
+def independent_groups(logprob: LogProb, name: str) -> InGroups | None:
     """Return groups of elements that are independent given the others; None where too many depend on each other.
 
     Parameters
@@ -78,7 +78,7 @@ def block_by_groups(logprob: LogProb, name: str, terms: Sequence[TensorVariable]
     DrawBlock or None
         None where too many elements depend on each other.
     """
-    found, value, support = groups_of(logprob, name), logprob.values[name], logprob.supports[name]
+    found, value, support = independent_groups(logprob, name), logprob.values[name], logprob.supports[name]
     if found is None:
         return None
     terms = list(logprob.terms.values()) if terms is None else terms
