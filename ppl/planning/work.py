@@ -30,7 +30,7 @@ from pytensor.tensor.subtensor import (
     Subtensor,
 )
 
-from graphs.backends.numba.lowering.linalg import LARGEST_UNBLOCKED
+from graphs.backends.numba.lowering.factors import LARGEST_UNBLOCKED
 from graphs.integral import Factor
 
 PER_NODE = 0.4

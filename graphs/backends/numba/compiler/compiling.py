@@ -13,7 +13,17 @@ from graphs.backends.numba.compiler.shapes import static_shapes
 from graphs.backends.numba.compiler.turning import turn
 
 # Lowerings are registered by importing the modules that define them.
-from graphs.backends.numba.lowering import cumulative, elemwise, fallback, indexing, linalg, random, scan, shaping  # noqa: F401
+from graphs.backends.numba.lowering import (  # noqa: F401
+    cumulative,
+    elemwise,
+    fallback,
+    indexing,
+    linalg,
+    random,
+    scan,
+    shaping,
+    sorting,
+)
 from graphs.backends.numba.machine_code.c_functions import compile_function
 from graphs.backends.numba.program import Program
 from graphs.layout import Layout

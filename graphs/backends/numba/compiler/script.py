@@ -65,6 +65,8 @@ class Script:
         Whether it draws random numbers.
     callbacks : list of Callback
         What it calls Python for.
+    addresses : dict
+        Of routines of other libraries by name, the expressions of where they are.
     """
 
     names: dict[str, Any] = field(default_factory=_library)
@@ -73,6 +75,7 @@ class Script:
     can_fail: bool = False
     uses_rng: bool = False
     callbacks: list[Callback] = field(default_factory=list)
+    addresses: dict[str, str] = field(default_factory=dict)
     count: int = 0
 
     def name(self, prefix: str) -> str:

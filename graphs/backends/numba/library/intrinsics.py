@@ -203,6 +203,41 @@ def call_packed(typing_context: Any, function: Any, arguments: Any) -> Any:
     return types.int64(function, arguments), generate
 
 
+@intrinsic
+def call_fortran(typing_context: Any, function: Any, arguments: Any) -> Any:
+    """Call a Fortran subroutine by its address, with a tuple of pointers, numbers and codes of characters.
+
+    Numbers go by reference, integers as 32 bits, of which a character is the first byte. Returns the last argument, if
+    it is an integer, as the subroutine leaves it: LAPACK's ``info``.
+    """
+
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        places = []
+        for i, kind in enumerate(sig.args[1]):
+            value = builder.extract_value(args[1], i)
+            if isinstance(kind, types.Integer):
+                value = context.cast(builder, value, kind, types.int32)
+            is_pointer = isinstance(value.type, ir.PointerType)
+            places.append(value if is_pointer else cgutils.alloca_once_value(builder, value))
+        kind = ir.FunctionType(ir.VoidType(), [place.type for place in places])
+        builder.call(builder.inttoptr(args[0], kind.as_pointer()), places)
+        left = isinstance(sig.args[1][len(places) - 1], types.Integer)
+        return builder.sext(builder.load(places[-1]), ir.IntType(64)) if left else ir.Constant(ir.IntType(64), 0)
+
+    return types.int64(function, arguments), generate
+
+
+@intrinsic
+def pivot_at(typing_context: Any, pointer: Any, index: Any) -> Any:
+    """Return an integer of 32 bits, as Fortran leaves them, from memory for integers."""
+
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        narrow = builder.bitcast(args[0], ir.IntType(32).as_pointer())
+        return builder.sext(builder.load(builder.gep(narrow, [args[1]])), ir.IntType(64))
+
+    return types.int64(pointer, types.int64), generate
+
+
 def unpack_as(kind: types.Type) -> Any:
     """Make the intrinsic that returns the tuple of one type that ``call_packed`` was given.
 
