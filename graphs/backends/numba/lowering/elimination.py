@@ -9,12 +9,12 @@ from pytensor.tensor.linalg.inverse import MatrixInverse
 from pytensor.tensor.linalg.solvers.general import Solve
 from pytensor.tensor.linalg.summary import Det, SLogDet
 
-from graphs.backends.numba.compiler.generator import Generator, lower
+from graphs.backends.numba.compiler.generator import Generator
 from graphs.backends.numba.compiler.loops import loop_nest
-from graphs.backends.numba.compiler.values import View, kind_of
+from graphs.backends.numba.compiler.values import View
 from graphs.backends.numba.lowering.factors import undone
-from graphs.backends.numba.lowering.fallback import lower_foreign
 from graphs.backends.numba.lowering.fortran import (
+    are_systems,
     core_element,
     filling_loop,
     pointer,
@@ -27,18 +27,6 @@ from graphs.backends.numba.lowering.fortran import (
 from graphs.backends.numba.lowering.shaping import represent
 
 SOLVED = ("gen", "sym", "her", "pos")
-
-
-@lower.register(Solve)
-@lower.register(MatrixInverse)
-@lower.register(Det)
-@lower.register(SLogDet)
-@lower.register(LUFactor)
-@lower.register(PivotToPermutations)
-def lower_eliminated(op: Op, node: Apply, generator: Generator) -> None:
-    """Add the solution of a system, an inverse, a determinant, factors or their exchanges of rows."""
-    if not add_elimination(op, node, generator):
-        lower_foreign(op, node, generator)
 
 
 def add_elimination(op: Op, node: Apply, generator: Generator) -> bool:
@@ -56,7 +44,7 @@ def add_elimination(op: Op, node: Apply, generator: Generator) -> bool:
     if isinstance(op, PivotToPermutations):
         _permutation(op, node, generator)
         return True
-    if any(kind_of(variable.type.dtype) != "f" for variable in node.inputs):
+    if not are_systems(node, generator, getattr(op, "b_ndim", 0)):
         return False
     if isinstance(op, Solve) and op.assume_a in SOLVED:
         _solution(op, node, generator)

@@ -6,16 +6,15 @@ from collections.abc import Sequence
 
 from pytensor.graph.basic import Apply
 from pytensor.graph.op import Op
-from pytensor.tensor.blockwise import Blockwise
 from pytensor.tensor.linalg.decomposition.cholesky import Cholesky
 from pytensor.tensor.linalg.solvers.psd import CholeskySolve
 from pytensor.tensor.linalg.solvers.triangular import SolveTriangular
 
-from graphs.backends.numba.compiler.generator import Generator, lower
+from graphs.backends.numba.compiler.generator import Generator
 from graphs.backends.numba.compiler.loops import loop_nest
-from graphs.backends.numba.compiler.values import Array, View, kind_of
-from graphs.backends.numba.lowering.fallback import lower_foreign
+from graphs.backends.numba.compiler.values import Array, View
 from graphs.backends.numba.lowering.fortran import (
+    are_systems,
     core_element,
     filling_loop,
     matrix_of,
@@ -30,15 +29,6 @@ LARGEST_UNBLOCKED = 24
 """Up to this size loops beat LAPACK: a call costs as much as the arithmetic on a few hundred numbers."""
 
 
-@lower.register(Cholesky)
-@lower.register(SolveTriangular)
-@lower.register(CholeskySolve)
-def lower_factored(op: Op, node: Apply, generator: Generator) -> None:
-    """Add a factor of a matrix, or the solution of a system by one."""
-    if not add_factor(op, node, generator):
-        lower_foreign(op, node, generator)
-
-
 def add_factor(op: Op, node: Apply, generator: Generator) -> bool:
     """Add what an operation does to a batch of matrices; return whether it is one of those of this file.
 
@@ -51,7 +41,7 @@ def add_factor(op: Op, node: Apply, generator: Generator) -> bool:
     generator : Generator
         Receives the loops and calls.
     """
-    if isinstance(op, Blockwise) or any(kind_of(variable.type.dtype) != "f" for variable in node.inputs):
+    if not are_systems(node, generator, getattr(op, "b_ndim", 0)):
         return False
     is_small = generator.shape(node.inputs[0])[-1] <= LARGEST_UNBLOCKED
     if isinstance(op, Cholesky):

@@ -17,7 +17,7 @@ from pytensor.tensor.type import TensorType
 
 from graphs.backends.numba.compiler.generator import Generator
 from graphs.backends.numba.compiler.loops import loop_nest
-from graphs.backends.numba.compiler.values import Array, View, affine, convert
+from graphs.backends.numba.compiler.values import Array, View, affine, convert, kind_of
 from graphs.backends.numba.library.intrinsics import call_fortran, pivot_at
 
 MODULES = {"cython_blas": ("dgemm", "dtrsm", "dtrsv"), "cython_lapack": ("dpotrf", "dgetrf", "dgetrs", "dgetri")}
@@ -60,6 +60,27 @@ def matrix_of(variable: Variable, generator: Generator) -> Matrix:
         return Matrix(view, along, True)
     view = generator.copy(view, shadow(variable.type.dtype, view.shape, generator))
     return Matrix(view, columns, False)
+
+
+def are_systems(node: Apply, generator: Generator, right_dims: int) -> bool:
+    """Return whether a node has square matrices of floats, and right sides that go with them; none of it is empty.
+
+    What is not fails, as PyTensor's implementation does: a routine would read memory that is something else.
+
+    Parameters
+    ----------
+    node : Apply
+        Its first input are matrices, in the last two dimensions; the second, if it has one, the right sides.
+    generator : Generator
+        Knows the shapes.
+    right_dims : int
+        Dimensions of one right side.
+    """
+    shapes = [generator.shape(variable) for variable in node.inputs]
+    is_float = all(kind_of(variable.type.dtype) == "f" for variable in node.inputs)
+    if not is_float or 0 in sum(shapes, ()) or len(shapes[0]) < 2 or shapes[0][-1] != shapes[0][-2]:
+        return False
+    return len(shapes) == 1 or shapes[1][-right_dims] == shapes[0][-1]
 
 
 def shadow(dtype: str, shape: Sequence[int], generator: Generator) -> Variable:

@@ -1,4 +1,4 @@
-"""Lowering of products of vectors and matrices."""
+"""Lowering of products of vectors and matrices, and of what factors and elimination do."""
 
 from __future__ import annotations
 
@@ -8,6 +8,13 @@ from pytensor.graph.basic import Apply
 from pytensor.graph.op import Op
 from pytensor.tensor.blas.batched import BatchedDot
 from pytensor.tensor.blockwise import Blockwise
+from pytensor.tensor.linalg.decomposition.cholesky import Cholesky
+from pytensor.tensor.linalg.decomposition.lu import LUFactor, PivotToPermutations
+from pytensor.tensor.linalg.inverse import MatrixInverse
+from pytensor.tensor.linalg.solvers.general import Solve
+from pytensor.tensor.linalg.solvers.psd import CholeskySolve
+from pytensor.tensor.linalg.solvers.triangular import SolveTriangular
+from pytensor.tensor.linalg.summary import Det, SLogDet
 from pytensor.tensor.math import Dot
 
 from graphs.backends.numba.compiler.generator import Generator, lower
@@ -39,7 +46,8 @@ def is_large_product(node: Apply, generator: Generator) -> bool:
     """Return whether a node is of products of matrices of floats that BLAS does faster than loops."""
     shapes = [generator.shape(variable) for variable in node.inputs]
     is_float = all(kind_of(variable.type.dtype) == "f" for variable in node.inputs)
-    return is_float and all(len(shape) > 1 and min(shape[-2:]) > BLAS_SIZE for shape in shapes)
+    is_large = all(len(shape) > 1 and min(shape[-2:]) > BLAS_SIZE for shape in shapes)
+    return is_float and is_large and shapes[0][-1] == shapes[1][-2]
 
 
 @lower.register(Blockwise)
@@ -49,10 +57,28 @@ def lower_blockwise(op: Blockwise, node: Apply, generator: Generator) -> None:
     if isinstance(core, Dot) and all(len(generator.shape(variable)) > 1 for variable in node.inputs):
         lower_dot(op, node, generator)
         return
-    if not any(add(core, node, generator) for add in (add_factor, add_elimination)) and not lower_batched(
-        op, node, generator
-    ):
+    if not _adds_matrices(core, node, generator) and not lower_batched(op, node, generator):
         lower_foreign(core, node, generator, op._create_dummy_core_node(node.inputs))
+
+
+@lower.register(Cholesky)
+@lower.register(SolveTriangular)
+@lower.register(CholeskySolve)
+@lower.register(Solve)
+@lower.register(MatrixInverse)
+@lower.register(Det)
+@lower.register(SLogDet)
+@lower.register(LUFactor)
+@lower.register(PivotToPermutations)
+def lower_matrices(op: Op, node: Apply, generator: Generator) -> None:
+    """Add a factor, the solution of a system, an inverse or a determinant."""
+    if not _adds_matrices(op, node, generator):
+        lower_foreign(op, node, generator)
+
+
+def _adds_matrices(op: Op, node: Apply, generator: Generator) -> bool:
+    """Add what an operation does to a batch of matrices; return whether loops or LAPACK do that."""
+    return add_factor(op, node, generator) or add_elimination(op, node, generator)
 
 
 def _product(node: Apply, generator: Generator) -> None:

@@ -222,3 +222,27 @@ def test_gradient_of_a_density_with_a_large_covariance():
     np.testing.assert_allclose(density, -0.5 * y @ inverse @ y - 0.5 * np.linalg.slogdet(matrix)[1], rtol=1e-12)
     wanted = 0.5 * (np.outer(inverse @ y, inverse @ y) - inverse)
     np.testing.assert_allclose(slope + slope.T, wanted + wanted.T, rtol=1e-8, atol=1e-12)
+
+
+@pytest.mark.parametrize("shape", [(3, 4), (4, 3), (30, 31), (31, 30)])
+def test_what_is_not_square_is_not_read_beyond_its_end(shape):
+    """PyTensor's implementation refuses it, and with it all that the program gives; no other memory is touched."""
+    a = variable(np.ones(shape))
+    for output in (MatrixInverse()(a), pt.linalg.cholesky(a)):
+        assert np.isnan(compile_program([a], [output])(np.ones(shape).ravel())[1]).all()
+
+
+def test_right_sides_of_another_length():
+    a, b = variable(np.eye(30)), variable(np.ones(31))
+    for output in (Solve(b_ndim=1)(a, b), SolveTriangular(lower=True, b_ndim=1)(a, b)):
+        assert np.isnan(compile_program([a, b], [output])(np.concatenate([np.eye(30).ravel(), np.ones(31)]))[1]).all()
+
+
+def test_empty_matrices(capfd):
+    """The determinant of one is the product of no numbers; LAPACK would say that it is no argument."""
+    a, b, c = variable(np.ones((0, 0))), variable(np.eye(30)), variable(np.ones((30, 0)))
+    outputs = [Det()(a), MatrixInverse()(a).sum(), pt.linalg.solve(b, c, b_ndim=2).sum()]
+    outputs.append(pt.linalg.solve_triangular(b, c, lower=True, b_ndim=2).sum())
+    _, found = compile_program([a, b, c], outputs)(np.eye(30).ravel())
+    np.testing.assert_array_equal(found, [1.0, 0.0, 0.0, 0.0])
+    assert not capfd.readouterr().out
