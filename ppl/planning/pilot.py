@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from math import prod
+from math import inf, prod
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,7 @@ from graphs.errors import BackendError, SamplingError
 from ppl.planning.plans import Plan
 from ppl.planning.work import work_of
 from ppl.starting.initial import starting_values
+from samplers.blocks import Block
 from samplers.chain.arguments import RunSettings
 from samplers.chain.result import STATUS_DONE, SweepResult
 from samplers.loop.run import CompiledSweep
@@ -22,8 +24,9 @@ NUM_SWEEPS, NUM_SWEEPS_WITH_NUTS = 550, 800
 FEWEST_SWEEPS = 100
 SHARE_DISCARDED, SHARE_TUNING = 0.1, 0.5
 """Of the sweeps, without NUTS and with it."""
-MOST_SECONDS = 0.8
-"""Longer pilot runs are cut short, or not made, by what is counted: trajectories may be longer."""
+MOST_SECONDS, LONGEST_SECONDS = 0.8, 1.6
+"""Longer pilot runs are cut short, or not made, by what is counted; and where trajectories turn out to be so long that
+one takes twice that, it is given up."""
 PER_KEPT_NUMBER = 60.0
 """Nanoseconds of a sweep for each number of its draw that is kept and looked at: measured with 10^6 numbers."""
 LONGER, HARDLY_ANY_SECONDS, FEW_ELEMENTS = 4, 0.2, 150
@@ -107,13 +110,14 @@ def pilot(plan: Plan, num_sweeps: int) -> Pilot | None:
     plan : Plan
         Any.
     num_sweeps : int
-        How many sweeps are made; those after the first are looked at.
+        How many sweeps are made; those after the first are looked at. Where trajectories take longer than was reckoned
+        there are fewer of those that are looked at.
 
     Returns
     -------
     Pilot or None
-        None where the run fails: a law left its domain, or Numba lacks an operation that another backend has. It is the
-        same in every process.
+        None where the run fails: a law left its domain, Numba lacks an operation that another backend has, or
+        trajectories are much longer than was reckoned. It is the same in every process.
     """
     sweep = plan.sweep
     nuts = [b for b in sweep.blocks if b.has_metric]
@@ -126,9 +130,10 @@ def pilot(plan: Plan, num_sweeps: int) -> Pilot | None:
         state = layout.pack(start)
         compiled = plan.compiled or CompiledSweep(sweep, "numba")
         num_tuning, num_draws = num_discarded if is_tuned else 0, num_sweeps - num_discarded + first
-        settings = RunSettings(num_tuning, num_draws, seed=0, cores=1, max_tree_depth=DEEPEST_TREE)
-        result = compiled.run(state[None], settings)
+        result = _within(most_gradients(plan), compiled, state, num_tuning, num_draws)
     except (SamplingError, BackendError):
+        return None
+    if result is None:
         return None
     # The widths of proposals, which adaptation moves, are no draws; a count that is nearly certain may well stay.
     moved = sorted(
@@ -175,6 +180,50 @@ def prolonged(run: Pilot, num_sweeps: int) -> Pilot:
     return replace(run, draws=draws, result=result, num_gradients=gradients)
 
 
+def _within(
+    most: float, compiled: CompiledSweep, state: NDArray[np.float64], num_tuning: int, num_draws: int
+) -> SweepResult | None:
+    """Run a sweep with so many gradients; None where even the fewest draws would take more.
+
+    How many were taken is looked at when the warm-up is over, and often enough to stop one that will not be: what comes
+    of it does not depend on when that was.
+    """
+    is_too_long = False
+
+    def look(chains: list[dict[str, Any]]) -> None:
+        nonlocal is_too_long
+        if sum(chain["num_gradients"] for chain in chains) > most:
+            is_too_long = True
+            raise KeyboardInterrupt
+
+    settings = RunSettings(num_tuning, num_draws, seed=0, cores=1, max_tree_depth=DEEPEST_TREE, callback=look)
+    run = compiled.begin(state[None], settings)
+    has_ended = run.advance(0)
+    taken = run.result().num_gradients
+    if has_ended and taken and num_tuning:
+        # A draw takes about as many as a sweep of the warm-up.
+        num_draws = min(num_draws, max(FEWEST_SWEEPS, int((most / taken - 1.0) * num_tuning)))
+    if has_ended:
+        has_ended = run.advance(num_draws)
+    if not has_ended and not is_too_long:
+        # Somebody does not want to wait.
+        raise KeyboardInterrupt
+    result = run.result()
+    return None if is_too_long or result.num_gradients > most else result
+
+
+def most_gradients(plan: Plan) -> float:
+    """Return how many gradients a pilot run takes at most."""
+    costs = [_cost_of_gradient(block) for block in plan.sweep.blocks if block.has_metric]
+    return 1e9 * LONGEST_SECONDS / max(costs) if costs else inf
+
+
+def _cost_of_gradient(block: Block) -> float:
+    """Return about how many nanoseconds a step of a trajectory takes."""
+    size = sum(prod(v.type.shape) for v in block.variables)
+    return WORK_OF_GRADIENT * work_of(block.evaluated) + PER_GRADIENT_AND_DIMENSION * size
+
+
 def _gradients(result: SweepResult) -> float:
     """Return how many gradients NUTS took per sweep, on the average of the draws."""
     steps = result.stats.get("n_steps")
@@ -202,9 +251,7 @@ def num_affordable(plan: Plan) -> int:
     nanoseconds, wanted = PER_KEPT_NUMBER * plan.sweep.layout.size, NUM_SWEEPS
     for block in plan.sweep.blocks:
         if block.has_metric:
-            size = sum(prod(v.type.shape) for v in block.variables)
-            gradient = WORK_OF_GRADIENT * work_of(block.evaluated)
-            nanoseconds += GRADIENTS_PER_SWEEP * (gradient + PER_GRADIENT_AND_DIMENSION * size)
+            nanoseconds += GRADIENTS_PER_SWEEP * _cost_of_gradient(block)
             wanted = NUM_SWEEPS_WITH_NUTS
         else:
             nanoseconds += block.num_evaluations * work_of(block.evaluated)

@@ -170,7 +170,8 @@ def choose_plan(by_nuts: Plan, by_laws: Plan) -> tuple[Plan, str]:
     if found is None:
         return (
             by_nuts,
-            f"{ALONE}a pilot run of Gibbs sampling left the domain of its laws, or Numba lacks one; {remedy}",
+            f"{ALONE}a pilot run of Gibbs sampling took too long or left the domain of its laws, or Numba lacks one; "
+            f"{remedy}",
         )
     by_laws = replace(by_laws, compiled=found.compiled, centre=found.centre)
     gain = _gain(found.effective, _cost_in_run(by_laws, found), by_nuts, nuts)
