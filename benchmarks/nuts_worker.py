@@ -14,11 +14,14 @@ import subprocess
 import sys
 import tempfile
 from dataclasses import dataclass
-from time import perf_counter
+from time import perf_counter, process_time
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from benchmarks.processes import ROOT
+
+if TYPE_CHECKING:
+    from benchmarks.nuts_models import BenchmarkModel
 
 ONE_THREAD = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL")}
 """Chains run in parallel: threads inside linear algebra would only be in their way."""
@@ -26,13 +29,14 @@ ONE_THREAD = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one run achieved; the fields are those of `nuts_tools.Run`, the draws by the least effective sample size."""
+    """What one run achieved: as `nuts_tools.Run`, the draws by the least effective sample size, and of all threads."""
 
     ess: float
     seconds: float
     num_gradients: float
     divergences: int
     loop_seconds: float
+    cpu_seconds: float = float("nan")
 
 
 class Worker:
@@ -41,7 +45,7 @@ class Worker:
     Parameters
     ----------
     model, tool : str
-        Names in `nuts_models.models` and `nuts_tools.tools`.
+        Names of `chosen_model` and in `nuts_tools.tools`.
     limit : float
         Seconds that the process may work in all, imports and compiling included.
     environment : dict of str to str, optional
@@ -119,22 +123,35 @@ class Worker:
             self.close()
 
 
+def chosen_model(name: str) -> BenchmarkModel:
+    """Return one of `nuts_models.models`, or of `choice.models`, whose names have a point in them."""
+    from benchmarks import choice, nuts_models
+
+    if "." not in name:
+        return nuts_models.models()[name]
+    import ppl
+
+    make = choice.models()[name]
+    return nuts_models.BenchmarkModel(lambda: ppl.from_pymc(make()), make)
+
+
 def main(model: str, tool: str) -> None:
     """Compile, say so, and run with each seed that is asked for."""
     # What tools print must not come between the answers.
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "w")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    from benchmarks.nuts_models import models
     from benchmarks.nuts_tools import least_ess, quiet, tools
 
     quiet()
-    chosen = models()[model]
+    chosen = chosen_model(model)
     start = perf_counter()
     sample = tools()[tool].compile(chosen)
     print(json.dumps({"compile_seconds": perf_counter() - start}), file=answers, flush=True)
     for line in sys.stdin:
+        before = process_time()
         run = sample(int(line))
-        outcome = Outcome(least_ess(run.draws), run.seconds, run.num_gradients, run.divergences, run.loop_seconds)
+        took = process_time() - before
+        outcome = Outcome(least_ess(run.draws), run.seconds, run.num_gradients, run.divergences, run.loop_seconds, took)
         print(json.dumps(vars(outcome)), file=answers, flush=True)
 
 
