@@ -126,13 +126,9 @@ class ClusterRun(WholeRun):
                     for future in ready:
                         with interrupts.allowed():
                             done = done_by(future, waiting[future].chains, LOST_SECONDS)
-                        if done is None:
-                            self._check_workers(False)
-                            continue
-                        group = waiting.pop(future)
-                        errors += self._taken(group, done)
-                        if not group.is_whole and not group.is_waiting:
-                            waiting[self._sent(group, payload)] = group
+                            self._check_workers(done is not None)
+                        if done is not None:
+                            errors += self._next(future, done, waiting, payload)
                     if self._keeper is not None and self._keeper.is_due():
                         self._keeper.commit(self.state())
                 self._report()
@@ -150,6 +146,14 @@ class ClusterRun(WholeRun):
         if errors and not self.num_kept.any():
             raise errors[0]
         return False
+
+    def _next(self, future: Any, done: Done, waiting: dict[Any, ChainGroup], payload: Any) -> list[SamplingError]:
+        """Take what a group has done, and let it go on if it can; see `_taken`."""
+        group = waiting.pop(future)
+        found = self._taken(group, done)
+        if not group.is_whole and not group.is_waiting:
+            waiting[self._sent(group, payload)] = group
+        return found
 
     def _meet(self, waiting: dict[Any, ChainGroup], payload: Any) -> bool:
         """Let chains that rest meet, and go on; whether there were any."""

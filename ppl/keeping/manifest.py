@@ -32,8 +32,12 @@ def check_free(store: Any, overwrite: bool) -> StorePlace:
     if not place.has(MANIFEST) and {*place.names()} - {OWN}:
         raise SamplingError(f"There is something else at {place.address!r}: give another store, or remove it yourself.")
     if place.has(MANIFEST) and not overwrite:
+        try:
+            held = _held(place)
+        except SamplingError as error:
+            raise SamplingError(f"{error} A new run takes its place with overwrite=True.") from error
         raise SamplingError(
-            f"The store {place.address!r} exists: it holds {_held(place)}. Go on with "
+            f"The store {place.address!r} exists: it holds {held}. Go on with "
             f"ppl.resume({place.address!r}, model), give another store, or overwrite=True."
         )
     place.check_writable()
@@ -43,12 +47,15 @@ def check_free(store: Any, overwrite: bool) -> StorePlace:
 def _held(place: StorePlace) -> str:
     """Return in words what a store holds."""
     manifest = place.read_json(MANIFEST)
-    wanted = manifest["sample"]
-    rows = place.read_json(COMMITTED)["rows"] if place.has(COMMITTED) else {"kept": 0, "tuned": 0}
-    names = ", ".join(manifest["fingerprint"]["variables"])
-    of = "" if wanted["draws"] is None else f" of {wanted['draws']:,}"
-    done = f"{rows['kept']:,}{of} draws" if rows["kept"] else f"a warm-up of {rows['tuned']:,}"
-    return f"{done} of each of {wanted['chains']} chains (of {names})"
+    committed = place.read_json(COMMITTED) if place.has(COMMITTED) else {"rows": {"kept": 0, "tuned": 0}}
+    with place.reading(COMMITTED):
+        kept, tuned = (int(committed["rows"][name]) for name in ("kept", "tuned"))
+    with place.reading(MANIFEST):
+        wanted, names = manifest["sample"], ", ".join(manifest["fingerprint"]["variables"])
+        of = "" if wanted["draws"] is None else f" of {wanted['draws']:,}"
+        chains = wanted["chains"]
+    done = f"{kept:,}{of} draws" if kept else f"a warm-up of {tuned:,}"
+    return f"{done} of each of {chains} chains (of {names})"
 
 
 def begin_store(place: StorePlace, manifest: Mapping[str, Any], start: Mapping[str, Any]) -> Right:
@@ -89,12 +96,14 @@ def open_store(store: Any) -> tuple[StorePlace, Right, dict[str, Any]]:
     if not place.exists():
         raise SamplingError(f"There is no store at {place.address!r}.")
     manifest = place.read_json(MANIFEST)
-    missing = [key for key in ("format", "compile", "sample", "fingerprint", "versions") if key not in manifest]
-    if missing:
-        raise SamplingError(f"The store {place.address!r} is damaged: {MANIFEST} lacks {missing[0]!r}.")
-    if manifest["format"] != _FORMAT:
+    with place.reading(MANIFEST):
+        found, parts = manifest["format"], [manifest[name] for name in ("compile", "sample", "fingerprint", "versions")]
+        if not all(isinstance(part, dict) for part in (*parts, *parts[2].values())):
+            raise TypeError("names are missing")
+    if found != _FORMAT:
         raise SamplingError(
-            f"The store {place.address!r} has format {manifest['format']}, and this version of rvgraph reads {_FORMAT}."
+            f"The store {place.address!r} has format {found}, and this version of rvgraph reads {_FORMAT}: go on with "
+            "the version that it was begun with, or sample to another store."
         )
     if place.has(COMMITTED):
         place.read_json(ROOT)

@@ -6,6 +6,7 @@ Answers: what the errors are to name, and the same run in memory.
 from __future__ import annotations
 
 import errno
+import json
 import logging
 import os
 from pathlib import Path
@@ -101,11 +102,45 @@ def test_a_damaged_store_is_refused(store: Path, prepared: Prepared, what: str) 
     file.write_bytes(whole[: len(whole) // 2])
     with pytest.raises(SamplingError, match=f"damaged: .*{file.name}"):
         ppl.resume(store, prepared.compiled, progress=False)
+    if file.suffix == ".json":
+        of_one = json.loads(whole)
+        others = [{key: value for key, value in of_one.items() if key != left_out} for left_out in of_one]
+        others += [{**of_one, key: None} for key in of_one if key not in ("zarr_format", "node_type", "attributes")]
+        for other in ([1, 2], *others) if what != "zarr.json" else ([1, 2], {}, {**of_one, "consolidated_metadata": 3}):
+            file.write_text(json.dumps(other))
+            with pytest.raises(
+                SamplingError, match=rf"damaged: .*{file.name}.*again from where it came|has format None"
+            ):
+                ppl.resume(store, prepared.compiled, progress=False)
+            with pytest.raises(SamplingError, match="overwrite=True"):
+                prepared.compiled.sample(**prepared.options, store=store)
     file.write_bytes(whole)
     assert_same(ppl.resume(store, prepared.compiled, progress=False), prepared.expected)
 
 
-@pytest.mark.parametrize("what", ["posterior/slopes/c/1/0/0", "sample_stats/lp/c/0/0", "warmup_posterior/level/c/1/0"])
+@pytest.mark.parametrize(
+    ("key", "wrong"),
+    [("draws", "x"), ("draws", -3), ("chains", None), ("seed", "x"), ("seed", None), ("thin", 0), ("var_names", 3)],
+)
+def test_wishes_that_nobody_can_have_written_are_refused(store: Path, prepared: Prepared, key: str, wrong: Any) -> None:
+    file = store / ".run/run.json"
+    manifest = json.loads(file.read_text())
+    file.write_text(json.dumps({**manifest, "sample": {**manifest["sample"], key: wrong}}))
+    with pytest.raises(SamplingError, match=rf"{key} (is|are) |var_names are|damaged: .run/run.json.*{key}"):
+        ppl.resume(store, prepared.compiled, progress=False)
+
+
+@pytest.mark.parametrize(
+    "what",
+    [
+        "posterior/slopes/c/1/0/0",
+        "sample_stats/lp/c/0/0",
+        "warmup_posterior/level/c/1/0",
+        "posterior/draw/c/0",
+        "posterior/column/c/0",
+        "observed_data/y/c/0",
+    ],
+)
 def test_draws_that_are_gone_are_missed(store: Path, prepared: Prepared, what: str) -> None:
     """Readers would take them for numbers that are missing, or zero."""
     file = store / what
