@@ -28,10 +28,13 @@ def check_free(store: Any, overwrite: bool) -> StorePlace:
         If something is there, unless that is a store and is to be overwritten, or if it cannot be written.
     """
     place = place_of(store)
-    # A store that was begun and no more has nothing but its own part.
-    if not place.has(MANIFEST) and {*place.names()} - {OWN}:
+    with place.reaching():
+        is_store = place.has(MANIFEST)
+        # A store that was begun and no more has nothing but its own part.
+        is_other = not is_store and bool({*place.names()} - {OWN})
+    if is_other:
         raise SamplingError(f"There is something else at {place.address!r}: give another store, or remove it yourself.")
-    if place.has(MANIFEST) and not overwrite:
+    if is_store and not overwrite:
         try:
             held = _held(place)
         except SamplingError as error:
@@ -93,7 +96,9 @@ def open_store(store: Any) -> tuple[StorePlace, Right, dict[str, Any]]:
         If it is none, is damaged, is from a later version, or another process writes it.
     """
     place = place_of(store)
-    if not place.exists():
+    with place.reaching():
+        exists = place.exists()
+    if not exists:
         raise SamplingError(f"There is no store at {place.address!r}.")
     manifest = place.read_json(MANIFEST)
     with place.reading(MANIFEST):

@@ -131,6 +131,30 @@ class StorePlace(ABC):
     def sync(self) -> None:
         """Make sure that all that was written lasts."""
 
+    @property
+    @abstractmethod
+    def readable(self) -> Any:
+        """What the zarr library reads it by."""
+
+    @contextmanager
+    def reaching(self) -> Iterator[None]:
+        """Say what is wrong where it cannot even be asked what there is.
+
+        Raises
+        ------
+        SamplingError
+            With the reason.
+        """
+        try:
+            yield
+        except SamplingError:
+            raise
+        except self.errors as error:
+            reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+            raise SamplingError(
+                f"The store {self.address!r} cannot be reached ({reason}): give another place."
+            ) from error
+
     def clear(self) -> None:
         """Remove everything that is for readers."""
         with self.failing():

@@ -23,7 +23,7 @@ from ppl.running.sampling import compile
 from ppl.stopping.counts import check_counts, checked_seed
 from ppl.storing.beginning import known_at_start
 from ppl.storing.exact_store import gone_on
-from ppl.storing.stored import StoredRun
+from ppl.storing.stored import StoredRun, written_sampler
 from ppl.storing.until_enough import read_until
 from samplers.chain.arguments import RunSettings
 from samplers.tuning.learning import MetricChoice
@@ -156,9 +156,20 @@ def _compiled(
     model: Any, options: dict[str, Any], sampler: Sampler, progress: bool, store: str
 ) -> CompiledModel | ExactModel:
     """Return a model compiled as the run was begun with."""
+    before = options.get("sampler")
+    if sampler is not None and before != {"": "given again"} and before != written_sampler(sampler):
+        raise SamplingError(
+            f"The run of the store {store!r} was begun with sampler={before!r} and goes on with it: leave sampler out."
+        )
     if isinstance(model, CompiledModel | ExactModel):
+        for name, now in (("backend", model.backend), ("precision", model.precision)):
+            if options.get(name, now) != now:
+                raise SamplingError(
+                    f"The run of the store {store!r} was begun with {name}={options[name]!r}, and what is to go on was "
+                    f"compiled with {now!r}, which may draw other numbers: give the model, or compile it for that."
+                )
         return model
-    if options.get("sampler") == {"": "given again"}:
+    if before == {"": "given again"}:
         if sampler is None:
             raise SamplingError(
                 f"The run of the store {store!r} was begun with a sampler of your own: give it again, "

@@ -52,10 +52,46 @@ def test_something_else_is_not_overwritten(prepared: Prepared, tmp_path: Path) -
             ppl.resume(place, prepared.compiled)
     with pytest.raises(SamplingError, match="no store at"):
         ppl.resume(tmp_path / "nowhere", prepared.compiled)
-    bad = (("nosuch://bucket/run.zarr", "cannot be reached: .*nosuch"), (3, "store is a path"), ("", "empty"))
-    for wrong, said in bad:
+    (tmp_path / "link").symlink_to(tmp_path / "nowhere")
+    bad = (
+        ("nosuch://bucket/run.zarr", "cannot be reached: .*nosuch"),
+        (3, "store is a path"),
+        ("", "empty"),
+        ("a\0b", "character of number zero"),
+        ("x" * 300, r"cannot be reached \(File name too long\)"),
+        ("~nosuch-user/run.zarr", "cannot be reached: .*[Hh]ome"),
+    )
+    for wrong, said in (*bad, (tmp_path / "link", "a link to what is not there")):
         with pytest.raises(SamplingError, match=said):
             prepared.compiled.sample(**prepared.options, store=wrong)
+    for wrong, said in bad:
+        with pytest.raises(SamplingError, match=said):
+            ppl.resume(wrong, prepared.compiled)
+
+
+@pytest.mark.parametrize("name", ["~/run.zarr", "a#b.zarr", "a?b=1", "a::b", "\u0436 \u00fc.zarr", "a\nb", "%20[a]*"])
+def test_a_path_is_taken_as_it_is(name: str, prepared: Prepared, tmp_path: Path, monkeypatch: Any) -> None:
+    """Not as the address that some of it could be; the home of who runs it is meant by the sign for it."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    (tmp_path / "home").mkdir()
+    prepared.compiled.sample(**{**prepared.options, "seed": 8}, store="a")
+    assert_same(prepared.compiled.sample(**prepared.options, store=name), prepared.expected)
+    assert (tmp_path / name.replace("~", "home") / "zarr.json").exists()
+    found = ppl.resume(name, prepared.compiled, progress=False)
+    monkeypatch.chdir("/")
+    assert_same(found, prepared.expected)
+
+
+def test_what_would_draw_other_numbers_does_not_go_on(store: Path, prepared: Prepared, monkeypatch: Any) -> None:
+    model = CASES["nuts"].model()
+    with monkeypatch.context() as patched:
+        patched.setattr(prepared.compiled, "backend", "jax")
+        with pytest.raises(SamplingError, match=r"begun with backend='numba', .* compiled with 'jax'"):
+            ppl.resume(store, prepared.compiled, progress=False)
+    with pytest.raises(SamplingError, match="begun with sampler='nuts' and goes on with it: leave sampler out"):
+        ppl.resume(store, model, sampler="slice", progress=False)
+    assert_same(ppl.resume(store, model, sampler="nuts", progress=False), prepared.expected)
 
 
 def test_a_folder_that_cannot_be_written_is_refused_before_anything_is_compiled(
