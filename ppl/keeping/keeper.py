@@ -164,6 +164,9 @@ class StoreKeeper:
                     is_statistic = group == "sample_stats" and len(array[0]) == len(taken.statistics)
                     new = array[0] if is_statistic else array[0][skipped:]
                     arrays.write(f"{prefix}{group}/{name}", rows.chain, taken.first + skipped, new)
+                for name in [n for n in arrays.names if n.startswith(f"{prefix}{group}/")]:
+                    if name.partition("/")[2] not in values:  # it could not be computed
+                        arrays.fill(name, rows.chain, taken.first + skipped, len(taken.draws) - skipped)
 
     def _with_tails(self, rows: Taken) -> list[Taken]:
         """Return the rows block by block, each with those of its block that came before them."""

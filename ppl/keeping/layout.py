@@ -123,8 +123,16 @@ class GrowingArrays:
             )
             done += count
 
-    def fill(self, name: str, chain: int, first: int) -> None:
-        """Write what stands for no number from a row on, where a chain has stopped; whole numbers become missing."""
+    def fill(self, name: str, chain: int, first: int, number: int | None = None) -> None:
+        """Write what stands for no number in rows that nobody has; whole numbers become missing.
+
+        Parameters
+        ----------
+        name, chain, first
+            As of `write`.
+        number : int, optional
+            Of rows; where a chain has stopped all of the piece, others being read so.
+        """
         node = self._nodes[name]
         dtype = np.dtype(_dtype(node))
         is_whole = dtype.kind in "iu" and not name.partition("/")[0].endswith("sample_stats")
@@ -132,7 +140,7 @@ class GrowingArrays:
         if is_whole:
             node["fill_value"] = node["attributes"]["_FillValue"] = _NO_INTEGER
         rows, item = _chunk(node)[1], _chunk(node)[2:]
-        left = -first % rows
+        left = -first % rows if number is None else number
         if left:
             self.write(name, chain, first, np.full((left, *item), nothing, dtype))
 

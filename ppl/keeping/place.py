@@ -183,6 +183,10 @@ class StorePlace(ABC):
 
     def damaged(self, name: str, error: Exception) -> SamplingError:
         """Return what is said of a file that cannot be read."""
+        if isinstance(error, PermissionError):
+            return SamplingError(
+                f"The store {self.address!r} may not be read ({name}: {error.strerror or error}): get the right to."
+            )
         return SamplingError(
             f"The store {self.address!r} is damaged: {name} cannot be read ({type(error).__name__}: {error}). Copy it "
             "again from where it came from, or sample to another store; draws that are whole "
