@@ -65,7 +65,9 @@ def done_by(future: Any, chains: range, seconds: float) -> Done | None:
 
 def _lacking(error: BaseException | None) -> str:
     """Return which module a worker lacks, if that is the cause; else nothing."""
-    while error is not None:
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:  # an error that is raised again may be its own context
+        seen.add(id(error))
         if isinstance(error, ModuleNotFoundError) and error.name:
             return f"the module {error.name}"
         error = error.__cause__ or error.__context__

@@ -227,6 +227,8 @@ class ClusterRun(WholeRun):
         seconds = GROUPS_PER_THREAD * (max((group.seconds for group in waiting.values()), default=0.0) + POLL_SECONDS)
         end = time.monotonic() + seconds
         for future in ready_of(waiting, seconds, "ALL_COMPLETED"):
+            if future.status != "finished":
+                continue
             # What a worker has done may die with it.
             with suppress(WorkersFailed):
                 done = done_by(future, waiting[future].chains, max(end - time.monotonic(), POLL_SECONDS))
