@@ -6,6 +6,7 @@ import hashlib
 import logging
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 from uuid import uuid4
@@ -123,10 +124,11 @@ class ClusterRun(WholeRun):
                         self._check_workers(bool(ready))
                         self._report()
                     for future in ready:
-                        group = waiting.pop(future)
-                        errors += self._taken(group, done_by(future, group.chains))
-                        if not group.is_whole and not group.is_waiting:
-                            waiting[self._sent(group, payload)] = group
+                        with interrupts.allowed():
+                            done = done_by(future, waiting[future].chains, LOST_SECONDS)
+                            self._check_workers(done is not None)
+                        if done is not None:
+                            errors += self._next(future, done, waiting, payload)
                     if self._keeper is not None and self._keeper.is_due():
                         self._keeper.commit(self.state())
                 self._report()
@@ -144,6 +146,14 @@ class ClusterRun(WholeRun):
         if errors and not self.num_kept.any():
             raise errors[0]
         return False
+
+    def _next(self, future: Any, done: Done, waiting: dict[Any, ChainGroup], payload: Any) -> list[SamplingError]:
+        """Take what a group has done, and let it go on if it can; see `_taken`."""
+        group = waiting.pop(future)
+        found = self._taken(group, done)
+        if not group.is_whole and not group.is_waiting:
+            waiting[self._sent(group, payload)] = group
+        return found
 
     def _meet(self, waiting: dict[Any, ChainGroup], payload: Any) -> bool:
         """Let chains that rest meet, and go on; whether there were any."""
@@ -215,9 +225,15 @@ class ClusterRun(WholeRun):
         """Take what is on its way, as far as it is there soon."""
         # A thread may have to end one piece before it begins another.
         seconds = GROUPS_PER_THREAD * (max((group.seconds for group in waiting.values()), default=0.0) + POLL_SECONDS)
+        end = time.monotonic() + seconds
         for future in ready_of(waiting, seconds, "ALL_COMPLETED"):
-            if future.status == "finished":
-                self._taken(waiting.pop(future), future.result())
+            if future.status != "finished":
+                continue
+            # What a worker has done may die with it.
+            with suppress(WorkersFailed):
+                done = done_by(future, waiting[future].chains, max(end - time.monotonic(), POLL_SECONDS))
+                if done is not None:
+                    self._taken(waiting.pop(future), done)
 
     def _check_workers(self, is_alive: bool) -> None:
         """Raise if there has been no worker for long."""

@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from threading import Lock
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,9 +60,18 @@ class StoreFolder(StorePlace):
 
     def check_writable(self) -> None:
         """As `StorePlace.check_writable`."""
+        if self.path.is_symlink() and not self.path.exists():
+            raise SamplingError(f"The store {self.address!r} cannot be made: it is a link to what is not there.")
         above = next(p for p in (self.path, *self.path.absolute().parents) if p.exists())
         if not os.access(above, os.W_OK | os.X_OK):
             raise SamplingError(f"The store {self.address!r} cannot be made: {str(above)!r} cannot be written.")
+
+    @property
+    def readable(self) -> Any:
+        """As `StorePlace.readable`: a path as it is, in which other characters than those of addresses may be."""
+        from zarr.storage import LocalStore
+
+        return LocalStore(self.path.absolute(), read_only=True)
 
     def make(self) -> None:
         """As `StorePlace.make`."""

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from xarray import Dataset, DataTree
 
 from ppl.keeping.layout import GrowingArrays, lengths_of
-from ppl.keeping.nodes import as_json
+from ppl.keeping.nodes import ROOT, as_json
 from ppl.keeping.place import OWN
 from samplers.chain.going import Taken
 from samplers.chain.plain_arrays import unpacked
@@ -124,15 +124,22 @@ class StoreKeeper:
         if not self.place.has(COMMITTED):
             return None
         committed = self.place.read_json(COMMITTED)
-        self._number = int(committed["number"])
-        state = self.place.read_arrays(self._checkpoint(self._number))
-        self._arrays = GrowingArrays.found(self.place)
-        self._arrays.check({name: state[f"num_{name}"] for name in ("tuned", "kept")})
-        for name in [name for name in state if name.startswith("tail_")]:
-            chain, is_tuning, end = (int(word) for word in name.split("_")[1:])
-            self._tails[chain, bool(is_tuning)] = [(end, state.pop(name))]
+        with self.place.reading(COMMITTED):
+            self._number = int(committed["number"])
+            rows = {name: int(committed["rows"][name]) for name in ("tuned", "kept")}
+        checkpoint = self._checkpoint(self._number)
+        state = self.place.read_arrays(checkpoint)
+        with self.place.reading(ROOT):
+            self._arrays = GrowingArrays.found(self.place)
+        with self.place.reading(checkpoint):
+            counts = {name: state[f"num_{name}"] for name in ("tuned", "kept")}
+            for name in [name for name in state if name.startswith("tail_")]:
+                chain, is_tuning, end = (int(word) for word in name.split("_")[1:])
+                self._tails[chain, bool(is_tuning)] = [(end, state.pop(name))]
+        with self.place.reading(ROOT):
+            self._arrays.check(counts)
         # The file of the root is written last: it may be older than what is gone on from.
-        self._arrays.commit(lengths_of(committed["rows"], {name.partition("/")[0] for name in self._arrays.names}))
+        self._arrays.commit(lengths_of(rows, {name.partition("/")[0] for name in self._arrays.names}))
         return state
 
     @staticmethod
@@ -157,6 +164,9 @@ class StoreKeeper:
                     is_statistic = group == "sample_stats" and len(array[0]) == len(taken.statistics)
                     new = array[0] if is_statistic else array[0][skipped:]
                     arrays.write(f"{prefix}{group}/{name}", rows.chain, taken.first + skipped, new)
+                for name in [n for n in arrays.names if n.startswith(f"{prefix}{group}/")]:
+                    if name.partition("/")[2] not in values:  # it could not be computed
+                        arrays.fill(name, rows.chain, taken.first + skipped, len(taken.draws) - skipped)
 
     def _with_tails(self, rows: Taken) -> list[Taken]:
         """Return the rows block by block, each with those of its block that came before them."""

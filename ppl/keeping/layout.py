@@ -16,6 +16,7 @@ from ppl.keeping.nodes import DRAW, ROOT, Node, as_json, written_nodes
 from ppl.keeping.place import StorePlace
 
 DRAWN = ("posterior", "sample_stats", "unconstrained_posterior")
+_GIVEN = ("observed_data", "constant_data")
 _NO_INTEGER = int(np.iinfo(np.int64).min)
 
 
@@ -122,8 +123,16 @@ class GrowingArrays:
             )
             done += count
 
-    def fill(self, name: str, chain: int, first: int) -> None:
-        """Write what stands for no number from a row on, where a chain has stopped; whole numbers become missing."""
+    def fill(self, name: str, chain: int, first: int, number: int | None = None) -> None:
+        """Write what stands for no number in rows that nobody has; whole numbers become missing.
+
+        Parameters
+        ----------
+        name, chain, first
+            As of `write`.
+        number : int, optional
+            Of rows; where a chain has stopped all of the piece, others being read so.
+        """
         node = self._nodes[name]
         dtype = np.dtype(_dtype(node))
         is_whole = dtype.kind in "iu" and not name.partition("/")[0].endswith("sample_stats")
@@ -131,7 +140,7 @@ class GrowingArrays:
         if is_whole:
             node["fill_value"] = node["attributes"]["_FillValue"] = _NO_INTEGER
         rows, item = _chunk(node)[1], _chunk(node)[2:]
-        left = -first % rows
+        left = -first % rows if number is None else number
         if left:
             self.write(name, chain, first, np.full((left, *item), nothing, dtype))
 
@@ -149,20 +158,36 @@ class GrowingArrays:
             Names the file.
         """
         sizes = self._place.sizes()
-        for name in self.names:
-            node = self._nodes[name]
-            rows, item = _chunk(node)[1], _chunk(node)[2:]
-            whole = 1 if self._place.codecs else rows * prod(item) * np.dtype(_dtype(node)).itemsize
-            counts = num_rows["tuned" if name.startswith("warmup_") else "kept"]
-            for chain, count in enumerate(counts if prod(node["shape"][2:]) else ()):
-                for number in range(-(-int(count) // rows)):
-                    key = _key(name, chain, number, item)
-                    if sizes.get(key, 0) < whole:
-                        what = f"has {sizes[key]:,} of {whole:,} bytes" if sizes.get(key) else "is missing"
-                        raise SamplingError(
-                            f"The store {self._place.address!r} is damaged: {key}, a part of the draws, {what}. Copy "
-                            "it again from where it came from; what is whole of it xarray.open_datatree still reads."
-                        )
+        for name, node in self._nodes.items():
+            group = name.partition("/")[0]
+            if node["node_type"] != "array" or not (is_drawn(group) or group in _GIVEN) or not self._is_plain(node):
+                continue
+            counts = num_rows["tuned" if group.startswith("warmup_") else "kept"]
+            whole = 1 if self._place.codecs else prod(_chunk(node)) * _item_bytes(node)
+            for key in self._pieces(name, node, counts):
+                if sizes.get(key, 0) < whole:
+                    what = f"has {sizes[key]:,} of {whole:,} bytes" if sizes.get(key) else "is missing"
+                    of = "draws" if self._grows(name, node) else "what stands beside them"
+                    raise SamplingError(
+                        f"The store {self._place.address!r} is damaged: {key}, a part of the {of}, {what}. Copy "
+                        "it again from where it came from; what is whole of it xarray.open_datatree still reads."
+                    )
+
+    def _is_plain(self, node: Node) -> bool:
+        """Whether an array is written here, piece by piece; of others those without numbers may be left out."""
+        return [codec["name"] for codec in node["codecs"]] == ["bytes", *(each["name"] for each in self._place.codecs)]
+
+    def _pieces(self, name: str, node: Node, counts: NDArray) -> list[str]:
+        """Return the files of an array, of which each chain has so many rows if it grows."""
+        shape, chunk = node["shape"], _chunk(node)
+        if self._grows(name, node):
+            most = [-(-int(count) // chunk[1]) for count in (counts if prod(shape[2:]) else ())]
+            return [_key(name, chain, i, chunk[2:]) for chain, number in enumerate(most) for i in range(number)]
+        if not prod(shape):
+            return []
+        if name.endswith(f"/{DRAW}"):
+            return [f"{name}/c/{number}" for number in range(-(-shape[0] // chunk[0]))]
+        return ["/".join([name, "c", *["0"] * len(shape)])]
 
     def commit(self, lengths: Mapping[str, int], attributes: Mapping[str, Any] | None = None) -> None:
         """Let all arrays be so long: at once.
@@ -221,6 +246,12 @@ class GrowingArrays:
 def _key(name: str, chain: int, number: int, item: list[int]) -> str:
     """Return the file of a piece of an array."""
     return "/".join([name, "c", str(chain), str(number), *["0"] * len(item)])
+
+
+def _item_bytes(node: Mapping[str, Any]) -> int:
+    """Return how many bytes an element takes."""
+    kind = node["data_type"]
+    return int(kind["configuration"]["length_bytes"]) if isinstance(kind, dict) else np.dtype(kind).itemsize
 
 
 def _chunk(node: Mapping[str, Any]) -> list[int]:

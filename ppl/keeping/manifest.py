@@ -28,12 +28,19 @@ def check_free(store: Any, overwrite: bool) -> StorePlace:
         If something is there, unless that is a store and is to be overwritten, or if it cannot be written.
     """
     place = place_of(store)
-    # A store that was begun and no more has nothing but its own part.
-    if not place.has(MANIFEST) and {*place.names()} - {OWN}:
+    with place.reaching():
+        is_store = place.has(MANIFEST)
+        # A store that was begun and no more has nothing but its own part.
+        is_other = not is_store and bool({*place.names()} - {OWN})
+    if is_other:
         raise SamplingError(f"There is something else at {place.address!r}: give another store, or remove it yourself.")
-    if place.has(MANIFEST) and not overwrite:
+    if is_store and not overwrite:
+        try:
+            held = _held(place)
+        except SamplingError as error:
+            raise SamplingError(f"{error} A new run takes its place with overwrite=True.") from error
         raise SamplingError(
-            f"The store {place.address!r} exists: it holds {_held(place)}. Go on with "
+            f"The store {place.address!r} exists: it holds {held}. Go on with "
             f"ppl.resume({place.address!r}, model), give another store, or overwrite=True."
         )
     place.check_writable()
@@ -43,12 +50,15 @@ def check_free(store: Any, overwrite: bool) -> StorePlace:
 def _held(place: StorePlace) -> str:
     """Return in words what a store holds."""
     manifest = place.read_json(MANIFEST)
-    wanted = manifest["sample"]
-    rows = place.read_json(COMMITTED)["rows"] if place.has(COMMITTED) else {"kept": 0, "tuned": 0}
-    names = ", ".join(manifest["fingerprint"]["variables"])
-    of = "" if wanted["draws"] is None else f" of {wanted['draws']:,}"
-    done = f"{rows['kept']:,}{of} draws" if rows["kept"] else f"a warm-up of {rows['tuned']:,}"
-    return f"{done} of each of {wanted['chains']} chains (of {names})"
+    committed = place.read_json(COMMITTED) if place.has(COMMITTED) else {"rows": {"kept": 0, "tuned": 0}}
+    with place.reading(COMMITTED):
+        kept, tuned = (int(committed["rows"][name]) for name in ("kept", "tuned"))
+    with place.reading(MANIFEST):
+        wanted, names = manifest["sample"], ", ".join(manifest["fingerprint"]["variables"])
+        of = "" if wanted["draws"] is None else f" of {wanted['draws']:,}"
+        chains = wanted["chains"]
+    done = f"{kept:,}{of} draws" if kept else f"a warm-up of {tuned:,}"
+    return f"{done} of each of {chains} chains (of {names})"
 
 
 def begin_store(place: StorePlace, manifest: Mapping[str, Any], start: Mapping[str, Any]) -> Right:
@@ -86,15 +96,19 @@ def open_store(store: Any) -> tuple[StorePlace, Right, dict[str, Any]]:
         If it is none, is damaged, is from a later version, or another process writes it.
     """
     place = place_of(store)
-    if not place.exists():
+    with place.reaching():
+        exists = place.exists()
+    if not exists:
         raise SamplingError(f"There is no store at {place.address!r}.")
     manifest = place.read_json(MANIFEST)
-    missing = [key for key in ("format", "compile", "sample", "fingerprint", "versions") if key not in manifest]
-    if missing:
-        raise SamplingError(f"The store {place.address!r} is damaged: {MANIFEST} lacks {missing[0]!r}.")
-    if manifest["format"] != _FORMAT:
+    with place.reading(MANIFEST):
+        found, parts = manifest["format"], [manifest[name] for name in ("compile", "sample", "fingerprint", "versions")]
+        if not all(isinstance(part, dict) for part in (*parts, *parts[2].values())):
+            raise TypeError("names are missing")
+    if found != _FORMAT:
         raise SamplingError(
-            f"The store {place.address!r} has format {manifest['format']}, and this version of rvgraph reads {_FORMAT}."
+            f"The store {place.address!r} has format {found}, and this version of rvgraph reads {_FORMAT}: go on with "
+            "the version that it was begun with, or sample to another store."
         )
     if place.has(COMMITTED):
         place.read_json(ROOT)

@@ -108,6 +108,11 @@ class StoreObjects(StorePlace):
                 "what the configuration of fsspec says."
             ) from error
 
+    @property
+    def readable(self) -> str:
+        """As `StorePlace.readable`."""
+        return self.address
+
     def make(self) -> None:
         """As `StorePlace.make`: there are no folders."""
         with suppress(Exception):

@@ -5,11 +5,13 @@ from __future__ import annotations
 import xarray
 from xarray import DataTree
 
+from ppl.keeping.place import StorePlace
+
 SMALL_BYTES = 2**26
 """A trace up to this size is remembered once it has been read."""
 
 
-def opened_trace(store: str) -> DataTree:
+def opened_trace(place: StorePlace) -> DataTree:
     """Return the trace of a store, whose arrays are read when they are used.
 
     A small one stays in memory then; of a large one nothing does. ArviZ refuses arrays in pieces (dask); who wants them
@@ -17,14 +19,14 @@ def opened_trace(store: str) -> DataTree:
 
     Parameters
     ----------
-    store : str
-        Its path or address.
+    place : StorePlace
+        The store.
     """
-    tree: DataTree = xarray.open_datatree(store, engine="zarr")
+    tree: DataTree = xarray.open_datatree(place.readable, engine="zarr")
     if tree.nbytes <= SMALL_BYTES:
         return tree
     tree.close()
-    return xarray.open_datatree(store, engine="zarr", cache=False)
+    return xarray.open_datatree(place.readable, engine="zarr", cache=False)
 
 
 def first_draws(trace: DataTree, draws: int) -> DataTree:

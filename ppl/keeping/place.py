@@ -131,6 +131,30 @@ class StorePlace(ABC):
     def sync(self) -> None:
         """Make sure that all that was written lasts."""
 
+    @property
+    @abstractmethod
+    def readable(self) -> Any:
+        """What the zarr library reads it by."""
+
+    @contextmanager
+    def reaching(self) -> Iterator[None]:
+        """Say what is wrong where it cannot even be asked what there is.
+
+        Raises
+        ------
+        SamplingError
+            With the reason.
+        """
+        try:
+            yield
+        except SamplingError:
+            raise
+        except self.errors as error:
+            reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+            raise SamplingError(
+                f"The store {self.address!r} cannot be reached ({reason}): give another place."
+            ) from error
+
     def clear(self) -> None:
         """Remove everything that is for readers."""
         with self.failing():
@@ -143,7 +167,33 @@ class StorePlace(ABC):
         """Put numbers and texts in a file."""
         self.write(name, json.dumps(content, indent=1).encode())
 
-    def read_json(self, name: str) -> Any:
+    @contextmanager
+    def reading(self, name: str) -> Iterator[None]:
+        """Say what is damaged where a file does not say what it has to.
+
+        Raises
+        ------
+        SamplingError
+            Names it.
+        """
+        try:
+            yield
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+            raise self.damaged(name, error) from error
+
+    def damaged(self, name: str, error: Exception) -> SamplingError:
+        """Return what is said of a file that cannot be read."""
+        if isinstance(error, PermissionError):
+            return SamplingError(
+                f"The store {self.address!r} may not be read ({name}: {error.strerror or error}): get the right to."
+            )
+        return SamplingError(
+            f"The store {self.address!r} is damaged: {name} cannot be read ({type(error).__name__}: {error}). Copy it "
+            "again from where it came from, or sample to another store; draws that are whole "
+            "xarray.open_datatree still reads."
+        )
+
+    def read_json(self, name: str) -> dict[str, Any]:
         """Return what `write_json` wrote.
 
         Raises
@@ -152,14 +202,17 @@ class StorePlace(ABC):
             If it is missing or damaged.
         """
         try:
-            return json.loads(self.read(name).decode("utf-8"))
+            found = json.loads(self.read(name).decode("utf-8"))
         except (FileNotFoundError, NotADirectoryError):
             raise SamplingError(
                 f"{self.address!r} is no store of a run that can go on: it has no file {name}. Give the path that "
                 "was given as store= to ppl.sample."
             ) from None
-        except (self.errors, ValueError) as error:
-            raise SamplingError(f"The store {self.address!r} is damaged: {name} cannot be read ({error}).") from error
+        except (self.errors, ValueError, RecursionError) as error:
+            raise self.damaged(name, error) from error
+        if not isinstance(found, dict):
+            raise self.damaged(name, TypeError("it holds no names"))
+        return found
 
     def write_arrays(self, name: str, arrays: Mapping[str, NDArray]) -> None:
         """Put arrays in a file."""
@@ -179,6 +232,4 @@ class StorePlace(ABC):
             with np.load(io.BytesIO(self.read(name)), allow_pickle=False) as found:
                 return {key: found[key] for key in found.files}
         except Exception as error:  # whatever a damaged file does to the reader
-            raise SamplingError(
-                f"The store {self.address!r} is damaged: {name} cannot be read ({type(error).__name__}: {error})."
-            ) from error
+            raise self.damaged(name, error) from error

@@ -40,4 +40,11 @@ def place_of(store: Any) -> StorePlace:
     protocol, is_address, path = text.partition("://")
     if is_address and protocol not in _LOCAL:
         return StoreObjects(text)
-    return StoreFolder(Path(path if is_address else os.fspath(store)))
+    folder = path if is_address else os.fspath(store)
+    if "\0" in folder:
+        raise SamplingError(f"store is a path; no path has a character of number zero: {folder!r}.")
+    try:
+        # As those who read do.
+        return StoreFolder(Path(folder).expanduser())
+    except RuntimeError as error:
+        raise SamplingError(f"The store {text!r} cannot be reached: {error} Give the whole path.") from error

@@ -70,14 +70,14 @@ def gone_on(model: ExactModel, place: StorePlace, asked: Mapping[str, Any]) -> D
             is_whole = run.advance(draws)
         else:
             num_threads = os.cpu_count() or 1
-            ending = drawn_until(run, until, chains, lambda: opened_trace(place.address), clock, num_threads)
+            ending = drawn_until(run, until, chains, lambda: opened_trace(place), clock, num_threads)
             is_whole = not ending.is_interrupted
         if not is_whole:
             logger.warning("Interrupted: %d draws of each chain are in the store. ppl.resume goes on.", run.done)
         attributes = {**model.attributes(seed, perf_counter() - start), "interrupted": not is_whole}
         attributes |= {} if ending is None else ending.attributes()
         keeper.finish(run.state(), plain_attributes(attributes), {})
-    return opened_trace(place.address)
+    return opened_trace(place)
 
 
 class _ExactBlocks:

@@ -72,7 +72,8 @@ class RowNaming:
         if self._backend == "jax" and self.in_blocks:
             draws = np.concatenate([draws, np.repeat(draws[:1], BLOCK - number, axis=0)])
         seed: Seed = (self._seed, int(taken.is_tuning))
-        own = Losses(losses.interrupts)
+        # Rows that count are whole: nobody would compute later what Ctrl-C had left out of them.
+        own = Losses()
         stats = self.statistics(taken)
         # What is kept of a block for the next rows must not be overwritten.
         rows = draws[None].copy() if self.in_blocks else draws[None]

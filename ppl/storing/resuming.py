@@ -12,7 +12,7 @@ from graphs.errors import SamplingError
 from ppl.distributing.clients import check_client
 from ppl.keeping.fingerprint import check_same, fingerprint
 from ppl.keeping.keeper import COMMITTED
-from ppl.keeping.manifest import MANIFEST, open_store, warn_of_versions
+from ppl.keeping.manifest import MANIFEST, START, open_store, warn_of_versions
 from ppl.keeping.place import StorePlace
 from ppl.modelling.model import Model
 from ppl.planning.plans import Sampler
@@ -20,10 +20,10 @@ from ppl.running.compiled import CompiledModel
 from ppl.running.exact import ExactModel
 from ppl.running.results import versions
 from ppl.running.sampling import compile
-from ppl.stopping.counts import check_counts
+from ppl.stopping.counts import check_counts, checked_seed
 from ppl.storing.beginning import known_at_start
 from ppl.storing.exact_store import gone_on
-from ppl.storing.stored import StoredRun
+from ppl.storing.stored import StoredRun, written_sampler
 from ppl.storing.until_enough import read_until
 from samplers.chain.arguments import RunSettings
 from samplers.tuning.learning import MetricChoice
@@ -86,7 +86,9 @@ def resume(
     place, right, manifest = open_store(store)
     try:
         asked: dict[str, Any] = manifest["sample"]
-        _check_more(place, asked, draws)
+        with place.reading(MANIFEST):
+            _check_asked(asked)
+            _check_more(place, asked, draws)
         compiled = _compiled(model, manifest["compile"], sampler, progress, str(store))
         check_same(manifest["fingerprint"], fingerprint(compiled.plan.model, compiled.plan), str(store))
         warn_of_versions(manifest["versions"], versions(), compiled.backend)
@@ -98,26 +100,27 @@ def resume(
         place.write_json(MANIFEST, {**manifest, "sample": asked})
         if isinstance(compiled, ExactModel):
             return gone_on(compiled, place, asked)
-        start, learnt = known_at_start(place, int(asked["chains"]))
+        with place.reading(START):
+            start, learnt = known_at_start(place, int(asked["chains"]))
         expansion = compiled.expansion_for(asked["var_names"], cores)
-        settings = RunSettings(
-            asked["tune"],
-            asked["draws"] or 0,
-            asked["seed"],
-            cores or asked["cores"],
-            asked["target_accept"],
-            asked["max_tree_depth"],
-            asked["thin"],
-            asked["keep_tuning"],
-            expansion.layout.names,
-            metric=cast(MetricChoice, asked["metric"]),
-            is_pooled=asked["adapt"] == "pooled",
-            learnt=learnt,
-            tunes_until_agreed=asked.get("tunes_until_agreed", False),
-        )
+        with place.reading(MANIFEST):
+            settings = _settings(asked, cores, expansion.layout.names, learnt)
         return StoredRun(compiled, place, right, settings, start, expansion, client, until).sample(progress)
     finally:
         right.release()
+
+
+def _check_asked(asked: Mapping[str, Any]) -> None:
+    """Raise if what a run was asked for is none of what is written down; exact draws need less of it than others."""
+    counts = {name: asked[name] for name in ("draws", "chains", "tune", "thin", "max_tree_depth") if name in asked}
+    check_counts(**counts)
+    names = asked["var_names"]
+    if names is not None and not (isinstance(names, list) and all(isinstance(name, str) for name in names)):
+        raise TypeError(f"var_names are {names!r}")
+    for name in ("chains", "seed"):
+        if asked[name] is None:
+            raise TypeError(f"{name} is missing")
+    checked_seed(asked["seed"])
 
 
 def _check_more(place: StorePlace, asked: Mapping[str, Any], draws: int | None) -> None:
@@ -130,13 +133,43 @@ def _check_more(place: StorePlace, asked: Mapping[str, Any], draws: int | None) 
         raise SamplingError(f"The run of the store {place.address!r} {what} {done} draws; it cannot have fewer.")
 
 
+def _settings(asked: Mapping[str, Any], cores: int | None, names: tuple[str, ...], learnt: Any) -> RunSettings:
+    """Return how a run that keeps some variables goes on."""
+    return RunSettings(
+        asked["tune"],
+        asked["draws"] or 0,
+        asked["seed"],
+        cores or asked["cores"],
+        asked["target_accept"],
+        asked["max_tree_depth"],
+        asked["thin"],
+        asked["keep_tuning"],
+        names,
+        metric=cast(MetricChoice, asked["metric"]),
+        is_pooled=asked["adapt"] == "pooled",
+        learnt=learnt,
+        tunes_until_agreed=asked.get("tunes_until_agreed", False),
+    )
+
+
 def _compiled(
     model: Any, options: dict[str, Any], sampler: Sampler, progress: bool, store: str
 ) -> CompiledModel | ExactModel:
     """Return a model compiled as the run was begun with."""
+    before = options.get("sampler")
+    if sampler is not None and before != {"": "given again"} and before != written_sampler(sampler):
+        raise SamplingError(
+            f"The run of the store {store!r} was begun with sampler={before!r} and goes on with it: leave sampler out."
+        )
     if isinstance(model, CompiledModel | ExactModel):
+        for name, now in (("backend", model.backend), ("precision", model.precision)):
+            if options.get(name, now) != now:
+                raise SamplingError(
+                    f"The run of the store {store!r} was begun with {name}={options[name]!r}, and what is to go on was "
+                    f"compiled with {now!r}, which may draw other numbers: give the model, or compile it for that."
+                )
         return model
-    if options.get("sampler") == {"": "given again"}:
+    if before == {"": "given again"}:
         if sampler is None:
             raise SamplingError(
                 f"The run of the store {store!r} was begun with a sampler of your own: give it again, "

@@ -123,7 +123,7 @@ class StoredRun:
                 chains, settings = len(self.start), self.settings
                 with ProgressBar(chains, settings.tune, settings.draws, progress) as bar:
                     result, losses = self._run(bar, interrupts)
-                trace = opened_trace(self.place.address)
+                trace = opened_trace(self.place)
                 if not losses.found:
                     losses.attempt("report", lambda: self._report(result, trace), None, is_long=True)
                 if losses.found:
@@ -190,7 +190,7 @@ class StoredRun:
         return drawn_until(run, self.until, len(self.start), self._so_far, clock, self.expansion.num_threads)
 
     def _so_far(self) -> DataTree:
-        return opened_trace(self.place.address)
+        return opened_trace(self.place)
 
     def _naming(self) -> RowNaming:
         """Return what names rows."""

@@ -17,7 +17,8 @@ class HeldInterrupts:
     """A context in which Ctrl-C raises ``KeyboardInterrupt`` only where that is allowed.
 
     Python raises it between any two instructions: between the end of a run and the name that its result gets, say,
-    where everything that was drawn would be lost. Other handlers than Python's own stay as they are.
+    where everything that was drawn would be lost. Other handlers than Python's own stay as they are. Within another
+    such context this one takes over what that holds back; threads beside the main one are never interrupted.
 
     Examples
     --------
@@ -35,8 +36,11 @@ class HeldInterrupts:
     def __enter__(self) -> HeldInterrupts:
         if threading.current_thread() is threading.main_thread():
             found = signal.getsignal(signal.SIGINT)
-            if found is signal.default_int_handler or isinstance(getattr(found, "__self__", None), HeldInterrupts):
+            outer = getattr(found, "__self__", None)
+            if found is signal.default_int_handler or isinstance(outer, HeldInterrupts):
                 self._former = signal.signal(signal.SIGINT, self._receive)
+            if isinstance(outer, HeldInterrupts):
+                self._is_held, outer._is_held = outer._is_held, False
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -53,6 +57,9 @@ class HeldInterrupts:
     @contextmanager
     def allowed(self) -> Iterator[None]:
         """Let an interrupt come through; one that was held back comes now."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
         if self._is_held:
             self._is_held = False
             raise KeyboardInterrupt

@@ -6,6 +6,7 @@ Answers: what the errors are to name, and the same run in memory.
 from __future__ import annotations
 
 import errno
+import json
 import logging
 import os
 from pathlib import Path
@@ -51,10 +52,46 @@ def test_something_else_is_not_overwritten(prepared: Prepared, tmp_path: Path) -
             ppl.resume(place, prepared.compiled)
     with pytest.raises(SamplingError, match="no store at"):
         ppl.resume(tmp_path / "nowhere", prepared.compiled)
-    bad = (("nosuch://bucket/run.zarr", "cannot be reached: .*nosuch"), (3, "store is a path"), ("", "empty"))
-    for wrong, said in bad:
+    (tmp_path / "link").symlink_to(tmp_path / "nowhere")
+    bad = (
+        ("nosuch://bucket/run.zarr", "cannot be reached: .*nosuch"),
+        (3, "store is a path"),
+        ("", "empty"),
+        ("a\0b", "character of number zero"),
+        ("x" * 300, r"cannot be reached \(File name too long\)"),
+        ("~nosuch-user/run.zarr", "cannot be reached: .*[Hh]ome"),
+    )
+    for wrong, said in (*bad, (tmp_path / "link", "a link to what is not there")):
         with pytest.raises(SamplingError, match=said):
             prepared.compiled.sample(**prepared.options, store=wrong)
+    for wrong, said in bad:
+        with pytest.raises(SamplingError, match=said):
+            ppl.resume(wrong, prepared.compiled)
+
+
+@pytest.mark.parametrize("name", ["~/run.zarr", "a#b.zarr", "a?b=1", "a::b", "\u0436 \u00fc.zarr", "a\nb", "%20[a]*"])
+def test_a_path_is_taken_as_it_is(name: str, prepared: Prepared, tmp_path: Path, monkeypatch: Any) -> None:
+    """Not as the address that some of it could be; the home of who runs it is meant by the sign for it."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    (tmp_path / "home").mkdir()
+    prepared.compiled.sample(**{**prepared.options, "seed": 8}, store="a")
+    assert_same(prepared.compiled.sample(**prepared.options, store=name), prepared.expected)
+    assert (tmp_path / name.replace("~", "home") / "zarr.json").exists()
+    found = ppl.resume(name, prepared.compiled, progress=False)
+    monkeypatch.chdir("/")
+    assert_same(found, prepared.expected)
+
+
+def test_what_would_draw_other_numbers_does_not_go_on(store: Path, prepared: Prepared, monkeypatch: Any) -> None:
+    model = CASES["nuts"].model()
+    with monkeypatch.context() as patched:
+        patched.setattr(prepared.compiled, "backend", "jax")
+        with pytest.raises(SamplingError, match=r"begun with backend='numba', .* compiled with 'jax'"):
+            ppl.resume(store, prepared.compiled, progress=False)
+    with pytest.raises(SamplingError, match="begun with sampler='nuts' and goes on with it: leave sampler out"):
+        ppl.resume(store, model, sampler="slice", progress=False)
+    assert_same(ppl.resume(store, model, sampler="nuts", progress=False), prepared.expected)
 
 
 def test_a_folder_that_cannot_be_written_is_refused_before_anything_is_compiled(
@@ -101,11 +138,45 @@ def test_a_damaged_store_is_refused(store: Path, prepared: Prepared, what: str) 
     file.write_bytes(whole[: len(whole) // 2])
     with pytest.raises(SamplingError, match=f"damaged: .*{file.name}"):
         ppl.resume(store, prepared.compiled, progress=False)
+    if file.suffix == ".json":
+        of_one = json.loads(whole)
+        others = [{key: value for key, value in of_one.items() if key != left_out} for left_out in of_one]
+        others += [{**of_one, key: None} for key in of_one if key not in ("zarr_format", "node_type", "attributes")]
+        for other in ([1, 2], *others) if what != "zarr.json" else ([1, 2], {}, {**of_one, "consolidated_metadata": 3}):
+            file.write_text(json.dumps(other))
+            with pytest.raises(
+                SamplingError, match=rf"damaged: .*{file.name}.*again from where it came|has format None"
+            ):
+                ppl.resume(store, prepared.compiled, progress=False)
+            with pytest.raises(SamplingError, match="overwrite=True"):
+                prepared.compiled.sample(**prepared.options, store=store)
     file.write_bytes(whole)
     assert_same(ppl.resume(store, prepared.compiled, progress=False), prepared.expected)
 
 
-@pytest.mark.parametrize("what", ["posterior/slopes/c/1/0/0", "sample_stats/lp/c/0/0", "warmup_posterior/level/c/1/0"])
+@pytest.mark.parametrize(
+    ("key", "wrong"),
+    [("draws", "x"), ("draws", -3), ("chains", None), ("seed", "x"), ("seed", None), ("thin", 0), ("var_names", 3)],
+)
+def test_wishes_that_nobody_can_have_written_are_refused(store: Path, prepared: Prepared, key: str, wrong: Any) -> None:
+    file = store / ".run/run.json"
+    manifest = json.loads(file.read_text())
+    file.write_text(json.dumps({**manifest, "sample": {**manifest["sample"], key: wrong}}))
+    with pytest.raises(SamplingError, match=rf"{key} (is|are) |var_names are|damaged: .run/run.json.*{key}"):
+        ppl.resume(store, prepared.compiled, progress=False)
+
+
+@pytest.mark.parametrize(
+    "what",
+    [
+        "posterior/slopes/c/1/0/0",
+        "sample_stats/lp/c/0/0",
+        "warmup_posterior/level/c/1/0",
+        "posterior/draw/c/0",
+        "posterior/column/c/0",
+        "observed_data/y/c/0",
+    ],
+)
 def test_draws_that_are_gone_are_missed(store: Path, prepared: Prepared, what: str) -> None:
     """Readers would take them for numbers that are missing, or zero."""
     file = store / what
@@ -153,25 +224,6 @@ def test_a_full_disk_leaves_what_was_committed(
             go_on(store)
     monkeypatch.setattr(folder.os, "pwrite", plain)
     assert_same(ppl.resume(store, prepared.compiled, progress=False), prepared.expected)
-
-
-def test_ctrl_c_leaves_a_store_that_goes_on(
-    prepared: Prepared, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    store, options = tmp_path / "run.zarr", {**prepared.options, "draws": 20_000}
-    expected = prepared.compiled.sample(**options)
-
-    def interrupt(self: Any, states: list[dict]) -> None:
-        if states[0]["draw"] > 10:
-            raise KeyboardInterrupt
-
-    with monkeypatch.context() as patched:
-        commit_often(patched)
-        patched.setattr("ppl.reporting.progress.ProgressBar.__call__", interrupt)
-        found = prepared.compiled.sample(**options, store=store)
-    assert found.attrs["interrupted"]
-    assert found.posterior.sizes["draw"] < 20_000
-    assert_same(ppl.resume(store, prepared.compiled, progress=False), expected)
 
 
 def test_nothing_of_a_store_is_run(store: Path, prepared: Prepared) -> None:

@@ -141,6 +141,7 @@ def test_who_lives_renews_and_who_is_dead_is_waited_for(
     with pytest.raises(SamplingError, match="on elsewhere"):
         place_of(STORE).right()
     alive._ended.set()  # type: ignore[attr-defined]
+    alive._renewing.join()  # type: ignore[attr-defined]
     start = time.monotonic()
     other = place_of(STORE)
     right = other.right()

@@ -9,6 +9,7 @@ import logging
 import os
 import re
 import signal
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytensor.tensor as pt
@@ -221,6 +222,29 @@ def test_a_progress_bar_that_fails(compiled, expected, monkeypatch, caplog):
 
 
 class TestHeldInterrupts:
+    def test_what_is_held_back_outside_comes_within(self) -> None:
+        with HeldInterrupts() as outer:
+            signal.raise_signal(signal.SIGINT)
+            with HeldInterrupts() as inner:
+                with pytest.raises(KeyboardInterrupt), inner.allowed():
+                    pass
+                with inner.allowed():
+                    pass
+            with outer.allowed():
+                pass
+
+    def test_threads_are_not_interrupted(self) -> None:
+        with HeldInterrupts() as interrupts, ThreadPoolExecutor(1) as pool:
+            signal.raise_signal(signal.SIGINT)
+
+            def work() -> bool:
+                with interrupts.allowed():
+                    return True
+
+            assert pool.submit(work).result()
+            with pytest.raises(KeyboardInterrupt), interrupts.allowed():
+                pass
+
     """Ctrl-C comes where it may."""
 
     def test_it_is_held_back_and_comes_later(self):
