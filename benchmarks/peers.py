@@ -1,7 +1,7 @@
 """The default plan against nutpie and NumPyro on ordinary PyMC models: effective draws a second of the processor.
 
-The least bulk effective sample size over all parameters, over the CPU seconds of a whole call of 4 chains of 1000 + 1000
-draws; compiling does not count. All tools run in turn, round by round, each compiled once.
+The least bulk effective sample size over all parameters, over the CPU seconds of a whole call of 4 chains of
+1000 + 1000 iterations; compiling does not count. All tools run in turn, round by round, each compiled once.
 
 ``python -m benchmarks.peers [--models PART ...] [--peers TOOL ...] [--rounds N] [--limit SECONDS]``
 """
