@@ -91,7 +91,8 @@ def _is_pymcs(
 ) -> bool:
     """Return whether PyMC makes the same graph of the same differences of predictor and cutpoints."""
     shape, dtype = differences.type.shape, differences.type.dtype
-    if not shape:
+    # Of booleans there are no differences.
+    if not shape or dtype == "bool":
         return False
     made = compute_p(pt.tensor(shape=shape[:-1], dtype=dtype), pt.tensor(shape=shape, dtype=dtype))
     own = _above(made, way)

@@ -15,6 +15,7 @@ from pytensor.graph.traversal import ancestors, toposort
 from pytensor.tensor.variable import TensorVariable
 
 from graphs.errors import ModelError
+from graphs.surgery.copies import without_copies
 from graphs.surgery.fixing import with_fixed_arrays
 from graphs.surgery.random_graph import find_consumed, find_random_variables, is_random, name_variables
 from graphs.surgery.rebuilding import rebuild, substitute
@@ -90,9 +91,9 @@ def assemble(
 def _with_fixed_arrays(
     observed: Mapping[TensorVariable, Any], extra: list[TensorVariable]
 ) -> tuple[Mapping[TensorVariable, Any], list[TensorVariable]]:
-    """Let shared arrays be the constants that they are now."""
+    """Let shared arrays be the constants that they are now, and copies of variables the variables."""
     variables = [v for v in observed if isinstance(v, TensorVariable)]
-    new = with_fixed_arrays([*variables, *extra])
+    new = with_fixed_arrays(without_copies([*variables, *extra]))
     if len(variables) < len(observed) or all(a is b for a, b in zip(new, [*variables, *extra], strict=True)):
         return observed, extra
     return dict(zip(new[: len(variables)], observed.values(), strict=True)), new[len(variables) :]

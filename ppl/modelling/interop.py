@@ -18,6 +18,7 @@ from pytensor.tensor.variable import TensorConstant, TensorVariable
 
 from graphs.errors import ModelError
 from graphs.garbage import rarely_collected
+from graphs.surgery.copies import without_copies
 from graphs.surgery.fixing import value_of_data, with_fixed_arrays
 from graphs.surgery.random_graph import (
     find_consumed,
@@ -73,7 +74,7 @@ def from_pymc(pm_model: pm.Model) -> Model:
     _refuse_minibatches(variables)
     # PyMC's own freeze_dims_and_data takes time that is quadratic in the number of variables, and PyTensor's
     # clone_replace in that of generators.
-    fixed = dict(zip(variables, with_fixed_arrays(copied(variables)), strict=True))
+    fixed = dict(zip(variables, with_fixed_arrays(copied(without_copies(variables))), strict=True))
     fixed, hidden = _opened(fixed, pm_model.observed_RVs)
     free, _, deterministics, potentials = ({str(v.name): fixed[v] for v in kind} for kind in kinds)
     observed = {str(rv.name): (fixed[rv], _data_of(rv, pm_model.rvs_to_values[rv])) for rv in pm_model.observed_RVs}

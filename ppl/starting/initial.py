@@ -19,6 +19,7 @@ from ppl.planning.plans import Assignment, Plan
 from ppl.starting.centres import central_values, checked_value
 from ppl.starting.log_terms import LogTerms
 from ppl.starting.possible import PossibleValues
+from ppl.starting.widths import displacements
 
 logger = logging.getLogger("rvgraph")
 
@@ -60,6 +61,10 @@ class StartingPoints:
         return LogTerms(self.plan, is_often=self._new_logdensity is None)
 
     @cached_property
+    def _nearer(self) -> Mapping[str, NDArray]:
+        return displacements(self.plan)
+
+    @cached_property
     def _possible_values(self) -> PossibleValues:
         return PossibleValues(self.plan)
 
@@ -80,7 +85,8 @@ class StartingPoints:
         init : None, "jitter", "support_point", "prior", mapping, or sequence of mappings
             Values in natural space by name, for all chains or one mapping per chain; variables that are not named
             start at a central point of their distribution. By default (``"jitter"``) every variable that NUTS moves, or
-            that is drawn on the real line, is displaced by a uniform number between -1 and 1 there, up to 20 times
+            that is drawn on the real line, is displaced by a uniform number between -1 and 1 there (between -3 and 3
+            scales where these are numbers and that is nearer), up to 20 times
             until the log-density is finite and above -1e10, then up to 10 times around zero, ever closer;
             ``"prior"`` starts at draws from the prior.
         chains : int
@@ -161,14 +167,14 @@ class StartingPoints:
             yield centre
             return
         for _ in range(NUM_TRIES):
-            yield _displaced(self.plan, centre, generator)
+            yield _displaced(self.plan, centre, generator, self._nearer)
         # The mean of a heavy-tailed scale, say, may be far from any data.
         initial = {str(self.plan.mixed.values[n].name) for n in self.plan.model.parts.initial_values}
         moved = _moved(self.plan) - initial
         centre = {name: np.zeros_like(value) if name in moved else value for name, value in centre.items()}
         for attempt in range(NUM_TRIES_AT_ZERO):
             # Ever closer: exponentials of covariates that nobody has scaled overflow nearly everywhere else.
-            yield _displaced(self.plan, centre, generator, SHRINKAGE_AT_ZERO**attempt)
+            yield _displaced(self.plan, centre, generator, self._nearer, SHRINKAGE_AT_ZERO**attempt)
 
     def _raised(
         self, values: Mapping[str, NDArray], given: Mapping[str, Any], logdensity: LogDensity | None
@@ -261,16 +267,22 @@ def starting_values(plan: Plan, seed: int) -> tuple[dict[str, NDArray], dict[str
     if any(a.support.is_discrete and a.method not in ("marginalize", "integrate") for a in plan.assignments):
         return plan.sweep.layout.unpack(StartingPoints(plan)(None, 1, seed)[0]), None
     centre = central_values(plan, {}, "support_point", 0)
-    return _displaced(plan, centre, np.random.default_rng(seed)), centre
+    return _displaced(plan, centre, np.random.default_rng(seed), displacements(plan)), centre
 
 
 def _displaced(
-    plan: Plan, centre: Mapping[str, NDArray], generator: np.random.Generator, width: float = 1.0
+    plan: Plan,
+    centre: Mapping[str, NDArray],
+    generator: np.random.Generator,
+    nearer: Mapping[str, NDArray],
+    width: float = 1.0,
 ) -> dict[str, NDArray]:
     moved = _moved(plan)
     seeds = {n for n in plan.mixed.values if isinstance(plan.mixed.graph.latent[n].owner.op, NoiseRV)}
     return {
-        name: value + generator.uniform(-width, width, np.shape(value)) if name in moved else value
+        name: value + nearer.get(name, 1.0) * generator.uniform(-width, width, np.shape(value))
+        if name in moved
+        else value
         for name, value in centre.items()
     } | {name: np.asarray(generator.integers(NUM_SEEDS)) for name in seeds}
 

@@ -1,6 +1,6 @@
 """Ordered categories far out: differences of cumulative probabilities in as many digits as it takes.
 
-Answers: mpmath.
+Answers: mpmath; SciPy.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import numpy as np
 import pymc as pm
 import pytensor
 import pytest
+import scipy.stats as st
 
 import graphs
 import ppl
@@ -140,3 +141,15 @@ def test_cutpoints_out_of_order_are_impossible(eta):
     logprob = graphs.logprob(ppl.Model({ppl.OrderedLogistic("y", eta, cutpoints): [0, 2]}))
     [found] = graphs.get_backend("c").function([logprob.values["cutpoints"]], [logprob.total])(np.array([1.0, 0.0]))
     assert found == -np.inf
+
+
+def test_conditions_are_no_differences_of_cutpoints() -> None:
+    """The log-density of a Poisson count that depends on others holds an exponential of conditions; by SciPy."""
+    count, rate, most = ppl.Poisson("count", 3.0, size=3), ppl.Gamma("rate", 2, 1), np.array([2, 4, 3])
+    arrivals = ppl.Potential("arrivals", pm.logp(pm.Poisson.dist(rate), most - count).sum())
+    joint = graphs.logprob(ppl.Model(arrivals, count, rate), marginalize=False)
+    values = {"count": np.array([1, 0, 3]), "rate": 1.5}
+    expected = st.poisson.logpmf(values["count"], 3.0).sum() + st.gamma.logpdf(1.5, 2.0)
+    expected += st.poisson.logpmf(most - values["count"], 1.5).sum()
+    found = joint.total.eval({joint.values[name]: np.asarray(value) for name, value in values.items()})
+    assert found == pytest.approx(expected, rel=1e-12)
