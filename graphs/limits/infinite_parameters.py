@@ -99,6 +99,10 @@ def with_limits(
         The log-density.
     """
     is_at_end = reduce(pt.or_, map(_is_at_end, parameters, op.ndims_params))
+    # Of a chain the density may have an axis of steps, which its parameters lack.
+    num_more = density.type.ndim - (value.type.ndim - op.ndim_supp)
+    if num_more > 0:
+        is_at_end = pt.shape_padright(is_at_end, num_more)
     limit = _LIMITS.get(type(op), lambda *_: -np.inf)(value, *parameters)
     return pt.switch(is_at_end & pt.isnan(density), limit, density)
 

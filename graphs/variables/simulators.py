@@ -152,7 +152,7 @@ def with_noise(
     for name, (rv, _) in observed.items():
         if not is_simulator(rv):
             continue
-        _, seed = NoiseRV()(NUM_SEEDS, return_next_rng=True)
+        _, seed = NoiseRV()(NUM_SEEDS, rng=pt.random.shared_rng(seed=0), return_next_rng=True)
         own = unused_name(f"{name}_noise", {**terms, **noise})
         noise[own] = Noise(seed, value_variable(seed, own), integers(0, NUM_SEEDS - 1))
         new[name] = _seeded(terms[name], noise[own].value)

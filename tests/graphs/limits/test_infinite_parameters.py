@@ -156,3 +156,24 @@ def test_parameters_that_are_finite_leave_densities_as_they_are() -> None:
     rate = ppl.HalfNormal("rate", 1.0, size=2)
     model = ppl.Model({ppl.Gamma("y", 2.0, 1 / rate[z]): 0.7, ppl.Poisson("n", rate[0] * z): 0})
     assert not any(is_elementwise(v, ps.IsNan) for v in ancestors(logprob(model, marginalize=False).terms.values()))
+
+
+@pytest.mark.parametrize(("animals", "steps"), [(5, 3), (3, 3)])
+def test_chains_of_several_animals_that_die_for_good(animals: int, steps: int) -> None:
+    """A zero among the transitions is a limit of every step; by enumeration of the states of each animal."""
+    phi, p = ppl.Beta("phi", 2, 1), ppl.Beta("p", 1, 2)
+    transitions = pt.stack([pt.stack([phi, 1 - phi]), pt.as_tensor([0.0, 1.0])])
+    state = ppl.MarkovChain("state", transitions, np.tile([1.0, 0.0], (animals, 1)), steps=steps)
+    data = (np.random.default_rng(animals).random((animals, steps)) < 0.4).astype(int)
+    joint = logprob(ppl.Model({ppl.Bernoulli("seen", p * pt.eq(state, 0)): data}))
+    stays, is_seen = 0.7, 0.4
+    expected = stats.beta.logpdf(stays, 2, 1) + stats.beta.logpdf(is_seen, 1, 2)
+    for row in data:
+        total = 0.0
+        # An animal is alive for so many steps, at least one.
+        for alive in range(1, steps + 1):
+            weight = stays ** (alive - 1) * (1.0 if alive == steps else 1 - stays)
+            total += weight * np.prod(np.where(row[:alive], is_seen, 1 - is_seen)) * (not row[alive:].any())
+        expected += np.log(total)
+    found = joint.total.eval({joint.values["phi"]: np.asarray(stays), joint.values["p"]: np.asarray(is_seen)})
+    assert found == pytest.approx(expected, rel=1e-12)
