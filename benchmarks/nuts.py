@@ -90,8 +90,13 @@ def summed_up(outcomes: Sequence[Outcome], failure: str) -> Result:
     return Result(*map(statistics.median, columns), note)
 
 
-def measured(model: str, chosen: Iterable[str], repeats: int, limit: float) -> dict[str, Result]:
-    """Compile a model with each tool, and run all of them in turn."""
+def outcomes_in_turn(
+    model: str, chosen: Iterable[str], repeats: int, limit: float
+) -> dict[str, tuple[list[Outcome], str]]:
+    """Compile a model with each tool, and run all of them in turn; return what they achieved, and why no more.
+
+    The first runs warm up, and are among these.
+    """
     with ExitStack() as stack:
         workers = {tool: stack.enter_context(Worker(model, tool, limit)) for tool in chosen}
         outcomes: dict[str, list[Outcome]] = {tool: [] for tool in workers}
@@ -99,7 +104,13 @@ def measured(model: str, chosen: Iterable[str], repeats: int, limit: float) -> d
             for tool, worker in workers.items():
                 found = worker.run(seed)
                 outcomes[tool] += [found] if found is not None else []
-        return {tool: summed_up(outcomes[tool], worker.failure) for tool, worker in workers.items()}
+        return {tool: (outcomes[tool], worker.failure) for tool, worker in workers.items()}
+
+
+def measured(model: str, chosen: Iterable[str], repeats: int, limit: float) -> dict[str, Result]:
+    """Compile a model with each tool, and run all of them in turn."""
+    found = outcomes_in_turn(model, chosen, repeats, limit)
+    return {tool: summed_up(outcomes, failure) for tool, (outcomes, failure) in found.items()}
 
 
 def _line(cells: Iterable[str], widths: Sequence[int] = WIDTHS) -> str:

@@ -11,12 +11,11 @@ from __future__ import annotations
 import argparse
 import statistics
 from collections.abc import Sequence
-from contextlib import ExitStack
 
 from benchmarks.choice import models
 from benchmarks.measure import machine, rounded
-from benchmarks.nuts import geometric_mean
-from benchmarks.nuts_worker import Outcome, Worker
+from benchmarks.nuts import geometric_mean, outcomes_in_turn
+from benchmarks.nuts_worker import Outcome
 
 OURS, PEERS = "default", ("nutpie", "numpyro")
 ROUNDS, LIMIT = 3, 150.0
@@ -26,15 +25,8 @@ FEWEST_OF_CHAINS = 40.0
 
 def measured(model: str, chosen: Sequence[str], rounds: int, limit: float) -> dict[str, list[Outcome] | str]:
     """Return what each tool achieved, without its first run, or why there is nothing."""
-    with ExitStack() as stack:
-        workers = {tool: stack.enter_context(Worker(model, tool, limit)) for tool in chosen}
-        found: dict[str, list[Outcome]] = {tool: [] for tool in chosen}
-        for seed in range(rounds + 1):
-            for tool, worker in workers.items():
-                outcome = worker.run(seed)
-                if outcome is not None and seed:
-                    found[tool].append(outcome)
-        return {tool: found[tool] or worker.failure or "no run" for tool, worker in workers.items()}
+    found = outcomes_in_turn(model, chosen, rounds, limit)
+    return {tool: outcomes[1:] or failure or "no run" for tool, (outcomes, failure) in found.items()}
 
 
 def rate(outcomes: list[Outcome] | str) -> float:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from pytensor.graph.basic import Constant, Variable
+from pytensor.graph.basic import Constant
 from pytensor.graph.traversal import graph_inputs
-from pytensor.tensor.variable import TensorVariable
 
 from graphs.centring import is_located, located
-from graphs.surgery.interpreting import INTERPRETED, without_c
+from graphs.surgery.evaluating import evaluate
 from ppl.planning.plans import Plan
 
 MOST_SCALES = 3.0
@@ -39,16 +38,8 @@ def displacements(plan: Plan) -> dict[str, NDArray[np.float64]]:
         if str(value.name) != name or not is_located(rv):
             continue
         scale = located(rv, rv.owner.inputs).scale
-        widths = None if not _is_number(scale) else MOST_SCALES * _evaluated(scale)
-        if widths is not None and np.any(widths < 1.0):
-            found[name] = np.minimum(widths, 1.0)
+        is_number = all(isinstance(v, Constant) for v in graph_inputs([scale]))
+        numbers = evaluate([scale], {}) if is_number else None
+        if numbers is not None and np.any(MOST_SCALES * numbers[0] < 1.0):
+            found[name] = np.minimum(MOST_SCALES * numbers[0], 1.0)
     return found
-
-
-def _is_number(graph: Variable) -> bool:
-    return all(isinstance(v, Constant) for v in graph_inputs([graph]))
-
-
-def _evaluated(graph: TensorVariable) -> NDArray[np.float64]:
-    with without_c():
-        return np.asarray(graph.eval(mode=INTERPRETED), "float64")

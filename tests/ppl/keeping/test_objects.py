@@ -140,6 +140,7 @@ def test_who_lives_renews_and_who_is_dead_is_waited_for(
     monkeypatch.setattr(leasing, "_HELD", set())
     with pytest.raises(SamplingError, match="on elsewhere"):
         place_of(STORE).right()
+    # These are attributes of a lease alone, not of every right to write.
     alive._ended.set()  # type: ignore[attr-defined]
     alive._renewing.join()  # type: ignore[attr-defined]
     start = time.monotonic()
