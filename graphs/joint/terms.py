@@ -26,6 +26,7 @@ from graphs.rolling.rolling import Roll
 from graphs.supports import Support
 from graphs.surgery.random_graph import depends_on, find_consumed, find_random_variables, is_random
 from graphs.surgery.rebuilding import substitute
+from graphs.tails.ordered import with_all_categories, with_outcomes
 from graphs.variables import precision_normal as precision_normal
 from graphs.warned import filtered
 
@@ -117,7 +118,7 @@ def conditional_logprobs(
     """
     if not rv_values:
         return []
-    rvs, parameters = held(given_the_others(rv_values))
+    rvs, parameters = held(with_outcomes(given_the_others(rv_values)))
     try:
         # Future warnings are of densities of PyMC's that use what PyTensor has moved since.
         with filtered("ignore", category=UserWarning), filtered("ignore", category=FutureWarning):
@@ -126,7 +127,8 @@ def conditional_logprobs(
             terms = conditional_logp(values, warn_rvs=False, extra_rewrites=rewrites)
     except (NotImplementedError, RuntimeError, ValueError, TypeError) as error:
         raise _explain(rv_values, names, error) from error
-    ordered = repaired(substitute([terms[value] for value in rv_values.values()], parameters))
+    derived = substitute([terms[value] for value in rv_values.values()], parameters)
+    ordered = repaired(with_all_categories(derived))
     for name, term in zip(names, ordered, strict=True):
         raise_if_random(term, name)
     return ordered

@@ -13,6 +13,8 @@ import pymc as pm
 import pytensor
 import pytest
 import scipy.stats as st
+from pytensor.graph.traversal import toposort
+from pytensor.tensor.basic import Join
 
 import graphs
 import ppl
@@ -153,3 +155,41 @@ def test_conditions_are_no_differences_of_cutpoints() -> None:
     expected += st.poisson.logpmf(most - values["count"], 1.5).sum()
     found = joint.total.eval({joint.values[name]: np.asarray(value) for name, value in values.items()})
     assert found == pytest.approx(expected, rel=1e-12)
+
+
+SHAPES = {
+    "vector": ((7,), (3,)),
+    "one cutpoint": ((7,), (1,)),
+    "matrix": ((4, 3), (2,)),
+    "cutpoints of each column": ((4, 3), (3, 2)),
+    "cutpoints of each row": ((4, 1), (4, 1, 2)),
+    "cutpoints of each outcome": ((7,), (7, 2)),
+    "row beside column": ((1, 3), (4, 1, 2)),
+    "scalar": ((), (4,)),
+}
+
+
+@pytest.mark.parametrize("shapes", SHAPES.values(), ids=SHAPES)
+@pytest.mark.parametrize("kind", KINDS)
+def test_of_an_outcome_its_category_alone_is_computed(kind, shapes):
+    """By the cutpoints around it, however these and the predictor are broadcast."""
+    make, options, cumulative = KINDS[kind]
+    of_predictor, of_cutpoints = shapes
+    rng = np.random.default_rng(1)
+    shape = np.broadcast_shapes(of_predictor, of_cutpoints[:-1])
+    data = rng.integers(0, of_cutpoints[-1] + 1, size=shape)
+    eta, cutpoints = rng.normal(size=of_predictor), np.sort(rng.normal(size=of_cutpoints), axis=-1)
+    predictor, cuts = ppl.Normal("eta", 0, 1, size=of_predictor), ppl.Normal("cuts", 0, 1, size=of_cutpoints)
+    logprob = graphs.logprob(ppl.Model({make("y", predictor, cuts, **options): data}))
+    term = logprob.terms["y"]
+    found = term.eval({logprob.values["eta"]: eta, logprob.values["cuts"]: cutpoints}, mode=INTERPRETED)
+    assert found.shape == shape
+    etas, rows = np.broadcast_to(eta, shape), np.broadcast_to(cutpoints, (*shape, of_cutpoints[-1]))
+    with mp.workdps(60):
+        right = [
+            float(exact(cumulative, int(y), mp.mpf(float(etas[at])), [mp.mpf(float(c)) for c in rows[at]]))
+            for at, y in np.ndenumerate(data)
+        ]
+    np.testing.assert_allclose(np.ravel(found), right, rtol=1e-11)
+    # All categories would be joined.
+    assert not any(isinstance(node.op, Join) for node in toposort([term]))
