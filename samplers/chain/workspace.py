@@ -22,8 +22,11 @@ PROPOSED_POSITION = 6
 PROPOSED_GRADIENT = 7
 TOTAL = 8
 SUBTREE_TOTAL = 9
+# Position, momentum and gradient where a step starts, and where one that was made of shorter ones ends.
+STEP_START = 10
+STEP_END = 13
 # From here on three rows for each depth: first momentum, last momentum, sum.
-WAITING = 10
+WAITING = 16
 
 
 class Workspace(NamedTuple):
@@ -33,8 +36,8 @@ class Workspace(NamedTuple):
     ----------
     position, momentum, gradient : array, shape (d,), float64
         The point that moves.
-    rows : array, shape (10 + 3 * max_tree_depth, d), float64
-        Ends of the trajectory, the proposal, and sub-trees that wait for their neighbour.
+    rows : array, shape (16 + 3 * max_tree_depth, d), float64
+        Ends of the trajectory, the proposal, both ends of a step, and sub-trees that wait for their neighbour.
     """
 
     position: Vector
@@ -95,6 +98,26 @@ def store_end(side: int, workspace: Workspace) -> None:
         rows[END_MOMENTUM + side, i] = workspace.momentum[i]
         rows[END_GRADIENT + side, i] = workspace.gradient[i]
         rows[TOTAL, i] += rows[SUBTREE_TOTAL, i]
+
+
+@njit(cache=True, inline="always")
+def keep_point(row: int, workspace: Workspace) -> None:
+    """Keep the current point in three rows."""
+    rows = workspace.rows
+    for i in range(workspace.position.size):
+        rows[row, i] = workspace.position[i]
+        rows[row + 1, i] = workspace.momentum[i]
+        rows[row + 2, i] = workspace.gradient[i]
+
+
+@njit(cache=True, inline="always")
+def return_to(row: int, workspace: Workspace) -> None:
+    """Go back to a point that was kept."""
+    rows = workspace.rows
+    for i in range(workspace.position.size):
+        workspace.position[i] = rows[row, i]
+        workspace.momentum[i] = rows[row + 1, i]
+        workspace.gradient[i] = rows[row + 2, i]
 
 
 @njit(cache=True, inline="always")

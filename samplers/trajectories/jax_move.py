@@ -19,6 +19,7 @@ from samplers.chain.result import (
 )
 from samplers.loop.jax.block import JaxBlock, JaxOptions, MetricMemory, Stats
 from samplers.trajectories.jax_transition import nuts_transition
+from samplers.trajectories.refining import MOST_OF_A_STEP
 from samplers.tuning.adaptation import EARLY_TREE_DEPTH
 from samplers.tuning.jax_adaptation import (
     Adaptation,
@@ -86,8 +87,9 @@ def nuts_block(block: NUTSBlock, layout: Layout, options: JaxOptions) -> JaxBloc
         adaptation = jax.lax.cond(phase.is_searching, search, lambda a: a, memory.adaptation)
         step_size = present_step_size(adaptation, phase.is_tuning)
         deepest = jnp.where(phase.is_early, min(max_tree_depth, EARLY_TREE_DEPTH), max_tree_depth)
+        most_of_a_step = jnp.where(phase.is_early, jnp.inf, MOST_OF_A_STEP)
         state, info, fault = nuts_transition(
-            key, before, logdensity, step_size, adaptation.inverse_mass_matrix, max_tree_depth, deepest
+            key, before, logdensity, step_size, adaptation.inverse_mass_matrix, max_tree_depth, deepest, most_of_a_step
         )
         position, metric = locate(state.position), adaptation.inverse_mass_matrix
         adaptation = adapt(

@@ -25,7 +25,9 @@ from blackjax.mcmc.trajectory import (
     reorder_trajectories,
 )
 
+from samplers.trajectories.jax_refining import Account, accounting
 from samplers.trajectories.nuts_op import NUTSInfo
+from samplers.trajectories.refining import MOST_OF_A_STEP
 
 DIVERGENCE_THRESHOLD = 1000.0
 
@@ -70,6 +72,7 @@ def nuts_transition(
     inverse_mass_matrix: jax.Array,
     max_tree_depth: int,
     deepest: jax.Array | int | None = None,
+    most_of_a_step: jax.Array | float = MOST_OF_A_STEP,
 ) -> tuple[HMCState, NUTSInfo, Fault]:
     """Make one transition of the No-U-Turn sampler.
 
@@ -89,6 +92,8 @@ def nuts_transition(
         Largest number of doublings that there is room for.
     deepest : array, shape (), or int, optional
         Largest number of doublings; as many as there is room for by default.
+    most_of_a_step : array, shape (), or float, optional
+        Steps that change the energy by more are made again in shorter ones; infinite: none.
 
     Returns
     -------
@@ -103,16 +108,21 @@ def nuts_transition(
     momentum_key, key = jax.random.split(key)
     momentum = metric.sample_momentum(momentum_key, state.position)
     energy = metric.kinetic_energy(momentum) - state.logdensity
-    zero = jnp.zeros((), "int64")
-    start = IntegratorState((state.position, zero), momentum, state.logdensity, state.logdensity_grad)
+    zero, false = jnp.zeros((), "int64"), jnp.zeros((), bool)
+    account = Account(zero, false, zero, jnp.zeros(()))
+    start = IntegratorState((state.position, account), momentum, state.logdensity, state.logdensity_grad)
     integrate = dynamic_progressive_integration(
-        _indexed(velocity_verlet(logdensity, metric.kinetic_energy)),
+        accounting(
+            velocity_verlet(logdensity, metric.kinetic_energy),
+            lambda point: metric.kinetic_energy(point.momentum) - point.logdensity,
+            energy,
+            jnp.asarray(most_of_a_step),
+        ),
         metric.kinetic_energy,
         _update_checkpoints,
         lambda *arguments: _ends_turning_tree(metric.check_turning, *arguments),
         DIVERGENCE_THRESHOLD,
     )
-    false = jnp.zeros((), bool)
     expansion = Doubling(
         zero,
         zero,
@@ -129,14 +139,17 @@ def nuts_transition(
         expansion,
     )
     chosen = expansion.proposal
-    position, index = chosen.state.position
+    position, where = chosen.state.position
+    ends = [end.position[1] for end in (expansion.trajectory.leftmost_state, expansion.trajectory.rightmost_state)]
+    num_states = expansion.trajectory.num_states
     info = NUTSInfo(
         energy=chosen.energy,
-        acceptance_rate=jnp.exp(chosen.sum_log_p_accept) / expansion.trajectory.num_states,
+        # What is learnt from it is the length of whole steps.
+        acceptance_rate=(jnp.exp(chosen.sum_log_p_accept) - sum(end.excess for end in ends)) / num_states,
         tree_depth=expansion.num_complete,
-        num_steps=expansion.trajectory.num_states,
-        index_in_trajectory=index,
-        is_divergent=expansion.is_divergent,
+        num_steps=num_states + sum(end.num_more for end in ends),
+        index_in_trajectory=where.index,
+        is_divergent=expansion.is_divergent & ~ends[0].has_ended & ~ends[1].has_ended,
     )
     return HMCState(position, chosen.state.logdensity, chosen.state.logdensity_grad), info, _fault(expansion)
 
@@ -149,17 +162,6 @@ def _fault(expansion: Doubling) -> Fault:
     )
     position = jnp.where(lacks_left, left.position[0], right.position[0])
     return Fault(expansion.is_divergent & (lacks_left | lacks_right), position)
-
-
-def _indexed(integrate: Callable[..., IntegratorState]) -> Callable[..., IntegratorState]:
-    """Let the position carry the number of steps that led to it; negative: backwards."""
-
-    def step(state: IntegratorState, step_size: jax.Array) -> IntegratorState:
-        position, index = state.position
-        new = integrate(state._replace(position=position), step_size)
-        return new._replace(position=(new.position, index + jnp.sign(step_size).astype("int64")))
-
-    return step
 
 
 def _double(

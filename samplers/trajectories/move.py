@@ -28,6 +28,7 @@ from samplers.chain.state import (
 from samplers.chain.workspace import Workspace, load_point, num_workspace_rows
 from samplers.loop.moves import registered
 from samplers.trajectories.hamiltonian import leapfrog, scale_momentum
+from samplers.trajectories.refining import MOST_OF_A_STEP
 from samplers.trajectories.tree import Transition, refresh, sample_tree
 from samplers.tuning.adaptation import (
     EARLY_TREE_DEPTH,
@@ -257,6 +258,7 @@ def move_nuts(
         gradient,
         value,
         kinetic,
+        np.inf if iteration < settings.early else MOST_OF_A_STEP,
         work,
     )
     chain.logdensity[block] = info.logdensity

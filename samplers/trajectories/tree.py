@@ -28,6 +28,7 @@ from graphs.backends.numba.machine_code.inlined import inlined
 from samplers.chain.workspace import (
     END_MOMENTUM,
     MAX_TREE_DEPTH,
+    STEP_START,
     SUBTREE_TOTAL,
     TOTAL,
     WAITING,
@@ -36,6 +37,7 @@ from samplers.chain.workspace import (
     begin_waiting,
     join_momenta,
     keep_current,
+    keep_point,
     keep_waiting,
     load_end,
     start_subtree,
@@ -43,6 +45,7 @@ from samplers.chain.workspace import (
     store_end,
 )
 from samplers.trajectories.hamiltonian import is_turning, leapfrog, scale_momentum
+from samplers.trajectories.refining import MOST_OF_A_STEP, refined
 
 type Vector = NDArray[np.float64]
 type Rng = NDArray[np.uint64]
@@ -93,6 +96,8 @@ class _Subtree(NamedTuple):
     weight: float
     acceptance: float
     num_steps: int
+    num_gradients: int
+    end_energy: float
     leaf: int
     logdensity: float
     kinetic_energy: float
@@ -157,13 +162,17 @@ def build_subtree(
     inverse_mass_matrix: Vector,
     depth: int,
     initial_energy: float,
+    energy: float,
+    most_of_a_step: float,
     workspace: Workspace,
 ) -> _Subtree:
     """Take ``2**depth`` steps from the current point and choose one of the points, with probability as its weight."""
     weight = acceptance = chosen_logdensity = chosen_energy = 0.0
-    chosen = 0
+    chosen = num_gradients = 0
     num_leaves = 1 << depth
+    status = _COMPLETE
     for leaf in range(num_leaves):
+        keep_point(STEP_START, workspace)
         value, kinetic_energy = leapfrog(
             logdensity,
             context,
@@ -173,21 +182,38 @@ def build_subtree(
             workspace.momentum,
             workspace.gradient,
         )
+        num_gradients += 1
+        is_ended = False
         log_weight = initial_energy + value - kinetic_energy
+        # What is learnt from the acceptance rate is the length of whole steps.
+        if log_weight < np.inf:
+            acceptance += exp(min(log_weight, 0.0))
+        if not abs(kinetic_energy - value - energy) <= most_of_a_step:
+            is_ended, value, kinetic_energy, num_more = refined(
+                logdensity, context, step_size, inverse_mass_matrix, energy, value, kinetic_energy, workspace
+            )
+            num_gradients += num_more
+            log_weight = initial_energy + value - kinetic_energy
         # Written so that NaN is divergent too; plus infinity is no density either.
         if not (-MAX_ENERGY_ERROR <= log_weight < np.inf):
-            return _Subtree(_DIVERGENT, weight, acceptance, leaf + 1, chosen, chosen_logdensity, chosen_energy)
+            status = _DIVERGENT
+            break
+        if is_ended:
+            status = _TURNING
+            break
+        energy = kinetic_energy - value
         leaf_weight = exp(log_weight if log_weight < MAX_LOG_WEIGHT else MAX_LOG_WEIGHT)
         weight += leaf_weight
-        acceptance += leaf_weight if leaf_weight < 1.0 else 1.0
         if accept(rng, leaf_weight, weight):
             keep_current(workspace)
-            chosen = leaf
-            chosen_logdensity = value
-            chosen_energy = kinetic_energy
+            chosen, chosen_logdensity, chosen_energy = leaf, value, kinetic_energy
         if close_subtrees(leaf, num_leaves, inverse_mass_matrix, workspace):
-            return _Subtree(_TURNING, weight, acceptance, leaf + 1, chosen, chosen_logdensity, chosen_energy)
-    return _Subtree(_COMPLETE, weight, acceptance, num_leaves, chosen, chosen_logdensity, chosen_energy)
+            status = _TURNING
+            break
+    num_steps = leaf + 1
+    return _Subtree(
+        status, weight, acceptance, num_steps, num_gradients, energy, chosen, chosen_logdensity, chosen_energy
+    )
 
 
 @inlined
@@ -218,6 +244,7 @@ def sample_tree(
     gradient: Vector,
     value: float,
     kinetic_energy: float,
+    most_of_a_step: float,
     workspace: Workspace,
 ) -> Transition:
     """Grow a trajectory from the current point and move to one of its points.
@@ -245,6 +272,8 @@ def sample_tree(
         The current point; updated in place.
     value, kinetic_energy : float
         Log-density and kinetic energy of the current point.
+    most_of_a_step : float
+        Steps that change the energy by more are made again in shorter ones; infinite: none.
     workspace : Workspace
         Its ``momentum`` is that of the current point.
 
@@ -255,10 +284,10 @@ def sample_tree(
     """
     start_trajectory(position, gradient, workspace)
     initial_energy = kinetic_energy - value
-    weight = 1.0
-    acceptance = 0.0
-    num_steps = tree_depth = index = 0
+    weight, acceptance = 1.0, 0.0
+    num_steps = num_gradients = tree_depth = index = 0
     forward_length = backward_length = 0
+    forward_energy = backward_energy = initial_energy
     is_divergent = False
     while tree_depth < max_tree_depth:
         side = (directions >> tree_depth) & 1
@@ -271,29 +300,33 @@ def sample_tree(
             inverse_mass_matrix,
             tree_depth,
             initial_energy,
+            forward_energy if side else backward_energy,
+            most_of_a_step,
             workspace,
         )
         num_steps += subtree.num_steps
+        num_gradients += subtree.num_gradients
         acceptance += subtree.acceptance
         if subtree.status != _COMPLETE:
             is_divergent = subtree.status == _DIVERGENT
             break
         if accept(rng, subtree.weight, weight):
             adopt(workspace, position, gradient)
-            value = subtree.logdensity
-            kinetic_energy = subtree.kinetic_energy
+            value, kinetic_energy = subtree.logdensity, subtree.kinetic_energy
             index = forward_length + subtree.leaf + 1 if side else -(backward_length + subtree.leaf + 1)
         if side:
-            forward_length += subtree.num_steps
+            forward_length, forward_energy = forward_length + subtree.num_steps, subtree.end_energy
         else:
-            backward_length += subtree.num_steps
+            backward_length, backward_energy = backward_length + subtree.num_steps, subtree.end_energy
         weight += subtree.weight
         is_complete = _turns(side, tree_depth, inverse_mass_matrix, workspace)
         tree_depth += 1
         if is_complete:
             break
         store_end(side, workspace)
-    return Transition(value, kinetic_energy - value, acceptance / num_steps, tree_depth, num_steps, index, is_divergent)
+    return Transition(
+        value, kinetic_energy - value, acceptance / num_steps, tree_depth, num_gradients, index, is_divergent
+    )
 
 
 @inlined
@@ -332,5 +365,6 @@ def transition(
         gradient,
         value,
         kinetic_energy,
+        MOST_OF_A_STEP,
         workspace,
     )

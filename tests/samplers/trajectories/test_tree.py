@@ -99,7 +99,7 @@ def test_u_turns_are_those_of_the_recursive_definition() -> None:
         rng = seed_states(1, 1)[0]
         kinetic = 0.5 * float(metric @ momentum**2)
         info = sample_tree(
-            rng, directions, normal, position, step_size, metric, 6, position, gradient, value, kinetic, work
+            rng, directions, normal, position, step_size, metric, 6, position, gradient, value, kinetic, np.inf, work
         )
         assert (info.tree_depth, info.num_steps) == expected
         depths.add(info.tree_depth)

@@ -106,7 +106,7 @@ def test_detailed_balance_on_dummy_trajectory(monkeypatch: pytest.MonkeyPatch, s
         position = np.array([float(start)])
         work.momentum[0] = start
         info = sample_tree(
-            rng, directions, None, ones, 1.0, ones, 3, position, np.zeros(1), logdensity[start], 0.0, work
+            rng, directions, None, ones, 1.0, ones, 3, position, np.zeros(1), logdensity[start], 0.0, np.inf, work
         )
         assert position[0] == start + info.index_in_trajectory
         assert info.logdensity == logdensity[int(position[0])]
@@ -147,7 +147,19 @@ def test_detailed_balance_on_hamiltonian_trajectory(monkeypatch: pytest.MonkeyPa
         kinetic = 0.5 * float(metric @ momentum**2)
         rng = np.zeros(4, np.uint64)
         info = sample_tree(
-            rng, directions, quartic, position, step_size, metric, depth, position, gradient, value, kinetic, work
+            rng,
+            directions,
+            quartic,
+            position,
+            step_size,
+            metric,
+            depth,
+            position,
+            gradient,
+            value,
+            kinetic,
+            np.inf,
+            work,
         )
         if point + info.index_in_trajectory in orbit:
             np.testing.assert_allclose(position, orbit[point + info.index_in_trajectory][0], atol=1e-9)
