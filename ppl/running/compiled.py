@@ -31,6 +31,7 @@ from ppl.running.memory import room_of_run
 from ppl.running.named import named_groups
 from ppl.running.results import attributes_of, logger, report, say_losses, to_datatree
 from ppl.starting.initial import StartingPoints
+from ppl.starting.modes import chosen_starts
 from ppl.starting.pathfinding import found_paths
 from ppl.stopping.asked import Asked, Tune
 from ppl.stopping.conducting import Ending
@@ -132,8 +133,7 @@ class CompiledModel:
         thin, keep_tuning, var_names
             Keep one draw out of so many; the warm-up, too; these variables only.
         store, overwrite, client
-            Where draws are written to while chains run (a folder, or an address that fsspec knows), and whether what
-            exists there may be replaced; the client of a cluster whose workers run the chains.
+            Where draws go while chains run, and whether what exists there may be replaced; whose workers run.
 
         Returns
         -------
@@ -229,7 +229,7 @@ class CompiledModel:
             init = found
         if isinstance(init, str) and init == "pathfinder":
             return found_paths(self._sweep, self._starting_points("jitter", chains, seed), seed), None
-        return self._starting_points(init, chains, seed), None
+        return chosen_starts(self._starting_points, init, chains, seed, self._sweep), None
 
     def _so_far(self, result: SweepResult, settings: RunSettings, expansion: DrawExpansion) -> DataTree:
         """Return a trace of what has been drawn while chains go on, which it leaves as it is.

@@ -87,7 +87,7 @@ def nuts_block(block: NUTSBlock, layout: Layout, options: JaxOptions) -> JaxBloc
         adaptation = jax.lax.cond(phase.is_searching, search, lambda a: a, memory.adaptation)
         step_size = present_step_size(adaptation, phase.is_tuning)
         deepest = jnp.where(phase.is_early, min(max_tree_depth, EARLY_TREE_DEPTH), max_tree_depth)
-        most_of_a_step = jnp.where(phase.is_early, jnp.inf, MOST_OF_A_STEP)
+        most_of_a_step = jnp.where(phase.is_tuning, jnp.inf, MOST_OF_A_STEP)
         state, info, fault = nuts_transition(
             key, before, logdensity, step_size, adaptation.inverse_mass_matrix, max_tree_depth, deepest, most_of_a_step
         )

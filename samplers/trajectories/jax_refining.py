@@ -25,7 +25,7 @@ class Account(NamedTuple):
     excess: jax.Array  # () float64: what they added to the sum of acceptance probabilities
 
 
-class Search(NamedTuple):
+class HalvingSearch(NamedTuple):
     """A step while it is made of shorter ones."""
 
     now: IntegratorState
@@ -72,7 +72,7 @@ def refined_step(
     before = energy_of(state)
     zero, one, false = jnp.zeros((), "int64"), jnp.ones((), "int64"), jnp.zeros((), bool)
     is_good = jnp.abs(energy_of(whole) - before) <= most_of_a_step
-    search = Search(
+    search = HalvingSearch(
         state,
         whole,
         before,
@@ -86,7 +86,7 @@ def refined_step(
         is_good | jnp.isinf(most_of_a_step),
     )
 
-    def again(search: Search) -> Search:
+    def again(search: HalvingSearch) -> HalvingSearch:
         num_steps = one << search.halvings
         now = integrate(search.now, jnp.where(search.is_back, -step_size, step_size) / num_steps)
         energy = energy_of(now)
@@ -103,7 +103,7 @@ def refined_step(
     return whole, found.end, found.has_ended, found.num_more
 
 
-def _next(search: Search, start: IntegratorState, fits: jax.Array, energy_of: EnergyOf) -> Search:
+def _next(search: HalvingSearch, start: IntegratorState, fits: jax.Array, energy_of: EnergyOf) -> HalvingSearch:
     """Return what is tried after a number of halvings that was good or not."""
     is_last = search.halvings == search.last
     turns = ~search.is_back & (fits | is_last)

@@ -258,7 +258,7 @@ def move_nuts(
         gradient,
         value,
         kinetic,
-        np.inf if iteration < settings.early else MOST_OF_A_STEP,
+        np.inf if is_tuning else MOST_OF_A_STEP,
         work,
     )
     chain.logdensity[block] = info.logdensity

@@ -6,6 +6,9 @@ again as 2, 4, 8, ... shorter ones, until the energy changes little on the way. 
 from wherever it is begun: the way back has to find that number too. Where a smaller one would do, the trajectory ends
 before the step. Steps that are good at once are good on the way back, so that nothing is paid where none goes wrong.
 
+Chains do so when they have learnt: step sizes that are learnt with it are longer, and of six numbers with a narrow
+bend (`soil_incubation` of ``benchmarks.gates``) chains then have an R-hat of 1.1 to 1.4 in the place of 1.04.
+
 References
 ----------
 Bou-Rabee, Carpenter, Kleppe and Liu (2026), The within-orbit adaptive leapfrog no-U-turn sampler, JMLR 27; here the
@@ -31,7 +34,7 @@ MOST_HALVINGS = 6
 
 
 @inlined
-def refined(
+def in_shorter_steps(
     logdensity: Any,
     context: Vector,
     step_size: float,

@@ -45,7 +45,7 @@ from samplers.chain.workspace import (
     store_end,
 )
 from samplers.trajectories.hamiltonian import is_turning, leapfrog, scale_momentum
-from samplers.trajectories.refining import MOST_OF_A_STEP, refined
+from samplers.trajectories.refining import MOST_OF_A_STEP, in_shorter_steps
 
 type Vector = NDArray[np.float64]
 type Rng = NDArray[np.uint64]
@@ -189,7 +189,7 @@ def build_subtree(
         if log_weight < np.inf:
             acceptance += exp(min(log_weight, 0.0))
         if not abs(kinetic_energy - value - energy) <= most_of_a_step:
-            is_ended, value, kinetic_energy, num_more = refined(
+            is_ended, value, kinetic_energy, num_more = in_shorter_steps(
                 logdensity, context, step_size, inverse_mass_matrix, energy, value, kinetic_energy, workspace
             )
             num_gradients += num_more
