@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from math import inf
 
 import numpy as np
@@ -53,6 +54,12 @@ def _bound_add(inputs: Sequence[Interval], node: Apply) -> Interval:
     for bounds in inputs[1:]:
         total = total.add(bounds)
     return total
+
+
+def _bound_erfc(inputs: Sequence[Interval], node: Apply) -> Interval:
+    bounds = inputs[0].negate().map_increasing(lambda x: float(psm.erfc.impl(-x)))
+    # No more than two, whatever the rounding: half of it is a probability.
+    return replace(bounds, upper=min(bounds.upper, 2.0))
 
 
 def _bound_mul(inputs: Sequence[Interval], node: Apply) -> Interval:
@@ -189,7 +196,7 @@ _RULES: dict[type, Callable[[Sequence[Interval], Apply], Interval]] = {
     ps.Cosh: lambda i, n: Interval(1.0, inf, False, i[0].is_finite, i[0].may_be_nan),
     ps.Sin: lambda i, n: Interval(-1.0, 1.0, may_be_nan=i[0].may_be_nan or not i[0].is_finite),
     ps.Cos: lambda i, n: Interval(-1.0, 1.0, may_be_nan=i[0].may_be_nan or not i[0].is_finite),
-    psm.Erfc: lambda i, n: i[0].negate().map_increasing(lambda x: float(psm.erfc.impl(-x))),
+    psm.Erfc: _bound_erfc,
     ps.GT: lambda i, n: i[0].is_greater(i[1]),
     ps.LT: lambda i, n: i[1].is_greater(i[0]),
     ps.GE: lambda i, n: _bound_greater_equal(i[0], i[1]),

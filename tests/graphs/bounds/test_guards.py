@@ -168,6 +168,7 @@ DISTRIBUTIONS: dict[str, tuple[Callable[[], TensorVariable], Support]] = {
     "Poisson": (lambda: pm.Poisson.dist(SCALE), integers(0)),
     "Binomial": (lambda: pm.Binomial.dist(4, pt.sigmoid(SHIFT)), integers(0, 4)),
     "Bernoulli": (lambda: pm.Bernoulli.dist(pt.sigmoid(SHIFT)), integers(0, 1)),
+    "BernoulliOfProbit": (lambda: pm.Bernoulli.dist(pm.math.invprobit(SHIFT)), integers(0, 1)),
     "Categorical": (lambda: pm.Categorical.dist(pt.special.softmax(pt.stack([SHIFT, 0.3]))), integers(0, 1)),
     "DiscreteUniform": (lambda: pm.DiscreteUniform.dist(0, 4), integers(0, 4)),
     "NegativeBinomial": (lambda: pm.NegativeBinomial.dist(n=SCALE, p=0.3), integers(0)),
