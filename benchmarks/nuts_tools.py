@@ -57,7 +57,7 @@ def can_compress() -> bool:
 
 def by_rvgraph(model: BenchmarkModel, **options: Any) -> Sampler:
     compiled = ppl.compile(model.declare(), **options)
-    summed = {a.name for a in compiled.plan.assignments if a.method == "marginalize"}
+    summed = {a.name for a in compiled.plan.declared if a.method == "marginalize"}
     names = [name for name in compiled.plan.model.latent if name not in summed]
     compiled.sample(1, 1, CHAINS, CORES, seed=0, init=model.start_at or None, progress=False)
 
