@@ -123,7 +123,8 @@ def _planned(
     joint = logprob(model, marginalize=False, apart={*named, *listed, *choice.named})
     check_named(joint, choice)
     doing("Summing out discrete variables")
-    summed, reasons = marginalized(joint, marginalize, named, max_states)
+    may_draw = sampler in (None, "gibbs") or isinstance(sampler, Mapping)
+    summed, reasons = marginalized(joint, marginalize, named, max_states, is_cheap_enough=may_draw)
     collapsed = _collapsed(summed, marginalize, sampler, named, compress)
     continuous = {v: n for n, v in summed.values.items() if not summed.supports[n].is_discrete}
     found = without_gradient([*summed.terms.values(), *collapsed.joint.terms.values()], continuous)

@@ -12,12 +12,23 @@ from graphs.joint.logprob import Marginalize
 from graphs.marginal.elimination.costs import Cost, costs_of
 from graphs.marginal.summing_out import sum_out_all
 from graphs.surgery.random_graph import depends_on
+from ppl.planning.work import work_of
+from samplers.conditionals.discrete import find_discrete
+
+MOST_TOGETHER = 50
+"""So many joint states of the others may stand in a table with one of a variable, whatever it costs."""
+MOST_DEARER, LEAST_WORK = 30.0, 5e4
+"""Sums over more may take so many times as long as the log-density with all variables in it, or so many nanoseconds."""
 
 
 def marginalized(
-    joint: LogProb, marginalize: Marginalize, named: Collection[str], max_states: int
+    joint: LogProb, marginalize: Marginalize, named: Collection[str], max_states: int, *, is_cheap_enough: bool = False
 ) -> tuple[LogProb, dict[str, str]]:
-    """Sum out what can be, children first; return why, or why not."""
+    """Sum out what can be, children first; return why, or why not.
+
+    With ``is_cheap_enough`` sums over many joint states at once are left where they would take long beside all else,
+    and the variables can be drawn.
+    """
     finite = [name for name in joint.values if states_of(joint, name) is not None]
     if isinstance(marginalize, str | bool):
         if isinstance(marginalize, str) and marginalize not in ("auto", "require"):
@@ -36,6 +47,12 @@ def marginalized(
     summed, errors = _sum(joint, [n for n in finite if n in chosen], max_states, is_required=is_required)
     if errors and is_required:
         raise next(iter(errors.values()))
+    dear: dict[str, DerivationError] = {}
+    while is_cheap_enough and marginalize == "auto" and (more := _dear(joint, summed, dear)):
+        dear |= more
+        left = [n for n in finite if n in chosen and n not in dear]
+        summed, others = _sum(joint, left, max_states, is_required=False)
+        errors = {**others, **dear}
     reasons = {name: str(error.__cause__ or error) for name, error in errors.items()}
     reasons |= {cost.name: _reason(cost) for s in summed.sums for cost in costs_of(s)}
     return summed, reasons
@@ -56,15 +73,7 @@ def _sum(
 def _released(joint: LogProb, summed: LogProb, errors: Mapping[str, DerivationError]) -> dict[str, DerivationError]:
     """Return sums over many states that cost others their laws: of binomial in binomial counts all can be drawn."""
     large = [n for n in summed.summed if _num_states(joint, n) > MOST_VALUES]
-    tied = [
-        n
-        for n in large
-        if any(
-            depends_on(t, [joint.values[n]]) and depends_on(t, [joint.values[m]])
-            for t in joint.terms.values()
-            for m in errors
-        )
-    ]
+    tied = [n for n in large if any(_share_a_term(joint, n, m) for m in errors)]
     together = [*errors, *tied]
     if not tied or not all(_has_law(joint, name) for name in together):
         return {}
@@ -72,6 +81,39 @@ def _released(joint: LogProb, summed: LogProb, errors: Mapping[str, DerivationEr
         n: DerivationError(f"{n} takes many values, and {', '.join(errors)} would have no law without it", n)
         for n in tied
     }
+
+
+def _dear(joint: LogProb, summed: LogProb, left: Collection[str]) -> dict[str, DerivationError]:
+    """Return sums over joint states of several elements at once that take far longer than all else, and why not.
+
+    Where some were left already, sums over others that the same terms depend on would be evaluated for each of their
+    states.
+    """
+    costs = [cost for summation in summed.sums for cost in costs_of(summation) if not cost.is_recursion]
+    tied = {n for n in summed.summed if any(_share_a_term(joint, n, other) for other in left)}
+    wide = [c for c in costs if c.states ** (c.width - (c.name not in tied)) > MOST_TOGETHER]
+    if not wide or any(_found_none(joint, cost.name) for cost in wide):
+        return {}
+    before, after = (work_of(list(each.terms.values())) for each in (joint, summed))
+    if not left and after < max(MOST_DEARER * before, LEAST_WORK):
+        return {}
+    return {
+        cost.name: DerivationError(
+            f"the sum over {cost.states} states{f', up to {cost.width} elements at once,' * (cost.width > 1)} would "
+            f"take {after / before:,.0f} times as long as the log-density without it",
+            cost.name,
+        )
+        for cost in wide
+    }
+
+
+def _share_a_term(joint: LogProb, name: str, other: str) -> bool:
+    a, b = ([joint.values[n]] for n in (name, other))
+    return any(depends_on(t, a) and depends_on(t, b) for t in joint.terms.values())
+
+
+def _found_none(joint: LogProb, name: str) -> bool:
+    return find_discrete(joint, name)[0] is None
 
 
 def _num_states(joint: LogProb, name: str) -> int:

@@ -32,6 +32,8 @@ class Cost:
         Numbers that are added up per evaluation.
     how : str
         In words.
+    is_recursion : bool
+        Whether its elements go one after the other, along a chain.
     """
 
     name: str
@@ -42,6 +44,7 @@ class Cost:
     width: int = 1
     operations: int = 0
     how: str = field(default="")
+    is_recursion: bool = False
 
     @property
     def num_bytes(self) -> int:
@@ -73,7 +76,7 @@ def _cost(summation: Summation, variable: FiniteVariable) -> Cost:
         cost.operations += step.num_entries * own // step.atoms.size
         if isinstance(step, SequenceStep):
             recursions.append(step)
-    cost.how = _in_words(cost, recursions)
+    cost.how, cost.is_recursion = _in_words(cost, recursions), bool(recursions)
     return cost
 
 
