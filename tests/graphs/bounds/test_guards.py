@@ -180,8 +180,7 @@ def draw(support: Support, shape: tuple[int, ...], rng: np.random.Generator) -> 
         return rng.dirichlet([1.0, 2.0, 3.0])
     if support.kind == "integers":
         return rng.integers(0, min(support.upper, 5) + 1, size=shape)
-    low, high = max(support.lower, -3), min(support.upper, 4)
-    return rng.uniform(low, high, size=shape)
+    return rng.uniform(max(support.lower, -3), min(support.upper, 4), size=shape)
 
 
 @pytest.mark.parametrize("name", list(DISTRIBUTIONS))
