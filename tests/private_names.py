@@ -343,6 +343,7 @@ PYMC = (
             "graphs/surgery/pickling.py",
             "graphs/tails/densities.py",
             "graphs/tails/derived.py",
+            "graphs/tails/ordered.py",
             "graphs/tails/registry.py",
             "graphs/variables/inverse_wishart.py",
             "graphs/variables/markov_chain.py",
