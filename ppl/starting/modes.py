@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from math import exp, inf, log, pi
+from math import exp, inf, isfinite, log, nan, pi
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -29,6 +29,8 @@ SAME_HEIGHT = 0.1
 MOST_ELEMENTS = 500
 """The curvature at a mode takes four gradients for each."""
 
+NUM_DRAWS = 32
+
 _STREAM = 22  # apart from the streams of starting points and of the chains themselves
 
 _FIRST_STEP, _STEP = 1e-4, 1e-2  # absolute; in standard deviations
@@ -45,6 +47,8 @@ class LaplaceMode(NamedTuple):
         Its log-density.
     evidence : float
         The logarithm of the integral, by Laplace's approximation; infinite where it has none, so that it is kept.
+    bound : float
+        The evidence lower bound of that approximation: far below where the density is not like it, as on a plateau.
     factor : array, shape (d, d), float64, or None
         Lower, of the matrix of negative second derivatives.
     """
@@ -52,6 +56,7 @@ class LaplaceMode(NamedTuple):
     position: Vector
     height: float
     evidence: float
+    bound: float
     factor: NDArray[np.float64] | None
 
 
@@ -119,23 +124,23 @@ def chosen_starts(
         return pool[:chains]
     pool = starting_points(None, max(chains, NUM_STARTS + NUM_MORE), seed)
     found = map(modes.above, pool[: NUM_STARTS + NUM_MORE])
-    known = [mode for mode in found if mode is not None and mode.factor is not None]
+    known = [mode for mode in found if mode is not None and mode.bound > -inf]
     starts = pool[:chains]
     if not known:
         return starts
-    best = max(known, key=lambda mode: mode.evidence)
-    good = [mode for mode in known if mode.evidence >= best.evidence + log(LEAST_SHARE)]
+    best = max(known, key=lambda mode: mode.bound)
+    good = [mode for mode in known if mode.evidence >= best.bound + log(LEAST_SHARE)]
     own = list(map(modes.above, starts))
     if not any(mode is not None and _is_left(mode, good) for mode in (*known, *own)):
         return starts
     # Chains that begin high above a mode may pass it, and fall into one of those with nothing in them.
-    shares = np.exp([mode.evidence - best.evidence for mode in good])
+    shares = np.exp([mode.bound - best.bound for mode in good])
     generators = [np.random.default_rng(s) for s in np.random.SeedSequence([seed, _STREAM]).spawn(chains)]
     chosen, left = starts.copy(), {}
     for chain, mode in enumerate(own):
         generator = generators[chain]
         if mode is not None and _is_left(mode, good):
-            left[chain] = exp(mode.evidence - best.evidence)
+            left[chain] = exp(mode.evidence - best.bound)
             mode = good[generator.choice(len(good), p=shares / shares.sum())]
         if mode is not None and mode.factor is not None:
             chosen[chain] = mode.position + np.linalg.solve(mode.factor.T, generator.normal(size=mode.position.size))
@@ -174,9 +179,16 @@ def _laplace(evaluate: Evaluate, summit: Summit) -> LaplaceMode:
     try:
         factor = np.linalg.cholesky(0.5 * (hessian + hessian.T))
     except np.linalg.LinAlgError:
-        return LaplaceMode(summit.position, summit.value, inf, None)
+        factor = np.full((size, size), nan)
     evidence = summit.value + 0.5 * size * log(2 * pi) - float(np.log(np.diag(factor)).sum())
-    return LaplaceMode(summit.position, summit.value, evidence, factor)
+    if not isfinite(evidence):
+        return LaplaceMode(summit.position, summit.value, inf, -inf, None)
+    noise = np.random.default_rng(_STREAM).normal(size=(NUM_DRAWS, size))
+    draws = summit.position + np.linalg.solve(factor.T, noise.T).T
+    # What the density has less than the approximation, on average over draws of that.
+    gaps = [evaluate(draw)[0] - summit.value + 0.5 * z @ z for draw, z in zip(draws, noise, strict=True)]
+    bound = evidence + float(np.mean(np.nan_to_num(gaps, nan=-inf)))
+    return LaplaceMode(summit.position, summit.value, max(evidence, bound), bound, factor)
 
 
 def _negative_hessian(evaluate: Evaluate, position: Vector, steps: Vector) -> NDArray[np.float64]:

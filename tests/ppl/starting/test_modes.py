@@ -76,6 +76,21 @@ def test_evidence_is_that_of_the_components(share):
     # Both heights are without the constants of normal densities, so that evidence is the share times 2 pi.
     np.testing.assert_allclose(main.evidence, np.log1p(-share) + np.log(2 * np.pi), atol=2e-3)
     np.testing.assert_allclose(other.evidence, np.log(share) + np.log(2 * np.pi), atol=2e-3)
+    # The density is its approximation there, so that nothing is lost: draws beyond both would be.
+    np.testing.assert_allclose(main.bound, main.evidence, atol=2e-3)
+
+
+def test_a_plateau_holds_no_more_than_there_is_of_it():
+    """It is flat for one unit in each of four numbers, and falls off steeply: by its curvature it would be 10 wide."""
+    x = ppl.Flat("x", size=4)
+    density = -0.5 * (((x / 10.0) ** 2) + x**20).sum()
+    sampler = compiled(ppl.Model(x, ppl.Potential("flat", density)))
+    [(_, evaluate)] = sampler._sweep.evaluators(np.zeros(4))
+    mode = Modes(climber(sampler._sweep), evaluate).above(np.full(4, 0.5))
+    assert mode is not None
+    # The integral: about 2.1 in each direction.
+    assert mode.evidence > 4 * np.log(10.0)
+    assert mode.bound < 4 * np.log(2.1)
 
 
 @pytest.fixture(scope="module")
