@@ -77,3 +77,11 @@ def test_two_change_points_are_drawn_and_one_is_summed_out():
     single = pm.math.switch(days < second, rate[1], rate[2])
     second_alone = ppl.plan(ppl.Model({ppl.Poisson("counts", single): counts, first: 30}))
     assert method(second_alone, "second") == "marginalize"
+
+
+def test_where_nothing_else_is_moved_sums_stay(data):
+    x, y = data
+    included = ppl.Bernoulli("included", SHARE, size=PREDICTORS)
+    plan = ppl.plan(ppl.Model({ppl.StudentT("y", 4.0, mu=x @ (included * 0.4), sigma=1.0): y}))
+    assert method(plan, "included") == "marginalize"
+    assert plan.is_exact
