@@ -159,6 +159,7 @@ class OrderedProbabilities(Op):
 
     def perform(self, *_: Any) -> None:
         """Refuse: `with_all_categories` has to be called."""
+        # PyTensor asks every operation for this; none of these is left when a graph is compiled.
         raise NotImplementedError("probabilities that stand for a graph are not computed")
 
 

@@ -124,7 +124,7 @@ def _planned(
     check_named(joint, choice)
     doing("Summing out discrete variables")
     may_draw = sampler in (None, "gibbs") or isinstance(sampler, Mapping)
-    summed, reasons = marginalized(joint, marginalize, named, max_states, is_cheap_enough=may_draw)
+    summed, reasons = marginalized(joint, marginalize, named, max_states, leaves_dear=may_draw)
     collapsed = _collapsed(summed, marginalize, sampler, named, compress)
     continuous = {v: n for n, v in summed.values.items() if not summed.supports[n].is_discrete}
     found = without_gradient([*summed.terms.values(), *collapsed.joint.terms.values()], continuous)

@@ -22,11 +22,11 @@ MOST_DEARER, LEAST_WORK = 30.0, 5e4
 
 
 def marginalized(
-    joint: LogProb, marginalize: Marginalize, named: Collection[str], max_states: int, *, is_cheap_enough: bool = False
+    joint: LogProb, marginalize: Marginalize, named: Collection[str], max_states: int, *, leaves_dear: bool = False
 ) -> tuple[LogProb, dict[str, str]]:
     """Sum out what can be, children first; return why, or why not.
 
-    With ``is_cheap_enough`` sums over many joint states at once are left where they would take long beside all else,
+    With ``leaves_dear`` sums over many joint states at once are left where they would take long beside all else,
     and the variables can be drawn.
     """
     finite = [name for name in joint.values if states_of(joint, name) is not None]
@@ -48,7 +48,7 @@ def marginalized(
     if errors and is_required:
         raise next(iter(errors.values()))
     dear: dict[str, DerivationError] = {}
-    while is_cheap_enough and marginalize == "auto" and (more := _dear(joint, summed, dear)):
+    while leaves_dear and marginalize == "auto" and (more := _dear(joint, summed, dear)):
         dear |= more
         left = [n for n in finite if n in chosen and n not in dear]
         summed, others = _sum(joint, left, max_states, is_required=False)

@@ -100,7 +100,9 @@ class Modes:
 def chosen_starts(
     starting_points: StartingPoints, init: Any, chains: int, seed: int, sweep: Any
 ) -> NDArray[np.float64]:
-    """Return where chains start: others are drawn for those that lead to modes with nearly nothing in them.
+    """Return where chains start; where some would below modes with nearly nothing in them, at draws from good modes.
+
+    Chains that would start below a good mode are then drawn from that one; those below none start as they would have.
 
     Parameters
     ----------

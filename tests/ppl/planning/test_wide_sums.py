@@ -30,7 +30,7 @@ def selection(data):
     """Spike and slab: all elements of what is included are in one term."""
     x, y = data
     included, beta = ppl.Bernoulli("included", SHARE, size=PREDICTORS), ppl.Normal("beta", 0, 1, size=PREDICTORS)
-    # The logarithm keeps normal laws of beta away: these are not what is tested.
+    # All but normal: laws of beta are not what is tested, and its evidence is still that of a normal variable.
     return ppl.Model({ppl.StudentT("y", 1e6, mu=x @ (included * beta), sigma=1.0): y})
 
 

@@ -76,7 +76,7 @@ def test_evidence_is_that_of_the_components(share):
     # Both heights are without the constants of normal densities, so that evidence is the share times 2 pi.
     np.testing.assert_allclose(main.evidence, np.log1p(-share) + np.log(2 * np.pi), atol=2e-3)
     np.testing.assert_allclose(other.evidence, np.log(share) + np.log(2 * np.pi), atol=2e-3)
-    # The density is its approximation there, so that nothing is lost: draws beyond both would be.
+    # The density is its approximation there, so that nothing is lost.
     np.testing.assert_allclose(main.bound, main.evidence, atol=2e-3)
 
 
