@@ -25,7 +25,7 @@ from benchmarks.processes import answer_of, caches_in
 STAGES = {
     "planning": ("ppl.running.sampling.plan",),
     "deriving": ("ppl.planning.planning.logprob", "ppl.planning.planning.marginalized"),
-    "pilot runs": ("ppl.planning.policy.pilot",),
+    "pilot runs": ("ppl.planning.comparing.policy.pilot",),
     "rewriting": ("graphs.backends.numba.compiler.compiling.rewritten",),
     "generating": ("graphs.backends.numba.compiler.compiling.generate",),
     "compiling": ("graphs.backends.numba.compiler.compiling.compile_function",),

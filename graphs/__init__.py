@@ -6,11 +6,11 @@ neither chains nor data sets: `samplers` and `ppl` build on it, never the other 
 
 from __future__ import annotations
 
-from graphs import compile_directory  # noqa: F401
 from graphs.backends import get_backend
 from graphs.compiling import compile
 from graphs.conditional import Law, conditional, find_conditional
 from graphs.density import LogDensity, as_logdensity
+from graphs.disk import compile_directory  # noqa: F401
 from graphs.errors import BackendError, DerivationError, ModelError, PPLError, SamplingError
 from graphs.joint.joint_logprob import LogProb
 from graphs.joint.logprob import ModelGraph, logprob, unconstrain

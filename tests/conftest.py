@@ -27,6 +27,7 @@ from graphs.backends.c import CBackend
 from graphs.backends.numba.backend import NumbaBackend
 from graphs.optional import FAILURES
 from graphs.surgery.interpreting import interpret, without_c
+from ppl.planning.comparing.decisions import Question
 
 collect_ignore = ["typed/user_code.py"]  # it is read by type checkers, and has mistakes in it
 settings.register_profile("rvgraph", derandomize=True, deadline=None, max_examples=30, database=None)
@@ -110,6 +111,13 @@ def _no_unforeseen_failure(request: pytest.FixtureRequest) -> Iterator[None]:
         failed = FAILURES - before
         assert not failed, f"{dict(failed)} failed; --log-level=DEBUG shows where"
     FAILURES.clear()
+
+
+@pytest.fixture(autouse=True)
+def _plans_are_decided_anew(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What another run of the tests has decided is not read, but for tests of that."""
+    if "decisions" not in request.fixturenames:
+        monkeypatch.setattr("ppl.planning.comparing.decisions.Question.about", lambda *_: Question(None))
 
 
 @pytest.fixture

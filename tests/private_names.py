@@ -325,7 +325,7 @@ PYTENSOR = (
     ),
     Use(
         "Another folder is used where the one that PyTensor is configured for cannot be.",
-        ("graphs/compile_directory.py",),
+        ("graphs/disk/compile_directory.py",),
         ("pytensor.config._config_var_dict", "pytensor.config._flags_dict"),
     ),
 )

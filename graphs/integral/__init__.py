@@ -3,7 +3,7 @@
 from graphs.integral.anchored import law_of
 from graphs.integral.bordered import BorderedNormal
 from graphs.integral.by_group import GroupLikelihood, groups_of, log_likelihood_of_groups, separable, why_barred
-from graphs.integral.choosing import Integrated, integrate, integrate_all, may_be_integrated
+from graphs.integral.choosing import Attempt, Integrated, integrate, integrate_all, may_be_integrated
 from graphs.integral.field_normal import FieldNormal
 from graphs.integral.grouping import is_tied_by_prior
 from graphs.integral.integrating import at_fixed_points, drawn_back, find_step, with_step
@@ -11,6 +11,7 @@ from graphs.integral.step import Factor, Step
 from graphs.integral.whitened import WhitenedNormal
 
 __all__ = [
+    "Attempt",
     "BorderedNormal",
     "Factor",
     "FieldNormal",

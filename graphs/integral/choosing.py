@@ -23,6 +23,10 @@ _MOST_BLAMED = 20
 _IMPROPER = (ObstacleKind.IMPROPER, ObstacleKind.SEEMS_IMPROPER, ObstacleKind.ABSENT)
 
 
+type Attempt = tuple[tuple[str, ...], bool]
+"""Variables that may be integrated out together, and whether they are all that is tied."""
+
+
 class Worth(Protocol):
     """Says whether integrals pay."""
 
@@ -66,6 +70,8 @@ class Integrated:
     """What stands in the way of a law, where that is the reason."""
     objections: dict[str, str] = field(default_factory=dict)
     """Why an integral that there is does not pay, where that is the reason."""
+    taken: tuple[Attempt, ...] = ()
+    """What was integrated out, in order."""
 
 
 def may_be_integrated(joint: LogProb, name: str) -> bool:
@@ -74,7 +80,9 @@ def may_be_integrated(joint: LogProb, name: str) -> bool:
     return 0 not in value.type.shape and states_of(joint, name) is None
 
 
-def integrate(joint: LogProb, names: Collection[str], worth: Worth | None = None) -> Integrated:
+def integrate(
+    joint: LogProb, names: Collection[str], worth: Worth | None = None, known: Sequence[Attempt] | None = None
+) -> Integrated:
     """Integrate variables out as far as there are laws, and as far as that pays.
 
     What is normal goes first: level by level where the levels are nested, which holds at any ratio of their scales;
@@ -90,13 +98,19 @@ def integrate(joint: LogProb, names: Collection[str], worth: Worth | None = None
         The variables in question.
     worth : Worth, optional
         Says of an integral why it does not pay; all do by default.
+    known : sequence of (names, bool), optional
+        What such a search has taken before, ``Integrated.taken``: nothing else is tried.
     """
     asked = [n for n in joint.values if n in names]
     barred = {n: why for n in asked if (why := _bar(joint, n))}
     search = _Search(joint, [n for n in asked if n not in barred], worth)
-    while search.take_normal() or search.take_other():
-        pass
-    return Integrated(search.joint, search.reasons() | barred, search.obstacles(), search.objections())
+    if known is not None:
+        search.take_known(known)
+    else:
+        while search.take_normal() or search.take_other():
+            pass
+    taken = tuple(search.taken)
+    return Integrated(search.joint, search.reasons() | barred, search.obstacles(), search.objections(), taken)
 
 
 def _bar(joint: LogProb, name: str) -> str:
@@ -163,6 +177,7 @@ class _Search:
         self.joint = joint
         self.names = list(names)
         self.worth = worth
+        self.taken: list[Attempt] = []
         self._objections: dict[str, str] = {}
         self._obstacles: dict[str, tuple[tuple[int, ...], Obstacle]] = {}
         self._normal: set[str] = set()
@@ -202,6 +217,11 @@ class _Search:
         """Take a variable of another family; whether there was one."""
         return any(self._take((name,), is_whole=name not in self._normal) for name in in_order(self.joint, self.names))
 
+    def take_known(self, attempts: Sequence[Attempt]) -> None:
+        """Take what is known to be taken, in that order."""
+        for names, is_whole in attempts:
+            self._take(names, is_whole)
+
     def _take_nested(self, group: Sequence[str]) -> bool:
         """Take a variable of a group of which only the prior knows the others; whether there was one."""
         nested = (name for name in in_order(self.joint, group) if is_nested(self.joint, name, group))
@@ -230,6 +250,7 @@ class _Search:
         if worth is not None:
             worth.take(after)
         self.joint = after
+        self.taken.append((names, is_whole))
         self.names = [n for n in self.names if n not in names]
         return True
 

@@ -188,7 +188,7 @@ def build(
         (*model.reduced.compressed, *statistics),
         called_back=python,
         whole=whole,
-        without_law=collapsed.without_law,
+        without_law=collapsed.course.without_law,
     )
 
 

@@ -9,6 +9,7 @@ from math import prod
 from graphs.compression import Compressed, compressed
 from graphs.errors import DerivationError, ModelError, PPLError
 from graphs.integral import (
+    Attempt,
     Integrated,
     Step,
     integrate,
@@ -18,6 +19,28 @@ from graphs.joint.joint_logprob import LogProb
 from graphs.optional import optional
 from ppl.planning.work import work_of
 from ppl.planning.worth import CountedWorth
+
+
+@dataclass(frozen=True)
+class Course:
+    """How a search for integrals went.
+
+    Parameters
+    ----------
+    taken : tuple of Attempt
+        What was integrated out, in order.
+    is_counted : bool
+        Whether nothing was taken that does not pay.
+    reasons : mapping of str to str
+        By variable, why it was left although there is a law.
+    without_law : tuple of str
+        The variables that have none.
+    """
+
+    taken: tuple[Attempt, ...] = ()
+    is_counted: bool = True
+    reasons: Mapping[str, str] = field(default_factory=dict)
+    without_law: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,15 +57,15 @@ class Collapsed:
         Which terms were rewritten to sufficient statistics before.
     reasons : mapping of str to str
         By variable, why it is integrated out, or why it is not although it could be.
-    without_law : tuple of str
-        The variables that have no law to integrate them out by.
+    course : Course
+        How the search for integrals went.
     """
 
     joint: LogProb
     whole: LogProb
     compression: tuple[Compressed, ...] = ()
     reasons: Mapping[str, str] = field(default_factory=dict)
-    without_law: tuple[str, ...] = ()
+    course: Course = field(default_factory=Course)
 
 
 def collapse(summed: LogProb, names: Sequence[str], compress: bool, *, is_asked: bool, is_required: bool) -> Collapsed:
@@ -70,15 +93,39 @@ def collapse(summed: LogProb, names: Sequence[str], compress: bool, *, is_asked:
     if not names:
         return Collapsed(summed, summed)
     whole, compression = compressed(summed) if compress else (summed, ())
-    done = _integrated(whole, names, is_asked)
+    done, is_counted = _integrated(whole, names, is_asked)
     for name in names:
         if name in done.joint.values and (is_required or (is_asked and summed.supports[name].is_discrete)):
             raise _refusal(summed, name, done.reasons.get(name, ""), is_required)
     without_law = tuple(n for n in done.reasons if n not in done.objections)
+    course = Course(done.taken, is_counted, done.objections, without_law)
     if not done.joint.integrals:
-        return Collapsed(summed, summed, (), done.objections, without_law)
+        return Collapsed(summed, summed, (), course.reasons, course)
+    return _left(done, whole, compression, course)
+
+
+def collapse_again(summed: LogProb, course: Course, compress: bool) -> Collapsed | None:
+    """Integrate variables out as it was done before; None where that does not succeed.
+
+    Parameters
+    ----------
+    summed, compress
+        Those of `collapse`.
+    course : Course
+        How the search went: what was left is not tried again.
+    """
+    if not course.taken:
+        return Collapsed(summed, summed, (), course.reasons, course)
+    whole, compression = compressed(summed) if compress else (summed, ())
+    names = [name for together, _ in course.taken for name in together]
+    worth = CountedWorth(whole) if course.is_counted else None
+    done = _integrated_again(whole, names, worth, course.taken)
+    return _left(done, whole, compression, course) if done.taken == course.taken else None
+
+
+def _left(done: Integrated, whole: LogProb, compression: tuple[Compressed, ...], course: Course) -> Collapsed:
     why = {n: _why(step, done.joint, whole) for step in done.joint.integrals for n in step.names}
-    return Collapsed(done.joint, whole, compression, {**done.objections, **why}, without_law)
+    return Collapsed(done.joint, whole, compression, {**course.reasons, **why}, course)
 
 
 def _refusal(joint: LogProb, name: str, reason: str, is_named: bool) -> PPLError:
@@ -100,16 +147,24 @@ def _refusal(joint: LogProb, name: str, reason: str, is_named: bool) -> PPLError
     return DerivationError(why, name, joint.values[name])
 
 
-@optional("integrals", otherwise=lambda why, joint, *_: Integrated(joint))
-def _integrated(whole: LogProb, names: Collection[str], is_asked: bool) -> Integrated:
+@optional("integrals", otherwise=lambda why, joint, *_: (Integrated(joint), True))
+def _integrated(whole: LogProb, names: Collection[str], is_asked: bool) -> tuple[Integrated, bool]:
+    """Return what is integrated out, and whether nothing is that does not pay."""
     if is_asked:
-        return integrate(whole, names)
+        return integrate(whole, names), False
     counted = integrate(whole, names, CountedWorth(whole))
     if counted.joint.values.keys() == counted.objections.keys() and counted.objections:
         # All that is left has laws: without it draws are independent, which is worth whatever it takes.
         everything = integrate(whole, names)
-        return counted if everything.joint.values else everything
-    return counted
+        return (counted, True) if everything.joint.values else (everything, False)
+    return counted, True
+
+
+@optional("integrals", otherwise=lambda why, joint, *_: Integrated(joint))
+def _integrated_again(
+    whole: LogProb, names: Collection[str], worth: CountedWorth | None, taken: tuple[Attempt, ...]
+) -> Integrated:
+    return integrate(whole, names, worth, taken)
 
 
 def candidates(joint: LogProb, named: Collection[str]) -> list[str]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import replace
-from typing import Any, cast
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
 
 from graphs.bounds.differentiability import NoGradient, without_gradient
 from graphs.deriving import deriving
@@ -16,21 +16,19 @@ from graphs.optional import optional
 from graphs.remembering import remembering
 from ppl.modelling.bad_constants import explained
 from ppl.modelling.model import Model, require_model
+from ppl.planning.asked import checked_sampler, moved_by_nuts
 from ppl.planning.building import build, find_methods
 from ppl.planning.centring.asked import Centring, CentringChoice, check_named, checked_centring
 from ppl.planning.choosing import with_blame
-from ppl.planning.integrating import Collapsed, candidates, collapse
+from ppl.planning.comparing.decisions import Decided, Question
+from ppl.planning.comparing.policy import NO_LAWS, NONE_LEFT, choose_plan
+from ppl.planning.integrating import Collapsed, candidates, collapse, collapse_again
 from ppl.planning.plans import BY_GRADIENT, EXACT, FEW_NUMBERS, INDEPENDENT, Plan, Sampler
-from ppl.planning.policy import NO_LAWS, NONE_LEFT, choose_plan
 from ppl.planning.summing import marginalized
 from ppl.reporting.stages import doing, stages
-from samplers import BUILDERS
 from samplers.blocks import Sweep
 from samplers.move import Move
-from samplers.registry import SamplerName
 from samplers.tables.block import of_few_numbers
-
-_METHODS = ("gibbs", *sorted(BUILDERS))
 
 
 @explained
@@ -97,14 +95,49 @@ def plan(
     2 states at once
     """
     require_model(model)
-    sampler = _checked(model, sampler)
+    sampler = checked_sampler(model, sampler)
     choice = checked_centring(centring, list(model.latent))
-    sampler = _moved_by_nuts(sampler, choice.named)
+    sampler = moved_by_nuts(sampler, choice.named)
     named = dict(sampler) if isinstance(sampler, Mapping) else {}
     if not isinstance(compress, bool):
         raise ModelError(f"compress is True or False, not {compress!r}.")
     with deriving(), stages(progress), remembering():
         return _planned(model, marginalize, sampler, named, max_states, compress, choice)
+
+
+@dataclass(frozen=True, eq=False)
+class _Case:
+    """What a plan is made of, whatever is decided.
+
+    Parameters
+    ----------
+    model, joint, summed, reasons : Model, LogProb, LogProb, mapping
+        The model, its log-probability, the same after sums, and why discrete variables are summed out or not.
+    sampler, named, compress, centring : Sampler, mapping, bool, CentringChoice
+        What was asked for.
+    """
+
+    model: Model
+    joint: LogProb
+    summed: LogProb
+    reasons: Mapping[str, str]
+    sampler: Sampler
+    named: Mapping[str, str | Move]
+    compress: bool
+    centring: CentringChoice
+
+    def no_gradient(self, collapsed: Collapsed) -> dict[str, NoGradient]:
+        """Return of which variables there is no gradient, and why."""
+        summed = self.summed
+        continuous = {v: n for n, v in summed.values.items() if not summed.supports[n].is_discrete}
+        found = without_gradient([*summed.terms.values(), *collapsed.joint.terms.values()], continuous)
+        return {continuous[v]: why for v, why in found.items()}
+
+    def assigned(self, collapsed: Collapsed) -> Plan:
+        """Return the plan that moves by NUTS what nobody has said anything about."""
+        no_gradient = self.no_gradient(collapsed)
+        methods = find_methods(self.joint, collapsed, self.reasons, self.sampler, self.named, no_gradient)
+        return build(self.model, collapsed, methods, self.named, self.compress, no_gradient, self.centring)
 
 
 def _planned(
@@ -125,30 +158,103 @@ def _planned(
     doing("Summing out discrete variables")
     may_draw = sampler in (None, "gibbs") or isinstance(sampler, Mapping)
     summed, reasons = marginalized(joint, marginalize, named, max_states, leaves_dear=may_draw)
+    case = _Case(model, joint, summed, reasons, sampler, named, compress, choice)
+    if sampler is not None:
+        collapsed = _collapsed(summed, marginalize, sampler, named, compress)
+        chosen, _ = _chosen(case, collapsed, _is_asked(marginalize))
+        return replace(chosen, policy=EXACT) if chosen.is_exact else chosen
+    question = Question.about(model, f"{marginalize} {max_states} {compress} {choice}")
+    known = question.answer()
+    if known is not None:
+        if (again := _decided(case, known, _is_asked(marginalize))) is not None:
+            return again
+        question = question.anew()
     collapsed = _collapsed(summed, marginalize, sampler, named, compress)
-    continuous = {v: n for n, v in summed.values.items() if not summed.supports[n].is_discrete}
-    found = without_gradient([*summed.terms.values(), *collapsed.joint.terms.values()], continuous)
-    no_gradient = {continuous[v]: why for v, why in found.items()}
-    chosen = None
-    if collapsed.joint.integrals and not _is_asked(marginalize):
-        chosen = _with_integrals(model, joint, collapsed, reasons, sampler, named, compress, no_gradient, choice)
-        collapsed = Collapsed(summed, summed)
-    chosen = chosen or _assigned(model, joint, collapsed, reasons, sampler, named, compress, no_gradient, choice)
+    best, decision = _best(case, collapsed, _is_asked(marginalize))
+    question.keep(decision)
+    return best
+
+
+def _best(case: _Case, collapsed: Collapsed, is_asked: bool) -> tuple[Plan, Decided]:
+    """Return the plan that runs where nobody has said what moves what, and what was decided."""
+    chosen, taken = _chosen(case, collapsed, is_asked)
+    if (only := _without_rival(chosen)) is not None:
+        return only, Decided(False, only.policy, taken.course)
+    # What was asked for is integrated out whatever samples the rest; nothing else is.
+    moved = tuple(a.name for a in chosen.assignments if a.method == BY_GRADIENT)
+    has_others = collapsed.joint.integrals and not is_asked
+    rest = Collapsed(case.summed, case.summed) if has_others else collapsed
+    by_laws = _by_laws(case, rest, moved)
+    if by_laws is None:
+        policy = NONE_LEFT if chosen.natural.integrals else NO_LAWS
+        return replace(chosen, policy=policy), Decided(False, policy, taken.course)
+    best, policy = choose_plan(chosen, by_laws)
+    if best.assignments is not by_laws.assignments:
+        return replace(best, policy=policy), Decided(False, policy, taken.course, best.centre)
+    decision = Decided(True, policy, rest.course, best.centre, moved)
+    return replace(_told(case, rest, best), policy=policy), decision
+
+
+@optional("a plan as it was decided", otherwise=lambda *_: None)
+def _decided(case: _Case, known: Decided, is_asked: bool) -> Plan | None:
+    """Return the plan that was decided for before, without looking at what was decided against."""
+    collapsed = collapse_again(case.summed, known.course, case.compress)
+    if collapsed is None:
+        return None
+    if known.is_for_laws:
+        by_laws = _by_laws(case, collapsed, known.moved)
+        best = by_laws and _told(case, collapsed, by_laws)
+    else:
+        chosen, taken = _chosen(case, collapsed, is_asked)
+        best = chosen if taken is collapsed else None
+        if best is not None and (only := _without_rival(best)) is not None:
+            return only
+    return best and replace(best, policy=known.policy, centre=known.centre)
+
+
+def _chosen(case: _Case, collapsed: Collapsed, is_asked: bool) -> tuple[Plan, Collapsed]:
+    """Return the plan with the integrals, or without where that fails and may; and what of it is left."""
+    if collapsed.joint.integrals and not is_asked:
+        if (chosen := _with_integrals(case, collapsed)) is not None:
+            return chosen, collapsed
+        collapsed = Collapsed(case.summed, case.summed)
+    return case.assigned(collapsed), collapsed
+
+
+@optional("a plan with integrals", otherwise=lambda *_: None)
+def _with_integrals(case: _Case, collapsed: Collapsed) -> Plan | None:
+    """Return the plan of what is left, where nobody has asked for the integrals: there is one without."""
+    return case.assigned(collapsed)
+
+
+def _without_rival(chosen: Plan) -> Plan | None:
+    """Return a plan that is not to be compared with another, if it is not."""
     if chosen.is_exact:
         return replace(chosen, policy=EXACT)
-    if sampler is not None or not any(a.method == BY_GRADIENT for a in chosen.assignments):
+    if not any(a.method == BY_GRADIENT for a in chosen.assignments):
         return chosen
-    # What was asked for is integrated out whatever samples the rest; nothing else is.
-    by_laws, policy = _by_laws(model, joint, collapsed, reasons, compress, no_gradient, chosen, choice)
-    if (few := of_few_numbers(chosen.sweep)) is not None:
-        return _by_table(chosen, few)
-    if by_laws is None:
-        return replace(chosen, policy=policy)
-    best, policy = choose_plan(chosen, by_laws)
-    if best.assignments is by_laws.assignments:
-        told = tuple(with_blame(collapsed.joint, a, no_gradient.get(a.name)) for a in best.assignments)
-        best = replace(best, assignments=told)
-    return replace(best, policy=policy)
+    few = of_few_numbers(chosen.sweep)
+    return None if few is None else _by_table(chosen, few)
+
+
+@optional("a plan by laws", otherwise=lambda *_: None, may_refuse=True)
+def _by_laws(case: _Case, collapsed: Collapsed, moved: Collection[str]) -> Plan | None:
+    """Return the plan that draws what it can from laws; None where that is nothing of what NUTS would move.
+
+    It is nothing, too, where what would be drawn is integrated out by the plan that was chosen.
+    """
+    no_gradient = case.no_gradient(collapsed)
+    methods = find_methods(case.joint, collapsed, case.reasons, "gibbs", {}, no_gradient, is_blamed=False, first=moved)
+    if not any(methods.assignments[name].method == "gibbs" for name in moved):
+        return None
+    return build(case.model, collapsed, methods, {}, case.compress, no_gradient, case.centring)
+
+
+def _told(case: _Case, collapsed: Collapsed, by_laws: Plan) -> Plan:
+    """Return a plan that says for want of what some variables have no law."""
+    no_gradient = case.no_gradient(collapsed)
+    told = [with_blame(collapsed.joint, a, no_gradient.get(a.name)) for a in by_laws.assignments]
+    return replace(by_laws, assignments=tuple(told))
 
 
 def _by_table(plan: Plan, sweep: Sweep) -> Plan:
@@ -178,85 +284,3 @@ def _collapsed(
 def _is_asked(marginalize: Marginalize) -> bool:
     """Whether integrals were asked for, whatever they cost."""
     return marginalize in ("require", True) if isinstance(marginalize, str | bool) else True
-
-
-@optional("a plan by laws", otherwise=lambda *_: (None, ""), may_refuse=True)
-def _by_laws(
-    model: Model,
-    joint: LogProb,
-    collapsed: Collapsed,
-    reasons: Mapping[str, str],
-    compress: bool,
-    no_gradient: Mapping[str, NoGradient],
-    chosen: Plan,
-    centring: CentringChoice,
-) -> tuple[Plan | None, str]:
-    """Return the plan that draws what it can from laws; None, and what the plan says then, where that is nothing.
-
-    It is nothing, too, where the plan that was chosen integrates it all out: what that moves by its gradient counts.
-    """
-    moved = [a.name for a in chosen.assignments if a.method == BY_GRADIENT]
-    methods = find_methods(joint, collapsed, reasons, "gibbs", {}, no_gradient, is_blamed=False, first=moved)
-    if not any(methods.assignments[name].method == "gibbs" for name in moved):
-        return None, NONE_LEFT if chosen.natural.integrals else NO_LAWS
-    return build(model, collapsed, methods, {}, compress, no_gradient, centring), ""
-
-
-def _assigned(
-    model: Model,
-    joint: LogProb,
-    collapsed: Collapsed,
-    reasons: Mapping[str, str],
-    sampler: Sampler,
-    named: Mapping[str, str | Move],
-    compress: bool,
-    no_gradient: Mapping[str, NoGradient],
-    centring: CentringChoice,
-) -> Plan:
-    methods = find_methods(joint, collapsed, reasons, sampler, named, no_gradient)
-    return build(model, collapsed, methods, named, compress, no_gradient, centring)
-
-
-@optional("a plan with integrals", otherwise=lambda *_: None)
-def _with_integrals(*arguments: Any) -> Plan | None:
-    """Return the plan of what is left, where nobody has asked for the integrals: there is one without."""
-    return _assigned(*arguments)
-
-
-def _moved_by_nuts(sampler: Sampler, centred: Mapping[str, Any]) -> Sampler:
-    """Return what is asked for, with NUTS for variables whose centring is named and nothing else."""
-    if not centred or not (sampler is None or isinstance(sampler, Mapping)):
-        return sampler
-    by_gradient: dict[str, SamplerName | Move] = dict.fromkeys(centred, BY_GRADIENT)
-    return by_gradient | dict(sampler or {})
-
-
-def _checked(model: Model, sampler: Sampler) -> Sampler:
-    """Return what is asked for, if it is known and may be."""
-    if sampler is None:
-        return None
-    if not isinstance(sampler, Mapping):
-        return _checked_method(sampler, None)
-    for name in sampler:
-        if name not in model.latent:
-            raise ModelError(
-                f"sampler names {name!r}; the latent variables are {', '.join(model.latent) or 'none'}.", name
-            )
-    return {name: _checked_method(method, name) for name, method in sampler.items()}
-
-
-def _checked_method(method: Any, name: str | None) -> SamplerName | Move:
-    if isinstance(method, Move):
-        called = getattr(method, "name", None)
-        is_ours = isinstance(called, str) and type(method) is type(BUILDERS.get(called))
-        if not isinstance(called, str) or (called in ("marginalize", "integrate", *_METHODS) and not is_ours):
-            raise ModelError(f"{type(method).__name__} needs a name of its own: it has {called!r}.", name)
-        return method
-    if not isinstance(method, str):
-        given = "sampler" if name is None else f"The sampler of {name}"
-        raise ModelError(
-            f"{given} is {', '.join(_METHODS)}, a samplers.Move, or a mapping to these, not {method!r}.", name
-        )
-    if method not in _METHODS:
-        raise ModelError(f"Unknown sampler {method!r}; choose from {', '.join(_METHODS)}.", name)
-    return cast(SamplerName, method)

@@ -30,7 +30,7 @@ from graphs.conditional import (
 from graphs.integral import BorderedNormal, Factor, FieldNormal, WhitenedNormal, is_tied_by_prior
 from graphs.joint.joint_logprob import LogProb
 from graphs.surgery.random_graph import depends_on
-from ppl.planning.policy import PER_DIMENSION, PER_TRAJECTORY, cost_of_keeping, fewest_gradients
+from ppl.planning.comparing.policy import PER_DIMENSION, PER_TRAJECTORY, cost_of_keeping, fewest_gradients
 from ppl.planning.work import work_of, work_of_factor, work_of_small_factors
 from samplers.conditionals.discrete import independent_groups
 

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from xarray import DataTree
 
 from ppl.background.control import Clock
-from ppl.keeping.fingerprint import fingerprint
 from ppl.keeping.keeper import BLOCK, StoreKeeper
 from ppl.keeping.manifest import begin_store
 from ppl.keeping.opening import opened_trace
 from ppl.keeping.place import StorePlace
+from ppl.modelling.fingerprint import fingerprint
 from ppl.modelling.members import by_member
 from ppl.running.results import logger, plain_attributes, versions
 from ppl.storing.until_enough import clock_of, drawn_until, read_until

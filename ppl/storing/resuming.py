@@ -10,10 +10,10 @@ from xarray import DataTree
 
 from graphs.errors import SamplingError
 from ppl.distributing.clients import check_client
-from ppl.keeping.fingerprint import check_same, fingerprint
 from ppl.keeping.keeper import COMMITTED
 from ppl.keeping.manifest import MANIFEST, START, open_store, warn_of_versions
 from ppl.keeping.place import StorePlace
+from ppl.modelling.fingerprint import fingerprint
 from ppl.modelling.model import Model
 from ppl.planning.plans import Sampler
 from ppl.running.compiled import CompiledModel
@@ -23,6 +23,7 @@ from ppl.running.sampling import compile
 from ppl.stopping.counts import check_counts, checked_seed
 from ppl.storing.beginning import known_at_start
 from ppl.storing.exact_store import gone_on
+from ppl.storing.same_model import check_same
 from ppl.storing.stored import StoredRun, written_sampler
 from ppl.storing.until_enough import read_until
 from samplers.chain.arguments import RunSettings

@@ -14,11 +14,11 @@ from graphs.errors import SamplingError
 from ppl.background.control import Clock, present_control, told
 from ppl.diagnosing.diagnosis import judge
 from ppl.diagnosing.judged import drawn_attributes
-from ppl.keeping.fingerprint import fingerprint
 from ppl.keeping.keeper import StoreKeeper, rows_at_once
 from ppl.keeping.manifest import MANIFEST, begin_store
 from ppl.keeping.opening import SMALL_BYTES, last_draws, opened_trace
 from ppl.keeping.place import Right, StorePlace
+from ppl.modelling.fingerprint import fingerprint
 from ppl.reporting.progress import ProgressBar
 from ppl.running.continuation import ADAPTATION, what_was_learnt
 from ppl.running.expansion import DrawExpansion

@@ -11,7 +11,8 @@ import pytest
 
 import ppl
 from graphs.errors import SamplingError
-from ppl.keeping.fingerprint import check_same, fingerprint
+from ppl.modelling.fingerprint import fingerprint
+from ppl.storing.same_model import check_same
 
 X = np.random.default_rng(1).normal(size=1000)
 

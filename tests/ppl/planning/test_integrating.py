@@ -58,7 +58,7 @@ def test_the_plan_says_what_does_not_pay():
     collapsed = collapse(graphs.logprob(model), ["a", "b"], True, is_asked=False, is_required=False)
     assert not collapsed.joint.integrals
     assert collapsed.reasons["a"].startswith("without it a draw would take")
-    assert not collapsed.without_law
+    assert not collapsed.course.without_law
 
 
 @pytest.mark.parametrize(("sites", "is_tied"), [(20, True), (2, False)])

@@ -14,7 +14,7 @@ from scipy import stats
 
 import ppl
 from graphs.errors import SamplingError
-from ppl.planning.pilot import pilot
+from ppl.planning.comparing.pilot import pilot
 from ppl.starting.initial import StartingPoints
 
 

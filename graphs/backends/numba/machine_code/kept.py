@@ -24,10 +24,11 @@ from numba.core.runtime import rtsys
 from numba.core.serialize import dumps
 from numba.core.sigutils import normalize_signature
 
-from graphs.backends.numba.machine_code import called, storage
+from graphs.backends.numba.machine_code import called
 from graphs.backends.numba.machine_code.engines import MachineCode, close_library, free_unused, load, separate
 from graphs.backends.numba.machine_code.reachable import digest_of, versions_of_code
 from graphs.backends.numba.translation.compiler import Translating
+from graphs.disk import kept_files
 
 
 class CodeCache(_Cache):
@@ -52,19 +53,19 @@ class CodeCache(_Cache):
     @property
     def cache_path(self) -> str:
         """Where the files are."""
-        return str(storage.directory())
+        return str(kept_files.directory())
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         """Return the code for a signature, or None."""
         # What machine code needs. Numba would learn all of its implementations first, in 0.1 s: compiling does that.
         rtsys.initialize(target_context)
         name = self._file_name(sig, target_context.codegen())
-        if name is None or (data := storage.read(name)) is None:
+        if name is None or (data := kept_files.read(name)) is None:
             return None
         try:
             return self._rebuilt(data, target_context)
         except Exception:  # whatever a file of another make, whose hash is right, may raise
-            storage.discard(name)
+            kept_files.discard(name)
             return None
 
     def _rebuilt(self, data: bytes, target_context: Any) -> Any:
@@ -75,7 +76,7 @@ class CodeCache(_Cache):
         """Keep the code for a signature; if that is not possible, it is compiled again next time."""
         name = self._file_name(sig, data.codegen)
         if name is not None and not data.lifted and not data.library.has_dynamic_globals:
-            storage.write(name, dumps(data._reduce()))
+            kept_files.write(name, dumps(data._reduce()))
 
     def _file_name(self, sig: Any, codegen: Any) -> str | None:
         """Return the name of the file, or None if nothing is to be kept."""
@@ -151,7 +152,7 @@ class _ObjectCache(CodeCache):
         """Keep the code for a signature; if that is not possible, it is compiled again next time."""
         name = self._file_name(sig, target_context.codegen())
         if name is not None:
-            storage.write(name, dumps(tuple(code)))
+            kept_files.write(name, dumps(tuple(code)))
 
 
 class OwnedCFunc(CFunc):

@@ -22,7 +22,8 @@ from numba.core.serialize import dumps
 
 from graphs.backends.numba import compile_program
 from graphs.backends.numba.compiler import parts
-from graphs.backends.numba.machine_code import c_functions, engines, storage
+from graphs.backends.numba.machine_code import c_functions, engines
+from graphs.disk import kept_files
 
 
 def _compiled(number, size=3):
@@ -129,7 +130,7 @@ def test_the_sources_of_programs_are_forgotten():
 
 
 def test_parts_of_long_programs_are_freed_once_the_program_is_made(monkeypatch, tmp_path):
-    monkeypatch.setattr(storage, "pytensor", SimpleNamespace(config=SimpleNamespace(compiledir=tmp_path)))
+    monkeypatch.setattr(kept_files, "pytensor", SimpleNamespace(config=SimpleNamespace(compiledir=tmp_path)))
     monkeypatch.setattr(parts, "MOST_LINES", 2)
     monkeypatch.setattr(parts, "LINES_OF_A_PART", 4)
     made, kind = [], c_functions.Called
@@ -152,12 +153,12 @@ def test_pass_managers_are_freed(name):
 
 
 def test_a_file_that_holds_no_machine_code_is_made_again(monkeypatch, tmp_path):
-    monkeypatch.setattr(storage, "pytensor", SimpleNamespace(config=SimpleNamespace(compiledir=tmp_path)))
+    monkeypatch.setattr(kept_files, "pytensor", SimpleNamespace(config=SimpleNamespace(compiledir=tmp_path)))
     _compiled(8)
     gc.collect()
     [file] = (tmp_path / "rvgraph").glob("*.object")
     for wrong in (b"contents", dumps((b"no object file", "entry", (), ())), dumps((b"too few",))):
-        storage.write(file.name, wrong)
+        kept_files.write(file.name, wrong)
         _is_sum_of_squares(_compiled(8))
         gc.collect()
-        assert storage.read(file.name) not in (None, wrong)
+        assert kept_files.read(file.name) not in (None, wrong)

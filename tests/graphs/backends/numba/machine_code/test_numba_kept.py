@@ -18,13 +18,13 @@ import numpy as np
 import pytest
 from numba.extending import intrinsic, overload, register_jitable
 
-from graphs import compile_directory
 from graphs.backends.numba.compiler.script import Script
 from graphs.backends.numba.library import rng
-from graphs.backends.numba.machine_code import reachable, storage
+from graphs.backends.numba.machine_code import reachable
 from graphs.backends.numba.machine_code.kept import njit
 from graphs.backends.numba.machine_code.reachable import digest_of
 from graphs.backends.numba.machine_code.source import define
+from graphs.disk import compile_directory, kept_files
 from samplers.loop import advance as chain
 from samplers.slicing import move as slice_move
 from samplers.trajectories import move as nuts_move
@@ -130,7 +130,7 @@ def test_a_change_of_the_generator_reaches_all_that_draw(name, monkeypatch):
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     """Let files be kept in a folder of the test's own."""
-    monkeypatch.setattr(storage, "pytensor", SimpleNamespace(config=SimpleNamespace(compiledir=tmp_path)))
+    monkeypatch.setattr(kept_files, "pytensor", SimpleNamespace(config=SimpleNamespace(compiledir=tmp_path)))
     return tmp_path / "rvgraph"
 
 
@@ -151,12 +151,12 @@ _DAMAGES = {
 
 @pytest.mark.parametrize("damage", _DAMAGES)
 def test_a_damaged_file_is_computed_again(damage, folder):
-    storage.write("name", b"contents")
-    assert storage.read("name") == b"contents"
+    kept_files.write("name", b"contents")
+    assert kept_files.read("name") == b"contents"
     _DAMAGES[damage](folder / "name")
-    assert storage.read("name") is None
-    storage.write("name", b"contents")
-    assert storage.read("name") == b"contents"
+    assert kept_files.read("name") is None
+    kept_files.write("name", b"contents")
+    assert kept_files.read("name") == b"contents"
     assert [path.name for path in folder.iterdir()] == ["name"]
 
 
@@ -164,12 +164,12 @@ def test_a_full_disk_is_said_once(folder, monkeypatch, caplog):
     def full(*arguments):
         raise OSError(28, "No space left on device")
 
-    storage.directory()
+    kept_files.directory()
     monkeypatch.setattr("pathlib.Path.write_bytes", full)
-    storage.write("name", b"contents")
-    storage.write("name", b"contents")
+    kept_files.write("name", b"contents")
+    kept_files.write("name", b"contents")
     assert [record.levelname for record in caplog.records] == ["WARNING"]
-    assert storage.read("name") is None
+    assert kept_files.read("name") is None
 
 
 _CALLERS = {"Python": lambda function: function, "compiled code": lambda function: numba.njit(lambda x: function(x))}
@@ -195,7 +195,7 @@ def test_what_is_kept_is_read_again_and_compiled_again_if_damaged(caller, folder
     assert call_third(2.0) == 3.0
     assert _hits(third) == [0, 0]
     # A whole file of another make.
-    storage.write(file.name, b"contents")
+    kept_files.write(file.name, b"contents")
     assert make()[1](2.0) == 3.0
 
 
@@ -236,12 +236,12 @@ def test_errors_in_what_is_called_reach_python(folder):
 
 def test_a_folder_that_cannot_be_written_is_replaced_and_this_is_said_once(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
-    monkeypatch.setattr(storage, "pytensor", SimpleNamespace(config=SimpleNamespace(compiledir=tmp_path / "file")))
+    monkeypatch.setattr(kept_files, "pytensor", SimpleNamespace(config=SimpleNamespace(compiledir=tmp_path / "file")))
     with pytest.warns(RuntimeWarning, match="kept in a temporary folder") as caught:
-        storage.write("name", b"contents")
+        kept_files.write("name", b"contents")
     assert len(caught) == 1
     with warnings.catch_warnings(action="error"):
-        assert storage.read("name") == b"contents"
+        assert kept_files.read("name") == b"contents"
 
 
 def test_pytensor_gets_another_folder_if_it_cannot_use_its_own(tmp_path):

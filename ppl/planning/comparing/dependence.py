@@ -20,7 +20,7 @@ from math import prod
 import numpy as np
 from numpy.typing import NDArray
 
-from ppl.planning.pilot import Pilot
+from ppl.planning.comparing.pilot import Pilot
 from ppl.planning.plans import Plan
 from samplers.loop.run import CompiledSweep
 

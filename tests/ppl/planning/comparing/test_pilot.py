@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 import ppl
-import ppl.planning.pilot
-from ppl.planning.pilot import FEWEST_SWEEPS, pilot
+from ppl.planning.comparing import pilot as pilot_runs
+from ppl.planning.comparing.pilot import FEWEST_SWEEPS, pilot
 from ppl.planning.plans import Plan
 from samplers.loop import workers
 
@@ -36,9 +36,11 @@ def whole(plan: Plan) -> Any:
 @pytest.fixture
 def allow(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
     """Let pilot runs take so many gradients, by what is counted."""
-    assert ppl.planning.pilot.most_gradients(plan) > 1e5
-    cost = 1e9 * ppl.planning.pilot.LONGEST_SECONDS / ppl.planning.pilot.most_gradients(plan)
-    return lambda gradients: monkeypatch.setattr(ppl.planning.pilot, "LONGEST_SECONDS", 1e-9 * cost * gradients)
+    assert pilot_runs.most_gradients(plan) > 1e5
+    cost = 1e9 * pilot_runs.LONGEST_SECONDS / pilot_runs.most_gradients(plan)
+    return lambda gradients: monkeypatch.setattr(
+        ppl.planning.comparing.pilot, "LONGEST_SECONDS", 1e-9 * cost * gradients
+    )
 
 
 def test_what_takes_as_long_as_reckoned_is_run_as_a_whole(whole: Any) -> None:

@@ -1,4 +1,4 @@
-"""Files that hold what takes long to compute, and say whether they are whole.
+"""Files that hold what takes long to compute or to decide, and say whether they are whole.
 
 A file may have been cut short, overwritten or made unreadable by a full disk, a crash or a copy: whatever is wrong
 with it, it is as if it were not there. It is written beside its place and then moved there, so that other processes
@@ -49,8 +49,9 @@ def _temporary(folder: Path) -> Path:
     place = Path(tempfile.mkdtemp(prefix="rvgraph-"))
     atexit.register(shutil.rmtree, place, ignore_errors=True)
     warnings.warn(
-        f"Compiled code cannot be kept in {folder}; it is kept in a temporary folder until Python ends. For one that "
-        'lasts, set the environment variable PYTENSOR_FLAGS="base_compiledir=..." to a folder that can be written.',
+        f"What is compiled cannot be kept in {folder}; it is kept in a temporary folder until Python ends. For one "
+        'that lasts, set the environment variable PYTENSOR_FLAGS="base_compiledir=..." to a folder that can be '
+        "written.",
         RuntimeWarning,
         stacklevel=2,
     )
@@ -105,7 +106,7 @@ def write(name: str, data: bytes) -> None:
 
 @cache
 def _say_once(folder: Path, reason: str) -> None:
-    logger.warning("Compiled code cannot be kept in %s: %s", folder, reason)
+    logger.warning("What is compiled cannot be kept in %s: %s", folder, reason)
 
 
 def discard(name: str) -> None:

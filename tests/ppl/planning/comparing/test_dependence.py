@@ -10,9 +10,9 @@ import pytest
 from scipy.special import polygamma
 
 import ppl
-import ppl.planning.policy
-from ppl.planning.dependence import ALLOWANCE, most_effective
-from ppl.planning.pilot import effective_fractions, pilot
+import ppl.planning.comparing.policy
+from ppl.planning.comparing.dependence import ALLOWANCE, most_effective
+from ppl.planning.comparing.pilot import effective_fractions, pilot
 
 
 def foreseen(model: ppl.Model) -> float:
@@ -67,7 +67,7 @@ def test_gibbs_steps_that_cannot_mix_are_not_compiled(monkeypatch: pytest.Monkey
         plans.append({a.method for a in plan.assignments})
         return pilot(plan, num_sweeps)
 
-    monkeypatch.setattr(ppl.planning.policy, "pilot", watched)
+    monkeypatch.setattr(ppl.planning.comparing.policy, "pilot", watched)
     a = ppl.InverseGamma("a", 2.0, 1.0)
     plan = ppl.plan(ppl.Model(ppl.Gamma("b", 2000.0, 2000.0 / a)), marginalize=False)
     assert plans == [{"nuts"}]

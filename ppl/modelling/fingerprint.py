@@ -1,4 +1,4 @@
-"""What a model is, in few words: whether a store was made from it, and which variable or data differ."""
+"""What a model is, in few words: whether a store was made from it, or a decision, and which variable or data differ."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import numpy as np
 from pytensor.graph.basic import Constant, Variable
 from pytensor.graph.traversal import toposort
 
-from graphs.errors import SamplingError
 from ppl.chunks.source import inputs_in_chunks, source_of
 from ppl.modelling.model import Model
 
@@ -20,25 +19,17 @@ type Fingerprint = dict[str, dict[str, str]]
 _LENGTH = 16
 _ROWS_READ = 16
 """Of data in chunks: each may have a chunk read, which takes some tenths of a second where it has a million rows."""
-_WORDS = {
-    "variables": "the variable",
-    "data": "the data of",
-    "constants": "the constant data",
-    "chunks": "the data in chunks of",
-    "coords": "the labels of",
-    "plan": "the",
-}
 
 
-def fingerprint(model: Model, plan: Any) -> Fingerprint:
+def fingerprint(model: Model, plan: object) -> Fingerprint:
     """Return what tells a model and its plan from others.
 
     Parameters
     ----------
     model : Model
         The model.
-    plan : Plan
-        How it is sampled.
+    plan : object
+        How it is sampled, or what is asked of its plan: the text of it counts.
     """
     drawn = {**model.latent, **model.observed, **model.deterministics, **model.potentials}
     return {
@@ -49,27 +40,6 @@ def fingerprint(model: Model, plan: Any) -> Fingerprint:
         "coords": {str(dim): _digest(repr(list(labels))) for dim, labels in model.coords.items()},
         "plan": {"plan": _digest(str(plan))},
     }
-
-
-def check_same(stored: Mapping[str, Mapping[str, str]], found: Fingerprint, store: str) -> None:
-    """Raise if a store was made from another model.
-
-    Raises
-    ------
-    SamplingError
-        Names what differs.
-    """
-    lines = []
-    for what, digests in found.items():
-        before = stored.get(what, {})
-        lines += [f"{_WORDS[what]} {n} is not in the model" for n in before if n not in digests]
-        lines += [f"{_WORDS[what]} {n} is not in the store" for n in digests if n not in before]
-        lines += [f"{_WORDS[what]} {n} differs" for n in digests if n in before and before[n] != digests[n]]
-    if lines:
-        raise SamplingError(
-            f"The store {store!r} is of another model: {'; '.join(lines)}. A run goes on with the model that it was "
-            "begun with; sample this one to another store, or with overwrite=True."
-        )
 
 
 def _digests_of_chunks(model: Model) -> dict[str, str]:

@@ -15,8 +15,8 @@ from dataclasses import dataclass, replace
 from math import hypot, inf, log, prod
 
 from graphs.optional import optional
-from ppl.planning.dependence import most_effective
-from ppl.planning.pilot import (
+from ppl.planning.comparing.dependence import most_effective
+from ppl.planning.comparing.pilot import (
     FEWEST_SWEEPS,
     HARDLY_ANY_SECONDS,
     LONGER,

@@ -13,14 +13,14 @@ from pytensor.scalar import basic as scalars
 from scipy.sparse import csr_matrix
 
 import ppl
-import ppl.planning.pilot
-import ppl.planning.policy
+import ppl.planning.comparing.pilot
+import ppl.planning.comparing.policy
 from graphs.backends.numba.lowering.random import UNIVARIATE, VECTOR
 from graphs.errors import BackendError
 from graphs.sparse.ops import draw_sparse_normal
 from graphs.sparse.pattern import find_pattern
-from ppl.planning.pilot import effective_fractions, pilot, prolonged
-from ppl.planning.policy import Prediction
+from ppl.planning.comparing.pilot import effective_fractions, pilot, prolonged
+from ppl.planning.comparing.policy import Prediction
 from ppl.planning.work import (
     PER_CALL_OF_SPARSE,
     PER_COLUMN_OF_SPARSE,
@@ -156,7 +156,7 @@ def test_laws_are_not_mixed_with_nuts_where_they_mix_slowly() -> None:
 
 
 def test_pilot_runs_that_would_take_long_are_not_made(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ppl.planning.pilot, "MOST_SECONDS", 1e-6)
+    monkeypatch.setattr(ppl.planning.comparing.pilot, "MOST_SECONDS", 1e-6)
     plan = ppl.plan(counts_with_rates(2000), marginalize=False)
     assert {a.method for a in plan.assignments} == {"nuts"}
     assert "would take too long; sampler='gibbs' draws rates from full conditionals" in plan.policy
@@ -165,8 +165,8 @@ def test_pilot_runs_that_would_take_long_are_not_made(monkeypatch: pytest.Monkey
 @pytest.mark.usefixtures("without_tables")
 def test_no_pilot_run_is_made_where_nothing_can_be_gained(monkeypatch: pytest.MonkeyPatch) -> None:
     """A sweep draws 3000 Polya-gamma variables: were it independent of the last, gradients would still be cheaper."""
-    monkeypatch.setattr(ppl.planning.policy, "pilot", None)
-    monkeypatch.setattr(ppl.planning.policy, "HARDNESS", 2.0)
+    monkeypatch.setattr(ppl.planning.comparing.policy, "pilot", None)
+    monkeypatch.setattr(ppl.planning.comparing.policy, "HARDNESS", 2.0)
     design = np.random.default_rng(1).normal(size=(3000, 2))
     outcome = (design[:, 0] > 0).astype(int)
     plan = ppl.plan(ppl.Model({ppl.Bernoulli("y", logit_p=design @ ppl.Normal("b", 0, 1, size=2)): outcome}))
@@ -175,7 +175,7 @@ def test_no_pilot_run_is_made_where_nothing_can_be_gained(monkeypatch: pytest.Mo
 
 
 def test_failed_pilot_runs_leave_it_to_nuts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ppl.planning.policy, "pilot", lambda plan, num_sweeps: None)
+    monkeypatch.setattr(ppl.planning.comparing.policy, "pilot", lambda plan, num_sweeps: None)
     plan = ppl.plan(counts_with_rates(2000), marginalize=False)
     assert {a.method for a in plan.assignments} == {"nuts"}
     assert "left the domain of its laws" in plan.policy
@@ -185,7 +185,7 @@ def test_what_only_another_backend_compiles_is_left_to_nuts(monkeypatch: pytest.
     def refuse(sweep: object, backend: str) -> None:
         raise BackendError("No machine code.", backend)
 
-    monkeypatch.setattr(ppl.planning.pilot, "CompiledSweep", refuse)
+    monkeypatch.setattr(ppl.planning.comparing.pilot, "CompiledSweep", refuse)
     plan = ppl.plan(counts_with_rates(2000), marginalize=False)
     assert {a.method for a in plan.assignments} == {"nuts"}
     assert "Numba lacks one" in plan.policy
