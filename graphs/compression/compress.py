@@ -17,6 +17,7 @@ from graphs.optional import optional
 
 FEWEST_ROWS = 16
 LEAST_GAIN = 1.5
+LEAST_GAIN_OF_BRANCHES = 1.25
 _OVERHEAD = 2
 
 
@@ -82,9 +83,13 @@ def compressed_sum(term: TensorVariable) -> tuple[TensorVariable, int, str] | No
         return None
     totals = Totals(rows)
     graph = totals.of(term)
-    if _work(term) < LEAST_GAIN * _work(graph) or _num_constants(term) < LEAST_GAIN * _num_constants(graph):
-        return None
-    return pt.cast(graph, "float64"), rows.size, totals.how
+    before = _work(term)
+    is_less = before >= LEAST_GAIN * _work(graph) and _num_constants(term) >= LEAST_GAIN * _num_constants(graph)
+    divided = Totals(rows, is_divided=True)
+    apart = divided.of(term)
+    if divided.has_branches and (_work(graph) if is_less else before) >= LEAST_GAIN_OF_BRANCHES * _work(apart):
+        return pt.cast(apart, "float64"), rows.size, divided.how
+    return (pt.cast(graph, "float64"), rows.size, totals.how) if is_less else None
 
 
 def _num_constants(graph: Variable) -> int:

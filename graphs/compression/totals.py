@@ -16,6 +16,7 @@ from pytensor.tensor.math import Sum
 from pytensor.tensor.shape import SpecifyShape
 from pytensor.tensor.variable import TensorVariable
 
+from graphs.compression.branches import by_branch
 from graphs.compression.forms import Column, SharedProduct, Square, multiple
 from graphs.compression.restriction import Restriction
 from graphs.compression.rows import Rows
@@ -34,18 +35,29 @@ class Totals:
     ----------
     rows : Rows
         What is known of the graph.
+    is_divided : bool
+        Whether rows that take different branches, by what data say, are summed apart.
     """
 
-    def __init__(self, rows: Rows):
+    def __init__(self, rows: Rows, *, is_divided: bool = False):
         self.rows = rows
+        self.is_divided = is_divided
         self.separation = Separation(rows)
         self._statistics: dict[str, None] = {}
         self._counts: dict[str, None] = {}
+        self._branches: list[int] = []
 
     @property
     def how(self) -> str:
         """The statistics in words."""
-        return ", ".join(self._statistics or self._counts or ["sums"])
+        sizes = ", ".join(map(str, self._branches))
+        branches = [f"branches at their own rows ({sizes})"] if sizes else []
+        return ", ".join([*branches, *(self._statistics or self._counts or ([] if branches else ["sums"]))])
+
+    @property
+    def has_branches(self) -> bool:
+        """Whether any rows were summed apart."""
+        return bool(self._branches)
 
     def of(self, variable: TensorVariable) -> TensorVariable:
         """Return the sum of the elements of a variable."""
@@ -59,8 +71,8 @@ class Totals:
             return self.of(node.inputs[0])
         if isinstance(node.op, Alloc):
             return self.repeated(node.inputs[0], variable)
-        found = None
-        if isinstance(node.op, Elemwise):
+        found = self._by_branch(variable) if self.is_divided and size_of(variable) != 1 else None
+        if found is None and isinstance(node.op, Elemwise):
             rule = _RULES.get(type(node.op.scalar_op))
             found = None if rule is None else rule(self, node)
         if found is None and size_of(variable) != 1:
@@ -106,6 +118,19 @@ class Totals:
     def sums(self, node: Apply, first: int = 0) -> list[TensorVariable]:
         """Return the sums of the inputs of a node from the first on, each repeated to the shape of its output."""
         return [self.repeated(i, node.outputs[0]) for i in node.inputs[first:]]
+
+    def _by_branch(self, variable: TensorVariable) -> TensorVariable | None:
+        """Return the sum of a variable branch by branch; None where data choose none."""
+        if isinstance(variable.owner.op, Elemwise) and isinstance(variable.owner.op.scalar_op, ps.Add | ps.Sub):
+            # Addends have branches of their own.
+            return None
+        sums = []
+        for part, count in by_branch(self.rows, variable):
+            own = Totals(Rows(part))
+            sums.append(multiple(count / (size_of(part) or 1), own.of(part)))
+            self._branches.append(count)
+            self._statistics |= own._statistics
+        return pt.add(*sums) if sums else None
 
     def _of_form(self, variable: TensorVariable) -> TensorVariable | None:
         form, shape = self.separation.form(variable), shape_of(variable)

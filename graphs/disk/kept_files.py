@@ -97,6 +97,8 @@ def write(name: str, data: bytes) -> None:
     folder = directory()
     temporary = folder / f".{uuid4().hex}"
     try:
+        # PyTensor removes folders that are empty from its own when it compiles for C.
+        folder.mkdir(parents=True, exist_ok=True)
         temporary.write_bytes(hashlib.sha256(data).digest() + data)
         temporary.replace(folder / name)
     except OSError as error:
