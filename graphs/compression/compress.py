@@ -9,6 +9,7 @@ from pytensor.graph.basic import Constant, Variable
 from pytensor.graph.traversal import graph_inputs, toposort
 from pytensor.tensor.variable import TensorVariable
 
+from graphs.compression.branches import chooses_by_data
 from graphs.compression.rows import Rows, is_matrix_product
 from graphs.compression.shapes import size_of
 from graphs.compression.totals import Totals
@@ -85,10 +86,11 @@ def compressed_sum(term: TensorVariable) -> tuple[TensorVariable, int, str] | No
     graph = totals.of(term)
     before = _work(term)
     is_less = before >= LEAST_GAIN * _work(graph) and _num_constants(term) >= LEAST_GAIN * _num_constants(graph)
-    divided = Totals(rows, is_divided=True)
-    apart = divided.of(term)
-    if divided.has_branches and (_work(graph) if is_less else before) >= LEAST_GAIN_OF_BRANCHES * _work(apart):
-        return pt.cast(apart, "float64"), rows.size, divided.how
+    if chooses_by_data(rows, term):
+        divided = Totals(rows, is_divided=True)
+        apart = divided.of(term)
+        if divided.has_branches and (_work(graph) if is_less else before) >= LEAST_GAIN_OF_BRANCHES * _work(apart):
+            return pt.cast(apart, "float64"), rows.size, divided.how
     return (pt.cast(graph, "float64"), rows.size, totals.how) if is_less else None
 
 

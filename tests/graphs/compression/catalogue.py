@@ -175,7 +175,7 @@ MODELS: dict[str, tuple[str | None, Callable[[], ppl.Model]]] = {
     ),
     "inflated zeros": ("table of", lambda: observed(ppl.ZeroInflatedPoisson("y", ppl.Beta("p", 1, 1), rate()), COUNT)),
     "inflated zeros by group": (
-        "table of",
+        "branches at their own rows (265, 35), sums of 6 groups",
         lambda: observed(ppl.ZeroInflatedPoisson("y", ppl.Beta("p", 1, 1), rate(size=6)[GROUP]), COUNT),
     ),
     "mixture of counts": ("table of", mixture),
@@ -189,7 +189,10 @@ MODELS: dict[str, tuple[str | None, Callable[[], ppl.Model]]] = {
     "Student's t": (None, lambda: observed(ppl.StudentT("y", 4, mu=intercept(), sigma=scale()), REAL)),
     "Laplace": (None, lambda: observed(ppl.Laplace("y", intercept(), scale()), REAL)),
     "Weibull": (None, lambda: observed(ppl.Weibull("y", scale("k"), scale()), POSITIVE)),
-    "logistic regression": (None, lambda: observed(ppl.Bernoulli("y", logit_p=X @ slopes()), BINARY)),
+    "logistic regression": (
+        "branches at their own rows",
+        lambda: observed(ppl.Bernoulli("y", logit_p=X @ slopes()), BINARY),
+    ),
     "Poisson regression": (None, lambda: observed(ppl.Poisson("y", pt.exp(X @ slopes())), COUNT)),
     "errors added to a scale": (None, lambda: normal(intercept(), pt.sqrt(scale() ** 2 + ERROR**2))),
     "an effect for each row": (None, lambda: normal(effects(size=N), scale())),
