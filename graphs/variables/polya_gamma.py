@@ -19,7 +19,7 @@ MOST_TERMS = 200
 
 
 class PolyaGammaRV(RandomVariable):
-    """Draws of Polya-gamma variables; parameters of the node: ``count`` (positive) and ``tilt``."""
+    """Draws of Polya-gamma variables; parameters of the node: ``count`` (0: the draw is 0, too) and ``tilt``."""
 
     name = "polya_gamma"
     signature = "(),()->()"
@@ -32,7 +32,7 @@ class PolyaGammaRV(RandomVariable):
         shape = np.broadcast_shapes(np.shape(count), np.shape(tilt)) if size is None else tuple(size)
         count = np.broadcast_to(np.asarray(count, "float64"), shape)
         tilt = np.broadcast_to(np.asarray(tilt, "float64"), shape)
-        is_proper = (count > 0) & np.isfinite(tilt)
+        is_proper = (count >= 0) & np.isfinite(tilt)
         count, tilt = np.where(is_proper, count, 1.0), np.where(is_proper, np.abs(tilt), 0.0)
         largest = float(tilt.max(initial=0.0))
         total, mean_left, variance_left = np.zeros(shape), *moments_of(np, tilt)

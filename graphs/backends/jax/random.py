@@ -155,8 +155,8 @@ def polya_gamma(op: PolyaGammaRV, node: Apply) -> Sampler:
         shape = _shape(size, count, tilt)
         count = jnp.broadcast_to(jnp.asarray(count, "float64"), shape)
         tilt = jnp.broadcast_to(jnp.asarray(tilt, "float64"), shape)
-        proper = (count > 0) & jnp.isfinite(tilt)
-        count, tilt = jnp.where(proper, count, 1.0), jnp.where(proper, jnp.abs(tilt), 0.0)
+        proper, is_zero = (count >= 0) & jnp.isfinite(tilt), count == 0
+        count, tilt = jnp.where(proper & ~is_zero, count, 1.0), jnp.where(proper, jnp.abs(tilt), 0.0)
         largest = jnp.minimum(tilt.max(initial=0.0), MOST_TERMS)
         terms = jnp.minimum(MOST_TERMS, num_terms(0.0) + largest)
 
@@ -172,6 +172,6 @@ def polya_gamma(op: PolyaGammaRV, node: Apply) -> Sampler:
         _, _, total, mean, variance = jax.lax.while_loop(lambda s: s[0] < terms, add, start)
         left, scale = remainder(jnp, count, mean, variance)
         total = total + scale * jax.random.gamma(last, left, shape, "float64")
-        return jnp.where(proper, total, jnp.nan).astype(dtype)
+        return jnp.where(proper, jnp.where(is_zero, 0.0, total), jnp.nan).astype(dtype)
 
     return sample

@@ -26,12 +26,12 @@ class PolyaGamma(Law):
     """
 
     family = "PolyaGamma"
-    domain = "count > 0"
+    domain = "count >= 0"
 
     @property
     def condition(self) -> TensorVariable:
-        """Whether the count is positive."""
-        return pt.all(self.parameters["count"] > 0)
+        """Whether no count is negative: that of a row without trials is zero, and so is its draw."""
+        return pt.all(self.parameters["count"] >= 0)
 
     def logprob(self, value: TensorVariable) -> TensorVariable:
         """Return the log-density at ``value`` relative to the law of the same count without tilt."""

@@ -82,7 +82,14 @@ def test_rejection_and_sums_agree(tilt):
     assert stats.ks_2samp(by_numpy((1, tilt)), by_numba((1, tilt))).pvalue > 1e-4
 
 
-@pytest.mark.parametrize("case", [(0.0, 1.0), (-2.0, 1.0), (1.0, np.nan)])
+@pytest.mark.parametrize("draws_of", [by_numpy, by_numba, by_jax])
+@pytest.mark.parametrize("tilt", [0.0, -3.1])
+def test_of_no_trials_the_draw_is_zero(tilt, draws_of):
+    """The Laplace transform of a count of zero is 1."""
+    assert (draws_of((0.0, tilt)) == 0.0).all()
+
+
+@pytest.mark.parametrize("case", [(-0.5, 0.0), (-2.0, 1.0), (1.0, np.nan)])
 def test_improper_draws_are_no_numbers(case):
     assert np.isnan(by_numpy(case)).all()
     assert np.isnan(by_numba(case)).all()

@@ -34,6 +34,14 @@ def logistic():
     return ppl.Model({ppl.Bernoulli("y", logit_p=X * b): OUTCOME}), terms
 
 
+def binomial():
+    """Of some rows there are no trials."""
+    b, trials = slope(), np.arange(30) % 4
+    successes = np.minimum(COUNTS, trials)
+    terms = stats.binom.logpmf(successes[:, None], trials[:, None], expit(X[:, None] * GRID))
+    return ppl.Model({ppl.Binomial("y", trials, logit_p=X * b): successes}), terms
+
+
 def probit():
     b = slope()
     terms = stats.bernoulli.logpmf(OUTCOME[:, None], stats.norm.cdf(X[:, None] * GRID))
@@ -89,7 +97,7 @@ def shrunk():
 
 
 GRID = np.linspace(-3, 4, 4001)
-MODELS = [logistic, probit, negative_binomial, robust, median, quantile, censored, shrunk]
+MODELS = [logistic, binomial, probit, negative_binomial, robust, median, quantile, censored, shrunk]
 
 
 def assert_moments(draws, grid, log_posterior):

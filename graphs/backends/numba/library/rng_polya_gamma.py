@@ -103,9 +103,9 @@ def _moments(tilt: float) -> tuple[float, float]:
 
 @njit(cache=True)
 def draw_polya_gamma(count: float, tilt: float, words: Words) -> tuple[float, Words]:
-    """Draw a Polya-gamma variable; not a number where the count is not positive."""
+    """Draw a Polya-gamma variable, 0 of a count of zero; not a number where the count is negative."""
     tilt = abs(tilt)
-    if not (count > 0.0 and tilt < math.inf):
+    if not (count >= 0.0 and tilt < math.inf):
         return math.nan, words
     value = 0.0
     if count <= _MOST_UNITS and count == math.floor(count):
