@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import prod
+from typing import Any
 
 from graphs.compression import Compressed, compressed
 from graphs.errors import DerivationError, ModelError, PPLError
@@ -16,9 +17,12 @@ from graphs.integral import (
     may_be_integrated,
 )
 from graphs.joint.joint_logprob import LogProb
+from graphs.joint.logprob import Marginalize
 from graphs.optional import optional
+from ppl.planning.plans import Sampler
 from ppl.planning.work import work_of
 from ppl.planning.worth import CountedWorth
+from ppl.reporting.stages import doing
 
 
 @dataclass(frozen=True)
@@ -178,3 +182,25 @@ def _why(step: Step, after: LogProb, whole: LogProb) -> str:
     each = ", element by element" if step.is_elementwise and prod(step.law.variable.type.shape) > 1 else ""
     cost = f"; a gradient of what is left takes about {times:.2g} times as long" if step is after.integrals[-1] else ""
     return f"{step.law.family} law given the rest{each}{together}{cost}"
+
+
+def collapsed_as_asked(
+    summed: LogProb, marginalize: Marginalize, sampler: Sampler, named: Mapping[str, Any], compress: bool
+) -> Collapsed:
+    """Integrate out what was asked for; by itself, where that pays and nobody has said what moves it."""
+    is_asked = is_asked_for(marginalize)
+    if isinstance(marginalize, list):
+        names = [n for n in candidates(summed, ()) if n in marginalize]
+        for name in set(names) & named.keys():
+            raise ModelError(f"{name} is named by marginalize and by sampler: leave it out of one of them.", name)
+    else:
+        is_wanted = marginalize == "auto" and (sampler is None or isinstance(sampler, Mapping))
+        names = candidates(summed, named) if is_asked or is_wanted else []
+    if names:
+        doing("Integrating out what has a law")
+    return collapse(summed, names, compress, is_asked=is_asked, is_required=isinstance(marginalize, list))
+
+
+def is_asked_for(marginalize: Marginalize) -> bool:
+    """Whether integrals were asked for, whatever they cost."""
+    return marginalize in ("require", True) if isinstance(marginalize, str | bool) else True

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 from graphs.bounds.differentiability import NoGradient, without_gradient
 from graphs.deriving import deriving
@@ -21,8 +20,16 @@ from ppl.planning.building import build, find_methods
 from ppl.planning.centring.asked import Centring, CentringChoice, check_named, checked_centring
 from ppl.planning.choosing import with_blame
 from ppl.planning.comparing.decisions import Decided, Question
-from ppl.planning.comparing.policy import NO_LAWS, NONE_LEFT, choose_plan
-from ppl.planning.integrating import Collapsed, candidates, collapse, collapse_again
+from ppl.planning.comparing.policy import NO_LAWS, NONE_LEFT, choose_plan, less_slow
+from ppl.planning.integrating import (
+    Collapsed,
+    Course,
+    candidates,
+    collapse,
+    collapse_again,
+    collapsed_as_asked,
+    is_asked_for,
+)
 from ppl.planning.plans import BY_GRADIENT, EXACT, FEW_NUMBERS, INDEPENDENT, Plan, Sampler
 from ppl.planning.summing import marginalized
 from ppl.reporting.stages import doing, stages
@@ -160,17 +167,17 @@ def _planned(
     summed, reasons = marginalized(joint, marginalize, named, max_states, leaves_dear=may_draw)
     case = _Case(model, joint, summed, reasons, sampler, named, compress, choice)
     if sampler is not None:
-        collapsed = _collapsed(summed, marginalize, sampler, named, compress)
-        chosen, _ = _chosen(case, collapsed, _is_asked(marginalize))
+        collapsed = collapsed_as_asked(summed, marginalize, sampler, named, compress)
+        chosen, _ = _chosen(case, collapsed, is_asked_for(marginalize))
         return replace(chosen, policy=EXACT) if chosen.is_exact else chosen
     question = Question.about(model, f"{marginalize} {max_states} {compress} {choice}")
     known = question.answer()
     if known is not None:
-        if (again := _decided(case, known, _is_asked(marginalize))) is not None:
+        if (again := _decided(case, known, is_asked_for(marginalize))) is not None:
             return again
         question = question.anew()
-    collapsed = _collapsed(summed, marginalize, sampler, named, compress)
-    best, decision = _best(case, collapsed, _is_asked(marginalize))
+    collapsed = collapsed_as_asked(summed, marginalize, sampler, named, compress)
+    best, decision = _best(case, collapsed, is_asked_for(marginalize))
     question.keep(decision)
     return best
 
@@ -188,11 +195,30 @@ def _best(case: _Case, collapsed: Collapsed, is_asked: bool) -> tuple[Plan, Deci
     if by_laws is None:
         policy = NONE_LEFT if chosen.natural.integrals else NO_LAWS
         return replace(chosen, policy=policy), Decided(False, policy, taken.course)
-    best, policy = choose_plan(chosen, by_laws)
+    better = choose_plan(chosen, by_laws)
+    if better.is_slow and not is_asked and (more := _with_everything(case, collapsed)) is not None:
+        doing("Trying integrals that seemed too dear")
+        least = less_slow(better, more[0])
+        if least is not better:
+            return replace(least.plan, policy=least.policy), Decided(False, least.policy, more[1], least.plan.centre)
+    best, policy = better.plan, better.policy
     if best.assignments is not by_laws.assignments:
         return replace(best, policy=policy), Decided(False, policy, taken.course, best.centre)
     decision = Decided(True, policy, rest.course, best.centre, moved)
     return replace(_told(case, rest, best), policy=policy), decision
+
+
+@optional("a plan with all integrals", otherwise=lambda *_: None)
+def _with_everything(case: _Case, collapsed: Collapsed) -> tuple[Plan, Course] | None:
+    """Return the plan without all that has a law, and how that was found, where some seemed too dear to go."""
+    if not collapsed.course.reasons:
+        return None
+    names = candidates(case.summed, case.named)
+    everything = collapse(case.summed, names, case.compress, is_asked=True, is_required=False)
+    if len(everything.course.taken) == len(collapsed.course.taken):
+        return None
+    plan = case.assigned(everything)
+    return None if plan.is_exact else (plan, everything.course)
 
 
 @optional("a plan as it was decided", otherwise=lambda *_: None)
@@ -262,25 +288,3 @@ def _by_table(plan: Plan, sweep: Sweep) -> Plan:
     few = "few numbers are left"
     told = [replace(a, method=FEW_NUMBERS, reason=few) if a.method == BY_GRADIENT else a for a in plan.assignments]
     return replace(plan, assignments=tuple(told), sweep=sweep, policy=INDEPENDENT)
-
-
-def _collapsed(
-    summed: LogProb, marginalize: Marginalize, sampler: Sampler, named: Mapping[str, Any], compress: bool
-) -> Collapsed:
-    """Integrate out what was asked for; by itself, where that pays and nobody has said what moves it."""
-    is_asked = _is_asked(marginalize)
-    if isinstance(marginalize, list):
-        names = [n for n in candidates(summed, ()) if n in marginalize]
-        for name in set(names) & named.keys():
-            raise ModelError(f"{name} is named by marginalize and by sampler: leave it out of one of them.", name)
-    else:
-        is_wanted = marginalize == "auto" and (sampler is None or isinstance(sampler, Mapping))
-        names = candidates(summed, named) if is_asked or is_wanted else []
-    if names:
-        doing("Integrating out what has a law")
-    return collapse(summed, names, compress, is_asked=is_asked, is_required=isinstance(marginalize, list))
-
-
-def _is_asked(marginalize: Marginalize) -> bool:
-    """Whether integrals were asked for, whatever they cost."""
-    return marginalize in ("require", True) if isinstance(marginalize, str | bool) else True

@@ -20,9 +20,10 @@ MOST_TOGETHER = 50
 MOST_DEARER, LEAST_WORK = 30.0, 5e4
 """Sums over more may take so many times as long as the log-density with all variables in it, or so many nanoseconds."""
 LEAST_WORK_OF_PAIRS = 5e6
-"""Sums over pairs of places, of more than two states each, may take more nanoseconds: given the other one, and what lies
-between them, a place hardly moves. Of two change points in 120 rows, 3,080 pairs, drawn one by one, a chain or more of
-four stayed in a mode of a hundred-thousandth of the mass in four runs of four; summed, a run takes 30 CPU seconds."""
+"""Sums over pairs of places, of more than two states each, may take more nanoseconds: given the other one, and what
+lies between them, a place hardly moves. Of two change points in 120 rows, 3,080 pairs, drawn one by one, a chain or
+more of four stayed in a mode of a hundred-thousandth of the mass, in four runs of four; summed, a run takes 30 CPU
+seconds."""
 
 
 def marginalized(

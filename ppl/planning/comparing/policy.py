@@ -67,6 +67,9 @@ LEAST_SEEN = 20.0
 COMPETITION, SHARE_OF_COMPETITION = 1000, 0.25
 """Sweeps that each has more where pilot runs do not tell which is better, an eighth of those of an ordinary run, and
 more where that takes no time; and the share that each has of the seconds of a pilot run."""
+WHOLE_RUN = 2000
+"""Sweeps of a pilot run of NUTS where those of both plans seem to be worth less than `LEAST_EFFECTIVE` each, half of
+them tuning, as in an ordinary run: what is hard is learnt late."""
 HARDNESS = 3.0
 """So much less than on a normal distribution NUTS may be worth without a pilot run being made to see it."""
 
@@ -126,10 +129,36 @@ def _times(gain: float) -> str:
     return "more than 20" if gain > 20 else f"{gain:.2g}"
 
 
+@dataclass(frozen=True, eq=False)
+class Better:
+    """The better of two plans.
+
+    Parameters
+    ----------
+    plan : Plan
+        That runs.
+    policy : str
+        Why, in words.
+    effective, cost : float
+        Effective draws of a sweep of it, and its nanoseconds with those of keeping it; infinite where not known.
+    """
+
+    plan: Plan
+    policy: str
+    effective: float = inf
+    cost: float = inf
+
+    @property
+    def is_slow(self) -> bool:
+        """Whether so few effective draws come of an ordinary run that others are to be tried."""
+        return self.effective < LEAST_EFFECTIVE
+
+
 @optional(
-    "the choice of a sampler", otherwise=lambda why, by_nuts, by_laws: (by_nuts, f"{ALONE}{why}; sampler=... overrides")
+    "the choice of a sampler",
+    otherwise=lambda why, by_nuts, by_laws: Better(by_nuts, f"{ALONE}{why}; sampler=... overrides"),
 )
-def choose_plan(by_nuts: Plan, by_laws: Plan) -> tuple[Plan, str]:
+def choose_plan(by_nuts: Plan, by_laws: Plan) -> Better:
     """Return one of two plans, and why.
 
     Parameters
@@ -144,13 +173,14 @@ def choose_plan(by_nuts: Plan, by_laws: Plan) -> tuple[Plan, str]:
     )
     others = tuple(a.name for a in by_laws.assignments if a.method == BY_GRADIENT)
     if not drawn:
-        return by_nuts, NONE_LEFT if by_nuts.natural.integrals else NO_LAWS
+        return Better(by_nuts, NONE_LEFT if by_nuts.natural.integrals else NO_LAWS)
     remedy = f"sampler='gibbs' draws {', '.join(drawn)} from full conditionals"
     steps = f"Gibbs steps for {', '.join(drawn)} beside it" if others else f"Gibbs sampling of {', '.join(drawn)}"
     num_sweeps = num_affordable(by_laws)
     if not num_sweeps:
-        return by_nuts, f"{ALONE}a pilot run with Gibbs steps would take too long; {remedy}"
-    effective, most = 1.0, _gain(1.0, _least_cost(by_laws), by_nuts, _on_a_normal(by_nuts))
+        return Better(by_nuts, f"{ALONE}a pilot run with Gibbs steps would take too long; {remedy}")
+    nuts = _on_a_normal(by_nuts)
+    effective, most = 1.0, _gain(1.0, _least_cost(by_laws), by_nuts, nuts)
     if most * HARDNESS > 1.0:
         nuts = _nuts_alone(by_nuts)
         # Without a pilot run nothing says what NUTS is worth at best.
@@ -161,14 +191,16 @@ def choose_plan(by_nuts: Plan, by_laws: Plan) -> tuple[Plan, str]:
             most = _gain(effective, _least_cost(by_laws), by_nuts, nuts)
     if most <= 1.0:
         why = f" ({effective:.2g} effective draws a sweep, as draws of NUTS show)" if effective < 1.0 else ""
-        return by_nuts, (
+        return Better(
+            by_nuts,
             f"NUTS for all: {steps} would give at most {_times(most)} times the effective draws a second{why}; "
-            "sampler=... overrides"
+            "sampler=... overrides",
+            *_worth(by_nuts, nuts),
         )
     doing("Trying Gibbs steps in a pilot run")
     found = pilot(by_laws, num_sweeps)
     if found is None:
-        return (
+        return Better(
             by_nuts,
             f"{ALONE}a pilot run of Gibbs sampling took too long or left the domain of its laws, or Numba lacks one; "
             f"{remedy}",
@@ -180,8 +212,48 @@ def choose_plan(by_nuts: Plan, by_laws: Plan) -> tuple[Plan, str]:
         doing("Comparing both in longer pilot runs")
         found, nuts = _longer(by_laws, found), _shown(by_nuts, _longer(by_nuts, nuts.pilot))
         gain = _gain(found.effective, _cost_in_run(by_laws, found), by_nuts, nuts)
+    if nuts.pilot is not None and max(found.effective, nuts.effective) < LEAST_EFFECTIVE:
+        nuts = _with_a_whole_warm_up(by_nuts, nuts)
+        gain = _gain(found.effective, _cost_in_run(by_laws, found), by_nuts, nuts)
     prediction = Prediction(found.effective, gain, drawn, others, nuts.effective)
-    return (by_laws if prediction.is_for_gibbs else by_nuts), str(prediction)
+    if not prediction.is_for_gibbs:
+        return Better(by_nuts, str(prediction), *_worth(by_nuts, nuts))
+    effective, cost = _worth(by_nuts, nuts)
+    return Better(by_laws, str(prediction), found.effective, cost * found.effective / (gain * effective))
+
+
+@optional("integrals that seemed too dear", otherwise=lambda why, found, integrated: found)
+def less_slow(found: Better, integrated: Plan) -> Better:
+    """Return the plan with all integrals that there are in the place of one that mixes slowly, where it is better.
+
+    Parameters
+    ----------
+    found : Better
+        What was chosen, whose sweeps are worth little.
+    integrated : Plan
+        NUTS for what is left when all is integrated out that has a law.
+    """
+    run = pilot(integrated, WHOLE_RUN) if num_affordable(integrated) else None
+    if run is None:
+        return found
+    effective, cost = _worth(integrated, _shown(integrated, run))
+    gain = (effective / cost) / (found.effective / found.cost)
+    if gain <= 1.0:
+        return found
+    gone = ", ".join(name for step in integrated.natural.integrals for name in step.names)
+    policy = (
+        f"NUTS for what is left without {gone}: predicted {_times(gain)} times the effective draws a second of what is "
+        f"drawn with {'them' if ', ' in gone else 'it'}, which mixes slowly ({found.effective:.2g} effective draws a "
+        f"sweep in a pilot run, {effective:.2g} without); sampler=... or marginalize=... overrides"
+    )
+    return Better(replace(integrated, compiled=run.compiled, centre=run.centre), policy, effective, cost)
+
+
+def _worth(by_nuts: Plan, nuts: _Alone) -> tuple[float, float]:
+    """Return the effective draws of a sweep and its nanoseconds, as far as a pilot run has shown them."""
+    if nuts.pilot is None:
+        return inf, inf
+    return nuts.effective, nuts.cost + _cost_of_keeping(by_nuts)
 
 
 @dataclass(frozen=True)
@@ -220,6 +292,17 @@ def _nuts_alone(plan: Plan) -> _Alone:
         if own is not None:
             return _shown(plan, own)
     return _on_a_normal(plan)
+
+
+def _with_a_whole_warm_up(plan: Plan, found: _Alone) -> _Alone:
+    """Return what NUTS alone is worth in a longer pilot run, or what was found before."""
+    doing("Trying NUTS with a whole warm-up")
+    whole = pilot(plan, WHOLE_RUN)
+    return (
+        found
+        if whole is None or len(whole.draws) <= len(found.pilot.draws if found.pilot else ())
+        else _shown(plan, whole)
+    )
 
 
 def _shown(plan: Plan, own: Pilot) -> _Alone:

@@ -4,6 +4,7 @@ Answers: operations counted by hand on dense matrices; texts are written out.
 """
 
 import numpy as np
+import pymc as pm
 import pytensor.tensor as pt
 import pytest
 
@@ -85,3 +86,57 @@ def test_small_factors_are_found_whether_or_not_they_could_be_many():
     # All that there is but for what each operation takes to begin.
     assert work_of_small_factors(solution) == pytest.approx(work_of([solution]), rel=0.1)
     assert work_of_small_factors(pt.linalg.cholesky(many).sum() + pt.linalg.cholesky(large).sum()) == 0.0
+
+
+def effects_of(kind: str) -> ppl.Model:
+    """Effects without a law, under a mean that has one."""
+    mean, scale = ppl.Normal("mean", 0, 1), ppl.HalfNormal("scale", 1)
+    groups = np.arange(60) % 6
+    if kind == "log-normal":
+        rate = ppl.LogNormal("effect", mean, scale, size=6)[groups]
+    elif kind == "walk":
+        start = pm.Normal.dist(mean, scale)
+        walk = ppl.GaussianRandomWalk("effect", mu=mean, sigma=scale, init_dist=start, steps=5)
+        rate = pt.exp(walk)[groups]
+    else:
+        rate = pt.exp(
+            {"normal": ppl.Normal, "t": partial(ppl.StudentT, nu=4)}[kind]("effect", mu=mean, sigma=scale, size=6)
+        )
+        rate = rate[groups]
+    # A likelihood so dear that without the mean a draw would take as long.
+    for _ in range(30):
+        rate = pt.sqrt(rate**2 + 1e-6)
+    return ppl.Model({ppl.Poisson("y", rate): np.arange(60) % 4})
+
+
+@pytest.mark.parametrize("kind", ["normal", "log-normal", "walk"])
+def test_what_effects_are_centred_by_is_not_integrated_out(kind: str) -> None:
+    """Without their mean they would have no coordinates between centred and non-centred ones: the funnel would stay."""
+    reasons = {a.name: a.reason for a in ppl.plan(effects_of(kind)).assignments}
+    assert "effect, which stays, is moved between centred and non-centred coordinates with it" in reasons["mean"]
+    assert "centring learnt" in reasons["effect"]
+
+
+def test_with_effects_their_mean_is_integrated_out() -> None:
+    """Eight schools: nothing stays that it would centre."""
+    mean, scale = ppl.Normal("mean", 0, 5), ppl.HalfCauchy("scale", 5)
+    effect = ppl.Normal("effect", mean, scale, size=8)
+    errors = np.array([15.0, 10, 16, 11, 9, 11, 10, 18])
+    plan = ppl.plan(ppl.Model({ppl.Normal("y", effect, errors): np.array([28.0, 8, -3, 7, -1, 1, 18, 12])}))
+    assert {plan.method_of("mean"), plan.method_of("effect")} == {"integrate"}
+
+
+def test_where_all_mixes_slowly_dear_integrals_are_taken() -> None:
+    """A field on a map with noise of its own: both scales are known by nothing but each other's rest."""
+    rng, side = np.random.default_rng(34), 6
+    places = np.arange(side * side)
+    near = np.abs(places[:, None] // side - places // side) + np.abs(places[:, None] % side - places % side) == 1
+    precision = np.diag(near.sum(1)) - 0.95 * near
+    field = 0.7 * rng.multivariate_normal(np.zeros(side * side), np.linalg.inv(precision))
+    x = rng.normal(size=side * side)
+    a, b = ppl.Normal("a", 0, 2), ppl.Normal("b", 0, 2)
+    phi = ppl.CAR("phi", mu=np.zeros(36), W=near.astype(int), alpha=ppl.Beta("alpha", 2, 1), tau=ppl.Gamma("tau", 2, 1))
+    y = ppl.Normal("y", a + b * x + phi, ppl.HalfNormal("s", 1))
+    plan = ppl.plan(ppl.Model({y: 1 + 0.3 * x + field + rng.normal(0, 0.3, 36)}))
+    assert plan.method_of("phi") == "integrate"
+    assert "which mixes slowly" in plan.policy

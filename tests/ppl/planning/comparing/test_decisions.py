@@ -69,7 +69,7 @@ def test_what_was_decided_gives_the_same_plan_and_draws(make, decisions, monkeyp
     assert len(decisions()) == 1
     # What was decided against is not looked at again.
     monkeypatch.setattr(planning, "choose_plan", lambda *_: pytest.fail("decided anew"))
-    monkeypatch.setattr(planning, "collapse", lambda *_, **__: pytest.fail("searched anew"))
+    monkeypatch.setattr(planning, "collapsed_as_asked", lambda *_, **__: pytest.fail("searched anew"))
     again = ppl.plan(make())
     assert len(decisions()) == 1
     assert str(again) == str(first)
