@@ -22,6 +22,9 @@ _FLAT = 1e-9
 """Curvature along an axis, relative to the largest: with less a direction counts as flat."""
 _SAME = 1e-4
 _LOADED = 0.1
+_LEVEL = 1e-3
+"""Of the gradient along a direction in which the density does not bend: with more it rises there, and is not flat."""
+_MOST_RESTARTS = 50
 _FAR, _FAR_ENOUGH = 12.0, 3.0
 """On the real line, where a scale is e^-12 of what it is measured in: a bound, if the density rises on."""
 
@@ -102,11 +105,32 @@ def _mode_from(density: ModelDensity, start: Vector) -> Peak | None:
     if not np.isfinite(density(start)[0]):
         return None
     options = {"maxiter": MOST_ITERATIONS, "maxfun": 4 * MOST_ITERATIONS, "ftol": 1e-15, "gtol": 1e-8, "maxcor": 20}
-    position = minimize(objective, start, jac=True, method="L-BFGS-B", options=options).x
+    position = start
+    for _ in range(_MOST_RESTARTS):
+        position = minimize(objective, position, jac=True, method="L-BFGS-B", options=options).x
+        # Its line search gives up, and calls it success, where a step leads to where the density is zero or no number.
+        further = _uphill(density, position)
+        if further is None:
+            break
+        position = further
     is_small = density.layout.size <= MOST_DENSE
     if is_small:
         position = _by_newton(density, position)
     return _described(density, position, density.curvature(position) if is_small else None)
+
+
+def _uphill(density: ModelDensity, position: Vector) -> Vector | None:
+    """Return a point up the gradient, as near as it has to be for the density to rise; None where it hardly does."""
+    value, gradient = density(position)
+    slope = float(gradient @ gradient)
+    if not _LEVEL**2 < slope < np.inf:
+        return None
+    for shorter in 0.5 ** np.arange(60):
+        there = position + shorter / slope**0.5 * gradient
+        new = density(there)[0]
+        if new >= value + 1e-4 * shorter * slope**0.5:
+            return np.asarray(there) if new > value + CONVERGED * abs(value) else None
+    return None
 
 
 def _by_newton(density: ModelDensity, position: Vector) -> Vector:
@@ -136,17 +160,18 @@ def _by_newton(density: ModelDensity, position: Vector) -> Vector:
 
 def _described(density: ModelDensity, position: Vector, curvature: NDArray[np.float64] | None) -> Peak:
     value, gradient = density(position)
-    is_flat, decrement = np.zeros(len(position), bool), np.inf
+    is_flat, rises, decrement = np.zeros(len(position), bool), False, np.inf
     if curvature is not None and np.isfinite(curvature).all():
         weights, axes = eigh(curvature)
         bends = weights > _FLAT * max(weights[-1], 1.0)
         decrement = float((((axes.T @ gradient) ** 2)[bends] / weights[bends]).sum())
         is_flat = np.abs(axes[:, ~bends]).max(axis=1, initial=0.0) > _LOADED
+        rises = bool((np.abs(axes.T @ gradient)[~bends] > _LEVEL).any())
     is_bounded = _is_bounded(density)
     at_bound = is_bounded & (is_flat | (np.abs(position) > _FAR)) & _rises_outwards(density, position)
-    is_converged = decrement < 1e-4 if np.isfinite(decrement) else bool(np.abs(gradient).max() < 1e-3)
+    is_converged = decrement < 1e-4 and not rises if np.isfinite(decrement) else bool(np.abs(gradient).max() < 1e-3)
     # What is flat beside a scale of zero has lost its place by that.
-    flat = tuple(density.names_of(np.flatnonzero(is_flat))) if not at_bound.any() else ()
+    flat = () if at_bound.any() or rises else tuple(density.names_of(np.flatnonzero(is_flat)))
     slope = float(np.abs(gradient).max())
     return Peak(
         position, value, slope, curvature, flat, tuple(density.names_of(np.flatnonzero(at_bound))), is_converged

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 
 import numpy as np
+import pytensor.tensor as pt
 import pytest
 from scipy import optimize, stats
 
@@ -158,3 +159,30 @@ def test_other_modes_are_said(caplog: pytest.LogCaptureFixture) -> None:
 def test_what_has_no_mode_is_refused(model: object, options: dict, message: str) -> None:
     with pytest.raises(ModelError, match=message):
         ppl.find_map(model(), **options)  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_a_step_out_of_the_support_does_not_end_a_search(seed: int) -> None:
+    """Extreme values, whose support ends where their parameters say; SciPy's density, its simplex from the truth."""
+    t = np.linspace(-1, 1, 80)
+    y = stats.genextreme.rvs(-0.15, loc=10 + t, scale=2, random_state=3)
+
+    def logp(v, mu, s, xi):
+        z = 1 + xi * (v - mu) / s
+        inside = pt.maximum(z, 1e-300)
+        return pt.switch(z > 0, -pt.log(s) - (1 + 1 / xi) * pt.log(inside) - inside ** (-1 / xi), -np.inf)
+
+    first, trend = ppl.Normal("first", 10, 5), ppl.Normal("trend", 0, 3)
+    s, xi = ppl.HalfNormal("s", 5), ppl.Normal("xi", 0.1, 0.2)
+    model = ppl.Model({ppl.CustomDist("y", first + trend * t, s, xi, logp=logp, size=80): y})
+
+    def objective(x: np.ndarray) -> float:
+        prior = stats.norm.logpdf(x[[0, 1, 3]], [10, 0, 0.1], [5, 3, 0.2]).sum() + stats.halfnorm.logpdf(x[2], 0, 5)
+        return float(-prior - stats.genextreme.logpdf(y, -x[3], x[0] + x[1] * t, x[2]).sum())
+
+    expected = optimize.minimize(objective, [10, 1, 2, 0.15], method="Nelder-Mead", options={"maxiter": 4000})
+    found = ppl.find_map(model, seed=seed)
+    assert found.attrs["log_density"] == pytest.approx(-expected.fun, abs=1e-6)
+    assert found.attrs["converged"]
+    assert found.attrs["starts_at_mode"] == 4
+    assert "flat" not in found.attrs
