@@ -19,6 +19,10 @@ MOST_TOGETHER = 50
 """So many joint states of the others may stand in a table with one of a variable, whatever it costs."""
 MOST_DEARER, LEAST_WORK = 30.0, 5e4
 """Sums over more may take so many times as long as the log-density with all variables in it, or so many nanoseconds."""
+MOST_OPERATIONS = 4_000_000
+"""Of an elimination, where variables can be drawn instead: the 2^20 of the labels of 16 nodes that all depend on each
+other take a millisecond a gradient and two minutes a run, which is right where labels drawn one by one get stuck."""
+_WIDTH_OF_CHAIN = 2
 LEAST_WORK_OF_PAIRS = 5e6
 """Sums over pairs of places, of more than two states each, may take more nanoseconds: given the other one, and what
 lies between them, a place hardly moves. Of two change points in 120 rows, 3,080 pairs, drawn one by one, a chain or
@@ -94,23 +98,26 @@ def _dear(joint: LogProb, summed: LogProb, left: Collection[str]) -> dict[str, D
     Where some were left already, sums over others that the same terms depend on would be evaluated for each of their
     states.
     """
-    costs = [cost for summation in summed.sums for cost in costs_of(summation) if not cost.is_recursion]
+    everything = [cost for summation in summed.sums for cost in costs_of(summation)]
+    # Along a chain each step has one state beside its own, however many there are of these.
+    costs = [cost for cost in everything if not cost.is_recursion or cost.width > _WIDTH_OF_CHAIN]
     tied = {n for n in summed.summed if any(_share_a_term(joint, n, other) for other in left)}
     wide = [c for c in costs if c.states ** (c.width - (c.name not in tied)) > MOST_TOGETHER]
     if not wide or any(_found_none(joint, cost.name) for cost in wide):
         return {}
     before, after = (work_of(list(each.terms.values())) for each in (joint, summed))
+    is_long = sum(cost.operations for cost in everything) > MOST_OPERATIONS
     are_pairs = all(c.width == 2 and c.states > 2 for c in wide)
-    if not left and after < max(MOST_DEARER * before, LEAST_WORK_OF_PAIRS if are_pairs else LEAST_WORK):
+    if not left and not is_long and after < max(MOST_DEARER * before, LEAST_WORK_OF_PAIRS if are_pairs else LEAST_WORK):
         return {}
-    return {
-        cost.name: DerivationError(
-            f"the sum over {cost.states} states{f', up to {cost.width} elements at once,' * (cost.width > 1)} would "
-            f"take {after / before:,.0f} times as long as the log-density without it",
-            cost.name,
-        )
-        for cost in wide
-    }
+    found = {}
+    for cost in wide:
+        at_once = f", up to {cost.width} elements at once," if cost.width > 1 else ""
+        times = f"{after / before:,.0f} times as long as the log-density without it"
+        takes = f"{cost.operations:,} operations" if is_long else times
+        why = f"the sum over {cost.states} states{at_once} would take {takes}"
+        found[cost.name] = DerivationError(why, cost.name)
+    return found
 
 
 def _share_a_term(joint: LogProb, name: str, other: str) -> bool:

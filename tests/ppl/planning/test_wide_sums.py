@@ -81,6 +81,17 @@ def test_pairs_of_days_are_summed_out_and_triples_are_drawn():
     assert "gibbs" in {method(ppl.plan(change_points(3)), f"day{i}") for i in range(3)}
 
 
+@pytest.mark.parametrize(("nodes", "expected"), [(10, "marginalize"), (22, "gibbs")])
+def test_labels_that_all_depend_on_each_other_are_drawn_where_their_sum_would_never_end(nodes: int, expected: str):
+    """Of a network of 22 nodes there are 2^22 joint labels."""
+    rng = np.random.default_rng(1)
+    first, second = np.triu_indices(nodes, 1)
+    label = ppl.Bernoulli("label", 0.5, size=nodes)
+    tie = ppl.Beta("tie", 1, 1, size=2)
+    ties = ppl.Bernoulli("ties", pm.math.switch(pm.math.eq(label[first], label[second]), tie[0], tie[1]))
+    assert method(ppl.plan(ppl.Model({ties: rng.random(len(first)) < 0.4})), "label") == expected
+
+
 def test_where_nothing_else_is_moved_sums_stay(data):
     x, y = data
     included = ppl.Bernoulli("included", SHARE, size=PREDICTORS)
