@@ -9,7 +9,7 @@ from pytensor.graph.basic import Constant, Variable
 from pytensor.graph.traversal import graph_inputs, toposort
 from pytensor.tensor.variable import TensorVariable
 
-from graphs.compression.branches import chooses_by_data
+from graphs.compression.choices import chooses_by_data
 from graphs.compression.rows import Rows, is_matrix_product
 from graphs.compression.shapes import size_of
 from graphs.compression.totals import Totals

@@ -16,7 +16,7 @@ from pytensor.tensor.math import Sum
 from pytensor.tensor.shape import SpecifyShape
 from pytensor.tensor.variable import TensorVariable
 
-from graphs.compression.branches import by_branch
+from graphs.compression.choices import by_branch
 from graphs.compression.forms import Column, SharedProduct, Square, multiple
 from graphs.compression.restriction import Restriction
 from graphs.compression.rows import Rows

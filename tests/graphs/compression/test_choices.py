@@ -18,7 +18,7 @@ from scipy import stats
 import graphs
 import ppl
 from graphs.compression import compressed
-from graphs.compression.branches import MOST_PARTS, by_branch
+from graphs.compression.choices import MOST_PARTS, by_branch
 from graphs.compression.rows import Rows
 
 rng = np.random.default_rng(4)
