@@ -9,6 +9,9 @@ from ppl.diagnosing.convergence import BAD_R_HAT, Convergence, convergence
 from ppl.diagnosing.evidence import Evidence
 
 RIDGE = 0.9
+_FAR_APART = 1.2
+"""R-hat of elements that exchange places, the largest: chains that are nearer have not been long enough, and the
+elements of a field are in order sooner than one by one, too."""
 _MOST_NAMED = 6
 
 
@@ -29,11 +32,12 @@ def exchanged(evidence: Evidence, found: Convergence, column: int) -> tuple[str,
     """
     own = [i for i, v in enumerate(evidence.variables) if v == evidence.variables[column]]
     apart = [i for i in own if found.r_hat[i] > BAD_R_HAT]
-    if len(apart) < 2:
+    if len(apart) < 2 or not np.nanmax(found.r_hat[apart]) > _FAR_APART:
         return ()
-    in_order = convergence(np.sort(evidence.draws[:, :, own], axis=2)).r_hat
-    if not np.nanmax(in_order) < BAD_R_HAT:
-        return ()
+    for together in (own, apart):
+        in_order = convergence(np.sort(evidence.draws[:, :, together], axis=2)).r_hat
+        if not np.nanmax(in_order) < BAD_R_HAT:
+            return ()
     return tuple(evidence.labels[i] for i in apart)
 
 

@@ -36,6 +36,17 @@ def test_one_element_that_differs_exchanges_places_with_none():
     assert not any("exchange" in f.remedy for f in faults)
 
 
+def test_a_field_that_mixes_slowly_exchanges_nothing():
+    """Of 36 places a few have not been sampled for long enough; in order all 36 agree, as any field does."""
+    random = np.random.default_rng(3)
+    draws = random.normal(size=(CHAINS, DRAWS, 36))
+    for place in (10, 28, 32):
+        draws[:, :, place] += 0.25 * np.array([-1, 1, -1, 1.0])[:, None]
+    faults = ppl.diagnose(tree({"phi": draws})).findings
+    assert faults
+    assert not any("exchange" in f.remedy for f in faults)
+
+
 @pytest.mark.parametrize("sign", [1.0, -1.0])
 def test_a_ridge_is_named(sign):
     """Two numbers wander together; what is known of them is their difference, or their sum."""
