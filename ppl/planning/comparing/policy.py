@@ -22,6 +22,7 @@ from ppl.planning.comparing.pilot import (
     LONGER,
     MOST_SECONDS,
     PER_GRADIENT_AND_DIMENSION,
+    SHARE_TUNING,
     WORK_OF_GRADIENT,
     Pilot,
     num_affordable,
@@ -212,7 +213,7 @@ def choose_plan(by_nuts: Plan, by_laws: Plan) -> Better:
         doing("Comparing both in longer pilot runs")
         found, nuts = _longer(by_laws, found), _shown(by_nuts, _longer(by_nuts, nuts.pilot))
         gain = _gain(found.effective, _cost_in_run(by_laws, found), by_nuts, nuts)
-    if nuts.pilot is not None and max(found.effective, nuts.effective) < LEAST_EFFECTIVE:
+    if max(found.effective, nuts.effective) < LEAST_EFFECTIVE:
         nuts = _with_a_whole_warm_up(by_nuts, nuts)
         gain = _gain(found.effective, _cost_in_run(by_laws, found), by_nuts, nuts)
     prediction = Prediction(found.effective, gain, drawn, others, nuts.effective)
@@ -295,14 +296,12 @@ def _nuts_alone(plan: Plan) -> _Alone:
 
 
 def _with_a_whole_warm_up(plan: Plan, found: _Alone) -> _Alone:
-    """Return what NUTS alone is worth in a longer pilot run, or what was found before."""
+    """Return what NUTS alone is worth in a longer pilot run; what was found before, where that was as long."""
+    if found.pilot is None or len(found.pilot.draws) >= (1.0 - SHARE_TUNING) * WHOLE_RUN:
+        return found
     doing("Trying NUTS with a whole warm-up")
     whole = pilot(plan, WHOLE_RUN)
-    return (
-        found
-        if whole is None or len(whole.draws) <= len(found.pilot.draws if found.pilot else ())
-        else _shown(plan, whole)
-    )
+    return found if whole is None else _shown(plan, whole)
 
 
 def _shown(plan: Plan, own: Pilot) -> _Alone:
