@@ -20,7 +20,7 @@ from ppl.modelling.model import Model
 from ppl.planning.centring.asked import CentringChoice
 from ppl.planning.centring.deciding import with_centring
 from ppl.planning.choosing import choose
-from ppl.planning.grouping import explain_groups, join_normals, with_fixed_points, with_groups
+from ppl.planning.grouping import NOT_INTEGRATED, explain_groups, join_normals, with_fixed_points, with_groups
 from ppl.planning.integrating import Collapsed
 from ppl.planning.plans import Assignment, Choice, How, Plan, Sampler
 from ppl.planning.sweeps import build_sweep
@@ -116,7 +116,7 @@ def find_methods(
             if name in named and not augmented[name]:
                 raise DerivationError(f"There is no Gibbs step for {name}: {reason}.", name, summed.values[name])
         if why := collapsed.reasons.get(name):
-            reason += f"; not integrated out: {why}"
+            reason += f"{NOT_INTEGRATED}{why}"
         found = _assignment(joint, name, how, reason)
         assignments[name] = replace(found, obstacle=law) if isinstance(law, Obstacle) else found
     in_order = [name for name in joint.values if name in assignments]

@@ -23,6 +23,9 @@ from graphs.joint.logprob import unconstrain
 from graphs.surgery.random_graph import depends_on
 from ppl.planning.plans import BY_GRADIENT, WITHOUT_GRADIENT, WITHOUT_LAW, Assignment
 
+NOT_INTEGRATED = "; not integrated out: "
+"""Before why not, in a reason."""
+
 
 def with_groups(
     summed: LogProb,
@@ -129,8 +132,14 @@ def join_normals(summed: LogProb, assignments: dict[str, Assignment], laws: dict
             name, others = names[value], ", ".join(names[v] for v in group if v is not value)
             laws[name] = law
             old = assignments[name]
-            reason = f"{law.family} full conditional, jointly with {others}"
+            reason = f"{law.family} full conditional, jointly with {others}{_of_integrals(old)}"
             assignments[name] = replace(old, reason=reason)
+
+
+def _of_integrals(assignment: Assignment) -> str:
+    """Return what was said of why a variable is not integrated out, which stays true however it is drawn."""
+    _, word, why = assignment.reason.partition(NOT_INTEGRATED)
+    return word + why
 
 
 def explain_groups(groups: Sequence[Group], assignments: dict[str, Assignment]) -> None:
@@ -140,7 +149,9 @@ def explain_groups(groups: Sequence[Group], assignments: dict[str, Assignment]) 
             others = [n for n, other in group.laws.items() if other is law and n != name]
             jointly = f", jointly with {', '.join(others)}" if others else ""
             old = assignments[name]
-            reason = f"{law.family} full conditional{jointly}, with auxiliary variables: {group.what}"
+            reason = (
+                f"{law.family} full conditional{jointly}, with auxiliary variables: {group.what}{_of_integrals(old)}"
+            )
             assignments[name] = replace(old, reason=reason)
 
 
