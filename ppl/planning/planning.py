@@ -192,6 +192,9 @@ def _best(case: _Case, collapsed: Collapsed, is_asked: bool) -> tuple[Plan, Deci
     has_others = collapsed.joint.integrals and not is_asked
     rest = Collapsed(case.summed, case.summed) if has_others else collapsed
     by_laws = _by_laws(case, rest, moved)
+    # Not before: what has no distribution together is refused where it is drawn together.
+    if (few := _of_few(chosen)) is not None:
+        return few, Decided(False, few.policy, taken.course)
     if by_laws is None:
         policy = NONE_LEFT if chosen.natural.integrals else NO_LAWS
         return replace(chosen, policy=policy), Decided(False, policy, taken.course)
@@ -233,7 +236,7 @@ def _decided(case: _Case, known: Decided, is_asked: bool) -> Plan | None:
     else:
         chosen, taken = _chosen(case, collapsed, is_asked)
         best = chosen if taken is collapsed else None
-        if best is not None and (only := _without_rival(best)) is not None:
+        if best is not None and (only := _without_rival(best) or _of_few(best)) is not None:
             return only
     return best and replace(best, policy=known.policy, centre=known.centre)
 
@@ -257,8 +260,11 @@ def _without_rival(chosen: Plan) -> Plan | None:
     """Return a plan that is not to be compared with another, if it is not."""
     if chosen.is_exact:
         return replace(chosen, policy=EXACT)
-    if not any(a.method == BY_GRADIENT for a in chosen.assignments):
-        return chosen
+    return None if any(a.method == BY_GRADIENT for a in chosen.assignments) else chosen
+
+
+def _of_few(chosen: Plan) -> Plan | None:
+    """Return a plan that draws what is left from a table, if that is few numbers."""
     few = of_few_numbers(chosen.sweep)
     return None if few is None else _by_table(chosen, few)
 
