@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+import numpy as np
 import pytensor.tensor as pt
+from numpy.typing import NDArray
 from pymc.distributions.continuous import MoyalRV, SkewNormalRV
-from pymc.distributions.timeseries import AutoRegressiveRV, RandomWalkRV
 from pymc.logprob.abstract import _logprob
 from pytensor.graph.basic import Variable
 from pytensor.graph.op import Op
@@ -22,9 +23,6 @@ from pytensor.tensor.random.basic import (
     normal,
 )
 from pytensor.tensor.variable import TensorVariable
-
-from graphs.surgery.random_graph import static_shape
-from graphs.surgery.rebuilding import substitute
 
 # Of the inputs of a node: location and scale.
 _PLACES: Mapping[type, tuple[int, int]] = {
@@ -47,6 +45,17 @@ class Located(NamedTuple):
     location: TensorVariable  # of a shape that goes with that of the variable
     scale: TensorVariable  # the same
     ratio: TensorVariable  # of sequences: how much of the element before is added to the location, of the first zero
+    # Of sequences, shape (m, n): which elements follow on each other, in C order, one sequence a row.
+    rows: NDArray[np.int64] | None = None
+
+    @property
+    def graphs(self) -> list[TensorVariable]:
+        """Location, scale and ratio."""
+        return [self.location, self.scale, self.ratio]
+
+    def order(self, size: int) -> NDArray[np.int64]:
+        """Return the elements, so many, in the order in which coordinates have them: sequences one after the other."""
+        return np.arange(size) if self.rows is None else self.rows.ravel()
 
 
 def is_located(rv: TensorVariable) -> bool:
@@ -71,54 +80,6 @@ def is_exponential(rv: TensorVariable) -> bool:
     (True, False)
     """
     return rv.owner is not None and type(rv.owner.op) in _OF_LOGARITHM
-
-
-def is_sequence(rv: TensorVariable) -> bool:
-    """Whether a random variable is a vector of which each element is located given the one before.
-
-    Random walks are, and autoregressions of first order, whose steps and starts are located.
-    """
-    if rv.owner is None or rv.type.ndim != 1 or static_shape(rv)[0] < 2:
-        return False
-    op, inputs = rv.owner.op, rv.owner.inputs
-    if isinstance(op, RandomWalkRV):
-        return all(is_located(rv) for rv in inputs[:2])
-    return isinstance(op, AutoRegressiveRV) and op.ar_order == 1 and is_located(inputs[2])
-
-
-def located_sequence(rv: TensorVariable, stand_ins: Mapping[Variable, Variable], size: int) -> Located:
-    """Return location, scale and ratio of a variable that `is_sequence`.
-
-    Parameters
-    ----------
-    rv : TensorVariable
-        The variable.
-    stand_ins : mapping of Variable to Variable
-        What stands for random variables.
-    size : int
-        Its length.
-    """
-    op, inputs = rv.owner.op, rv.owner.inputs
-
-    def parts(component: Variable) -> tuple[TensorVariable, TensorVariable]:
-        return located(component, substitute(component.owner.inputs, stand_ins))[:2]
-
-    is_walk = isinstance(op, RandomWalkRV)
-    first, ones = parts(inputs[0 if is_walk else 2]), pt.ones(size - 1)
-    if is_walk:
-        following, ratio = parts(inputs[1]), ones
-    else:
-        rhos, scale = (pt.cast(pt.as_tensor(v), "float64") for v in substitute(inputs[:2], stand_ins))
-        constant = rhos[0] if op.constant_term else pt.constant(0.0)
-        following, ratio = (constant, scale), ones * rhos[-1]
-    location, deviation = (
-        pt.concatenate([_vector(a, 1), _vector(b, size - 1)]) for a, b in zip(first, following, strict=True)
-    )
-    return Located(location, deviation, pt.concatenate([pt.zeros(1), ratio]))
-
-
-def _vector(graph: TensorVariable, size: int) -> TensorVariable:
-    return pt.broadcast_to(graph.ravel() if graph.type.ndim else graph, (size,))
 
 
 def located(rv: TensorVariable, inputs: Sequence[Variable]) -> Located:

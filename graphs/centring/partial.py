@@ -37,9 +37,10 @@ from pytensor.graph.basic import Variable
 from pytensor.tensor.variable import TensorVariable
 
 from graphs.bounds.guards import strip_guards
-from graphs.centring.families import Located, is_exponential, is_located, located, located_sequence, standard_logprob
+from graphs.centring.families import Located, is_exponential, is_located, located, standard_logprob
 from graphs.centring.reasons import why_not_located
-from graphs.centring.recursions import from_below, recursion
+from graphs.centring.recursions import in_steps, of_coordinates
+from graphs.centring.sequences import located_sequence
 from graphs.density import LogDensity
 from graphs.joint.joint_logprob import LogProb
 from graphs.joint.preparation import widen
@@ -93,12 +94,25 @@ class PartialCentring:
 
     @property
     def parameters(self) -> tuple[TensorVariable, ...]:
-        """Locations of all variables, then scales, then scores, then ratios; of the shapes of the variables."""
-        pairs = list(zip(self.located, self.values, strict=True))
-        graphs = [*((one.location, v) for one, v in pairs), *((one.scale, v) for one, v in pairs)]
-        found = [g if g.type.shape == v.type.shape else pt.broadcast_to(g, v.type.shape) for g, v in graphs]
-        ratios = [pt.broadcast_to(one.ratio, v.type.shape) for one, v in pairs]
-        return (*found, *self.scores, *ratios)
+        """Locations of all variables, then scales, then scores, then ratios; in the `orders` of their elements."""
+        kinds = [[one.location for one in self.located], [one.scale for one in self.located]]
+        kinds += [list(self.scores), [one.ratio for one in self.located]]
+        return tuple(
+            self._in_order(graph, value, one)
+            for kind in kinds
+            for graph, value, one in zip(kind, self.values, self.located, strict=True)
+        )
+
+    @staticmethod
+    def _in_order(graph: TensorVariable, value: TensorVariable, one: Located) -> TensorVariable:
+        shape = value.type.shape
+        whole = graph if graph.type.shape == shape else pt.broadcast_to(graph, shape)
+        return whole if one.rows is None else in_steps(whole, one.rows.reshape(1, -1))
+
+    @property
+    def orders(self) -> tuple[NDArray[np.int64], ...]:
+        """Of each variable its elements, in C order, as data of coordinates and `parameters` have them."""
+        return tuple(one.order(size) for one, size in zip(self.located, self.sizes, strict=True))
 
     @property
     def described(self) -> str:
@@ -166,9 +180,9 @@ def partial_centring(
         if why_not_located(logprob, name) or 0 in value.type.shape:
             continue
         inputs = substitute(rv.owner.inputs, stand_ins) if is_located(rv) or is_exponential(rv) else []
-        size = prod(value.type.shape)
-        one = located(rv, inputs) if inputs else located_sequence(rv, stand_ins, size)
-        one = Located(*strip_guards(widen(list(one)), _supports(logprob)))
+        one = located(rv, inputs) if inputs else located_sequence(rv, stand_ins, value.type.shape)
+        location, scale, ratio = strip_guards(widen(one.graphs), _supports(logprob))
+        one = one._replace(location=location, scale=scale, ratio=ratio)
         if name in always or _depends_on(one, others):
             found[name], inputs_of[name] = one, inputs
     levels = _levels(found, logprob)
@@ -177,7 +191,7 @@ def partial_centring(
 
 
 def _depends_on(one: Located, variables: Sequence[TensorVariable]) -> bool:
-    return any(depends_on(graph, variables) for graph in one)
+    return any(depends_on(graph, variables) for graph in one.graphs)
 
 
 def _supports(logprob: LogProb) -> dict[Variable, Support]:
@@ -219,27 +233,22 @@ def _of(
     first = 0
     for name, one in found.items():
         value, stop = logprob.values[name], first + prod(shapes[name])
-        share, floor, pull = (pt.reshape(v[first:stop], shapes[name]) for v in data)
-        location, scale, ratio, *inputs = substitute([*one, *inputs_of[name]], undone)
+        share, floor, pull = (v[first:stop] for v in data)
+        first = stop
+        location, scale, ratio, *inputs = substitute([*one.graphs, *inputs_of[name]], undone)
+        here = one._replace(location=location, scale=scale, ratio=ratio)
         coordinate = coordinates[value] = value.type(name=value.name)
-        is_chained = not inputs
-        if is_chained:
-            share, pull = from_below(share, floor, pull, location, scale, ratio)
+        if one.rows is not None:
+            undone[value], jacobians[name] = of_coordinates(coordinate, here, one.rows, share, floor, pull)
+            continue
+        share, floor, pull = (pt.reshape(v, shapes[name]) for v in (share, floor, pull))
         square = floor + share * scale**2
         inverse = reciprocal_sqrt(square)
-        if is_chained:
-            remains = floor * inverse**2
-            middle = remains * location + (scale * inverse) ** 2 * pull + scale * inverse * coordinate
-            undone[value] = recursion(remains * ratio, middle)
-            jacobians[name] = pt.log(scale * inverse)
-            first = stop
-            continue
         standard = (coordinate + scale * inverse * (pull - share * location)) * inverse
         density = standard_logprob(logprob.graph.latent[name], inputs, standard)
         terms[name] = density - log_sqrt(square)
         jacobians[name] = pt.log(scale * inverse)
         undone[value] = location + scale * standard
-        first = stop
     supports = _supports(logprob) | dict.fromkeys(coordinates.values(), REAL)
     terms = dict(zip(terms, widen(strip_guards(list(terms.values()), supports)), strict=True))
     # Slopes are masked down to the variables: coordinates have finite ones.

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytensor.tensor as pt
 
-from graphs.centring.families import is_exponential, is_located, is_sequence
+from graphs.centring.families import is_exponential, is_located
+from graphs.centring.sequences import is_sequence
 from graphs.joint.joint_logprob import LogProb
 
 
@@ -22,8 +23,8 @@ def why_not_located(logprob: LogProb, name: str) -> str:
     if not (is_located(rv) or is_exponential(rv) or is_sequence(rv)):
         return (
             "its distribution is not a location plus a scale times what has neither, on the whole real line, nor of "
-            "the exponential of that, nor a vector of such steps, one after the other (a random walk, an "
-            "autoregression of first order)"
+            "the exponential of that, nor such steps, one after the other (random walks, autoregressions of first "
+            "order)"
         )
     natural, value = logprob.natural[name], logprob.values[name]
     if is_exponential(rv):

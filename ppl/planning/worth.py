@@ -13,7 +13,8 @@ from math import prod
 from pytensor.graph.basic import Constant, Variable
 from pytensor.graph.traversal import toposort
 
-from graphs.centring.families import is_exponential, is_located, is_sequence
+from graphs.centring.families import is_exponential, is_located
+from graphs.centring.sequences import is_sequence
 from graphs.conditional import (
     Beta,
     CountLaw,

@@ -80,7 +80,8 @@ class CentredDensity:
             All blocks, and the joint state.
         """
         density, first = self.density, sweep.elements(variables[0])[0]
-        elements = [i - first for v in density.values for i in sweep.elements(v)]
+        ordered = zip(density.values, density.orders, strict=True)
+        elements = [i - first for v, order in ordered for i in np.asarray(sweep.elements(v))[order]]
         levels = [level for level, size in zip(density.levels, density.sizes, strict=True) for _ in range(size)]
         context = [i for v in self._context if v not in variables for i in sweep.elements(v)]
         where = CoordinateMap(

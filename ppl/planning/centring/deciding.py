@@ -67,7 +67,8 @@ def _centred(natural: LogProb, sampled: LogProb, names: Sequence[str], choice: C
     if density is None:
         return None
     start = [
-        np.broadcast_to(shares[n], v.type.shape).ravel() for n, v in zip(density.names, density.values, strict=True)
+        np.broadcast_to(shares[n], v.type.shape).ravel()[order]
+        for n, v, order in zip(density.names, density.values, density.orders, strict=True)
     ]
     return CentredDensity(density, np.concatenate(start))
 

@@ -204,13 +204,24 @@ def test_where_all_is_known_coordinates_are_positions():
     np.testing.assert_array_equal([share, floor, pull], [[1.0, 0.5], [0.0, 2.0], [0.0, 1.0]])
 
 
-def test_of_a_sequence():
+# Lengths of sequences, and which elements of the position they are, one sequence after the other.
+SEQUENCES = {
+    "one": ([5], np.arange(5)),
+    "several": ([3, 2, 3], np.arange(8)),
+    "by steps": ([3, 3], np.array([0, 2, 4, 1, 3, 5])),
+}
+
+
+@pytest.mark.parametrize("name", SEQUENCES)
+def test_of_sequences(name):
     """Positions are those of matrices: normal ones, given the element before and an observation of each."""
-    rng, n = np.random.default_rng(2), 5
-    location, scale, ratio = rng.normal(size=n), rng.uniform(0.5, 2, n), np.append(0.0, rng.normal(size=n - 1))
+    lengths, elements = SEQUENCES[name]
+    rng, n = np.random.default_rng(2), sum(lengths)
+    location, scale = rng.normal(size=n), rng.uniform(0.5, 2, n)
+    ratio = np.concatenate([np.append(0.0, rng.normal(size=length - 1)) for length in lengths])
     share, unit, pull = rng.uniform(0.1, 0.9, n), rng.uniform(0.5, 2, n), rng.normal(size=n)
     centring = Centring(share, unit, pull)
-    where = CoordinateMap(n, np.arange(n), np.zeros(n, np.int64), np.zeros(0, np.int64), np.full(n, np.nan))
+    where = CoordinateMap(n, elements, np.zeros(n, np.int64), np.zeros(0, np.int64), np.full(n, np.nan))
 
     def parameters(x, context, out):
         out[:] = np.concatenate([location, scale, 0 * scale, ratio])
@@ -223,12 +234,12 @@ def test_of_a_sequence():
     mean = np.linalg.solve(precision, back.T @ (location / scale**2) + pull / centring.floor)
     columns, state, position = [], np.zeros(n), np.empty(n)
     log_jacobian = function.locate(np.zeros(n), state, position)
-    np.testing.assert_allclose(position, mean)
-    for unit_vector in np.eye(n):
-        function.locate(unit_vector, state, position)
-        columns.append(position - mean)
+    np.testing.assert_allclose(position[elements], mean)
+    for i in elements:
+        function.locate(np.eye(n)[i], state, position)
+        columns.append(position[elements] - mean)
     slopes = np.array(columns).T
-    np.testing.assert_allclose(slopes @ np.diag(centring.floor) @ slopes.T, np.linalg.inv(precision))
+    np.testing.assert_allclose(slopes @ np.diag(centring.floor) @ slopes.T, np.linalg.inv(precision), atol=1e-14)
     np.testing.assert_allclose(log_jacobian, np.linalg.slogdet(slopes)[1])
     coordinates, again = rng.normal(size=n), np.empty(n)
     function.locate(coordinates, state, position)

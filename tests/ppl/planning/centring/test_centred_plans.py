@@ -1,7 +1,7 @@
 """Partially centred coordinates in plans and runs.
 
-Answers: the log-density of the model as it was declared; the posterior of eight schools by quadrature over the location
-and scale that are left when effects are integrated out in closed form; what a run and one that goes on from it share.
+Answers: the log-density of the model as it was declared; posteriors by quadrature over what is left when effects are
+integrated out in closed form, of eight schools and of walks; what a run and one that goes on from it share.
 """
 
 from __future__ import annotations
@@ -30,6 +30,15 @@ def schools() -> ppl.Model:
     mu, tau = ppl.Normal("mu", 0, 5), ppl.HalfCauchy("tau", 5)
     theta = ppl.Normal("theta", mu, tau, size=8)
     return ppl.Model({ppl.Normal("y", theta, DEVIATIONS): Y})
+
+
+WALKED = np.array([[0.3, 0.5, 0.4, 0.8], [-1.0, -1.6, -1.2, -1.3], [0.9, 1.4, 1.1, 0.8]])
+
+
+def walks() -> ppl.Model:
+    tau = ppl.HalfNormal("tau", 0.5)
+    x = ppl.GaussianRandomWalk("x", sigma=tau, init_dist=pm.Normal.dist(0, 1), steps=3, size=3)
+    return ppl.Model({ppl.Normal("y", x, 0.5): WALKED})
 
 
 def moments_of_schools() -> dict[str, float]:
@@ -187,13 +196,41 @@ def test_in_jax_variables_stay_as_declared():
     assert not plan.sweep.has_coordinates
 
 
-def test_the_backends_agree():
+@pytest.mark.parametrize(("declare", "name"), [(schools, "theta"), (walks, "x")])
+def test_the_backends_agree(declare, name):
     """The same coordinates, asked for: C and Numba draw the same numbers."""
-    model, found = schools(), []
+    model, found = declare(), []
     for backend in ("numba", "c"):
-        compiled = ppl.compile(model, **BY_NUTS, backend=backend, centring={"theta": 0.2}, progress=False)
-        found.append(compiled.sample(8, 30, 1, seed=3, progress=False).posterior["theta"].values)
+        compiled = ppl.compile(model, **BY_NUTS, backend=backend, centring={name: 0.2}, progress=False)
+        found.append(compiled.sample(8, 30, 1, seed=3, progress=False).posterior[name].values)
     np.testing.assert_allclose(*found, rtol=1e-6)
+
+
+def test_many_walks_have_the_moments_of_quadrature():
+    """Given their scale all is normal: means of matrices, and quadrature over the scale."""
+    compiled = ppl.compile(walks(), **BY_NUTS, progress=False)
+    assert str(compiled.plan).splitlines()[2].endswith("centring learnt")
+    trace = compiled.sample(1000, 1000, 4, seed=1, progress=False)
+    posterior = trace.posterior.to_dataset()
+    assert max(float(v.max()) for v in az.rhat(posterior).values()) < 1.01
+    log_tau = np.linspace(-9, 2.5, 801)
+    log_weights, means = [], []
+    for tau in np.exp(log_tau):
+        steps = np.cumsum(np.eye(4), axis=0) * np.array([1.0, tau, tau, tau])
+        prior = steps @ steps.T
+        total = prior + 0.25 * np.eye(4)
+        log = stats.multivariate_normal(np.zeros(4), total).logpdf(WALKED).sum()
+        log_weights.append(log + stats.halfnorm(scale=0.5).logpdf(tau) + np.log(tau))
+        means.append(WALKED @ np.linalg.solve(total, prior))
+    weights = np.exp(log_weights - np.max(log_weights))
+    weights /= weights.sum()
+    expected = {"log tau": weights @ log_tau, "x": np.tensordot(weights, np.array(means), 1)}
+    found = {"log tau": np.log(posterior["tau"]).values[..., None], "x": posterior["x"].values.reshape(4, 1000, -1)}
+    for name, draws in found.items():
+        ess = az.ess(az.convert_to_dataset({"v": draws}))["v"].values
+        assert ess.min() > 400
+        error = abs(draws.mean((0, 1)) - np.ravel(expected[name])) / (draws.std((0, 1)) / np.sqrt(ess))
+        assert error.max() < 4.5, name
 
 
 def test_a_run_that_is_restored_has_its_coordinates(compiled):
