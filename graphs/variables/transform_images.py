@@ -48,9 +48,19 @@ class Image:
         return bool(self.vectors) or (_all_below(self.lower, other.lower) and _all_below(other.upper, self.upper))
 
     def __str__(self) -> str:
-        if self.vectors:
-            return " of ".join(kind.__name__ for kind in self.vectors) + " vectors"
-        return f"({np.min(self.lower):g}, {np.max(self.upper):g})"
+        words = " of ".join(_WORDS.get(kind.__name__, f"values of {kind.__name__}") for kind in self.vectors)
+        return words or f"({np.min(self.lower):g}, {np.max(self.upper):g})"
+
+
+_WORDS = {
+    "SimplexTransform": "vectors of positive numbers that sum to one",
+    "SumTo1": "vectors of positive numbers that sum to one",
+    "ZeroSumTransform": "vectors that sum to zero",
+    "CholeskyCovPacked": "packed Cholesky factors of covariance matrices",
+    "CholeskyCovTransform": "positive definite matrices",
+    "CholeskyCorrTransform": "Cholesky factors of correlation matrices",
+}
+"""What transforms of whole vectors reach."""
 
 
 def image_of(transform: Transform | None, rv: TensorVariable) -> Image | None:
@@ -89,6 +99,30 @@ def image_of(transform: Transform | None, rv: TensorVariable) -> Image | None:
         return None
     low, high = (np.asarray(value, dtype="float64") for value in values)
     return Image(np.minimum(low, high), np.maximum(low, high), tuple(vectors), is_partial)
+
+
+def puts_in_order(transform: Transform | None) -> bool:
+    """Whether the elements that a transform reaches increase along their last axis.
+
+    Parameters
+    ----------
+    transform : Transform or None
+        Of a variable; those of users are told by their name.
+    """
+    return any(isinstance(step, Ordered) or "ordered" in type(step).__name__.lower() for step in _steps(transform))
+
+
+def can_be_put_in_order(rv: TensorVariable) -> bool:
+    """Whether the elements of a random variable, or of each of its vectors, may be made to increase.
+
+    Not those of what is transformed as a whole: probabilities, matrices.
+
+    Parameters
+    ----------
+    rv : TensorVariable
+        A continuous random variable.
+    """
+    return rv.type.ndim > 0 and all(step.ndim_supp == 0 for step in _steps(default_transform(rv)))
 
 
 def support_image(rv: TensorVariable) -> Image | None:

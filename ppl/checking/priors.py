@@ -16,6 +16,7 @@ from graphs.joint.logprob import logprob
 from graphs.marginal.finite import finite_states
 from graphs.surgery.interpreting import interpret, without_c
 from graphs.surgery.random_graph import parameters_of, static_shape, without_axes
+from graphs.variables.transform_images import can_be_put_in_order, puts_in_order
 from ppl.checking.concern import Concern
 from ppl.checking.draws import PriorDraws, values_at
 from ppl.checking.structure import is_missing_data
@@ -116,9 +117,9 @@ def exchangeable(draws: PriorDraws) -> Iterator[Concern]:
         function = interpret(list(joint.values.values()), joint.total)
         for axes in places.values():
             known = [(n, axis) for n, axis in axes if n in joint.values]
-            names = _least_symmetric(function, joint, usable, known)
-            if names:
-                yield _of_exchange(model, names)
+            chosen = _least_symmetric(function, joint, usable, known)
+            if chosen:
+                yield _of_exchange(model, chosen)
 
 
 def _axes_by_length(model: Model) -> dict[int, list[tuple[str, int]]]:
@@ -129,28 +130,26 @@ def _axes_by_length(model: Model) -> dict[int, list[tuple[str, int]]]:
     found: dict[int, list[tuple[str, int]]] = {}
     above = set(ancestors(informed))
     for name, rv in model.latent.items():
-        if rv.type.dtype.startswith("float") and _is_free(model, name) and rv in above:
-            for axis, length in enumerate(static_shape(rv)):
+        if rv.type.dtype.startswith("float") and not is_missing_data(model, name) and rv in above:
+            shape = static_shape(rv)
+            # Of what is in order along its last axis, vectors may still change places as wholes.
+            free = shape[:-1] if puts_in_order(model.parts.transforms.get(name)) else shape
+            for axis, length in enumerate(free):
                 if 2 <= length <= MOST_COMPONENTS and (length in lengths or not discrete):
                     found.setdefault(length, []).append((name, axis))
     return found
 
 
-def _is_free(model: Model, name: str) -> bool:
-    """Whether nobody has put the elements of a variable in order, and these are no missing data."""
-    return not is_missing_data(model, name) and "ordered" not in type(model.parts.transforms.get(name)).__name__.lower()
-
-
 def _least_symmetric(
     function: Any, joint: Any, draws: Sequence[dict[str, NDArray]], axes: Sequence[tuple[str, int]]
-) -> tuple[str, ...]:
-    """Return the fewest variables whose first two elements can change places together; none if there are none."""
+) -> tuple[tuple[str, int], ...]:
+    """Return the fewest axes whose first two elements can change places together; none if there are none."""
     sets = (chosen for size in range(1, len(axes) + 1) for chosen in combinations(axes, size))
     for number, chosen in enumerate(sets):
         if number >= _MOST_SETS:
             break
         if all(_is_unchanged(function, joint, draw, chosen) for draw in draws):
-            return tuple(dict.fromkeys(name for name, _ in chosen))
+            return chosen
     return ()
 
 
@@ -164,13 +163,30 @@ def _is_unchanged(function: Any, joint: Any, draw: dict[str, NDArray], chosen: S
     return np.isfinite(before) and abs(before - after) <= 1e-9 * max(1.0, abs(before))
 
 
-def _of_exchange(model: Model, names: tuple[str, ...]) -> Concern:
-    first = next((n for n in names if len(static_shape(model.latent[n])) == 1), names[0])
+def _of_exchange(model: Model, chosen: Sequence[tuple[str, int]]) -> Concern:
+    names = tuple(dict.fromkeys(name for name, _ in chosen))
     return Concern(
         "exchangeable",
         "warning",
         names,
         f"The elements of {', '.join(names)} can change places, and the density is the same: chains may label them "
         "differently.",
-        f'Put them in order where {first} is declared: transform="ordered".',
+        _how_to_label(model, chosen),
     )
+
+
+def _how_to_label(model: Model, chosen: Sequence[tuple[str, int]]) -> str:
+    """Say which variable can be put in order, or what of the draws does not depend on labels where none can."""
+    orderable = [(name, axis) for name, axis in chosen if can_be_put_in_order(model.latent[name])]
+    for name, axis in orderable:
+        # One number a component: an order of several would leave most of the posterior out.
+        shape = static_shape(model.latent[name])
+        if axis == len(shape) - 1 and prod(shape) == shape[axis]:
+            return f'Put them in order where {name} is declared: transform="ordered".'
+    invariant = "take from the draws only what does not depend on labels, such as predictions and who belongs together."
+    if orderable:
+        name = orderable[0][0]
+        return (
+            f'Declare one number a component of {name} as a vector of its own, with transform="ordered"; or {invariant}'
+        )
+    return f"None of them can be put in order: {invariant}"

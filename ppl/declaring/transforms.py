@@ -79,7 +79,7 @@ def reaches_beyond(rv: TensorVariable, transform: Transform) -> bool:
 def _leaving_out(name: str, transform: Transform, image: Image, support: Image) -> ModelError:
     steps = transform.transform_list if isinstance(transform, ChainedTransform) else [transform]
     what = " of ".join(str(getattr(step, "name", step)) for step in steps)
-    part = "part of " if image.is_partial else ""
+    part = ("only some of the " if image.vectors else "part of ") if image.is_partial else ""
     return ModelError(
         f"The transform {what} of {name} reaches {part}{image}, but {name} lies in {support}. Leave transform out: "
         "the default is that of the support. To restrict a variable, use ppl.Truncated; to say what comes first in the "

@@ -96,6 +96,17 @@ def test_a_part_of_the_support_is_refused(name: str) -> None:
         REFUSED[name]()
 
 
+def test_kinds_of_vectors_are_said_in_words() -> None:
+    with pytest.raises(
+        ppl.ModelError, match="reaches only some of the vectors of positive numbers that sum to one, but x"
+    ):
+        REFUSED["ordered simplex"]()
+    with pytest.raises(ppl.ModelError, match=r"reaches vectors of positive .* one, but x lies in \(-inf, inf\)"):
+        REFUSED["simplex of reals"]()
+    with pytest.raises(ppl.ModelError, match="but z lies in vectors that sum to zero"):
+        ppl.ZeroSumNormal("z", 1, dims={"g": 3}, transform="ordered")
+
+
 def test_of_models_of_pymc() -> None:
     with pm.Model() as twice:
         pm.Uniform("u", 0, 0.5, shape=3, transform=tr.Chain([tr.Interval(0, 0.5), tr.ordered]))
