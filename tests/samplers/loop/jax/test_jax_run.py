@@ -75,7 +75,8 @@ def skewed():
 @pytest.fixture(scope="module")
 def skewed_result(skewed):
     compiled, init, _ = skewed
-    return compiled.run(init, RunSettings(tune=300, draws=700, seed=1, keep_tuning=True))
+    # Averaged step sizes lag: after 300 sweeps four chains accepted 0.86 to 0.90 in 8 runs, after 600 0.85 to 0.87.
+    return compiled.run(init, RunSettings(tune=600, draws=700, seed=1, keep_tuning=True))
 
 
 def test_nuts_draws_a_skewed_target(skewed, skewed_result):
@@ -125,7 +126,7 @@ def test_statistics_describe_the_draws(skewed, skewed_result):
     assert np.mean(stats["n_steps"] < 2 ** (stats["tree_depth"] + 1)) > 0.99
     assert np.all(np.abs(stats["index_in_trajectory"]) <= stats["n_steps"])
     assert skewed_result.num_gradients == stats["n_steps"].sum() + tuning["n_steps"].sum()
-    assert skewed_result.tuning_draws.shape == (4, 300, 5)
+    assert skewed_result.tuning_draws.shape == (4, 600, 5)
     np.testing.assert_array_equal(skewed_result.num_draws, [700] * 4)
 
 
@@ -133,7 +134,7 @@ def test_the_same_seed_gives_the_same_draws_however_often_python_has_control(ske
     compiled, init, _ = skewed
     monkeypatch.setattr(jax_chunks, "CHUNK_SECONDS", 1e-4)
     reports = []
-    again = compiled.run(init, RunSettings(tune=300, draws=700, seed=1, callback=reports.append))
+    again = compiled.run(init, RunSettings(tune=600, draws=700, seed=1, callback=reports.append))
     np.testing.assert_array_equal(again.draws, skewed_result.draws)
     assert again.tuning_draws is None
     assert len(reports) > 20
@@ -141,7 +142,7 @@ def test_the_same_seed_gives_the_same_draws_however_often_python_has_control(ske
     assert [report["chain"] for report in reports[0]] == [0, 1, 2, 3]
     assert reports[0][0]["tuning"]
     assert not reports[-1][0]["tuning"]
-    other = compiled.run(init, RunSettings(tune=300, draws=700, seed=2))
+    other = compiled.run(init, RunSettings(tune=600, draws=700, seed=2))
     assert not np.array_equal(other.draws, again.draws)
 
 
