@@ -96,7 +96,6 @@ LONG_FILES = {
     "graphs/log_scale/logarithms.py": "one class, whose rules call each other by way of what it remembers",
     "graphs/marginal/lifting/indexing.py": "one rule, of indexing by states, in its steps",
     "graphs/recursion/loops/forward.py": "the sum and its twin, the maximum, work in one memory",
-    "ppl/planning/comparing/policy.py": "a choice, and what each number in it was measured on",
     "samplers/trajectories/tree.py": "one algorithm, in the order of its paper",
     "tests/graphs/marginal/marginal_models.py": "a list of models, a few lines each",
     "tests/graphs/marginal/models/chains.py": "a list of models, a few lines each",

@@ -19,6 +19,7 @@ from graphs.optional import optional
 FEWEST_ROWS = 16
 LEAST_GAIN = 1.5
 LEAST_GAIN_OF_BRANCHES = 1.25
+"""Less than of statistics: rows that are summed apart are as many, and what they read is gathered for each branch."""
 _OVERHEAD = 2
 
 

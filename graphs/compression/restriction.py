@@ -19,6 +19,7 @@ from graphs.compression.rows import ELEMENTWISE, Product, Rows, reduced_shape
 from graphs.compression.shapes import is_uniform, positions_of, shape_of, size_of
 
 _FEW = 8
+"""Terms of a sum over states: so many are taken one by one, each as what its rows have in common."""
 _NEVER = -np.inf
 
 

@@ -32,7 +32,12 @@ from graphs.conditional import (
 from graphs.integral import BorderedNormal, Factor, FieldNormal, WhitenedNormal, is_tied_by_prior
 from graphs.joint.joint_logprob import LogProb
 from graphs.surgery.random_graph import depends_on
-from ppl.planning.comparing.policy import PER_DIMENSION, PER_TRAJECTORY, cost_of_keeping, fewest_gradients
+from ppl.planning.comparing.costs import (
+    PER_DIMENSION,
+    PER_TRAJECTORY,
+    cost_of_keeping_numbers,
+    fewest_gradients,
+)
 from ppl.planning.work import work_of, work_of_factor, work_of_small_factors
 from samplers.conditionals.discrete import independent_groups
 
@@ -130,7 +135,7 @@ class CountedWorth:
         sweep = fewest_gradients(size) * gradient + PER_TRAJECTORY + PER_DIMENSION * size
         gone = self._size - size
         back = PER_DRAWING_BACK + PER_ELEMENT_DRAWN * gone if gone else 0.0
-        return _SWEEPS_PER_DRAW * sweep + cost_of_keeping(self._size) + back
+        return _SWEEPS_PER_DRAW * sweep + cost_of_keeping_numbers(self._size) + back
 
     def _tying(self, before: LogProb, after: LogProb) -> str:
         """Return whose elements could not be drawn together any more, or nothing."""

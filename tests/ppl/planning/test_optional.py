@@ -96,7 +96,7 @@ PLACES = {
     "sums": "graphs.marginal.summing_out.sum_out",
     "groups of elements": "samplers.conditionals.coloured.factors",
     "pilot runs": "ppl.planning.comparing.policy.pilot",
-    "work": "ppl.planning.comparing.policy.work_of",
+    "work": "ppl.planning.comparing.costs.work_of",
     "plans by laws": "ppl.planning.sweeps.gibbs_block",
     "integrals": "ppl.planning.integrating.integrate",
     "integrals together": "graphs.integral.integrating.block_step",

@@ -234,6 +234,14 @@ def test_errors_in_what_is_called_reach_python(folder):
     assert outer(4.0) == 3.0
 
 
+def test_a_folder_that_is_removed_meanwhile_is_made_again(tmp_path, monkeypatch):
+    """PyTensor removes empty folders from its own when it first compiles for C."""
+    monkeypatch.setattr(kept_files, "pytensor", SimpleNamespace(config=SimpleNamespace(compiledir=tmp_path)))
+    kept_files.directory().rmdir()
+    kept_files.write("name", b"contents")
+    assert kept_files.read("name") == b"contents"
+
+
 def test_a_folder_that_cannot_be_written_is_replaced_and_this_is_said_once(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
     monkeypatch.setattr(kept_files, "pytensor", SimpleNamespace(config=SimpleNamespace(compiledir=tmp_path / "file")))
