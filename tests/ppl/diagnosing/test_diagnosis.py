@@ -5,8 +5,6 @@ Answers: traces with one known fault, and ArviZ's numbers.
 
 from __future__ import annotations
 
-import time
-
 import arviz as az
 import numpy as np
 import pytest
@@ -279,13 +277,3 @@ def test_wrong_input():
         ppl.diagnose(np.zeros(3))
     with pytest.raises(ModelError, match="There are no draws of 'sigma'"):
         ppl.diagnose(tree(*healthy()), ["sigma"])
-
-
-def test_it_is_fast():
-    """0.02 s of processor time for 4 x 1000 x 100 values; several times that is allowed for on a busy machine."""
-    draws = np.random.default_rng(1).normal(size=(CHAINS, DRAWS, 100))
-    trace = az.from_dict({"posterior": {"x": draws}})
-    ppl.diagnose(trace)
-    start = time.process_time()
-    ppl.diagnose(trace)
-    assert time.process_time() - start < 0.2
