@@ -58,31 +58,27 @@ def _digests_of_chunks(model: Model) -> dict[str, str]:
 
 def _digests_of_graphs(variables: Mapping[str, Variable]) -> dict[str, str]:
     """Return digests of named variables; what a named one is computed from counts by its name."""
-    names = {variable: name for name, variable in variables.items()}
-    return {name: _digest("\n".join(_lines(variable, names))) for name, variable in variables.items()}
+    words = _words(list(variables.values()), {variable: name for name, variable in variables.items()})
+    return {name: _digest(words[variable]) for name, variable in variables.items()}
 
 
-def _lines(variable: Variable, names: Mapping[Variable, str]) -> list[str]:
-    """Return the graph of a variable, operation by operation, down to other named ones."""
-    known: dict[Variable, str] = {}
+def _words(variables: Sequence[Variable], names: Mapping[Variable, str]) -> dict[Variable, str]:
+    """Return what says how each variable is computed; each operation is looked at once, whoever uses it."""
+    found: dict[Variable, str] = {}
+    ops: dict[Any, str] = {}
 
     def word(each: Variable) -> str:
-        if each is not variable and each in names:
-            return names[each]
-        if each not in known:
-            if isinstance(each, Constant):
-                known[each] = f"{each.type} {_digest_of_value(each.data)}"
-            elif each.owner is None:
-                value = getattr(each, "get_value", lambda **_: "")(borrow=True)
-                known[each] = f"{each.type} {_digest_of_value(value)}"
-        return known.get(each, "?")
+        if each not in found:
+            value = each.data if isinstance(each, Constant) else getattr(each, "get_value", lambda **_: "")(borrow=True)
+            found[each] = f"{each.type} {_digest_of_value(value)}"
+        return found[each]
 
-    blockers = [each for each in names if each is not variable]
-    lines = []
-    for number, node in enumerate(toposort([variable], blockers=blockers)):
-        lines.append(f"{number}: {_of_op(node.op)} {[word(each) for each in node.inputs]}")
-        known |= {out: f"{number}.{i} {out.type}" for i, out in enumerate(node.outputs)}
-    return [*lines, word(variable)]
+    for node in toposort(variables):
+        of_op = ops[node.op] if node.op in ops else ops.setdefault(node.op, _of_op(node.op))
+        inputs = [f"named {names[each]}" if each in names else word(each) for each in node.inputs]
+        digest = _digest(f"{of_op} {inputs}")
+        found |= {out: f"{digest}.{i} {out.type}" for i, out in enumerate(node.outputs)}
+    return {variable: word(variable) for variable in variables}
 
 
 def _of_op(op: Any) -> str:
@@ -91,7 +87,9 @@ def _of_op(op: Any) -> str:
     properties = [f"{name}={_in_words(getattr(op, name, None))}" for name in own]
     inner = getattr(op, "fgraph", None)
     if inner is not None:
-        properties += [line for output in inner.outputs for line in _lines(output, {})]
+        inputs = {each: f"input {i}" for i, each in enumerate(inner.inputs)}
+        words = _words(inner.outputs, inputs)
+        properties += [inputs.get(each, words[each]) for each in inner.outputs]
     return f"{type(op).__module__}.{type(op).__qualname__}({', '.join(properties)})"
 
 
