@@ -1,17 +1,25 @@
-"""What the columns of a trace are called: made when they are asked for, since there may be millions."""
+"""What the columns of a trace are called, and their numbers by that: made when asked for, as there may be millions."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
+from difflib import get_close_matches
 from functools import cached_property
+from itertools import islice
 from math import prod
 from typing import overload
 
 import numpy as np
 from numpy.typing import NDArray
 from xarray import DataArray, Variable
+
+from graphs.errors import ModelError
+from ppl.diagnosing.convergence import Convergence, convergence
+
+_MOST_COMPARED = 1000
+"""Labels that are compared with one that there is not."""
 
 
 class ColumnLabels(Sequence[str]):
@@ -83,33 +91,84 @@ def _text(axis: NDArray | range, place: int) -> str:
     return str(place if isinstance(axis, range) else axis[place : place + 1].tolist()[0])
 
 
-class ByLabel(Mapping[str, float]):
-    """Numbers by the label of their column.
+class UnknownNumberError(ModelError, KeyError):
+    """There is no number of such a label."""
+
+    __str__ = Exception.__str__
+
+
+class Cleared:
+    """Columns that a first look has cleared: what they are worth is computed when somebody asks, block by block.
 
     Parameters
     ----------
-    labels : sequence of str
-        One for each number.
-    numbers : (n,) float64 array
-        The numbers.
+    labels : ColumnLabels
+        Of these columns.
+    draws : callable
+        ``columns -> array (chains, draws, n)``: the draws of some of them, by their numbers among them, in order.
+    at_once : int
+        How many columns are a block.
     """
 
-    def __init__(self, labels: Sequence[str], numbers: NDArray[np.float64]):
+    def __init__(self, labels: ColumnLabels, draws: Callable[[NDArray[np.int64]], NDArray[np.float64]], at_once: int):
         self.labels = labels
-        self.numbers = numbers
+        self._draws, self._at_once = draws, at_once
+        self._found: dict[int, Convergence] = {}
 
     @cached_property
-    def _by_label(self) -> dict[str, float]:
-        return dict(zip(self.labels, self.numbers.tolist(), strict=True))
+    def _places(self) -> dict[str, int]:
+        return {label: place for place, label in enumerate(self.labels)}
+
+    def number(self, which: str, label: str) -> float | None:
+        """Return a number by the field of `Convergence` and the label; None where no column has that."""
+        place = self._places.get(label)
+        if place is None:
+            return None
+        block, offset = divmod(place, self._at_once)
+        if block not in self._found:
+            first = block * self._at_once
+            columns = np.arange(first, min(first + self._at_once, len(self.labels)))
+            self._found[block] = convergence(self._draws(columns))
+        return float(getattr(self._found[block], which)[offset])
+
+
+class ByLabel(Mapping[str, float]):
+    """R-hat or effective sample sizes by the label of the number.
+
+    Parameters
+    ----------
+    which : str
+        The field of `Convergence`.
+    labels : sequence of str
+        Of the columns that were looked at.
+    found : Convergence
+        Of these columns.
+    cleared : Cleared, optional
+        The others.
+    """
+
+    def __init__(self, which: str, labels: Sequence[str], found: Convergence, cleared: Cleared | None = None):
+        self._which, self._cleared = which, cleared
+        self.looked_at: dict[str, float] = dict(zip(labels, getattr(found, which).tolist(), strict=True))
 
     def __getitem__(self, label: str) -> float:
-        return self._by_label[label]
+        number = self.looked_at.get(label)
+        if number is None and self._cleared is not None:
+            number = self._cleared.number(self._which, label)
+        if number is None:
+            near = [each for each in islice(self, _MOST_COMPARED) if each.partition("[")[0] == label]
+            near = near or get_close_matches(str(label), [*islice(self, _MOST_COMPARED)], 3, 0.0)
+            some = f"; there are {', '.join(near[:3])}, ..." if near else ""
+            raise UnknownNumberError(f"No number that was judged is called {label!r}{some}.", str(label))
+        return number
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._by_label)
+        yield from self.looked_at
+        yield from self._cleared.labels if self._cleared is not None else ()
 
     def __len__(self) -> int:
-        return len(self._by_label)
+        return len(self.looked_at) + (len(self._cleared.labels) if self._cleared is not None else 0)
 
     def __repr__(self) -> str:
-        return repr(self._by_label)
+        more = len(self) - len(self.looked_at)
+        return repr(self.looked_at) + (f" and {more:,} more" if more else "")

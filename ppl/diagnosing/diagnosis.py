@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from html import escape
 from typing import Any
@@ -32,7 +32,8 @@ class Diagnosis:
     num_chains, num_draws : int
         Of the chains that did not stop.
     r_hat, ess_bulk, ess_tail : mapping of str to float
-        By label, ``theta[Choate]``. NaN where a number does not vary; R-hat also with a single chain.
+        By label, ``theta[Choate]``. NaN where a number does not vary; R-hat also with a single chain. Those that a
+        first look cleared are computed when they are asked for.
     divergences : array, shape (chains,), int64, optional
         Number of divergent draws of each chain.
     saturated : array, shape (chains,), int64, optional
@@ -40,7 +41,7 @@ class Diagnosis:
     e_bfmi : array, shape (chains,), float64, optional
         Estimated Bayesian fraction of missing information of each chain.
     left_out : int
-        Of very many numbers, how many a first look at all of them cleared: they are not among those by label.
+        Of very many numbers, how many a first look at all of them cleared.
     stopped_because : str
         Why a run that was to go on until its draws are enough stopped; empty for others.
     about : str
@@ -50,9 +51,9 @@ class Diagnosis:
     findings: tuple[Finding, ...]
     num_chains: int
     num_draws: int
-    r_hat: Mapping[str, float]
-    ess_bulk: Mapping[str, float]
-    ess_tail: Mapping[str, float]
+    r_hat: ByLabel
+    ess_bulk: ByLabel
+    ess_tail: ByLabel
     divergences: NDArray[np.int64] | None
     saturated: NDArray[np.int64] | None
     e_bfmi: NDArray[np.float64] | None
@@ -173,21 +174,21 @@ def judge(trace: DataTree, var_names: Iterable[str] | None, max_tree_depth: int 
         findings=(*([] if (far := far_approximation(trace)) is None else [far]), *find_faults(evidence, found)),
         num_chains=len(evidence.chains),
         num_draws=evidence.draws.shape[1],
-        r_hat=ByLabel(evidence.labels, found.r_hat),
-        ess_bulk=ByLabel(evidence.labels, found.ess_bulk),
-        ess_tail=ByLabel(evidence.labels, found.ess_tail),
+        r_hat=ByLabel("r_hat", evidence.labels, found, evidence.cleared),
+        ess_bulk=ByLabel("ess_bulk", evidence.labels, found, evidence.cleared),
+        ess_tail=ByLabel("ess_tail", evidence.labels, found, evidence.cleared),
         divergences=None if evidence.diverging is None else evidence.diverging.sum(axis=1),
         saturated=None if evidence.saturated is None else evidence.saturated.sum(axis=1),
         e_bfmi=e_bfmi(evidence),
-        left_out=evidence.left_out,
+        left_out=evidence.num_columns - len(evidence.labels),
         stopped_because=attribute(trace, "stopped_because"),
         about=about_approximation(trace),
     )
 
 
-def _extreme(what: str, numbers: Mapping[str, float], which: Callable[..., Any], digits: str) -> str:
-    values = np.array(list(numbers.values()))
+def _extreme(what: str, numbers: ByLabel, which: Callable[..., Any], digits: str) -> str:
+    values = np.array(list(numbers.looked_at.values()))
     if not np.isfinite(values).any():
         return ""
     place = int(which(values))
-    return f"{what} {values[place]:{digits}} ({list(numbers)[place]})"
+    return f"{what} {values[place]:{digits}} ({list(numbers.looked_at)[place]})"

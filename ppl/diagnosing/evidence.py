@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from xarray import DataTree
 
 from graphs.errors import ModelError
-from ppl.diagnosing.column_labels import ColumnLabels
-from ppl.diagnosing.columns import AT_ONCE, BLOCK_VALUES, Columns, shared
+from ppl.diagnosing.column_labels import Cleared, ColumnLabels
+from ppl.diagnosing.columns import AT_ONCE, BLOCK_VALUES, Columns, most_columns, shared
 from ppl.diagnosing.judged import attribute, bounded_variables, drawn_variables
 from ppl.diagnosing.screening import Screen, clipped
 from ppl.diagnosing.statistics import any_of, saturated, statistic
@@ -60,8 +60,8 @@ class Evidence:
         Number of trajectories that ended where there is a log-density but no gradient, and the term to blame.
     flat_priors, bounded : tuple of str
         Variables whose prior is flat, and those with bounds on both sides, as far as the trace says.
-    left_out : int
-        Number of columns that were not looked at.
+    cleared : Cleared, optional
+        Columns that were not looked at.
     unmet : str
         Why a run that was to go on until its draws are enough stopped before; empty where it did not.
     """
@@ -82,8 +82,13 @@ class Evidence:
     without_gradient: tuple[int, str] = (0, "")
     flat_priors: tuple[str, ...] = ()
     bounded: tuple[str, ...] = ()
-    left_out: int = 0
+    cleared: Cleared | None = None
     unmet: str = ""
+
+    @property
+    def num_columns(self) -> int:
+        """How many columns there are that can be looked at."""
+        return len(self.labels) + (len(self.cleared.labels) if self.cleared is not None else 0)
 
 
 def gather(
@@ -126,9 +131,8 @@ def gather(
     at_once = 1 if num_values > BLOCK_VALUES else AT_ONCE
     screen = Screen.joined(shared(screened, columns.blocks(), num_threads if is_large else 1, at_once))
     bad = _not_numbers(screen, variables, is_drawn, num_values)
-    looked_at = np.flatnonzero((bad == 0) & (screen.num_nan + screen.num_infinite < num_values))
-    num_good = len(looked_at)
-    if is_large and num_good * num_values > MOST_VALUES:
+    good = looked_at = np.flatnonzero((bad == 0) & (screen.num_nan + screen.num_infinite < num_values))
+    if is_large and len(good) * num_values > MOST_VALUES:
         # To say where trajectories diverged all columns are compared; a few are not enough to tell.
         has_few = diverging is None or bool(diverging.sum() < FEW_DIVERGENCES)
         looked_at = _suspects(screen, looked_at, num_draws >= LEAST_SCREENED and has_few, num_values)
@@ -137,13 +141,18 @@ def gather(
         int(attribute(trace, "max_tree_depth", str(DEFAULT_TREE_DEPTH))) if max_tree_depth is None else max_tree_depth
     )
 
+    def draws_of(some: NDArray[np.int64]) -> NDArray[np.float64]:
+        return clipped(_some(columns.chosen(some), chains, num_draws))
+
+    others = np.setdiff1d(good, looked_at, assume_unique=True)
+
     def of_chains(array: NDArray | None) -> NDArray | None:
         return None if array is None else _some(array, chains, num_draws)
 
     return Evidence(
         labels=labels.at(looked_at),
         variables=tuple(variables[looked_at].tolist()),
-        draws=clipped(_some(columns.chosen(looked_at), chains, num_draws)),
+        draws=draws_of(looked_at),
         chains=tuple(chains.tolist()),
         lengths=tuple(lengths.tolist()),
         not_finite={labels[int(i)]: int(bad[i]) for i in np.flatnonzero(bad)},
@@ -160,7 +169,9 @@ def gather(
         ),
         flat_priors=tuple(attribute(trace, "flat_priors").split(", ")),
         bounded=bounded_variables(trace),
-        left_out=num_good - len(looked_at),
+        cleared=Cleared(labels.at(others), lambda some: draws_of(others[some]), most_columns(num_values))
+        if len(others)
+        else None,
         unmet="" if attribute(trace, "until_met", "1") == "1" else attribute(trace, "stopped_because"),
     )
 

@@ -150,7 +150,7 @@ def _modes(evidence: Evidence, found: Convergence) -> Finding | None:
             message += means_by_chain(evidence, i)
             labels = tuple(evidence.labels[j] for j in [i, *(j for j in apart if j != i)])
             if elements := exchanged(evidence, found, i):
-                remedy = order_remedy(elements)
+                remedy = order_remedy(evidence, elements, i)
             else:
                 remedy = (
                     f"the posterior has several modes: look at {label} in each, and use a prior or a reparametrisation "
@@ -172,7 +172,7 @@ def _r_hat(evidence: Evidence, found: Convergence) -> Finding | None:
         message += f"; {means_by_chain(evidence, large[0])}"
         remedy = "tune longer, or reparametrise; if the chains go on moving apart, look for an improper prior"
         if elements := exchanged(evidence, found, large[0]):
-            return Finding("r_hat", tuple(labels), message, order_remedy(elements))
+            return Finding("r_hat", tuple(labels), message, order_remedy(evidence, elements, large[0]))
     else:
         remedy = "run longer (draws=, tune=); reparametrise if that does not help"
     if along := ridge(evidence, large[0]):
@@ -186,7 +186,7 @@ def _largest_by_chance(evidence: Evidence) -> float:
     Of independent draws the ratio of the variances between and within half chains has an F distribution; R-hat is the
     larger of that of the draws and that of their distances from the median.
     """
-    size, count = len(evidence.labels) + evidence.left_out, evidence.draws.shape[1] // 2
+    size, count = evidence.num_columns, evidence.draws.shape[1] // 2
     num_halves = 2 * len(evidence.chains)
     # scipy.stats would take half a second to import.
     ratio = fdtri(num_halves - 1, num_halves * (count - 1), 1 - _FALSE_ALARM / (2 * max(size, 1)))

@@ -13,6 +13,7 @@ _FAR_APART = 1.2
 """R-hat of elements that exchange places, the largest: chains that are nearer have not been long enough, and the
 elements of a field are in order sooner than one by one, too."""
 _MOST_NAMED = 6
+_SAME_SUM = 1e-6
 
 
 def exchanged(evidence: Evidence, found: Convergence, column: int) -> tuple[str, ...]:
@@ -41,9 +42,16 @@ def exchanged(evidence: Evidence, found: Convergence, column: int) -> tuple[str,
     return tuple(evidence.labels[i] for i in apart)
 
 
-def order_remedy(labels: tuple[str, ...]) -> str:
-    """Say which elements exchange places, and what helps."""
+def order_remedy(evidence: Evidence, labels: tuple[str, ...], column: int) -> str:
+    """Say which elements exchange places, and what helps; those with a fixed sum cannot be put in order themselves."""
     named = ", ".join(labels[:_MOST_NAMED]) + (", ..." if len(labels) > _MOST_NAMED else "")
+    own = [i for i, v in enumerate(evidence.variables) if v == evidence.variables[column]]
+    sums = evidence.draws[:, :, own].sum(axis=2)
+    if np.ptp(sums) <= _SAME_SUM * max(1.0, float(np.abs(sums).max())):
+        return (
+            f"its elements exchange places ({named}): put what else belongs to them in order, such as the means of "
+            'groups, by transform="ordered" there'
+        )
     return f'its elements exchange places ({named}): order them, e.g. by transform="ordered"'
 
 
