@@ -15,6 +15,7 @@ from pytensor.tensor.variable import TensorVariable
 
 from graphs import tails as tails
 from graphs.errors import DerivationError
+from graphs.joint.domains import check_known_parameters
 from graphs.joint.joined import with_known_rows
 from graphs.joint.without_sparse import repaired
 from graphs.limits import measurable_transforms as measurable_transforms
@@ -115,6 +116,8 @@ def conditional_logprobs(
     ------
     DerivationError
         If there is none; carries the smallest graph for which none is known.
+    ModelError
+        If known parameters are outside their domain.
     """
     if not rv_values:
         return []
@@ -128,6 +131,7 @@ def conditional_logprobs(
     except (NotImplementedError, RuntimeError, ValueError, TypeError) as error:
         raise _explain(rv_values, names, error) from error
     derived = substitute([terms[value] for value in rv_values.values()], parameters)
+    check_known_parameters(names, list(rv_values), derived)
     ordered = repaired(with_all_categories(derived))
     for name, term in zip(names, ordered, strict=True):
         raise_if_random(term, name)

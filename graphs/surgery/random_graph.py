@@ -156,9 +156,15 @@ def parents_first(variables: Sequence[TensorVariable]) -> list[TensorVariable]:
     return list(dict.fromkeys(out for node in nodes for out in node.outputs if out in wanted))
 
 
-def cannot_be_a_name(name: str) -> bool:
-    """Whether results have axes and groups of that name, or files that they are written to."""
-    return name in ("chain", "draw", ".", "..") or "/" in name or "\0" in name
+def why_not_a_name(name: str) -> str:
+    """Return why a variable or an axis of results cannot be called so; empty where it can."""
+    if name in ("chain", "draw"):
+        return "results have axes of that name"
+    if name in (".", ".."):
+        return "results are written to folders, and that is the name of another one"
+    if "/" in name:
+        return "a slash separates the groups of results"
+    return "no file can have a name with a null character" if "\0" in name else ""
 
 
 def name_variables(variables: Sequence[TensorVariable]) -> dict[TensorVariable, str]:
@@ -172,10 +178,9 @@ def name_variables(variables: Sequence[TensorVariable]) -> dict[TensorVariable, 
     names: dict[TensorVariable, str] = {}
     used: set[str] = set()
     for variable in variables:
-        if cannot_be_a_name(variable.name or ""):
+        if why := why_not_a_name(variable.name or ""):
             raise ModelError(
-                f"{variable.name!r} cannot be the name of a variable: results have axes and groups of that name.",
-                variable.name,
+                f"{variable.name!r} cannot be the name of a variable: {why}. Give it another one.", variable.name
             )
     for variable in variables:
         if variable.name is None:

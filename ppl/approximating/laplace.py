@@ -132,8 +132,9 @@ def _normal_at_mode(density: ModelDensity, starts: Matrix) -> tuple[Vector, Matr
     if best.flat or best.at_bound or best.curvature is None:
         names = ", ".join(dict.fromkeys([*best.flat, *best.at_bound]))
         raise SamplingError(
-            f"The density has no peak along {names}: there is no normal distribution at its mode. Give a proper prior, "
-            "or integrate out what depends on it (marginalize=[...])."
+            f"The density has no peak along {names}: it is flat there, or rises without end, where the search for its "
+            "mode stopped. Under a scale of effects it does so whatever the prior: integrate the effects out "
+            "(marginalize=[...]), or use ppl.sample; a flat prior needs a proper one."
         )
     try:
         factor = cholesky(best.curvature, lower=True)

@@ -12,7 +12,7 @@ from pytensor.graph.basic import Variable
 from pytensor.tensor.variable import TensorVariable
 
 from graphs.errors import ModelError
-from graphs.surgery.random_graph import cannot_be_a_name
+from graphs.surgery.random_graph import why_not_a_name
 from ppl.modelling.lengths import unknown_length
 from ppl.reading.labels import Labels, check_dim, read_labels
 
@@ -86,8 +86,8 @@ def declaration_of(variable: Variable) -> Declaration | None:
 
 def check_name(name: object, function: str) -> str:
     """Return ``name``, or raise if it is not the name of a variable."""
-    if isinstance(name, str) and cannot_be_a_name(name):
-        raise ModelError(f"{name!r} cannot be the name of a variable: results have axes and groups of that name.", name)
+    if isinstance(name, str) and (why := why_not_a_name(name)):
+        raise ModelError(f"{name!r} cannot be the name of a variable: {why}. Give it another one.", name)
     if isinstance(name, str) and name.strip():
         return name
     found = f"{name!r}" if isinstance(name, str) else f"{name!r}, of type {type(name).__name__}"

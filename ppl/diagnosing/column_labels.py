@@ -143,17 +143,21 @@ class ByLabel(Mapping[str, float]):
         Of the columns that were looked at.
     found : Convergence
         Of these columns.
-    cleared : Cleared, optional
+    cleared : Cleared
         The others.
     """
 
-    def __init__(self, which: str, labels: Sequence[str], found: Convergence, cleared: Cleared | None = None):
-        self._which, self._cleared = which, cleared
-        self.looked_at: dict[str, float] = dict(zip(labels, getattr(found, which).tolist(), strict=True))
+    def __init__(self, which: str, labels: Sequence[str], found: Convergence, cleared: Cleared):
+        self._which, self._labels, self._found, self._cleared = which, labels, found, cleared
+
+    @cached_property
+    def looked_at(self) -> dict[str, float]:
+        """Those of the columns that were looked at."""
+        return dict(zip(self._labels, getattr(self._found, self._which).tolist(), strict=True))
 
     def __getitem__(self, label: str) -> float:
         number = self.looked_at.get(label)
-        if number is None and self._cleared is not None:
+        if number is None:
             number = self._cleared.number(self._which, label)
         if number is None:
             near = [each for each in islice(self, _MOST_COMPARED) if each.partition("[")[0] == label]
@@ -164,11 +168,11 @@ class ByLabel(Mapping[str, float]):
 
     def __iter__(self) -> Iterator[str]:
         yield from self.looked_at
-        yield from self._cleared.labels if self._cleared is not None else ()
+        yield from self._cleared.labels
 
     def __len__(self) -> int:
-        return len(self.looked_at) + (len(self._cleared.labels) if self._cleared is not None else 0)
+        return len(self._labels) + len(self._cleared.labels)
 
     def __repr__(self) -> str:
-        more = len(self) - len(self.looked_at)
+        more = len(self) - len(self._labels)
         return repr(self.looked_at) + (f" and {more:,} more" if more else "")

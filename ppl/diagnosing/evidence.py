@@ -60,7 +60,7 @@ class Evidence:
         Number of trajectories that ended where there is a log-density but no gradient, and the term to blame.
     flat_priors, bounded : tuple of str
         Variables whose prior is flat, and those with bounds on both sides, as far as the trace says.
-    cleared : Cleared, optional
+    cleared : Cleared
         Columns that were not looked at.
     unmet : str
         Why a run that was to go on until its draws are enough stopped before; empty where it did not.
@@ -79,16 +79,16 @@ class Evidence:
     saturated: NDArray[np.bool_] | None
     energy: NDArray[np.float64] | None
     max_tree_depth: int
+    cleared: Cleared
     without_gradient: tuple[int, str] = (0, "")
     flat_priors: tuple[str, ...] = ()
     bounded: tuple[str, ...] = ()
-    cleared: Cleared | None = None
     unmet: str = ""
 
     @property
     def num_columns(self) -> int:
         """How many columns there are that can be looked at."""
-        return len(self.labels) + (len(self.cleared.labels) if self.cleared is not None else 0)
+        return len(self.labels) + len(self.cleared.labels)
 
 
 def gather(
@@ -137,9 +137,8 @@ def gather(
         has_few = diverging is None or bool(diverging.sum() < FEW_DIVERGENCES)
         looked_at = _suspects(screen, looked_at, num_draws >= LEAST_SCREENED and has_few, num_values)
     infinite = bad * (screen.num_infinite > 0.5 * num_values) > 0
-    depth = (
-        int(attribute(trace, "max_tree_depth", str(DEFAULT_TREE_DEPTH))) if max_tree_depth is None else max_tree_depth
-    )
+    if max_tree_depth is None:
+        max_tree_depth = int(attribute(trace, "max_tree_depth", str(DEFAULT_TREE_DEPTH)))
 
     def draws_of(some: NDArray[np.int64]) -> NDArray[np.float64]:
         return clipped(_some(columns.chosen(some), chains, num_draws))
@@ -160,20 +159,19 @@ def gather(
         held=_held(columns, screen, drawn),
         is_constant=bool(screen.is_constant.all()),
         diverging=of_chains(diverging),
-        saturated=of_chains(saturated(trace, depth)),
+        saturated=of_chains(saturated(trace, max_tree_depth)),
         energy=of_chains(statistic(trace, "energy")),
-        max_tree_depth=depth,
-        without_gradient=(
-            int(attribute(trace, "num_without_gradient", "0")),
-            attribute(trace, "term_without_gradient"),
-        ),
+        max_tree_depth=max_tree_depth,
+        without_gradient=_without_gradient(trace),
         flat_priors=tuple(attribute(trace, "flat_priors").split(", ")),
         bounded=bounded_variables(trace),
-        cleared=Cleared(labels.at(others), lambda some: draws_of(others[some]), most_columns(num_values))
-        if len(others)
-        else None,
+        cleared=Cleared(labels.at(others), lambda some: draws_of(others[some]), most_columns(num_values)),
         unmet="" if attribute(trace, "until_met", "1") == "1" else attribute(trace, "stopped_because"),
     )
+
+
+def _without_gradient(trace: DataTree) -> tuple[int, str]:
+    return int(attribute(trace, "num_without_gradient", "0")), attribute(trace, "term_without_gradient")
 
 
 def _some(array: NDArray, chains: NDArray[np.int64], num_draws: int) -> NDArray:

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from functools import wraps
 from typing import Any
 
 import numpy as np
-import pymc as pm
 import pytensor.tensor as pt
 from numpy.typing import NDArray
-from pymc.logprob.utils import CheckParameterValue
 from pytensor.graph.basic import Apply, Constant, Variable
 from pytensor.graph.traversal import ancestors
-from pytensor.scalar import ScalarType
 from pytensor.scalar.basic import Cast
 from pytensor.tensor.elemwise import DimShuffle, Elemwise
-from pytensor.tensor.math import All
 from pytensor.tensor.subtensor import AdvancedSubtensor, Subtensor
 from pytensor.tensor.variable import TensorVariable
 
@@ -26,9 +22,8 @@ from graphs.errors import BackendError, ModelError
 from graphs.joint.joint_logprob import LogProb
 from graphs.joint.logprob import ModelGraph, logprob
 from graphs.surgery.interpreting import interpret, without_c
-from graphs.surgery.known import known_value
 from graphs.surgery.random_graph import is_random
-from graphs.surgery.rebuilding import isolated, substitute
+from graphs.surgery.rebuilding import substitute
 from ppl.modelling.model import Model
 from ppl.reading.arrays import first
 
@@ -62,59 +57,10 @@ def explain(model: Model) -> str | None:
     """Name the array because of which the log-density of a model is nowhere finite, ``None`` if none is found."""
     try:
         with np.errstate(all="ignore"), without_c():
-            return _outside_domain(model) or _not_finite(model)
+            return _not_finite(model)
     except Exception as error:  # an explanation that fails explains nothing
         logger.debug("No explanation: %r", error)
         return None
-
-
-def _outside_domain(model: Model) -> str | None:
-    """Find a known parameter that its distribution does not admit."""
-    for name, rv in {**model.latent, **model.observed}.items():
-        if not is_random(rv):
-            continue
-        copy, stand_ins = isolated(rv)
-        try:
-            term = pm.logp(copy, copy.type("value"), warn_rvs=False)
-        except Exception:  # PyMC has many ways to say that there is none: for variables that are made of others, say
-            continue
-        for node in [v.owner for v in ancestors([term]) if v.owner is not None]:
-            if not isinstance(node.op, CheckParameterValue):
-                continue
-            for condition in [part for given in node.inputs[1:] for part in _parts(given)]:
-                found = _violation(condition, stand_ins)
-                if found is not None:
-                    return f"The parameters of {name} have to satisfy {node.op.msg}; {found}."
-    return None
-
-
-def _parts(condition: Variable) -> Iterator[Variable]:
-    """Return the conditions of which one says that all hold, element by element."""
-    node = condition.owner
-    if node is None:
-        return
-    is_list = type(node.op).__name__ in ("MakeVector", "ScalarFromTensor", "TensorFromScalar")
-    if isinstance(node.op, All) or is_list or isinstance(condition.type, ScalarType):
-        for given in node.inputs:
-            yield from _parts(given)
-    else:
-        yield condition
-
-
-def _violation(condition: Variable, stand_ins: Mapping[Variable, Variable]) -> str | None:
-    """Say where a condition on known parameters does not hold, and what stands there."""
-    [original] = substitute([condition], stand_ins)
-    value = known_value(original)
-    if value is None or np.all(value):
-        return None
-    where = first(~np.asarray(value, bool))
-    at = f" at {list(where)}" if value.size > 1 else ""
-    given = original.owner.inputs[0] if original.owner is not None else original
-    while given.owner is not None and isinstance(given.owner.op, DimShuffle):
-        given = given.owner.inputs[0]
-    if not isinstance(given, Constant) or np.size(given.data) != value.size:
-        return f"that is not so{at}"
-    return f"there is {np.ravel(given.data)[np.ravel_multi_index(where, value.shape)]}{at}"
 
 
 def _not_finite(model: Model) -> str | None:

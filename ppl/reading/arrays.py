@@ -118,7 +118,11 @@ def _from_objects(values: NDArray, mask: NDArray[np.bool_], what: str, name: str
     for where in np.argwhere(~mask):
         element = values[tuple(where)]
         if isinstance(element, str | bytes):
-            raise ModelError(f"{what} are not all numbers: at {where.tolist()} is {element!r}.", name)
+            raise ModelError(
+                f"{what} are not all numbers: at {where.tolist()} is {element!r}. Give numbers, such as the codes of "
+                "pandas.factorize.",
+                name,
+            )
     given = [0 if is_missing else v for v, is_missing in zip(values.ravel(), mask.ravel(), strict=True)]
     try:
         found = np.asarray(given) if given else np.empty(0)

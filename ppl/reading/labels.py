@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from graphs.errors import ModelError
-from graphs.surgery.random_graph import cannot_be_a_name
+from graphs.surgery.random_graph import why_not_a_name
 
 Labels = tuple[Hashable, ...]
 
@@ -20,12 +20,8 @@ def check_dim(dim: object, name: str) -> str:
         raise ModelError(
             f"The dims of {name} are strings that are not empty, one for each axis; one of them is {dim!r}.", name
         )
-    if cannot_be_a_name(dim):
-        raise ModelError(
-            f"{dim!r} cannot be the name of a dim (of {name}): results have axes and groups of that name. "
-            "Give it another one.",
-            name,
-        )
+    if why := why_not_a_name(dim):
+        raise ModelError(f"{dim!r} cannot be the name of a dim (of {name}): {why}. Give it another one.", name)
     if dim == name:
         raise ModelError(
             f"{name} has a dim of its own name: labels of that name would take its place in the results. "

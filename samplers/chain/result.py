@@ -72,7 +72,8 @@ def cannot_start(chain: int, status: int, sweep: Sweep) -> SamplingError:
     reason = explain_status(status, sweep)
     is_gradient = status % STATUS_STRIDE == STATUS_NOT_FINITE_GRADIENT
     remedy = (
-        "An expression has a value there, but no derivative (sqrt(0), 0 * inf): rewrite it, or start elsewhere."
+        "An expression has a value there, but no derivative (sqrt(0), 0 * inf): rewrite it, start elsewhere, or use "
+        'sampler="slice", which needs none.'
         if is_gradient
         else "Check the initial point, or give another."
     )

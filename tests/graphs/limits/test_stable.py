@@ -112,3 +112,34 @@ def test_category_beside_one_that_has_no_chance(point: float) -> None:
     with mpmath.workdps(400):
         expected = [float(-mpmath.log1p(mpmath.exp(point + 1))), float(-1 / (1 + mpmath.exp(-point - 1)))]
     np.testing.assert_allclose(found, expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("power", "value", "slopes"),
+    [
+        (lambda t, scale, shape: (t / scale) ** shape, lambda t, scale, shape: (t / scale) ** shape, 2),
+        (
+            lambda t, scale, shape: (2.0 * t[:, None] / scale) ** shape,
+            lambda t, scale, shape: (2 * t / scale) ** shape,
+            2,
+        ),
+        (lambda t, scale, shape: pt.sqrt(scale * t) + 0 * shape, lambda t, scale, shape: (scale * t) ** 0.5, 1),
+        (lambda t, scale, shape: (t * scale) ** 0.3 + 0 * shape, lambda t, scale, shape: (scale * t) ** 0.3, 1),
+        (lambda t, scale, shape: (t * (t + 1) * scale) ** 0.3, lambda t, scale, shape: (scale * t * (t + 1)) ** 0.3, 1),
+    ],
+)
+def test_powers_of_zeros_among_data_have_no_slopes(power, value, slopes):
+    """At zero the power is zero, whatever scale and shape: the slopes are those of the other elements."""
+    times, at = np.array([0.0, 0.5, 2.0, 0.0]), (1.7, 0.6)
+    scale, shape = pt.dscalars("scale", "shape")
+    [total] = stabilized([power(pt.constant(times), scale, shape).sum()])
+    gradient = pytensor.grad(total, [scale, shape], disconnected_inputs="ignore")
+    found = [float(each.eval({scale: at[0], shape: at[1]}, on_unused_input="ignore")) for each in [total, *gradient]]
+    assert found[0] == pytest.approx(float(value(times, *at).sum()), rel=1e-12)
+    step = 1e-6
+    for place in range(slopes):
+        up, down = ([*at], [*at])
+        up[place] += step
+        down[place] -= step
+        expected = (value(times[1:3], *up) - value(times[1:3], *down)).sum() / (2 * step)
+        assert found[1 + place] == pytest.approx(expected, rel=1e-8)

@@ -13,6 +13,7 @@ import pytensor
 import pytensor.tensor as pt
 import pytest
 
+import graphs
 import ppl
 from graphs.errors import ModelError, PPLError
 from ppl.modelling.bad_constants import explain
@@ -99,11 +100,16 @@ BAD = {
 }
 
 
+def explained_logprob(model):
+    graphs.logprob(model, marginalize=False)
+    raise ModelError(explain(model) or "none found")
+
+
 @pytest.mark.parametrize("kind", BAD)
 def test_the_array_is_named(kind):
     make, message = BAD[kind]
     with pytest.raises(ModelError, match=message):
-        raise ModelError(explain(make()) or "none found")
+        explained_logprob(make())
 
 
 @pytest.mark.parametrize("kind", ["product", "matrix", "a scale of zero"])
@@ -144,6 +150,6 @@ def test_an_explanation_that_fails_explains_nothing(monkeypatch, caplog):
     def fail(*args, **kwargs):
         raise RuntimeError("bug")
 
-    monkeypatch.setattr("ppl.modelling.bad_constants._outside_domain", fail)
+    monkeypatch.setattr("ppl.modelling.bad_constants._not_finite", fail)
     with caplog.at_level(logging.DEBUG, "rvgraph"):
         assert explain(regression(slope() * NAN)) is None
