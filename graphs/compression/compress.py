@@ -87,12 +87,20 @@ def compressed_sum(term: TensorVariable) -> tuple[TensorVariable, int, str] | No
     graph = totals.of(term)
     before = _work(term)
     is_less = before >= LEAST_GAIN * _work(graph) and _num_constants(term) >= LEAST_GAIN * _num_constants(graph)
-    if chooses_by_data(rows, term):
-        divided = Totals(rows, is_divided=True)
-        apart = divided.of(term)
-        if divided.has_branches and (_work(graph) if is_less else before) >= LEAST_GAIN_OF_BRANCHES * _work(apart):
-            return pt.cast(apart, "float64"), rows.size, divided.how
+    apart = _by_branch(rows, term)
+    if apart is not None and (_work(graph) if is_less else before) >= LEAST_GAIN_OF_BRANCHES * _work(apart[0]):
+        return pt.cast(apart[0], "float64"), rows.size, apart[1]
     return (pt.cast(graph, "float64"), rows.size, totals.how) if is_less else None
+
+
+@optional("branches at their own rows", otherwise=lambda *_: None)
+def _by_branch(rows: Rows, term: TensorVariable) -> tuple[TensorVariable, str] | None:
+    """Return the sum with branches that data choose at their own rows, and how; None where data choose none."""
+    if not chooses_by_data(rows, term):
+        return None
+    divided = Totals(rows, is_divided=True)
+    apart = divided.of(term)
+    return (apart, divided.how) if divided.has_branches else None
 
 
 def _num_constants(graph: Variable) -> int:

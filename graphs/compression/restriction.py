@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from math import prod
+from typing import Any
 
 import numpy as np
 import pytensor.tensor as pt
@@ -17,10 +18,13 @@ from pytensor.tensor.variable import TensorConstant, TensorVariable
 
 from graphs.compression.rows import ELEMENTWISE, Product, Rows, reduced_shape
 from graphs.compression.shapes import is_uniform, positions_of, shape_of, size_of
+from graphs.errors import DerivationError
 
 _FEW = 8
 """Terms of a sum over states: so many are taken one by one, each as what its rows have in common."""
 _NEVER = -np.inf
+_FEWEST_VARIABLES, _MOST_FOLD = 1000, 16
+"""A restriction takes so many variables, and so many times those of its graph, at most: each has to be compiled."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,6 +57,18 @@ class Choices:
             self.found.append(first)
 
 
+@dataclass(eq=False)
+class _Within:
+    """What restrictions within one have in common: those that are known, and how many variables may still be taken."""
+
+    left: int
+    known: dict[Any, Restriction] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, rows: Rows) -> _Within:
+        return cls(_FEWEST_VARIABLES + _MOST_FOLD * len(rows.varying))
+
+
 class Restriction:
     """Graphs of arrays that broadcast to one shape, at some of its elements.
 
@@ -66,17 +82,50 @@ class Restriction:
         Positions in the flattened array of that shape.
     choices : Choices, optional
         Where choices that data make are noted.
+    within : optional
+        What restrictions within one have in common.
     """
 
-    def __init__(self, rows: Rows, shape: Sequence[int], elements: NDArray[np.int64], choices: Choices | None = None):
+    def __init__(
+        self,
+        rows: Rows,
+        shape: Sequence[int],
+        elements: NDArray[np.int64],
+        choices: Choices | None = None,
+        within: _Within | None = None,
+    ):
         self.rows = rows
         self.places = np.unravel_index(elements, tuple(shape)) if shape else ()
         self.choices = choices
         self._memo: dict[TensorVariable, TensorVariable] = {}
+        self._within = _Within.of(rows) if within is None else within
+
+    def _of(self, shape: Sequence[int], elements: NDArray[np.int64], choices: Choices | None) -> Restriction:
+        """Return a restriction within this one: the same for the same elements, since loops meet them again and again.
+
+        The step of a recursion reads the one before it several times: without that a step would cost twice as much as
+        the step before it.
+        """
+        key = tuple(shape), elements.tobytes(), None if choices is None else choices.row.tobytes()
+        known = self._within.known
+        if key not in known:
+            known[key] = Restriction(self.rows, shape, elements, choices, self._within)
+        return known[key]
 
     def __call__(self, variable: TensorVariable) -> TensorVariable:
-        """Return the elements of a variable: a vector, or one of a single element that all rows share."""
+        """Return the elements of a variable: a vector, or one of a single element that all rows share.
+
+        Raises
+        ------
+        DerivationError
+            If that takes many times as many variables as the whole.
+        """
         if variable not in self._memo:
+            self._within.left -= 1
+            if self._within.left < 0:
+                raise DerivationError(
+                    "Rows of their own would need many times as many operations as all rows together."
+                )
             self._memo[variable] = self._restricted(variable)
         return self._memo[variable]
 
@@ -114,7 +163,7 @@ class Restriction:
         places = self.elements(self.rows.move(node, positions_of(base)))
         if self.rows.is_array_of_parameters(base):
             return _picked(base, places)
-        return Restriction(self.rows, shape_of(base), places, self.choices)(base)
+        return self._of(shape_of(base), places, self.choices)(base)
 
     def _branch(self, node: Apply) -> TensorVariable | None:
         """Return the branch that all elements take because data say so, None where there is none."""
@@ -139,7 +188,7 @@ class Restriction:
         if isinstance(node.op, LogSumExp) and count <= _FEW:
             return self._sum_of_exponentials(source, places)
         choices = self.choices and self.choices.of(np.repeat(self.choices.row, count))
-        inner = Restriction(self.rows, shape_of(source), places.ravel(), choices)(source)
+        inner = self._of(shape_of(source), places.ravel(), choices)(source)
         if set(inner.type.shape) == {1}:
             inner = pt.broadcast_to(inner, (places.size,))
         elements = inner.reshape(places.shape)
@@ -147,7 +196,7 @@ class Restriction:
 
     def _sum_of_exponentials(self, source: TensorVariable, places: NDArray[np.int64]) -> TensorVariable:
         """Return the logarithm of the sum of the exponentials of a few elements of each row; of those that may be."""
-        columns = [Restriction(self.rows, shape_of(source), column, self.choices)(source) for column in places.T]
+        columns = [self._of(shape_of(source), column, self.choices)(source) for column in places.T]
         columns = [column for column in columns if not _is_never(column)] or columns[:1]
         if len(columns) == 1:
             return columns[0]
@@ -167,7 +216,7 @@ class Restriction:
                 own = [where[rows] - (start if i == axis else 0) for i, where in enumerate(places)]
                 shape = shape_of(part)
                 choices = self.choices and self.choices.of(self.choices.row[rows])
-                elements = Restriction(self.rows, shape, np.ravel_multi_index(own, shape), choices)(part)
+                elements = self._of(shape, np.ravel_multi_index(own, shape), choices)(part)
                 if rows.size == source.size:
                     return elements
                 found.append(pt.broadcast_to(elements, (len(rows),)))

@@ -17,8 +17,9 @@ from scipy import stats
 
 import graphs
 import ppl
-from graphs.compression import compressed
+from graphs.compression import compressed, restriction
 from graphs.compression.choices import MOST_PARTS, by_branch
+from graphs.compression.restriction import Restriction
 from graphs.compression.rows import Rows
 
 rng = np.random.default_rng(4)
@@ -185,3 +186,40 @@ def test_runs_agree_with_the_truth() -> None:
     found = trace.posterior["b"].values.reshape(-1, 3)
     assert (np.abs(found.mean(0) - [1.0, -0.5, 0.3]) < 3 * found.std(0)).all()
     assert found[:, 0].min() > 0
+
+
+def survival(num_steps: int) -> ppl.Model:
+    """Animals that are alive or dead, step by step: each step reads both states of the step before it twice."""
+    seen = np.random.default_rng(1).random((40, num_steps)) < 0.4
+    p, stays = ppl.Beta("p", 1, 1), ppl.Beta("stays", 1, 1, size=num_steps)
+    alive, dead = pt.zeros(40), pt.zeros(40) - 50.0
+    for t in range(num_steps):
+        dies = pt.logsumexp(pt.stack([alive + pt.log1p(-stays[t]), dead], axis=1), axis=1)
+        alive = alive + pt.log(stays[t]) + pt.switch(seen[:, t], pt.log(p), pt.log1p(-p))
+        dead = dies + pt.switch(seen[:, t], -np.inf, 0.0)
+    return ppl.Model(p, stays, ppl.Potential("rows", pt.logsumexp(pt.stack([alive, dead], axis=1), axis=1)))
+
+
+def test_steps_of_a_loop_are_looked_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    plain, number, numbers = Restriction._restricted, 0, []
+
+    def counted(self: Restriction, variable: Any) -> Any:
+        nonlocal number
+        number += 1
+        return plain(self, variable)
+
+    monkeypatch.setattr(Restriction, "_restricted", counted)
+    for num_steps in (8, 16, 32):
+        density, number = graphs.logprob(survival(num_steps)), 0
+        compressed(density)
+        numbers.append(number)
+    assert numbers[0] > 100
+    assert numbers[2] - numbers[1] == pytest.approx(2 * (numbers[1] - numbers[0]), rel=0.1)
+
+
+def test_rows_of_their_own_are_left_where_they_would_be_many_times_as_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(restriction, "_FEWEST_VARIABLES", 0)
+    monkeypatch.setattr(restriction, "_MOST_FOLD", 0)
+    model = ppl.Model({ppl.Bernoulli("y", p=ppl.Beta("p", 1, 1, size=N)): PANEL.ravel()[:N]})
+    density = graphs.logprob(model)
+    assert compressed(density) == (density, ())
