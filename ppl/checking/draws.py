@@ -15,6 +15,7 @@ from pytensor.graph.basic import Variable
 from pytensor.graph.traversal import toposort
 from pytensor.tensor.variable import TensorVariable
 
+from graphs.errors import PPLError
 from graphs.joint.drawing import with_draws
 from graphs.joint.logprob import logprob
 from graphs.surgery.interpreting import interpret, without_c
@@ -26,6 +27,8 @@ from ppl.modelling.model import Model
 NUM_DRAWS = 30
 FAR = 1e3
 """Data so many times larger than all that the prior predicts, or smaller than the least."""
+_FAR_POINTS = (1.0, 3.0, 10.0)
+"""Standard deviations of points in unconstrained space."""
 _MOST_ELEMENTS, _MOST_NODES = 30_000, 1500
 """Of a model whose prior is drawn from: each draw interprets every node, and a check takes no second."""
 
@@ -99,33 +102,82 @@ class PriorDraws:
                 found.append(dict(zip(names, map(np.asarray, terms), strict=True)))
         return found
 
+    def possible_somewhere(self, name: str, *, is_far: bool) -> NDArray[np.bool_]:
+        """Return which rows of data are possible in some draw of what is left when discrete variables are summed out.
+
+        Parameters
+        ----------
+        name : str
+            The observed variable.
+        is_far : bool
+            Whether at points all over the space of the parameters, and not in draws from the prior.
+
+        Returns
+        -------
+        array of bool
+            Of one element where the rows cannot be told apart.
+        """
+        joint = logprob(self.model, space="unconstrained" if is_far else "natural")
+        [term] = [t for n, t in joint.terms.items() if name in joint.members.get(n, (n,))]
+        scales, rng = np.repeat(_FAR_POINTS, NUM_DRAWS // len(_FAR_POINTS)), np.random.default_rng(2)
+        found = np.zeros(1, bool)
+        with without_c(), np.errstate(all="ignore"):
+            function = interpret(list(joint.values.values()), [term])
+            for draw, scale in zip(self.draws, scales, strict=False):
+                point = [
+                    _far(rng, v, scale) if is_far else draw[n].astype(v.type.dtype) for n, v in joint.values.items()
+                ]
+                found = found | np.isfinite(np.asarray(function(*point)[0]))
+        return found
+
+
+def _far(rng: np.random.Generator, value: TensorVariable, scale: float) -> NDArray:
+    """Return a point anywhere; of counts, which have no bounds here, from zero on."""
+    point = rng.normal(0.0, scale, value.type.shape)
+    return np.asarray(point if value.type.dtype == "float64" else np.abs(10 * point), value.type.dtype)
+
 
 def impossible_rows(draws: PriorDraws) -> Iterator[Concern]:
     """Yield data that no draw from the prior allows."""
     likelihoods = draws.likelihoods
     for name in likelihoods[0] if likelihoods else ():
         impossible = np.all([~(each[name] > -np.inf) for each in likelihoods], axis=0)
-        if impossible.ndim and impossible.any():
-            where = np.argwhere(impossible)[0].tolist()
-            count = int(impossible.sum())
-            more = f" (and {count - 1} more)" if count > 1 else ""
-            data = draws.model.observed_data.get(name)
-            value = f" = {data[tuple(where)]}" if data is not None and data.shape == impossible.shape else ""
-            yield Concern(
-                "impossible-row",
-                "error",
-                (name,),
-                f"{name}{where}{value}{more} has probability zero in each of {len(likelihoods)} draws from the prior.",
-                "Look at these rows, at bounds of the support, and at the likelihood.",
-            )
-        elif not impossible.ndim and impossible:
-            yield Concern(
-                "impossible-row",
-                "error",
-                (name,),
-                f"The data of {name} have probability zero in each of {len(likelihoods)} draws from the prior.",
-                "Look at bounds of the support, and at the likelihood.",
-            )
+        if not impossible.any():
+            continue
+        impossible, is_ever = _impossible(draws, name, impossible)
+        if not impossible.any():
+            continue
+        where = np.argwhere(impossible)[0].tolist() if impossible.ndim else []
+        count = int(impossible.sum())
+        more = f" (and {count - 1} more)" if count > 1 else ""
+        data = draws.model.observed_data.get(name)
+        value = f" = {data[tuple(where)]}" if data is not None and where and data.shape == impossible.shape else ""
+        what = f"{name}{where}{value}{more} has" if where else f"The data of {name} have"
+        message = f"{what} probability zero in each of {len(likelihoods)} draws from the prior"
+        yield Concern(
+            "impossible-row",
+            "warning" if is_ever else "error",
+            (name,),
+            f"{message}, but not for all parameters." if is_ever else f"{message}.",
+            "Priors and data contradict each other: widen the priors, or look at these rows."
+            if is_ever
+            else "Look at these rows, at bounds of the support, and at the likelihood.",
+        )
+
+
+def _impossible(draws: PriorDraws, name: str, impossible: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], bool]:
+    """Return which of some rows are impossible with discrete variables summed out, and whether only under the prior.
+
+    A draw of a latent state may contradict a row that another state of it allows.
+    """
+    try:
+        possible = draws.possible_somewhere(name, is_far=False)
+        impossible = impossible & ~possible if possible.shape in (impossible.shape, (1,)) else impossible
+        possible = draws.possible_somewhere(name, is_far=True)
+        far = impossible & ~possible if possible.shape in (impossible.shape, (1,)) else impossible
+    except (PPLError, ValueError, ArithmeticError, np.linalg.LinAlgError):  # what cannot be summed, or evaluated there
+        return impossible, False
+    return (far, False) if far.any() else (impossible, True)
 
 
 def predictions(draws: PriorDraws) -> Iterator[Concern]:
