@@ -382,6 +382,7 @@ PYMC = (
     Use(
         "Mixtures and Cholesky factors are recognised by their classes.",
         (
+            "graphs/joint/domains.py",
             "graphs/marginal/atoms.py",
             "graphs/marginal/finite.py",
             "graphs/surgery/random_graph.py",

@@ -23,6 +23,9 @@ from graphs.compression.shapes import is_uniform, shape_of
 MOST_PARTS = 4
 """Groups of rows that take the same branches: each is a graph of its own, which has to be compiled."""
 
+LEAST_SHARE = 0.2
+"""Of the choices, those that groups of rows make as a whole: where they are fewer, most branches stay as they are."""
+
 
 def chooses_by_data(rows: Rows, variable: TensorVariable) -> bool:
     """Whether data choose between branches anywhere above a variable, or rule some of the rows out."""
@@ -53,7 +56,11 @@ def by_branch(rows: Rows, variable: TensorVariable) -> list[tuple[TensorVariable
     everything = np.arange(int(np.prod(shape)))
     choices = Choices(len(everything), everything)
     Restriction(rows, shape, everything, choices)(variable)
-    return [(Restriction(rows, shape, part)(variable), len(part)) for part in _parts(choices.found)]
+    parts = _parts(choices.found)
+    num_made = sum(all(is_uniform(mask[part]) for part in parts) for mask in choices.found)
+    if num_made < LEAST_SHARE * len(choices.found):
+        return []
+    return [(Restriction(rows, shape, part)(variable), len(part)) for part in parts]
 
 
 def _parts(masks: Sequence[NDArray[np.bool_]]) -> list[NDArray[np.int64]]:

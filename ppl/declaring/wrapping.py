@@ -220,6 +220,12 @@ def _made(title: str, name: str, bound: inspect.BoundArguments, **sizes: Any) ->
             f"{name}: {str(warning).split(' They')[0]} Divide the probabilities by their sum.", name
         ) from warning
     except (TypeError, ValueError, NotImplementedError) as error:
+        if "support_shape" in str(error):  # size= counts such vectors, and does not say how long they are
+            raise ModelError(
+                f"{name}: ppl.{title} does not know how long its vectors are: give their length by shape=, as in "
+                f"shape=(..., n), or by dims=; size= is how many of them there are.",
+                name,
+            ) from error
         raise ModelError(f"{name}: pymc.{title} refuses its parameters: {error}", name) from error
     if not isinstance(rv, TensorVariable):
         raise ModelError(

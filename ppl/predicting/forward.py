@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytensor.tensor as pt
 from numpy.typing import NDArray
+from pymc.distributions.custom import CustomDistRV
 from pytensor.graph.basic import Constant, Variable
 from pytensor.graph.traversal import ancestors
 from pytensor.tensor.variable import TensorVariable
@@ -98,8 +99,26 @@ def draw_forward(
     except SamplingError as error:
         if not isinstance(error.__cause__, NotImplementedError):
             raise
-        # Of distributions that were given by a density alone.
-        raise ModelError(f"A distribution of the model cannot be drawn from: {error.__cause__}") from error
+        names = [name for name, graph in zip(outputs, graphs, strict=True) if _without_draws(graph)]
+        which = f"{names[0]} has a distribution that" if names else "A distribution of the model"
+        raise ModelError(
+            f"{which} cannot be drawn from: it was declared by its density alone. Declare it with random=, a function "
+            "of its parameters and of rng= and size= that returns draws; or by dist=.",
+            names[0] if names else None,
+        ) from error
+
+
+def _without_draws(graph: Variable) -> bool:
+    """Whether a variable, or what it is computed from, is of a distribution that was given by its density alone."""
+    for op in [v.owner.op for v in ancestors([graph]) if v.owner is not None]:
+        if isinstance(op, CustomDistRV):
+            try:
+                op.rng_fn(None, None)
+            except NotImplementedError:
+                return True
+            except Exception:  # a function that wants its arguments
+                continue
+    return False
 
 
 def _check_drawn(graphs: Mapping[str, Variable], drawn: Mapping[str, NDArray]) -> None:

@@ -209,7 +209,7 @@ def test_steps_of_a_loop_are_looked_at_once(monkeypatch: pytest.MonkeyPatch) -> 
         return plain(self, variable)
 
     monkeypatch.setattr(Restriction, "_restricted", counted)
-    for num_steps in (8, 16, 32):
+    for num_steps in (16, 32, 64):
         density, number = graphs.logprob(survival(num_steps)), 0
         compressed(density)
         numbers.append(number)

@@ -288,3 +288,9 @@ class TestTransforms:
     def test_discrete(self):
         with pytest.raises(ModelError, match="k is discrete"):
             D.Poisson("k", 3, transform="log")
+
+
+def test_vectors_of_unknown_length_are_refused_with_the_way_to_say_it():
+    with pytest.raises(ModelError, match=r"effects: ppl\.ZeroSumNormal does not know how long .* shape=\(\.\.\., n\)"):
+        D.ZeroSumNormal("effects", 1, size=4)
+    assert D.ZeroSumNormal("effects", 1, shape=4).type.shape == (4,)

@@ -69,7 +69,7 @@ def test_volatility_that_follows_the_last_value():
 def test_a_density_alone_cannot_be_drawn_from(backend):
     """PyMC says so when it is asked for a draw."""
     custom = ppl.CustomDist("x", 0.3, logp=lambda value, location: -((value - location) ** 4))
-    with pytest.raises(ModelError, match="cannot be drawn from: Attempted to run random"):
+    with pytest.raises(ModelError, match="cannot be drawn from: it was declared by its density alone"):
         ppl.prior_predictive(ppl.Model(custom), draws=2, backend=backend)
 
 
