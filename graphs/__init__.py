@@ -16,7 +16,7 @@ from graphs.joint.joint_logprob import LogProb
 from graphs.joint.logprob import ModelGraph, logprob, unconstrain
 from graphs.layout import Layout
 from graphs.marginal.summing_out import sum_out
-from graphs.mended import flags, lengths, nodes  # noqa: F401  (importing them mends)
+from graphs.mended import flags, lengths, nodes, slices  # noqa: F401  (importing them mends)
 from graphs.step import StepGraph
 from graphs.supports import Support
 from graphs.surgery.printing import dprint

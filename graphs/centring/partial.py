@@ -38,9 +38,10 @@ from pytensor.tensor.variable import TensorVariable
 
 from graphs.bounds.guards import strip_guards
 from graphs.centring.families import Located, is_exponential, is_located, located, standard_logprob
+from graphs.centring.parents import is_located_by, levels_of, without_circles
 from graphs.centring.reasons import why_not_located
 from graphs.centring.recursions import in_steps, of_coordinates
-from graphs.centring.sequences import located_sequence
+from graphs.centring.sequences import in_chains, located_sequence
 from graphs.density import LogDensity
 from graphs.joint.joint_logprob import LogProb
 from graphs.joint.preparation import widen
@@ -49,7 +50,7 @@ from graphs.roots import log_sqrt, reciprocal_sqrt
 from graphs.supports import REAL, Support
 from graphs.surgery.evaluating import evaluate
 from graphs.surgery.printing import dprint
-from graphs.surgery.random_graph import depends_on, named_input
+from graphs.surgery.random_graph import named_input
 from graphs.surgery.rebuilding import substitute
 
 _AGREEMENT = 1e-8
@@ -183,15 +184,17 @@ def partial_centring(
         one = located(rv, inputs) if inputs else located_sequence(rv, stand_ins, value.type.shape)
         location, scale, ratio = strip_guards(widen(one.graphs), _supports(logprob))
         one = one._replace(location=location, scale=scale, ratio=ratio)
-        if name in always or _depends_on(one, others):
+        if is_located_by(one, [value]):
+            chained = in_chains(one, value, list(logprob.values.values()))
+            if chained is None:
+                continue
+            one, inputs = chained, []
+        if name in always or is_located_by(one, others):
             found[name], inputs_of[name] = one, inputs
-    levels = _levels(found, logprob)
+    found = without_circles(found, logprob)
+    levels = levels_of(found, logprob)
     found = {name: found[name] for name in sorted(found, key=levels.__getitem__)}
     return _of(logprob, found, inputs_of, levels) if found else None
-
-
-def _depends_on(one: Located, variables: Sequence[TensorVariable]) -> bool:
-    return any(depends_on(graph, variables) for graph in one.graphs)
 
 
 def _supports(logprob: LogProb) -> dict[Variable, Support]:
@@ -199,21 +202,6 @@ def _supports(logprob: LogProb) -> dict[Variable, Support]:
         value: REAL if logprob.natural[name] is not value else logprob.supports[name]
         for name, value in logprob.values.items()
     }
-
-
-def _levels(found: Mapping[str, Located], logprob: LogProb) -> dict[str, int]:
-    """Return how many of the variables are above each, one above the other."""
-    levels: dict[str, int] = {}
-
-    def level(name: str) -> int:
-        if name not in levels:
-            above = [n for n in found if n != name and _depends_on(found[name], [logprob.values[n]])]
-            levels[name] = 1 + max(map(level, above), default=-1)
-        return levels[name]
-
-    for name in found:
-        level(name)
-    return levels
 
 
 def _of(

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import chain
 
 import numpy as np
+import pytensor
 import pytensor.tensor as pt
+from numpy.typing import NDArray
 from pymc.distributions.timeseries import AutoRegressiveRV, RandomWalkRV
 from pytensor.graph.basic import Variable
 from pytensor.tensor.variable import TensorVariable
 
 from graphs.centring.families import Located, is_located, located
-from graphs.surgery.random_graph import static_shape
+from graphs.surgery.evaluating import evaluate
+from graphs.surgery.random_graph import depends_on, static_shape
 from graphs.surgery.rebuilding import substitute
+
+_CLOSE = 1e-9
 
 type Pair = tuple[TensorVariable, TensorVariable]
 
@@ -81,3 +87,94 @@ def _autoregression(
     coefficients, scale = (pt.cast(pt.as_tensor(v), "float64") for v in substitute([rhos, sigma], stand_ins))
     constant = coefficients[..., 0, None] if op.constant_term else pt.constant(0.0)
     return (first[0], first[1]), (constant, scale[..., None]), coefficients[..., -1, None]
+
+
+def in_chains(one: Located, value: TensorVariable, values: Sequence[TensorVariable]) -> Located | None:
+    """Return location, scale and ratio of a variable whose elements are located by each other, one after the other.
+
+    A Python loop that declares each step given the one before becomes such a variable. What follows on what is seen
+    from numbers at a random point, and checked at another one.
+
+    Parameters
+    ----------
+    one : Located
+        The location depends on the variable itself.
+    value : TensorVariable
+        Its value.
+    values : sequence of TensorVariable
+        Those of all variables.
+
+    Returns
+    -------
+    Located or None
+        None where an element depends on several others, or not in proportion, or on itself in the end.
+    """
+    shape = value.type.shape
+    if depends_on(one.scale, [value]):
+        return None
+    location = pt.broadcast_to(one.location, shape)
+    nothing = {value: pt.zeros(shape)}
+    slopes = pt.as_tensor(pytensor.grad(pt.sum(location), value))
+    base, slopes_of_nothing = substitute([location, slopes], nothing)
+    before: NDArray[np.int64] | None = None
+    for seed in range(2):
+        point = _point([*values, value], seed)
+        found = evaluate([location, base, slopes, slopes_of_nothing], point)
+        if found is None:
+            return None
+        at, at_nothing, slope, slope_of_nothing = (np.ravel(array) for array in found)
+        given = slope * np.ravel(point[value])
+        before = _before(at - at_nothing, given) if before is None else before
+        expected = at_nothing + np.where(before >= 0, given[before], 0.0)
+        if not (_are_close(at, expected) and _are_close(slope, slope_of_nothing)):
+            return None
+    assert before is not None
+    rows = _chains(before)
+    if rows is None:
+        return None
+    ratio = pt.switch(before >= 0, slopes_of_nothing.ravel()[np.maximum(before, 0)], 0.0)
+    return Located(base, one.scale, ratio.reshape(shape), rows)
+
+
+def _point(values: Sequence[TensorVariable], seed: int) -> dict[Variable, NDArray]:
+    rng = np.random.default_rng(seed)
+    return {
+        v: rng.uniform(0.2, 1.0, v.type.shape)
+        if v.type.dtype.startswith("float")
+        else np.ones(v.type.shape, v.type.dtype)
+        for v in dict.fromkeys(values)
+    }
+
+
+def _before(added: NDArray[np.float64], given: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Return the element that each is located by, -1 where there is none: what that gives is what is added."""
+    order = np.argsort(given)
+    places = np.clip(np.searchsorted(given[order], added), 1, len(order) - 1)
+    nearer = np.abs(given[order[places - 1]] - added) < np.abs(given[order[places]] - added)
+    before = order[np.where(nearer, places - 1, places)]
+    return np.where(np.isclose(added, 0.0, rtol=0.0, atol=_CLOSE), -1, before)
+
+
+def _chains(before: NDArray[np.int64]) -> NDArray[np.int64] | None:
+    """Return elements in their order, one chain a row; one after the other in one row where their lengths differ.
+
+    A chain begins where the ratio is zero, so that a row may hold several. None where chains meet, or have no end.
+    """
+    after = np.full(len(before), -1)
+    has_before = np.flatnonzero(before >= 0)
+    after[before[has_before]] = has_before
+    if len(np.unique(before[has_before])) < len(has_before):
+        return None
+    chains: list[list[int]] = []
+    for first in np.flatnonzero(before < 0).tolist():
+        own = [first]
+        while after[own[-1]] >= 0:
+            own.append(int(after[own[-1]]))
+        chains.append(own)
+    lengths = {len(own) for own in chains}
+    rows = np.array(chains if len(lengths) == 1 else [[*chain.from_iterable(chains)]], np.int64)
+    return rows if rows.size == len(before) else None
+
+
+def _are_close(one: NDArray, other: NDArray) -> bool:
+    return bool(np.allclose(one, other, rtol=_CLOSE, atol=_CLOSE))
