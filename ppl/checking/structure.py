@@ -93,6 +93,8 @@ def ridges(model: Model) -> Iterator[Concern]:
         for rv, other in combinations(variables, 2):
             if rv.type.shape != other.type.shape or not _are_side_by_side(rv, other, node):
                 continue  # an intercept beside group effects, which are held at zero; rows beside columns
+            if _are_known_otherwise(model, rv, other):
+                continue  # the last steps of two series, which those before them tell
             op: Any = node.op
             word = {Add: "sum", Sub: "difference", Mul: "product", TrueDiv: "ratio"}[type(op.scalar_op)]
             names = by_variable[rv], by_variable[other]
@@ -103,6 +105,13 @@ def ridges(model: Model) -> Iterator[Concern]:
                 f"Everything else sees only the {word} of {names[0]} and {names[1]}: data cannot tell them apart.",
                 f"Declare one variable in their place, or set one of them, ppl.do(model, {{{names[1]!r}: ...}}).",
             )
+
+
+def _are_known_otherwise(model: Model, *pair: Variable) -> bool:
+    """Whether data tell of latent variables that two variables depend on by a way around both."""
+    informed = [*model.observed.values(), *model.potentials.values()]
+    beside = set(ancestors(informed, blockers=pair))
+    return any(rv in beside for rv in model.latent.values() if rv in set(ancestors(pair)) and rv not in pair)
 
 
 def _clients(outputs: Iterable[Variable]) -> dict[Variable, list[Apply]]:

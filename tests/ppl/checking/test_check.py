@@ -196,6 +196,15 @@ def schools() -> ppl.Model:
     return ppl.Model({N("y", theta, [15.0, 10, 16, 11, 9, 11, 10, 18]): [28.0, 8, -3, 7, -1, 1, 18, 12]})
 
 
+def two_series() -> ppl.Model:
+    """Only the sum of the last steps is seen, but those before them tell which is which."""
+    level, season = [N("level_0", 0, 1)], [N("season_0", 0, 1)]
+    for t in range(1, 5):
+        level.append(N(f"level_{t}", level[-1], 0.1))
+        season.append(N(f"season_{t}", -season[-1], 0.1))
+    return ppl.Model({N(f"y_{t}", level[t] + season[t], 1): float(Y[t]) for t in range(5)})
+
+
 def non_centred() -> ppl.Model:
     g = np.arange(40) % 5
     a, tau, raw = N("a", 0, 2), ppl.HalfNormal("tau", 1), N("raw", 0, 1, size=5)
@@ -254,6 +263,7 @@ def spike_and_slab() -> ppl.Model:
         regression,
         schools,
         non_centred,
+        two_series,
         ordered_mixture,
         flat_and_proper,
         counts,
