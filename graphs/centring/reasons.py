@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pytensor.tensor as pt
+from pymc.distributions.timeseries import GARCH11RV, AutoRegressiveRV, EulerMaruyamaRV, RandomWalkRV
+from pytensor.tensor.variable import TensorVariable
 
 from graphs.centring.families import is_exponential, is_located
 from graphs.centring.sequences import is_sequence
 from graphs.joint.joint_logprob import LogProb
+from graphs.surgery.random_graph import depends_on
 
 
 def why_not_located(logprob: LogProb, name: str) -> str:
@@ -35,4 +40,36 @@ def why_not_located(logprob: LogProb, name: str) -> str:
         return "it has a transform of its own"
     if name not in logprob.terms:
         return "its log-probability is not known apart from that of other variables"
+    return ""
+
+
+def why_as_declared(logprob: LogProb, name: str, natural: Mapping[str, TensorVariable]) -> str:
+    """Return why elements that follow on each other stay as they are declared, in words; empty of other variables.
+
+    Parameters
+    ----------
+    logprob : LogProb
+        What NUTS sees.
+    name : str
+        A variable without coordinates of its own.
+    natural : mapping of str to TensorVariable
+        As of `graphs.centring.partial_centring`.
+
+    Examples
+    --------
+    >>> import pymc as pm
+    >>> from graphs.joint.logprob import logprob as joint
+    >>> x = pm.AR.dist([0.5, 0.2], init_dist=pm.Normal.dist(), steps=5)
+    >>> x.name = "x"
+    >>> density = joint([x])
+    >>> why_as_declared(density, "x", density.values)
+    'only walks and autoregressions of first order have coordinates that are learnt'
+    """
+    rv = logprob.graph.latent[name]
+    if rv.owner is None:
+        return ""
+    if isinstance(rv.owner.op, AutoRegressiveRV | RandomWalkRV | EulerMaruyamaRV | GARCH11RV) and not is_sequence(rv):
+        return "only walks and autoregressions of first order have coordinates that are learnt"
+    if name in natural and any(depends_on(each, [natural[name]]) for each in rv.owner.inputs):
+        return "its elements follow on each other, but not one on one and in proportion"
     return ""

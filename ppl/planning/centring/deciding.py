@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from graphs.centring import partial_centring
+from graphs.centring import partial_centring, why_as_declared
 from graphs.errors import ModelError
 from graphs.joint.joint_logprob import LogProb
 from graphs.optional import optional
@@ -48,6 +48,11 @@ def with_centring(
     if len(blocks) != 1:
         return sweep
     centred = _centred(natural, sampled, names, choice)
+    for name in names if not choice.note else []:
+        covered = centred is not None and name in centred.density.names
+        if not covered and (why := _why_as_declared(natural, sampled, name)):
+            told = assignments[name]
+            assignments[name] = replace(told, reason=f"{told.reason}; centring as declared: {why}")
     if centred is None:
         return sweep
     for name in centred.density.names:
@@ -56,6 +61,11 @@ def with_centring(
     if choice.note:
         return sweep
     return replace(sweep, blocks=tuple(replace(b, centring=centred) if b is blocks[0] else b for b in sweep.blocks))
+
+
+@optional("why there is no partial centring", otherwise=lambda *_: "")
+def _why_as_declared(natural: LogProb, sampled: LogProb, name: str) -> str:
+    return why_as_declared(sampled, name, natural.values)
 
 
 @optional("partial centring", otherwise=lambda *_: None)

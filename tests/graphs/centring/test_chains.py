@@ -14,7 +14,7 @@ import pytensor.tensor as pt
 import pytest
 
 import ppl
-from graphs.centring import partial_centring
+from graphs.centring import partial_centring, why_as_declared
 from graphs.centring.families import Located
 from graphs.centring.sequences import in_chains
 from graphs.joint.logprob import logprob, unconstrain
@@ -151,3 +151,14 @@ def test_density_in_coordinates_of_a_loop(make: Callable[[int], ppl.Model], num_
         differences.append(total - plain)
     # The Jacobian does not depend on coordinates: it is the same at both.
     np.testing.assert_allclose(*differences, rtol=1e-9)
+
+
+def test_loops_that_have_none_say_why() -> None:
+    s, steps = ppl.HalfNormal("s", 1), [ppl.Normal("x0", 0, 1)]
+    for t in range(1, 70):
+        steps.append(ppl.Normal(f"x{t}", pt.sin(steps[-1]), s))
+    model = ppl.Model({ppl.Poisson("y", pt.exp(pt.stack(steps))): np.ones(70, np.int64)})
+    density = logprob(model, marginalize=False, apart=())
+    assert "not one on one and in proportion" in why_as_declared(density, "x1+...+x69", density.values)
+    plan = ppl.plan(model, sampler="nuts", marginalize=False)
+    assert "centring as declared: its elements follow on each other" in str(plan)

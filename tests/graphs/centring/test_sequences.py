@@ -13,7 +13,7 @@ import pymc as pm
 import pytest
 
 import ppl
-from graphs.centring import partial_centring, why_not_located
+from graphs.centring import partial_centring, why_as_declared, why_not_located
 from graphs.joint.joint_logprob import LogProb
 from graphs.joint.logprob import logprob, unconstrain
 from graphs.surgery.random_graph import static_shape
@@ -143,3 +143,5 @@ def test_sequences_that_have_none(declare):
     density, centring = centred(declare)
     assert centring is None
     assert "one after the other" in why_not_located(density, "x")
+    assert "of first order" in why_as_declared(density, "x", density.values)
+    assert why_as_declared(density, "s", density.values) == ""
