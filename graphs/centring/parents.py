@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from pytensor.graph.traversal import ancestors
 from pytensor.tensor.variable import TensorVariable
 
 from graphs.centring.families import Located
@@ -18,31 +19,39 @@ def is_located_by(one: Located, variables: Sequence[TensorVariable]) -> bool:
 
 def without_circles(found: Mapping[str, Located], logprob: LogProb) -> dict[str, Located]:
     """Leave variables out that are located by others which are located by them, as two series that drive each other."""
+    parents = _parents(found, logprob)
     kept: dict[str, Located] = {}
-    above: dict[str, set[str]] = {}
     for name, one in found.items():
-        direct = {n for n in kept if is_located_by(one, [logprob.values[n]])}
-        own = direct.union(*(above[n] for n in direct)) if direct else direct
-        below = {n for n in kept if is_located_by(kept[n], [logprob.values[name]])}
-        below |= {n for n in kept if above[n] & below}
-        if own & below:
-            continue
-        kept[name], above[name] = one, own
-        for n in below:
-            above[n] |= own | {name}
+        waiting, above = [*parents[name] & kept.keys()], set[str]()
+        while waiting:
+            parent = waiting.pop()
+            if parent not in above:
+                above.add(parent)
+                waiting += parents[parent] & {*kept, name}
+        if name not in above:
+            kept[name] = one
     return kept
 
 
 def levels_of(found: Mapping[str, Located], logprob: LogProb) -> dict[str, int]:
     """Return how many of the variables are above each, one above the other."""
+    parents = _parents(found, logprob)
     levels: dict[str, int] = {}
 
     def level(name: str) -> int:
         if name not in levels:
-            above = [n for n in found if n != name and is_located_by(found[name], [logprob.values[n]])]
-            levels[name] = 1 + max(map(level, above), default=-1)
+            levels[name] = 1 + max(map(level, parents[name]), default=-1)
         return levels[name]
 
     for name in found:
         level(name)
     return levels
+
+
+def _parents(found: Mapping[str, Located], logprob: LogProb) -> dict[str, set[str]]:
+    """Return by which others each variable is located."""
+    names = {logprob.values[name]: name for name in found}
+    return {
+        name: {names[v] for v in ancestors(one.graphs) if v in names and names[v] != name}
+        for name, one in found.items()
+    }

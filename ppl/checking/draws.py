@@ -175,7 +175,7 @@ def _impossible(draws: PriorDraws, name: str, impossible: NDArray[np.bool_]) -> 
         impossible = impossible & ~possible if possible.shape in (impossible.shape, (1,)) else impossible
         possible = draws.possible_somewhere(name, is_far=True)
         far = impossible & ~possible if possible.shape in (impossible.shape, (1,)) else impossible
-    except (PPLError, ValueError, ArithmeticError, np.linalg.LinAlgError):  # what cannot be summed, or evaluated there
+    except (PPLError, ValueError, KeyError, ArithmeticError, np.linalg.LinAlgError):  # no sum, or no value there
         return impossible, False
     return (far, False) if far.any() else (impossible, True)
 

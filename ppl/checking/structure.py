@@ -110,8 +110,8 @@ def ridges(model: Model) -> Iterator[Concern]:
 def _are_known_otherwise(model: Model, *pair: Variable) -> bool:
     """Whether data tell of latent variables that two variables depend on by a way around both."""
     informed = [*model.observed.values(), *model.potentials.values()]
-    beside = set(ancestors(informed, blockers=pair))
-    return any(rv in beside for rv in model.latent.values() if rv in set(ancestors(pair)) and rv not in pair)
+    above = set(ancestors(pair)).difference(pair) & set(model.latent.values())
+    return bool(above) and not above.isdisjoint(ancestors(informed, blockers=pair))
 
 
 def _clients(outputs: Iterable[Variable]) -> dict[Variable, list[Apply]]:
