@@ -23,7 +23,7 @@ _UNCHECKED: dict[type, dict[int, str]] = {
     ZeroSumNormalRV: {2: "sigma > 0"},
     MatrixNormalRV: {3: "rowcov is positive definite", 4: "colcov is positive definite"},
 }
-"""Inputs of distributions that PyMC does not check in their log-densities."""
+"""Inputs of distributions that PyMC does not check in their log-densities; of covariances Cholesky factors."""
 _CONDITIONS = {
     "Invalid values passed to LKJCorr logp: value is not a valid correlationm matrix or eta <= 0.": "eta > 0"
 }
@@ -54,7 +54,7 @@ def check_known_parameters(
     for name, variable in zip(names, variables, strict=True):
         for place, msg in _UNCHECKED.get(type(getattr(variable.owner, "op", None)), {}).items():
             value = known_value(variable.owner.inputs[place])
-            if value is not None and not (_is_positive_definite(value) if "definite" in msg else np.all(value > 0)):
+            if value is not None and not np.all((np.diagonal(value, 0, -2, -1) if "definite" in msg else value) > 0):
                 raise ModelError(f"The parameters of {name} have to satisfy {msg}; that is not so.", name)
     violations = _violations(list(toposort(list(terms))))
     for name, term in zip(names, terms, strict=True) if violations else []:
@@ -103,10 +103,6 @@ def _violation(condition: Variable) -> str | None:
     if not isinstance(given, Constant) or np.size(given.data) != value.size:
         return f"that is not so{at}"
     return f"there is {np.ravel(given.data)[np.ravel_multi_index(where, value.shape)]}{at}"
-
-
-def _is_positive_definite(matrix: NDArray) -> bool:
-    return bool(np.allclose(matrix, np.swapaxes(matrix, -1, -2)) and np.all(np.linalg.eigvalsh(matrix) > 0))
 
 
 def _first(condition: NDArray[np.bool_]) -> tuple[int, ...]:
