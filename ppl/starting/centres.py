@@ -33,6 +33,7 @@ from graphs.surgery.random_graph import static_shape
 from graphs.surgery.rebuilding import rebuild, substitute
 from graphs.variables.transforms import transforms_of
 from graphs.variables.truncated_draws import is_truncated
+from graphs.warned import filtered
 from ppl.planning.plans import Assignment, Plan
 
 STRATEGIES = ("support_point", "prior")
@@ -70,16 +71,18 @@ def central_values(plan: Plan, given: Mapping[str, Any], strategy: str, seed: in
         if rows:
             strategies[latent[name]] = _with_rows(latent[name], rows, strategy)
     transforms = {latent[n]: t for n, t in _moved_transforms(plan.mixed).items()}
-    expressions = [
-        make_initial_point_expression(
-            free_rvs=list(latent.values()),
-            rvs_to_transforms=transforms,
-            initval_strategies=strategies,
-            default_strategy=strategy,
-            return_transformed=is_transformed,
-        )
-        for is_transformed in ((False, True) if current else (True,))
-    ]
+    # What somebody made of other distributions has no central value: a draw is one, too.
+    with filtered("ignore", "Support point not defined", UserWarning):
+        expressions = [
+            make_initial_point_expression(
+                free_rvs=list(latent.values()),
+                rvs_to_transforms=transforms,
+                initval_strategies=strategies,
+                default_strategy=strategy,
+                return_transformed=is_transformed,
+            )
+            for is_transformed in ((False, True) if current else (True,))
+        ]
     with without_c():
         flat = [each for part in expressions for each in part]
         filled = rebuild(flat, _filled)
