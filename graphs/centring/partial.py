@@ -41,7 +41,7 @@ from graphs.centring.families import Located, is_exponential, is_located, locate
 from graphs.centring.parents import is_located_by, levels_of, without_circles
 from graphs.centring.reasons import why_not_located
 from graphs.centring.recursions import in_steps, of_coordinates
-from graphs.centring.sequences import in_chains, located_sequence
+from graphs.centring.sequences import in_chains, located_sequence, random_point
 from graphs.density import LogDensity
 from graphs.joint.joint_logprob import LogProb
 from graphs.joint.preparation import widen
@@ -276,10 +276,5 @@ def _score(logprob: LogProb, name: str, one: Located, inputs: Sequence[Variable]
 
 def _are_equal(one: TensorVariable, other: TensorVariable, inputs: Sequence[TensorVariable]) -> bool:
     """Return whether the sums of two terms are the same at some point: what rewrote a term may have changed it."""
-    rng = np.random.default_rng(0)
-    point: dict[Variable, NDArray] = {
-        v: rng.uniform(size=v.type.shape) if v.type.dtype.startswith("float") else np.ones(v.type.shape, v.type.dtype)
-        for v in inputs
-    }
-    found = evaluate([pt.sum(one), pt.sum(other)], point)
+    found = evaluate([pt.sum(one), pt.sum(other)], random_point(inputs, 0))
     return found is not None and bool(np.isclose(found[0], found[1], rtol=_AGREEMENT, atol=_AGREEMENT))

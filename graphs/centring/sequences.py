@@ -118,7 +118,7 @@ def in_chains(one: Located, value: TensorVariable, values: Sequence[TensorVariab
     base, slopes_of_nothing = substitute([location, slopes], nothing)
     before: NDArray[np.int64] | None = None
     for seed in range(2):
-        point = _point([*values, value], seed)
+        point = random_point([*values, value], seed)
         found = evaluate([location, base, slopes, slopes_of_nothing], point)
         if found is None:
             return None
@@ -136,7 +136,8 @@ def in_chains(one: Located, value: TensorVariable, values: Sequence[TensorVariab
     return Located(base, one.scale, ratio.reshape(shape), rows)
 
 
-def _point(values: Sequence[TensorVariable], seed: int) -> dict[Variable, NDArray]:
+def random_point(values: Sequence[TensorVariable], seed: int) -> dict[Variable, NDArray]:
+    """Return values at which what is true by chance alone is not."""
     rng = np.random.default_rng(seed)
     return {
         v: rng.uniform(0.2, 1.0, v.type.shape)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 from pymc.distributions.multivariate import MatrixNormalRV, ZeroSumNormalRV, _LKJCholeskyCovRV
 from pymc.logprob.utils import CheckParameterValue
 from pytensor.graph.basic import Apply, Constant, Variable
@@ -95,15 +94,11 @@ def _violation(condition: Variable) -> str | None:
     value = known_value(condition)
     if value is None or np.all(value):
         return None
-    where = _first(~np.asarray(value, bool))
-    at = f" at {list(where)}" if value.size > 1 else ""
+    where = np.argwhere(~np.asarray(value, bool))[0]
+    at = f" at {where.tolist()}" if value.size > 1 else ""
     given = condition.owner.inputs[0] if condition.owner is not None else condition
     while given.owner is not None and isinstance(given.owner.op, DimShuffle):
         given = given.owner.inputs[0]
     if not isinstance(given, Constant) or np.size(given.data) != value.size:
         return f"that is not so{at}"
-    return f"there is {np.ravel(given.data)[np.ravel_multi_index(where, value.shape)]}{at}"
-
-
-def _first(condition: NDArray[np.bool_]) -> tuple[int, ...]:
-    return tuple(int(i) for i in np.argwhere(condition)[0])
+    return f"there is {np.ravel(given.data)[np.ravel_multi_index(tuple(where), value.shape)]}{at}"
