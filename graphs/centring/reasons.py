@@ -61,7 +61,8 @@ def why_as_declared(logprob: LogProb, name: str, natural: Mapping[str, TensorVar
     >>> from graphs.joint.logprob import logprob as joint
     >>> x = pm.AR.dist([0.5, 0.2], init_dist=pm.Normal.dist(), steps=5)
     >>> x.name = "x"
-    >>> density = joint([x])
+    >>> y = pm.Normal.dist(x)
+    >>> density = joint({y: y.type()})
     >>> why_as_declared(density, "x", density.values)
     'only walks and autoregressions of first order have coordinates that are learnt'
     """
