@@ -1,4 +1,4 @@
-"""Draw what was integrated out, given each draw of the rest: independent of each other, exactly from its law."""
+"""Draw what was integrated out, given each draw of the rest: exactly from its law, over the draws in balance."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ from pytensor.graph.basic import Variable
 from pytensor.tensor.variable import TensorVariable
 
 from graphs.backends import get_backend
-from graphs.backends.base import Filling, Part
+from graphs.backends.base import Filling
+from graphs.balancing import balanced_signs, with_given_signs
 from graphs.integral import drawn_back
 from graphs.layout import Layout
-from graphs.surgery.random_graph import depends_on
+from graphs.surgery.random_graph import depends_on, static_shape
 from ppl.planning.plans import Plan
 
 ROWS_AT_ONCE = 2**12
@@ -33,6 +34,9 @@ _STREAM = 20261201
 class DrawingBack:
     """Draws what was integrated out, of flat draws of the rest.
 
+    Each draw is one from the law given the rest. Those of one chain are not independent of each other: the signs of
+    normal numbers are balanced, so that means err less.
+
     Parameters
     ----------
     given, drawn : Layout
@@ -43,6 +47,8 @@ class DrawingBack:
         Fills rows with draws of all, given the rest.
     dependent : tuple of str
         The values that follow from what is drawn: without it there are none of them.
+    signs : tuple of tuple of int
+        Shapes of the arrays of normal numbers whose signs the function takes besides (`graphs.balancing`).
     """
 
     given: Layout
@@ -50,6 +56,7 @@ class DrawingBack:
     every: Layout
     function: Filling
     dependent: tuple[str, ...]
+    signs: tuple[tuple[int, ...], ...] = ()
 
     @classmethod
     def of(
@@ -75,10 +82,12 @@ class DrawingBack:
         outputs : mapping of str to TensorVariable
             All values that are wanted.
         """
-        function = get_backend(backend).fill(variables, list(draws.values()), rng)
+        graphs, signs = with_given_signs(list(draws.values()))
+        function = get_backend(backend).fill([*variables, *signs], graphs, rng)
         kept = [v for v in draws if any(depends_on(graph, [v]) for graph in outputs.values())]
         dependent = tuple(n for n, graph in outputs.items() if depends_on(graph, kept))
-        return cls(Layout.of(variables), Layout.of(kept), Layout.of(draws), function, dependent)
+        shapes = tuple(static_shape(sign) for sign in signs)
+        return cls(Layout.of(variables), Layout.of(kept), Layout.of(draws), function, dependent, shapes)
 
     def __call__(
         self, rows: NDArray[np.float64], chains: int, seed: Seed, num_threads: int = 1, place: Place = (0, 0)
@@ -103,32 +112,41 @@ class DrawingBack:
         parts = []
         for chain in range(chains):
             for number, first in enumerate(range(0, length, ROWS_AT_ONCE), first_number):
-                generator = np.random.default_rng(
-                    np.random.SeedSequence(seed, spawn_key=(_STREAM, first_chain + chain, number))
-                )
+                own = np.random.SeedSequence(seed, spawn_key=(_STREAM, first_chain + chain, number))
                 start, stop = chain * length + first, chain * length + min(first + ROWS_AT_ONCE, length)
-                parts.append((slice(start, stop), generator))
+                parts.append((slice(start, stop), own))
         if len(rows) * self.every.size < FEWEST_SHARED:
             num_threads = 1
-        if self.drawn == self.every:
-            drawn = np.empty((len(rows), self.drawn.size))
-            self._fill(drawn, rows, parts, num_threads)
-            return drawn
         kept = self.every.elements(self.drawn.names)
-        drawn = np.empty((len(rows), len(kept)))
+        drawn = np.empty((len(rows), self.drawn.size))
         for some in batched(parts, num_threads):
             start, stop = some[0][0].start, some[-1][0].stop
-            every = np.empty((stop - start, self.every.size))
-            shifted = [(slice(part.start - start, part.stop - start), generator) for part, generator in some]
+            every = drawn[start:stop] if self.drawn == self.every else np.empty((stop - start, self.every.size))
+            shifted = [(slice(part.start - start, part.stop - start), own) for part, own in some]
             self._fill(every, rows[start:stop], shifted, num_threads)
-            drawn[start:stop] = every[:, kept]
+            if self.drawn != self.every:
+                drawn[start:stop] = every[:, kept]
         return drawn
 
     def _fill(
-        self, drawn: NDArray[np.float64], rows: NDArray[np.float64], parts: Sequence[Part], num_threads: int
+        self,
+        drawn: NDArray[np.float64],
+        rows: NDArray[np.float64],
+        parts: Sequence[tuple[slice, np.random.SeedSequence]],
+        num_threads: int,
     ) -> None:
         """Fill an array with draws of all, part by part."""
-        self.function(drawn, list(self.given.unpack(rows, copy=False).values()), parts, num_threads)
+        generators = [(part, np.random.default_rng(own)) for part, own in parts]
+        given = [*self.given.unpack(rows, copy=False).values(), *self._signs_of(parts)]
+        self.function(drawn, given, generators, num_threads)
+
+    def _signs_of(self, parts: Sequence[tuple[slice, np.random.SeedSequence]]) -> list[NDArray]:
+        """Return the signs of normal numbers, one array for each of theirs, rows first."""
+        of_parts = [
+            balanced_signs(self.signs, part.stop - part.start, np.random.default_rng(own.spawn(1)[0]))
+            for part, own in parts
+        ]
+        return [np.concatenate(arrays) for arrays in zip(*of_parts, strict=True)]
 
 
 def draws_of_integrals(

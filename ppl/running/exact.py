@@ -1,4 +1,4 @@
-"""Models of which nothing is left to sample: draws from the posterior itself, independent of each other."""
+"""Models of which nothing is left to sample: draws from the posterior itself, in balance."""
 
 from __future__ import annotations
 
@@ -16,11 +16,13 @@ from pytensor.tensor.variable import TensorVariable
 from xarray import DataTree
 
 from graphs.backends import get_backend
+from graphs.balancing import balanced_signs, with_given_signs
 from graphs.errors import ModelError, SamplingError
 from graphs.integral import drawn_back
 from graphs.joint.joint_logprob import strip
 from graphs.joint.logprob import logprob
 from graphs.surgery.interpreting import interpret
+from graphs.surgery.random_graph import static_shape
 from graphs.surgery.rebuilding import substitute
 from ppl.background.control import Clock
 from ppl.diagnosing.judged import constant_variables
@@ -52,7 +54,7 @@ _STREAM = 20261204
 class ExactModel:
     """A model all of whose latent variables are summed or integrated out, ready to sample.
 
-    Each draw takes the steps of sums and integrals backwards: no chain, no tuning.
+    Each draw takes the steps of sums and integrals backwards: no chain, no tuning. They are exact, and in balance.
 
     Attributes
     ----------
@@ -79,7 +81,9 @@ class ExactModel:
         self.compile_options: dict[str, Any] = {}
         self.log_evidence = float(interpret([], _without_elements(plan, [plan.mixed.total])[0])())
         self._graphs, self._rng = self._all_graphs()
-        self._function = get_backend(backend).map([NUMBER], list(self._graphs.values()), rng=self._rng)
+        graphs, signs = with_given_signs(list(self._graphs.values()))
+        self._signs = [static_shape(sign) for sign in signs]
+        self._function = get_backend(backend).map([NUMBER, *signs], graphs, rng=self._rng)
         self.compile_seconds = time.perf_counter() - start
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -144,7 +148,8 @@ class ExactModel:
         Parameters
         ----------
         draws, chains : int
-            Independent draws of each chain, and chains, which are no different from each other.
+            Draws of each chain from the posterior, in balance (`graphs.balancing`), and chains, which are no different
+            from each other.
         seed, until, var_names, store, overwrite
             As of `ppl.sample`.
         tune, cores, init, progress, target_accept, max_tree_depth, thin, keep_tuning, metric, adapt, client
@@ -207,10 +212,12 @@ class ExactModel:
         first, stop : int
             Number of its first draw, a multiple of `BLOCK`; and of the first that is not wanted.
         """
-        rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(_STREAM, chain, first // BLOCK)))
+        own = np.random.SeedSequence(seed, spawn_key=(_STREAM, chain, first // BLOCK))
         count = min(stop - first, BLOCK)
         # XLA may round otherwise for another number of draws.
-        arrays = self._function(rng, np.zeros(BLOCK if self.backend == "jax" else count))
+        made = BLOCK if self.backend == "jax" else count
+        signs = balanced_signs(self._signs, made, np.random.default_rng(own.spawn(1)[0]))
+        arrays = self._function(np.random.default_rng(own), np.zeros(made), *signs)
         return {name: np.asarray(array)[:count] for name, array in zip(self._graphs, arrays, strict=True)}
 
     def trace(self, values: Mapping[str, NDArray], names: Sequence[str], attributes: Mapping[str, Any]) -> DataTree:

@@ -17,6 +17,7 @@ from pymc.distributions.continuous import TruncatedNormalRV
 from pytensor.graph.basic import Apply
 from pytensor.link.jax.dispatch.random import jax_sample_fn
 
+from graphs.balancing import SignedLogGammaRV, first_of_gamma
 from graphs.variables.gig import GIGRV, hat_of, is_proper, proposed
 from graphs.variables.polya_gamma import MOST_TERMS, PolyaGammaRV, moments_of, num_terms, remainder, weight_of
 
@@ -143,6 +144,23 @@ def generalised_inverse_gaussian(op: GIGRV, node: Apply) -> Sampler:
 
         start = (key, jnp.full(shape, jnp.nan), ~proper)
         return jax.lax.while_loop(is_waiting, attempt, start)[1].astype(dtype)
+
+    return sample
+
+
+@jax_sample_fn.register(SignedLogGammaRV)
+def signed_log_gamma(op: SignedLogGammaRV, node: Apply) -> Sampler:
+    """Draw once, and again by JAX where that is not taken."""
+
+    def sample(key: jax.Array, size: Any, dtype: str, alpha: Any, sign: Any) -> jax.Array:
+        shape = _shape(size, alpha, sign)
+        keys = jax.random.split(key, 4)
+        signed = jnp.abs(jax.random.normal(keys[0], shape, "float64")) * sign
+        increased, first, is_taken = first_of_gamma(jnp, alpha, signed, jax.random.uniform(keys[1], shape, "float64"))
+        others = jax.random.loggamma(keys[2], increased, shape, "float64")
+        found = jnp.where(is_taken, jnp.log(first), others)
+        found += jnp.where(increased > alpha, jnp.log1p(-jax.random.uniform(keys[3], shape, "float64")) / alpha, 0.0)
+        return jnp.where(alpha > 0.0, found, jnp.nan).astype(dtype)
 
     return sample
 

@@ -59,8 +59,11 @@ def test_draws_are_those_of_the_law_given_the_rest(compiled) -> None:
     trace = compiled.sample(**SETTINGS | {"draws": 2000})
     z = standardised(trace)
     assert stats.kstest(z.ravel(), "norm").pvalue > 1e-4
+    # Of each pair of rows one has the opposite signs of the other; magnitudes are independent.
+    np.testing.assert_array_equal(np.sign(z[:, ::2]), -np.sign(z[:, 1::2]))
     # 12,000 independent numbers: four standard errors of a correlation.
-    assert abs(np.corrcoef(z[:, :-1].ravel(), z[:, 1:].ravel())[0, 1]) < 4.0 / np.sqrt(12_000)
+    size = np.abs(z)
+    assert abs(np.corrcoef(size[:, :-1].ravel(), size[:, 1:].ravel())[0, 1]) < 4.0 / np.sqrt(12_000)
     assert abs(np.corrcoef(z[..., 0].ravel(), z[..., 1].ravel())[0, 1]) < 4.0 / np.sqrt(4_000)
     np.testing.assert_allclose(trace.posterior["total"], trace.posterior["effects"].sum("effects_dim_0"), rtol=1e-12)
     scale = trace.posterior["scale"].to_numpy()[..., None]

@@ -64,6 +64,29 @@ def draw_log_gamma(shape: float, words: Words) -> tuple[float, Words]:
 
 
 @njit(cache=True)
+def draw_signed_log_gamma(shape: float, sign: float, words: Words) -> tuple[float, Words]:
+    """Draw the logarithm of a gamma variable of scale one, of which the first normal number has a sign."""
+    if not 0.0 < shape < np.inf:
+        return draw_log_gamma(shape, words)
+    d = (shape if shape >= 1.0 else shape + 1.0) - 1.0 / 3.0
+    x, words = draw_normal(words)
+    x = abs(x) if sign > 0.0 else -abs(x)
+    v = 1.0 + x / sqrt(9.0 * d)
+    value = d * v * v * v
+    u, words = draw_positive(words)
+    square = x * x
+    is_taken = v > 0.0 and u < 1.0 - 0.0331 * square * square
+    if not is_taken and v > 0.0:
+        is_taken = log(u) < 0.5 * square + d * (1.0 - v * v * v + 3.0 * log(v))
+    if not is_taken:
+        value, words = _draw_gamma_above_one(d + 1.0 / 3.0, words)
+    if shape >= 1.0:
+        return log(value), words
+    u, words = draw_positive(words)
+    return log(value) + log(u) / shape, words
+
+
+@njit(cache=True)
 def draw_beta(alpha: float, beta: float, words: Words) -> tuple[float, Words]:
     """Draw from the beta distribution."""
     if alpha >= 1.0 or beta >= 1.0:
@@ -78,5 +101,10 @@ def draw_beta(alpha: float, beta: float, words: Words) -> tuple[float, Words]:
     return 1.0 / (1.0 + exp(min(log_y - log_x, 709.0))), words
 
 
-NAMES = {"draw_gamma": draw_gamma, "draw_beta": draw_beta, "draw_log_gamma": draw_log_gamma}
+NAMES = {
+    "draw_gamma": draw_gamma,
+    "draw_beta": draw_beta,
+    "draw_log_gamma": draw_log_gamma,
+    "draw_signed_log_gamma": draw_signed_log_gamma,
+}
 """What generated source calls."""

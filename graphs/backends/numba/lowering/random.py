@@ -41,6 +41,7 @@ UNIVARIATE: dict[str, tuple[str, str, str]] = {
     "pareto": ("ff", "draw_exponential(words)", "{1} * math.exp({d} / {0})"),
     "poisson": ("f", "draw_poisson({}, words)", "{d}"),
     "polya_gamma": ("ff", "draw_polya_gamma({}, {}, words)", "{d}"),
+    "signed_log_gamma": ("ff", "draw_signed_log_gamma({}, {}, words)", "{d}"),
     "skewnormal": ("fff", "draw_skew_normal({2}, words)", "{0} + {1} * {d}"),
     "t": ("fff", "draw_student_t({0}, words)", "{1} + {2} * {d}"),
     "triangular": ("fff", "draw_triangular({}, {}, {}, words)", "{d}"),
