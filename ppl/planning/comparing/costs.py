@@ -50,10 +50,14 @@ def cost_of_keeping_numbers(size: int) -> float:
     return PER_KEPT_DRAW + PER_NUMBER * few + PER_FURTHER_NUMBER * (size - few)
 
 
-def cost_of_logprob(by_nuts: Plan) -> float:
-    """Return about how many nanoseconds the log-density of a draw takes, which only NUTS has anyway."""
+def cost_of_logprob(by_nuts: Plan, by_laws: Plan) -> float:
+    """Return about how many nanoseconds the log-density of a draw takes, which only NUTS has anyway.
+
+    It is that of all variables, which may take less than the one without those that NUTS has integrated out.
+    """
     gradients = zip(by_nuts.sweep.blocks, _works(by_nuts), strict=True)
-    return sum(work for block, work in gradients if block.has_metric) / GRADIENT_OF_LOGPROB
+    of_nuts = sum(work for block, work in gradients if block.has_metric) / GRADIENT_OF_LOGPROB
+    return min(of_nuts, work_of([by_laws.natural.total])) if by_nuts.natural.integrals else of_nuts
 
 
 def _works(plan: Plan) -> list[float]:

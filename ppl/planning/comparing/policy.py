@@ -153,7 +153,7 @@ def choose_plan(by_nuts: Plan, by_laws: Plan) -> Better:
     if not num_sweeps:
         return Better(by_nuts, f"{ALONE}a pilot run with Gibbs steps would take too long; {remedy}")
     nuts = _on_a_normal(by_nuts)
-    effective, most = 1.0, _gain(1.0, least_cost(by_laws), by_nuts, nuts)
+    effective, most = 1.0, _gain(1.0, least_cost(by_laws), by_laws, by_nuts, nuts)
     if most * HARDNESS > 1.0:
         nuts = _nuts_alone(by_nuts)
         # Without a pilot run nothing says what NUTS is worth at best.
@@ -161,7 +161,7 @@ def choose_plan(by_nuts: Plan, by_laws: Plan) -> Better:
         if nuts.pilot is not None:
             by_nuts = replace(by_nuts, compiled=nuts.pilot.compiled, centre=nuts.pilot.centre)
             effective = most_effective(nuts.pilot, by_nuts, by_laws)
-            most = _gain(effective, least_cost(by_laws), by_nuts, nuts)
+            most = _gain(effective, least_cost(by_laws), by_laws, by_nuts, nuts)
     if most <= 1.0:
         why = f" ({effective:.2g} effective draws a sweep, as draws of NUTS show)" if effective < 1.0 else ""
         return Better(
@@ -179,19 +179,19 @@ def choose_plan(by_nuts: Plan, by_laws: Plan) -> Better:
             f"{remedy}",
         )
     by_laws = replace(by_laws, compiled=found.compiled, centre=found.centre)
-    gain = _gain(found.effective, cost_in_run(by_laws, found), by_nuts, nuts)
+    gain = _gain(found.effective, cost_in_run(by_laws, found), by_laws, by_nuts, nuts)
     if nuts.pilot is not None and abs(log(max(gain, 1e-9))) < 2.0 * hypot(found.error, nuts.pilot.error):
         # It may be chance.
         doing("Comparing both in longer pilot runs")
         found, nuts = _longer(by_laws, found), _shown(by_nuts, _longer(by_nuts, nuts.pilot))
-        gain = _gain(found.effective, cost_in_run(by_laws, found), by_nuts, nuts)
+        gain = _gain(found.effective, cost_in_run(by_laws, found), by_laws, by_nuts, nuts)
     if max(found.effective, nuts.effective) < LEAST_EFFECTIVE:
         nuts = _with_a_whole_warm_up(by_nuts, nuts)
-        gain = _gain(found.effective, cost_in_run(by_laws, found), by_nuts, nuts)
+        gain = _gain(found.effective, cost_in_run(by_laws, found), by_laws, by_nuts, nuts)
     prediction = Prediction(found.effective, gain, drawn, others, nuts.effective)
     if not prediction.is_for_gibbs:
         return Better(by_nuts, str(prediction), *_worth(by_nuts, nuts))
-    beside = cost_of_logprob(by_nuts) + cost_of_keeping(by_nuts)
+    beside = cost_of_logprob(by_nuts, by_laws) + cost_of_keeping(by_nuts)
     return Better(by_laws, str(prediction), found.effective, cost_in_run(by_laws, found) + beside)
 
 
@@ -283,17 +283,17 @@ def _on_a_normal(plan: Plan) -> _Alone:
     return _Alone(1.0, least_cost(plan), None)
 
 
-def _gain(effective: float, cost: float, by_nuts: Plan, nuts: _Alone) -> float:
+def _gain(effective: float, cost: float, by_laws: Plan, by_nuts: Plan, nuts: _Alone) -> float:
     """Return the effective draws a second with Gibbs steps relative to those of NUTS alone.
 
     Parameters
     ----------
     effective, cost : float
         Of a sweep with Gibbs steps.
-    by_nuts : Plan
-        Without.
+    by_laws, by_nuts : Plan
+        With them and without.
     nuts : _Alone
         What that is worth.
     """
     kept = cost_of_keeping(by_nuts)
-    return effective / (cost + cost_of_logprob(by_nuts) + kept) / (nuts.effective / (nuts.cost + kept))
+    return effective / (cost + cost_of_logprob(by_nuts, by_laws) + kept) / (nuts.effective / (nuts.cost + kept))
