@@ -1,9 +1,9 @@
 """About how long graphs take once they are compiled, by the operations in them and the static shapes.
 
-Nothing is timed, since what depends on it has to be the same every time. The constants are nanoseconds, each measured by
-itself: the operation, compiled as samplers are, in a loop over 300 elements, or on matrices of 3 to 40 rows. Functions
-that loops take several elements of at once were measured on two processors, one with vectors of four doubles and one
-with vectors of eight, which takes a quarter of the time; all else on the first.
+Nothing is timed, since what depends on it has to be the same every time. The constants are nanoseconds, each measured
+by itself: the operation, compiled as samplers are, in a loop over 300 elements, or on matrices of 3 to 40 rows.
+Functions that loops take several elements of at once were measured on two processors, one with vectors of four doubles
+and one with vectors of eight, which takes a quarter of the time; all else on the first.
 """
 
 from __future__ import annotations

@@ -62,7 +62,7 @@ def test_the_plan_says_what_does_not_pay():
     assert not collapsed.course.without_law
 
 
-@pytest.mark.parametrize(("sites", "is_tied"), [(20, True), (2, False)])
+@pytest.mark.parametrize(("sites", "is_tied"), [(60, True), (2, False)])
 def test_what_would_tie_all_counts_stays(sites, is_tied):
     """Given the rate, abundances are independent and drawn at once; without it, each depends on all others."""
     rate, found = ppl.Gamma("rate", 2, 0.2), ppl.Beta("found", 1, 1)

@@ -14,7 +14,7 @@ import scipy.stats as st
 
 import ppl
 
-ROWS, PREDICTORS = 80, 8
+ROWS, PREDICTORS = 80, 9
 SHARE = 0.3
 
 
@@ -42,7 +42,7 @@ def test_what_is_included_is_drawn_with_the_probabilities_of_enumeration(data, s
     x, y = data
     sampler = ppl.compile(selection, progress=False)
     [reason] = [a.reason for a in sampler.plan.declared if a.name == "included"]
-    assert "8 elements at once" in reason
+    assert "9 elements at once" in reason
     assert method(sampler.plan, "included") == "gibbs"
     weights, total = np.zeros(PREDICTORS), 0.0
     scale = st.multivariate_normal(np.zeros(ROWS), np.eye(ROWS) + x @ x.T).logpdf(y)
