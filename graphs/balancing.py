@@ -2,9 +2,9 @@
 
 What is drawn from its law, given draws of the rest, feeds back into nothing. The normal numbers that it is made of may
 therefore depend on each other from row to row, as long as those of each row are independent. Their magnitudes are
-independent; their signs are Walsh functions of the number of the row, each times a sign at random for a set of rows.
-Each function is odd in the last digit of that number, so that the second row of each pair has the opposite signs of the
-first, and those of a set differ, so that over a set the product of two signs is zero on average, too.
+independent. Of their signs, the second row of each pair has the opposite ones of the first; over a set of pairs, which
+are in random order, those of each number are a Walsh function of its own, times a sign at random, so that the product
+of two signs is zero on average, too.
 
 Averages of `n` draws of a normal number have the error that `1 / (1 - 2 / pi)`, 2.75 times, as many independent draws
 leave; those of its square, of its tails, and of products of two have no larger ones than independent draws. Gamma
@@ -39,8 +39,8 @@ from graphs.surgery.random_graph import named_input
 from graphs.surgery.rebuilding import rebuild
 
 LEAST_ROWS, MOST_ROWS = 16, 512
-"""Rows of a set, a power of two: twice as many as there are numbers, so that each has a function of its own, if there
-are not too many; such sets would be longer than ordinary runs."""
+"""Rows of a set, a power of two: more than twice as many as there are numbers, so that each has a function of its own,
+if there are not too many; such sets would be longer than ordinary runs."""
 
 type Shape = tuple[int, ...]
 
@@ -220,25 +220,30 @@ def balanced_signs(shapes: Sequence[Shape], num_rows: int, rng: np.random.Genera
     if not shapes:
         return []
     sizes = [prod(shape) for shape in shapes]
-    size, length = sum(sizes), rows_of_set(sum(sizes))
-    functions = _odd_functions(length)
-    of_functions, of_sets = rng.spawn(2)
+    size, num_pairs = sum(sizes), rows_of_set(sum(sizes)) // 2
+    functions = _balanced_functions(num_pairs)
+    of_functions, of_pairs, of_sets = rng.spawn(3)
     chosen = [of_functions.permutation(len(functions)) for _ in range(-(-size // len(functions)))]
     own = np.ascontiguousarray(functions[np.concatenate([*chosen, []])[:size].astype(int)].T, float)
-    per_set = np.where(of_sets.random((-(-num_rows // length), 1, size)) < 0.5, -1.0, 1.0)
-    found = (per_set * own).reshape(len(per_set) * length, size)[:num_rows]
-    parts = np.split(found, np.cumsum(sizes)[:-1], axis=1)
+    num_sets = -(-num_rows // (2 * num_pairs))
+    order = of_pairs.permuted(np.tile(np.arange(num_pairs), (num_sets, 1)), axis=1)
+    per_set = np.where(of_sets.random((num_sets, 1, size)) < 0.5, -1.0, 1.0)
+    found = np.empty((num_sets, num_pairs, 2, size))
+    np.multiply(own[order], per_set, out=found[:, :, 0])
+    np.negative(found[:, :, 0], out=found[:, :, 1])
+    rows = found.reshape(2 * num_sets * num_pairs, size)[:num_rows]
+    parts = np.split(rows, np.cumsum(sizes)[:-1], axis=1)
     return [part.reshape(num_rows, *shape) for part, shape in zip(parts, shapes, strict=True)]
 
 
 def rows_of_set(num_numbers: int) -> int:
     """Return how many rows balance each other where each row has so many normal numbers."""
-    return min(max(LEAST_ROWS, 1 << (2 * num_numbers - 1).bit_length()), MOST_ROWS)
+    return min(max(LEAST_ROWS, 2 << num_numbers.bit_length()), MOST_ROWS)
 
 
 @cache
-def _odd_functions(length: int) -> NDArray[np.int8]:
-    """Return the Walsh functions of so many numbers that are odd in the last digit, (length / 2, length)."""
+def _balanced_functions(length: int) -> NDArray[np.int8]:
+    """Return the Walsh functions of so many numbers that are as often -1 as 1, (length - 1, length)."""
     numbers = np.arange(length)
-    digits = np.bitwise_count(numbers[1::2, None] & numbers)
-    return (1 - 2 * (digits % 2)).astype(np.int8)
+    digits = np.bitwise_count(numbers[1:, None] & numbers).astype(np.int8)
+    return 1 - 2 * (digits % 2)

@@ -21,10 +21,14 @@ from samplers.tables.table import MadeOf
 from samplers.tables.tiling import Vector
 
 NUM_IMAGES = 16
-_DIRECTIONS = np.array([[8, 8, 8], [4, 12, 12], [2, 10, 6], [1, 15, 9]])
-"""The first four digits that the first four numbers of Sobol's sequence have, in three dimensions; first axis: which
-digit of the number of a proposal."""
-_MIRRORED = 4
+_DIRECTIONS = np.array([[13, 11, 13], [6, 6, 10], [8, 8, 8], [1, 15, 9]])
+"""Sums, digit by digit, of the first four digits that the first four numbers of Sobol's sequence have in three
+dimensions, which are (8, 8, 8), (4, 12, 12), (2, 10, 6) and (1, 15, 9): of the first, second and fourth; of the second
+and third; the first; the fourth. First axis: which digit of the number of a proposal. The set is the same whichever
+sums are taken. By these, proposals that follow each other differ so much that effective numbers, which are estimated by
+autocorrelations up to where these turn, are 2.9 times the number of draws for normal variables along any axis and
+between two, no proposal being refused; in the order of Sobol's sequence 0.9 to 3."""
+_MIRRORED = 2
 """The digit of the number of a proposal with which what is left of the uniform numbers is mirrored."""
 
 
