@@ -39,7 +39,7 @@ def test_images_are_those_of_sobols_sequence() -> None:
 
 
 def test_effective_numbers_of_normal_variables_come_near_to_what_averages_err() -> None:
-    """By ArviZ, along each axis and between two, no proposal being refused; averages of sets err as those of four times as many."""
+    """By ArviZ, along each axis and between two; averages of sets err as those of four times as many."""
     generator = np.random.default_rng(3)
     sets = images(made_of(generator.random((8 * 250, 3)))).uniform
     normal = norm.ppf(sets)
