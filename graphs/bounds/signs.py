@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytensor.scalar.basic as ps
 from numpy.typing import NDArray
+from pytensor.gradient import DisconnectedGrad
 from pytensor.graph.basic import Apply, Constant, Variable
 from pytensor.raise_op import CheckAndRaise
 from pytensor.scalar.basic import ScalarOp
@@ -41,7 +42,7 @@ _UNIT_SUM = Interval(1 - 1e-9, 1 + 1e-9)
 _LARGEST_FOLDED = 10_000
 
 _UNCHANGED = (DimShuffle, Reshape, SpecifyShape, Subtensor, AdvancedSubtensor, Alloc, ExtractDiag)
-_UNCHANGED_TOO = (TensorFromScalar, ScalarFromTensor, CheckAndRaise, Max, Min)
+_UNCHANGED_TOO = (TensorFromScalar, ScalarFromTensor, CheckAndRaise, DisconnectedGrad, Max, Min)
 
 
 class Signs:

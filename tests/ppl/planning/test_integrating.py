@@ -7,6 +7,7 @@ import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
 import pytest
+from pytensor.graph.traversal import toposort
 
 import graphs
 import ppl
@@ -39,6 +40,28 @@ def test_the_size_of_the_factor_of_groups_beside_a_border():
     # Each column divides its elements and adds all their products to what is left.
     assert abs(step.num_operations - (below + below * (below + 1) // 2).sum()) <= 4
     assert f"{step.num_factor}" in str(plan)
+
+
+def _hazards() -> ppl.Model:
+    hazard, arm = ppl.Gamma("hazard", 2, ppl.Gamma("rate", 2, 0.1), size=12), np.array([0.0, 1.0])
+    mean = hazard[:, None] * np.arange(1.0, 25.0).reshape(12, 2) * pt.exp(ppl.Normal("effect", 0, 1) * arm)
+    return ppl.Model({ppl.Poisson("y", mean): np.random.default_rng(1).poisson(3, size=(12, 2))})
+
+
+def _variances() -> ppl.Model:
+    variance = ppl.InverseGamma("variance", 3, ppl.HalfNormal("spread", 1), size=5)
+    y = ppl.Normal("y", ppl.Normal("mean", 0, 1), pt.sqrt(variance))
+    return ppl.Model({y: np.random.default_rng(1).normal(size=(9, 5))})
+
+
+@pytest.mark.parametrize("model", [_hazards, _variances])
+def test_nothing_is_left_to_guard_at_the_points_where_terms_are_evaluated(model):
+    """They are means of gamma laws, which are positive: the gradient has no branch of zero rates."""
+    name = "hazard" if model is _hazards else "variance"
+    plan = ppl.plan(model(), sampler="nuts", marginalize=[name], progress=False)
+    [block] = plan.sweep.blocks
+    kinds = {type(getattr(node.op, "scalar_op", None)).__name__ for node in toposort(list(block.evaluated))}
+    assert not kinds & {"Switch", "EQ", "IsNan"}
 
 
 def test_the_plan_says_what_has_no_law():
