@@ -4,12 +4,16 @@ What is drawn from its law, given draws of the rest, feeds back into nothing. Th
 therefore depend on each other from row to row, as long as those of each row are independent. Their magnitudes are
 independent. Of their signs, the second row of each pair has the opposite ones of the first; over a set of pairs, which
 are in random order, those of each number are a Walsh function of its own, times a sign at random, so that the product
-of two signs is zero on average, too.
+of two signs is zero on average, too. Where there are more numbers than functions, those that share one differ by signs
+at random, pair by pair.
 
 Averages of `n` draws of a normal number have the error that `1 / (1 - 2 / pi)`, 2.75 times, as many independent draws
-leave; those of its square, of its tails, and of products of two have no larger ones than independent draws. Gamma
-numbers are made of normal ones (Marsaglia and Tsang), and beta and Dirichlet ones of gamma ones: the first normal
-number is taken in 19 of 20 cases or more, and what is drawn where it is not depends on nothing.
+leave; those of its square, of its tails, and over whole sets of products of two such numbers have no larger ones than
+independent draws. Gamma numbers are made of normal ones (Marsaglia and Tsang), and beta and Dirichlet ones of gamma
+ones: the first normal number is taken in 19 of 20 cases or more, and what is drawn where it is not depends on nothing.
+
+The first row is the second of a pair: chains that go through images of what they propose change sides with every second
+row (`samplers.tables.orbits`), and products of what they draw and of what is drawn here would be the same in both.
 
 References
 ----------
@@ -48,7 +52,7 @@ type Shape = tuple[int, ...]
 class SignedLogGammaRV(RandomVariable):
     """Logarithms of gamma draws of scale one, of which the first normal number has a given sign.
 
-    Parameters of the node: the shape, and the sign, -1 or 1. If the sign is as often the one as the other, the draw is
+    Parameters of the node: the shape, and whether the number is positive. If that is as often so as not, the draw is
     from the gamma distribution.
     """
 
@@ -59,14 +63,15 @@ class SignedLogGammaRV(RandomVariable):
 
     def rng_fn(self, rng: np.random.Generator, *arguments: Any) -> NDArray[np.float64]:
         """Draw by NumPy."""
-        shape, sign, size = arguments
-        size = np.broadcast_shapes(np.shape(shape), np.shape(sign)) if size is None else tuple(size)
+        shape, is_positive, size = arguments
+        size = np.broadcast_shapes(np.shape(shape), np.shape(is_positive)) if size is None else tuple(size)
         with np.errstate(all="ignore"):
-            increased, first, is_such = first_of_gamma(np, shape, sign * abs(rng.normal(size=size)), rng.random(size))
+            signed = np.where(is_positive, 1.0, -1.0) * abs(rng.normal(size=size))
+            increased, first, is_such = first_of_gamma(np, shape, signed, rng.random(size))
             others = rng.standard_gamma(np.where(increased > 0.0, increased, 1.0), size)
             found = np.log(np.where(is_such, first, others))
             found = np.where(increased > shape, found + np.log1p(-rng.random(size)) / shape, found)
-            return np.where(np.asarray(shape) > 0.0, found, np.nan)
+            return np.where(np.asarray(shape) > 0.0, found, np.where(np.asarray(shape) == 0.0, -np.inf, np.nan))
 
 
 def first_of_gamma(numbers: Any, shape: Any, normal_number: Any, uniform_number: Any) -> tuple[Any, Any, Any]:
@@ -119,20 +124,21 @@ class _SignedNumbers:
         self.rng, draw = op.make_node(self.rng, size, *parameters).outputs
         return draw
 
-    def sign(self, shape: Shape) -> TensorVariable:
+    def are_positive(self, shape: Shape) -> TensorVariable:
         """Return signs that are given."""
-        sign = named_input(f"signs_{len(self.signs)}", shape)
+        sign = named_input(f"signs_{len(self.signs)}", shape, "bool")
         self.signs.append(sign)
         return sign
 
     def log_gamma(self, alpha: Variable, shape: Shape) -> TensorVariable:
         """Return logarithms of gamma numbers of scale one, made of normal ones whose signs are given."""
-        return self.drawn(signed_log_gamma, pt.constant(np.array(shape, int)), alpha, self.sign(shape))
+        return self.drawn(signed_log_gamma, pt.constant(np.array(shape, int)), alpha, self.are_positive(shape))
 
 
 def _normal(numbers: _SignedNumbers, shape: Shape, loc: Variable, scale: Variable) -> TensorVariable:
     standard = numbers.drawn(normal, pt.constant(np.array(shape, int)), pt.constant(0.0), pt.constant(1.0))
-    return loc + scale * (abs(standard) * numbers.sign(shape))
+    size = abs(standard)
+    return loc + scale * pt.switch(numbers.are_positive(shape), size, -size)
 
 
 def _gamma(numbers: _SignedNumbers, shape: Shape, alpha: Variable, scale: Variable) -> TensorVariable:
@@ -168,7 +174,7 @@ def with_given_signs(draws: Sequence[TensorVariable]) -> tuple[list[TensorVariab
     graphs : list of TensorVariable
         Of draws from the same laws: normal, gamma, beta and Dirichlet ones of static shape are made of such numbers.
     signs : list of TensorVariable
-        Inputs, each -1 or 1, of the shapes of the arrays of normal numbers.
+        Inputs, of the shapes of the arrays of normal numbers: whether each is positive.
 
     Examples
     --------
@@ -208,30 +214,34 @@ def balanced_signs(shapes: Sequence[Shape], num_rows: int, rng: np.random.Genera
 
     Returns
     -------
-    list of (num_rows, ...) float64 arrays
-        Of -1 and 1.
+    list of (num_rows, ...) bool arrays
+        Whether numbers are positive.
 
     Examples
     --------
-    >>> [signs] = balanced_signs([(3,)], 100, np.random.default_rng(1))
-    >>> signs.shape, signs.sum(axis=0).tolist()
-    ((100, 3), [0.0, 0.0, 0.0])
+    >>> [signs] = balanced_signs([(3,)], 101, np.random.default_rng(1))
+    >>> signs.shape, signs[1:].sum(axis=0).tolist()
+    ((101, 3), [50, 50, 50])
     """
     if not shapes:
         return []
     sizes = [prod(shape) for shape in shapes]
     size, num_pairs = sum(sizes), rows_of_set(sum(sizes)) // 2
     functions = _balanced_functions(num_pairs)
-    of_functions, of_pairs, of_sets = rng.spawn(3)
-    chosen = [of_functions.permutation(len(functions)) for _ in range(-(-size // len(functions)))]
-    own = np.ascontiguousarray(functions[np.concatenate([*chosen, []])[:size].astype(int)].T, float)
-    num_sets = -(-num_rows // (2 * num_pairs))
+    num_sets = -(-(num_rows + 1) // (2 * num_pairs))
+    of_functions, of_pairs, of_sets, of_rounds = rng.spawn(4)
     order = of_pairs.permuted(np.tile(np.arange(num_pairs), (num_sets, 1)), axis=1)
-    per_set = np.where(of_sets.random((num_sets, 1, size)) < 0.5, -1.0, 1.0)
-    found = np.empty((num_sets, num_pairs, 2, size))
-    np.multiply(own[order], per_set, out=found[:, :, 0])
-    np.negative(found[:, :, 0], out=found[:, :, 1])
-    rows = found.reshape(2 * num_sets * num_pairs, size)[:num_rows]
+    per_set = of_sets.random((num_sets, 1, size)) < 0.5
+    found = np.empty((num_sets, num_pairs, 2, size), bool)
+    # Functions are given out in rounds; those of later ones differ pair by pair.
+    for first in range(0, size, len(functions)):
+        own = functions[of_functions.permutation(len(functions))[: size - first]].T
+        some = slice(first, first + own.shape[1])
+        found[:, :, 0, some] = own[order] ^ per_set[:, :, some]
+        if first:
+            found[:, :, 0, some] ^= of_rounds.spawn(1)[0].random((num_sets, num_pairs, 1)) < 0.5
+    np.logical_not(found[:, :, 0], out=found[:, :, 1])
+    rows = found.reshape(2 * num_sets * num_pairs, size)[1 : num_rows + 1]
     parts = np.split(rows, np.cumsum(sizes)[:-1], axis=1)
     return [part.reshape(num_rows, *shape) for part, shape in zip(parts, shapes, strict=True)]
 
@@ -242,8 +252,7 @@ def rows_of_set(num_numbers: int) -> int:
 
 
 @cache
-def _balanced_functions(length: int) -> NDArray[np.int8]:
-    """Return the Walsh functions of so many numbers that are as often -1 as 1, (length - 1, length)."""
+def _balanced_functions(length: int) -> NDArray[np.bool_]:
+    """Return where Walsh functions of so many numbers are -1, all but the constant one; (length - 1, length)."""
     numbers = np.arange(length)
-    digits = np.bitwise_count(numbers[1:, None] & numbers).astype(np.int8)
-    return 1 - 2 * (digits % 2)
+    return np.bitwise_count(numbers[1:, None] & numbers) % 2 == 1

@@ -61,7 +61,9 @@ def test_the_plan_with_integrals_is_what_it_shows():
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
         exec(snippet, {"ppl": ppl, "np": np})
-    assert [line.rstrip() for line in printed.getvalue().splitlines()] == shown.splitlines()
+    # How many times as long a gradient takes depends on how many numbers the processor takes at once.
+    found, expected = (re.sub(r"about [\d.]+ times", "about n times", text) for text in (printed.getvalue(), shown))
+    assert [line.rstrip() for line in found.splitlines()] == expected.splitlines()
 
 
 def test_snippets_run(example, monkeypatch):

@@ -152,15 +152,15 @@ def generalised_inverse_gaussian(op: GIGRV, node: Apply) -> Sampler:
 def signed_log_gamma(op: SignedLogGammaRV, node: Apply) -> Sampler:
     """Draw once, and again by JAX where that is not taken."""
 
-    def sample(key: jax.Array, size: Any, dtype: str, alpha: Any, sign: Any) -> jax.Array:
-        shape = _shape(size, alpha, sign)
+    def sample(key: jax.Array, size: Any, dtype: str, alpha: Any, is_positive: Any) -> jax.Array:
+        shape = _shape(size, alpha, is_positive)
         keys = jax.random.split(key, 4)
-        signed = jnp.abs(jax.random.normal(keys[0], shape, "float64")) * sign
+        signed = jnp.abs(jax.random.normal(keys[0], shape, "float64")) * jnp.where(is_positive, 1.0, -1.0)
         increased, first, is_taken = first_of_gamma(jnp, alpha, signed, jax.random.uniform(keys[1], shape, "float64"))
         others = jax.random.loggamma(keys[2], increased, shape, "float64")
         found = jnp.where(is_taken, jnp.log(first), others)
         found += jnp.where(increased > alpha, jnp.log1p(-jax.random.uniform(keys[3], shape, "float64")) / alpha, 0.0)
-        return jnp.where(alpha > 0.0, found, jnp.nan).astype(dtype)
+        return jnp.where(alpha > 0.0, found, jnp.where(alpha == 0.0, -jnp.inf, jnp.nan)).astype(dtype)
 
     return sample
 

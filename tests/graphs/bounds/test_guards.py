@@ -16,7 +16,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pymc.logprob.utils import CheckParameterValue
-from pytensor.gradient import disconnected_grad
 from pytensor.graph.op import Op
 from pytensor.graph.traversal import ancestors
 from pytensor.raise_op import Assert, CheckAndRaise
@@ -106,8 +105,7 @@ def test_values_lie_within_their_bounds(expression: TensorVariable, seed: int) -
         (lambda v: v["positive"] >= 0, TRUE),
         (lambda v: v["positive"] > 1e-9, EITHER),
         (lambda v: v["positive"] < 0, FALSE),
-        (lambda v: pt.exp(v["real"]) > 0, TRUE),
-        (lambda v: disconnected_grad(pt.exp(v["real"])) > 0, TRUE),
+        (lambda v: pytensor.gradient.disconnected_grad(pt.exp(v["real"])) > 0, TRUE),
         (lambda v: pt.sqrt(v["real"]) >= 0, EITHER),
         (lambda v: pt.cumsum(pt.exp(v["real"])) > 0, TRUE),
         (lambda v: pt.sum(pt.exp(v["real"])) > 0, TRUE),

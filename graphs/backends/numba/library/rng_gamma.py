@@ -64,13 +64,13 @@ def draw_log_gamma(shape: float, words: Words) -> tuple[float, Words]:
 
 
 @njit(cache=True)
-def draw_signed_log_gamma(shape: float, sign: float, words: Words) -> tuple[float, Words]:
+def draw_signed_log_gamma(shape: float, is_positive: float, words: Words) -> tuple[float, Words]:
     """Draw the logarithm of a gamma variable of scale one, of which the first normal number has a sign."""
     if not 0.0 < shape < np.inf:
-        return draw_log_gamma(shape, words)
+        return (shape if shape > 0.0 else -np.inf if shape == 0.0 else nan), words
     d = (shape if shape >= 1.0 else shape + 1.0) - 1.0 / 3.0
     x, words = draw_normal(words)
-    x = abs(x) if sign > 0.0 else -abs(x)
+    x = abs(x) if is_positive > 0.0 else -abs(x)
     v = 1.0 + x / sqrt(9.0 * d)
     value = d * v * v * v
     u, words = draw_positive(words)
