@@ -19,7 +19,7 @@ from graphs.backends.numba.program import Program, call_program
 
 LEAST_SECONDS = 1e-3
 """So long has to take what is worth the start of threads, which takes some tenths of that."""
-_ROWS_AT_ONCE, _FIRST_ROWS = 512, 32
+_ROWS_AT_ONCE, _NUMBERS_AT_ONCE, _FIRST_ROWS = 512, 2**18, 32
 
 
 @njit(nogil=True, cache=True)
@@ -54,8 +54,9 @@ def run_rows(
     bound, num_rows = program.bind(), len(outs)
     # Rows are read by pointer: a few at a time are laid out side by side, and stay in the processor's cache.
     ends = np.cumsum([value[0].size if num_rows else 0 for value in values])
-    xs = np.empty((min(num_rows, _ROWS_AT_ONCE), ends[-1]))
-    for first in range(0, num_rows, _ROWS_AT_ONCE):
+    at_once = max(1, min(num_rows, _ROWS_AT_ONCE, _NUMBERS_AT_ONCE // max(int(ends[-1]), 1)))
+    xs = np.empty((at_once, ends[-1]))
+    for first in range(0, num_rows, at_once):
         if is_stopped():
             return
         rows = xs[: num_rows - first]
