@@ -99,7 +99,10 @@ def test_averages_err_less(drawn) -> None:
 
 def signs_of(shapes, num_rows, seed):
     """Return signs as numbers."""
-    return [2.0 * array - 1.0 for array in balanced_signs(shapes, num_rows, np.random.default_rng(seed))]
+    found = balanced_signs(shapes, num_rows, np.random.default_rng(seed))
+    # Numbers would take as much memory as what is drawn.
+    assert all(array.dtype == bool for array in found)
+    return [2.0 * array - 1.0 for array in found]
 
 
 @pytest.mark.parametrize("num_numbers", [1, 7, 8, 9, 100, 255])
