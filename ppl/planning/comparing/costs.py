@@ -14,6 +14,7 @@ from ppl.planning.plans import Plan
 from ppl.planning.work import work_of
 from samplers.blocks import Block
 from samplers.tuning.fisher import MOST_DENSE
+from samplers.tuning.learning import update_times
 
 FEWEST_GRADIENTS, GRADIENTS_IN_A_POINT, GRADIENTS_PER_DIMENSION = 7.0, 2.0, 0.3
 """Of a trajectory along axes of one length: measured on normal distributions 2.1, 2.9, 4.4, 5.8 and 7.0 gradients in 1,
@@ -27,10 +28,13 @@ PER_STEP, PER_DIMENSION, PER_TRAJECTORY = 35.0, 17.0, 200.0
 measured on normal variables of 3 to 250 elements, in trajectories of 3 to 31 steps."""
 PER_METRIC, PER_NUMBER_OF_METRIC = 100.0, 0.2
 """And where the metric is not diagonal, and for each of its numbers: measured in 4 to 105 dimensions."""
-LEARNING, LEARNING_PER_NUMBER, LONG_TRAJECTORY = 1600.0, 0.5, 12.5
-"""Nanoseconds of a warm-up of 1000 sweeps that it takes to see which metric is best: 1.7 to 6.5 milliseconds in 4 to 84
-dimensions, in whole calls of ``sample``; once if it is diagonal, twice if not, and four times more where trajectories
-are long."""
+LEARNING, LEARNING_PER_NUMBER = 800.0, 0.3
+LEARNING_EARLY, LEARNING_EARLY_PER_NUMBER, LONG_TRAJECTORY = 300.0, 0.13, 12.5
+"""Nanoseconds, for each of 1000 sweeps, that it takes to see which metric is best: late, once if it is diagonal and
+twice if not, and where trajectories are long as often as there are early updates. Measured in 13 models of 23 to 147
+dimensions, 0.9 to 9.7 milliseconds in all."""
+SWEEPS_OF_WARM_UP = 1000
+"""By default."""
 WARM_UP = 1.2
 """How much longer a run of NUTS takes for its warm-up at least, and where no pilot run of it says more: 1.0 to 1.35 on
 crossed effects, a logistic regression with 500 groups and a Rasch model of 40,000 rows."""
@@ -127,8 +131,10 @@ def cost_in_run(plan: Plan, own: Pilot) -> float:
         before += by_metric / 2.0
     size = num_with_metric(plan)
     if 1 < size <= MOST_DENSE:
-        times = (2 if own.num_metric else 1) + (4 if own.gradients_tuning > LONG_TRAJECTORY else 0)
-        before += times * (LEARNING + LEARNING_PER_NUMBER * size**2)
+        before += (2 if own.num_metric else 1) * (LEARNING + LEARNING_PER_NUMBER * size**2)
+        if own.gradients_tuning > LONG_TRAJECTORY:
+            num_early = len(update_times(SWEEPS_OF_WARM_UP, size)) - 2
+            before += num_early * (LEARNING_EARLY + LEARNING_EARLY_PER_NUMBER * size**2)
     return max(WARM_UP * after, (before + after) / 2.0)
 
 

@@ -80,7 +80,10 @@ def test_a_slow_scale_is_not_lost_among_fast_elements() -> None:
     sizes = dict(zip(plan.sweep.layout.names, map(len, found.seen), strict=True))
     assert sizes == {"mean": 1, "scale": 1, "effects": 200, "slope": 1}
     scale = plan.sweep.layout.names.index("scale")
-    assert found.effective == effective_fractions(found.draws[:, found.seen[scale]])[0] < 0.05
+    draws = found.draws[:, found.seen[scale]]
+    of_mean, of_spread = (effective_fractions(each)[0] for each in (draws, np.abs(draws - np.median(draws))))
+    np.testing.assert_allclose(found.effective, np.sqrt(of_mean * of_spread), rtol=1e-12)
+    assert found.effective < 0.05
 
 
 def test_gibbs_sampling_is_chosen_where_it_mixes_well() -> None:
