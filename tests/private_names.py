@@ -40,7 +40,6 @@ NUMBA = (
         (
             "numba.core.codegen.JITCPUCodegen",
             "numba.core.codegen.JITCPUCodegen._library_class",
-            "numba.core.codegen.JITCodeLibrary",
             "numba.core.codegen.JITCodeLibrary.serialize_using_bitcode",
             f"{_CODE_LIBRARY}._finalize_dynamic_globals",
             f"{_CODE_LIBRARY}._finalize_final_module",
@@ -55,6 +54,19 @@ NUMBA = (
             "numba.core.dispatcher._FunctionCompiler",
             "numba.core.dispatcher._FunctionCompiler._compile_core",
             "numba.core.registry.CPUDispatcher",
+        ),
+    ),
+    Use(
+        "Translated functions are optimised once, with all that they call, not each by itself before.",
+        (f"{_TRANSLATION}/compiler.py",),
+        (
+            "numba.core.codegen.CPUCodegen._data_layout",
+            "numba.core.codegen.CPUCodegen._module_pass_manager",
+            "numba.core.codegen.JITCodeLibrary",
+            f"{_CODE_LIBRARY}._codegen",
+            f"{_CODE_LIBRARY}._final_module",
+            f"{_CODE_LIBRARY}._optimize_final_module",
+            f"{_CODE_LIBRARY}._optimize_functions",
         ),
     ),
     Use(

@@ -10,18 +10,18 @@ from __future__ import annotations
 from typing import Any
 
 import numba.core.dispatcher
-from numba.core.codegen import JITCodeLibrary, JITCPUCodegen
+from numba.core.codegen import JITCPUCodegen
 from numba.core.compiler import CompileResult, Flags, compile_extra
 from numba.core.registry import CPUDispatcher
 
-from graphs.backends.numba.translation.compiler import Translating
+from graphs.backends.numba.translation.compiler import OptimisedOnce, Translating
 from graphs.once import once
 
 
-class _Library(JITCodeLibrary):
+class _Library(OptimisedOnce):
     """The code of a function that no machine code is made of."""
 
-    serialize_using_object_code = JITCodeLibrary.serialize_using_bitcode
+    serialize_using_object_code = OptimisedOnce.serialize_using_bitcode
 
     def _optimize_final_module(self) -> None:
         """Leave that to the callers: they know more."""

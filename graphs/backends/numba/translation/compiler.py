@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from numba.core import typing
+from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import Compiler, CompileResult, compile_result
 from numba.core.environment import Environment
 from numba.core.funcdesc import PythonFunctionDescriptor
@@ -20,6 +21,25 @@ _MOST_REFUSED = 200
 
 _ACTIVE: list[Any] = []
 """Functions that are being translated, by the one thread that holds Numba's lock."""
+
+
+class OptimisedOnce(JITCodeLibrary):
+    """The code of a function, optimised once: when all that it calls is part of it.
+
+    Numba optimises each function before that, too. A loop of up to some thirty steps is unrolled then, while its body
+    is a few calls; when these are copied in, no loop is left that could take several elements at once, and their code
+    is there thirty times. With all together LLVM sees how long a step is: logarithms of gamma functions of 12 elements
+    take 0.23 us, not 0.85, sigmoids 0.045, not 0.15, and a fifth to a half of the time to compile. Numba also runs all
+    passes twice over the whole, for the sake of reference counts, which translated functions do not have.
+    """
+
+    def _optimize_functions(self, ll_module: Any) -> None:
+        """Leave that to the whole."""
+        ll_module.data_layout = self._codegen._data_layout
+
+    def _optimize_final_module(self) -> None:
+        passes, builder = self._codegen._module_pass_manager()
+        passes.run(self._final_module, builder)
 
 
 class Translating(Compiler):
@@ -56,10 +76,10 @@ def _compiled(state: Any) -> CompileResult:
         raise Untranslatable("checks that were asked for")
     function = state.func_id.func
     context = state.targetctx
-    if state.library is None:
-        state.library = context.codegen().create_library(state.func_id.func_qualname)
-        state.library.enable_object_caching()
     library = state.library
+    if library is None:
+        library = OptimisedOnce(context.codegen(), state.func_id.func_qualname)
+        library.enable_object_caching()
     description = _described(state)
     environment = Environment.from_fndesc(description)
     inner = context.subtarget(environment=environment, fndesc=description, enable_nrt=False)

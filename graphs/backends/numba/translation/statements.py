@@ -13,6 +13,10 @@ from graphs.backends.numba.translation.expressions import Expressions, LocalName
 from graphs.backends.numba.translation.operations import OPERATORS
 from graphs.backends.numba.translation.values import Known, Static, Untranslatable, Value, types
 
+FEWEST_OF_A_VECTOR = 7
+"""Elements of an inner loop that takes them at once; with fewer the loop around it does, of which it is a part then:
+softplus and sigmoids of 24 by 2 take half the time, of 24 by 7 they would take a fifth longer."""
+
 
 class Retyped(Exception):
     """A name turned out to need another type than that of the first value it got."""
@@ -211,7 +215,9 @@ class Suite:
         self._loop(node.body, next_, after)
         builder.position_at_end(next_)
         builder.store(builder.add(builder.load(counter), ir.Constant(integer, step), flags=["nsw"]), counter)
-        builder.branch(test)
+        back = builder.branch(test)
+        if self._loops and is_narrow(start, stop, step) and not _has_loop(node):
+            unroll(back)
         builder.position_at_end(after)
 
     def _range(self, node: ast.Call) -> tuple[Any, Any, int]:
@@ -236,6 +242,31 @@ class Suite:
     def _do_Continue(self, node: ast.Continue) -> bool:
         self.builder.branch(self._loops[-1][0])
         return False
+
+
+def is_narrow(start: Any, stop: Any, step: int) -> bool:
+    """Whether a loop has fewer steps than fill a vector, known beforehand."""
+    is_known = isinstance(start, ir.Constant) and isinstance(stop, ir.Constant)
+    return is_known and len(range(start.constant, stop.constant, step)) < FEWEST_OF_A_VECTOR
+
+
+def unroll(back: Any) -> None:
+    """Have LLVM write all steps of a loop one after the other, so that the loop around it may take several at once.
+
+    Parameters
+    ----------
+    back : llvmlite.ir.Branch
+        From the end of the loop to its beginning.
+    """
+    module = back.parent.module
+    # What says of a loop refers to itself: else those of two loops would be one.
+    said = ir.MDValue(module, [module.add_metadata(["llvm.loop.unroll.full"])], name=str(len(module.metadata)))
+    said.operands = (said, *said.operands)
+    back.set_metadata("llvm.loop", said)
+
+
+def _has_loop(loop: ast.For) -> bool:
+    return any(isinstance(node, ast.For | ast.While) for node in ast.walk(loop) if node is not loop)
 
 
 def _breaks(loop: ast.While) -> bool:
